@@ -1,0 +1,22 @@
+"""Settings of a run: schema, files, command line. Imports no torch, so that a mistake in a config is told at once."""
+
+from petlib.config.defaults import PETLIB_SCHEMA
+from petlib.config.key import Key, Schema, merge_schemas
+from petlib.config.layers import override_layer, read_layers
+from petlib.config.load import TaskConfig, default_output_folder, load_cfg
+from petlib.config.node import CfgNode
+from petlib.errors import ConfigError
+
+__all__ = [
+    "PETLIB_SCHEMA",
+    "CfgNode",
+    "ConfigError",
+    "Key",
+    "Schema",
+    "TaskConfig",
+    "default_output_folder",
+    "load_cfg",
+    "merge_schemas",
+    "override_layer",
+    "read_layers",
+]

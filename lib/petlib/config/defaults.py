@@ -1,0 +1,162 @@
+"""The settings that every Pet run has, whatever it trains. A task adds its own sections in its ``config.py``."""
+
+from typing import Any
+
+from petlib.config.key import Key, Schema
+
+MISC: Schema = {
+    "CKPT": Key(
+        "",
+        "Output folder of the run: log, events, config, checkpoints, test results. Empty: ckpts/<the config's path below cfgs, without suffix>.",
+    ),
+    "DEVICE": Key("auto", "Where to compute; auto takes CUDA when it is there.", choices=("auto", "cuda", "cpu")),
+    "CUDNN": Key(True, "Let cuDNN measure and choose its algorithms (cudnn.benchmark); off where image sizes change with every batch."),
+    "DETERMINISTIC": Key(False, "Use only deterministic algorithms on the GPU too; slower. On the CPU runs always repeat exactly."),
+    "TF32": Key(True, "Allow TensorFloat-32 in float32 matrix products and convolutions on NVIDIA GPUs."),
+    "SEED": Key(3, "Seed of weights, order of samples and augmentation.", minimum=0),
+    "DISPLAY_ITER": Key(20, "Print and write metrics every so many iterations.", unit="iterations", minimum=1),
+    "TENSORBOARD": Key(True, "Write TensorBoard events into the output folder."),
+    "COMPILE": Key(False, "Compile the model with torch.compile; needs a C++ compiler, pays on long runs."),
+    "CHANNELS_LAST": Key(False, "Keep images and convolution weights in channels-last memory order; faster with AMP on GPUs."),
+    "IMPORTS": Key([], "Modules of your own to import in every process, so that what they register can be named here.", type=list[str]),
+    "DIST_TIMEOUT": Key(
+        1800.0, "How long a process waits for the others in a collective operation before it fails.", unit="seconds", minimum=1
+    ),
+    "PROFILER": {
+        "ENABLED": Key(False, "Record a few iterations with torch.profiler and write a trace into the output folder."),
+        "START_ITER": Key(10, "First iteration to record.", unit="iterations", minimum=0),
+        "ITERS": Key(5, "How many iterations to record.", unit="iterations", minimum=1),
+    },
+}
+
+ANALYSER: Schema = {
+    "ENABLED": Key(True, "Count and print parameters, FLOPs and activations of the model before training."),
+}
+
+SOLVER: Schema = {
+    "OPTIMIZER": {
+        "NAME": Key(
+            "SGD", "Optimizer: SGD, Adam, AdamW, NAdam, RAdam, RMSprop, Adagrad, Adadelta, Adamax, Adafactor or one that is registered."
+        ),
+        "BASE_LR": Key(0.1, "Learning rate at the effective batch size, before warm-up and schedule.", minimum=0),
+        "MOMENTUM": Key(0.9, "Momentum of SGD and RMSprop.", minimum=0),
+        "NESTEROV": Key(False, "Nesterov momentum for SGD."),
+        "BETAS": Key([0.9, 0.999], "Decay rates of the running means of the Adam family.", type=list[float]),
+        "WEIGHT_DECAY": Key(1e-4, "Weight decay (L2 for SGD and Adam, decoupled for AdamW).", minimum=0),
+        "WEIGHT_DECAY_NORM": Key(0.0, "Weight decay of normalisation layers' weights.", minimum=0),
+        "WEIGHT_DECAY_BIAS": Key(0.0, "Weight decay of biases.", minimum=0),
+        "FUSED": Key(
+            "auto", "Fused implementation of the optimizer; auto uses it where torch has one for the device.", choices=("auto", "on", "off")
+        ),
+        "ARGS": Key({}, "Further arguments of the optimizer by its own names, e.g. {eps: 1.0e-6}."),
+        "RULES": Key(
+            [],
+            "Per-parameter rules, the first match counts: {pattern: regular expression on the name, lr_mult: 0.1, weight_decay: 0.0, freeze: false}.",
+            type=list[dict],
+        ),
+    },
+    "SCHEDULER": {
+        "NAME": Key(
+            "step", "Schedule of the learning rate after warm-up.", choices=("step", "cosine", "poly", "linear", "exponential", "constant")
+        ),
+        "TOTAL_EPOCHS": Key(
+            0, "Length of the training in epochs; exactly one of TOTAL_EPOCHS and TOTAL_ITERS is positive.", unit="epochs", minimum=0
+        ),
+        "TOTAL_ITERS": Key(0, "Length of the training in iterations (optimizer steps).", unit="iterations", minimum=0),
+        "STEPS": Key(
+            [],
+            "When the step schedule multiplies the rate by GAMMA, in the unit of the length that is set.",
+            type=list[int],
+            unit="epochs or iterations",
+        ),
+        "GAMMA": Key(0.1, "Factor of the step schedule at each step; of the exponential schedule over the whole length.", minimum=0),
+        "POWER": Key(0.9, "Exponent of the poly schedule.", minimum=0),
+        "MIN_LR": Key(0.0, "Rate at the end of the cosine, poly and linear schedules.", minimum=0),
+        "WARM_UP_ITERS": Key(0, "Length of the warm-up in iterations; always iterations.", unit="iterations", minimum=0),
+        "WARM_UP_EPOCHS": Key(
+            None, "Length of the warm-up in epochs; replaces WARM_UP_ITERS where it is set.", type=float | None, unit="epochs", minimum=0
+        ),
+        "WARM_UP_FACTOR": Key(0.1, "The warm-up starts at this share of the learning rate.", minimum=0),
+        "WARM_UP_METHOD": Key("linear", "Shape of the warm-up.", choices=("linear", "exponential", "constant")),
+    },
+    "ACCUMULATION": Key(
+        1, "Split the batch of a device into so many parts, computed one after another; the step is the same, memory falls.", minimum=1
+    ),
+    "CLIP_GRADIENTS": {
+        "METHOD": Key("none", "Clip gradients by their joint norm or each value by itself.", choices=("none", "norm", "value")),
+        "VALUE": Key(1.0, "The limit.", minimum=0),
+    },
+    "AMP": {
+        "ENABLED": Key(False, "Automatic mixed precision."),
+        "DTYPE": Key("bf16", "Low precision type; fp16 is trained with a gradient scaler.", choices=("bf16", "fp16")),
+    },
+    "EMA": {
+        "ENABLED": Key(False, "Keep an exponential moving average of the weights; evaluation and test use it."),
+        "DECAY": Key(0.999, "Share of the average that stays at each iteration; it is lower in the first iterations.", minimum=0),
+    },
+    "SNAPSHOT_ITER": Key(0, "Save a checkpoint every so many iterations; 0: not by iterations.", unit="iterations", minimum=0),
+    "SNAPSHOT_EPOCH": Key(
+        1, "Save a checkpoint every so many epochs; 0: not by epochs. The last iteration is always saved.", unit="epochs", minimum=0
+    ),
+    "SNAPSHOT_KEEP": Key(
+        2, "How many model_iter<N>.pth to keep, the newest; 0: all. model_latest.pth and model_best.pth always stay.", minimum=0
+    ),
+    "SNAPSHOT_BACKGROUND": Key(True, "Write checkpoints in the background while training goes on."),
+    "STOP_ON_NONFINITE": Key(True, "Stop with an error when the loss is NaN or infinite, before such weights are saved."),
+}
+
+TRAIN: Schema = {
+    "WEIGHTS": Key(
+        "", "Pretrained weights: a file, or timm or torchvision (their published ones, when the network is there). Empty: random."
+    ),
+    "AUTO_RESUME": Key(True, "Continue from model_latest.pth in the output folder when it is there."),
+    "METRICS_ON": Key(True, "Compute and print training metrics such as the accuracy of the batch."),
+    "BATCH_SIZE": Key(
+        128, "Effective batch: samples of one optimizer step over all devices and accumulation parts.", unit="samples", minimum=1
+    ),
+    "PARALLEL": Key(
+        "ddp",
+        "How several processes share the work: ddp copies the model, fsdp shards it (FSDP2), dp is one process with nn.DataParallel, none trains without exchange.",
+        choices=("ddp", "fsdp", "dp", "none"),
+    ),
+    "FIND_UNUSED_PARAMETERS": Key(
+        False, "Let DDP look for parameters that took no part in a loss; needed for models with optional branches, slower."
+    ),
+    "NUM_WORKERS": Key(
+        2, "Loader worker processes of each training process; 0 loads in the training process. Has no effect on the results.", minimum=0
+    ),
+    "PREFETCH": Key(2, "Batches that each worker prepares ahead.", unit="batches", minimum=1),
+    "SHUFFLE": Key(True, "Go through the data in a new seeded order in every epoch."),
+}
+
+TEST: Schema = {
+    "WEIGHTS": Key("", "Weights to test: a file; latest or best in the output folder. Empty: best where there is one, else latest."),
+    "IMS_PER_GPU": Key(128, "Images in one batch of one device.", unit="images", minimum=1),
+    "NUM_WORKERS": Key(2, "Loader worker processes of each testing process.", minimum=0),
+    "USE_EMA": Key(True, "Test the moving average of the weights where the checkpoint has one."),
+    "PRECISE_BN": {
+        "ENABLED": Key(
+            False, "Before each evaluation compute batch-norm statistics anew over training data (https://arxiv.org/abs/2105.07576)."
+        ),
+        "NUM_ITERS": Key(200, "Over how many batches.", unit="iterations", minimum=1),
+    },
+}
+
+EVAL: Schema = {
+    "PERIOD_EPOCH": Key(0, "Evaluate every so many epochs while training; 0: not by epochs.", unit="epochs", minimum=0),
+    "PERIOD_ITER": Key(
+        0,
+        "Evaluate every so many iterations; 0: not by iterations. With both 0 the end of the training evaluates once.",
+        unit="iterations",
+        minimum=0,
+    ),
+    "BEST_METRIC": Key("", "Metric whose best value model_best.pth keeps, e.g. cls/acc1. Empty: the first one of the task."),
+    "BEST_RULE": Key("greater", "Whether a greater or a less value of it is better.", choices=("greater", "less")),
+    "EARLY_STOP": {
+        "ENABLED": Key(False, "End the training when the best metric no longer improves."),
+        "PATIENCE": Key(10, "After so many evaluations without an improvement.", unit="evaluations", minimum=1),
+        "MIN_DELTA": Key(0.0, "What counts as an improvement.", minimum=0),
+    },
+}
+
+PETLIB_SCHEMA: Schema = {"MISC": MISC, "ANALYSER": ANALYSER, "SOLVER": SOLVER, "TRAIN": TRAIN, "TEST": TEST, "EVAL": EVAL}

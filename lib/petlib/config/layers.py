@@ -1,0 +1,121 @@
+"""The layers that a config is merged from: files with their bases, and the command line."""
+
+import ast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from petlib.config.python_file import read_python
+from petlib.config.yaml_file import read_yaml
+from petlib.errors import ConfigError
+from petlib.suggest import did_you_mean
+
+BASE_KEY = "_BASE_"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One value of a layer: the dotted path of its key, the value, and where it stands (a line number, or empty)."""
+
+    key: str
+    value: Any
+    place: str
+
+
+@dataclass
+class Layer:
+    """The values of one source, in the order in which they stand there, and the lines about what could not be read."""
+
+    source: str
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_layers(path: Path) -> list[Layer]:
+    """Read a config file and the files that ``_BASE_`` names (paths beside the file), the deepest base first.
+
+    Raises:
+        ConfigError: a file is missing or unreadable, is no valid YAML or Python data, or bases form a circle.
+    """
+    return _read(path, ())
+
+
+def override_layer(overrides: list[str]) -> Layer:
+    """Read ``KEY VALUE`` pairs and ``KEY=VALUE`` words, which may be mixed."""
+    layer = Layer(source="command line")
+    words = list(overrides)
+    while words:
+        word = words.pop(0)
+        key, equals, text = word.partition("=")
+        if not equals:
+            if not words:
+                layer.problems.append(f"command line: {key}: no value given; write {key} VALUE or {key}=VALUE")
+                break
+            text = words.pop(0)
+        layer.entries.append(Entry(key, parse_value(text), ""))
+    return layer
+
+
+def parse_value(text: str) -> Any:
+    """Read a value as Python writes it (``(1, 2)``, ``True``), else as YAML does (``[a, b]``, ``true``), else as text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        pass
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text
+
+
+def _read(path: Path, parents: tuple[Path, ...]) -> list[Layer]:
+    if path.resolve() in parents:
+        chain = " -> ".join(str(parent) for parent in (*parents, path.resolve()))
+        raise ConfigError(f"{path}: {BASE_KEY} leads back to a file that is being read: {chain}")
+    values, lines, problems = _read_file(path)
+    bases = values.pop(BASE_KEY, [])
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise ConfigError(f"{path}:{lines.get(BASE_KEY, '')}: {BASE_KEY}: {bases!r} given, a file name or a list of them expected")
+    layers = [layer for base in bases for layer in _read(path.parent / base, (*parents, path.resolve()))]
+    entries = [Entry(key, value, str(lines.get(key, ""))) for key, value in _leaves(values, "")]
+    return [*layers, Layer(str(path), entries, problems)]
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, int], list[str]]:
+    """Return the nested values of a file, the line of each dotted key, and lines about what is wrong but readable."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(_missing(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    if path.suffix == ".py":
+        return read_python(path, text)
+    if path.suffix in (".yaml", ".yml"):
+        return read_yaml(path, text)
+    raise ConfigError(f"{path}: a config file ends in .yaml, .yml or .py, this one in {path.suffix or 'nothing'!r}")
+
+
+def _missing(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        while not folder.is_dir():
+            folder = folder.parent
+        return f"{path}: there is no such config file; the path exists only up to {folder}"
+    there = sorted(entry.name for entry in folder.iterdir() if entry.suffix in (".yaml", ".yml", ".py"))
+    hint = did_you_mean(path.name, there)
+    return f"{path}: there is no such config file{hint}" + ("" if hint else f" ({folder} holds {', '.join(there) or 'no config'})")
+
+
+def _leaves(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    """Flatten nested mappings; whether a mapping belongs to a section or to a key of type dict is the schema's affair."""
+    leaves: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            leaves.extend(_leaves(value, f"{prefix}{name}."))
+        else:
+            leaves.append((f"{prefix}{name}", value))
+    return leaves

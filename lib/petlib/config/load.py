@@ -1,0 +1,52 @@
+"""From the defaults of a task, a config file and the command line to the frozen config of a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from petlib.config.layers import override_layer, read_layers
+from petlib.config.node import CfgNode
+from petlib.errors import ConfigError
+
+
+class TaskConfig(Protocol):
+    """What the ``config`` module of a task provides. It imports no torch."""
+
+    def get_base_cfg(self) -> CfgNode:
+        """Return the defaults of the task."""
+
+    def infer_cfg(self, cfg: CfgNode) -> None:
+        """Derive the settings that follow from others, and check what no single key can know."""
+
+
+def load_cfg(task: TaskConfig, path: str | Path, overrides: Sequence[str] = ()) -> CfgNode:
+    """Return the frozen config: command line over file over base files over the defaults of the task.
+
+    Raises:
+        ConfigError: all that is wrong in the files and on the command line, a line each.
+    """
+    path = Path(path)
+    cfg = task.get_base_cfg()
+    cfg.merge_layers([*read_layers(path), override_layer(list(overrides))])
+    if not cfg.MISC.CKPT:
+        cfg.set("MISC.CKPT", default_output_folder(path))
+    _check_length(cfg, path)
+    task.infer_cfg(cfg)
+    cfg.freeze()
+    return cfg
+
+
+def default_output_folder(path: Path) -> str:
+    """Return ``ckpts/<the config's path below cfgs, without its suffix>``; outside a ``cfgs`` folder just the name."""
+    parts = path.absolute().with_suffix("").parts
+    below = parts[len(parts) - parts[::-1].index("cfgs") :] if "cfgs" in parts[:-1] else parts[-1:]
+    return str(Path("ckpts", *below))
+
+
+def _check_length(cfg: CfgNode, path: Path) -> None:
+    epochs, iterations = cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS, cfg.SOLVER.SCHEDULER.TOTAL_ITERS
+    if (epochs > 0) == (iterations > 0):
+        raise ConfigError(
+            f"{path}: SOLVER.SCHEDULER: TOTAL_EPOCHS is {epochs} and TOTAL_ITERS is {iterations}; "
+            "exactly one of them must be positive: set the other to 0"
+        )

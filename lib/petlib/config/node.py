@@ -1,0 +1,158 @@
+"""The config of a run: yacs' ``CfgNode`` with a schema behind it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yacs.config import CfgNode as YacsNode
+
+from petlib.config.key import Key, Schema
+from petlib.config.layers import Entry, Layer, override_layer, read_layers
+from petlib.errors import ConfigError
+from petlib.suggest import did_you_mean, nearest_names
+
+
+class CfgNode(YacsNode):  # type: ignore[misc]  # yacs has no types
+    """Settings with attribute access, e.g. ``cfg.SOLVER.OPTIMIZER.BASE_LR``, that know what values they may take.
+
+    Made from a schema, holding its defaults. ``merge_from_file`` and ``merge_from_list`` change values and refuse
+    unknown keys and wrong types, all of them at once. ``freeze()`` makes the values unchangeable.
+    """
+
+    def __init__(self, schema: Schema | None = None) -> None:
+        super().__init__()
+        self.__dict__["schema"] = schema or {}
+        for name, entry in (schema or {}).items():
+            default = _copy(entry.default) if isinstance(entry, Key) else CfgNode(entry)
+            dict.__setitem__(self, name, default)
+
+    def merge_from_file(self, cfg_filename: str | Path) -> None:
+        """Take the values of a YAML or Python config file and of the files that its ``_BASE_`` names.
+
+        Raises:
+            ConfigError: the file is missing or cannot be read, or keys or values are wrong (every one has a line).
+        """
+        self.merge_layers(read_layers(Path(cfg_filename)))
+
+    def merge_from_list(self, cfg_list: list[str]) -> None:
+        """Take overrides of the command line: ``["SOLVER.OPTIMIZER.BASE_LR", "0.1"]`` or ``["SEED=1"]``.
+
+        Raises:
+            ConfigError: keys or values are wrong (every one has a line).
+        """
+        self.merge_layers([override_layer(cfg_list)])
+
+    def merge_layers(self, layers: list[Layer]) -> None:
+        """Take the values of several layers, a later one over an earlier one, and report all that is wrong at once."""
+        problems = [*_merge(self, layers)]
+        if problems:
+            count = "" if len(problems) == 1 else f"{len(problems)} mistakes:\n"
+            raise ConfigError(count + "\n".join(problems))
+
+    def set(self, key: str, value: Any) -> None:
+        """Set the key with the dotted path ``key``, for values that are derived from others.
+
+        Raises:
+            ConfigError: the key is unknown or the value does not fit it.
+        """
+        self.merge_layers([Layer(source="derived value", entries=[Entry(key, value, "")])])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain nested dictionaries, which YAML, JSON and ``torch.save`` can write."""
+        return {name: value.to_dict() if isinstance(value, CfgNode) else _copy(value) for name, value in self.items()}
+
+    def dump(self, **options: Any) -> str:
+        """Return the settings as YAML, in the order of the schema; a run from that text is the same run."""
+        text: str = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, **options)
+        return text
+
+    def flat(self) -> dict[str, Any]:
+        """Return ``{"SOLVER.OPTIMIZER.BASE_LR": 0.1, ...}``."""
+        return dict(_flatten(self, ""))
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copy(item) for name, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _flatten(node: CfgNode, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in node.items():
+        if isinstance(value, CfgNode):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _merge(cfg: CfgNode, layers: list[Layer]) -> Iterator[str]:
+    """Set what is right and yield a line for everything that is wrong."""
+    for layer in layers:
+        yield from layer.problems
+        for entry in layer.entries:
+            problem = _set_entry(cfg, entry)
+            if problem:
+                place = f"{layer.source}:{entry.place}" if entry.place else layer.source
+                yield f"{place}: {entry.key}: {problem}"
+
+
+def _set_entry(cfg: CfgNode, entry: Entry) -> str:
+    """Set one value; return what is wrong with it, or an empty string."""
+    *sections, name = entry.key.split(".")
+    node, schema = cfg, cfg.schema
+    for depth, section in enumerate(sections):
+        inner = schema.get(section)
+        if isinstance(inner, Key) and inner.annotation() is dict:
+            return _set_in_mapping(node[section], sections[depth + 1 :] + [name], entry.value)
+        if inner is None or isinstance(inner, Key):
+            return _unknown(cfg, entry.key)
+        node, schema = node[section], inner
+    key = schema.get(name)
+    if isinstance(key, Key):
+        return _set_value(node, name, key, entry.value)
+    if key is None:
+        return _unknown(cfg, entry.key)
+    return "" if entry.value in (None, {}) else f"{entry.value!r} given, a section with {', '.join(key)} expected"
+
+
+def _set_value(node: CfgNode, name: str, key: Key, given: Any) -> str:
+    try:
+        value = key.check(given)
+    except ValueError as error:
+        return f"{given!r} ({type(given).__name__}) given, {error} expected"
+    if node.is_frozen():
+        return "the config is frozen; values can only be changed before the run starts"
+    dict.__setitem__(node, name, _copy(value))
+    return ""
+
+
+def _set_in_mapping(mapping: dict[str, Any], path: list[str], value: Any) -> str:
+    """Set ``mapping[a][b] = value`` in a key with free names, for ``A.KEY.a.b`` on the command line."""
+    for name in path[:-1]:
+        mapping = mapping.setdefault(name, {})
+        if not isinstance(mapping, dict):
+            return f"{name} holds a value, not further names"
+    mapping[path[-1]] = _copy(value)
+    return ""
+
+
+def _unknown(cfg: CfgNode, key: str) -> str:
+    known = [*_all_keys(cfg.schema, "")]
+    section, _, last = key.rpartition(".")
+    elsewhere = [name for name in known if name.rpartition(".")[2] == last]
+    if elsewhere:
+        return f"unknown key; did you mean {' or '.join(elsewhere[:3])}?"
+    siblings = [name for name in known if name.rpartition(".")[0] == section]
+    by_name = {name.rpartition(".")[2]: name for name in siblings}
+    near = nearest_names(last, by_name)
+    if near:
+        return f"unknown key; did you mean {' or '.join(by_name[name] for name in near)}?"
+    return "unknown key" + (f"; {section} has {', '.join(by_name)}" if siblings and section else did_you_mean(key, known))
+
+
+def _all_keys(schema: Schema, prefix: str) -> Iterator[str]:
+    for name, entry in schema.items():
+        yield prefix + name
+        if not isinstance(entry, Key):
+            yield from _all_keys(entry, f"{prefix}{name}.")

@@ -1,0 +1,16 @@
+"""Nearest valid names, for error messages."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest_names(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
+    """Return up to ``count`` candidates that resemble ``name``, the most similar first; upper and lower case are alike."""
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
+    return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)]
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return ``"; did you mean A or B?"`` for the nearest candidates, or an empty string where nothing resembles ``name``."""
+    matches = nearest_names(name, candidates)
+    return f"; did you mean {' or '.join(matches)}?" if matches else ""

@@ -1,0 +1,9 @@
+from . import data as data
+from . import losses as losses
+from . import metrics as metrics
+from . import models as models
+from . import vision as vision
+from . import visual as visual
+
+__version__: str
+__all__ = ["data", "losses", "metrics", "models", "vision", "visual"]

@@ -1,0 +1,43 @@
+"""Installs two packages: ``pet``, and ``petlib`` from ``lib/``."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+REQUIRED = [
+    "torch>=2.11,<2.16",
+    "torchvision>=0.26,<0.30",
+    "numpy>=1.26",
+    "pyyaml>=6",
+    "yacs>=0.1.8",
+    "lazy_loader>=0.4",
+    "opencv-python-headless>=4.9",
+    "pillow>=10",
+    "timm>=1.0.12",
+    "fvcore>=0.1.5.post20221221",
+    "thop>=0.1.1.post2209072238",
+    "tensorboard>=2.16",
+    "rich>=13",
+    "matplotlib>=3.8",
+]
+DEMO = ["scikit-learn>=1.4"]
+DEV = [*DEMO, "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "torchmetrics>=1.5", "build>=1"]
+
+ROOT = Path(__file__).parent
+VERSION = (ROOT / "pet" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
+
+setup(
+    name="pet-vision",
+    version=VERSION,
+    description="Trains vision models from config files",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=[*find_packages(include=["pet", "pet.*"]), *find_packages("lib")],
+    package_dir={"petlib": "lib/petlib"},
+    package_data={"": ["py.typed", "*.pyi"]},
+    install_requires=REQUIRED,
+    extras_require={"demo": DEMO, "dev": DEV},
+    entry_points={"console_scripts": ["pet-train = pet.cli:train", "pet-test = pet.cli:test"]},
+)
