@@ -52,7 +52,7 @@ SOLVER: Schema = {
         "RULES": Key(
             [],
             "Per-parameter rules, the first match counts: {pattern: regular expression on the name, lr_mult: 0.1, weight_decay: 0.0, freeze: false}.",
-            type=list[dict],
+            type=list[dict[str, Any]],
         ),
     },
     "SCHEDULER": {

@@ -73,6 +73,8 @@ def annotation_name(annotation: Any) -> str:
         return "None"
     if typing.get_origin(annotation) is list:
         return f"list[{annotation_name(typing.get_args(annotation)[0])}]"
+    if typing.get_origin(annotation) is dict:
+        return "dict"
     return str(getattr(annotation, "__name__", annotation))
 
 
@@ -94,8 +96,8 @@ def coerce(value: Any, annotation: Any) -> Any:
             return None
     elif annotation is float or annotation is int:
         return _coerce_number(value, annotation)
-    elif annotation in (bool, str, dict):
-        if isinstance(value, annotation):
+    elif annotation in (bool, str) or dict in (annotation, typing.get_origin(annotation)):
+        if isinstance(value, typing.get_origin(annotation) or annotation):
             return value
     elif annotation is list or typing.get_origin(annotation) is list:
         return _coerce_list(value, annotation)

@@ -20,9 +20,8 @@ def read_yaml(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int], li
         if root is None:
             return {}, {}, []
         if not isinstance(root, yaml.MappingNode):
-            raise ConfigError(
-                f"{path}: a config holds keys and values, this file holds a {'list' if isinstance(root, yaml.SequenceNode) else 'single value'}"
-            )
+            kind = "list" if isinstance(root, yaml.SequenceNode) else "single value"
+            raise ConfigError(f"{path}: a config holds keys and values, this file holds a {kind}")
         reader = _Reader(path, loader)
         return reader.mapping(root, ""), reader.lines, reader.problems
     except yaml.MarkedYAMLError as error:
