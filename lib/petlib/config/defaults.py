@@ -5,6 +5,7 @@ from typing import Any
 from petlib.config.key import Key, Schema
 
 MISC: Schema = {
+    "NAME": Key("", "Name of the run in console lines. Empty: the name of the config file."),
     "CKPT": Key(
         "",
         "Output folder of the run: log, events, config, checkpoints, test results. Empty: ckpts/<the config's path below cfgs, without suffix>.",
@@ -16,7 +17,11 @@ MISC: Schema = {
     "SEED": Key(3, "Seed of weights, order of samples and augmentation.", minimum=0),
     "DISPLAY_ITER": Key(20, "Print and write metrics every so many iterations.", unit="iterations", minimum=1),
     "TENSORBOARD": Key(True, "Write TensorBoard events into the output folder."),
-    "COMPILE": Key(False, "Compile the model with torch.compile; needs a C++ compiler, pays on long runs."),
+    "COMPILE": Key(
+        "never",
+        "Compile the model with torch.compile; needs a C++ compiler, pays on long runs. cuda: only on a GPU.",
+        choices=("never", "cuda", "always"),
+    ),
     "CHANNELS_LAST": Key(False, "Keep images and convolution weights in channels-last memory order; faster with AMP on GPUs."),
     "IMPORTS": Key([], "Modules of your own to import in every process, so that what they register can be named here.", type=list[str]),
     "DIST_TIMEOUT": Key(
@@ -46,13 +51,20 @@ SOLVER: Schema = {
         "WEIGHT_DECAY_NORM": Key(0.0, "Weight decay of normalisation layers' weights.", minimum=0),
         "WEIGHT_DECAY_BIAS": Key(0.0, "Weight decay of biases.", minimum=0),
         "FUSED": Key(
-            "auto", "Fused implementation of the optimizer; auto uses it where torch has one for the device.", choices=("auto", "on", "off")
+            "auto",
+            "Fused implementation of the optimizer; auto uses it where torch has one for the device.",
+            choices=("auto", "always", "never"),
         ),
         "ARGS": Key({}, "Further arguments of the optimizer by its own names, e.g. {eps: 1.0e-6}."),
         "RULES": Key(
             [],
             "Per-parameter rules, the first match counts: {pattern: regular expression on the name, lr_mult: 0.1, weight_decay: 0.0, freeze: false}.",
             type=list[dict[str, Any]],
+        ),
+        "LAYER_DECAY": Key(
+            1.0,
+            "The rate of each layer is this share of the next one's, for fine-tuning; a layer is a numbered block such as blocks.3; 1: all the same.",
+            minimum=0,
         ),
     },
     "SCHEDULER": {

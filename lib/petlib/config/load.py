@@ -30,6 +30,8 @@ def load_cfg(task: TaskConfig, path: str | Path, overrides: Sequence[str] = ()) 
     cfg.merge_layers([*read_layers(path), override_layer(list(overrides))])
     if not cfg.MISC.CKPT:
         cfg.set("MISC.CKPT", default_output_folder(path))
+    if not cfg.MISC.NAME:
+        cfg.set("MISC.NAME", path.name)
     _check_length(cfg, path)
     task.infer_cfg(cfg)
     cfg.freeze()

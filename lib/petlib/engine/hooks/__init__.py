@@ -1,1 +1,1 @@
-"""."""
+"""The hooks of a run, one a file."""

@@ -1,1 +1,1 @@
-"""."""
+"""Writers, one a file: console, JSON lines, TensorBoard, progress line."""

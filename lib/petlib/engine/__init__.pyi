@@ -1,0 +1,29 @@
+from .batch_stream import Batch as Batch
+from .batch_stream import BatchStream as BatchStream
+from .build import build_checkpointer as build_checkpointer
+from .build import build_step as build_step
+from .build import build_train_hooks as build_train_hooks
+from .build import run_length as run_length
+from .hook import Hook as Hook
+from .loop import train as train
+from .run import open_run as open_run
+from .run import prepare_model as prepare_model
+from .snapshot import resume as resume
+from .state import TrainState as TrainState
+from .step import DefaultStep as DefaultStep
+
+__all__ = [
+    "Batch",
+    "BatchStream",
+    "DefaultStep",
+    "Hook",
+    "TrainState",
+    "build_checkpointer",
+    "build_step",
+    "build_train_hooks",
+    "open_run",
+    "prepare_model",
+    "resume",
+    "run_length",
+    "train",
+]

@@ -1,0 +1,130 @@
+"""The default step and the default hooks, as a config wants them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.config.node import CfgNode
+from petlib.engine.batch_stream import Batch
+from petlib.engine.hook import Hook, sort_hooks
+from petlib.engine.hooks.checkpoint import CheckpointHook
+from petlib.engine.hooks.early_stop import EarlyStopHook
+from petlib.engine.hooks.ema import EmaHook
+from petlib.engine.hooks.evaluation import Evaluate, EvaluationHook
+from petlib.engine.hooks.interrupt import InterruptHook
+from petlib.engine.hooks.lr_schedule import LRScheduleHook
+from petlib.engine.hooks.metric_writer import MetricWriterHook
+from petlib.engine.hooks.nan_guard import NanGuardHook
+from petlib.engine.hooks.precise_bn import PreciseBNHook
+from petlib.engine.hooks.profiler import ProfilerHook
+from petlib.engine.hooks.timer import TimerHook
+from petlib.engine.state import TrainState
+from petlib.engine.step import DefaultStep
+from petlib.engine.weight_average import WeightAverage
+from petlib.errors import ConfigError
+from petlib.events.build import build_writers
+from petlib.events.records import Writer
+from petlib.solver.clipping import build_gradient_clipper
+from petlib.solver.precision import build_mixed_precision
+
+
+def build_step(cfg: CfgNode, device: torch.device) -> DefaultStep:
+    """Return the default iteration: accumulation, mixed precision and clipping as in ``SOLVER``."""
+    return DefaultStep(
+        accumulation=cfg.SOLVER.ACCUMULATION,
+        clipper=build_gradient_clipper(cfg),
+        precision=build_mixed_precision(cfg, device),
+        metrics=cfg.TRAIN.METRICS_ON,
+    )
+
+
+def build_checkpointer(cfg: CfgNode) -> Checkpointer:
+    """Return the checkpointer of the output folder."""
+    return Checkpointer(
+        cfg.MISC.CKPT,
+        keep=cfg.SOLVER.SNAPSHOT_KEEP,
+        background=cfg.SOLVER.SNAPSHOT_BACKGROUND,
+        sharded=cfg.TRAIN.PARALLEL == "fsdp",
+        resume=cfg.TRAIN.AUTO_RESUME,
+    )
+
+
+def run_length(cfg: CfgNode, iterations_per_epoch: int) -> int:
+    """Return the iterations of the whole run, whether its length is set in epochs or in iterations."""
+    schedule = cfg.SOLVER.SCHEDULER
+    return int(schedule.TOTAL_ITERS or schedule.TOTAL_EPOCHS * iterations_per_epoch)
+
+
+def build_train_hooks(
+    cfg: CfgNode,
+    state: TrainState,
+    *,
+    evaluate: Evaluate | None = None,
+    batches: Callable[[int, int], Iterator[Batch]] | None = None,
+) -> list[Hook]:
+    """Return the hooks of a run in the order of their calls.
+
+    Args:
+        cfg: the config.
+        state: the run, before it is resumed.
+        evaluate: computes the metrics of a network; None: the run is not evaluated.
+        batches: training batches of given iterations, for precise batch norm.
+    """
+
+    def writers(start_iteration: int) -> list[Writer]:
+        return build_writers(cfg, max_iter=state.max_iter, start_iteration=start_iteration)
+
+    timer = TimerHook()
+    hooks: list[Hook] = [timer, InterruptHook(), LRScheduleHook()]
+    average = _build_average(cfg, state)
+    if average is not None:
+        hooks.append(EmaHook(average=average))
+    hooks.append(MetricWriterHook(make_writers=writers, every=cfg.MISC.DISPLAY_ITER, timer=timer))
+    evaluation = _add_evaluation(cfg, state, hooks, timer=timer, evaluate=evaluate, average=average)
+    if cfg.TEST.PRECISE_BN.ENABLED and evaluation is not None and batches is not None:
+        hooks.append(
+            PreciseBNHook(batches=batches, num_iters=cfg.TEST.PRECISE_BN.NUM_ITERS, evaluates_after=evaluation.evaluates_after, timer=timer)
+        )
+    save_every = _interval(cfg.SOLVER.SNAPSHOT_ITER, cfg.SOLVER.SNAPSHOT_EPOCH, state)
+    if cfg.SOLVER.STOP_ON_NONFINITE:
+        hooks.append(NanGuardHook(every=(cfg.MISC.DISPLAY_ITER, save_every, evaluation.every if evaluation else 0)))
+    if cfg.MISC.PROFILER.ENABLED:
+        profiler = cfg.MISC.PROFILER
+        hooks.append(ProfilerHook(folder=Path(cfg.MISC.CKPT) / "profile", start_iter=profiler.START_ITER, num_iters=profiler.ITERS))
+    hooks.append(CheckpointHook(every=save_every, config=cfg.dump(), evaluation=evaluation))
+    return sort_hooks(hooks)
+
+
+def _build_average(cfg: CfgNode, state: TrainState) -> WeightAverage | None:
+    if not cfg.SOLVER.EMA.ENABLED:
+        return None
+    if cfg.TRAIN.PARALLEL == "fsdp":
+        raise ConfigError("SOLVER.EMA.ENABLED: the moving average is not kept for sharded models; use TRAIN.PARALLEL ddp or switch it off")
+    return WeightAverage(state.network, decay=cfg.SOLVER.EMA.DECAY)
+
+
+def _add_evaluation(
+    cfg: CfgNode, state: TrainState, hooks: list[Hook], *, timer: TimerHook, evaluate: Evaluate | None, average: WeightAverage | None
+) -> EvaluationHook | None:
+    if evaluate is None:
+        return None
+    evaluation = EvaluationHook(
+        evaluate=evaluate,
+        every=_interval(cfg.EVAL.PERIOD_ITER, cfg.EVAL.PERIOD_EPOCH, state),
+        best_metric=cfg.EVAL.BEST_METRIC,
+        best_rule=cfg.EVAL.BEST_RULE,
+        min_delta=cfg.EVAL.EARLY_STOP.MIN_DELTA if cfg.EVAL.EARLY_STOP.ENABLED else 0.0,
+        timer=timer,
+        average=average,
+    )
+    hooks.append(evaluation)
+    if cfg.EVAL.EARLY_STOP.ENABLED:
+        hooks.append(EarlyStopHook(evaluation=evaluation, patience=cfg.EVAL.EARLY_STOP.PATIENCE))
+    return evaluation
+
+
+def _interval(iterations: int, epochs: int, state: TrainState) -> int:
+    """Return an interval in iterations; the one in iterations comes first where both are set."""
+    return iterations or epochs * state.iterations_per_epoch

@@ -1,0 +1,63 @@
+"""Checkpoints are written."""
+
+from petlib.engine.hook import Hook, due
+from petlib.engine.hooks.evaluation import EvaluationHook
+from petlib.engine.snapshot import snapshot_of
+from petlib.engine.state import TrainState
+
+
+class CheckpointHook(Hook):
+    """Saves the whole state of the run every so many iterations, after a new best evaluation, and at its end.
+
+    It comes after all other hooks, so that what they did in an iteration is in the checkpoint of that iteration.
+
+    Args:
+        every: iterations between two checkpoints; 0: only the best and the last.
+        config: the config as YAML text.
+        evaluation: tells when a model was the best one.
+    """
+
+    order = 90
+    key = "checkpoint"
+
+    def __init__(self, *, every: int, config: str, evaluation: EvaluationHook | None = None) -> None:
+        self._every = every
+        self._config = config
+        self._evaluation = evaluation
+        self._saved_at = 0
+
+    def before_train(self, state: TrainState) -> None:
+        """Remember where the run begins."""
+        self._saved_at = state.iteration
+
+    def after_step(self, state: TrainState) -> None:
+        """Save when it is time; at the end of an epoch that waits for what the hooks do after it."""
+        if not state.at_epoch_end:
+            self._save_when_due(state)
+
+    def after_epoch(self, state: TrainState) -> None:
+        """Save when it is time."""
+        self._save_when_due(state)
+
+    def after_train(self, state: TrainState) -> None:
+        """Wait until the last checkpoint is on the disk."""
+        if self._saved_at != state.iteration:
+            self._save(state)
+        state.checkpointer.wait()
+
+    def on_exception(self, state: TrainState) -> None:
+        """Let a checkpoint that is being written be finished."""
+        state.checkpointer.wait()
+
+    def _save_when_due(self, state: TrainState) -> None:
+        ends = state.iteration == state.max_iter or bool(state.stop_reason)
+        if ends or due(state.iteration, every=self._every) or self._is_best(state):
+            self._save(state)
+
+    def _save(self, state: TrainState) -> None:
+        components = snapshot_of(state, config=self._config)
+        state.checkpointer.save(components, iteration=state.iteration, best=self._is_best(state))
+        self._saved_at = state.iteration
+
+    def _is_best(self, state: TrainState) -> bool:
+        return self._evaluation is not None and self._evaluation.improved_at == state.iteration

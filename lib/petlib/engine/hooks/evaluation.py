@@ -1,0 +1,123 @@
+"""Evaluation in the middle and at the end of a run; the best model."""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from petlib.checkpoint.random_state import preserved_random_state
+from petlib.dist.collectives import broadcast_buffers
+from petlib.engine.hook import Hook, due
+from petlib.engine.hooks.timer import TimerHook
+from petlib.engine.state import TrainState
+from petlib.engine.weight_average import WeightAverage
+from petlib.errors import ConfigError
+from petlib.events.records import EvaluationRecord
+from petlib.suggest import did_you_mean
+
+logger = logging.getLogger(__name__)
+
+Evaluate = Callable[[nn.Module], dict[str, float]]
+
+
+class EvaluationHook(Hook):
+    """Evaluates the network (its moving average where there is one) and remembers the best value of a metric.
+
+    An evaluation leaves no trace in the training: random states are put back and the network returns to training mode.
+
+    Args:
+        evaluate: computes metrics of a network in evaluation mode, named like ``cls/acc1``; every rank calls it and gets
+            the same result.
+        every: iterations between two evaluations; 0: only at the end.
+        best_metric: the metric that decides; empty: the first one.
+        best_rule: ``greater`` or ``less`` is better.
+        timer: is told the time that evaluations take.
+        average: moving average of the weights, which is evaluated in their place.
+        min_delta: by how much a value must be better.
+
+    Attributes:
+        every: iterations between two evaluations; 0: only at the end.
+        best_value: the best value so far; None before the first evaluation.
+        improved_at: the iteration of the best value.
+        without_improvement: evaluations since then.
+    """
+
+    order = 60
+    key = "evaluation"
+
+    def __init__(
+        self,
+        *,
+        evaluate: Evaluate,
+        every: int,
+        best_metric: str,
+        best_rule: str,
+        timer: TimerHook,
+        average: WeightAverage | None = None,
+        min_delta: float = 0.0,
+    ) -> None:
+        self._evaluate = evaluate
+        self.every = every
+        self._best_metric = best_metric
+        self._sign = 1.0 if best_rule == "greater" else -1.0
+        self._min_delta = min_delta
+        self._timer = timer
+        self._average = average
+        self.best_value: float | None = None
+        self.improved_at = 0
+        self.without_improvement = 0
+
+    def evaluates_after(self, state: TrainState) -> bool:
+        """Return whether an evaluation follows the iteration that was just done."""
+        if state.signal_number:
+            return False
+        return due(state.iteration, every=self.every) or state.iteration == state.max_iter
+
+    def after_step(self, state: TrainState) -> None:
+        """Evaluate when it is time."""
+        if self.evaluates_after(state):
+            self._run(state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was best so far."""
+        return {
+            "best_value": self.best_value,
+            "improved_at": self.improved_at,
+            "without_improvement": self.without_improvement,
+        }
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Take over what was best so far."""
+        self.best_value = values["best_value"]
+        self.improved_at = values["improved_at"]
+        self.without_improvement = values["without_improvement"]
+
+    def _run(self, state: TrainState) -> None:
+        started = time.perf_counter()
+        network = state.network
+        # DDP sends rank 0's batch-norm statistics before a forward pass, not after one: all ranks must judge the same model
+        broadcast_buffers(network)
+        network.eval()
+        with preserved_random_state(), self._average.applied() if self._average else nullcontext(), torch.no_grad():
+            metrics = self._evaluate(network)
+        network.train()
+        self._timer.exclude(time.perf_counter() - started)
+        for writer in state.writers:
+            writer.write_evaluation(EvaluationRecord(iteration=state.iteration, metrics=metrics))
+        self._keep_best(state, metrics)
+
+    def _keep_best(self, state: TrainState, metrics: dict[str, float]) -> None:
+        name = self._best_metric or next(iter(metrics))
+        if name not in metrics:
+            raise ConfigError(f"EVAL.BEST_METRIC: {name!r} given, but an evaluation has {', '.join(metrics)}{did_you_mean(name, metrics)}")
+        value = metrics[name]
+        gain = self._sign * (value - self.best_value) if self.best_value is not None else float("inf")
+        if gain > self._min_delta:
+            self.best_value, self.improved_at, self.without_improvement = value, state.iteration, 0
+            logger.info("best %s so far: %.4f", name, value)
+        else:
+            self.without_improvement += 1

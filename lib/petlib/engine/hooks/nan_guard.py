@@ -1,0 +1,58 @@
+"""A run whose loss is NaN or infinite ends before such weights are saved."""
+
+import torch
+
+from petlib.engine.hook import Hook, due
+from petlib.engine.state import TrainState
+from petlib.errors import UserError
+
+
+class TrainingDivergedError(UserError):
+    """The loss is no finite number any more."""
+
+
+class NanGuardHook(Hook):
+    """Looks at the losses of a window, before they are printed and before a checkpoint is written.
+
+    It looks only then, because looking waits for the device.
+
+    Args:
+        every: iterations between two looks, each a number on its own: the windows of prints and of checkpoints.
+    """
+
+    order = 30
+    key = "nan_guard"
+
+    def __init__(self, *, every: tuple[int, ...]) -> None:
+        self._every = every
+        self._last_look = 0
+
+    def before_train(self, state: TrainState) -> None:
+        """Remember where the run begins."""
+        self._last_look = state.iteration
+
+    def after_step(self, state: TrainState) -> None:
+        """Look when a window ends.
+
+        Raises:
+            TrainingDivergedError: a loss of the window is not finite.
+        """
+        ends = state.iteration == state.max_iter or bool(state.stop_reason)
+        if ends or any(due(state.iteration, every=every) for every in self._every):
+            self._look(state)
+
+    def _look(self, state: TrainState) -> None:
+        totals = state.storage.totals()
+        finite = torch.isfinite(totals)
+        if bool(finite.all()):
+            self._last_look = state.iteration
+            return
+        first_bad = float(totals[finite.logical_not()][0])
+        losses = ", ".join(f"{name} {value:g}" for name, value in state.storage.latest_losses().items())
+        rate = next(iter(state.optimizers.values())).param_groups[0]["lr"]
+        raise TrainingDivergedError(
+            f"the loss became {first_bad:g} between iterations {self._last_look + 1} and {state.iteration} "
+            f"(learning rate {rate:g}; now: {losses}).\n"
+            "  Nothing was saved since; the run continues from its last checkpoint. Lower SOLVER.OPTIMIZER.BASE_LR, lengthen "
+            "SOLVER.SCHEDULER.WARM_UP_ITERS, clip with SOLVER.CLIP_GRADIENTS, or use SOLVER.AMP.DTYPE bf16 instead of fp16."
+        )

@@ -1,0 +1,82 @@
+"""The one training loop. It knows iterations and hooks, nothing else."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from petlib.engine.batch_stream import Batch, BatchStream
+from petlib.engine.hook import CALLS, Hook, sort_hooks
+from petlib.engine.state import TrainState
+
+Call = Callable[[TrainState], None]
+
+
+class Loader(Protocol):
+    """Gives the batches of a run from any iteration on."""
+
+    def batches(self, start_iteration: int, max_iter: int) -> Iterator[Batch]:
+        """Return the batches of the iterations ``start_iteration`` to ``max_iter``, as many an iteration as the step takes."""
+
+
+class Step(Protocol):
+    """One iteration: takes what it needs from ``data`` and changes the weights."""
+
+    def __call__(self, state: TrainState, data: BatchStream, after_backward: Call) -> None:
+        """Do one iteration; ``after_backward(state)`` must be called when the gradients are there."""
+
+
+def train(state: TrainState, loader: Loader, step: Step, hooks: Sequence[Hook]) -> None:
+    """Run iterations until ``state.max_iter`` is reached or a hook sets ``state.stop_reason``.
+
+    The run begins after ``state.iteration``, which :func:`petlib.engine.resume.resume` takes from a checkpoint.
+
+    Raises:
+        SystemExit: with 128 plus the number of the signal, when a signal asked for the end; a checkpoint was written.
+    """
+    ordered = sort_hooks(hooks)
+    calls = {name: _implementations(ordered, name) for name in CALLS}
+    data = BatchStream(loader.batches(state.iteration, state.max_iter))
+    state.data, state.hooks = data, ordered
+    state.model.train()
+    try:
+        _call(calls["before_train"], state)
+        _run_iterations(state, data, step, calls)
+        _call(calls["after_train"], state)
+    except BaseException:
+        _call(calls["on_exception"], state)
+        raise
+    finally:
+        data.close()
+    if state.signal_number:
+        raise SystemExit(128 + state.signal_number)
+
+
+def _run_iterations(state: TrainState, data: BatchStream, step: Step, calls: dict[str, list[Call]]) -> None:
+    before_step, after_step, backward_calls = calls["before_step"], calls["after_step"], calls["after_backward"]
+
+    def after_backward(state: TrainState) -> None:
+        for call in backward_calls:
+            call(state)
+
+    epoch_begins = True
+    while state.iteration < state.max_iter and not state.stop_reason:
+        if epoch_begins:
+            _call(calls["before_epoch"], state)
+        for call in before_step:
+            call(state)
+        step(state, data, after_backward)
+        state.iteration += 1
+        for call in after_step:
+            call(state)
+        epoch_begins = state.at_epoch_end
+        if epoch_begins:
+            _call(calls["after_epoch"], state)
+
+
+def _implementations(hooks: Sequence[Hook], name: str) -> list[Call]:
+    """Return the bound methods of the hooks that implement a call, so that an iteration costs nothing for the others."""
+    return [getattr(hook, name) for hook in hooks if getattr(type(hook), name) is not getattr(Hook, name)]
+
+
+def _call(calls: Sequence[Call], state: TrainState) -> None:
+    for call in calls:
+        call(state)

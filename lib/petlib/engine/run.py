@@ -1,0 +1,58 @@
+"""What surrounds a run: device, process group, seeds, the record of its config."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from petlib.config.node import CfgNode
+from petlib.dist.device import choose_device
+from petlib.dist.process_group import destroy_process_group, init_process_group, is_main_process, world_size
+from petlib.engine.seed import seed_everything
+from petlib.files import write_text_atomically
+from petlib.registry import import_user_modules
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_run(cfg: CfgNode) -> Iterator[torch.device]:
+    """Prepare this process for a run and give the device to compute on; leave the process group at the end.
+
+    Weights are drawn from ``MISC.SEED``, alike on every rank. The merged config is written into the output folder.
+    """
+    device = choose_device(cfg.MISC.DEVICE)
+    init_process_group(device, timeout_seconds=cfg.MISC.DIST_TIMEOUT)
+    try:
+        _set_backends(cfg)
+        import_user_modules(cfg.MISC.IMPORTS)
+        seed_everything(cfg.MISC.SEED)
+        if is_main_process():
+            write_text_atomically(Path(cfg.MISC.CKPT) / "config.yaml", cfg.dump())
+            logger.info("%d process%s on %s, torch %s", world_size(), "" if world_size() == 1 else "es", device.type, torch.__version__)
+        yield device
+    finally:
+        destroy_process_group()
+
+
+def prepare_model(model: nn.Module, cfg: CfgNode, device: torch.device) -> nn.Module:
+    """Move the model to the device, in the memory order and compiled as the config wants it."""
+    memory_format = torch.channels_last if cfg.MISC.CHANNELS_LAST else torch.preserve_format
+    model = model.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
+    if cfg.MISC.COMPILE == "always" or (cfg.MISC.COMPILE == "cuda" and device.type == "cuda"):
+        model.compile()
+    return model
+
+
+def _set_backends(cfg: CfgNode) -> None:
+    torch.backends.cudnn.benchmark = cfg.MISC.CUDNN and not cfg.MISC.DETERMINISTIC
+    torch.set_float32_matmul_precision("high" if cfg.MISC.TF32 else "highest")
+    torch.backends.cudnn.allow_tf32 = cfg.MISC.TF32
+    if cfg.MISC.DETERMINISTIC:
+        # cuBLAS asks for this variable when deterministic algorithms are wanted
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)

@@ -1,0 +1,88 @@
+"""What a training run consists of at one moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.dist.parallel import unwrap
+from petlib.engine.batch_stream import BatchStream
+from petlib.events.records import Writer
+from petlib.events.storage import EventStorage
+
+
+class KeyedState(Protocol):
+    """The part of a hook that stands in a checkpoint."""
+
+    key: ClassVar[str]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return plain values and tensors."""
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Take them over."""
+
+
+@dataclass
+class TrainState:
+    """The parts that the loop, the step and the hooks share.
+
+    Args:
+        model: the network as it is called in training, i.e. inside DDP where there are several processes.
+        optimizers: by name; one network has one, ``main``, a GAN has two.
+        schedulers: learning-rate schedules, by the name of their optimizer; stepped once an iteration.
+        max_iter: iterations (optimizer steps) of the whole run.
+        iterations_per_epoch: iterations that count as one pass over the data.
+        checkpointer: writes and reads the checkpoints of the run.
+        scaler: gradient scaler of fp16 training.
+        total_epochs: length in epochs; 0 where the length is set in iterations.
+        iteration: iterations that are done.
+        stop_reason: why the run is to end at the next iteration boundary; empty: it goes on.
+        signal_number: the signal that asked for the end (SIGTERM, SIGINT); 0: none.
+        storage: losses and metrics since the last print.
+        data: the batches of this process, while the loop runs.
+        writers: who print and keep figures, on rank 0, while the loop runs.
+        hooks: the hooks of the run, while the loop runs.
+    """
+
+    model: nn.Module
+    optimizers: dict[str, Optimizer]
+    schedulers: dict[str, LRScheduler]
+    max_iter: int
+    iterations_per_epoch: int
+    checkpointer: Checkpointer
+    scaler: torch.amp.GradScaler | None = None
+    total_epochs: int = 0
+    iteration: int = 0
+    stop_reason: str = ""
+    signal_number: int = 0
+    storage: EventStorage = field(default_factory=EventStorage)
+    data: BatchStream = field(default_factory=lambda: BatchStream(iter(())))
+    writers: list[Writer] = field(default_factory=list)
+    hooks: Sequence[KeyedState] = ()
+
+    @property
+    def network(self) -> nn.Module:
+        """The network itself, without the wrapper that shares it among processes."""
+        return unwrap(self.model)
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer of a run that has just one."""
+        assert len(self.optimizers) == 1, f"the run has the optimizers {', '.join(self.optimizers)}: name one"
+        return next(iter(self.optimizers.values()))
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are done."""
+        return self.iteration // self.iterations_per_epoch
+
+    @property
+    def at_epoch_end(self) -> bool:
+        """Whether the iteration that was just done is the last one of an epoch."""
+        return self.iteration > 0 and self.iteration % self.iterations_per_epoch == 0

@@ -1,0 +1,43 @@
+"""The console line of Pet."""
+
+import logging
+from datetime import timedelta
+
+from petlib.events.records import EvaluationRecord, TrainingRecord
+
+logger = logging.getLogger(__name__)
+
+INDENT = " " * len("[10-26 11:41:27] ")
+
+
+class ConsoleWriter:
+    """Logs ``|-[resnet110.yaml]-[iter: 20/63960]-[lr: 0.100000]-[eta: 2:49:11]``, then memory and times, then the losses.
+
+    Args:
+        name: the name of the config file.
+    """
+
+    def __init__(self, *, name: str) -> None:
+        self.name = name
+
+    def write_training(self, record: TrainingRecord) -> None:
+        """Log the three lines of a window."""
+        epoch = f"-[epoch: {record.epoch}/{record.total_epochs}]" if record.total_epochs else ""
+        head = (
+            f"|-[{self.name}]{epoch}-[iter: {record.iteration}/{record.max_iter}]"
+            f"-[lr: {record.lr:.6f}]-[eta: {timedelta(seconds=round(record.eta_seconds))}]"
+        )
+        times = f"|-[memory: {record.memory_mb:.0f}M]-[iter_time: {record.iter_time:.4f}s]-[data_time: {record.data_time:.4f}s]"
+        values = "-".join(f"[{name}: {value:.4f}]" for name, value in {**record.losses, **record.metrics}.items())
+        logger.info("%s\n%s%s\n%s|-%s", head, INDENT, times, INDENT, values)
+
+    def write_evaluation(self, record: EvaluationRecord) -> None:
+        """Log the metrics of an evaluation in one line."""
+        values = "-".join(f"[{name}: {value:.4f}]" for name, value in record.metrics.items())
+        logger.info("|-[%s]-[iter: %d]-[evaluation]-%s", self.name, record.iteration, values)
+
+    def tick(self, iteration: int) -> None:
+        """Nothing between two windows."""
+
+    def close(self) -> None:
+        """Nothing is held back."""

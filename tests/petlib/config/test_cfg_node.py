@@ -1,0 +1,175 @@
+import copy
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, load_cfg, merge_schemas
+
+SCHEMA = merge_schemas(
+    PETLIB_SCHEMA,
+    {
+        "MODEL": {
+            "BACKBONE": Key("resnet20", "network"),
+            "ARGS": Key({}, "free names"),
+            "SIZES": Key([1, 2], "sizes", type=list[int]),
+            "RATE": Key(None, "rate", type=float | None, minimum=0),
+        }
+    },
+)
+TASK = SimpleNamespace(get_base_cfg=lambda: CfgNode(SCHEMA), infer_cfg=lambda cfg: None)
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def load(folder: Path, text: str, *overrides: str) -> CfgNode:
+    return load_cfg(TASK, write(folder, "x.yaml", "SOLVER: {SCHEDULER: {TOTAL_EPOCHS: 3}}\n" + text), overrides)
+
+
+def test_command_line_over_file_over_base_over_defaults(tmp_path: Path) -> None:
+    write(tmp_path, "base.yaml", "SOLVER:\n  SCHEDULER: {TOTAL_EPOCHS: 3}\nMISC: {SEED: 10, DISPLAY_ITER: 11}\nTRAIN: {BATCH_SIZE: 12}\n")
+    path = write(tmp_path, "x.yaml", "_BASE_: base.yaml\nMISC: {DISPLAY_ITER: 21}\nTRAIN: {BATCH_SIZE: 22}\n")
+    cfg = load_cfg(TASK, path, ["TRAIN.BATCH_SIZE", "32"])
+    assert (cfg.MISC.SEED, cfg.MISC.DISPLAY_ITER, cfg.TRAIN.BATCH_SIZE) == (10, 21, 32)
+    assert cfg.SOLVER.OPTIMIZER.MOMENTUM == 0.9
+
+
+def test_overrides_come_as_pairs_and_with_an_equals_sign(tmp_path: Path) -> None:
+    cfg = load(tmp_path, "", "MISC.SEED", "5", "MODEL.BACKBONE=resnet56", "MODEL.SIZES", "(7, 8)", "MODEL.ARGS.a.b=1e-3", "MODEL.RATE=0.5")
+    assert (cfg.MISC.SEED, cfg.MODEL.BACKBONE, cfg.MODEL.SIZES) == (5, "resnet56", [7, 8])
+    assert cfg.MODEL.ARGS == {"a": {"b": 0.001}}
+    assert cfg.MODEL.RATE == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("SOLVER:\n  OPTIMIZER:\n    BASE_LR: 1", 1.0),
+        ("SOLVER:\n  OPTIMIZER:\n    BASE_LR: 1e-3", 0.001),
+        ('SOLVER:\n  OPTIMIZER:\n    BASE_LR: "0.5"', 0.5),
+    ],
+)
+def test_numbers_become_floats_where_floats_belong(tmp_path: Path, text: str, value: float) -> None:
+    write(tmp_path, "x.yaml", text)
+    cfg = CfgNode(SCHEMA)
+    cfg.merge_from_file(tmp_path / "x.yaml")
+    assert cfg.SOLVER.OPTIMIZER.BASE_LR == value
+    assert type(cfg.SOLVER.OPTIMIZER.BASE_LR) is float
+
+
+def test_a_python_config_is_data_and_means_the_same(tmp_path: Path) -> None:
+    text = '"""doc"""\n_size = 4\nSOLVER = dict(SCHEDULER={"TOTAL_EPOCHS": 3})\nMODEL = dict(SIZES=(_size, 2 * 3), ARGS=dict(x=-1))\n'
+    cfg = load_cfg(TASK, write(tmp_path, "x.py", text))
+    assert cfg.MODEL.SIZES == [4, 6]
+    assert cfg.MODEL.ARGS == {"x": -1}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import os\n", r"x.py:1: only assignments of data"),
+        ("MISC = dict(SEED=open('x'))\n", r"x.py:1: MISC.SEED: .*is not plain data"),
+        ("MISC = dict(SEED=[1 for _ in 'a'])\n", r"is not plain data"),
+        ("MISC = dict(\n", r"x.py:1:12: not valid Python"),
+    ],
+)
+def test_a_python_config_is_not_executed(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_cfg(TASK, write(tmp_path, "x.py", text))
+
+
+def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    text = "SOLVER:\n  SCHEDULER: {TOTAL_EPOCHS: 3}\n  OPTIMZER: {BASE_LR: 1}\n  BASE_LR: 2\nMISC:\n  SEED: x\n  SEED: 3\n  DEVICE: tpu\n"
+    with pytest.raises(ConfigError) as error:
+        load_cfg(TASK, write(tmp_path, "x.yaml", text), ["MISC.SED", "1", "TRAIN.WEIGHTS"])
+    lines = str(error.value).splitlines()
+    assert lines[0] == "7 mistakes:" or lines[0] == "6 mistakes:"
+    expected = [
+        "x.yaml:7: MISC.SEED: given twice, first in line 6; keep one",
+        "x.yaml:3: SOLVER.OPTIMZER.BASE_LR: unknown key; did you mean SOLVER.OPTIMIZER.BASE_LR?",
+        "x.yaml:4: SOLVER.BASE_LR: unknown key; did you mean SOLVER.OPTIMIZER.BASE_LR?",
+        "x.yaml:8: MISC.DEVICE: 'tpu' (str) given, one of 'auto', 'cuda', 'cpu' expected",
+        "command line: MISC.SED: unknown key; did you mean MISC.SEED?",
+        "command line: TRAIN.WEIGHTS: no value given; write TRAIN.WEIGHTS VALUE or TRAIN.WEIGHTS=VALUE",
+    ]
+    for line in expected:
+        assert any(given.endswith(line) for given in lines), f"{line!r} is not in {lines}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("MISC: [1, 2", r"x.yaml:\d+:\d+: not valid YAML"),
+        ("- 1\n- 2\n", r"this file holds a list"),
+        ("MISC: 3\nSOLVER: {SCHEDULER: {TOTAL_EPOCHS: 1}}", r"MISC: 3 given, a section with"),
+        ("SOLVER: {SCHEDULER: {TOTAL_EPOCHS: true}}", r"True \(bool\) given, int expected"),
+        ("SOLVER: {SCHEDULER: {TOTAL_EPOCHS: -1}}", r"-1 \(int\) given, at least 0 expected"),
+        ("MODEL: {SIZES: [a]}", r"list\[int\] expected"),
+        ("MODEL: {RATE: fast}", r"float or None expected"),
+        ("MISC: {SEED: 1}", r"exactly one of them must be positive"),
+        ("SOLVER: {SCHEDULER: {TOTAL_EPOCHS: 1, TOTAL_ITERS: 2}}", r"exactly one of them must be positive"),
+        ("_BASE_: nothere.yaml", r"nothere.yaml: there is no such config file"),
+        ("_BASE_: 3", r"_BASE_: 3 given, a file name or a list of them expected"),
+        ("_BASE_: x.yaml", r"leads back to a file"),
+    ],
+)
+def test_messages(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_cfg(TASK, write(tmp_path, "x.yaml", text))
+
+
+def test_a_missing_file_names_the_nearest_one(tmp_path: Path) -> None:
+    write(tmp_path, "resnet20.yaml", "")
+    with pytest.raises(ConfigError, match=r"resnet02.yaml: there is no such config file; did you mean resnet20.yaml\?"):
+        load_cfg(TASK, tmp_path / "resnet02.yaml")
+    with pytest.raises(ConfigError, match="the path exists only up to"):
+        load_cfg(TASK, tmp_path / "a" / "b.yaml")
+
+
+def test_the_dumped_config_gives_the_same_config(tmp_path: Path) -> None:
+    cfg = load(tmp_path, "MODEL: {SIZES: [3], ARGS: {a: [1, {b: null}]}}", "MISC.SEED=9")
+    again = load_cfg(TASK, write(tmp_path, "saved.yaml", cfg.dump()))
+    assert again.to_dict() == cfg.to_dict()
+    assert yaml.safe_load(cfg.dump()) == cfg.to_dict()
+
+
+def test_a_loaded_config_is_frozen_and_travels(tmp_path: Path) -> None:
+    cfg = load(tmp_path, "")
+    with pytest.raises(AttributeError):
+        cfg.MISC.SEED = 4
+    with pytest.raises(ConfigError, match="frozen"):
+        cfg.set("MISC.SEED", 4)
+    for other in (copy.deepcopy(cfg), cfg.clone(), pickle.loads(pickle.dumps(cfg))):
+        assert other.to_dict() == cfg.to_dict()
+
+
+def test_defaults_are_not_shared_between_configs() -> None:
+    first = CfgNode(SCHEMA)
+    first.MODEL.SIZES.append(3)
+    first.MODEL.ARGS["x"] = 1
+    assert CfgNode(SCHEMA).MODEL.SIZES == [1, 2]
+    assert CfgNode(SCHEMA).MODEL.ARGS == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [("cfgs/vision/digits/a.yaml", "ckpts/vision/digits/a"), ("/x/cfgs/b.v2.yaml", "ckpts/b.v2"), ("/elsewhere/c.yaml", "ckpts/c")],
+)
+def test_the_output_folder_follows_the_path_of_the_config(tmp_path: Path, path: str, folder: str) -> None:
+    file = write(tmp_path, path.lstrip("/"), "SOLVER: {SCHEDULER: {TOTAL_EPOCHS: 3}}\n")
+    assert load_cfg(TASK, file).MISC.CKPT == folder
+
+
+def test_every_key_has_a_meaning_that_ends_with_a_full_stop() -> None:
+    def keys(schema: object) -> list[Key]:
+        return [schema] if isinstance(schema, Key) else [key for entry in schema.values() for key in keys(entry)]  # type: ignore[attr-defined]
+
+    assert all(key.meaning.endswith(".") for key in keys(PETLIB_SCHEMA))
+    assert all(key.check(key.default) == key.default for key in keys(PETLIB_SCHEMA))

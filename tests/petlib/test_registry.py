@@ -1,0 +1,34 @@
+import pytest
+
+from petlib.errors import ConfigError
+from petlib.registry import Registry, import_user_modules
+
+
+def test_a_built_in_component_is_imported_when_it_is_asked_for() -> None:
+    registry = Registry("codec", {"json": "json:dumps", "absent": "no_such_module:x"})
+    assert registry.get("json")([1]) == "[1]"
+    assert registry.names() == ["absent", "json"]
+
+
+def test_an_unknown_name_gives_the_nearest_names_and_the_modules() -> None:
+    registry = Registry("optimizer", {"SGD": "torch.optim:SGD", "Adam": "torch.optim:Adam"})
+
+    @registry.register("AdamTwo")
+    def make() -> None: ...
+
+    with pytest.raises(ConfigError) as error:
+        registry.get("Adm")
+    message = str(error.value)
+    assert message.startswith("unknown optimizer 'Adm'; did you mean Adam")
+    assert f"modules looked at: {__name__}, torch.optim" in message
+
+
+def test_a_name_is_registered_once() -> None:
+    registry = Registry("loss", {"focal": "x:y"})
+    with pytest.raises(ValueError, match="the loss 'focal' of .* has a name that is taken by x:y"):
+        registry.register("focal")(print)
+
+
+def test_user_modules_are_imported_and_a_missing_one_is_named() -> None:
+    with pytest.raises(ConfigError, match="MISC.IMPORTS: there is no module 'no_such_module_of_mine'"):
+        import_user_modules(["json", "no_such_module_of_mine"])
