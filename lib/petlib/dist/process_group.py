@@ -1,0 +1,103 @@
+"""Start and end of the process group, and who this process is. Without a group there is one process, rank 0 of 1."""
+
+import os
+import socket
+from datetime import timedelta
+
+import torch
+from torch import distributed
+from torch.distributed.distributed_c10d import Store
+from torch.distributed.rendezvous import TCPStore  # type: ignore[attr-defined]
+
+STORE_SOCKET_VARIABLE = "PET_STORE_FD"
+"""Environment variable of rank 0: the file descriptor of a socket that listens on ``MASTER_PORT`` already."""
+
+
+def init_process_group(device: torch.device, *, timeout_seconds: float) -> None:
+    """Join the process group that the launcher described in ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT``.
+
+    CPU tensors and objects travel over gloo, CUDA tensors over nccl. Nothing is joined where ``WORLD_SIZE`` is unset or 1.
+
+    Args:
+        device: what :func:`choose_device` returned; on CUDA it becomes the current device.
+        timeout_seconds: how long a collective waits for the other processes before it fails.
+    """
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    _bind_gloo_to_loopback()
+    store = _store(timeout_seconds)
+    distributed.init_process_group(
+        backend="cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
+        timeout=timedelta(seconds=timeout_seconds),
+        store=store,
+        rank=int(os.environ["RANK"]) if store else -1,
+        world_size=int(os.environ["WORLD_SIZE"]) if store else -1,
+        device_id=device if device.type == "cuda" else None,
+    )
+
+
+def destroy_process_group() -> None:
+    """Leave the process group, if there is one."""
+    if _has_group():
+        distributed.destroy_process_group()
+
+
+def rank() -> int:
+    """Return the number of this process among all, from 0."""
+    return distributed.get_rank() if _has_group() else 0
+
+
+def world_size() -> int:
+    """Return the number of processes."""
+    return distributed.get_world_size() if _has_group() else 1
+
+
+def local_rank() -> int:
+    """Return the number of this process among those of its node, from 0."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if _has_group() else 0
+
+
+def local_world_size() -> int:
+    """Return the number of processes on this node."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", str(world_size()))) if _has_group() else 1
+
+
+def is_main_process() -> bool:
+    """Return whether this process is rank 0, the one that prints and writes."""
+    return rank() == 0
+
+
+def _has_group() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
+
+
+def _store(timeout_seconds: float) -> Store | None:
+    """Return the processes' meeting point, which rank 0 serves; None under torchrun, whose agent serves one that torch finds itself."""
+    if distributed.is_torchelastic_launched():
+        return None
+    descriptor = os.environ.pop(STORE_SOCKET_VARIABLE, None)
+    if descriptor is not None:
+        os.set_inheritable(int(descriptor), False)
+    store: Store = TCPStore(
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        world_size=int(os.environ["WORLD_SIZE"]),
+        is_master=os.environ["RANK"] == "0",
+        timeout=timedelta(seconds=timeout_seconds),
+        wait_for_workers=False,
+        master_listen_fd=None if descriptor is None else int(descriptor),
+    )
+    return store
+
+
+def _bind_gloo_to_loopback() -> None:
+    """Keep gloo's connections inside the machine where all processes run on it.
+
+    Without this gloo listens on the address that the host name resolves to, which may be open to the network, or may not resolve at all.
+    """
+    on_one_node = os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]
+    loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
+    if on_one_node and loopback is not None:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)

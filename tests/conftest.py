@@ -1,0 +1,107 @@
+"""What several tests share: processes that form a gloo group, and the skip of GPU tests."""
+
+import faulthandler
+import multiprocessing
+import os
+import pickle
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol
+
+import pytest
+import torch
+
+from petlib import dist
+
+
+class RunRanks(Protocol):
+    def __call__(self, function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 60) -> list[Any]: ...
+
+
+@pytest.fixture
+def run_ranks(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> RunRanks:
+    """Call ``function(*args)`` in ``world_size`` processes that form a gloo group; return the ranks' results in their order.
+
+    ``function`` stands at the top level of the test module. An exception fails the test with that rank's traceback; at the
+    time limit, in seconds, all ranks are killed and each prints where it stood.
+    """
+    # The ranks import the test module by the name that pytest gave it, counted from here.
+    monkeypatch.syspath_prepend(pytestconfig.rootpath)
+    return _run_ranks
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("needs an NVIDIA GPU")
+
+
+def _run_ranks(function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 60) -> list[Any]:
+    # A fork server: a fork of this process could inherit locks of torch's threads, and spawning imports torch in every rank.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["petlib.dist.parallel", "petlib.dist.agreed_flag"])
+    processes: list[BaseProcess] = []
+    readers: list[Connection] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for rank in range(world_size):
+            reader, writer = context.Pipe(duplex=False)
+            handed = listener if rank == 0 else None
+            environment = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world_size, "LOCAL_WORLD_SIZE": world_size}
+            environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": listener.getsockname()[1]}
+            arguments = (environment, handed, timeout, writer, partial(function, *args))
+            process = context.Process(target=_rank_main, args=arguments, daemon=True)
+            process.start()
+            writer.close()
+            processes.append(process)
+            readers.append(reader)
+        try:
+            return _collect(readers, timeout + 5)
+        finally:
+            for process in processes:
+                process.join(1)
+                process.kill()
+                process.join()
+
+
+def _collect(readers: list[Connection], timeout: float) -> list[Any]:
+    deadline = time.monotonic() + timeout
+    results: dict[int, Any] = {}
+    while len(results) < len(readers):
+        waiting = {reader: rank for rank, reader in enumerate(readers) if rank not in results}
+        ready = wait(list(waiting), max(0.0, deadline - time.monotonic()))
+        if not ready:
+            pytest.fail(f"ranks {sorted(waiting.values())} did not finish within the time limit", pytrace=False)
+        for reader in ready:
+            assert isinstance(reader, Connection)
+            rank = waiting[reader]
+            try:
+                succeeded, value = pickle.loads(reader.recv_bytes())
+            except EOFError:
+                pytest.fail(f"rank {rank} died or hung; what it printed is below", pytrace=False)
+            if not succeeded:
+                pytest.fail(f"rank {rank} failed:\n{value}", pytrace=False)
+            results[rank] = value
+    return [results[rank] for rank in range(len(readers))]
+
+
+def _rank_main(
+    environment: dict[str, Any], listener: socket.socket | None, timeout: float, writer: Connection, call: Callable[[], Any]
+) -> None:
+    faulthandler.dump_traceback_later(timeout, exit=True, file=sys.__stderr__)
+    torch.set_num_threads(1)
+    os.environ.update({name: str(value) for name, value in environment.items()})
+    if listener is not None:
+        os.environ["PET_STORE_FD"] = str(listener.detach())
+    try:
+        dist.init_process_group(torch.device("cpu"), timeout_seconds=timeout)
+        result = call()
+        dist.barrier()
+        dist.destroy_process_group()
+        writer.send_bytes(pickle.dumps((True, result)))
+    except BaseException:  # noqa: BLE001 -- whatever ends a rank is what the test has to show
+        writer.send_bytes(pickle.dumps((False, traceback.format_exc())))
