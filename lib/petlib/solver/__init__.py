@@ -1,1 +1,5 @@
-"""."""
+"""How weights are changed: optimizers, parameter groups, schedules, clipping and mixed precision."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,61 @@
+"""Automatic mixed precision."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from petlib.config import CfgNode
+from petlib.errors import ConfigError
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class MixedPrecision:
+    """Which operations run in low precision, and the gradient scaler that 16-bit floats need.
+
+    bf16 has the range of float32 and needs no scaler; it works on the CPU and on GPUs from the Ampere generation on.
+    fp16 works on CUDA only.
+
+    Args:
+        enabled: whether low precision is used at all.
+        dtype: ``"bf16"`` or ``"fp16"``.
+        device: where the model computes.
+
+    Raises:
+        ConfigError: the device cannot train in this type.
+    """
+
+    def __init__(self, *, enabled: bool, dtype: Literal["bf16", "fp16"], device: torch.device) -> None:
+        assert dtype in DTYPES, f"unknown precision {dtype!r}"
+        if enabled:
+            _check_device(dtype, device)
+        self.enabled = enabled
+        self.dtype = DTYPES[dtype]
+        self.device_type = device.type
+        self.scaler = torch.amp.GradScaler(device.type) if enabled and dtype == "fp16" else None
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return the context for a forward pass; it changes nothing where low precision is off."""
+        return torch.autocast(self.device_type, dtype=self.dtype) if self.enabled else nullcontext()
+
+
+def build_mixed_precision(cfg: CfgNode, device: torch.device) -> MixedPrecision:
+    """Return what ``SOLVER.AMP`` asks for on ``device``.
+
+    Raises:
+        ConfigError: the device cannot train in this type.
+    """
+    return MixedPrecision(enabled=cfg.SOLVER.AMP.ENABLED, dtype=cfg.SOLVER.AMP.DTYPE, device=device)
+
+
+def _check_device(dtype: str, device: torch.device) -> None:
+    if dtype == "fp16" and device.type != "cuda":
+        raise ConfigError(
+            f"SOLVER.AMP.DTYPE: fp16 cannot be trained on {device.type}; set it to bf16, which works on the CPU too, "
+            "or SOLVER.AMP.ENABLED to False"
+        )
+    if dtype == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise ConfigError(
+            f"SOLVER.AMP.DTYPE: {torch.cuda.get_device_name(device)} has no bf16; set it to fp16, or SOLVER.AMP.ENABLED to False"
+        )

@@ -1,0 +1,99 @@
+"""Schedules of the learning rate in closed form: a factor for every iteration, so that a resumed run needs no history."""
+
+import bisect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Factor = Callable[[int], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The course of the learning rate after warm-up, as a factor of the base rate.
+
+    With ``p`` the share of the iterations after warm-up that is done, and ``m`` the minimum:
+
+    - step: ``gamma ** (number of milestones reached)``, counted from the start of the training
+    - cosine: ``m + (1 - m) * (1 + cos(pi * p)) / 2`` (https://arxiv.org/abs/1608.03983, without restarts)
+    - poly: ``m + (1 - m) * (1 - p) ** power``
+    - linear: ``m + (1 - m) * (1 - p)``
+    - exponential: ``gamma ** p``
+    - constant: 1
+
+    Args:
+        name: one of these.
+        milestones: iterations of the step schedule, ascending.
+        gamma: factor of the step and exponential schedules.
+        power: exponent of the poly schedule.
+        minimum: factor at the end of the cosine, poly and linear schedules, from 0 to 1.
+    """
+
+    name: Literal["step", "cosine", "poly", "linear", "exponential", "constant"]
+    milestones: Sequence[int] = ()
+    gamma: float = 0.1
+    power: float = 0.9
+    minimum: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmUp:
+    """The first iterations, on smaller rates (https://arxiv.org/abs/1706.02677).
+
+    With ``f`` the factor of the first iteration and ``w`` the share of the warm-up that is done:
+    linear ``f + (1 - f) * w``, exponential ``f ** (1 - w)``, constant ``f``.
+
+    Args:
+        iterations: its length; iteration ``iterations`` is the first one at the full rate. 0: no warm-up.
+        factor: ``f``; greater than 0 for the exponential method.
+        method: the shape.
+    """
+
+    iterations: int = 0
+    factor: float = 0.1
+    method: Literal["linear", "exponential", "constant"] = "linear"
+
+
+def learning_rate_factor(schedule: Schedule, warm_up: WarmUp, *, max_iter: int) -> Factor:
+    """Return the function from an iteration, counted from 0, to the factor of the base learning rate.
+
+    It holds from iteration 0 to ``max_iter`` (where the decay is complete) and stays there afterwards.
+    """
+    decay = _decay(schedule)
+    rise = _rise(warm_up)
+    start, length = warm_up.iterations, max(max_iter - warm_up.iterations, 1)
+    milestones, gamma = list(schedule.milestones), schedule.gamma
+
+    def stepped(iteration: int) -> float:
+        return rise(iteration) * gamma ** bisect.bisect_right(milestones, iteration)
+
+    def decayed(iteration: int) -> float:
+        return rise(iteration) if iteration < start else decay(min((iteration - start) / length, 1.0))
+
+    return stepped if schedule.name == "step" else decayed
+
+
+def _decay(schedule: Schedule) -> Callable[[float], float]:
+    """Return the factor as a function of the share that is done."""
+    minimum, power, gamma = schedule.minimum, schedule.power, schedule.gamma
+    decays: dict[str, Callable[[float], float]] = {
+        "step": lambda _: 1.0,
+        "cosine": lambda done: minimum + (1 - minimum) * (1 + math.cos(math.pi * done)) / 2,
+        "poly": lambda done: minimum + (1 - minimum) * (1 - done) ** power,
+        "linear": lambda done: minimum + (1 - minimum) * (1 - done),
+        "exponential": lambda done: gamma**done,
+        "constant": lambda _: 1.0,
+    }
+    return decays[schedule.name]
+
+
+def _rise(warm_up: WarmUp) -> Factor:
+    """Return the factor of the warm-up as a function of the iteration; 1 afterwards."""
+    factor, length = warm_up.factor, warm_up.iterations
+    if warm_up.method == "linear":
+        return lambda iteration: factor + (1 - factor) * iteration / length if iteration < length else 1.0
+    if warm_up.method == "exponential":
+        assert factor > 0 or length == 0, "an exponential warm-up cannot start at 0"
+        return lambda iteration: factor ** (1 - iteration / length) if iteration < length else 1.0
+    return lambda iteration: factor if iteration < length else 1.0

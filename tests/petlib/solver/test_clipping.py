@@ -1,0 +1,66 @@
+import pytest
+import torch
+from torch import nn
+
+from petlib.config import PETLIB_SCHEMA, CfgNode
+from petlib.errors import ConfigError
+from petlib.solver import GradientClipper, build_gradient_clipper
+
+
+def parameters():
+    weights = [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))]
+    weights[0].grad = torch.tensor([3.0, 0.0])
+    weights[1].grad = torch.tensor([-4.0])
+    return weights
+
+
+def test_joint_norm_is_limited_and_returned():
+    weights = parameters()
+    norm = GradientClipper(method="norm", value=1.0)(iter(weights))
+    assert norm.item() == pytest.approx(5.0)
+    torch.testing.assert_close(weights[0].grad, torch.tensor([0.6, 0.0]))
+    torch.testing.assert_close(weights[1].grad, torch.tensor([-0.8]))
+    assert weights[2].grad is None
+
+
+def test_norm_matches_torch_on_a_network():
+    torch.manual_seed(0)
+    models = [nn.Linear(5, 4), nn.Linear(5, 4)]
+    models[1].load_state_dict(models[0].state_dict())
+    for model in models:
+        model(torch.ones(3, 5)).square().sum().backward()
+    ours = GradientClipper(method="norm", value=0.7)(models[0].parameters())
+    theirs = nn.utils.clip_grad_norm_(models[1].parameters(), 0.7)
+    assert torch.equal(ours, theirs)
+    assert all(torch.equal(a.grad, b.grad) for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True))
+
+
+def test_small_gradients_stay():
+    weights = parameters()
+    GradientClipper(method="norm", value=10.0)(weights)
+    assert weights[0].grad.tolist() == [3.0, 0.0]
+
+
+def test_norm_type_infinity():
+    weights = parameters()
+    assert GradientClipper(method="norm", value=2.0, norm_type=float("inf"))(weights).item() == 4.0
+    torch.testing.assert_close(weights[0].grad, torch.tensor([1.5, 0.0]))
+
+
+def test_values_are_cut_one_by_one():
+    weights = parameters()
+    assert GradientClipper(method="value", value=1.5)(weights) is None
+    assert weights[0].grad.tolist() == [1.5, 0.0]
+    assert weights[1].grad.tolist() == [-1.5]
+
+
+def test_built_from_the_config():
+    cfg = CfgNode(PETLIB_SCHEMA)
+    assert build_gradient_clipper(cfg) is None
+    cfg.set("SOLVER.CLIP_GRADIENTS.METHOD", "value")
+    cfg.set("SOLVER.CLIP_GRADIENTS.VALUE", 2.5)
+    clipper = build_gradient_clipper(cfg)
+    assert (clipper.method, clipper.value) == ("value", 2.5)
+    cfg.set("SOLVER.CLIP_GRADIENTS.VALUE", 0.0)
+    with pytest.raises(ConfigError, match="VALUE: 0 would erase all gradients"):
+        build_gradient_clipper(cfg)
