@@ -22,8 +22,10 @@ class AgreedFlag:
             group = distributed.new_group(backend="gloo")
             assert isinstance(group, ProcessGroup), "every rank is a member"
             self._group = group
-        self._value = torch.zeros(1, dtype=torch.uint8)
-        self._values = [self._value]
+        flag = torch.zeros(1, dtype=torch.uint8)
+        # The same byte seen by numpy, which reads and writes it in a tenth of the time that a tensor takes.
+        self._byte = flag.numpy()
+        self._values = [flag]
         self._options = AllreduceOptions()
         self._options.reduceOp = ReduceOp.MAX
         self._work: Work | None = None
@@ -36,7 +38,7 @@ class AgreedFlag:
         if self._group is None:
             return value
         agreed = self.finish()
-        self._value.fill_(value)
+        self._byte[0] = value
         # The group's own method: the function around it takes as long again, and this runs at every iteration.
         self._work = self._group.allreduce(self._values, self._options)
         return agreed
@@ -50,4 +52,4 @@ class AgreedFlag:
             return False
         self._work.wait()
         self._work = None
-        return bool(self._value.item())
+        return bool(self._byte[0])
