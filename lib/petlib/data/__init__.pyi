@@ -1,0 +1,51 @@
+from .aspect_ratio import AspectRatioSampler as AspectRatioSampler
+from .collate import collate as collate
+from .concatenated import ConcatenatedDataset as ConcatenatedDataset
+from .evaluation_loader import EvaluationLoader as EvaluationLoader
+from .permutation import SeededPermutation as SeededPermutation
+from .protocols import Batch as Batch
+from .protocols import BatchTransform as BatchTransform
+from .protocols import Dataset as Dataset
+from .protocols import Sample as Sample
+from .protocols import SampleKey as SampleKey
+from .protocols import Sampler as Sampler
+from .protocols import SampleTransform as SampleTransform
+from .reader import SampleReader as SampleReader
+from .records import SharedRecords as SharedRecords
+from .records import share_records as share_records
+from .repeat_factor import RepeatFactorSampler as RepeatFactorSampler
+from .repeat_factor import repeat_factors as repeat_factors
+from .samplers import SequentialSampler as SequentialSampler
+from .samplers import ShuffledSampler as ShuffledSampler
+from .seeding import KeyedGenerators as KeyedGenerators
+from .seeding import seed_sequence as seed_sequence
+from .train_batches import DeviceBatch as DeviceBatch
+from .train_batches import TrainBatches as TrainBatches
+from .train_loader import TrainLoader as TrainLoader
+
+__all__ = [
+    "AspectRatioSampler",
+    "Batch",
+    "BatchTransform",
+    "ConcatenatedDataset",
+    "Dataset",
+    "DeviceBatch",
+    "EvaluationLoader",
+    "KeyedGenerators",
+    "RepeatFactorSampler",
+    "Sample",
+    "SampleKey",
+    "SampleReader",
+    "SampleTransform",
+    "Sampler",
+    "SeededPermutation",
+    "SequentialSampler",
+    "SharedRecords",
+    "ShuffledSampler",
+    "TrainBatches",
+    "TrainLoader",
+    "collate",
+    "repeat_factors",
+    "seed_sequence",
+    "share_records",
+]

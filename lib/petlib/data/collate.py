@@ -1,0 +1,92 @@
+"""From the samples of a device batch to one batch."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import get_worker_info
+
+from petlib.data.protocols import Batch, Sample
+from petlib.errors import DataError
+
+SHARED_FROM_BYTES = 256 * 1024
+"""Smaller tensors travel from a worker through its pipe. A tensor in shared memory costs the trainer 0.4 ms, whatever its size."""
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Join samples, field by field.
+
+    Arrays and tensors of equal shape are stacked into one tensor (samples, ...) of their dtype, in a loader worker
+    straight into shared memory where it is large. Arrays of unequal shapes become a list of tensors. Python numbers
+    become a tensor (samples,), bool, int64 or float32. ``meta`` becomes a list.
+
+    Raises:
+        DataError: the samples have different fields, or a field holds something else (the message names it).
+    """
+    fields = samples[0].keys()
+    for sample in samples:
+        if sample.keys() != fields:
+            odd = ", ".join(sorted(map(str, sample.keys() ^ fields)))
+            raise DataError(f"the samples of a batch have different fields: {odd} is not in all of them")
+    return {name: _join(name, [sample[name] for sample in samples]) for name in fields}
+
+
+def _join(name: str, values: list[Any]) -> Any:
+    if name == "meta":
+        return values
+    if all(isinstance(value, np.ndarray | np.generic) for value in values):
+        return _join_arrays(name, [np.asarray(value) for value in values])
+    if all(isinstance(value, Tensor) for value in values):
+        return _join_tensors(name, values)
+    if all(isinstance(value, bool | int | float) for value in values):
+        return _join_numbers(values)
+    kinds = ", ".join(sorted({type(value).__name__ for value in values}))
+    raise DataError(
+        f"the field {name!r} of a batch holds {kinds}; numpy arrays, tensors or numbers are expected, the same kind in every sample "
+        "(put what describes a sample into meta)"
+    )
+
+
+def _join_numbers(values: list[Any]) -> Tensor:
+    dtype = torch.bool if all(isinstance(value, bool) for value in values) else torch.int64
+    if any(isinstance(value, float) for value in values):
+        dtype = torch.float32
+    return torch.tensor(values, dtype=dtype)
+
+
+def _join_arrays(name: str, arrays: list[np.ndarray]) -> Tensor | list[Tensor]:
+    dtypes = {array.dtype.newbyteorder("=") for array in arrays}
+    if len(dtypes) > 1 or next(iter(dtypes)).kind not in "biufc":
+        found = ", ".join(sorted(map(str, dtypes)))
+        raise DataError(f"the field {name!r} of a batch holds arrays of {found}; one kind of numbers is expected in all samples")
+    dtype = torch.from_numpy(np.empty(0, dtypes.pop())).dtype
+    if len({array.shape for array in arrays}) > 1:
+        return [_stack([array], dtype)[0] for array in arrays]
+    return _stack(arrays, dtype)
+
+
+def _stack(arrays: list[np.ndarray], dtype: torch.dtype) -> Tensor:
+    stacked = _empty((len(arrays), *arrays[0].shape), dtype)
+    np.stack(arrays, out=stacked.numpy())
+    return stacked
+
+
+def _join_tensors(name: str, tensors: list[Tensor]) -> Tensor | list[Tensor]:
+    dtypes = {tensor.dtype for tensor in tensors}
+    if len(dtypes) > 1:
+        raise DataError(f"the field {name!r} of a batch holds tensors of {', '.join(sorted(map(str, dtypes)))}; one dtype is expected")
+    if len({tensor.shape for tensor in tensors}) > 1:
+        return tensors
+    return torch.stack(tensors, out=_empty((len(tensors), *tensors[0].shape), dtypes.pop()))
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Return a tensor to be filled, in shared memory if it is large and this is a loader worker."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < SHARED_FROM_BYTES or get_worker_info() is None:
+        return torch.empty(shape, dtype=dtype)
+    storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(size)  # type: ignore[no-untyped-call]
+    return torch.empty(0, dtype=dtype).set_(storage).view(shape)

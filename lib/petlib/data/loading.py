@@ -1,0 +1,158 @@
+"""Batches read ahead by worker processes."""
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+
+import torch
+from torch.utils.data import DataLoader, get_worker_info
+
+from petlib.data.host_batch import HostBatch
+from petlib.data.portable_error import portable_error
+from petlib.data.protocols import Batch
+from petlib.errors import UserError
+
+Request = TypeVar("Request")
+
+_WORKER_DIED = re.compile(r"DataLoader worker \(pid")
+_WATCH_SECONDS = 1.0
+_KILLED = 9
+
+
+class LoadingOptions(NamedTuple):
+    """How batches are read ahead."""
+
+    num_workers: int
+    """Worker processes; 0 reads in this process."""
+    prefetch: int
+    """Batches that each worker prepares ahead."""
+    pin_memory: bool
+    """Hand batches over in pinned memory."""
+    worker_init: Callable[[], None] | None
+    """Called once in each worker process."""
+
+
+def start_loading(
+    read: Callable[[Request], Batch], requests: Iterable[Request], options: LoadingOptions
+) -> Generator[HostBatch, None, None]:
+    """Start the workers at once and return the batches of ``requests``, in their order.
+
+    ``read`` runs in the workers, which are forks of this process. They ignore SIGINT, end at SIGTERM, and end by
+    themselves within about a second when this process dies. Closing or dropping the generator ends them. No global
+    random generator of this process is drawn from.
+
+    Raises (while iterating):
+        UserError: what ``read`` raised, as the same class with the same message.
+        RuntimeError: a worker was killed.
+    """
+    loader: DataLoader[Any] = DataLoader(
+        _Source(read),  # type: ignore[arg-type]  # torch takes anything that has __getitem__
+        sampler=_Requests(requests),
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=options.num_workers,
+        prefetch_factor=options.prefetch if options.num_workers else None,
+        pin_memory=options.pin_memory,
+        worker_init_fn=_WorkerStart(options.worker_init),
+        generator=torch.Generator(),
+        multiprocessing_context="fork" if options.num_workers else None,
+    )
+    return _drain(iter(loader))
+
+
+def _drain(batches: Iterator[Any]) -> Generator[HostBatch, None, None]:
+    with closing(_Shutdown(batches)):
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if _WORKER_DIED.match(str(error)):
+                    _explain_death(error)
+                raise
+            if isinstance(batch, _Failure):
+                raise batch.error
+            yield batch
+
+
+def _explain_death(error: RuntimeError) -> NoReturn:
+    # Without its traceback, which would keep the loader and its other workers alive.
+    raise RuntimeError(
+        f"a loader worker process died: {str(error).strip()} "
+        "If it was killed, the machine probably ran out of memory: set TRAIN.NUM_WORKERS and TRAIN.PREFETCH "
+        "(TEST.NUM_WORKERS in a test) lower, and look into the system's log. With 0 workers an error inside "
+        "of a library shows where it happens."
+    ) from error.with_traceback(None)
+
+
+class _Shutdown:
+    """Ends the workers of an iterator of torch's loader; left to its destructor, a traceback could keep them alive."""
+
+    def __init__(self, batches: Iterator[Any]) -> None:
+        self._end = getattr(batches, "_shutdown_workers", None)
+
+    def close(self) -> None:
+        if self._end is not None:
+            self._end()
+
+
+class _Failure(NamedTuple):
+    """Stands in a worker's queue for a batch: an exception would be rewritten by torch."""
+
+    error: Exception
+
+
+class _Source(Generic[Request]):
+    """The data set that torch's loader sees: one item is one batch."""
+
+    def __init__(self, read: Callable[[Request], Batch]) -> None:
+        self._read = read
+
+    def __getitem__(self, request: Request) -> HostBatch | _Failure:
+        try:
+            return HostBatch(self._read(request))
+        except UserError as error:
+            if get_worker_info() is None:
+                raise
+            return _Failure(portable_error(error))
+
+
+class _Requests(Generic[Request]):
+    """Hides the length that ``requests`` may have, which torch would compare with the data set's."""
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        self._requests = requests
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self._requests)
+
+
+class _WorkerStart:
+    """The first call in a worker process. torch has reset SIGTERM before it."""
+
+    def __init__(self, worker_init: Callable[[], None] | None) -> None:
+        self._worker_init = worker_init
+        self._trainer = os.getpid()
+
+    def __call__(self, worker: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=_end_with, args=(self._trainer,), name=f"watch-trainer-{worker}", daemon=True).start()
+        if self._worker_init is not None:
+            self._worker_init()
+
+
+def _end_with(trainer: int) -> None:
+    """Kill this process when it is no longer a child of ``trainer``: it may be blocked on a pipe that nobody reads."""
+    while os.getppid() == trainer:
+        time.sleep(_WATCH_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
