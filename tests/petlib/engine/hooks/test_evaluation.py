@@ -1,0 +1,87 @@
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from petlib.engine.hooks.checkpoint import CheckpointHook
+from petlib.engine.hooks.early_stop import EarlyStopHook
+from petlib.engine.hooks.evaluation import EvaluationHook
+from petlib.engine.hooks.timer import TimerHook
+from petlib.engine.loop import train
+from petlib.engine.weight_average import WeightAverage
+from petlib.errors import ConfigError
+
+
+def make_hook(values: list[float], *, every: int = 2, rule: str = "greater", metric: str = "", average: WeightAverage | None = None) -> EvaluationHook:
+    stream = iter(values)
+
+    def evaluate(network: nn.Module) -> dict[str, float]:
+        assert not network.training
+        assert not torch.is_grad_enabled()
+        torch.rand(3)  # an evaluation that draws random numbers must not change the training
+        return {"cls/acc1": next(stream), "cls/acc5": 1.0}
+
+    return EvaluationHook(evaluate=evaluate, every=every, best_metric=metric, best_rule=rule, timer=TimerHook(), average=average)
+
+
+def test_evaluations_come_at_their_interval_and_at_the_end(make_state: Any, loader: Any, step: Any) -> None:
+    state, hook = make_state(max_iter=5), make_hook([0.1, 0.3, 0.2])
+    train(state, loader, step, [hook, CheckpointHook(every=0, config="", evaluation=hook)])
+    assert (hook.best_value, hook.improved_at, hook.without_improvement) == (0.3, 4, 1)
+    assert state.checkpointer.saved == [(2, True), (4, True), (5, False)]
+    assert state.model.training
+
+
+def test_less_can_be_better(make_state: Any, loader: Any, step: Any) -> None:
+    hook = make_hook([0.1, 0.3, 0.05], rule="less")
+    train(make_state(max_iter=5), loader, step, [hook])
+    assert (hook.best_value, hook.improved_at) == (0.05, 5)
+
+
+def test_an_evaluation_leaves_no_trace_in_the_random_numbers(make_state: Any, loader: Any, step: Any) -> None:
+    drawn = {}
+    for name, hooks in {"with": [make_hook([0.1] * 9, every=1)], "without": []}.items():
+        state = make_state(max_iter=3)
+        torch.manual_seed(5)
+        train(state, loader, step, hooks)
+        drawn[name] = torch.rand(1)
+    assert torch.equal(drawn["with"], drawn["without"])
+
+
+def test_the_average_is_evaluated_in_place_of_the_weights(make_state: Any, loader: Any, step: Any) -> None:
+    state = make_state(max_iter=1)
+    average = WeightAverage(state.network, decay=0.9)
+    first = state.model.layer.weight.detach().clone()
+    seen = {}
+
+    def evaluate(network: nn.Module) -> dict[str, float]:
+        seen["weight"] = network.layer.weight.detach().clone()  # type: ignore[union-attr,operator]
+        return {"m": 0.0}
+
+    train(state, loader, step, [EvaluationHook(evaluate=evaluate, every=1, best_metric="", best_rule="greater", timer=TimerHook(), average=average)])
+    assert torch.equal(seen["weight"], first)
+    assert not torch.equal(state.model.layer.weight, first)
+
+
+def test_an_unknown_best_metric_is_told(make_state: Any, loader: Any, step: Any) -> None:
+    with pytest.raises(ConfigError, match=r"EVAL.BEST_METRIC: 'cls/ac1' given, but an evaluation has cls/acc1, cls/acc5; did you mean cls/acc1"):
+        train(make_state(max_iter=2), loader, step, [make_hook([0.1], metric="cls/ac1")])
+
+
+def test_the_state_survives_a_restart() -> None:
+    first, second = make_hook([]), make_hook([])
+    first.best_value, first.improved_at, first.without_improvement = 0.5, 40, 3
+    second.load_state_dict(first.state_dict())
+    assert (second.best_value, second.improved_at, second.without_improvement) == (0.5, 40, 3)
+
+
+def test_a_run_that_no_longer_improves_ends_and_does_not_begin_again(make_state: Any, loader: Any, step: Any) -> None:
+    state, hook = make_state(max_iter=100), make_hook([0.5, 0.4, 0.4, 0.4])
+    train(state, loader, step, [hook, EarlyStopHook(evaluation=hook, patience=2), CheckpointHook(every=0, config="", evaluation=hook)])
+    assert state.iteration == 6
+    assert state.stop_reason == "no improvement in 2 evaluations"
+    assert state.checkpointer.saved == [(2, True), (6, False)]
+    again = make_state(max_iter=100)
+    train(again, loader, step, [hook, EarlyStopHook(evaluation=hook, patience=2)])
+    assert again.iteration == 0

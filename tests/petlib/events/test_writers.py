@@ -1,0 +1,80 @@
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from petlib.events.records import EvaluationRecord, TrainingRecord
+from petlib.events.writers.console import ConsoleWriter
+from petlib.events.writers.json_lines import JsonLinesWriter
+from petlib.events.writers.progress import ProgressWriter
+from petlib.events.writers.tensorboard import TensorBoardWriter
+
+
+def record(iteration: int, **changes: float) -> TrainingRecord:
+    values = {"lr": 0.1, "eta_seconds": 10151.0, "memory_mb": 123.4, "iter_time": 0.16, "data_time": 0.0003, **changes}
+    return TrainingRecord(
+        iteration=iteration,
+        max_iter=63960,
+        epoch=1,
+        total_epochs=164,
+        losses={"loss": 2.5},
+        metrics={"acc1": 0.25},
+        **values,
+    )
+
+
+def test_the_console_line_has_the_shape_of_pet(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        ConsoleWriter(name="resnet110.yaml").write_training(record(20))
+    first, second, third = caplog.messages[0].splitlines()
+    assert first == "|-[resnet110.yaml]-[epoch: 1/164]-[iter: 20/63960]-[lr: 0.100000]-[eta: 2:49:11]"
+    assert second.strip() == "|-[memory: 123M]-[iter_time: 0.1600s]-[data_time: 0.0003s]"
+    assert third.strip() == "|-[loss: 2.5000]-[acc1: 0.2500]"
+
+
+def test_a_run_without_epochs_shows_only_iterations(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        ConsoleWriter(name="x.yaml").write_training(TrainingRecord(20, 100, 1, 0, 0.1, 1.0, 1.0, 1.0, 0.0))
+    assert caplog.messages[0].startswith("|-[x.yaml]-[iter: 20/100]-[lr: 0.100000]-[eta: 0:00:01]")
+
+
+def test_json_lines_of_a_resumed_run_stand_once(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    writer = JsonLinesWriter(path=path, start_iteration=0)
+    for iteration in (20, 40, 60):
+        writer.write_training(record(iteration))
+    writer.close()
+    with path.open("a") as file:
+        file.write('{"iteration": 80, "lo')
+    writer = JsonLinesWriter(path=path, start_iteration=40)
+    writer.write_training(record(60, lr=float("nan")))
+    writer.write_evaluation(EvaluationRecord(60, {"cls/acc1": 0.5}))
+    writer.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["iteration"] for line in lines] == [20, 40, 60, 60]
+    assert lines[0]["loss"] == 2.5
+    assert lines[2]["lr"] is None
+    assert lines[3] == {"iteration": 60, "cls/acc1": 0.5}
+
+
+def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
+    writer = TensorBoardWriter(folder=tmp_path, start_iteration=0)
+    writer.write_training(record(20))
+    writer.write_evaluation(EvaluationRecord(20, {"cls/acc1": 0.5}))
+    writer.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"lr", "time/iter_time", "time/data_time", "train/loss", "train/acc1", "eval/cls/acc1"}
+    assert events.Scalars("train/loss")[0].value == 2.5
+    assert events.Scalars("eval/cls/acc1")[0].step == 20
+
+
+def test_the_progress_line_follows_the_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    writer = ProgressWriter(max_iter=100, start_iteration=40)
+    writer.write_training(record(60))
+    writer.tick(60)
+    writer.close()
+    assert "40/100" in capsys.readouterr().out

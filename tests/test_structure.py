@@ -1,0 +1,139 @@
+"""The house rules that a machine can check: imports go one way, nothing slow is imported early, files stay small."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(path for folder in ("lib", "pet", "tools") for path in (ROOT / folder).rglob("*.py*") if path.suffix in (".py", ".pyi"))
+
+# from the lowest floor to the highest; a module imports only from its own floor's package or from lower floors
+PETLIB_FLOORS = [
+    {"errors", "suggest", "files"},
+    {"registry", "log"},
+    {"config"},
+    {"dist", "launch"},
+    {"data", "solver", "checkpoint", "events", "analyser"},
+    {"engine"},
+]
+PET_FLOORS = [{"losses", "metrics", "visual", "structures", "layers"}, {"data", "models"}, {"export"}, {"vision", "tasks", "projects"}, {"api"}, {"cli"}]
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[1:] if parts[0] == "lib" else parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield the absolute names that a file imports; ``from a import b`` gives ``a.b``."""
+    package = module_of(path).split(".")
+    if path.stem != "__init__":
+        package = package[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            prefix = ".".join([*base, *([node.module] if node.module else [])])
+            yield from ((f"{prefix}.{alias.name}", node) for alias in node.names)
+
+
+def floor(module: str) -> tuple[int, str]:
+    """Return how high a module stands, and the family of which only members may import each other there."""
+    top, *rest = module.split(".")
+    if top == "petlib":
+        part = rest[0] if rest else ""
+        level = next((index for index, names in enumerate(PETLIB_FLOORS) if part in names), -1)
+        return level, part
+    if top == "pet":
+        part = rest[0] if rest else ""
+        level = next((index for index, names in enumerate(PET_FLOORS) if part in names), -1)
+        family = ".".join(rest[:2]) if part in ("tasks", "projects") else part
+        return (100 + level if level >= 0 else 99), family
+    return 1000, top
+
+
+def violation(importer: str, imported: str) -> str:
+    """Return what is wrong with one import of our own code, or an empty string."""
+    (from_level, from_family), (to_level, to_family) = floor(importer), floor(imported)
+    if imported in ("petlib", "pet") or importer in ("petlib", "pet") or from_family == to_family:
+        return ""
+    if to_level > from_level:
+        return f"{importer} imports upwards from {imported}"
+    if to_level == from_level and from_level >= 103:
+        return f"{importer} imports its sibling {imported}"
+    return ""
+
+
+def our_imports(path: Path) -> list[str]:
+    return [name for name, _ in imports_of(path) if name.split(".")[0] in ("petlib", "pet", "tools")]
+
+
+def test_imports_go_one_way() -> None:
+    wrong = [problem for path in SOURCES for name in our_imports(path) if (problem := violation(module_of(path), name))]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "is_wrong"),
+    [
+        ("petlib.engine.loop", "pet.vision.model", True),
+        ("petlib.data.loader", "petlib.engine.loop", True),
+        ("petlib.engine.loop", "petlib.data.loader", False),
+        ("pet.data.images", "pet.vision.model", True),
+        ("pet.vision.model", "pet.tasks.cls.model", True),
+        ("pet.tasks.cls.model", "pet.tasks.face.model", True),
+        ("pet.tasks.cls.model", "pet.tasks.cls.config", False),
+        ("pet.models.config", "tools.vision.train_net", True),
+        ("pet.vision.model", "pet.models.cifar_resnet", False),
+    ],
+)
+def test_the_rule_finds_what_it_should(importer: str, imported: str, is_wrong: bool) -> None:
+    assert bool(violation(importer, imported)) == is_wrong
+
+
+def test_petlib_knows_no_vision() -> None:
+    vision = {"cv2", "PIL", "torchvision", "timm", "pycocotools", "sklearn", "matplotlib", "pet"}
+    wrong = [
+        f"{module_of(path)} imports {name}"
+        for path in SOURCES
+        if module_of(path).startswith("petlib")
+        for name, _ in imports_of(path)
+        if name.split(".")[0] in vision
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_our_own_code_is_imported_at_the_top() -> None:
+    wrong = []
+    for path in SOURCES:
+        top = set(ast.parse(path.read_text(encoding="utf-8")).body)
+        lines = {node.lineno for node in top}
+        for name, node in imports_of(path):
+            if name.split(".")[0] in ("petlib", "pet") and node.lineno not in lines and module_of(path).split(".")[0] != "tools":
+                wrong.append(f"{module_of(path)}:{node.lineno} imports {name} inside a function or branch")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("module", ["petlib.config", "petlib.launch", "petlib.log", "pet.cli", "pet.vision.config", "pet.tasks.cls.config"])
+def test_what_runs_before_a_config_is_checked_imports_no_torch(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'torch', 'torchvision', 'timm', 'cv2', 'numpy'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_files_stay_small() -> None:
+    long = {str(path.relative_to(ROOT)): count for path in SOURCES if (count := len(path.read_text(encoding="utf-8").splitlines())) > 400}
+    assert not long
+
+
+def test_every_source_file_is_typed_and_shipped() -> None:
+    for package in ("lib/petlib", "pet"):
+        assert (ROOT / package / "py.typed").exists()
+        folders = {path.parent for path in SOURCES if (ROOT / package) in path.parents}
+        assert all((folder / "__init__.py").exists() for folder in folders), "a folder without __init__.py is left out of the wheel"

@@ -1,0 +1,63 @@
+"""Write ``docs/config.md``: the prose of ``docs/config_head.md`` and the tables of all keys, made from the schemas.
+
+    python tools/docs/write_config_page.py [--check]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from petlib.config.defaults import PETLIB_SCHEMA
+from petlib.config.document import schema_as_markdown
+from petlib.config.key import Key, Schema, merge_schemas
+
+from pet.tasks.cls.config import get_base_cfg as get_cls_cfg
+from pet.vision.config import get_base_cfg as get_vision_cfg
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def page() -> str:
+    """Return the whole page."""
+    vision, cls = get_vision_cfg().schema, get_cls_cfg().schema
+    parts = [
+        (DOCS / "config_head.md").read_text(encoding="utf-8"),
+        "## Keys of `vision`\n",
+        schema_as_markdown(merge_schemas(PETLIB_SCHEMA, vision)),
+        "## Keys that `tasks/cls` has beyond these or with another default\n",
+        schema_as_markdown(difference(cls, vision)),
+    ]
+    return "\n".join(parts)
+
+
+def difference(schema: Schema, other: Schema) -> Schema:
+    """Return what ``schema`` has that ``other`` lacks or has otherwise."""
+    found: dict[str, Key | Schema] = {}
+    for name, entry in schema.items():
+        there = other.get(name)
+        if isinstance(entry, Key):
+            if entry != there:
+                found[name] = entry
+        else:
+            inner = difference(entry, there if there is not None and not isinstance(there, Key) else {})
+            if inner:
+                found[name] = inner
+    return found
+
+
+def main() -> int:
+    """Write the page, or with --check compare it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when the page is not up to date")
+    path = DOCS / "config.md"
+    if not parser.parse_args().check:
+        path.write_text(page(), encoding="utf-8")
+        return 0
+    if path.exists() and path.read_text(encoding="utf-8") == page():
+        return 0
+    print(f"{path.name} is not what the code says: run make docs", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
