@@ -1,1 +1,6 @@
-"""."""
+"""Starts the processes of a run and stays with them. Imports no torch."""
+
+from petlib.launch.main import launch
+from petlib.launch.script import run_script
+
+__all__ = ["launch", "run_script"]

@@ -1,0 +1,133 @@
+"""The command lines of the launcher and of the scripts that it starts."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from petlib.errors import ConfigError
+from petlib.suggest import did_you_mean
+
+OVERRIDES_HELP = "settings that replace those of the config, as KEY VALUE or KEY=VALUE, e.g. SOLVER.OPTIMIZER.BASE_LR 0.05"
+
+
+@dataclass(frozen=True)
+class ScriptArguments:
+    """What a training or test script was called with."""
+
+    cfg: Path
+    overrides: list[str] = field(default_factory=list)
+    local_rank: int | None = None
+
+
+@dataclass(frozen=True)
+class LaunchArguments:
+    """What the launcher was called with. ``gpu_id`` and ``nproc`` are None where they were not given."""
+
+    cfg: Path
+    overrides: list[str] = field(default_factory=list)
+    gpu_id: str | None = None
+    type_folder: str | None = None
+    nproc: int | None = None
+    nnodes: int = 1
+    node_rank: int | None = None
+    rdzv_endpoint: str | None = None
+    max_restarts: int = 0
+    dry_run: bool = False
+
+
+def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchArguments:
+    """Read the launcher's command line; options may stand before, between and after the overrides.
+
+    Raises:
+        SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).
+        ConfigError: options contradict each other.
+    """
+    parser = _parser(description)
+    parser.add_argument("--gpu_id", metavar="IDS", help="which of the visible GPUs to use, e.g. 0,1 (default: all)")
+    parser.add_argument("--type", metavar="FOLDER", help="folder of the script below tools/ (default: from the config's path below cfgs/)")
+    parser.add_argument("--nproc", type=_positive, metavar="N", help="number of processes: N CPU processes, or the first N GPUs")
+    parser.add_argument("--nnodes", type=_positive, default=1, metavar="N", help="number of machines (default: 1)")
+    parser.add_argument("--node_rank", type=_not_negative, metavar="R", help="which machine this is; machine 0 hosts the rendezvous")
+    parser.add_argument("--rdzv_endpoint", metavar="HOST:PORT", help="where the machines meet; the same on all")
+    parser.add_argument("--max_restarts", type=_not_negative, default=0, metavar="N", help="start all processes again after a failure")
+    parser.add_argument("--dry_run", action="store_true", help="print script, processes and environment, and start nothing")
+    options, overrides = _parse(parser, argv)
+    arguments = LaunchArguments(
+        cfg=Path(options.cfg),
+        overrides=overrides,
+        gpu_id=options.gpu_id,
+        type_folder=None if options.type in (None, "none") else options.type,
+        nproc=options.nproc,
+        nnodes=options.nnodes,
+        node_rank=options.node_rank,
+        rdzv_endpoint=options.rdzv_endpoint,
+        max_restarts=options.max_restarts,
+        dry_run=options.dry_run,
+    )
+    _check_nodes(arguments)
+    return arguments
+
+
+def parse_script_arguments(argv: Sequence[str], *, description: str) -> ScriptArguments:
+    """Read the command line of ``tools/<type>/train_net.py`` or ``test_net.py``.
+
+    Raises:
+        SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).
+    """
+    parser = _parser(description)
+    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+    options, overrides = _parse(parser, argv)
+    return ScriptArguments(cfg=Path(options.cfg), overrides=overrides, local_rank=options.local_rank)
+
+
+def _parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=description,
+        usage="%(prog)s --cfg PATH [options] [KEY VALUE | KEY=VALUE ...]",
+        epilog=f"KEY VALUE: {OVERRIDES_HELP}",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--cfg", metavar="PATH", help="config file: .yaml or .py")
+    return parser
+
+
+def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the options and the overrides; a negative number after a key is a value, anything else with a dash an option."""
+    options, rest = parser.parse_known_args(argv)
+    overrides: list[str] = []
+    value_expected = False
+    for word in rest:
+        if word == "--":
+            continue
+        if word.startswith("--") or (word.startswith("-") and not value_expected):
+            name = word.partition("=")[0]
+            known = [f"--{option}" for option in (*vars(options), "help")]
+            parser.error(f"unknown option {name}{did_you_mean(name, known)}")
+        value_expected = not value_expected and "=" not in word
+        overrides.append(word)
+    if options.cfg is None:
+        parser.error("--cfg PATH is missing: which config file?")
+    return options, overrides
+
+
+def _check_nodes(arguments: LaunchArguments) -> None:
+    if arguments.nnodes > 1 and not arguments.rdzv_endpoint:
+        raise ConfigError(f"--nnodes {arguments.nnodes} needs --rdzv_endpoint HOST:PORT, the same on every machine")
+    if arguments.node_rank is not None and arguments.node_rank >= arguments.nnodes:
+        raise ConfigError(f"--node_rank {arguments.node_rank}: --nnodes {arguments.nnodes} numbers them from 0 to {arguments.nnodes - 1}")
+    if arguments.rdzv_endpoint and not arguments.rdzv_endpoint.rpartition(":")[2].isdigit():
+        raise ConfigError(f"--rdzv_endpoint {arguments.rdzv_endpoint}: HOST:PORT expected, e.g. node0:29500")
+
+
+def _positive(text: str) -> int:
+    number = _not_negative(text)
+    if number == 0:
+        raise argparse.ArgumentTypeError("a number from 1 on expected")
+    return number
+
+
+def _not_negative(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} given, a whole number expected")
+    return int(text)

@@ -1,0 +1,99 @@
+"""Several machines and automatic restarts, by torch's elastic agent."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from petlib.launch.arguments import LaunchArguments
+from petlib.launch.devices import Devices
+from petlib.launch.diagnose import Ending, describe_failure, first_failure
+from petlib.launch.plan import LAUNCH_FOLDER, LAUNCHER_PID, device_environment, loopback_environment, thread_environment
+from petlib.launch.reports import ErrorReport, read_report, report_path
+from petlib.launch.supervise import say
+
+RUN_ID = "pet"
+LOOPBACK_NAMES = ("localhost", "127.0.0.1")
+SHUTDOWN_SECONDS = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"
+
+
+def elastic_environment(arguments: LaunchArguments, devices: Devices, folder: Path | str) -> dict[str, str]:
+    """Return the variables that all ranks of this machine share; torch adds ``RANK`` and the others that differ."""
+    loopback = loopback_environment(os.environ) if _local_address(arguments) else {}
+    return {
+        **device_environment(devices, os.environ),
+        **thread_environment(devices.count, os.environ),
+        **loopback,
+        LAUNCHER_PID: str(os.getpid()),
+        LAUNCH_FOLDER: str(folder),
+    }
+
+
+def describe_elastic(arguments: LaunchArguments, devices: Devices, command: tuple[str, ...]) -> str:
+    """Return what ``--dry_run`` prints."""
+    environment = elastic_environment(arguments, devices, "<private folder>")
+    variables = [f"    {name}={value}" for name, value in environment.items() if name != LAUNCHER_PID]
+    machine = "" if arguments.node_rank is None else f" of machine {arguments.node_rank}"
+    return "\n".join(
+        [
+            f"rendezvous: {arguments.rdzv_endpoint or 'on this machine'}, restarts: {arguments.max_restarts}",
+            f"ranks 0 to {devices.count - 1}{machine}, numbered over {arguments.nnodes} machine(s) by torch's elastic agent:",
+            f"  {shlex.join(command)}",
+            *variables,
+        ]
+    )
+
+
+def run_elastic(
+    arguments: LaunchArguments, devices: Devices, command: tuple[str, ...], environment: Mapping[str, str], folder: Path
+) -> int:
+    """Run the ranks of this machine under the elastic agent and return the exit code."""
+    # torch takes seconds to import, and only this way of launching needs it
+    from torch.distributed.elastic.multiprocessing import SignalException  # noqa: PLC0415
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # noqa: PLC0415
+
+    config = LaunchConfig(
+        min_nodes=arguments.nnodes,
+        max_nodes=arguments.nnodes,
+        nproc_per_node=devices.count,
+        run_id=RUN_ID,
+        rdzv_backend="c10d",
+        rdzv_endpoint=arguments.rdzv_endpoint or "localhost:0",
+        rdzv_configs=_rendezvous_options(arguments),
+        max_restarts=arguments.max_restarts,
+        local_addr=_local_address(arguments),
+    )
+    os.environ.update(environment)
+    try:
+        elastic_launch(config, command[0])(*command[1:])
+    except ChildFailedError as error:
+        return _tell_failure(error, folder)
+    except SignalException as error:
+        return 128 + int(error.sigval)
+    return 0
+
+
+def _rendezvous_options(arguments: LaunchArguments) -> dict[str, Any]:
+    if arguments.nnodes == 1:
+        return {"is_host": "true"}
+    return {} if arguments.node_rank is None else {"is_host": "true" if arguments.node_rank == 0 else "false"}
+
+
+def _local_address(arguments: LaunchArguments) -> str | None:
+    """Return the address of this machine where the run stays on it, else None: torch asks for the host name."""
+    host = (arguments.rdzv_endpoint or "localhost:0").rpartition(":")[0]
+    return "127.0.0.1" if arguments.nnodes == 1 or host in LOOPBACK_NAMES else None
+
+
+def _tell_failure(error: Any, folder: Path) -> int:
+    """Print what the rank said that failed first in the last attempt, and return its exit code."""
+    endings = []
+    for rank, failure in error.failures.items():
+        reports = [read_report(path) for path in folder.glob(report_path(folder, rank).name.replace("attempt0", "attempt*"))]
+        report: ErrorReport | None = max((found for found in reports if found), key=lambda found: found.attempt, default=None)
+        endings.append(Ending(rank, failure.exitcode, order=failure.timestamp, report=report, log=folder / f"rank{rank}.log"))
+    failure_ending = first_failure(endings) or endings[0]
+    say(describe_failure(failure_ending))
+    return failure_ending.exit_code

@@ -1,0 +1,40 @@
+"""A rank that its launcher started does not outlive it: it saves, or it is ended."""
+
+import os
+import signal
+import threading
+import time
+
+from petlib.launch.kernel import request_death_signal
+from petlib.launch.plan import LAUNCHER_PID
+
+ORPHAN_GRACE = "PET_ORPHAN_GRACE"
+"""Environment variable: seconds that a rank has to save after its launcher has died."""
+DEFAULT_GRACE_SECONDS = 30.0
+POLL_SECONDS = 1.0
+
+
+def follow_launcher() -> bool:
+    """Tie this process to the launcher that started it; return whether one did.
+
+    When the launcher dies, even by SIGKILL, this process gets SIGTERM, and after a grace its process group is killed. The
+    variable with the launcher's number is taken out of the environment: it does not concern what this process starts.
+    """
+    launcher = os.environ.pop(LAUNCHER_PID, None)
+    if launcher is None:
+        return False
+    asked_by_kernel = request_death_signal(signal.SIGTERM)
+    if os.getppid() != int(launcher):
+        os.kill(os.getpid(), signal.SIGTERM)
+    grace = float(os.environ.get(ORPHAN_GRACE, DEFAULT_GRACE_SECONDS))
+    threading.Thread(target=_watch, args=(int(launcher), grace, asked_by_kernel), name="launcher-watch", daemon=True).start()
+    return True
+
+
+def _watch(launcher: int, grace: float, asked_by_kernel: bool) -> None:
+    while os.getppid() == launcher:
+        time.sleep(POLL_SECONDS)
+    if not asked_by_kernel:
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(grace)
+    os.killpg(os.getpgid(0), signal.SIGKILL)

@@ -1,0 +1,149 @@
+"""Where a run's lines go: rank 0 to the screen and to its log file, every other rank to its own log file only.
+
+Everyone logs with ``logging.getLogger(__name__)``. A line reads ``[MM-DD HH:MM:SS] message``.
+"""
+
+import errno
+import faulthandler
+import logging
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+from petlib.errors import OutputError
+
+FILE_ONLY = {"file_only": True}
+"""``extra`` of a log call whose text the screen gets in another way."""
+
+SCREEN_IS_GONE = (errno.EPIPE, errno.EIO, errno.EBADF)
+
+
+def setup_logging(folder: Path, *, rank: int, purpose: str, early_output: Path | None = None) -> Path:
+    """Send log lines, warnings and crash traces of this process where they belong, and return its log file.
+
+    Rank 0 logs to stdout and to ``<folder>/logs/<purpose>_rank0.log``. The other ranks have only their file, which also
+    takes over their stdout and stderr, so that whatever they print is told apart from the output of rank 0.
+
+    Args:
+        folder: output folder of the run.
+        rank: number of this process among all.
+        purpose: ``"train"`` or ``"test"``.
+        early_output: the file that held stdout and stderr so far; its content is carried over.
+
+    Raises:
+        OutputError: the log file cannot be made.
+    """
+    path = Path(folder, "logs", f"{purpose}_rank{rank}.log").absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file_handler = LogFileHandler(path)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: the output folder cannot be written: {error.strerror} ({error.filename}); choose another one with MISC.CKPT"
+        ) from error
+    handlers: list[logging.Handler] = [file_handler]
+    if rank == 0:
+        handlers.append(ConsoleHandler())
+    else:
+        _redirect_output(path, early_output)
+    _replace_handlers(handlers)
+    logging.captureWarnings(True)
+    assert file_handler.stream is not None, f"{path} is not open"
+    faulthandler.enable(file=file_handler.stream.fileno(), all_threads=True)
+    return path
+
+
+class LineFormatter(logging.Formatter):
+    """``[10-26 11:41:27] message``; from warnings on, the level stands before the message."""
+
+    def __init__(self) -> None:
+        super().__init__("[%(asctime)s] %(level)s%(message)s", datefmt="%m-%d %H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        record.level = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
+        return super().format(record)
+
+
+class ConsoleHandler(logging.Handler):
+    """Writes to the present ``sys.stdout``, and stops quietly when terminal or pipe are gone: a training outlives its screen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(LineFormatter())
+        self.addFilter(lambda record: not getattr(record, "file_only", False))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        try:
+            sys.stdout.write(self.format(record) + "\n")
+            sys.stdout.flush()
+        except ValueError:
+            logging.getLogger().removeHandler(self)
+        except OSError as error:
+            if error.errno in SCREEN_IS_GONE:
+                logging.getLogger().removeHandler(self)
+                silence_lost_screen()
+        except Exception:  # noqa: BLE001  a faulty log call is told by logging itself and never ends a run
+            self.handleError(record)
+
+
+class LogFileHandler(logging.FileHandler):
+    """Appends to a log file; when the disk is full, that is said once on the screen and the run goes on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8")
+        self.setFormatter(LineFormatter())
+        self._complained = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  named by logging
+        """Say what is wrong, the first time."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._complained:
+            self._complained = True
+            logging.getLogger(__name__).warning("%s: lines of the log are lost: %s", self.baseFilename, error)
+
+
+def silence_lost_screen() -> None:
+    """Point stdout, and stderr if it is the same terminal or pipe, to the null device, so that later prints do not fail either."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    lost = os.fstat(1)
+    for descriptor in (1, 2):
+        try:
+            present = os.fstat(descriptor)
+        except OSError:
+            continue
+        if (present.st_dev, present.st_ino, present.st_rdev) == (lost.st_dev, lost.st_ino, lost.st_rdev):
+            os.dup2(null, descriptor)
+    os.close(null)
+
+
+def _redirect_output(path: Path, early_output: Path | None) -> None:
+    """Let stdout and stderr of this process, and of all it starts, go to the end of ``path``."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    log = os.open(path, os.O_WRONLY | os.O_APPEND)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.close(log)
+    if early_output is not None and early_output.is_file() and stat.S_ISREG(early_output.stat().st_mode):
+        with early_output.open("rb") as source, path.open("ab") as target:
+            shutil.copyfileobj(source, target)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)
+
+
+def _replace_handlers(handlers: list[logging.Handler]) -> None:
+    root = logging.getLogger()
+    for handler in [*root.handlers]:
+        if isinstance(handler, ConsoleHandler | LogFileHandler):
+            root.removeHandler(handler)
+            handler.close()
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(logging.INFO)
