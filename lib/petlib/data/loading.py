@@ -21,7 +21,6 @@ Request = TypeVar("Request")
 
 _WORKER_DIED = re.compile(r"DataLoader worker \(pid")
 _WATCH_SECONDS = 1.0
-_KILLED = 9
 
 
 class LoadingOptions(NamedTuple):
@@ -82,13 +81,14 @@ def _drain(batches: Iterator[Any]) -> Generator[HostBatch, None, None]:
 
 
 def _explain_death(error: RuntimeError) -> NoReturn:
-    # Without its traceback, which would keep the loader and its other workers alive.
+    # What torch's loader caught while it waited says which signal it was.
+    reason = error.__cause__ if _WORKER_DIED.match(str(error.__cause__)) else error
     raise RuntimeError(
-        f"a loader worker process died: {str(error).strip()} "
+        f"a loader worker process died: {str(reason).strip().rstrip('.')}. "
         "If it was killed, the machine probably ran out of memory: set TRAIN.NUM_WORKERS and TRAIN.PREFETCH "
         "(TEST.NUM_WORKERS in a test) lower, and look into the system's log. With 0 workers an error inside "
-        "of a library shows where it happens."
-    ) from error.with_traceback(None)
+        "a library shows where it happens."
+    ) from error
 
 
 class _Shutdown:

@@ -5,6 +5,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
@@ -104,40 +105,35 @@ def _exchange(value: _Place | None, failure: Exception | None) -> list[_Place | 
 
 def _write(build: Callable[[], Iterable[Any]]) -> _Place:
     descriptor, path = tempfile.mkstemp(prefix="pet-records-")
+    file = os.fdopen(descriptor, "wb")
     try:
         ends = [0]
-        with os.fdopen(descriptor, "wb") as file:
-            for record in build():
-                data = pickle.dumps(record, pickle.HIGHEST_PROTOCOL)
-                ends.append(ends[-1] + len(data))
-                _append(file, data, path)
-            _append(file, b"\0" * (-ends[-1] % 8) + np.array(ends, np.int64).tobytes(), path)
-            _flush(file, path)
+        for record in build():
+            data = pickle.dumps(record, pickle.HIGHEST_PROTOCOL)
+            ends.append(ends[-1] + len(data))
+            with _writing_to(path):
+                file.write(data)
+        with _writing_to(path):
+            file.write(b"\0" * (-ends[-1] % 8) + np.array(ends, np.int64).tobytes())
+            file.close()
     except BaseException:
         Path(path).unlink()
+        # What is left in its buffer has nowhere to go; the error under way is the one to tell.
+        with suppress(OSError):
+            file.close()
         raise
     return _Place(path, len(ends) - 1)
 
 
-def _append(file: Any, data: bytes, path: str) -> None:
+@contextmanager
+def _writing_to(path: str) -> Iterator[None]:
     try:
-        file.write(data)
+        yield
     except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-def _flush(file: Any, path: str) -> None:
-    try:
-        file.flush()
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-def _cannot_write(path: str, error: OSError) -> OutputError:
-    return OutputError(
-        f"the records of the data set cannot be written into the temporary folder {Path(path).parent}: {error.strerror}; "
-        "make room there, or set the environment variable TMPDIR to another folder"
-    )
+        raise OutputError(
+            f"the records of the data set cannot be written into the temporary folder {Path(path).parent}: {error.strerror}; "
+            "make room there, or set the environment variable TMPDIR to another folder"
+        ) from error
 
 
 def _try_map(place: _Place | None) -> tuple[SharedRecords[Any] | None, Exception | None]:

@@ -10,7 +10,7 @@ from petlib.data.protocols import SampleKey, Sampler
 from petlib.errors import ConfigError, DataError
 
 _CHUNK = 4096
-"""About how many keys are computed at once: enough to make the cost of a numpy call small for each."""
+"""How many keys are computed at once, at most those of an epoch: enough to make the cost of a numpy call small for each."""
 
 
 class DeviceBatch(NamedTuple):
@@ -65,7 +65,8 @@ class TrainBatches:
         self.iterations_per_epoch = len(sampler) // batch_size
         self._sampler = sampler
         self._stream_epoch = self.iterations_per_epoch * batch_size if epochwise else len(sampler)
-        self._chunk_length = max(1, _CHUNK // (accumulation * self.device_batch_size))
+        own = accumulation * self.device_batch_size
+        self._chunk_length = max(1, min(_CHUNK // own, self.iterations_per_epoch))
         part_starts = (np.arange(accumulation) * world_size + rank) * self.device_batch_size
         self._offsets = part_starts[:, None] + np.arange(self.device_batch_size)
         self._chunk_number = -1

@@ -1,0 +1,191 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from petlib.data import SampleReader, SequentialSampler, TrainBatches, TrainLoader
+from petlib.errors import DataError
+
+CPU = torch.device("cpu")
+
+
+class Behaving:
+    """Gives its own process id, and does ``act`` for sample 5."""
+
+    def __init__(self, act=None):
+        self.act = act
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, index):
+        if index == 5 and self.act is not None:
+            self.act()
+        return {"process": os.getpid(), "big": np.zeros(30_000), "meta": {"file": f"{index}.png"}}
+
+
+def keep(sample, rng):
+    return sample
+
+
+def batches_of(act=None, num_workers=2, transform=keep, worker_init=None):
+    plan = TrainBatches(SequentialSampler(40), batch_size=2, epochwise=False)
+    reader = SampleReader(Behaving(act), transform, seed=3)
+    return TrainLoader(reader, plan, device=CPU, num_workers=num_workers, seed=3, worker_init=worker_init).batches(0, 100)
+
+
+def workers_end(timeout=8.0):
+    deadline = time.monotonic() + timeout
+    while multiprocessing.active_children():
+        assert time.monotonic() < deadline, "workers are still alive"
+        time.sleep(0.02)
+    return True
+
+
+class OwnError(DataError):
+    def __init__(self, file, reason):
+        super().__init__(f"{file}: {reason}")
+
+
+def refuse():
+    raise DataError("5.png cannot be read")
+
+
+def refuse_with_own_error():
+    raise OwnError("5.png", "cannot be read")
+
+
+@pytest.mark.parametrize(("act", "message"), [(refuse, "5.png cannot be read"), (refuse_with_own_error, "5.png: cannot be read")])
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_user_error_arrives_with_its_own_message(act, message, num_workers):
+    batches = batches_of(act, num_workers)
+    with pytest.raises(DataError) as caught:
+        list(batches)
+    assert str(caught.value) == message
+    assert workers_end()
+
+
+def fail():
+    raise ZeroDivisionError("a fault of the program")
+
+
+def test_another_error_keeps_its_traceback_and_notes_the_sample():
+    batches = batches_of(fail)
+    with pytest.raises(ZeroDivisionError, match=r"(?s)in fail.*a fault of the program.*This was sample 5 of Behaving"):
+        list(batches)
+    assert workers_end()
+
+
+def kill_itself():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def terminate_itself():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+
+
+@pytest.mark.parametrize(("act", "name"), [(kill_itself, "Killed"), (terminate_itself, "Terminated")])
+def test_a_killed_worker_is_explained(act, name):
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        batches = batches_of(act)
+        with pytest.raises(RuntimeError, match=f"a loader worker process died: .*{name}.*out of memory: set TRAIN.NUM_WORKERS"):
+            list(batches)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert workers_end()
+
+
+def interrupt_itself():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_workers_ignore_the_interrupt_key():
+    batches = batches_of(interrupt_itself)
+    assert [next(batches)["process"].tolist() for _ in range(20)]
+    batches.close()
+    assert workers_end()
+
+
+def test_workers_are_made_once_and_outlive_epochs():
+    processes = {process for batch in batches_of() for process in batch["process"].tolist()}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+    assert workers_end()
+
+
+def test_closing_or_dropping_the_batches_ends_the_workers():
+    started = batches_of()
+    assert len(multiprocessing.active_children()) == 2
+    started.close()
+    assert workers_end()
+    used = batches_of()
+    next(used)
+    del used
+    assert workers_end()
+
+
+def test_an_exception_in_the_loop_ends_the_workers():
+    batches = batches_of()
+    with pytest.raises(KeyboardInterrupt):
+        for _ in batches:
+            raise KeyboardInterrupt
+    batches.close()
+    assert workers_end()
+
+
+def set_mark():
+    os.environ["PETLIB_TEST_MARK"] = "set"
+
+
+def add_mark(sample, rng):
+    return {**sample, "marked": int(os.environ.get("PETLIB_TEST_MARK") == "set")}
+
+
+def test_worker_init_runs_in_every_worker_and_only_there():
+    assert all(batch["marked"].all() for batch in batches_of(transform=add_mark, worker_init=set_mark))
+    assert "PETLIB_TEST_MARK" not in os.environ
+
+
+TRAINER = """
+import os, time, numpy as np, torch
+from petlib.data import SampleReader, SequentialSampler, TrainBatches, TrainLoader
+
+class Wide:
+    def __len__(self): return 1000
+    def __getitem__(self, index): return {"process": os.getpid(), "wide": np.zeros(25_000)}
+
+if __name__ == "__main__":
+    plan = TrainBatches(SequentialSampler(1000), batch_size=1, epochwise=False)
+    reader = SampleReader(Wide(), lambda sample, rng: sample, seed=3)
+    batches = TrainLoader(reader, plan, device=torch.device("cpu"), num_workers=2, prefetch=4, seed=3).batches(0, 1000)
+    print(next(batches)["process"].item(), next(batches)["process"].item(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_end_when_the_trainer_is_killed():
+    with subprocess.Popen([sys.executable, "-c", TRAINER], stdout=subprocess.PIPE, text=True) as trainer:
+        workers = [int(process) for process in trainer.stdout.readline().split()]
+        assert len(set(workers)) == 2
+        time.sleep(0.3)
+        trainer.kill()
+    deadline = time.monotonic() + 10
+    while any(is_running(process) for process in workers):
+        assert time.monotonic() < deadline, "workers outlive their trainer"
+        time.sleep(0.05)
+
+
+def is_running(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,118 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from petlib.data import KeyedGenerators, SampleKey, SampleReader
+from petlib.errors import DataError
+
+
+class Numbers:
+    def __init__(self, sample=None):
+        self.sample = {"value": np.arange(3), "meta": {"file": "folder/a.png"}} if sample is None else sample
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        if isinstance(self.sample, str):
+            raise KeyError("no such thing")
+        return self.sample
+
+
+def keep(sample, rng):
+    return sample
+
+
+def draw(sample, rng):
+    return {**sample, "drawn": rng.random(2)}
+
+
+def draw_globally(sample, rng):
+    return {**sample, "drawn": np.array([random.random(), np.random.rand(), torch.rand(()).item()])}
+
+
+def drawn(reader, *keys):
+    return [tuple(sample["drawn"].tolist()) for sample in reader.read([SampleKey(*key) for key in keys])]
+
+
+@pytest.mark.parametrize("options", [{"transforms": draw}, {"transforms": draw_globally, "seed_global_generators": True}])
+def test_random_numbers_follow_from_seed_epoch_and_position_alone(options):
+    reader = SampleReader(Numbers(), seed=3, **options)
+    first = drawn(reader, (0, 5, 1), (0, 6, 1), (1, 5, 1))
+    assert len(set(first)) == 3
+    assert drawn(reader, (1, 5, 7), (0, 5, 2)) == [first[2], first[0]]
+    assert drawn(SampleReader(Numbers(), seed=3, **options), (0, 6, 1)) == [first[1]]
+    assert drawn(SampleReader(Numbers(), seed=4, **options), (0, 6, 1)) != [first[1]]
+
+
+def test_streams_of_many_places_look_independent():
+    generators = KeyedGenerators(3, "sample")
+    values = np.array([[generators.at(epoch, position).random(4) for position in range(50)] for epoch in range(40)])
+    assert len(np.unique(values)) == values.size
+    assert values.mean() == pytest.approx(0.5, abs=0.02)
+    neighbours = np.corrcoef(values[:, :-1].ravel(), values[:, 1:].ravel())[0, 1]
+    assert abs(neighbours) < 0.04
+    assert KeyedGenerators(3, "other").at(0, 0).random() != values[0, 0, 0]
+
+
+def test_a_generator_starts_afresh_after_odd_draws():
+    generators = KeyedGenerators(3, "sample")
+    expected = generators.at(1, 2, 3).integers(2**31, dtype=np.int32)
+    generators.at(1, 2, 4).integers(2**31, dtype=np.int32)
+    assert generators.at(1, 2, 3).integers(2**31, dtype=np.int32) == expected
+
+
+def test_global_generators_are_given_back_in_the_training_process():
+    random.seed(1)
+    np.random.seed(1)
+    torch.manual_seed(1)
+    expected = random.random(), np.random.rand(), torch.rand(()).item()
+    random.seed(1)
+    np.random.seed(1)
+    torch.manual_seed(1)
+    drawn(SampleReader(Numbers(), draw_globally, seed=3, seed_global_generators=True), (0, 0, 0), (0, 1, 1))
+    assert (random.random(), np.random.rand(), torch.rand(()).item()) == expected
+
+
+def test_meta_tells_the_place_in_the_data_set_and_the_data_set_keeps_its_own():
+    dataset = Numbers()
+    sample = SampleReader(dataset, keep, seed=3).read([SampleKey(0, 4, 7)])[0]
+    assert sample["meta"] == {"file": "folder/a.png", "index": 7}
+    assert dataset.sample["meta"] == {"file": "folder/a.png"}
+    assert SampleReader(Numbers({"value": 1}), keep, seed=3).read([SampleKey(0, 0, 2)])[0]["meta"] == {"index": 2}
+
+
+@pytest.mark.parametrize(
+    ("sample", "transform", "message"),
+    [
+        (np.zeros(3), keep, "data set .*Numbers gave a ndarray for sample 4; a dict of arrays is expected"),
+        ({"meta": [1]}, keep, "data set .*Numbers gave a list as meta of sample 4"),
+        ({"value": 1}, lambda sample, rng: None, "transform .*<lambda> gave None for sample 4; the changed sample is expected"),
+    ],
+)
+def test_what_is_no_sample_is_refused_by_the_name_of_its_class(sample, transform, message):
+    with pytest.raises(DataError, match=message):
+        SampleReader(Numbers(sample), transform, seed=3).read([SampleKey(0, 0, 4)])
+
+
+def refuse(sample, rng):
+    raise DataError("a crop of 0 pixels")
+
+
+def refuse_by_name(sample, rng):
+    raise DataError("folder/a.png is too small")
+
+
+def test_an_error_of_a_transform_names_the_file_once():
+    for transform, message in [(refuse, "folder/a.png: a crop of 0 pixels"), (refuse_by_name, "folder/a.png is too small")]:
+        with pytest.raises(DataError) as caught:
+            SampleReader(Numbers(), transform, seed=3).read([SampleKey(0, 0, 4)])
+        assert str(caught.value) == message
+
+
+def test_a_fault_of_the_program_notes_the_sample():
+    with pytest.raises(KeyError) as caught:
+        SampleReader(Numbers("broken"), keep, seed=3).read([SampleKey(2, 1, 4)])
+    assert caught.value.__notes__ == ["This was sample 4 of Numbers, position 1 of epoch 2."]
