@@ -1,1 +1,5 @@
-"""."""
+"""Classification: fine-tuning any timm or torchvision network on a folder of images."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,78 @@
+"""The evaluation loop."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.distributed.tensor import DTensor
+
+from pet.evaluation.evaluator import Evaluator
+from petlib.dist.collectives import all_gather_objects
+from petlib.errors import DataError
+
+Batch = dict[str, Any]
+
+
+class Batches(Protocol):
+    """This process's share of the samples, in batches."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Return the batches in the order of the data set."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    loader: Batches,
+    evaluators: Sequence[Evaluator],
+    *,
+    autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> dict[str, float]:
+    """Return the metrics of ``model`` over the samples of all processes; each computes its share, no sample counts twice.
+
+    The model is in evaluation mode meanwhile and returns to the mode it was in.
+
+    Args:
+        model: ``model(batch)`` gives a list with one dictionary of predictions for each sample.
+        loader: the batches of this process, on its device.
+        evaluators: take the predictions.
+        autocast: gives the context of each forward pass, for mixed precision.
+
+    Raises:
+        DataError: a model that is sharded over the processes, and fewer samples than processes.
+    """
+    extra_steps = _extra_steps(model, len(loader))
+    was_training = model.training
+    model.eval()
+    batch: Batch | None = None
+    for batch in loader:
+        with autocast():
+            predictions = model(batch)
+        for evaluator in evaluators:
+            evaluator.update(batch, predictions)
+    for _ in range(extra_steps):
+        with autocast():
+            model(batch)
+    model.train(was_training)
+    metrics: dict[str, float] = {}
+    for evaluator in evaluators:
+        metrics |= evaluator.compute()
+    return metrics
+
+
+def _extra_steps(model: nn.Module, steps: int) -> int:
+    """Return how often the last batch is to be repeated, its predictions unused, because other processes have more batches.
+
+    Only a model that is sharded needs it: the other processes compute with this one's shards.
+    """
+    if not any(isinstance(parameter, DTensor) for parameter in model.parameters()):
+        return 0
+    all_steps = all_gather_objects(steps)
+    if 0 in all_steps:
+        raise DataError(f"TRAIN.PARALLEL: fsdp: {all_steps.count(0)} of {len(all_steps)} processes have no test sample; use fewer processes")
+    return max(all_steps) - steps

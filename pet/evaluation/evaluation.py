@@ -1,0 +1,88 @@
+"""An evaluation that is ready to run on any model of a run."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pet.data.build import build_dataset, build_test_loader
+from pet.evaluation.evaluate import Batches, evaluate
+from pet.evaluation.evaluator import Evaluator
+from petlib.config import CfgNode, ConfigError
+from petlib.dist.process_group import is_main_process
+from petlib.files import write_text_atomically
+from petlib.log import FILE_ONLY
+from petlib.solver.precision import build_mixed_precision
+
+logger = logging.getLogger(__name__)
+
+
+class Evaluation:
+    """The test data of a run and what is measured on them.
+
+    Args:
+        loader: the batches of this process.
+        build_evaluators: gives new evaluators; its argument says whether they are to keep the predictions.
+        autocast: gives the context of each forward pass, for mixed precision.
+    """
+
+    def __init__(
+        self,
+        *,
+        loader: Batches,
+        build_evaluators: Callable[[bool], Sequence[Evaluator]],
+        autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.loader = loader
+        self.build_evaluators = build_evaluators
+        self.autocast = autocast
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        """Return the metrics of ``model``; every process calls it and gets the same."""
+        return evaluate(model, self.loader, self.build_evaluators(False), autocast=self.autocast)
+
+    def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
+        """Return the metrics of ``model``, write them and the predictions into ``folder``, and print the result.
+
+        ``metrics.json`` holds flat names with fractions from 0 to 1. The summaries of the evaluators are the last lines
+        on the screen, without a time before them. Every process calls it; the main process writes and prints.
+        """
+        evaluators = self.build_evaluators(True)
+        metrics = evaluate(model, self.loader, evaluators, autocast=self.autocast)
+        for evaluator in evaluators:
+            evaluator.write(folder)
+        if is_main_process():
+            write_text_atomically(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+            logger.info("metrics and predictions are in %s", folder)
+            for evaluator in evaluators:
+                logger.info(evaluator.summary(), extra=FILE_ONLY)
+                print(evaluator.summary(), flush=True)
+        return metrics
+
+
+def build_evaluation(
+    cfg: CfgNode, device: torch.device, build_evaluators: Callable[[Sequence[str], bool], Sequence[Evaluator]]
+) -> Evaluation:
+    """Return the evaluation on ``TEST.DATASETS``.
+
+    Args:
+        cfg: the config.
+        device: where the model computes.
+        build_evaluators: gives new evaluators from the names of the classes and whether predictions are to be kept.
+
+    Raises:
+        ConfigError: there are no ``TEST.DATASETS``.
+        DataError: a data set is missing or cannot be used.
+    """
+    if not cfg.TEST.DATASETS:
+        raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
+    dataset = build_dataset(cfg, cfg.TEST.DATASETS, is_train=False)
+    return Evaluation(
+        loader=build_test_loader(cfg, dataset, device),
+        build_evaluators=lambda keep_predictions: build_evaluators(dataset.classes, keep_predictions),
+        autocast=build_mixed_precision(cfg, device).autocast,
+    )

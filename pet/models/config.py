@@ -1,0 +1,47 @@
+"""The settings of a model that every vision task has. Imports no torch."""
+
+from petlib.config import CfgNode, ConfigError, Key, Schema
+
+MODEL: Schema = {
+    "BACKBONE": Key(
+        "",
+        "The network by name: one of Pet's own (resnet20, resnet32, resnet44, resnet56, resnet110, resnext29_8x64d), timm/NAME, torchvision/NAME, or a bare name, which is looked up in timm, then in torchvision.",
+    ),
+    "BACKBONE_ARGS": Key({}, "Further arguments of the network by its own names, e.g. {drop_path_rate: 0.1}."),
+    "NUM_CLASSES": Key(0, "Number of classes; labels run from 0 to NUM_CLASSES - 1.", minimum=0),
+    "LABEL_SMOOTHING": Key(
+        0.0, "Share of each label's weight that is spread evenly over all classes (https://arxiv.org/abs/1512.00567).", minimum=0
+    ),
+    "SYNC_BN": Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only."),
+}
+
+MODEL_SCHEMA: Schema = {
+    "MODEL": MODEL,
+    "MISC": {
+        "CONV1_RGB2BGR": Key(
+            False, "Swap red and blue in the first convolution of the weights that TRAIN.WEIGHTS names, for weights trained on BGR images."
+        ),
+    },
+}
+
+
+def check_model(cfg: CfgNode) -> None:
+    """Check the ``MODEL`` section.
+
+    Raises:
+        ConfigError: no network is named, or labels would be smoothed away.
+    """
+    if not cfg.MODEL.BACKBONE:
+        raise ConfigError("MODEL.BACKBONE: nothing given; name a network, e.g. resnet20 or timm/resnet18")
+    if cfg.MODEL.LABEL_SMOOTHING >= 1:
+        raise ConfigError(f"MODEL.LABEL_SMOOTHING: {cfg.MODEL.LABEL_SMOOTHING:g} given, a share below 1 expected, usually 0.1")
+
+
+def check_num_classes(cfg: CfgNode) -> None:
+    """Check that a classifier has classes.
+
+    Raises:
+        ConfigError: it has fewer than two.
+    """
+    if cfg.MODEL.NUM_CLASSES < 2:
+        raise ConfigError(f"MODEL.NUM_CLASSES: {cfg.MODEL.NUM_CLASSES} given; set it to the number of classes of the data, at least 2")

@@ -1,0 +1,40 @@
+"""The settings of fine-tuning a classifier on one's own images. Imports no torch, so that a mistake in a config is told at once."""
+
+from pet.data.config import DATA_SCHEMA
+from pet.models.config import MODEL_SCHEMA, check_model, check_num_classes
+from petlib.config import PETLIB_SCHEMA, CfgNode, Key, Schema, merge_schemas
+
+FINETUNE: Schema = {
+    "FREEZE_EPOCHS": Key(
+        0,
+        "For so many epochs only the new classifier learns and the rest of the network stays as it is, batch-norm statistics included; -1: for the whole training.",
+        unit="epochs",
+        minimum=-1,
+    ),
+    "HEAD_LR_MULT": Key(
+        1.0, "Factor of the learning rate of the classifier, which begins with random weights, against that of the rest.", minimum=0
+    ),
+    "DROP_RATE": Key(0.0, "Dropout before the classifier; needs a timm network.", minimum=0),
+    "DROP_PATH_RATE": Key(
+        0.0, "Stochastic depth (https://arxiv.org/abs/1603.09382), the rate of the last block; needs a timm network that has it.", minimum=0
+    ),
+}
+
+CLS_SCHEMA: Schema = merge_schemas(
+    PETLIB_SCHEMA,
+    DATA_SCHEMA,
+    MODEL_SCHEMA,
+    {
+        "FINETUNE": FINETUNE,
+        "MODEL": {
+            "NUM_CLASSES": Key(
+                0, "Number of classes; 0: as many as the folder that TRAIN.DATASETS names first has sub-folders.", minimum=0
+            ),
+        },
+    },
+)
+
+
+def get_base_cfg() -> CfgNode:
+    """Return the defaults."""
+    return CfgNode(CLS_SCHEMA)

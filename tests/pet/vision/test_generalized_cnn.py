@@ -1,0 +1,112 @@
+"""The network that a config describes."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from pet.vision import GeneralizedCNN, config
+from petlib.config import CfgNode
+from petlib.errors import ConfigError
+
+
+def make_cfg(**values: Any) -> CfgNode:
+    cfg = config.get_base_cfg()
+    settings = {"MODEL.BACKBONE": "resnet20", "MODEL.HAS_CLS": True, "MODEL.NUM_CLASSES": 10} | values
+    for name, value in settings.items():
+        cfg.set(name, value)
+    config.infer_cfg(cfg)
+    return cfg
+
+
+def make_batch(size: int = 4) -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "image": torch.rand(size, 3, 16, 16, generator=generator),
+        "label": torch.arange(size) % 10,
+        "meta": [{"id": number} for number in range(size)],
+    }
+
+
+def test_training_gives_scalar_losses_and_metrics() -> None:
+    outputs = GeneralizedCNN(make_cfg())(make_batch())
+    assert set(outputs) == {"losses", "metrics"}
+    assert outputs["losses"]["loss_cls"].shape == ()
+    assert 0 <= outputs["metrics"]["acc1"].item() <= 1
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    model = GeneralizedCNN(make_cfg())
+    outputs = model(make_batch())
+    sum(outputs["losses"].values()).backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
+
+
+def test_evaluation_gives_a_prediction_for_each_sample() -> None:
+    predictions = GeneralizedCNN(make_cfg()).eval()({"image": make_batch(5)["image"]})
+    assert [prediction["logits"].shape for prediction in predictions] == [(10,)] * 5
+
+
+def test_all_weights_stand_below_backbone() -> None:
+    assert all(name.startswith("backbone.") for name in GeneralizedCNN(make_cfg()).state_dict())
+
+
+def test_weights_follow_from_the_seed() -> None:
+    states = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        states.append(GeneralizedCNN(make_cfg()).state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not torch.equal(states[0]["backbone.conv1.weight"], states[2]["backbone.conv1.weight"])
+
+
+def test_backbone_arguments_reach_the_network() -> None:
+    model = GeneralizedCNN(make_cfg(**{"MODEL.BACKBONE_ARGS": {"shortcut": "B"}}))
+    assert "backbone.layer2.0.shortcut.0.weight" in model.state_dict()
+
+
+def test_predictions_of_several_heads_are_joined() -> None:
+    class Brightness(torch.nn.Module):
+        def forward(self, features: torch.Tensor, batch: dict[str, Any]) -> Any:
+            brightness = batch["image"].mean(dim=(1, 2, 3))
+            if self.training:
+                return {"losses": {"loss_brightness": brightness.mean()}, "metrics": {}}
+            return [{"brightness": value} for value in brightness]
+
+    model = GeneralizedCNN(make_cfg())
+    model.heads["brightness"] = Brightness()
+    assert set(model(make_batch())["losses"]) == {"loss_cls", "loss_brightness"}
+    predictions = model.eval()(make_batch())
+    assert [set(prediction) for prediction in predictions] == [{"logits", "brightness"}] * 4
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"MODEL.HAS_CLS": False}, "no head is switched on; set MODEL.HAS_CLS to True"),
+        ({"MODEL.BACKBONE": ""}, "MODEL.BACKBONE: nothing given"),
+        ({"MODEL.NUM_CLASSES": 0}, "MODEL.NUM_CLASSES: 0 given"),
+        ({"MODEL.LABEL_SMOOTHING": 1.0}, "MODEL.LABEL_SMOOTHING: 1 given"),
+    ],
+)
+def test_settings_that_do_not_go_together(values: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        make_cfg(**values)
+    assert text in str(error.value)
+
+
+def test_sync_bn_of_one_process_changes_nothing() -> None:
+    model = GeneralizedCNN(make_cfg(**{"MODEL.SYNC_BN": True}))
+    assert not [module for module in model.modules() if isinstance(module, torch.nn.SyncBatchNorm)]
+
+
+def build_with_sync_bn() -> str:
+    try:
+        GeneralizedCNN(make_cfg(**{"MODEL.SYNC_BN": True, "MISC.DEVICE": "cpu"}))
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def test_sync_bn_without_gpus_is_refused(run_ranks: Any) -> None:
+    assert run_ranks(build_with_sync_bn, 2) == ["MODEL.SYNC_BN: True works on GPUs only and this run has none; set it to False"] * 2
