@@ -50,7 +50,6 @@ def test_fp16_on_the_cpu_is_refused():
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_fp16_on_a_gpu_trains_with_a_scaler():
     precision = build_mixed_precision(make_cfg(True, "fp16"), torch.device("cuda"))
     model = nn.Linear(4, 4).cuda()
