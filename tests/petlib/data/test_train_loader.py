@@ -22,6 +22,7 @@ class Pictures:
             "boxes": np.full((index % 3, 4), index, np.float32),
             "drawn": np.array(drawn),
             "label": index % 7,
+            "half": torch.full((2,), index, dtype=torch.bfloat16),
             "meta": {"id": index},
         }
 
