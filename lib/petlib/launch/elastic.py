@@ -2,6 +2,8 @@
 
 import os
 import shlex
+import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from petlib.launch.supervise import say
 
 RUN_ID = "pet"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1")
-SHUTDOWN_SECONDS = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"
+AGENT_GRACE_SECONDS = 30.0
+"""How long torch's agent waits after SIGTERM before it sends SIGKILL."""
 
 
 def elastic_environment(arguments: LaunchArguments, devices: Devices, folder: Path | str) -> dict[str, str]:
@@ -89,11 +92,22 @@ def _local_address(arguments: LaunchArguments) -> str | None:
 
 def _tell_failure(error: Any, folder: Path) -> int:
     """Print what the rank said that failed first in the last attempt, and return its exit code."""
-    endings = []
-    for rank, failure in error.failures.items():
-        reports = [read_report(path) for path in folder.glob(report_path(folder, rank).name.replace("attempt0", "attempt*"))]
-        report: ErrorReport | None = max((found for found in reports if found), key=lambda found: found.attempt, default=None)
-        endings.append(Ending(rank, failure.exitcode, order=failure.timestamp, report=report, log=folder / f"rank{rank}.log"))
-    failure_ending = first_failure(endings) or endings[0]
-    say(describe_failure(failure_ending))
-    return failure_ending.exit_code
+    reports = {rank: _last_report(folder, rank) for rank in error.failures}
+    first = min((report.time for report in reports.values() if report), default=time.monotonic())
+    # the agent sends SIGTERM to all once one has failed, and does not say to whom it had to send SIGKILL later
+    late = time.monotonic() - first > AGENT_GRACE_SECONDS
+    sent = frozenset((signal.SIGTERM, signal.SIGKILL) if late else (signal.SIGTERM,))
+    endings = [
+        Ending(rank, failure.exitcode, order=failure.timestamp, sent=sent, report=reports[rank], log=folder / f"rank{rank}.log")
+        for rank, failure in error.failures.items()
+    ]
+    failure = first_failure(endings) or endings[0]
+    say(describe_failure(failure))
+    return failure.exit_code
+
+
+def _last_report(folder: Path, rank: int) -> ErrorReport | None:
+    """Return the report of a rank's last attempt."""
+    pattern = report_path(folder, rank).name.replace("attempt0", "attempt*")
+    reports = [read_report(path) for path in folder.glob(pattern)]
+    return max((report for report in reports if report), key=lambda report: report.attempt, default=None)

@@ -1,0 +1,64 @@
+"""Restarts and several machines, by torch's elastic agent."""
+
+import signal
+import socket
+
+import pytest
+
+
+def test_a_failed_run_is_started_again_and_says_why(toy):
+    toy.script("""
+        mark("pid" + os.environ["TORCHELASTIC_RESTART_COUNT"] + "_")
+        if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0" and RANK == "1":
+            raise ValueError("only at first")
+        if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            time.sleep(100)
+    """)
+    done = toy.run("--nproc", "2", "--max_restarts", "1")
+    assert done.returncode == 0, done.stderr
+    toy.wait_for("pid0_0", "pid0_1", "pid1_0", "pid1_1")
+    assert "restart 1 after rank 1 failed:" in done.stdout
+    assert "ValueError: only at first" in done.stdout
+
+
+def test_when_restarts_are_used_up_the_last_failure_stands_last(toy, gone):
+    toy.script("""
+        mark("pid")
+        if RANK == "1":
+            raise ValueError("attempt " + os.environ["TORCHELASTIC_RESTART_COUNT"])
+        time.sleep(100)
+    """)
+    done = toy.run("--nproc", "2", "--max_restarts", "1")
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("ValueError: attempt 1")
+    gone(toy.wait_for("pid0", "pid1"))
+
+
+def test_a_signal_reaches_the_ranks_of_the_agent(toy, gone):
+    toy.script("stop_in_order(); mark('pid'); time.sleep(100)")
+    process = toy.start("--nproc", "2", "--max_restarts", "1")
+    pids = toy.wait_for("pid0", "pid1")
+    process.send_signal(signal.SIGTERM)
+    done = toy.end(process)
+    assert done.returncode == 143, done.stderr
+    assert "Traceback" not in done.stderr
+    toy.wait_for("saved0", "saved1")
+    gone(pids)
+
+
+@pytest.fixture
+def endpoint():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_two_machines_number_their_ranks_through(toy, endpoint):
+    toy.script("mark('world' + os.environ['WORLD_SIZE'] + '_'); print('LOCAL', os.environ['LOCAL_RANK'])")
+    options = ["--nnodes", "2", "--rdzv_endpoint", endpoint]
+    processes = [toy.start(*options, "--node_rank", str(node)) for node in (0, 1)]
+    for process in processes:
+        done = toy.end(process)
+        assert done.returncode == 0, done.stderr
+    toy.wait_for("world2_0", "world2_1")
+    assert "LOCAL 0" in toy.log(1)
