@@ -9,6 +9,7 @@ from pathlib import Path
 from petlib.errors import USER_ERROR_EXIT_CODE
 from petlib.launch.reports import ErrorReport
 
+INTERRUPTED_EXIT_CODE = 128 + signal.SIGINT
 TAIL_LINES = 30
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

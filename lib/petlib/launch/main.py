@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from petlib.config import read_layers
-from petlib.errors import USER_ERROR_EXIT_CODE, UserError
+from petlib.errors import USER_ERROR_EXIT_CODE, OutputError, UserError
 from petlib.launch.arguments import LaunchArguments, parse_launch_arguments
 from petlib.launch.check import check_config, configured_device, find_task_config
 from petlib.launch.devices import Devices, choose_devices, visible_gpus
+from petlib.launch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.elastic import describe_elastic, elastic_environment, run_elastic
 from petlib.launch.plan import DRY_MEETING, Meeting, describe, listening_socket, plan_ranks, rank_command
 from petlib.launch.resolve import Script, resolve_script
 from petlib.launch.supervise import say, supervise
-
-INTERRUPTED_EXIT_CODE = 130
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def describe_launch(planned: Launch) -> str:
 def start(planned: Launch) -> int:
     """Start the processes and return the exit code of the run."""
     say(f"{planned.script.path}: {_summary(planned)}")
-    folder = Path(tempfile.mkdtemp(prefix="pet-launch-"))
+    folder = _private_folder()
     try:
         if planned.elastic:
             environment = elastic_environment(planned.arguments, planned.devices, folder)
@@ -103,6 +102,13 @@ def start(planned: Launch) -> int:
             return supervise(plan_ranks(planned.command, planned.devices, meeting), folder=folder, listener=listener)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _private_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="pet-launch-"))
+    except OSError as error:
+        raise OutputError(f"a temporary folder cannot be made: {error}; name a place for it with TMPDIR") from error
 
 
 def _summary(planned: Launch) -> str:

@@ -46,6 +46,11 @@ class RankProcess:
         return self.returncode is None
 
     @property
+    def ready(self) -> bool:
+        """Whether the rank has read its config and handles Ctrl-C; its log is then a link to the one in the output folder."""
+        return self.log.is_symlink()
+
+    @property
     def gone(self) -> bool:
         """Whether the rank and all that it started have ended."""
         return not self.running and self._sweep_until is None

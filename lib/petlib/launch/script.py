@@ -11,12 +11,11 @@ from typing import NoReturn
 from petlib.config import CfgNode, TaskConfig, load_cfg
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.arguments import parse_script_arguments
+from petlib.launch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.guard import follow_launcher
 from petlib.launch.plan import LAUNCH_FOLDER
 from petlib.launch.reports import first_report, write_report
 from petlib.log import FILE_ONLY, setup_logging
-
-INTERRUPTED_EXIT_CODE = 130
 
 logger = logging.getLogger(__name__)
 

@@ -159,7 +159,8 @@ class _Supervisor:
         number = FORWARDED.get(signal.Signals(number), number)
         for process in self._processes:
             if not (spare_reporting and report_path(self._folder, process.rank).exists()):
-                process.send(number)
+                # before a rank is set up, SIGINT would only make python print where it was interrupted
+                process.send(number if process.ready else signal.SIGTERM)
 
     def _note_ending(self, process: RankProcess) -> None:
         assert process.returncode is not None, f"rank {process.rank} has not ended"

@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -44,6 +46,33 @@ def test_a_signal_reaches_the_ranks_of_the_agent(toy, gone):
     assert "Traceback" not in done.stderr
     toy.wait_for("saved0", "saved1")
     gone(pids)
+
+
+def test_when_the_launcher_of_the_agent_is_killed_the_ranks_save_and_end(toy, gone):
+    toy.script("stop_in_order(); mark('pid'); time.sleep(100)")
+    process = toy.start("--nproc", "2", "--max_restarts", "1")
+    pids = toy.wait_for("pid0", "pid1")
+    process.kill()
+    toy.wait_for("saved0", "saved1")
+    gone(pids)
+
+
+def test_torchrun_starts_the_script_too_and_shows_the_traceback(toy):
+    toy.script("print('WORLD', os.environ['WORLD_SIZE'])\nif RANK == '1':\n    raise ValueError('the reason')")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*command, "tools/toy/train_net.py", "--cfg", "cfgs/toy/x.yaml"],
+        cwd=toy.root,
+        env=toy.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "WORLD 2" in done.stdout
+    assert "ValueError: the reason" in done.stderr
+    assert "ValueError: the reason" in toy.log(1)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,34 @@ def test_a_mistake_in_the_config_is_told_once(toy, options, message):
     assert "Traceback" not in done.stderr
     assert not (toy.root / "ran0").exists()
     assert not (toy.root / "ckpts").exists()
+
+
+@pytest.mark.parametrize(("option", "variables"), [("MISC.CKPT=taken/below", {}), ("MISC.SEED=1", {"TMPDIR": "taken"})])
+def test_a_place_that_cannot_be_written_is_told_once(toy, option, variables):
+    toy.write("taken", "a file stands here")
+    toy.script("mark('ran')")
+    # python itself goes on to the next folder when TMPDIR cannot be written
+    toy.write("sitecustomize.py", "import os, tempfile\ntempfile.tempdir = os.environ.get('TMPDIR')\n")
+    done = toy.run("--nproc", "2", option, **variables, PYTHONPATH=str(toy.root))
+    assert done.returncode == 2
+    assert done.stderr.count("cannot be") == 1, done.stderr
+    assert "taken" in done.stderr
+    assert not (toy.root / "ran0").exists()
+
+
+def test_without_an_installation_the_tools_say_how_to_install():
+    for name in ("train", "test"):
+        tool = Path(__file__).parents[3] / f"tools/{name}_net_all.py"
+        done = subprocess.run([sys.executable, "-I", "-S", str(tool), "--help"], capture_output=True, text=True, timeout=40, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "cannot import pet: install Pet with  pip install -e" in done.stderr
+
+
+def test_the_tools_show_their_options():
+    tool = Path(__file__).parents[3] / "tools/train_net_all.py"
+    done = subprocess.run([sys.executable, str(tool), "--help"], capture_output=True, text=True, timeout=40, check=True)
+    for option in ("--cfg", "--gpu_id", "--type", "--nproc", "--nnodes", "--node_rank", "--rdzv_endpoint", "--max_restarts", "--dry_run"):
+        assert option in done.stdout
 
 
 def test_a_known_task_is_checked_before_anything_starts(toy):

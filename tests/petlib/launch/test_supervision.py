@@ -140,6 +140,19 @@ def test_a_signal_reaches_the_ranks_which_save_and_end(toy, gone, number, code):
     gone(pids)
 
 
+def test_an_interrupt_before_the_ranks_are_set_up_ends_them_quietly(toy, gone):
+    toy.script("pass")
+    script = toy.root / "tools/toy/train_net.py"
+    script.write_text("import os, time; open('pid' + os.environ['RANK'], 'w').write(str(os.getpid())); time.sleep(100)")
+    process = toy.start("--nproc", "2")
+    pids = toy.wait_for("pid0", "pid1")
+    process.send_signal(signal.SIGINT)
+    done = toy.end(process)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    gone(pids)
+
+
 def test_saving_may_take_its_time_and_a_second_interrupt_ends_it(toy, gone):
     toy.script("""
         signal.signal(signal.SIGINT, lambda *_: mark("asked"))
