@@ -20,7 +20,14 @@ PETLIB_FLOORS = [
     {"data", "solver", "checkpoint", "events", "analyser"},
     {"engine"},
 ]
-PET_FLOORS = [{"losses", "metrics", "visual", "structures", "layers"}, {"data", "models"}, {"export"}, {"vision", "tasks", "projects"}, {"api"}, {"cli"}]
+PET_FLOORS = [
+    {"losses", "metrics", "visual", "structures", "layers"},
+    {"data", "models"},
+    {"evaluation", "export"},
+    {"vision", "tasks", "projects"},
+    {"api"},
+    {"cli"},
+]
 
 
 def module_of(path: Path) -> str:

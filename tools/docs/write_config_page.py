@@ -1,18 +1,17 @@
 """Write ``docs/config.md``: the prose of ``docs/config_head.md`` and the tables of all keys, made from the schemas.
 
-    python tools/docs/write_config_page.py [--check]
+python tools/docs/write_config_page.py [--check]
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from pet.tasks.cls.config import get_base_cfg as get_cls_cfg
+from pet.vision.config import get_base_cfg as get_vision_cfg
 from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.document import schema_as_markdown
 from petlib.config.key import Key, Schema, merge_schemas
-
-from pet.tasks.cls.config import get_base_cfg as get_cls_cfg
-from pet.vision.config import get_base_cfg as get_vision_cfg
 
 DOCS = Path(__file__).parents[2] / "docs"
 

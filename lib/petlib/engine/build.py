@@ -47,7 +47,6 @@ def build_checkpointer(cfg: CfgNode) -> Checkpointer:
         keep=cfg.SOLVER.SNAPSHOT_KEEP,
         background=cfg.SOLVER.SNAPSHOT_BACKGROUND,
         sharded=cfg.TRAIN.PARALLEL == "fsdp",
-        resume=cfg.TRAIN.AUTO_RESUME,
     )
 
 

@@ -17,7 +17,7 @@ from petlib.events.storage import EventStorage
 
 
 class KeyedState(Protocol):
-    """The part of a hook that stands in a checkpoint."""
+    """What a checkpoint wants of a hook."""
 
     key: ClassVar[str]
 

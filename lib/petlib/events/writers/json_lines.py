@@ -20,6 +20,7 @@ class JsonLinesWriter:
     """
 
     def __init__(self, *, path: Path, start_iteration: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         _drop_later_lines(path, start_iteration)
         self._file = path.open("a", encoding="utf-8")
 

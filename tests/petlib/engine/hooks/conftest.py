@@ -41,7 +41,7 @@ class FakeCheckpointer:
 
     def save(self, components: dict[str, Any], *, iteration: int, best: bool = False) -> None:
         self.saved.append((iteration, best))
-        self.components = components
+        self.components = {**components, "hooks": {key: hook.state_dict() for key, hook in components["hooks"].items()}}
 
     def wait(self) -> None:
         self.waits += 1

@@ -13,7 +13,9 @@ from petlib.engine.weight_average import WeightAverage
 from petlib.errors import ConfigError
 
 
-def make_hook(values: list[float], *, every: int = 2, rule: str = "greater", metric: str = "", average: WeightAverage | None = None) -> EvaluationHook:
+def make_hook(
+    values: list[float], *, every: int = 2, rule: str = "greater", metric: str = "", average: WeightAverage | None = None
+) -> EvaluationHook:
     stream = iter(values)
 
     def evaluate(network: nn.Module) -> dict[str, float]:
@@ -59,13 +61,20 @@ def test_the_average_is_evaluated_in_place_of_the_weights(make_state: Any, loade
         seen["weight"] = network.layer.weight.detach().clone()  # type: ignore[union-attr,operator]
         return {"m": 0.0}
 
-    train(state, loader, step, [EvaluationHook(evaluate=evaluate, every=1, best_metric="", best_rule="greater", timer=TimerHook(), average=average)])
+    train(
+        state,
+        loader,
+        step,
+        [EvaluationHook(evaluate=evaluate, every=1, best_metric="", best_rule="greater", timer=TimerHook(), average=average)],
+    )
     assert torch.equal(seen["weight"], first)
     assert not torch.equal(state.model.layer.weight, first)
 
 
 def test_an_unknown_best_metric_is_told(make_state: Any, loader: Any, step: Any) -> None:
-    with pytest.raises(ConfigError, match=r"EVAL.BEST_METRIC: 'cls/ac1' given, but an evaluation has cls/acc1, cls/acc5; did you mean cls/acc1"):
+    with pytest.raises(
+        ConfigError, match=r"EVAL.BEST_METRIC: 'cls/ac1' given, but an evaluation has cls/acc1, cls/acc5; did you mean cls/acc1"
+    ):
         train(make_state(max_iter=2), loader, step, [make_hook([0.1], metric="cls/ac1")])
 
 

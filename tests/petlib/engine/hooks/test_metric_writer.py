@@ -62,5 +62,10 @@ def test_writers_are_closed_when_the_run_fails(make_state: Any, loader: Any) -> 
 
     writer, timer = RecordingWriter(), TimerHook()
     with pytest.raises(RuntimeError, match="boom"):
-        train(make_state(max_iter=2), loader, failing_step, [MetricWriterHook(make_writers=lambda start: [writer], every=3, timer=timer), timer])
+        train(
+            make_state(max_iter=2),
+            loader,
+            failing_step,
+            [MetricWriterHook(make_writers=lambda start: [writer], every=3, timer=timer), timer],
+        )
     assert writer.closed == 1

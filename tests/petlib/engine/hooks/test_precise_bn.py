@@ -9,9 +9,7 @@ from petlib.engine.loop import train
 
 def test_the_statistics_are_the_means_over_the_batches(make_state: Any, loader: Any, step: Any) -> None:
     state = make_state(max_iter=3)
-    hook = PreciseBNHook(
-        batches=loader.batches, num_iters=4, evaluates_after=lambda state: state.iteration == 3, timer=TimerHook()
-    )
+    hook = PreciseBNHook(batches=loader.batches, num_iters=4, evaluates_after=lambda state: state.iteration == 3, timer=TimerHook())
     train(state, loader, step, [hook])
     batches = [batch["x"] for batch in loader.batches(3, 7)]
     torch.testing.assert_close(state.model.norm.running_mean, torch.stack([batch.mean(0) for batch in batches]).mean(0))

@@ -1,0 +1,1 @@
+"""Projects, one folder each; see docs/add_a_task.md."""

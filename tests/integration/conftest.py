@@ -1,0 +1,57 @@
+"""The real command lines, as a user starts them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DIGITS = ROOT / "cfgs" / "vision" / "digits" / "resnet20_digits.yaml"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that ended."""
+
+    code: int
+    output: str
+
+    def succeeded(self) -> "Done":
+        assert self.code == 0, self.output
+        return self
+
+
+def command(script: str, *options: str | Path) -> list[str]:
+    """Return the command line of a script below ``tools``."""
+    return [sys.executable, str(ROOT / "tools" / script), *map(str, options)]
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which several runs share the machine: one thread each."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run a script below ``tools`` in a temporary folder; screen and errors come as one text."""
+
+    def run_script(script: str, *options: str | Path, timeout: float = 120) -> Done:
+        done = subprocess.run(
+            command(script, *options),
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+        )
+        return Done(done.returncode, done.stdout)
+
+    return run_script
