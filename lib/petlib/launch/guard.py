@@ -14,25 +14,30 @@ DEFAULT_GRACE_SECONDS = 30.0
 POLL_SECONDS = 1.0
 
 
-def follow_launcher() -> bool:
-    """Tie this process to the launcher that started it; return whether one did.
+def follow_launcher() -> int | None:
+    """Tie this process to the launcher that started it; return the launcher's process id, or None where there is none.
 
     When the launcher dies, even by SIGKILL, this process gets SIGTERM, and after a grace its process group is killed. The
     variable with the launcher's number is taken out of the environment: it does not concern what this process starts.
     """
     launcher = os.environ.pop(LAUNCHER_PID, None)
     if launcher is None:
-        return False
+        return None
     asked_by_kernel = request_death_signal(signal.SIGTERM)
-    if os.getppid() != int(launcher):
+    if has_died(int(launcher)):
         os.kill(os.getpid(), signal.SIGTERM)
     grace = float(os.environ.get(ORPHAN_GRACE, DEFAULT_GRACE_SECONDS))
     threading.Thread(target=_watch, args=(int(launcher), grace, asked_by_kernel), name="launcher-watch", daemon=True).start()
-    return True
+    return int(launcher)
+
+
+def has_died(launcher: int) -> bool:
+    """Return whether the launcher is no longer the parent of this process."""
+    return os.getppid() != launcher
 
 
 def _watch(launcher: int, grace: float, asked_by_kernel: bool) -> None:
-    while os.getppid() == launcher:
+    while not has_died(launcher):
         time.sleep(POLL_SECONDS)
     if not asked_by_kernel:
         os.kill(os.getpid(), signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from petlib.config import CfgNode, TaskConfig, load_cfg
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.arguments import parse_script_arguments
 from petlib.launch.diagnose import INTERRUPTED_EXIT_CODE
-from petlib.launch.guard import follow_launcher
+from petlib.launch.guard import follow_launcher, has_died
 from petlib.launch.plan import LAUNCH_FOLDER
 from petlib.launch.reports import first_report, write_report
 from petlib.log import FILE_ONLY, setup_logging
@@ -31,10 +32,14 @@ def run_script(main: Callable[[CfgNode], None], task: TaskConfig, argv: Sequence
         task: the task's ``config`` module.
         argv: the command line without the script's name; default: that of the process.
     """
-    launched = follow_launcher()
-    folder = os.environ.pop(LAUNCH_FOLDER, None)
-    run = _Run(main, task, launch_folder=Path(folder) if launched and folder else None)
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+    launcher = follow_launcher()
+    name = os.environ.pop(LAUNCH_FOLDER, None)
+    folder = Path(name) if launcher is not None and name else None
+    try:
+        sys.exit(_Run(main, task, launch_folder=folder)(sys.argv[1:] if argv is None else argv))
+    finally:
+        if launcher is not None and folder is not None and has_died(launcher):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Run:

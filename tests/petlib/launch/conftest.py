@@ -49,6 +49,8 @@ class Toy:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.started: list[subprocess.Popen] = []
+        self.temporary = root / "tmp"
+        self.temporary.mkdir()
         self.write("cfgs/toy/x.yaml", "MISC: {DEVICE: cpu}\nSOLVER: {SCHEDULER: {TOTAL_EPOCHS: 1}}\n")
 
     def write(self, path: str, text: str) -> Path:
@@ -62,7 +64,7 @@ class Toy:
 
     def environment(self, **variables: str) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")}
-        return {**own, **variables}
+        return {**own, "TMPDIR": str(self.temporary), **variables}
 
     def start(self, *options: str, entry: str = "train", stdout=subprocess.PIPE, **variables: str) -> subprocess.Popen:
         command = [sys.executable, "-c", f"import sys; from pet.cli import {entry}; sys.exit({entry}())"]

@@ -37,11 +37,10 @@ def test_the_first_failure_is_shown_not_its_echo(toy):
             time.sleep(0.01)
         raise ConnectionError("closed by peer")
     """)
-    (toy.root / "tmp").mkdir()
-    done = toy.run("--nproc", "2", TMPDIR=str(toy.root / "tmp"))
+    done = toy.run("--nproc", "2")
     assert done.stderr.rstrip().endswith("ValueError: the reason")
     assert "closed by peer" not in done.stderr
-    assert list((toy.root / "tmp").iterdir()) == []
+    assert list(toy.temporary.iterdir()) == []
 
 
 def test_a_rank_that_ignores_sigterm_is_killed_with_its_children(toy, gone):
@@ -224,6 +223,7 @@ def test_when_the_launcher_is_killed_the_ranks_save_and_end(toy, gone):
     process.kill()
     toy.wait_for("saved0", "saved1")
     gone(pids)
+    assert list(toy.temporary.iterdir()) == []
 
 
 def test_a_rank_that_does_not_end_after_its_launcher_is_killed_with_its_children(toy, gone):
