@@ -1,1 +1,5 @@
-"""."""
+"""Pictures of results. They are drawn without a window system and leave matplotlib's global state alone."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

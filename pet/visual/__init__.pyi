@@ -1,0 +1,4 @@
+from .confusion_matrix import draw_confusion_matrix as draw_confusion_matrix
+from .curves import draw_curves as draw_curves
+
+__all__ = ["draw_confusion_matrix", "draw_curves"]

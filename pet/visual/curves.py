@@ -1,0 +1,97 @@
+"""Curves of a training: losses, learning rate, metrics."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pet.visual.figure import make_figure, plain, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NOT_METRICS = ("iteration", "epoch", "lr", "iter_time", "data_time", "memory_mb")
+MOST_LINES = 10
+# A logarithmic axis from here on: the greatest value is so many times the least
+WIDE_SPAN = 100
+
+Series = dict[str, tuple[list[int], list[float]]]
+
+
+def draw_curves(metrics_jsonl: Path, path: Path) -> None:
+    """Write the curves of a run's ``metrics.jsonl`` as a PNG file, one panel below the other, over the iterations.
+
+    Panels: losses, learning rate, other figures of the training, and one for each group of evaluation metrics (``cls/acc1``
+    and ``cls/acc5`` are in the group ``cls``), with its first ten metrics. Losses that span two decades or more have a
+    logarithmic axis. A line that was cut off while it was written is left out, and so are values that are null.
+
+    Args:
+        metrics_jsonl: the file, one JSON object a line, each with ``iteration``.
+        path: the picture.
+    """
+    series = _read(metrics_jsonl)
+    panels = _panels(series)
+    figure = make_figure(9.0, 0.6 + 2.4 * max(len(panels), 1))
+    figure.suptitle(plain(f"Training of {metrics_jsonl.absolute().parent.name}", 80))
+    all_axes = figure.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (title, unit, names) in zip(all_axes, panels, strict=False):
+        _draw_panel(axes, {name: series[name] for name in names}, title, unit)
+    if not panels:
+        all_axes[0].text(0.5, 0.5, "nothing is recorded yet", ha="center", va="center", transform=all_axes[0].transAxes)
+    all_axes[-1].set_xlabel("iteration")
+    figure.align_ylabels()
+    save_figure(figure, path)
+
+
+def _read(path: Path) -> Series:
+    """Return the iterations and values of each name."""
+    series: Series = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        for name, value in record.items():
+            if name != "iteration" and isinstance(value, int | float):
+                iterations, values = series.setdefault(name, ([], []))
+                iterations.append(record["iteration"])
+                values.append(value)
+    return series
+
+
+def _panels(series: Series) -> list[tuple[str, str, list[str]]]:
+    """Return title, unit of the values and names of the series of each panel."""
+    training = [name for name in series if "/" not in name and name not in NOT_METRICS]
+    losses = [name for name in training if "loss" in name]
+    evaluation: dict[str, list[str]] = {}
+    for name in series:
+        if "/" in name:
+            evaluation.setdefault(name.split("/")[0], []).append(name)
+    panels = [
+        ("Losses", "loss", losses),
+        ("Learning rate", "learning rate", [name for name in ("lr",) if name in series]),
+        ("Training metrics", _unit(series, others := [name for name in training if name not in losses]), others),
+        *((f"Evaluation: {group}", _unit(series, names), names) for group, names in evaluation.items()),
+    ]
+    return [panel for panel in panels if panel[2]]
+
+
+def _unit(series: Series, names: Sequence[str]) -> str:
+    are_fractions = all(0 <= value <= 1 for name in names for value in series[name][1])
+    return "fraction (0 to 1)" if are_fractions else "value"
+
+
+def _draw_panel(axes: "Axes", series: Mapping[str, tuple[list[int], list[float]]], title: str, unit: str) -> None:
+    shown = dict(list(series.items())[:MOST_LINES])
+    for name, (iterations, values) in shown.items():
+        style: dict[str, Any] = {"marker": "o", "markersize": 3} if len(values) <= 60 else {}
+        axes.plot(iterations, values, label=plain(name, 30), linewidth=1.2, **style)
+    values = [value for _, column in shown.values() for value in column]
+    if unit == "loss" and min(values) > 0 and max(values) >= WIDE_SPAN * min(values):
+        axes.set_yscale("log")
+    left_out = len(series) - len(shown)
+    axes.set_title(title + (f" (the first {MOST_LINES} of {len(series)})" if left_out else ""), fontsize=10, loc="left")
+    axes.set_ylabel(unit)
+    axes.grid(True, color="0.9")
+    if unit != "learning rate":
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False, borderaxespad=0.3)

@@ -1,0 +1,60 @@
+"""Figures of matplotlib that are made and saved without pyplot."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Fonts with Chinese, Japanese and Korean characters, which matplotlib's own font lacks
+WIDE_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei")
+
+logger = logging.getLogger(__name__)
+
+
+def make_figure(width: float, height: float, dpi: int = 100) -> "Figure":
+    """Return an empty figure of so many inches whose parts make room for each other."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # slow, and only needed here
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write the figure as PNG in one go, cut to what is drawn; missing folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            figure.savefig(temporary, format="png", bbox_inches="tight", pad_inches=0.15)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    messages = {str(warning.message) for warning in caught}
+    # matplotlib warns of every single character
+    if any(message.startswith("Glyph ") for message in messages):
+        logger.warning("%s: no installed font has all characters; boxes stand for the others", path)
+    for message in sorted(message for message in messages if not message.startswith("Glyph ")):
+        logger.warning("%s: %s", path, message)
+
+
+def font_families() -> list[str]:
+    """Return matplotlib's own font and what is installed for other scripts, to be looked through for each character."""
+    from matplotlib.font_manager import get_font_names  # noqa: PLC0415  # slow, and only needed here
+
+    installed = set(get_font_names())
+    return ["DejaVu Sans", *(name for name in WIDE_FONTS if name in installed)]
+
+
+def plain(text: str, length: int = 0) -> str:
+    """Return text that matplotlib draws as it is, shortened in the middle to ``length`` characters; 0: as long as it is."""
+    text = " ".join(text.split())
+    if 0 < length < len(text):
+        front = (length - 1) * 2 // 3
+        text = text[:front] + "…" + text[len(text) - (length - 1 - front) :]
+    return text.replace("$", r"\$")
