@@ -1,69 +1,115 @@
 """Accuracy of a classifier, and the record of what it said."""
 
 import csv
-import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pet.metrics.classification import ClassificationMetrics
+from pet.metrics.classification import ClassificationMetrics, ClassificationResult
+from pet.metrics.results import write_predictions
 from pet.visual.confusion_matrix import draw_confusion_matrix
 from petlib.dist.collectives import gather_objects
 
-Record = dict[str, Any]
+TOP_COUNT = 5
 
 
 class ClassificationEvaluator:
     """Top-1, top-5 and mean class accuracy over the samples of all processes; see :class:`pet.evaluation.evaluator.Evaluator`.
 
     Args:
-        classes: names of the classes; a model may have more outputs than there are names.
+        classes: names of the classes of the data; a model may have more outputs.
         num_classes: outputs of the model.
         keep_predictions: remember what :meth:`write` needs.
     """
 
-    def __init__(self, *, classes: list[str], num_classes: int, keep_predictions: bool = False) -> None:
-        self.classes = [*classes, *(str(number) for number in range(len(classes), num_classes))]
+    def __init__(self, *, classes: Sequence[str], num_classes: int, keep_predictions: bool = False) -> None:
+        self.classes = [*classes, *(str(number) for number in range(len(classes), num_classes))][:num_classes]
         self.keep_predictions = keep_predictions
-        self.metrics = ClassificationMetrics(num_classes)
-        self.top_count = min(5, num_classes)
-        self._samples: list[dict[str, Any]] = []
-        self._labels: list[Tensor] = []
-        self._scores: list[Tensor] = []
-        self._top: list[Tensor] = []
-        self._result: dict[str, float] = {}
+        self._metrics = ClassificationMetrics(num_classes, topk=(1, TOP_COUNT))
+        self._predictions = _Predictions(top_count=min(TOP_COUNT, num_classes))
+        self._result: ClassificationResult | None = None
 
     def update(self, batch: dict[str, Any], predictions: list[dict[str, Tensor]]) -> None:
         """Take one batch: ``label`` (B,) and ``meta`` of the batch, ``logits`` (num_classes,) of each prediction."""
         logits = torch.stack([prediction["logits"] for prediction in predictions])
-        self.metrics.update(logits, batch["label"])
+        self._metrics.update(logits, batch["label"])
         if self.keep_predictions:
-            scores, top = logits.softmax(dim=1).topk(self.top_count, dim=1)
-            self._samples.extend(batch["meta"])
-            self._labels.append(batch["label"])
-            self._scores.append(scores[:, 0])
-            self._top.append(top)
+            self._predictions.add(batch, logits)
 
     def compute(self) -> dict[str, float]:
         """Return ``cls/acc1``, ``cls/acc5`` and ``cls/mean_class_acc`` over all processes, from 0 to 1."""
-        self._result = self.metrics.compute()
-        return self._result
+        self._result = self._metrics.merge()
+        return self._result.metrics()
 
     def write(self, folder: Path) -> None:
-        """Write what is beside the metrics; every process calls it, the main process writes.
+        """Write what stands beside the metrics; every process calls it after :meth:`compute`, the main process writes.
 
-        ``predictions.jsonl``: one object for each sample, in the order of the data set; ``per_class_accuracy.csv``;
-        ``confusion_matrix.png`` and ``confusion_matrix.csv`` (rows are true classes, columns predicted ones).
+        ``predictions.jsonl``: for each sample, in the order of the data set, id, file, label, prediction, score (the
+        probability of the prediction) and top5 (classes, the best first). ``per_class_accuracy.csv``.
+        ``confusion_matrix.png`` and ``.csv``: rows are the labels, columns the predictions.
         """
-        shares = gather_objects(self._records())
+        assert self.keep_predictions, "the evaluator was told not to keep predictions"
+        result = self._result
+        assert result is not None, "write() is called after compute()"
+        shares = gather_objects(list(self._predictions.records()))
         if shares is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        lines = (json.dumps(record, ensure_ascii=False) for share in shares for record in share)
-        (folder / "predictions.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_predictions(folder / "predictions.jsonl", (record for share in shares for record in share))
+        self._write_tables(folder, result)
+        draw_confusion_matrix(result.confusion_matrix, self.classes, folder / "confusion_matrix.png")
 
     def summary(self) -> str:
         """Return ``test_acc1: 94.28% | test_acc5: 99.88%``."""
-        return f"test_acc1: {self._result['cls/acc1']:.2%} | test_acc5: {self._result['cls/acc5']:.2%}"
+        assert self._result is not None, "summary() is called after compute()"
+        metrics = self._result.metrics()
+        return f"test_acc1: {metrics['cls/acc1']:.2%} | test_acc5: {metrics[f'cls/acc{TOP_COUNT}']:.2%}"
+
+    def _write_tables(self, folder: Path, result: ClassificationResult) -> None:
+        matrix = result.confusion_matrix.tolist()
+        accuracies = result.per_class_accuracy().tolist()
+        with (folder / "confusion_matrix.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["label", *self.classes])
+            writer.writerows([name, *row] for name, row in zip(self.classes, matrix, strict=True))
+        with (folder / "per_class_accuracy.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["class", "samples", "accuracy"])
+            for name, row, accuracy in zip(self.classes, matrix, accuracies, strict=True):
+                writer.writerow([name, sum(row), f"{accuracy:.6f}" if sum(row) else ""])
+
+
+class _Predictions:
+    """The best classes of every sample of this process; they stay on the device until they are read."""
+
+    def __init__(self, *, top_count: int) -> None:
+        self._top_count = top_count
+        self._meta: list[dict[str, Any]] = []
+        self._labels: list[Tensor] = []
+        self._scores: list[Tensor] = []
+        self._best: list[Tensor] = []
+
+    def add(self, batch: dict[str, Any], logits: Tensor) -> None:
+        """Take the logits (B, C) of a batch."""
+        scores, best = logits.float().softmax(dim=1).topk(self._top_count, dim=1)
+        self._meta.extend(batch["meta"])
+        self._labels.append(batch["label"])
+        self._scores.append(scores[:, 0])
+        self._best.append(best)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield one JSON object for each sample, in the order in which they came."""
+        if not self._meta:
+            return
+        labels, scores, best = (torch.cat(parts).tolist() for parts in (self._labels, self._scores, self._best))
+        for meta, label, score, classes in zip(self._meta, labels, scores, best, strict=True):
+            yield {
+                "id": meta["id"],
+                "file": meta["file"],
+                "label": label,
+                "prediction": classes[0],
+                "score": round(score, 6),
+                "top5": classes,
+            }

@@ -1,6 +1,5 @@
 """An evaluation that is ready to run on any model of a run."""
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -10,11 +9,11 @@ import torch
 from torch import nn
 
 from pet.data.build import build_dataset, build_test_loader
-from pet.evaluation.evaluate import Batches, evaluate
 from pet.evaluation.evaluator import Evaluator
+from pet.evaluation.loop import Batches, evaluate
+from pet.metrics.results import write_metrics_json
 from petlib.config import CfgNode, ConfigError
 from petlib.dist.process_group import is_main_process
-from petlib.files import write_text_atomically
 from petlib.log import FILE_ONLY
 from petlib.solver.precision import build_mixed_precision
 
@@ -56,7 +55,7 @@ class Evaluation:
         for evaluator in evaluators:
             evaluator.write(folder)
         if is_main_process():
-            write_text_atomically(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+            write_metrics_json(folder / "metrics.json", metrics)
             logger.info("metrics and predictions are in %s", folder)
             for evaluator in evaluators:
                 logger.info(evaluator.summary(), extra=FILE_ONLY)

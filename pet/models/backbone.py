@@ -37,5 +37,5 @@ def synchronise_batch_norm(model: nn.Module, cfg: CfgNode) -> nn.Module:
         return model
     if choose_device(cfg.MISC.DEVICE).type != "cuda":
         raise ConfigError("MODEL.SYNC_BN: True works on GPUs only and this run has none; set it to False")
-    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     return converted

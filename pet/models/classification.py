@@ -59,7 +59,7 @@ def share_correct(logits: Tensor, target: Tensor) -> Tensor:
 
 
 # Hundreds of views as outputs of a compiled graph cost more than the graph saves
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def split_predictions(logits: Tensor) -> list[dict[str, Tensor]]:
     """Return one dictionary of views for each sample; nothing is copied and nothing waits for the device."""
     return [{"logits": row} for row in logits.unbind(0)]

@@ -38,3 +38,8 @@ CLS_SCHEMA: Schema = merge_schemas(
 def get_base_cfg() -> CfgNode:
     """Return the defaults."""
     return CfgNode(CLS_SCHEMA)
+
+
+def infer_cfg(cfg: CfgNode) -> None:
+    check_model(cfg)
+    check_num_classes(cfg)

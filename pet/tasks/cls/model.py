@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from pet.models.backbone import build_classifier_backbone
 from pet.models.classification import ClassificationHead, build_classification_head

@@ -71,7 +71,8 @@ def test_wrong_arguments_name_the_argument(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "text"), [({"num_classes": 3}, "set MODEL.NUM_CLASSES"), ({"pretrained": True}, "Pet sets it to False"), ({"in_chans": -1}, "-1")]
+    ("args", "text"),
+    [({"num_classes": 3}, "set MODEL.NUM_CLASSES"), ({"pretrained": True}, "Pet sets it to False"), ({"in_chans": -1}, "-1")],
 )
 def test_arguments_that_pet_sets_or_timm_refuses(args: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigError, match=text):

@@ -74,5 +74,7 @@ def _extra_steps(model: nn.Module, steps: int) -> int:
         return 0
     all_steps = all_gather_objects(steps)
     if 0 in all_steps:
-        raise DataError(f"TRAIN.PARALLEL: fsdp: {all_steps.count(0)} of {len(all_steps)} processes have no test sample; use fewer processes")
+        raise DataError(
+            f"TRAIN.PARALLEL: fsdp: {all_steps.count(0)} of {len(all_steps)} processes have no test sample; use fewer processes"
+        )
     return max(all_steps) - steps

@@ -1,0 +1,156 @@
+"""Weights from files, from libraries and from earlier runs."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from torch import nn
+from torchvision import models as torchvision_models
+
+from pet.models import build_classifier, find_test_weights, load_pretrained, load_test_weights, pretrained
+from pet.vision import GeneralizedCNN, config
+from petlib.config import CfgNode
+from petlib.errors import CheckpointError, ConfigError
+
+
+def make_cfg(**values: Any) -> CfgNode:
+    cfg = config.get_base_cfg()
+    for name, value in ({"MODEL.HAS_CLS": True, "MODEL.NUM_CLASSES": 1000} | values).items():
+        cfg.set(name, value)
+    config.infer_cfg(cfg)
+    return cfg
+
+
+@pytest.fixture(scope="module")
+def timm_resnet() -> nn.Module:
+    torch.manual_seed(0)
+    return timm.create_model("resnet18", num_classes=1000).eval()
+
+
+def logits_of(model: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return torch.stack([prediction["logits"] for prediction in model.eval()({"image": image})])
+
+
+def test_a_timm_state_dict_loads_key_for_key(timm_resnet: nn.Module, tmp_path: Path) -> None:
+    torch.save(timm_resnet.state_dict(), tmp_path / "theirs.pth")
+    cfg = make_cfg(**{"MODEL.BACKBONE": "timm/resnet18", "TRAIN.WEIGHTS": str(tmp_path / "theirs.pth")})
+    model = GeneralizedCNN(cfg)
+    image = torch.rand(2, 3, 64, 64)
+    load_pretrained(model, cfg)
+    with torch.no_grad():
+        torch.testing.assert_close(logits_of(model, image), timm_resnet(image), atol=1e-5, rtol=0)
+
+
+def test_a_torchvision_state_dict_loads_key_for_key(tmp_path: Path) -> None:
+    theirs = torchvision_models.resnet18().eval()
+    torch.save({"state_dict": theirs.state_dict()}, tmp_path / "theirs.pth")
+    cfg = make_cfg(**{"MODEL.BACKBONE": "torchvision/resnet18", "TRAIN.WEIGHTS": str(tmp_path / "theirs.pth")})
+    model = GeneralizedCNN(cfg)
+    load_pretrained(model, cfg)
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(logits_of(model, image), theirs(image), atol=1e-5, rtol=0)
+
+
+def test_another_number_of_classes_leaves_the_classifier_random(
+    timm_resnet: nn.Module, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.save(timm_resnet.state_dict(), tmp_path / "theirs.pth")
+    cfg = make_cfg(**{"MODEL.BACKBONE": "timm/resnet18", "MODEL.NUM_CLASSES": 7, "TRAIN.WEIGHTS": str(tmp_path / "theirs.pth")})
+    model = GeneralizedCNN(cfg)
+    classifier = model.state_dict()["backbone.fc.weight"].clone()
+    with caplog.at_level(logging.INFO):
+        load_pretrained(model, cfg)
+    assert torch.equal(model.state_dict()["backbone.fc.weight"], classifier)
+    assert torch.equal(model.state_dict()["backbone.conv1.weight"], timm_resnet.state_dict()["conv1.weight"])
+    assert "2 mismatched: backbone.fc.weight [1000, 512] in the file, [7, 512] in the model" in caplog.text
+
+
+def test_first_convolution_is_flipped(tmp_path: Path) -> None:
+    theirs = build_classifier("resnet20", num_classes=10)
+    torch.save(theirs.state_dict(), tmp_path / "bgr.pth")
+    weights = str(tmp_path / "bgr.pth")
+    cfg = make_cfg(**{"MODEL.BACKBONE": "resnet20", "MODEL.NUM_CLASSES": 10, "TRAIN.WEIGHTS": weights, "MISC.CONV1_RGB2BGR": True})
+    model = GeneralizedCNN(cfg)
+    load_pretrained(model, cfg)
+    image = torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(logits_of(model, image), theirs.eval()(image.flip(1)), atol=1e-5, rtol=0)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    torch.save({"encoder.weight": torch.zeros(3)}, tmp_path / "other.pth")
+    cfg = make_cfg(**{"MODEL.BACKBONE": "resnet20", "TRAIN.WEIGHTS": str(tmp_path / "other.pth")})
+    with pytest.raises(CheckpointError, match=r"other\.pth"):
+        load_pretrained(GeneralizedCNN(cfg), cfg)
+
+
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+def test_published_weights(library: str, timm_resnet: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fetch(name: str, library: str) -> dict[str, torch.Tensor]:
+        asked.append((library, name))
+        return timm_resnet.state_dict()
+
+    monkeypatch.setattr(pretrained, "_fetch", fetch)
+    cfg = make_cfg(**{"MODEL.BACKBONE": f"{library}/resnet18", "MODEL.NUM_CLASSES": 5, "TRAIN.WEIGHTS": library})
+    model = GeneralizedCNN(cfg)
+    load_pretrained(model, cfg)
+    assert asked == [(library, "resnet18")]
+    assert torch.equal(model.state_dict()["backbone.conv1.weight"], timm_resnet.state_dict()["conv1.weight"])
+
+
+@pytest.mark.parametrize("error", [OSError("Name or service not known"), RuntimeError("No pretrained weights exist")])
+def test_published_weights_that_cannot_be_had(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(name: str, library: str) -> dict[str, torch.Tensor]:
+        raise error
+
+    monkeypatch.setattr(pretrained, "_fetch", fetch)
+    cfg = make_cfg(**{"MODEL.BACKBONE": "timm/resnet18", "TRAIN.WEIGHTS": "timm"})
+    with pytest.raises(CheckpointError) as raised:
+        load_pretrained(nn.Identity(), cfg)
+    assert f"the published weights of resnet18 cannot be had: {error}" in str(raised.value)
+    assert "set TRAIN.WEIGHTS to a file" in str(raised.value)
+
+
+@pytest.mark.parametrize("backbone", ["resnet20", "torchvision/resnet18"])
+def test_weights_of_a_library_that_the_network_is_not_from(backbone: str) -> None:
+    cfg = make_cfg(**{"MODEL.BACKBONE": backbone, "TRAIN.WEIGHTS": "timm"})
+    with pytest.raises(ConfigError, match=rf"TRAIN.WEIGHTS: timm: the network {backbone} is "):
+        load_pretrained(nn.Identity(), cfg)
+
+
+def test_no_weights_change_nothing() -> None:
+    cfg = make_cfg(**{"MODEL.BACKBONE": "resnet20"})
+    model = GeneralizedCNN(cfg)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    load_pretrained(model, cfg)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_which_checkpoint_is_tested(tmp_path: Path) -> None:
+    cfg = make_cfg(**{"MODEL.BACKBONE": "resnet20", "MISC.CKPT": str(tmp_path)})
+    with pytest.raises(CheckpointError, match="there is no best and no latest checkpoint to test; train with this config first"):
+        find_test_weights(cfg)
+    (tmp_path / "model_latest.pth").touch()
+    assert find_test_weights(cfg) == tmp_path / "model_latest.pth"
+    (tmp_path / "model_best.pth").touch()
+    assert find_test_weights(cfg) == tmp_path / "model_best.pth"
+    cfg.set("TEST.WEIGHTS", "latest")
+    assert find_test_weights(cfg) == tmp_path / "model_latest.pth"
+    cfg.set("TEST.WEIGHTS", "some/file.pth")
+    assert find_test_weights(cfg) == Path("some/file.pth")
+
+
+def test_tested_weights_must_fit_completely(tmp_path: Path) -> None:
+    torch.save(build_classifier("resnet20", num_classes=10).state_dict(), tmp_path / "ten.pth")
+    values = {"MODEL.BACKBONE": "resnet20", "TEST.WEIGHTS": str(tmp_path / "ten.pth")}
+    fitting, other = make_cfg(**values, **{"MODEL.NUM_CLASSES": 10}), make_cfg(**values, **{"MODEL.NUM_CLASSES": 11})
+    load_test_weights(GeneralizedCNN(fitting), fitting)
+    with pytest.raises(CheckpointError, match="another architecture"):
+        load_test_weights(GeneralizedCNN(other), other)
