@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
@@ -25,15 +26,30 @@ class RunRanks(Protocol):
 
 
 @pytest.fixture
-def run_ranks(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> RunRanks:
+def process_context(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> ForkServerContext:
+    """Start processes that run functions of the test module within milliseconds.
+
+    They come from a fork server that has torch imported: a fork of pytest itself could inherit locks of torch's threads.
+    """
+    # The processes import the test module by the name that pytest gave it, counted from here.
+    monkeypatch.syspath_prepend(pytestconfig.rootpath)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["petlib.dist.parallel", "petlib.dist.agreed_flag"])
+    return context
+
+
+@pytest.fixture
+def run_ranks(process_context: ForkServerContext) -> RunRanks:
     """Call ``function(*args)`` in ``world_size`` processes that form a gloo group; return the ranks' results in their order.
 
     ``function`` stands at the top level of the test module. An exception fails the test with that rank's traceback; at the
     time limit, in seconds, all ranks are killed and each prints where it stood.
     """
-    # The ranks import the test module by the name that pytest gave it, counted from here.
-    monkeypatch.syspath_prepend(pytestconfig.rootpath)
-    return _run_ranks
+
+    def run(function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 60) -> list[Any]:
+        return _run_ranks(process_context, partial(function, *args), world_size, timeout)
+
+    return run
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -41,10 +57,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs an NVIDIA GPU")
 
 
-def _run_ranks(function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 60) -> list[Any]:
-    # A fork server: a fork of this process could inherit locks of torch's threads, and spawning imports torch in every rank.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["petlib.dist.parallel", "petlib.dist.agreed_flag"])
+def _run_ranks(context: ForkServerContext, call: Callable[[], Any], world_size: int, timeout: float) -> list[Any]:
     processes: list[BaseProcess] = []
     readers: list[Connection] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -53,7 +66,7 @@ def _run_ranks(function: Callable[..., Any], world_size: int, *args: Any, timeou
             handed = listener if rank == 0 else None
             environment = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world_size, "LOCAL_WORLD_SIZE": world_size}
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": listener.getsockname()[1]}
-            arguments = (environment, handed, timeout, writer, partial(function, *args))
+            arguments = (environment, handed, timeout, writer, call)
             process = context.Process(target=_rank_main, args=arguments, daemon=True)
             process.start()
             writer.close()

@@ -1,1 +1,5 @@
-"""."""
+"""Checkpoints that survive a crash at any moment, pretrained weights, and the states of random generators."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,87 @@
+"""One state in one file. Files that are read may be damaged or hostile: nothing in them is executed, and what is wrong is told."""
+
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from petlib.checkpoint.files import write_atomically
+from petlib.errors import CheckpointError
+from petlib.suggest import did_you_mean
+
+
+def write_file(path: Path, state: Any) -> None:
+    """Write ``state``, which :class:`~petlib.checkpoint.snapshot.Snapshot` copied, so that ``path`` is whole or as it was.
+
+    Raises:
+        OSError: it could not be written.
+        RuntimeError: torch could not write it.
+    """
+    write_atomically(path, lambda sink: torch.save(state, sink))  # type: ignore[arg-type]  # a file as far as torch uses it
+
+
+def read_file(path: Path) -> Any:
+    """Return what ``torch.save`` or safetensors wrote into ``path``, with all tensors on the CPU.
+
+    The checksums of the file are compared first. Only tensors and plain data are loaded, never other Python objects.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, no checkpoint, or holds other Python objects.
+    """
+    _check_file(path)
+    try:
+        if path.suffix == ".safetensors":
+            # Imported here because only these files need it.
+            from safetensors.torch import load_file  # noqa: PLC0415
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        refused = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
+        if refused is None:
+            raise _damaged(path, "not a checkpoint, or damaged", error) from error
+        raise CheckpointError(
+            f"{path}: it holds a Python object ({refused.group(1)}) besides tensors and plain data; loading that could run foreign code, "
+            "so it is refused. If you trust where it comes from, load it in a script of your own and save its state dict alone"
+        ) from error
+    except Exception as error:  # noqa: BLE001 -- a damaged file can make its parser raise anything
+        raise _damaged(path, "truncated or damaged", error) from error
+
+
+def damage_of(path: Path) -> str:
+    """Return what is wrong with a zip file as ``torch.save`` writes it, compared with its checksums; empty where it is whole."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            record = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        return f"truncated or damaged ({error})"
+    return f"damaged: the checksum of its record {record} is wrong" if record else ""
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        siblings = [sibling.name for sibling in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise CheckpointError(f"{path}: there is no such file{did_you_mean(path.name, siblings)}")
+    if path.is_dir():
+        raise CheckpointError(f"{path}: this is a folder and no file with weights")
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        raise _damaged(path, "empty (0 bytes)")
+    if start == b"PK\x03\x04":
+        damage = damage_of(path)
+        if damage:
+            raise _damaged(path, damage)
+
+
+def _damaged(path: Path, what: str, error: Exception | None = None) -> CheckpointError:
+    detail = f" ({type(error).__name__}: {str(error).splitlines()[0][:200]})" if error is not None and str(error) else ""
+    whole = [other for other in sorted(path.parent.glob("*.pth")) if other != path and not damage_of(other)]
+    if whole:
+        advice = f"whole checkpoints in the same folder: {', '.join(other.name for other in whole)}; copy one of them over it"
+    else:
+        advice = "there is no whole checkpoint beside it; take a copy from elsewhere, or move it away to start anew"
+    return CheckpointError(f"{path}: the file is {what}{detail}; {advice}")

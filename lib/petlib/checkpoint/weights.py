@@ -1,0 +1,97 @@
+"""Pretrained weights: taking from a file what fits a model, and saying what did not."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from petlib.checkpoint.load_report import LoadReport
+from petlib.checkpoint.locate import read_checkpoint
+from petlib.checkpoint.restore import compare
+from petlib.checkpoint.snapshot import is_sharded
+from petlib.errors import CheckpointError
+
+_LOGGER = logging.getLogger(__name__)
+_EMA_KEYS = ("ema", "model_ema", "state_dict_ema")
+_MODEL_KEYS = ("model", "state_dict", "model_state_dict", "net")
+_WRAPPERS = ("module.", "_orig_mod.")
+
+
+def load_weights(
+    model: nn.Module, source: str | Path, *, prefer_ema: bool = False, key_prefixes: Sequence[str] = (), convert_conv1: bool = False
+) -> LoadReport:
+    """Load the weights of ``source`` that fit ``model`` by name and shape, and report all that did not.
+
+    Args:
+        model: not yet sharded.
+        source: a checkpoint of Pet (a file, a sharded folder, ``model_best.dcp``), a state dict, a dictionary that has one under
+            ``model`` or ``state_dict``, or a safetensors file.
+        prefer_ema: take the moving average of the weights where the file has one.
+        key_prefixes: tried in front of names that the model does not have, e.g. ``"backbone."``.
+        convert_conv1: the weights expect the image channels in the opposite order: flip those of the first convolution with
+            3 input channels (RGB and BGR).
+
+    Raises:
+        CheckpointError: the file is missing, damaged or refused, holds no state dict, or nothing in it fits.
+    """
+    assert not any(map(is_sharded, model.parameters())), "load pretrained weights before the model is sharded"
+    found = _state_dict(read_checkpoint(Path(source)), prefer_ema, str(source))
+    own = model.state_dict()
+    state = {_own_name(name, own, key_prefixes): value for name, value in _without_wrappers(found).items()}
+    report = compare(model, state, str(source))
+    if not report.matched:
+        raise CheckpointError(
+            f"{source}: none of its {len(state)} tensors fits the {len(own)} of the model, so it is of another architecture\n"
+            f"  in the file: {_first(state)}\n  in the model: {_first(own)}"
+        )
+    model.load_state_dict({name: state[name] for name in report.matched}, strict=False)
+    if convert_conv1:
+        _flip_first_convolution(model, report)
+    return report
+
+
+def _state_dict(content: Mapping[str, Any], prefer_ema: bool, source: str) -> dict[str, Tensor]:
+    for key in (*(_EMA_KEYS if prefer_ema else ()), *_MODEL_KEYS):
+        inner = content.get(key)
+        if isinstance(inner, Mapping) and any(isinstance(value, Tensor) for value in inner.values()):
+            content = inner
+            break
+    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise CheckpointError(
+            f"{source}: there are no weights in it; expected names and tensors, or such a dictionary under {' or '.join(_MODEL_KEYS)}; "
+            f"found: {_first(content)}"
+        )
+    return tensors
+
+
+def _without_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Strip what ``DistributedDataParallel`` and ``torch.compile`` put in front of every name."""
+    for prefix in _WRAPPERS * 2:
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
+
+
+def _own_name(name: str, own: Mapping[str, Any], prefixes: Sequence[str]) -> str:
+    return next((candidate for candidate in (name, *(prefix + name for prefix in prefixes)) if candidate in own), name)
+
+
+def _first(names: Mapping[str, Any], count: int = 4) -> str:
+    return ", ".join(map(str, list(names)[:count])) + (", ..." if len(names) > count else "")
+
+
+@torch.no_grad()
+def _flip_first_convolution(model: nn.Module, report: LoadReport) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, _ConvNd) and module.in_channels == 3 and module.weight.shape[1] == 3:
+            if f"{name}.weight".removeprefix(".") in report.matched:
+                module.weight.copy_(module.weight.flip(1))
+                _LOGGER.info("flipped the input channels of %s (MISC.CONV1_RGB2BGR)", name or "the convolution")
+                return
+            break
+    _LOGGER.warning("MISC.CONV1_RGB2BGR: no convolution with 3 input channels took its weights from %s; nothing is flipped", report.source)
