@@ -20,6 +20,8 @@ import torch
 
 from petlib import dist
 
+_PRELOADED = ["petlib.dist.parallel", "petlib.checkpoint.checkpointer", "torch.distributed.fsdp", "torch.distributed.checkpoint"]
+
 
 class RunRanks(Protocol):
     def __call__(self, function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 60) -> list[Any]: ...
@@ -34,7 +36,7 @@ def process_context(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
     # The processes import the test module by the name that pytest gave it, counted from here.
     monkeypatch.syspath_prepend(pytestconfig.rootpath)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["petlib.dist.parallel", "petlib.dist.agreed_flag"])
+    context.set_forkserver_preload(_PRELOADED)
     return context
 
 

@@ -4,6 +4,7 @@ That package is imported inside the functions, because it takes most of a second
 """
 
 import pickle
+import warnings
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +68,10 @@ def read_parts(folder: Path, placements: dict[str, Placements], mesh: "DeviceMes
     metadata = _read_metadata(folder)
     try:
         tensors = {key: _allocate(metadata, key, dimensions, mesh) for key, dimensions in placements.items()}
-        # Each rank reads for itself: none waits for another, and no plans travel between them.
-        load(tensors, storage_reader=_reader(folder, metadata), no_dist=True)
+        with warnings.catch_warnings():
+            # Each rank reads for itself: none waits for another, and no plans travel between them. torch takes that for an oversight.
+            warnings.filterwarnings("ignore", message="torch.distributed is disabled, unavailable or uninitialized")
+            load(tensors, storage_reader=_reader(folder, metadata), no_dist=True)
     except CheckpointException as error:
         raise CheckpointError(f"{folder}: the checkpoint is damaged or incomplete: {_reasons(error)}") from error
     except (OSError, RuntimeError, KeyError, ValueError, AttributeError, TypeError) as error:
