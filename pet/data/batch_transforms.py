@@ -1,0 +1,117 @@
+"""What is done to whole batches, on the device."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pet.data.transforms.normalize import Normalize, scale_and_shift
+from petlib.data.protocols import Batch
+from petlib.errors import ConfigError, DataError
+
+
+class NormalizeImages:
+    """Images (B, H, W, 3) become float32 (B, 3, H, W), normalised.
+
+    uint8 images are normalised here; float images were normalised as samples and are only turned.
+
+    Args:
+        mean: of the channels, from 0 to 1.
+        std: likewise, above 0.
+        channels_last: leave the result in channels-last memory order, which costs nothing; else it is copied.
+    """
+
+    def __init__(self, *, mean: Sequence[float], std: Sequence[float], channels_last: bool) -> None:
+        scale, shift = scale_and_shift(mean, std)
+        self._scale = torch.from_numpy(scale).view(1, 3, 1, 1)
+        self._shift = torch.from_numpy(shift).view(1, 3, 1, 1)
+        self._channels_last = channels_last
+
+    @classmethod
+    def from_transform(cls, normalize: Normalize | None, *, channels_last: bool) -> "NormalizeImages":
+        """Return what a trailing ``Normalize`` asks for; without one pixels go from 0 to 1."""
+        mean, std = (normalize.mean, normalize.std) if normalize else ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        return cls(mean=mean, std=std, channels_last=channels_last)
+
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Return the batch with its images normalised.
+
+        Raises:
+            DataError: the images of the batch have different sizes.
+        """
+        images = batch["image"]
+        if not isinstance(images, Tensor):
+            sizes = sorted({tuple(image.shape[:2]) for image in images})
+            raise DataError(f"the images of a batch have different sizes: {sizes[:4]}; resize or crop them to one size in TRANSFORMS")
+        memory_format = torch.channels_last if self._channels_last else torch.contiguous_format
+        images = images.permute(0, 3, 1, 2)
+        if images.dtype == torch.uint8:
+            self._to(images.device)
+            images = torch.addcmul(self._shift, images.to(torch.float32), self._scale)
+        return {**batch, "image": images.contiguous(memory_format=memory_format)}
+
+    def _to(self, device: torch.device) -> None:
+        if self._scale.device != device:
+            self._scale, self._shift = self._scale.to(device), self._shift.to(device)
+
+
+class MixupCutmix:
+    """Pairs of samples are mixed, and their labels with them.
+
+    mixup blends two images (https://arxiv.org/abs/1710.09412), CutMix puts a box of one into the other
+    (https://arxiv.org/abs/1905.04899). Every sample is paired with the one at the mirrored place of the batch; one share
+    is drawn for a batch. ``label`` (B,) is joined by ``label_weights``, float32 (B, num_classes), with rows that sum to 1.
+
+    Args:
+        num_classes: number of classes.
+        mixup_alpha: both parameters of the beta distribution of mixup's share; 0: no mixup.
+        cutmix_alpha: the same for CutMix.
+        probability: share of the batches that are mixed.
+        switch_probability: share of these that CutMix mixes where both are on.
+    """
+
+    def __init__(
+        self, *, num_classes: int, mixup_alpha: float, cutmix_alpha: float, probability: float = 1.0, switch_probability: float = 0.5
+    ) -> None:
+        for name, value in (("PROBABILITY", probability), ("SWITCH_PROBABILITY", switch_probability)):
+            if not 0.0 <= value <= 1.0:
+                raise ConfigError(f"TRAIN.MIXUP.{name}: {value} given, a probability from 0 to 1 expected")
+        assert mixup_alpha > 0 or cutmix_alpha > 0, "neither mixup nor CutMix is on"
+        self._num_classes = num_classes
+        self._mixup_alpha = mixup_alpha
+        self._cutmix_alpha = cutmix_alpha
+        self._probability = probability
+        self._switch_probability = switch_probability
+
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Return the batch, mixed."""
+        weights = torch.nn.functional.one_hot(batch["label"], self._num_classes).float()
+        if rng.random() >= self._probability:
+            return {**batch, "label_weights": weights}
+        if self._takes_cutmix(rng):
+            images, share = self._cutmix(batch["image"], rng)
+        else:
+            images, share = self._mixup(batch["image"], rng)
+        return {**batch, "image": images, "label_weights": weights * share + weights.flip(0) * (1.0 - share)}
+
+    def _takes_cutmix(self, rng: np.random.Generator) -> bool:
+        if self._mixup_alpha > 0 and self._cutmix_alpha > 0:
+            return bool(rng.random() < self._switch_probability)
+        return self._cutmix_alpha > 0
+
+    def _mixup(self, images: Tensor, rng: np.random.Generator) -> tuple[Tensor, float]:
+        share = float(rng.beta(self._mixup_alpha, self._mixup_alpha))
+        return torch.lerp(images.flip(0), images, share), share
+
+    def _cutmix(self, images: Tensor, rng: np.random.Generator) -> tuple[Tensor, float]:
+        height, width = images.shape[-2:]
+        edge = float(np.sqrt(1.0 - rng.beta(self._cutmix_alpha, self._cutmix_alpha)))
+        middle_y, middle_x = int(rng.integers(height)), int(rng.integers(width))
+        half_y, half_x = int(height * edge) // 2, int(width * edge) // 2
+        top, bottom = max(middle_y - half_y, 0), min(middle_y + half_y, height)
+        left, right = max(middle_x - half_x, 0), min(middle_x + half_x, width)
+        mixed = images.clone()
+        mixed[..., top:bottom, left:right] = images.flip(0)[..., top:bottom, left:right]
+        # the border of the image may have cut the box
+        return mixed, 1.0 - (bottom - top) * (right - left) / (height * width)

@@ -1,0 +1,67 @@
+"""Names of data sets. Imports nothing slow: settings are derived with it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from petlib.config import CfgNode, ConfigError
+from petlib.suggest import did_you_mean
+
+LIST_SUFFIXES = (".txt", ".csv", ".tsv")
+
+
+class CatalogEntry(NamedTuple):
+    """What a name stands for: a type of the registry of data sets, and its arguments."""
+
+    type: str
+    path: str = ""
+    split: str = "train"
+
+
+BUILTIN = {
+    "digits_train": CatalogEntry("digits", split="train"),
+    "digits_test": CatalogEntry("digits", split="test"),
+    "cifar10_train": CatalogEntry("cifar10", "cifar/cifar-10-batches-py", "train"),
+    "cifar10_test": CatalogEntry("cifar10", "cifar/cifar-10-batches-py", "test"),
+    "cifar100_train": CatalogEntry("cifar100", "cifar/cifar-100-python", "train"),
+    "cifar100_test": CatalogEntry("cifar100", "cifar/cifar-100-python", "test"),
+    "imagenet_train": CatalogEntry("image_folder", "imagenet/train", "train"),
+    "imagenet_val": CatalogEntry("image_folder", "imagenet/val", "test"),
+}
+
+
+def find_entry(cfg: CfgNode, name: str) -> CatalogEntry:
+    """Return what ``name`` stands for: an entry of ``DATA.CATALOG`` or of Pet, a folder of class folders, or a list file.
+
+    Raises:
+        ConfigError: neither, or an entry of ``DATA.CATALOG`` is wrong.
+    """
+    own = cfg.DATA.CATALOG
+    if name in own:
+        return _own_entry(name, own[name])
+    if name in BUILTIN:
+        return BUILTIN[name]
+    if name.endswith(LIST_SUFFIXES):
+        return CatalogEntry("list_file", name)
+    if "/" in name or Path(name).is_dir() or resolve_path(cfg, name).is_dir():
+        return CatalogEntry("image_folder", name)
+    raise ConfigError(
+        f"unknown data set {name!r}{did_you_mean(name, [*own, *BUILTIN])}\n"
+        f"  there are: {', '.join([*own, *BUILTIN])}\n"
+        "  or give the path of a folder of class folders, or of a list file (.txt, .csv, .tsv) with lines 'image label'"
+    )
+
+
+def resolve_path(cfg: CfgNode, path: str) -> Path:
+    """Return a path of the catalogue: absolute, else below ``MISC.DATA_ROOT``, else, where only that exists, as it is."""
+    below = Path(cfg.MISC.DATA_ROOT) / path
+    return Path(path) if not below.exists() and Path(path).exists() else below
+
+
+def _own_entry(name: str, given: object) -> CatalogEntry:
+    place = f"DATA.CATALOG.{name}"
+    if not isinstance(given, dict) or not isinstance(given.get("type"), str):
+        raise ConfigError(f"{place}: {given!r} given, a mapping like {{type: image_folder, path: flowers/train}} expected")
+    unknown = [key for key in given if key not in CatalogEntry._fields]
+    if unknown:
+        raise ConfigError(f"{place}: unknown entry {unknown[0]!r}{did_you_mean(str(unknown[0]), CatalogEntry._fields)}")
+    return CatalogEntry(**{key: str(value) for key, value in given.items()})

@@ -1,0 +1,49 @@
+"""The settings of data that every vision task has. Imports no torch."""
+
+from typing import Any
+
+from petlib.config import Key, Schema
+
+SCALES = Key(
+    [32],
+    "Sizes of the images; a transform whose size is left out takes the first. The analyser counts at the first one of TRAIN.",
+    type=list[int],
+    unit="pixels",
+)
+TRANSFORMS_MEANING = (
+    "a list of names or of mappings {name: RandomResizedCrop, ...its arguments}. A Normalize at the end is applied on the device."
+)
+
+DATA_SCHEMA: Schema = {
+    "MISC": {"DATA_ROOT": Key("data", "Folder that the paths of the catalogue start from.")},
+    "DATA": {
+        "CATALOG": Key(
+            {},
+            "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, list_file.",
+        ),
+        "CLASSES": Key(
+            [],
+            "Names of the classes in the order of their labels. Empty: the class folders or names that are there, sorted.",
+            type=list[str],
+        ),
+        "CHECK_SAMPLES": Key(
+            16, "How many samples are checked before training, spread over the data set; 0: none.", unit="samples", minimum=0
+        ),
+    },
+    "TRAIN": {
+        "DATASETS": Key([], "Data to train on: names of the catalogue, image folders or list files; several are joined.", type=list[str]),
+        "TRANSFORMS": Key([], f"Augmentation: {TRANSFORMS_MEANING}", type=list[Any]),
+        "RESIZE": {"SCALES": SCALES},
+        "MIXUP": {
+            "MIXUP_ALPHA": Key(0.0, "Strength of mixup (https://arxiv.org/abs/1710.09412), usually 0.2; 0: off.", minimum=0),
+            "CUTMIX_ALPHA": Key(0.0, "Strength of CutMix (https://arxiv.org/abs/1905.04899), usually 1.0; 0: off.", minimum=0),
+            "PROBABILITY": Key(1.0, "Share of the batches that are mixed.", minimum=0),
+            "SWITCH_PROBABILITY": Key(0.5, "Share of these that CutMix mixes where both are on.", minimum=0),
+        },
+    },
+    "TEST": {
+        "DATASETS": Key([], "Data to evaluate and test on.", type=list[str]),
+        "TRANSFORMS": Key([], f"Preparation of test images: {TRANSFORMS_MEANING}", type=list[Any]),
+        "RESIZE": {"SCALES": SCALES},
+    },
+}

@@ -1,0 +1,1 @@
+"""Data sets for classification, one kind a file."""

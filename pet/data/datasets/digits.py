@@ -1,0 +1,54 @@
+"""The handwritten digits that scikit-learn bundles."""
+
+from typing import Any
+
+import numpy as np
+
+from pet.data.source import Source
+from petlib.errors import DataError
+
+CLASSES = [str(digit) for digit in range(10)]
+TEST_COUNT = 360
+SPLIT_SEED = 0
+
+
+class Digits:
+    """1,797 real 8x8 images of the digits 0 to 9, split once and for all into 1,437 for training and 360 for testing.
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository
+    (https://archive.ics.uci.edu/dataset/80), the test part, as bundled with scikit-learn.
+
+    Args:
+        split: ``train`` or ``test``.
+
+    Raises:
+        DataError: scikit-learn is not installed.
+    """
+
+    def __init__(self, *, split: str) -> None:
+        assert split in ("train", "test"), f"the digits have the parts train and test, not {split!r}"
+        try:
+            # only this data set needs it
+            from sklearn.datasets import load_digits
+        except ImportError as error:
+            raise DataError("the digits come with scikit-learn, which is not installed: pip install 'pet-vision[demo]'") from error
+        digits = load_digits()
+        order = np.random.default_rng(SPLIT_SEED).permutation(len(digits.target))
+        self._chosen = np.sort(order[:TEST_COUNT] if split == "test" else order[TEST_COUNT:])
+        # gray values are counts from 0 to 16
+        gray = np.rint(digits.images[self._chosen] * (255 / 16)).astype(np.uint8)
+        self._images = np.repeat(gray[..., None], 3, axis=3)
+        self._labels = digits.target[self._chosen].astype(int)
+        self.classes = CLASSES
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        meta = {"id": int(self._chosen[index]), "file": f"digits/{self._chosen[index]}"}
+        return {"image": self._images[index], "label": int(self._labels[index]), "meta": meta}
+
+
+def build_digits(source: Source) -> Digits:
+    """Return the split of the digits that a source names."""
+    return Digits(split=source.split)

@@ -1,0 +1,63 @@
+"""A folder of images for each class."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pet.data.folders import class_folders
+from pet.data.images import read_image
+from pet.data.source import Source
+from petlib.data.records import share_records
+from petlib.errors import DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+
+
+class ImageFolder:
+    """Images below ``folder/<class>/``, at any depth; classes and files are sorted by name.
+
+    Args:
+        folder: the folder of class folders.
+        classes: names of the classes in the order of their labels; None: the folders that are there, sorted.
+
+    Raises:
+        DataError: the folder is missing, or holds no class folders or no images; a class has none, or is not in ``classes``.
+    """
+
+    def __init__(self, *, folder: Path, classes: list[str] | None = None) -> None:
+        self.folder = folder
+        self._folders = class_folders(folder)
+        self.classes = classes or self._folders
+        unknown = [name for name in self._folders if name not in self.classes]
+        if unknown:
+            raise DataError(f"{folder}: the folders {', '.join(unknown)} are no classes of DATA.CLASSES ({', '.join(self.classes)})")
+        self._records = share_records(self._list_images)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        name, label = self._records[index]
+        path = self.folder / name
+        return {"image": read_image(path), "label": label, "meta": {"id": index, "file": str(path)}}
+
+    def _list_images(self) -> Iterator[tuple[str, int]]:
+        for name in self._folders:
+            label = self.classes.index(name)
+            files = sorted(_images_below(self.folder / name))
+            if not files:
+                raise DataError(
+                    f"{self.folder / name}: the class {name!r} has no images ({', '.join(SUFFIXES)}); remove the folder or fill it"
+                )
+            yield from ((os.path.relpath(path, self.folder), label) for path in files)
+
+
+def _images_below(folder: Path) -> Iterator[str]:
+    for parent, _, files in os.walk(folder, followlinks=True):
+        yield from (os.path.join(parent, name) for name in files if name.lower().endswith(SUFFIXES))  # noqa: PTH118 -- many files
+
+
+def build_image_folder(source: Source) -> ImageFolder:
+    """Return the folder that a source names."""
+    return ImageFolder(folder=source.path, classes=source.classes)

@@ -1,0 +1,91 @@
+"""A text file with an image and a label in each line."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pet.data.images import read_image
+from pet.data.source import Source
+from petlib.data.records import share_records
+from petlib.errors import DataError
+
+WHOLE_NUMBER = re.compile(r"-?\d+")
+
+
+class ListFile:
+    """Images named in a text file: lines ``path label``, separated by a tab, a comma, or the last blank of the line.
+
+    Labels are numbers from 0, or names of classes. Empty lines and lines that begin with ``#`` are skipped.
+
+    Args:
+        path: the file. Images stand relative to its folder.
+        classes: names of the classes in the order of their labels; None: the names that occur, sorted.
+
+    Raises:
+        DataError: the file is missing or empty, or a line is wrong (with its number).
+    """
+
+    def __init__(self, *, path: Path, classes: list[str] | None = None) -> None:
+        self.path = path
+        self._records = share_records(lambda: _read_lines(path))
+        labels = {label for _, label, _ in self._records}
+        self._numeric = all(isinstance(label, int) for label in labels)
+        if self._numeric:
+            self.classes = classes or [str(number) for number in range(max(labels) + 1)]
+        else:
+            self.classes = classes or sorted(map(str, labels))
+        self._check_labels()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        name, label, _ = self._records[index]
+        path = self.path.parent / name
+        number = label if isinstance(label, int) else self.classes.index(label)
+        return {"image": read_image(path), "label": number, "meta": {"id": index, "file": str(path)}}
+
+    def _check_labels(self) -> None:
+        names = set(self.classes)
+        for name, label, line in self._records:
+            if isinstance(label, int) != self._numeric:
+                raise DataError(f"{self.path}:{line}: the label {label!r} of {name}: labels are either all numbers or all names of classes")
+            if label not in (range(len(self.classes)) if self._numeric else names):
+                raise DataError(
+                    f"{self.path}:{line}: the label {label!r} of {name} is none of the {len(self.classes)} classes ({_few(self.classes)})"
+                )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+
+
+def _read_lines(path: Path) -> Iterator[tuple[str, int | str, int]]:
+    """Yield image, label and line number."""
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such list file; its lines are 'image label'")
+    empty = True
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        fields = _split(line.strip())
+        if len(fields) != 2 or not all(fields):
+            raise DataError(f"{path}:{number}: {line.strip()!r} given, 'image label' expected (separated by a tab, a comma or a blank)")
+        empty = False
+        image, label = fields
+        yield image, int(label) if WHOLE_NUMBER.fullmatch(label) else label, number
+    if empty:
+        raise DataError(f"{path}: the list file names no images; its lines are 'image label'")
+
+
+def _split(line: str) -> list[str]:
+    for separator in ("\t", ","):
+        if separator in line:
+            return [field.strip() for field in line.split(separator)]
+    return re.split(r"\s+(?=\S+$)", line)
+
+
+def build_list_file(source: Source) -> ListFile:
+    """Return the list that a source names."""
+    return ListFile(path=source.path, classes=source.classes)

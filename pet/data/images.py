@@ -1,0 +1,67 @@
+"""Image files become arrays."""
+
+import io
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from petlib.errors import DataError
+
+# OpenCV warns about damaged files on stderr; they are reported as errors of ours, with their name
+cv2.setLogLevel(0)
+
+JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Return an image file as RGB, uint8, shape (height, width, 3), turned upright as its EXIF orientation says.
+
+    Gray and palette images become RGB, 16 bits become 8, transparency is dropped.
+
+    Raises:
+        DataError: the file is missing, empty, cut off or no image.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{os.fspath(path)}: the image cannot be read: {error.strerror}") from error
+    return decode_image(data, name=os.fspath(path))
+
+
+def decode_image(data: bytes, *, name: str) -> np.ndarray:
+    """Return encoded image data as an array like :func:`read_image`; ``name`` stands in messages.
+
+    Raises:
+        DataError: the data are empty, cut off or no image.
+    """
+    if not data:
+        raise DataError(f"{name}: the image file is empty")
+    # OpenCV fills the missing part of a file that was cut off with gray and says nothing
+    if _looks_cut_off(data):
+        _check_with_pillow(data, name)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise DataError(f"{name}: not an image that can be decoded ({len(data)} bytes, beginning with {data[:8]!r})")
+    return image
+
+
+def _looks_cut_off(data: bytes) -> bool:
+    """Return whether the mark that ends a JPEG or PNG is missing after the last begin of pixels.
+
+    Embedded previews have marks of their own, and some cameras append data: a hit is examined further.
+    """
+    if data.startswith(JPEG_START):
+        return data.rfind(JPEG_END) < data.rfind(JPEG_SCAN)
+    return data.startswith(PNG_START) and PNG_END not in data[-64:]
+
+
+def _check_with_pillow(data: bytes, name: str) -> None:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{name}: the image is cut off or damaged ({len(data)} bytes): {error}") from error

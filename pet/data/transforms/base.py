@@ -1,0 +1,92 @@
+"""What transforms have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from petlib.data.protocols import Sample
+from petlib.errors import ConfigError
+
+
+class ImageTransform(ABC):
+    """Changes the pixels of an image where they are: targets that say where things are stay as they are."""
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the sample with a changed image."""
+        return {**sample, "image": self.apply(sample["image"], rng)}
+
+    @abstractmethod
+    def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the changed image, (H, W, 3) uint8; ``image`` itself is not written into."""
+
+
+class GeometricTransform(ABC):
+    """Moves pixels. What is done to a sample is decided once and then applied to the image and to all targets alike."""
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the sample with image and targets moved."""
+        move = self.decide(sample["image"].shape[:2], rng)
+        return {**sample, "image": move(sample["image"])}
+
+    @abstractmethod
+    def decide(self, size: tuple[int, int], rng: np.random.Generator) -> "Move":
+        """Return what is to be done to a sample of ``size`` (height, width)."""
+
+
+class Move(ABC):
+    """One geometric change with all its numbers fixed."""
+
+    @abstractmethod
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Return the moved image."""
+
+
+class Compose:
+    """Several transforms, one after another."""
+
+    def __init__(self, transforms: Sequence["Transform"]) -> None:
+        self.transforms = list(transforms)
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the sample after all transforms."""
+        for transform in self.transforms:
+            sample = transform(sample, rng)
+        return sample
+
+
+Transform = ImageTransform | GeometricTransform
+
+
+def check_probability(name: str, value: float) -> float:
+    """Return ``value`` when it is a probability.
+
+    Raises:
+        ConfigError: it does not lie between 0 and 1.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(f"{name}: {value} given, a probability from 0 to 1 expected")
+    return float(value)
+
+
+def check_size(name: str, size: int | Sequence[int] | None) -> tuple[int, int]:
+    """Return ``size`` as (height, width); one number means both.
+
+    Raises:
+        ConfigError: it is no positive size.
+    """
+    sizes = [size, size] if isinstance(size, int) else list(size or [])
+    if len(sizes) != 2 or not all(isinstance(item, int) and item > 0 for item in sizes):
+        raise ConfigError(f"{name}: size: {size!r} given, a positive number of pixels or [height, width] expected")
+    return sizes[0], sizes[1]
+
+
+def check_range(name: str, values: Sequence[float], *, low: float = 0.0, high: float = float("inf")) -> tuple[float, float]:
+    """Return two ascending numbers between ``low`` and ``high``.
+
+    Raises:
+        ConfigError: they are something else.
+    """
+    if len(values) != 2 or not low <= values[0] <= values[1] <= high:
+        raise ConfigError(f"{name}: {list(values)} given, two ascending numbers from {low:g} to {high:g} expected")
+    return float(values[0]), float(values[1])
