@@ -10,9 +10,6 @@ from PIL import Image
 
 from petlib.errors import DataError
 
-# OpenCV warns about damaged files on stderr; they are reported as errors of ours, with their name
-cv2.setLogLevel(0)
-
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 

@@ -19,7 +19,7 @@ class Layout(NamedTuple):
     meta: str
     classes_key: str
     labels_key: str
-    count: int
+    num_classes: int
 
 
 LAYOUTS = {
@@ -58,8 +58,8 @@ class Cifar:
         self._labels = np.concatenate([labels for _, labels in batches])
         self.classes = [_text(name) for name in _unpickle(folder / layout.meta)[layout.classes_key]]
         self._prefix = f"{kind}/{split}"
-        if self._labels.max() >= layout.count or len(self.classes) != layout.count:
-            raise DataError(f"{folder}: {kind} has {layout.count} classes, these files have labels up to {self._labels.max()}")
+        if self._labels.max() >= layout.num_classes or len(self.classes) != layout.num_classes:
+            raise DataError(f"{folder}: {kind} has {layout.num_classes} classes, these files have labels up to {self._labels.max()}")
 
     def __len__(self) -> int:
         return len(self._labels)

@@ -30,11 +30,10 @@ class ListFile:
         self.path = path
         self._records = share_records(lambda: _read_lines(path))
         labels = {label for _, label, _ in self._records}
-        self._numeric = all(isinstance(label, int) for label in labels)
-        if self._numeric:
-            self.classes = classes or [str(number) for number in range(max(labels) + 1)]
-        else:
-            self.classes = classes or sorted(map(str, labels))
+        numbers = [label for label in labels if isinstance(label, int)]
+        self._numeric = len(numbers) == len(labels)
+        found = [str(number) for number in range(max(numbers) + 1)] if self._numeric else sorted(map(str, labels))
+        self.classes = classes or found
         self._check_labels()
 
     def __len__(self) -> int:
