@@ -20,7 +20,7 @@ import torch
 
 from petlib import dist
 
-_PRELOADED = ["petlib.dist.parallel", "petlib.checkpoint.checkpointer", "torch.distributed.fsdp", "torch.distributed.checkpoint"]
+_PRELOADED = ["petlib.dist.parallel", "petlib.checkpoint.checkpointer", "torch.distributed.checkpoint", "torch._dynamo"]
 
 
 class RunRanks(Protocol):

@@ -91,8 +91,8 @@ def assert_same(one, other, path=""):
         assert one == other, path
 
 
-@pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
-def test_two_ranks_resume_bit_for_bit_and_other_numbers_read_the_same(tmp_path, run_ranks, optimizer):
+def test_two_ranks_resume_bit_for_bit_and_other_numbers_read_the_same(tmp_path, run_ranks):
+    optimizer = "AdamW"
     (at_save, uninterrupted), _ = run_ranks(save_sharded, 2, tmp_path, optimizer)
     assert (tmp_path / "model_iter2.dcp").is_dir()
     for rest, _, restored, resumed in run_ranks(restore, 2, tmp_path, "fsdp", optimizer, 3):
