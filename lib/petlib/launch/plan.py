@@ -79,11 +79,14 @@ def device_environment(devices: Devices, environment: Mapping[str, str]) -> dict
 
 
 def thread_environment(processes: int, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the threads of each process: the cores shared out, unless the user chose."""
-    if "OMP_NUM_THREADS" in environment:
-        return {}
+    """Return the threads of each process, unless the user chose: the cores shared out, and threads that sleep while they wait.
+
+    By default they spin, and steal the time of loader workers and of other programs: on two busy cores an iteration of the
+    digits example took 0.46 to 0.59 s with spinning and 0.15 s with sleeping threads.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"OMP_NUM_THREADS": str(max(1, cores // processes))}
+    wanted = {"OMP_NUM_THREADS": str(max(1, cores // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
+    return {name: value for name, value in wanted.items() if name not in environment}
 
 
 def loopback_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -42,6 +42,7 @@ def test_cores_are_shared_out_unless_threads_are_given(monkeypatch):
     assert plans(Devices(4))[0].environment["OMP_NUM_THREADS"] == "2"
     assert plans(Devices(16))[0].environment["OMP_NUM_THREADS"] == "1"
     assert "OMP_NUM_THREADS" not in plans(Devices(4), {"OMP_NUM_THREADS": "5"})[0].environment
+    assert plans(Devices(4), {"OMP_NUM_THREADS": "5"})[0].environment["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
 def test_a_given_gloo_interface_stays():
