@@ -62,8 +62,8 @@ class ColourMap:
 
 def mean_gray(image: np.ndarray) -> float:
     """Return the mean gray value of an RGB image."""
-    red, green, blue, _ = cv2.sumElems(image)
-    return (GRAY_WEIGHTS[0] * red + GRAY_WEIGHTS[1] * green + GRAY_WEIGHTS[2] * blue) / (image.shape[0] * image.shape[1])
+    sums = cv2.sumElems(image)[:3]
+    return float(sum(weight * total for weight, total in zip(GRAY_WEIGHTS, sums, strict=True))) / (image.shape[0] * image.shape[1])
 
 
 def shift_hue(image: np.ndarray, share: float) -> np.ndarray:
