@@ -3,7 +3,17 @@ from .build import build_dataset as build_dataset
 from .build import build_test_loader as build_test_loader
 from .build import build_train_loader as build_train_loader
 from .check import check_samples as check_samples
+from .images import read_image as read_image
 from .transforms.build import TRANSFORMS as TRANSFORMS
 from .transforms.build import build_transforms as build_transforms
 
-__all__ = ["DATASETS", "TRANSFORMS", "build_dataset", "build_test_loader", "build_train_loader", "build_transforms", "check_samples"]
+__all__ = [
+    "DATASETS",
+    "TRANSFORMS",
+    "build_dataset",
+    "build_test_loader",
+    "build_train_loader",
+    "build_transforms",
+    "check_samples",
+    "read_image",
+]

@@ -63,7 +63,8 @@ class ColourMap:
 def mean_gray(image: np.ndarray) -> float:
     """Return the mean gray value of an RGB image."""
     sums = cv2.sumElems(image)[:3]
-    return float(sum(weight * total for weight, total in zip(GRAY_WEIGHTS, sums, strict=True))) / (image.shape[0] * image.shape[1])
+    total = sum(weight * value for weight, value in zip(GRAY_WEIGHTS, sums, strict=True))
+    return float(total / (image.shape[0] * image.shape[1]))
 
 
 def shift_hue(image: np.ndarray, share: float) -> np.ndarray:
