@@ -126,7 +126,7 @@ def lines_per_iteration(folder: Path) -> dict[int, int]:
     """Return how many training lines ``metrics.jsonl`` has of each iteration."""
     counts: dict[int, int] = {}
     for line in (folder / "metrics.jsonl").read_text().splitlines():
-        if '"loss"' in line:
+        if '"loss_cls"' in line:
             iteration = int(line.partition('"iteration": ')[2].partition(",")[0])
             counts[iteration] = counts.get(iteration, 0) + 1
     return counts
