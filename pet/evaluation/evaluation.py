@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pet.data.build import build_dataset, build_test_loader
+from pet.data.check import check_samples
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.metrics.results import write_metrics_json
@@ -75,11 +76,12 @@ def build_evaluation(
 
     Raises:
         ConfigError: there are no ``TEST.DATASETS``.
-        DataError: a data set is missing or cannot be used.
+        DataError: a data set is missing, cannot be used, or has other classes than the model.
     """
     if not cfg.TEST.DATASETS:
         raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
-    dataset = build_dataset(cfg, cfg.TEST.DATASETS, is_train=False)
+    dataset = build_dataset(cfg, cfg.TEST.DATASETS)
+    check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES)
     return Evaluation(
         loader=build_test_loader(cfg, dataset, device),
         build_evaluators=lambda keep_predictions: build_evaluators(dataset.classes, keep_predictions),

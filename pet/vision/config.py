@@ -9,7 +9,7 @@ VISION_SCHEMA: Schema = merge_schemas(
     PETLIB_SCHEMA,
     DATA_SCHEMA,
     MODEL_SCHEMA,
-    {"MODEL": {"HAS_CLS": Key(False, "Classify whole images.")}},
+    {"MODEL": {switch: Key(False, head.meaning) for switch, head in HEADS.items()}},
 )
 
 

@@ -1,6 +1,8 @@
 """The settings of fine-tuning a classifier on one's own images. Imports no torch, so that a mistake in a config is told at once."""
 
+from pet.data.catalog import find_entry, resolve_path
 from pet.data.config import DATA_SCHEMA
+from pet.data.folders import class_folders
 from pet.models.config import MODEL_SCHEMA, check_model, check_num_classes
 from petlib.config import PETLIB_SCHEMA, CfgNode, Key, Schema, merge_schemas
 
@@ -28,7 +30,9 @@ CLS_SCHEMA: Schema = merge_schemas(
         "FINETUNE": FINETUNE,
         "MODEL": {
             "NUM_CLASSES": Key(
-                0, "Number of classes; 0: as many as the folder that TRAIN.DATASETS names first has sub-folders.", minimum=0
+                0,
+                "Number of classes; 0: as many as DATA.CLASSES names, or else as the first folder of TRAIN.DATASETS has sub-folders.",
+                minimum=0,
             ),
         },
     },
@@ -41,5 +45,20 @@ def get_base_cfg() -> CfgNode:
 
 
 def infer_cfg(cfg: CfgNode) -> None:
+    """Find the classes of the data where they are not given, and check what no single key can know.
+
+    The names of the classes go into ``DATA.CLASSES``, so that the same label means the same class in all data sets and
+    in later tests.
+
+    Raises:
+        ConfigError: no network is chosen, or the classes are neither given nor to be found.
+        DataError: the folder of the training data is missing or holds no class folders.
+    """
     check_model(cfg)
+    if not cfg.DATA.CLASSES and cfg.TRAIN.DATASETS:
+        entry = find_entry(cfg, cfg.TRAIN.DATASETS[0])
+        if entry.type == "image_folder":
+            cfg.set("DATA.CLASSES", class_folders(resolve_path(cfg, entry.path)))
+    if cfg.MODEL.NUM_CLASSES == 0:
+        cfg.set("MODEL.NUM_CLASSES", len(cfg.DATA.CLASSES))
     check_num_classes(cfg)

@@ -33,4 +33,4 @@ class HeadModule(Protocol):
 
 def head_module(switch: str) -> HeadModule:
     """Return the module behind a switch of the table."""
-    return cast("HeadModule", importlib.import_module(HEADS[switch]))
+    return cast("HeadModule", importlib.import_module(HEADS[switch].module))

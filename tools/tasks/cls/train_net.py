@@ -18,7 +18,7 @@ def train(cfg: CfgNode) -> None:
 
         # 4. Checkpoints, and the weights to begin with where no interrupted run is continued
         checkpointer = engine.build_checkpointer(cfg)
-        if not checkpointer.has_latest():
+        if not (cfg.TRAIN.AUTO_RESUME and checkpointer.has_latest()):
             models.load_pretrained(model, cfg)
         model = engine.prepare_model(model, cfg, device)
 
@@ -29,7 +29,7 @@ def train(cfg: CfgNode) -> None:
         optimizer = cls.build_optimizer(dist.unwrap(model), cfg)
 
         # 7. Data
-        dataset = data.build_dataset(cfg, cfg.TRAIN.DATASETS, is_train=True)
+        dataset = data.build_dataset(cfg, cfg.TRAIN.DATASETS)
         data.check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES)
         loader = data.build_train_loader(cfg, dataset, device)
         max_iter = engine.run_length(cfg, loader.iterations_per_epoch)
@@ -53,7 +53,7 @@ def train(cfg: CfgNode) -> None:
         hooks = [*engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches), *cls.build_freeze_hooks(cfg)]
 
         # 10. Train, from where an interrupted run stopped
-        engine.resume(state, hooks, seed=cfg.MISC.SEED)
+        engine.resume(state, hooks, cfg)
         engine.train(state, loader, step, hooks)
 
 
