@@ -33,7 +33,8 @@ ENTRIES = [
     "RandomHorizontalFlip",
     {"name": "ColorJitter", "brightness": 0.4, "contrast": 0.4, "saturation": 0.4},
 ]
-Pipeline = Callable[[Path, int], object]
+Pipeline = Callable[[int], object]
+"""Reads and augments the file of a number."""
 
 
 class Files:
@@ -77,7 +78,7 @@ def ours(paths: Sequence[Path]) -> Pipeline:
     """Return what a loader worker does for a sample."""
     transforms, _ = data.build_transforms(ENTRIES, default_size=SIZE)
     reader = SampleReader(Files(paths), transforms, seed=0)
-    return lambda path, index: reader.read([SampleKey(0, index, index)])
+    return lambda index: reader.read([SampleKey(0, index, index)])
 
 
 def torchvision_transforms(*, antialias: bool) -> v2.Compose:
@@ -91,39 +92,39 @@ def torchvision_transforms(*, antialias: bool) -> v2.Compose:
     )
 
 
-def torchvision_v2(*, antialias: bool) -> Pipeline:
+def torchvision_v2(paths: Sequence[Path], *, antialias: bool) -> Pipeline:
     """Return torchvision's path on tensors."""
     transforms = torchvision_transforms(antialias=antialias)
-    return lambda path, index: transforms(decode_jpeg(read_file(str(path)), mode=ImageReadMode.RGB))
+    return lambda index: transforms(decode_jpeg(read_file(str(paths[index])), mode=ImageReadMode.RGB))
 
 
-def pil() -> Pipeline:
+def pil(paths: Sequence[Path]) -> Pipeline:
     """Return torchvision's path on PIL images."""
     transforms = torchvision_transforms(antialias=True)
 
-    def run(path: Path, index: int) -> object:
-        with Image.open(path) as image:
+    def run(index: int) -> object:
+        with Image.open(paths[index]) as image:
             return np.asarray(transforms(image.convert("RGB")))
 
     return run
 
 
-def rate(pipeline: Pipeline, paths: Sequence[Path]) -> float:
+def rate(pipeline: Pipeline, count: int) -> float:
     """Return images per second."""
     begin = time.perf_counter()
-    for index, path in enumerate(paths):
-        pipeline(path, index)
-    return len(paths) / (time.perf_counter() - begin)
+    for index in range(count):
+        pipeline(index)
+    return count / (time.perf_counter() - begin)
 
 
-def measure(pipelines: dict[str, Pipeline], paths: Sequence[Path], repeats: int) -> dict[str, float]:
+def measure(pipelines: dict[str, Pipeline], count: int, repeats: int) -> dict[str, float]:
     """Run the pipelines in turn; return the medians of their images per second."""
     for pipeline in pipelines.values():
-        rate(pipeline, paths[:20])
+        rate(pipeline, min(count, 20))
     rates: dict[str, list[float]] = {name: [] for name in pipelines}
     for _ in range(repeats):
         for name, pipeline in pipelines.items():
-            rates[name].append(rate(pipeline, paths))
+            rates[name].append(rate(pipeline, count))
     return {name: statistics.median(values) for name, values in rates.items()}
 
 
@@ -139,12 +140,12 @@ def main() -> None:
         paths = write_images(Path(folder), arguments.images)
         pipelines = {
             "ours": ours(paths),
-            "torchvision_v2": torchvision_v2(antialias=True),
-            "torchvision_v2, no antialias": torchvision_v2(antialias=False),
-            "pil": pil(),
+            "torchvision_v2": torchvision_v2(paths, antialias=True),
+            "torchvision_v2, no antialias": torchvision_v2(paths, antialias=False),
+            "pil": pil(paths),
         }
         kilobytes = statistics.mean(path.stat().st_size for path in paths) / 1000
-        rates = measure(pipelines, paths, arguments.repeats)
+        rates = measure(pipelines, arguments.images, arguments.repeats)
     print(f"{arguments.images} JPEG files of 500x375 pixels, {kilobytes:.0f} kB on average, to {SIZE}x{SIZE}, one core")
     print(f"{'pipeline':<32}{'images/s':>10}{'ours / it':>12}")
     for name, value in rates.items():
