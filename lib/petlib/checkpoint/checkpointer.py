@@ -1,9 +1,11 @@
 """Saving and finding the checkpoints of a run."""
 
 import errno
+import itertools
 import re
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,11 @@ from petlib.checkpoint.sharded import write_folder
 from petlib.checkpoint.shards import find_mesh
 from petlib.checkpoint.snapshot import Snapshot, collect_state
 from petlib.checkpoint.state_file import write_file
-from petlib.checkpoint.writer import BackgroundWriter
 from petlib.dist.collectives import broadcast_object
 from petlib.dist.process_group import is_main_process
 from petlib.errors import CheckpointError
 
-_ITERATION = re.compile(r"model_iter(\d+)\.(pth|dcp)")
+_NUMBERED = re.compile(r"model_iter\d+\.pth|model_iter\d+(_\d+)?\.dcp")
 
 
 class Checkpointer:
@@ -29,7 +30,8 @@ class Checkpointer:
     is a whole one at every moment. The latest and the best are further names of the same data (hard links), not copies.
 
     Sharded checkpoints are folders, ``model_iter<N>.dcp``; ``model_latest.dcp`` is then a file with the name of a folder. All
-    ranks write them, into a file system that they share, and training waits for it.
+    ranks write them, into a file system that they share, and training waits for it. A second one of the same iteration is
+    ``model_iter<N>_2.dcp``.
 
     Args:
         folder: the output folder; made at the first save.
@@ -45,7 +47,9 @@ class Checkpointer:
         self._background = background
         self._suffix = ".dcp" if sharded else ".pth"
         self._snapshot = Snapshot()
-        self._writer = BackgroundWriter()
+        # An interpreter that ends waits for such a thread, so a save that has begun is finished.
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint-writer")
+        self._under_way: Future[None] | None = None
         self._has_saved = False
 
     @property
@@ -115,11 +119,11 @@ class Checkpointer:
         path = self.folder / f"model_iter{iteration}{self._suffix}"
         roles = [role for role, wanted in (("latest", latest), ("best", best)) if wanted]
         if self._suffix == ".dcp":
-            self._save_folder(path, collect_state(components), roles)
+            self._save_folder(broadcast_object(_free_name(path)), collect_state(components), roles)
         elif is_main_process():
             state = self._snapshot.copy(collect_state(components))
             if self._background:
-                self._writer.submit(lambda: self._write(path, state, roles))
+                self._under_way = self._writer.submit(self._write, path, state, roles)
             else:
                 self._write(path, state, roles)
 
@@ -129,7 +133,9 @@ class Checkpointer:
         Raises:
             CheckpointError: it could not be written. The previous checkpoint is untouched.
         """
-        self._writer.wait()
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
 
     def _write(self, path: Path, state: Any, roles: list[str]) -> None:
         try:
@@ -171,7 +177,7 @@ class Checkpointer:
         if self._keep == 0:
             return
         needed = {written, *(resolve_pointer(path) for path in self.folder.glob("model_*.dcp") if path.is_file())}
-        numbered = [path for path in self.folder.iterdir() if _ITERATION.fullmatch(path.name)]
+        numbered = [path for path in self.folder.iterdir() if _NUMBERED.fullmatch(path.name)]
         # By age and not by number: a run that began anew starts below the numbers of the one before.
         by_age = sorted(numbered, key=lambda path: (path == written, path.stat().st_mtime_ns), reverse=True)
         for path in by_age[self._keep :]:
@@ -189,3 +195,9 @@ class Checkpointer:
             reason = f"{error.strerror} ({shutil.disk_usage(self.folder).free / 1e6:.0f} MB are free in {self.folder})"
         previous = f"the previous checkpoint is untouched: {self.latest_path}" if self.has_latest() else "there is no earlier checkpoint"
         return CheckpointError(f"{path}: the checkpoint could not be saved: {reason}; {previous}")
+
+
+def _free_name(path: Path) -> Path:
+    """Return a name for a folder: one cannot be renamed over another, and taking that away first would leave a moment without it."""
+    numbered = (path.with_name(f"{path.stem}_{number}.dcp") for number in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([path], numbered) if not candidate.exists())

@@ -91,28 +91,38 @@ def _lookup(saved: Any, path: tuple[str, ...], origin: str, required: bool = Tru
 
 def _load(component: Any, state: Any, path: tuple[str, ...], origin: str) -> bool:
     """Load one object; return whether there was a state for it."""
+    name = ".".join(path)
+    if state is None:
+        _LOGGER.warning("%s has no state for %s: it starts anew", origin, name)
+        return False
     if isinstance(component, nn.Module):
         load_model_strict(component, state, origin=origin)
-    elif isinstance(component, Optimizer):
-        _load_optimizer(component, state, ".".join(path), origin)
-    elif state is None:
-        _LOGGER.warning("%s has no state for %s: it starts anew", origin, ".".join(path))
-        return False
-    else:
-        component.load_state_dict(distribute_like(component.state_dict(), state))
+        return True
+    try:
+        if isinstance(component, Optimizer):
+            state = {**state, "state": distribute_like(_optimizer_template(component, state["state"]), state["state"])}
+        else:
+            state = distribute_like(component.state_dict(), state)
+        component.load_state_dict(state)
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{origin}: the state of {name} does not fit this run's {_describe(component)}: {type(error).__name__}: {error}; "
+            "resume with the settings of the run that saved it"
+        ) from error
     return True
 
 
-def _load_optimizer(optimizer: Optimizer, state: Any, name: str, origin: str) -> None:
+def _optimizer_template(optimizer: Optimizer, saved: Mapping[int, Any]) -> dict[int, dict[str, Tensor]]:
+    """Return for each entry of an optimizer's saved state the parameter that it belongs to."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    try:
-        template = {number: dict.fromkeys(state["state"].get(number, {}), parameter) for number, parameter in enumerate(parameters)}
-        optimizer.load_state_dict({**state, "state": distribute_like(template, state["state"])})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{origin}: the state of {name} does not fit this run's {type(optimizer).__name__} of {len(parameters)} parameters in "
-            f"{len(optimizer.param_groups)} groups: {error}; resume with the SOLVER.OPTIMIZER settings of the run that saved it"
-        ) from error
+    return {number: dict.fromkeys(saved.get(number, {}), parameter) for number, parameter in enumerate(parameters)}
+
+
+def _describe(component: Any) -> str:
+    if not isinstance(component, Optimizer):
+        return type(component).__name__
+    groups = component.param_groups
+    return f"{type(component).__name__} of {sum(len(group['params']) for group in groups)} parameters in {len(groups)} groups"
 
 
 def _without(saved: Any, taken: set[tuple[str, ...]], path: tuple[str, ...]) -> Any:

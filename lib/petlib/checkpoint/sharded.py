@@ -25,7 +25,9 @@ _STATE_FILE = "state.pth"
 
 
 def write_folder(path: Path, state: Any) -> None:
-    """Write ``state`` into a temporary folder and rename it to ``path``. Every rank calls it; they share the file system.
+    """Write ``state`` into a temporary folder and rename it to ``path``, which is not there yet.
+
+    Every rank calls it; they share the file system.
 
     Raises:
         CheckpointError: a rank could not write; raised on all ranks. The temporary folder is removed.
@@ -91,10 +93,5 @@ def _prepare(temporary: Path) -> None:
 
 def _publish(temporary: Path, path: Path) -> None:
     files.flush_folder(temporary)
-    # A folder cannot be renamed over another that is not empty; one of the same iteration is there where a run began anew.
-    replaced = files.temporary_path(path).with_suffix(".old.tmp")
-    if path.exists():
-        path.replace(replaced)
-    temporary.replace(path)
+    temporary.rename(path)
     files.flush_folder(path.parent)
-    files.remove(replaced)

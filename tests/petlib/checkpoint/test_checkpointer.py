@@ -247,6 +247,18 @@ def test_a_new_hook_starts_anew_with_a_warning(tmp_path, caplog):
     assert "has no state for hooks.added: it starts anew" in caplog.text
 
 
+class Renamed(Counter):
+    def load_state_dict(self, state):
+        self.count = state["number"]
+
+
+def test_a_state_of_another_form_is_told(tmp_path):
+    checkpointer = Checkpointer(tmp_path)
+    checkpointer.save(make_run(), iteration=1)
+    with pytest.raises(CheckpointError, match=r"hooks\.counter does not fit this run's Renamed: KeyError: 'number'; resume with"):
+        checkpointer.restore({**make_run(), "hooks": {"counter": Renamed()}})
+
+
 def test_random_states_are_put_back_and_preserved(tmp_path):
     def draw():
         return random.random(), np.random.rand(), np.random.randn(), torch.rand(1).item(), random.gauss(0, 1)

@@ -150,7 +150,8 @@ def test_one_process_writes_and_reads_folders_too(tmp_path):
     checkpointer = Checkpointer(tmp_path, sharded=True, keep=1)
     for iteration in (1, 2, 2, 3):
         checkpointer.save({**run, "iteration": iteration}, iteration=iteration, best=iteration == 2)
-    assert {path.name for path in tmp_path.iterdir()} == {"model_iter2.dcp", "model_iter3.dcp", "model_latest.dcp", "model_best.dcp"}
+    assert {path.name for path in tmp_path.iterdir()} == {"model_iter2_2.dcp", "model_iter3.dcp", "model_latest.dcp", "model_best.dcp"}
+    assert checkpointer.best_path.read_text() == "model_iter2_2.dcp"
     at_save = summary(run)
     rest, _, restored, _ = restore(tmp_path, "fsdp", "SGD", 0)
     assert rest == {"iteration": 3}

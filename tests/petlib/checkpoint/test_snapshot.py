@@ -49,9 +49,11 @@ def test_buffers_are_kept_while_shapes_stay():
 def test_values_and_strides_are_those_of_the_source():
     channels_last = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
     expanded, slice_of_larger = torch.randn(3, 1).expand(3, 4), torch.randn(10, 10)[2:4, ::3]
-    copied = Snapshot().copy([channels_last, expanded, slice_of_larger])
+    others = (torch.randn(3, 4, dtype=torch.bfloat16).t(), torch.randn(2, dtype=torch.complex64).conj(), torch.tensor(3.0))
+    sources = [channels_last, expanded, slice_of_larger, *others]
+    copied = Snapshot().copy(sources)
     assert copied[0].stride() == channels_last.stride()
-    for copy, source in zip(copied, (channels_last, expanded, slice_of_larger), strict=True):
+    for copy, source in zip(copied, sources, strict=True):
         assert torch.equal(copy, source)
         assert copy.data_ptr() != source.data_ptr()
 
