@@ -1,11 +1,13 @@
 """Values of the iterations since the last print, kept on their device until somebody asks."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from petlib.dist.collectives import all_reduce_mean
+from petlib.dist.process_group import world_size
 
 
 class EventStorage:
@@ -16,28 +18,35 @@ class EventStorage:
     """
 
     def __init__(self) -> None:
-        self._losses: dict[str, list[Tensor]] = {}
-        self._metrics: dict[str, list[Tensor]] = {}
+        self._losses: defaultdict[str, list[Tensor]] = defaultdict(list)
+        self._metrics: defaultdict[str, list[Tensor]] = defaultdict(list)
         self._totals: list[Tensor] = []
+        self._flushed: dict[str, float] = {}
 
     def put_losses(self, losses: Mapping[str, Tensor], total: Tensor) -> None:
         """Add the losses of one forward pass and their sum (scalar tensors; their graphs are not kept)."""
+        detached = total.detach()
+        self._totals.append(detached)
         for name, value in losses.items():
-            self._losses.setdefault(name, []).append(value.detach())
-        self._totals.append(total.detach())
+            self._losses[name].append(detached if value is total else value.detach())
 
     def put_metrics(self, metrics: Mapping[str, Tensor]) -> None:
         """Add further scalars of one forward pass, e.g. the accuracy of the batch."""
         for name, value in metrics.items():
-            self._metrics.setdefault(name, []).append(value.detach())
-
-    def totals(self) -> Tensor:
-        """Return the total losses since the last flush, shape (forward passes,), float32, on their device."""
-        return torch.stack([total.float() for total in self._totals]) if self._totals else torch.empty(0)
+            self._metrics[name].append(value.detach())
 
     def latest_losses(self) -> dict[str, float]:
-        """Return each loss of the last forward pass; waits for the device."""
-        return {name: float(values[-1]) for name, values in self._losses.items()}
+        """Return each loss of the last forward pass, or of the last window when a new one has just begun."""
+        return {name: float(values[-1]) for name, values in self._losses.items()} or self._flushed
+
+    def mean_total(self) -> float:
+        """Return the mean of the total losses since the last flush on this rank; right after a flush, what it gave.
+
+        It is NaN or infinite when one of them is. Waits for the device.
+        """
+        if self._totals:
+            return _means([self._totals])[0]
+        return next(iter(self._flushed.values()), 0.0)
 
     def flush(self) -> tuple[dict[str, float], dict[str, float]]:
         """Return the means of losses and metrics since the last flush over all ranks, and begin a new window.
@@ -45,11 +54,30 @@ class EventStorage:
         With more than one loss the first entry is their sum, ``total_loss``. Every rank must call this together.
         """
         series = {**({"total_loss": self._totals} if len(self._losses) > 1 else {}), **self._losses}
-        names = [*series, *self._metrics]
-        values = [*series.values(), *self._metrics.values()]
-        if not names:
-            return {}, {}
-        means = torch.stack([torch.stack(items).double().mean() for items in values])
-        numbers = all_reduce_mean(means).tolist()
-        self._losses, self._metrics, self._totals = {}, {}, []
-        return dict(zip(names[: len(series)], numbers, strict=False)), dict(zip(names[len(series) :], numbers[len(series) :], strict=True))
+        numbers = _mean_over_ranks(_means([*series.values(), *self._metrics.values()]))
+        losses = dict(zip(series, numbers, strict=False))
+        metrics = dict(zip(self._metrics, numbers[len(series) :], strict=True))
+        self._losses.clear()
+        self._metrics.clear()
+        self._totals = []
+        self._flushed = losses
+        return losses, metrics
+
+
+def _means(series: list[list[Tensor]]) -> list[float]:
+    """Return the mean of each list of scalars, in double precision; all values come from the device in one transfer."""
+    if not series:
+        return []
+    numbers = torch.stack([value for values in series for value in values]).tolist()
+    means, begin = [], 0
+    for values in series:
+        means.append(sum(numbers[begin : begin + len(values)]) / len(values))
+        begin += len(values)
+    return means
+
+
+def _mean_over_ranks(values: list[float]) -> list[float]:
+    if world_size() == 1 or not values:
+        return values
+    means: list[float] = all_reduce_mean(torch.tensor(values, dtype=torch.float64)).tolist()
+    return means

@@ -4,10 +4,10 @@ import logging
 
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
+from petlib.solver.factor_schedule import FactorSchedule
 from petlib.solver.optimizers import make_optimizer
 from petlib.solver.parameter_groups import ParameterRule, group_parameters
 from petlib.solver.schedules import Schedule, WarmUp, learning_rate_factor
@@ -41,7 +41,7 @@ def build_optimizer(model: nn.Module, cfg: CfgNode) -> Optimizer:
     return make_optimizer(groups, name=options.NAME, settings=settings, arguments=options.ARGS, fused=options.FUSED)
 
 
-def build_scheduler(optimizer: Optimizer, cfg: CfgNode, *, max_iter: int, iterations_per_epoch: int) -> LambdaLR:
+def build_scheduler(optimizer: Optimizer, cfg: CfgNode, *, max_iter: int, iterations_per_epoch: int) -> FactorSchedule:
     """Return the schedule of ``SOLVER.SCHEDULER``, to be stepped once an iteration, after the optimizer.
 
     Every parameter group follows the same factor of its own rate, so ``MIN_LR`` holds for a group without ``lr_mult``
@@ -67,7 +67,7 @@ def build_scheduler(optimizer: Optimizer, cfg: CfgNode, *, max_iter: int, iterat
         minimum=options.MIN_LR / base_lr if base_lr > 0 else 0.0,
     )
     warm_up = _warm_up(cfg, max_iter, iterations_per_epoch)
-    return LambdaLR(optimizer, learning_rate_factor(schedule, warm_up, max_iter=max_iter))
+    return FactorSchedule(optimizer, learning_rate_factor(schedule, warm_up, max_iter=max_iter))
 
 
 def _milestones(cfg: CfgNode, max_iter: int, iterations_per_epoch: int) -> list[int]:

@@ -1,6 +1,6 @@
 """A run whose loss is NaN or infinite ends before such weights are saved."""
 
-import torch
+import math
 
 from petlib.engine.hook import Hook, due
 from petlib.engine.state import TrainState
@@ -12,15 +12,15 @@ class TrainingDivergedError(UserError):
 
 
 class NanGuardHook(Hook):
-    """Looks at the losses of a window, before they are printed and before a checkpoint is written.
+    """Looks at the losses of a window when they are printed, and before an evaluation and a checkpoint.
 
-    It looks only then, because looking waits for the device.
+    It looks only then, because looking waits for the device. A mean that is finite has no value that is not.
 
     Args:
         every: iterations between two looks, each a number on its own: the windows of prints and of checkpoints.
     """
 
-    order = 30
+    order = 45
     key = "nan_guard"
 
     def __init__(self, *, every: tuple[int, ...]) -> None:
@@ -42,17 +42,15 @@ class NanGuardHook(Hook):
             self._look(state)
 
     def _look(self, state: TrainState) -> None:
-        totals = state.storage.totals()
-        finite = torch.isfinite(totals)
-        if bool(finite.all()):
+        mean = state.storage.mean_total()
+        if math.isfinite(mean):
             self._last_look = state.iteration
             return
-        first_bad = float(totals[finite.logical_not()][0])
         losses = ", ".join(f"{name} {value:g}" for name, value in state.storage.latest_losses().items())
         rate = next(iter(state.optimizers.values())).param_groups[0]["lr"]
         raise TrainingDivergedError(
-            f"the loss became {first_bad:g} between iterations {self._last_look + 1} and {state.iteration} "
-            f"(learning rate {rate:g}; now: {losses}).\n"
+            f"the loss became {mean:g} between iterations {self._last_look + 1} and {state.iteration} "
+            f"(learning rate {rate:g}; {losses}).\n"
             "  Nothing was saved since; the run continues from its last checkpoint. Lower SOLVER.OPTIMIZER.BASE_LR, lengthen "
             "SOLVER.SCHEDULER.WARM_UP_ITERS, clip with SOLVER.CLIP_GRADIENTS, or use SOLVER.AMP.DTYPE bf16 instead of fp16."
         )

@@ -15,10 +15,12 @@ class TensorBoardWriter:
 
     def __init__(self, *, folder: Path, start_iteration: int) -> None:
         # slow to import, and only rank 0 of a run that wants it needs it
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from torch.utils.tensorboard import SummaryWriter
 
         purge_step = start_iteration + 1 if start_iteration else None
         self._writer = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
+        self._summary = Summary
 
     def write_training(self, record: TrainingRecord) -> None:
         """Write losses, metrics, learning rate and times of a window."""
@@ -38,5 +40,8 @@ class TensorBoardWriter:
         self._writer.close()
 
     def _write(self, iteration: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, iteration)
+        # one event for all values: SummaryWriter.add_scalar would make one for each, at several times the price
+        summary = self._summary(value=[self._summary.Value(tag=name, simple_value=value) for name, value in values.items()])
+        file_writer = self._writer.file_writer
+        assert file_writer is not None, "the event file was closed"
+        file_writer.add_summary(summary, iteration)
