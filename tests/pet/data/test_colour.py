@@ -116,10 +116,10 @@ def test_a_share_of_the_images_becomes_gray() -> None:
         ({"brightness": -0.1}, "brightness: -0.1 given"),
         ({"contrast": [1.2, 0.8]}, r"contrast: \[1.2, 0.8\] given, two ascending numbers from 0"),
         ({"saturation": [0.5, 1.0, 1.5]}, "saturation"),
-        ({"saturation": None}, "wrong type"),
+        ({"saturation": None}, "saturation: None given"),
         ({"hue": 0.6}, "hue: 0.6 given, a number from 0 to 0.5"),
         ({"hue": [-0.7, 0.1]}, "from -0.5 to 0.5"),
-        ({"brightness": "strong"}, "brightness: .* two ascending numbers"),
+        ({"brightness": "strong"}, "brightness: .strong. given"),
     ],
 )
 def test_wrong_arguments_are_told(arguments: dict[str, Any], message: str) -> None:

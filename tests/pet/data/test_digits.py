@@ -1,0 +1,34 @@
+"""The bundled digits."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from pet.data.datasets.digits import Digits
+from petlib.errors import ConfigError
+
+
+def test_the_split_is_fixed_and_covers_every_digit_once() -> None:
+    train, test = Digits(split="train"), Digits(split="test")
+    assert (len(train), len(test)) == (1437, 360)
+    numbers = [dataset[index]["meta"]["id"] for dataset in (train, test) for index in range(len(dataset))]
+    assert sorted(numbers) == list(range(1797))
+    assert [test[index]["meta"]["id"] for index in range(360)] == [Digits(split="test")[index]["meta"]["id"] for index in range(360)]
+    assert set(np.bincount([test[index]["label"] for index in range(360)]) > 20) == {True}
+
+
+def test_samples_are_those_of_scikit_learn() -> None:
+    digits = load_digits()
+    test = Digits(split="test")
+    assert test.classes == [str(digit) for digit in range(10)]
+    for index in (0, 77, 359):
+        sample = test[index]
+        number = sample["meta"]["id"]
+        assert (sample["image"].dtype, sample["image"].shape) == (np.uint8, (8, 8, 3))
+        assert sample["label"] == digits.target[number]
+        np.testing.assert_allclose(sample["image"][..., 1] * (16 / 255), digits.images[number], atol=0.05)
+
+
+def test_other_splits_are_told() -> None:
+    with pytest.raises(ConfigError, match="'tset'"):
+        Digits(split="tset")
