@@ -7,7 +7,8 @@ import torch
 
 from pet.data.batch_transforms import MixupCutmix, NormalizeImages
 from pet.data.catalog import find_entry, resolve_path
-from pet.data.labelled import JoinedDataset, LabelledDataset
+from pet.data.images import silence_opencv
+from pet.data.labelled import JoinedDataset, LabelledDataset, describe_difference
 from pet.data.source import Source
 from pet.data.transforms.build import build_transforms
 from petlib.config import CfgNode, ConfigError
@@ -18,6 +19,7 @@ from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.data.train_batches import TrainBatches
 from petlib.data.train_loader import TrainLoader
 from petlib.dist.process_group import rank, world_size
+from petlib.errors import DataError
 from petlib.registry import Registry
 
 DATASETS = Registry(
@@ -41,11 +43,15 @@ def build_dataset(cfg: CfgNode, names: Sequence[str]) -> LabelledDataset:
     """
     if not names:
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
+    silence_opencv()
     datasets: list[LabelledDataset] = []
     for name in names:
         entry = find_entry(cfg, name)
         source = Source(path=resolve_path(cfg, entry.path), split=entry.split, classes=cfg.DATA.CLASSES or None)
-        datasets.append(DATASETS.get(entry.type)(source))
+        dataset = DATASETS.get(entry.type)(source)
+        if source.classes is not None and dataset.classes != source.classes:
+            raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(dataset.classes, source.classes)}")
+        datasets.append(dataset)
     return datasets[0] if len(datasets) == 1 else JoinedDataset(names, datasets)
 
 
@@ -113,6 +119,7 @@ def build_test_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.devi
 def start_worker() -> None:
     """Let a loader worker compute on one thread: the workers are the parallelism."""
     cv2.setNumThreads(0)
+    silence_opencv()
 
 
 def _first_size(scales: Sequence[int]) -> int | None:

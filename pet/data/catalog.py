@@ -7,6 +7,7 @@ from petlib.config import CfgNode, ConfigError
 from petlib.suggest import did_you_mean
 
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
+TYPES_OF_FILES = ("cifar10", "cifar100", "image_folder", "list_file")
 
 
 class CatalogEntry(NamedTuple):
@@ -64,4 +65,6 @@ def _own_entry(name: str, given: object) -> CatalogEntry:
     unknown = [key for key in given if key not in CatalogEntry._fields]
     if unknown:
         raise ConfigError(f"{place}: unknown entry {unknown[0]!r}{did_you_mean(str(unknown[0]), CatalogEntry._fields)}")
+    if given["type"] in TYPES_OF_FILES and not given.get("path"):
+        raise ConfigError(f"{place}: {given!r} has no path; say where the {given['type']} is, e.g. path: flowers/train")
     return CatalogEntry(**{key: str(value) for key, value in given.items()})

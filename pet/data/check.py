@@ -24,8 +24,8 @@ def check_samples(dataset: LabelledDataset, num_classes: int, count: int) -> Non
 
 def _check_classes(dataset: LabelledDataset, num_classes: int) -> None:
     found = len(dataset.classes)
-    # bare numbers say nothing of classes that happen to have no sample
-    fits = found <= num_classes if all(name.isdecimal() for name in dataset.classes) else found == num_classes
+    # bare numbers say nothing of the last classes where these have no sample
+    fits = found <= num_classes if dataset.numbered else found == num_classes
     if not fits:
         names = ", ".join(dataset.classes[:5]) + (", ..." if found > 5 else "")
         raise DataError(

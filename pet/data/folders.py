@@ -12,7 +12,10 @@ def class_folders(folder: Path) -> list[str]:
         DataError: the folder is missing or has no folders in it.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; an image folder has a folder for each class, e.g. {folder / 'cat' / '1.jpg'}")
+        raise DataError(
+            f"{folder}: there is no such folder; an image folder has a folder for each class, e.g. {folder / 'cat' / '1.jpg'}. "
+            "Paths of the catalogue start from MISC.DATA_ROOT"
+        )
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not names:
         raise DataError(f"{folder}: no class folders in it; an image folder has one for each class, e.g. {folder / 'cat' / '1.jpg'}")

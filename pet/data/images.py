@@ -14,6 +14,11 @@ JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 
 
+def silence_opencv() -> None:
+    """Keep OpenCV from printing its own words about damaged files beside our messages, in this process."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """Return an image file as RGB, uint8, shape (height, width, 3), turned upright as its EXIF orientation says.
 
@@ -33,14 +38,17 @@ def decode_image(data: bytes, *, name: str) -> np.ndarray:
     """Return encoded image data as an array like :func:`read_image`; ``name`` stands in messages.
 
     Raises:
-        DataError: the data are empty, cut off or no image.
+        DataError: the data are empty, cut off, no image, or one of more pixels than OpenCV takes (2**30).
     """
     if not data:
         raise DataError(f"{name}: the image file is empty")
     # OpenCV fills the missing part of a file that was cut off with gray and says nothing
     if _looks_cut_off(data):
         _check_with_pillow(data, name)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:
+        raise DataError(f"{name}: the image cannot be decoded: {error.err}") from error
     if image is None:
         raise DataError(f"{name}: not an image that can be decoded ({len(data)} bytes, beginning with {data[:8]!r})")
     return image
@@ -60,5 +68,5 @@ def _check_with_pillow(data: bytes, name: str) -> None:
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: the image is cut off or damaged ({len(data)} bytes): {error}") from error

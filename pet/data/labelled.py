@@ -9,9 +9,15 @@ from petlib.errors import DataError
 
 
 class LabelledDataset(Protocol):
-    """Samples with an ``image`` and a ``label``, which counts in ``classes``."""
+    """Samples with an ``image`` and a ``label``, which counts in ``classes``.
+
+    Attributes:
+        classes: names of the classes in the order of their labels.
+        numbered: the labels are bare numbers, so that ``classes`` ends with the greatest one that occurs.
+    """
 
     classes: list[str]
+    numbered: bool
 
     def __len__(self) -> int: ...
 
@@ -31,9 +37,10 @@ class JoinedDataset(ConcatenatedDataset):
 
     def __init__(self, names: Sequence[str], datasets: Sequence[LabelledDataset]) -> None:
         super().__init__(datasets)
-        self.classes = datasets[0].classes
+        self.numbered = all(dataset.numbered for dataset in datasets)
+        self.classes = max((dataset.classes for dataset in datasets), key=len) if self.numbered else datasets[0].classes
         for name, dataset in zip(names, datasets, strict=True):
-            if dataset.classes != self.classes:
+            if not self.numbered and dataset.classes != self.classes:
                 raise DataError(
                     f"{names[0]} and {name} cannot be joined: {describe_difference(self.classes, dataset.classes)}; "
                     "set DATA.CLASSES to the classes of all"
@@ -41,7 +48,7 @@ class JoinedDataset(ConcatenatedDataset):
 
 
 def describe_difference(first: Sequence[str], second: Sequence[str]) -> str:
-    """Return how two lists of classes differ, in words."""
+    """Return how the classes of two sources differ, in words."""
     only_first = [name for name in first if name not in second]
     only_second = [name for name in second if name not in first]
     parts = [

@@ -3,6 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from petlib.errors import ConfigError
+from petlib.suggest import did_you_mean
+
+SPLITS = ("train", "test")
+
 
 class Source(NamedTuple):
     """What a type of data sets gets to know.
@@ -16,3 +21,13 @@ class Source(NamedTuple):
     path: Path
     split: str
     classes: list[str] | None
+
+
+def check_split(kind: str, split: str) -> None:
+    """Check the split of a type that has ``train`` and ``test``.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if split not in SPLITS:
+        raise ConfigError(f"{kind}: the split {split!r} given, {' or '.join(SPLITS)} expected{did_you_mean(split, SPLITS)}")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from pet.data.source import Source
+from pet.data.source import Source, check_split
 from petlib.errors import DataError
 
 
@@ -40,10 +40,14 @@ class Cifar:
         split: ``train`` or ``test``.
 
     Raises:
+        ConfigError: there is no such split.
         DataError: files are missing or hold something else.
     """
 
+    numbered = False
+
     def __init__(self, *, kind: str, folder: Path, split: str) -> None:
+        check_split(kind, split)
         layout = LAYOUTS[kind]
         names = layout.train if split == "train" else layout.test
         missing = [name for name in [*names, layout.meta] if not (folder / name).is_file()]

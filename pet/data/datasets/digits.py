@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.source import Source
+from pet.data.source import Source, check_split
 from petlib.errors import DataError
 
 CLASSES = [str(digit) for digit in range(10)]
@@ -22,11 +22,14 @@ class Digits:
         split: ``train`` or ``test``.
 
     Raises:
+        ConfigError: there is no such split.
         DataError: scikit-learn is not installed.
     """
 
+    numbered = False
+
     def __init__(self, *, split: str) -> None:
-        assert split in ("train", "test"), f"the digits have the parts train and test, not {split!r}"
+        check_split("digits", split)
         try:
             # only this data set needs it
             from sklearn.datasets import load_digits

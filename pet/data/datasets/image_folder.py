@@ -25,6 +25,8 @@ class ImageFolder:
         DataError: the folder is missing, or holds no class folders or no images; a class has none, or is not in ``classes``.
     """
 
+    numbered = False
+
     def __init__(self, *, folder: Path, classes: list[str] | None = None) -> None:
         self.folder = folder
         self._folders = class_folders(folder)

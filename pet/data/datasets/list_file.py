@@ -11,6 +11,7 @@ from petlib.data.records import share_records
 from petlib.errors import DataError
 
 WHOLE_NUMBER = re.compile(r"-?\d+")
+GREATEST_LABEL = 9_999_999
 
 
 class ListFile:
@@ -29,11 +30,12 @@ class ListFile:
     def __init__(self, *, path: Path, classes: list[str] | None = None) -> None:
         self.path = path
         self._records = share_records(lambda: _read_lines(path))
-        labels = {label for _, label, _ in self._records}
-        numbers = [label for label in labels if isinstance(label, int)]
-        self._numeric = len(numbers) == len(labels)
-        found = [str(number) for number in range(max(numbers) + 1)] if self._numeric else sorted(map(str, labels))
-        self.classes = classes or found
+        labels = self._read_labels()
+        self._numeric = all(isinstance(label, int) for label in labels)
+        self.numbered = self._numeric and not classes
+        self.classes = classes or (
+            [str(number) for number in range(max(map(int, labels)) + 1)] if self._numeric else sorted(map(str, labels))
+        )
         self._check_labels()
 
     def __len__(self) -> int:
@@ -45,11 +47,27 @@ class ListFile:
         number = label if isinstance(label, int) else self.classes.index(label)
         return {"image": read_image(path), "label": number, "meta": {"id": index, "file": str(path)}}
 
+    def _read_labels(self) -> set[int | str]:
+        """Return the labels that occur, all of one kind."""
+        labels = set()
+        _, first, first_line = self._records[0]
+        for name, label, line in self._records:
+            if isinstance(label, int) != isinstance(first, int):
+                raise DataError(
+                    f"{self.path}:{line}: the label {label!r} of {name}, but {first!r} in line {first_line}: "
+                    "labels are either all numbers or all names of classes; there is no line of headings"
+                )
+            if isinstance(label, int) and not 0 <= label <= GREATEST_LABEL:
+                raise DataError(
+                    f"{self.path}:{line}: the label {label} of {name}: labels count the classes from 0 (at most {GREATEST_LABEL}); "
+                    "give names in this column where they do not"
+                )
+            labels.add(label)
+        return labels
+
     def _check_labels(self) -> None:
         names = set(self.classes)
         for name, label, line in self._records:
-            if isinstance(label, int) != self._numeric:
-                raise DataError(f"{self.path}:{line}: the label {label!r} of {name}: labels are either all numbers or all names of classes")
             if label not in (range(len(self.classes)) if self._numeric else names):
                 raise DataError(
                     f"{self.path}:{line}: the label {label!r} of {name} is none of the {len(self.classes)} classes ({_few(self.classes)})"
@@ -65,7 +83,7 @@ def _read_lines(path: Path) -> Iterator[tuple[str, int | str, int]]:
     if not path.is_file():
         raise DataError(f"{path}: there is no such list file; its lines are 'image label'")
     empty = True
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         fields = _split(line.strip())
@@ -76,6 +94,16 @@ def _read_lines(path: Path) -> Iterator[tuple[str, int | str, int]]:
         yield image, int(label) if WHOLE_NUMBER.fullmatch(label) else label, number
     if empty:
         raise DataError(f"{path}: the list file names no images; its lines are 'image label'")
+
+
+def _read_text(path: Path) -> str:
+    data = path.read_bytes()
+    try:
+        # some editors begin a file with a mark
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}:{line}: the list file is no UTF-8 text ({error.reason}); save it as UTF-8") from error
 
 
 def _split(line: str) -> list[str]:

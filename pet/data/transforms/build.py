@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pet.data.transforms.base import Compose
+from pet.data.transforms.arguments import fit_arguments
+from pet.data.transforms.base import Compose, ImageTransform
 from pet.data.transforms.normalize import Normalize
 from petlib.config import ConfigError
 from petlib.registry import Registry
-from petlib.suggest import did_you_mean
 
 TRANSFORMS = Registry(
     "transform",
@@ -38,9 +38,10 @@ def build_transforms(entries: Sequence[Any], *, default_size: int | None) -> tup
         default_size: the ``size`` of transforms that need one and are not given one; None: there is no default.
 
     Raises:
-        ConfigError: a name or an argument is unknown, missing or wrong.
+        ConfigError: a name or an argument is unknown, missing or wrong, or what changes pixels stands after ``Normalize``.
     """
     transforms = [_build(entry, default_size) for entry in entries]
+    _check_order(transforms)
     if transforms and isinstance(transforms[-1], Normalize):
         return Compose(transforms[:-1]), transforms[-1]
     return Compose(transforms), None
@@ -49,20 +50,20 @@ def build_transforms(entries: Sequence[Any], *, default_size: int | None) -> tup
 def _build(entry: Any, default_size: int | None) -> Any:
     name, arguments = _name_and_arguments(entry)
     transform = TRANSFORMS.get(name)
-    parameters = inspect.signature(transform).parameters
-    for given in arguments:
-        if given not in parameters:
-            takes = ", ".join(parameters) or "no arguments"
-            raise ConfigError(f"transform {name}: unknown argument {given!r}{did_you_mean(given, parameters)} (it takes {takes})")
-    if "size" in parameters and "size" not in arguments and default_size is not None:
-        arguments["size"] = default_size
-    lacking = [key for key, parameter in parameters.items() if parameter.default is parameter.empty and key not in arguments]
-    if lacking:
-        raise ConfigError(f"transform {name}: {', '.join(lacking)} missing; write {{name: {name}, {lacking[0]}: ...}}")
-    try:
-        return transform(**arguments)
-    except (TypeError, AttributeError) as error:
-        raise ConfigError(f"transform {name}: an argument has the wrong type ({error}); given: {arguments}") from error
+    if "size" in inspect.signature(transform).parameters and default_size is not None:
+        arguments.setdefault("size", default_size)
+    return transform(**fit_arguments("transform", name, transform, arguments))
+
+
+def _check_order(transforms: Sequence[Any]) -> None:
+    """Refuse what would change the pixels of a normalised image, which it takes for values from 0 to 255."""
+    for place, transform in enumerate(transforms):
+        later = [item for item in transforms[place + 1 :] if isinstance(item, ImageTransform | Normalize)]
+        if isinstance(transform, Normalize) and later:
+            raise ConfigError(
+                f"transform {type(later[0]).__name__}: it works on pixels from 0 to 255 and stands after Normalize; "
+                "put Normalize at the end of TRANSFORMS"
+            )
 
 
 def _name_and_arguments(entry: Any) -> tuple[str, dict[str, Any]]:

@@ -19,11 +19,18 @@ class Normalize:
     Args:
         mean: of the channels R, G, B, from 0 to 1; by default ImageNet's.
         std: likewise, above 0.
+
+    Raises:
+        ConfigError: not three numbers each, or out of range, as where they belong to pixels from 0 to 255.
     """
 
     def __init__(self, *, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ConfigError(f"Normalize: mean {list(mean)} and std {list(std)} given, three numbers each expected, std above 0")
+        in_range = all(0.0 <= value <= 1.0 for value in mean) and all(0.0 < value <= 1.0 for value in std)
+        if len(mean) != 3 or len(std) != 3 or not in_range:
+            raise ConfigError(
+                f"Normalize: mean {list(mean)} and std {list(std)} given, three numbers each expected, "
+                "of pixels from 0 to 1 (divide those of pixels from 0 to 255 by 255)"
+            )
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
 

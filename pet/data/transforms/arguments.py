@@ -1,0 +1,60 @@
+"""Arguments from a config against the signature of what takes them."""
+
+import functools
+import inspect
+import operator
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from petlib.config.key import annotation_name, coerce
+from petlib.errors import ConfigError
+from petlib.suggest import did_you_mean
+
+
+def fit_arguments(kind: str, name: str, component: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``given`` in the types that ``component`` declares, e.g. the int 1 as 1.0 where a float belongs.
+
+    Parameters without an annotation, and those with one that no config can hold, are not looked at.
+
+    Args:
+        kind: what the component is, for messages: ``"transform"``.
+        name: what the config calls it.
+        component: a class or function.
+        given: names and values.
+
+    Raises:
+        ConfigError: an argument is unknown, missing or of another type.
+    """
+    parameters = inspect.signature(component).parameters
+    for argument in given:
+        if argument not in parameters:
+            takes = ", ".join(parameters) or "no arguments"
+            raise ConfigError(f"{kind} {name}: unknown argument {argument!r}{did_you_mean(argument, parameters)} (it takes {takes})")
+    lacking = [key for key, parameter in parameters.items() if parameter.default is parameter.empty and key not in given]
+    if lacking:
+        raise ConfigError(f"{kind} {name}: {', '.join(lacking)} missing; write {{name: {name}, {lacking[0]}: ...}}")
+    annotations = typing.get_type_hints(component.__init__ if inspect.isclass(component) else component)
+    return {argument: _fit(f"{kind} {name}: {argument}", value, annotations.get(argument, Any)) for argument, value in given.items()}
+
+
+def _fit(place: str, value: Any, annotation: Any) -> Any:
+    wanted = _plain(annotation)
+    try:
+        return coerce(value, wanted)
+    except ValueError:
+        raise ConfigError(f"{place}: {value!r} given, {annotation_name(wanted)} expected") from None
+
+
+def _plain(annotation: Any) -> Any:
+    """Return an annotation in the terms of a config: sequences are lists, what a config cannot hold is ``Any``."""
+    if isinstance(annotation, types.UnionType):
+        parts = [_plain(part) for part in typing.get_args(annotation)]
+        return Any if Any in parts else functools.reduce(operator.or_, parts)
+    if annotation in (bool, int, float, str, dict, types.NoneType):
+        return annotation
+    if typing.get_origin(annotation) in (list, Sequence):
+        inner = _plain(typing.get_args(annotation)[0])
+        return list if inner is Any else types.GenericAlias(list, (inner,))
+    return Any

@@ -1,0 +1,67 @@
+"""Names, paths and entries of the catalogue."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pet.data.catalog import CatalogEntry, find_entry, resolve_path
+from pet.data.config import DATA_SCHEMA
+from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, merge_schemas
+
+
+def make_cfg(root: Path | str = "data", **catalog: Any) -> CfgNode:
+    cfg = CfgNode(merge_schemas(PETLIB_SCHEMA, DATA_SCHEMA))
+    cfg.set("MISC.DATA_ROOT", str(root))
+    cfg.set("DATA.CATALOG", catalog)
+    return cfg
+
+
+def test_names_stand_for_paths_below_the_root() -> None:
+    cfg = make_cfg("elsewhere")
+    entry = find_entry(cfg, "cifar10_test")
+    assert entry == CatalogEntry("cifar10", "cifar/cifar-10-batches-py", "test")
+    assert resolve_path(cfg, entry.path) == Path("elsewhere/cifar/cifar-10-batches-py")
+    assert resolve_path(cfg, find_entry(cfg, "imagenet_val").path) == Path("elsewhere/imagenet/val")
+
+
+def test_the_catalogue_of_a_config_adds_names_and_goes_before() -> None:
+    cfg = make_cfg(flowers={"type": "image_folder", "path": "f"}, digits_train={"type": "list_file", "path": "/own/digits.txt"})
+    assert find_entry(cfg, "flowers") == CatalogEntry("image_folder", "f")
+    assert find_entry(cfg, "digits_train").type == "list_file"
+    assert find_entry(cfg, "digits_test").type == "digits"
+    assert resolve_path(cfg, "/own/digits.txt") == Path("/own/digits.txt")
+
+
+def test_paths_can_be_given_straight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("root/below", "here"):
+        (tmp_path / folder).mkdir(parents=True)
+    cfg = make_cfg("root")
+    for name, path in (("below", "root/below"), ("here", "here"), (str(tmp_path / "here"), str(tmp_path / "here"))):
+        entry = find_entry(cfg, name)
+        assert entry == CatalogEntry("image_folder", name)
+        assert resolve_path(cfg, entry.path) == Path(path)
+    for name in ("a.txt", "b/c.csv", "/d.tsv"):
+        assert find_entry(cfg, name).type == "list_file"
+
+
+def test_an_unknown_name_is_told_with_the_nearest_and_how_to_give_a_path() -> None:
+    with pytest.raises(ConfigError, match=r"unknown data set 'cifar_10_train'; did you mean cifar10_train") as failure:
+        find_entry(make_cfg(flowers={"type": "image_folder", "path": "f"}), "cifar_10_train")
+    assert "flowers, digits_train" in str(failure.value)
+    assert "give the path of a folder of class folders, or of a list file (.txt, .csv, .tsv)" in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("flowers/train", "DATA.CATALOG.x: 'flowers/train' given, a mapping like"),
+        ({"path": "f"}, "DATA.CATALOG.x: .* given, a mapping like"),
+        ({"type": "image_folder", "pth": "f"}, "DATA.CATALOG.x: unknown entry 'pth'; did you mean path"),
+        ({"type": "image_folder"}, "DATA.CATALOG.x: .* has no path; say where the image_folder is"),
+    ],
+)
+def test_a_wrong_entry_is_told(given: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        find_entry(make_cfg(x=given), "x")

@@ -1,0 +1,286 @@
+"""The kinds of data sets: what their samples are, and what is told when files are wrong."""
+
+import os
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from pet.data import build_dataset
+from pet.data.config import DATA_SCHEMA
+from pet.data.datasets.cifar import Cifar
+from pet.data.datasets.digits import Digits
+from pet.data.datasets.image_folder import ImageFolder
+from pet.data.datasets.list_file import ListFile
+from pet.data.labelled import LabelledDataset
+from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, merge_schemas
+from petlib.errors import DataError
+
+
+def make_cfg(**values: Any) -> CfgNode:
+    cfg = CfgNode(merge_schemas(PETLIB_SCHEMA, DATA_SCHEMA))
+    for key, value in values.items():
+        cfg.set(key.replace("__", "."), value)
+    return cfg
+
+
+def write_image(path: Path, value: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((4, 5, 3), value, np.uint8))
+
+
+def labels_of(dataset: LabelledDataset) -> list[int]:
+    return [dataset[index]["label"] for index in range(len(dataset))]
+
+
+# digits
+
+
+def test_the_digits_are_split_once_and_for_all() -> None:
+    train, test = Digits(split="train"), Digits(split="test")
+    assert (len(train), len(test)) == (1437, 360)
+    numbers = {dataset[index]["meta"]["id"] for dataset in (train, test) for index in range(len(dataset))}
+    assert numbers == set(range(1797))
+    assert [test[index]["meta"]["id"] for index in range(4)] == [2, 12, 13, 20]
+    assert set(labels_of(test)) == set(range(10))
+
+
+def test_a_digit_is_an_image_with_its_label() -> None:
+    from sklearn.datasets import load_digits
+
+    sample = Digits(split="test")[3]
+    source = load_digits()
+    number = sample["meta"]["id"]
+    assert sample["label"] == source.target[number]
+    assert sample["image"].dtype == np.uint8
+    assert np.array_equal(sample["image"], np.rint(np.repeat(source.images[number][..., None], 3, axis=2) * 255 / 16))
+
+
+# CIFAR
+
+
+def write_cifar(folder: Path, kind: str, protocol: int = 2, count: int = 4) -> Path:
+    """Write a small CIFAR whose pixel value is 10 * (red 0, green 1, blue 2) + the number of the image in its file."""
+    folder.mkdir()
+    images = (10 * np.arange(3)[None, :, None] + np.arange(count)[:, None, None] + np.zeros((1, 1, 1024))).astype(np.uint8)
+    images[:, 0, 1] = 77  # the second pixel of the first row
+    labels = {b"labels": list(range(count))} if kind == "cifar10" else {b"fine_labels": list(range(count)), b"coarse_labels": [0] * count}
+    content = {b"data": images.reshape(count, 3072), b"filenames": [b"x.png"] * count, **labels}
+    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"] if kind == "cifar10" else ["train", "test"]
+    classes = [f"class{number}".encode() for number in range(10 if kind == "cifar10" else 100)]
+    meta = {b"label_names" if kind == "cifar10" else b"fine_label_names": classes}
+    for name in names:
+        (folder / name).write_bytes(pickle.dumps(content, protocol))
+    (folder / ("batches.meta" if kind == "cifar10" else "meta")).write_bytes(pickle.dumps(meta, protocol))
+    return folder
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize(("kind", "train_count"), [("cifar10", 20), ("cifar100", 4)])
+def test_cifar_in_the_python_layout(kind: str, train_count: int, protocol: int, tmp_path: Path) -> None:
+    folder = write_cifar(tmp_path / "c", kind, protocol)
+    train, test = Cifar(kind=kind, folder=folder, split="train"), Cifar(kind=kind, folder=folder, split="test")
+    assert (len(train), len(test)) == (train_count, 4)
+    assert train.classes[:2] == ["class0", "class1"]
+    sample = test[3]
+    assert sample["label"] == 3
+    assert sample["image"].shape == (32, 32, 3)
+    assert sample["image"][5, 6].tolist() == [3, 13, 23]
+    assert sample["image"][0, 1].tolist() == [77, 13, 23]
+
+
+def test_cifar_as_python_2_wrote_it(tmp_path: Path) -> None:
+    folder = write_cifar(tmp_path / "c", "cifar10")
+    # protocol 2 with byte strings as texts of python 2 (opcodes U and T), and the module name of numpy 1
+    content = (
+        b"\x80\x02}q\x01(U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+        b"(K\x01K\x01M\x00\x0c\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T\x00\x0c\x00\x00"
+        + bytes(range(256)) * 12
+        + b"tbU\x06labels](K\x07eu."
+    )
+    (folder / "test_batch").write_bytes(content)
+    sample = Cifar(kind="cifar10", folder=folder, split="test")[0]
+    assert sample["label"] == 7
+    assert sample["image"][0, 5].tolist() == [5, 5, 5]
+
+
+class _Harm:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("harm",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (pickle.dumps({b"data": _Harm()}), r"it wants (posix|nt)\.mkdir, but only numpy arrays and plain values are allowed"),
+        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1, 2]})[:500], "not a CIFAR file, or a damaged one"),
+        (b"hello", "not a CIFAR file, or a damaged one"),
+        (pickle.dumps([1, 2]), "not a CIFAR file: it holds a list"),
+        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8)}), "not a CIFAR batch: .*labels"),
+        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}), "2 images, but 1 labels"),
+        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1, 12]}), "10 classes, these files have labels up to 12"),
+    ],
+)
+def test_a_wrong_cifar_file_is_told_and_runs_no_code(content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = write_cifar(tmp_path / "c", "cifar10")
+    (folder / "test_batch").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        Cifar(kind="cifar10", folder=folder, split="test")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_missing_cifar_says_what_to_put_where(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cifar100 is not there: train, meta missing") as failure:
+        build_dataset(make_cfg(MISC__DATA_ROOT=str(tmp_path)), ["cifar100_train"])
+    assert str(tmp_path / "cifar/cifar-100-python/train") in str(failure.value)
+    assert "https://www.cs.toronto.edu/~kriz/cifar.html" in str(failure.value)
+
+
+@pytest.mark.parametrize("kind", ["digits", "cifar10"])
+def test_an_unknown_split_is_told(kind: str, tmp_path: Path) -> None:
+    cfg = make_cfg(DATA__CATALOG={"x": {"type": kind, "split": "tets", "path": str(tmp_path)}})
+    with pytest.raises(ConfigError, match="the split 'tets' given, train or test expected; did you mean test"):
+        build_dataset(cfg, ["x"])
+
+
+# folders
+
+
+def test_folders_are_classes_and_files_are_sorted(tmp_path: Path) -> None:
+    for name, value in (("dog/b.png", 3), ("cat/2.JPG", 1), ("cat/deep/er/1.png", 2), ("dog/a.bmp", 4)):
+        write_image(tmp_path / name, value)
+    (tmp_path / "cat/notes.txt").write_text("no image")
+    (tmp_path / ".hidden").mkdir()
+    dataset = ImageFolder(folder=tmp_path)
+    assert dataset.classes == ["cat", "dog"]
+    assert labels_of(dataset) == [0, 0, 1, 1]
+    files = [Path(dataset[index]["meta"]["file"]).relative_to(tmp_path).as_posix() for index in range(4)]
+    assert files == ["cat/2.JPG", "cat/deep/er/1.png", "dog/a.bmp", "dog/b.png"]
+    assert int(dataset[2]["image"][0, 0, 0]) == 4
+    assert dataset[2]["image"].shape == (4, 5, 3)
+
+
+def test_given_classes_fix_the_labels(tmp_path: Path) -> None:
+    write_image(tmp_path / "dog/1.png")
+    assert labels_of(ImageFolder(folder=tmp_path, classes=["ant", "dog"])) == [1]
+    with pytest.raises(DataError, match=r"the folders dog are no classes of DATA.CLASSES \(ant, cat\)"):
+        ImageFolder(folder=tmp_path, classes=["ant", "cat"])
+
+
+def test_missing_and_empty_folders_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no/such: there is no such folder; an image folder has a folder for each class.*MISC\.DATA_ROOT"):
+        ImageFolder(folder=tmp_path / "no/such")
+    write_image(tmp_path / "cat" / "1.png")
+    with pytest.raises(DataError, match="cat: no class folders in it"):
+        ImageFolder(folder=tmp_path / "cat")
+    (tmp_path / "dog").mkdir()
+    with pytest.raises(DataError, match=r"dog: the class 'dog' has no images \(\.jpg"):
+        ImageFolder(folder=tmp_path)
+
+
+# lists
+
+
+def write_list(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "list.txt"
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize("text", ["a.png cat\nb c.png dog\n", "a.png\tcat\r\nb c.png\tdog", "\ufeff# two\na.png,cat\n\nb c.png, dog\n"])
+def test_lines_of_a_list_file(text: str, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", 8)
+    write_image(tmp_path / "b c.png", 9)
+    dataset = ListFile(path=write_list(tmp_path, text))
+    assert dataset.classes == ["cat", "dog"]
+    assert labels_of(dataset) == [0, 1]
+    assert [int(dataset[index]["image"][0, 0, 0]) for index in range(2)] == [8, 9]
+    assert not dataset.numbered
+
+
+def test_labels_as_numbers_and_given_classes(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    numbers = ListFile(path=write_list(tmp_path, "a.png 0\na.png 2\n"))
+    assert (numbers.classes, numbers.numbered, labels_of(numbers)) == (["0", "1", "2"], True, [0, 2])
+    named = ListFile(path=write_list(tmp_path, "a.png 0\na.png 2\n"), classes=["x", "y", "z"])
+    assert (named.classes, named.numbered, labels_of(named)) == (["x", "y", "z"], False, [0, 2])
+    assert labels_of(ListFile(path=write_list(tmp_path, "a.png z\n"), classes=["x", "y", "z"])) == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.png 1\na.png\n", r"list\.txt:2: 'a\.png' given, 'image label' expected"),
+        ("a.png,1,2\n", r"list\.txt:1: 'a\.png,1,2' given"),
+        (",1\n", r"list\.txt:1: ',1' given"),
+        ("# c\nimage,label\na.png,0\n", r"list\.txt:3: the label 0 of a\.png, but 'label' in line 2: .*no line of headings"),
+        ("a.png 0\na.png -1\n", r"list\.txt:2: the label -1 of a\.png: labels count the classes from 0"),
+        ("a.png 20231105\n", r"list\.txt:1: the label 20231105 of a\.png: labels count the classes from 0 \(at most 9999999\)"),
+        ("\n# nothing\n", r"list\.txt: the list file names no images"),
+    ],
+)
+def test_a_wrong_line_is_told_with_its_number(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        ListFile(path=write_list(tmp_path, text))
+
+
+def test_other_mistakes_of_lists_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"list\.txt:2: the label 'dgo' of b\.png is none of the 2 classes \(cat, dog\)"):
+        ListFile(path=write_list(tmp_path, "a.png cat\nb.png dgo\n"), classes=["cat", "dog"])
+    with pytest.raises(DataError, match=r"list\.txt:2: the list file is no UTF-8 text"):
+        ListFile(path=write_list(tmp_path, "a.png 0\n\u00e4.png 1\n", encoding="latin-1"))
+    with pytest.raises(DataError, match=r"no\.txt: there is no such list file"):
+        ListFile(path=tmp_path / "no.txt")
+    with pytest.raises(DataError, match=r"a\.png: the image cannot be read"):
+        ListFile(path=write_list(tmp_path, "a.png 0\n"))[0]
+
+
+# several
+
+
+def folders(root: Path, **classes: Sequence[str]) -> list[str]:
+    for name, names in classes.items():
+        for kind in names:
+            write_image(root / name / kind / "1.png")
+    return [str(root / name) for name in classes]
+
+
+def test_several_data_sets_follow_one_another(tmp_path: Path) -> None:
+    names = folders(tmp_path, first=["cat", "dog"], second=["cat", "dog"])
+    dataset = build_dataset(make_cfg(), names)
+    assert dataset.classes == ["cat", "dog"]
+    assert labels_of(dataset) == [0, 1, 0, 1]
+    assert dataset[2]["meta"]["file"].startswith(names[1])
+
+
+def test_data_sets_of_other_classes_cannot_be_joined(tmp_path: Path) -> None:
+    names = folders(tmp_path, first=["cat", "dog"], second=["cat", "eel", "fox"])
+    with pytest.raises(DataError, match="2 and 3 classes, only the first has dog, only the second has eel, fox; set DATA.CLASSES"):
+        build_dataset(make_cfg(), names)
+    joined = build_dataset(make_cfg(DATA__CLASSES=["cat", "dog", "eel", "fox"]), names)
+    assert labels_of(joined) == [0, 1, 0, 2, 3]
+
+
+def test_lists_of_numbers_are_joined_whatever_their_greatest_is(tmp_path: Path) -> None:
+    for name, label in (("a", 1), ("b", 4)):
+        (tmp_path / f"{name}.txt").write_text(f"x.png {label}\n")
+    dataset = build_dataset(make_cfg(MISC__DATA_ROOT=str(tmp_path)), ["a.txt", "b.txt"])
+    assert dataset.classes == ["0", "1", "2", "3", "4"]
+    assert dataset.numbered
+
+
+def test_given_classes_have_to_be_those_of_the_data() -> None:
+    with pytest.raises(DataError, match="digits_train does not have the classes of DATA.CLASSES: 10 and 2 classes"):
+        build_dataset(make_cfg(DATA__CLASSES=["odd", "even"]), ["digits_train"])
+
+
+def test_no_data_set_and_an_unknown_type_are_told() -> None:
+    with pytest.raises(ConfigError, match="no data set is named; set TRAIN.DATASETS and TEST.DATASETS"):
+        build_dataset(make_cfg(), [])
+    with pytest.raises(ConfigError, match="unknown type of data set 'image_foldr'; did you mean image_folder"):
+        build_dataset(make_cfg(DATA__CATALOG={"x": {"type": "image_foldr", "path": "y"}}), ["x"])
