@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from petlib.errors import CheckpointError
 
@@ -16,13 +16,11 @@ _BASES: tuple[Any, ...] = (bool, int, float, complex, str, bytes)
 
 
 def collect_state(component: Any) -> Any:
-    """Return the nested state of a component: of an object with ``state_dict()``, of a mapping or list of such, or the value itself."""
-    if isinstance(component, nn.Module) or hasattr(component, "state_dict"):
+    """Return the nested state of a component: of an object with ``state_dict()``, of a mapping of such, or the value itself."""
+    if hasattr(component, "state_dict"):
         return component.state_dict()
     if isinstance(component, Mapping):
         return {name: collect_state(value) for name, value in component.items()}
-    if isinstance(component, list | tuple):
-        return [collect_state(value) for value in component]
     return component
 
 
