@@ -1,7 +1,5 @@
-"""The kinds of data sets: what their samples are, and what is told when files are wrong."""
+"""Folders and lists of images, several together: what their samples are, and what is told when files are wrong."""
 
-import os
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,6 @@ import pytest
 
 from pet.data import build_dataset
 from pet.data.config import DATA_SCHEMA
-from pet.data.datasets.cifar import Cifar
-from pet.data.datasets.digits import Digits
 from pet.data.datasets.image_folder import ImageFolder
 from pet.data.datasets.list_file import ListFile
 from pet.data.labelled import LabelledDataset
@@ -37,108 +33,7 @@ def labels_of(dataset: LabelledDataset) -> list[int]:
     return [dataset[index]["label"] for index in range(len(dataset))]
 
 
-# digits
-
-
-def test_the_digits_are_split_once_and_for_all() -> None:
-    train, test = Digits(split="train"), Digits(split="test")
-    assert (len(train), len(test)) == (1437, 360)
-    numbers = {dataset[index]["meta"]["id"] for dataset in (train, test) for index in range(len(dataset))}
-    assert numbers == set(range(1797))
-    assert [test[index]["meta"]["id"] for index in range(4)] == [2, 12, 13, 20]
-    assert set(labels_of(test)) == set(range(10))
-
-
-def test_a_digit_is_an_image_with_its_label() -> None:
-    from sklearn.datasets import load_digits
-
-    sample = Digits(split="test")[3]
-    source = load_digits()
-    number = sample["meta"]["id"]
-    assert sample["label"] == source.target[number]
-    assert sample["image"].dtype == np.uint8
-    assert np.array_equal(sample["image"], np.rint(np.repeat(source.images[number][..., None], 3, axis=2) * 255 / 16))
-
-
-# CIFAR
-
-
-def write_cifar(folder: Path, kind: str, protocol: int = 2, count: int = 4) -> Path:
-    """Write a small CIFAR whose pixel value is 10 * (red 0, green 1, blue 2) + the number of the image in its file."""
-    folder.mkdir()
-    images = (10 * np.arange(3)[None, :, None] + np.arange(count)[:, None, None] + np.zeros((1, 1, 1024))).astype(np.uint8)
-    images[:, 0, 1] = 77  # the second pixel of the first row
-    labels = {b"labels": list(range(count))} if kind == "cifar10" else {b"fine_labels": list(range(count)), b"coarse_labels": [0] * count}
-    content = {b"data": images.reshape(count, 3072), b"filenames": [b"x.png"] * count, **labels}
-    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"] if kind == "cifar10" else ["train", "test"]
-    classes = [f"class{number}".encode() for number in range(10 if kind == "cifar10" else 100)]
-    meta = {b"label_names" if kind == "cifar10" else b"fine_label_names": classes}
-    for name in names:
-        (folder / name).write_bytes(pickle.dumps(content, protocol))
-    (folder / ("batches.meta" if kind == "cifar10" else "meta")).write_bytes(pickle.dumps(meta, protocol))
-    return folder
-
-
-@pytest.mark.parametrize("protocol", [2, 4, 5])
-@pytest.mark.parametrize(("kind", "train_count"), [("cifar10", 20), ("cifar100", 4)])
-def test_cifar_in_the_python_layout(kind: str, train_count: int, protocol: int, tmp_path: Path) -> None:
-    folder = write_cifar(tmp_path / "c", kind, protocol)
-    train, test = Cifar(kind=kind, folder=folder, split="train"), Cifar(kind=kind, folder=folder, split="test")
-    assert (len(train), len(test)) == (train_count, 4)
-    assert train.classes[:2] == ["class0", "class1"]
-    sample = test[3]
-    assert sample["label"] == 3
-    assert sample["image"].shape == (32, 32, 3)
-    assert sample["image"][5, 6].tolist() == [3, 13, 23]
-    assert sample["image"][0, 1].tolist() == [77, 13, 23]
-
-
-def test_cifar_as_python_2_wrote_it(tmp_path: Path) -> None:
-    folder = write_cifar(tmp_path / "c", "cifar10")
-    # protocol 2 with byte strings as texts of python 2 (opcodes U and T), and the module name of numpy 1
-    content = (
-        b"\x80\x02}q\x01(U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
-        b"(K\x01K\x01M\x00\x0c\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T\x00\x0c\x00\x00"
-        + bytes(range(256)) * 12
-        + b"tbU\x06labels](K\x07eu."
-    )
-    (folder / "test_batch").write_bytes(content)
-    sample = Cifar(kind="cifar10", folder=folder, split="test")[0]
-    assert sample["label"] == 7
-    assert sample["image"][0, 5].tolist() == [5, 5, 5]
-
-
-class _Harm:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, ("harm",)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (pickle.dumps({b"data": _Harm()}), r"it wants (posix|nt)\.mkdir, but only numpy arrays and plain values are allowed"),
-        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1, 2]})[:500], "not a CIFAR file, or a damaged one"),
-        (b"hello", "not a CIFAR file, or a damaged one"),
-        (pickle.dumps([1, 2]), "not a CIFAR file: it holds a list"),
-        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8)}), "not a CIFAR batch: .*labels"),
-        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}), "2 images, but 1 labels"),
-        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1, 12]}), "10 classes, these files have labels up to 12"),
-    ],
-)
-def test_a_wrong_cifar_file_is_told_and_runs_no_code(content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    folder = write_cifar(tmp_path / "c", "cifar10")
-    (folder / "test_batch").write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        Cifar(kind="cifar10", folder=folder, split="test")
-    assert not (tmp_path / "harm").exists()
-
-
-def test_a_missing_cifar_says_what_to_put_where(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cifar100 is not there: train, meta missing") as failure:
-        build_dataset(make_cfg(MISC__DATA_ROOT=str(tmp_path)), ["cifar100_train"])
-    assert str(tmp_path / "cifar/cifar-100-python/train") in str(failure.value)
-    assert "https://www.cs.toronto.edu/~kriz/cifar.html" in str(failure.value)
+# what has splits
 
 
 @pytest.mark.parametrize("kind", ["digits", "cifar10"])

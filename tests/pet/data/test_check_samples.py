@@ -1,0 +1,88 @@
+"""What the first look at data finds."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from pet.data import check_samples
+from pet.data.datasets.image_folder import ImageFolder
+from petlib.errors import DataError
+
+
+class Given:
+    """A data set of labels; an image can be put in the place of the usual one."""
+
+    def __init__(self, labels: list[int], classes: list[str], *, image: Any = None, numbered: bool = False) -> None:
+        self.labels = labels
+        self.classes = classes
+        self.numbered = numbered
+        self.image = np.zeros((4, 4, 3), np.uint8) if image is None else image
+        self.read: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        self.read.append(index)
+        return {"image": self.image, "label": self.labels[index], "meta": {"id": index, "file": f"{index}.jpg"}}
+
+
+def test_samples_are_read_from_the_whole_data_set() -> None:
+    dataset = Given([0, 1] * 50, ["a", "b"])
+    check_samples(dataset, 2, 4)
+    assert dataset.read == [0, 33, 66, 99]
+    check_samples(Given([0], ["a", "b"]), 2, 16)
+
+
+def test_no_sample_is_read_where_none_is_asked_for() -> None:
+    dataset = Given([5], ["a", "b"])
+    check_samples(dataset, 2, 0)
+    assert dataset.read == []
+
+
+def test_an_empty_data_set_is_told() -> None:
+    with pytest.raises(DataError, match="the training data are empty"):
+        check_samples(Given([], ["a"]), 1, 4)
+
+
+def test_other_numbers_of_classes_are_told() -> None:
+    message = r"the data have 6 classes \(a, b, c, d, e, \.\.\.\), the model has 10: set MODEL.NUM_CLASSES to 6"
+    with pytest.raises(DataError, match=message):
+        check_samples(Given([0], list("abcdef")), 10, 4)
+
+
+def test_numbered_labels_need_not_reach_the_last_class() -> None:
+    check_samples(Given([0, 2], ["0", "1", "2"], numbered=True), 10, 4)
+    with pytest.raises(DataError, match="the data have 3 classes"):
+        check_samples(Given([0, 2], ["0", "1", "2"], numbered=True), 2, 4)
+
+
+def test_a_folder_that_is_missing_among_numbers_does_not_move_labels(tmp_path: Path) -> None:
+    for name in ("0", "1", "3"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(DataError, match=r"the data have 3 classes \(0, 1, 3\), the model has 4"):
+        check_samples(ImageFolder(folder=tmp_path), 4, 4)
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_outside_of_the_classes_is_told_with_its_file(label: int) -> None:
+    with pytest.raises(DataError, match=rf"1\.jpg: the label {label} lies outside of 0 to 1; set MODEL.NUM_CLASSES or mend the label"):
+        check_samples(Given([0, label], ["a", "b"]), 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("image", "given"),
+    [
+        (np.zeros((4, 4), np.uint8), r"uint8 \(4, 4\)"),
+        (np.zeros((4, 4, 4), np.uint8), r"uint8 \(4, 4, 4\)"),
+        (np.zeros((4, 4, 3), np.float32), r"float32 \(4, 4, 3\)"),
+        ([[0]], "list"),
+    ],
+)
+def test_another_kind_of_image_is_told_with_its_file(image: Any, given: str) -> None:
+    with pytest.raises(DataError, match=rf"0\.jpg: the image is {given}, a uint8 array \(height, width, 3\) expected"):
+        check_samples(Given([0], ["a"], image=image), 1, 4)
