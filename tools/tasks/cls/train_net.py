@@ -1,6 +1,6 @@
 """Trains a model of ``pet.tasks.cls``: the ten steps of a run from top to bottom."""
 
-from pet import data, models
+from pet import data, models, visual
 from pet.tasks import cls
 from petlib import dist, engine, solver
 from petlib.config import CfgNode
@@ -55,6 +55,9 @@ def train(cfg: CfgNode) -> None:
         # 10. Train, from where an interrupted run stopped
         engine.resume(state, hooks, cfg)
         engine.train(state, loader, step, hooks)
+
+        if dist.is_main_process():
+            visual.draw_curves(checkpointer.folder / "metrics.jsonl", checkpointer.folder / "curves.png")
 
 
 if __name__ == "__main__":
