@@ -69,6 +69,17 @@ def check_probability(name: str, value: float) -> float:
     return float(value)
 
 
+def check_gray(name: str, value: int) -> int:
+    """Return ``value`` when it is a gray value.
+
+    Raises:
+        ConfigError: it does not lie between 0 and 255.
+    """
+    if not 0 <= value <= 255:
+        raise ConfigError(f"{name}: {value} given, a gray value from 0 to 255 expected")
+    return value
+
+
 def check_size(name: str, size: int | Sequence[int] | None) -> tuple[int, int]:
     """Return ``size`` as (height, width); one number means both.
 

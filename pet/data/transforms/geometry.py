@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pet.data.transforms.base import GeometricTransform, Move, check_probability, check_range, check_size
+from pet.data.transforms.base import GeometricTransform, Move, check_gray, check_probability, check_range, check_size
 from petlib.errors import ConfigError
 
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST}
@@ -137,11 +137,9 @@ class RandomCrop(GeometricTransform):
             raise ConfigError(f"RandomCrop: padding: {padding} given, at least 0 expected")
         if border not in BORDERS:
             raise ConfigError(f"RandomCrop: border: {border!r} given, one of {', '.join(BORDERS)} expected")
-        if not 0 <= fill <= 255:
-            raise ConfigError(f"RandomCrop: fill: {fill} given, a gray value from 0 to 255 expected")
         self.padding = padding
         self.border = BORDERS[border]
-        self.fill = fill
+        self.fill = check_gray("RandomCrop: fill", fill)
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Draw the place."""
@@ -159,7 +157,7 @@ class CenterCrop(GeometricTransform):
 
     def __init__(self, *, size: int | Sequence[int], fill: int = 0) -> None:
         self.size = check_size("CenterCrop", size)
-        self.fill = fill
+        self.fill = check_gray("CenterCrop: fill", fill)
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Find the middle."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.transforms.base import ImageTransform
+from pet.data.transforms.base import ImageTransform, check_gray
 from pet.data.transforms.geometry import check_interpolation
 from pet.data.transforms.operations import Canvas
 from pet.data.transforms.policy_tables import AUGMIX_OPERATIONS, OPERATIONS, POLICIES, RANDAUGMENT_OPERATIONS, SIGNED
@@ -151,9 +151,7 @@ def _read_step(text: str) -> tuple[str, float, float]:
 
 
 def _canvas(name: str, interpolation: str, fill: int) -> Canvas:
-    if not 0 <= fill <= 255:
-        raise ConfigError(f"{name}: fill: {fill} given, a gray value from 0 to 255 expected")
-    return Canvas(check_interpolation(name, interpolation), fill)
+    return Canvas(check_interpolation(name, interpolation), check_gray(f"{name}: fill", fill))
 
 
 def _check_count(name: str, value: int) -> int:

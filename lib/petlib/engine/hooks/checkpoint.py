@@ -1,9 +1,14 @@
 """Checkpoints are written."""
 
+import logging
+
 from petlib.engine.hook import Hook, due
 from petlib.engine.hooks.evaluation import EvaluationHook
 from petlib.engine.snapshot import snapshot_of
 from petlib.engine.state import TrainState
+from petlib.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
 
 
 class CheckpointHook(Hook):
@@ -46,8 +51,11 @@ class CheckpointHook(Hook):
         state.checkpointer.wait()
 
     def on_exception(self, state: TrainState) -> None:
-        """Let a checkpoint that is being written be finished."""
-        state.checkpointer.wait()
+        """Let a checkpoint that is being written be finished; the exception that is under way matters more than its errors."""
+        try:
+            state.checkpointer.wait()
+        except CheckpointError as error:
+            logger.error("%s", error)
 
     def _save_when_due(self, state: TrainState) -> None:
         ends = state.iteration == state.max_iter or bool(state.stop_reason)

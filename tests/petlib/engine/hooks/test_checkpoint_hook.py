@@ -5,6 +5,7 @@ import pytest
 from petlib.engine.hook import Hook
 from petlib.engine.hooks.checkpoint import CheckpointHook
 from petlib.engine.loop import train
+from petlib.errors import CheckpointError
 
 
 class Counter(Hook):
@@ -51,3 +52,19 @@ def test_a_run_that_is_asked_to_stop_saves_first(make_state: Any, loader: Any, s
     with pytest.raises(SystemExit):
         train(state, loader, step, [Stop(), CheckpointHook(every=50, config="")])
     assert [iteration for iteration, _ in state.checkpointer.saved] == [2]
+
+
+def test_an_error_of_the_writer_does_not_hide_the_error_of_the_run(
+    make_state: Any, loader: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing_step(state: Any, data: Any, after_backward: Any) -> None:
+        raise RuntimeError("boom")
+
+    def failing_wait() -> None:
+        raise CheckpointError("the disk is full")
+
+    state = make_state(max_iter=3)
+    monkeypatch.setattr(state.checkpointer, "wait", failing_wait)
+    with pytest.raises(RuntimeError, match="boom"):
+        train(state, loader, failing_step, [CheckpointHook(every=1, config="")])
+    assert "the disk is full" in caplog.text
