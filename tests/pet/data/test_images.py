@@ -1,6 +1,8 @@
 """Image files of all kinds, whole and damaged."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +124,23 @@ def test_missing_empty_and_other_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("<html>not found</html>")
     with pytest.raises(DataError, match=r"text\.jpg: not an image .* beginning with b'<html>no'"):
         read_image(str(tmp_path / "text.jpg"))
+
+
+def test_pixels_that_end_early_and_sizes_beyond_reason_are_told() -> None:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    def png(width: int, height: int) -> bytes:
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+    with pytest.raises(DataError, match="a: not an image that can be decoded"):
+        decode_image(png(100, 100), name="a")
+    with pytest.raises(DataError, match="a: the image cannot be decoded: .*pixels"):
+        decode_image(png(100_000, 100_000), name="a")
+
+
+def test_opencv_keeps_silent_about_damaged_files(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DataError, match="a: "):
+        decode_image(encoded(picture(), "TIFF")[:3000], name="a")
+    assert capfd.readouterr().err == ""
