@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 
 from pet.data.transforms.base import GeometricTransform, Move, check_gray, check_probability, check_range, check_size
 from petlib.errors import ConfigError
 
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST}
+ANTIALIASED = {cv2.INTER_LINEAR: "bilinear", cv2.INTER_CUBIC: "bicubic"}
 BORDERS = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
 
 
@@ -27,7 +29,7 @@ class Stay(Move):
 class CropResize(Move):
     """The window from (top, left) with (height, width), in pixels, becomes an image of ``size`` (height, width).
 
-    Enlarging interpolates; shrinking to less than half averages over areas, as an antialiased filter does.
+    With ``antialias``, linear and cubic shrinking weigh all pixels that fall together, as PIL does.
     """
 
     top: int
@@ -36,15 +38,17 @@ class CropResize(Move):
     width: int
     size: tuple[int, int]
     interpolation: int
+    antialias: bool = True
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the window, resized."""
         window = image[self.top : self.top + self.height, self.left : self.left + self.width]
         if window.shape[:2] == self.size:
             return np.ascontiguousarray(window)
-        shrinks = self.height > 2 * self.size[0] or self.width > 2 * self.size[1]
-        method = cv2.INTER_AREA if shrinks and self.interpolation != cv2.INTER_NEAREST else self.interpolation
-        return cv2.resize(window, (self.size[1], self.size[0]), interpolation=method)
+        shrinks = self.height > self.size[0] or self.width > self.size[1]
+        if self.antialias and shrinks and self.interpolation in ANTIALIASED:
+            return _resize_antialiased(window, self.size, ANTIALIASED[self.interpolation])
+        return cv2.resize(window, (self.size[1], self.size[0]), interpolation=self.interpolation)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class RandomResizedCrop(GeometricTransform):
         scale: least and greatest area of the window as shares of the image's.
         ratio: least and greatest width / height of the window, drawn evenly on a logarithmic scale.
         interpolation: ``linear``, ``cubic``, ``area`` or ``nearest``.
+        antialias: whether linear and cubic shrinking weigh all pixels, as PIL and torchvision do; off is faster and rougher.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class RandomResizedCrop(GeometricTransform):
         scale: Sequence[float] = (0.08, 1.0),
         ratio: Sequence[float] = (3 / 4, 4 / 3),
         interpolation: str = "linear",
+        antialias: bool = True,
     ) -> None:
         self.size = check_size("RandomResizedCrop", size)
         self.scale = check_range("RandomResizedCrop: scale", scale, high=1.0)
@@ -104,6 +110,7 @@ class RandomResizedCrop(GeometricTransform):
         if self.ratio[0] <= 0.0:
             raise ConfigError(f"RandomResizedCrop: ratio: {list(ratio)} given, numbers above 0 expected")
         self.interpolation = check_interpolation("RandomResizedCrop", interpolation)
+        self.antialias = antialias
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Draw the window."""
@@ -115,10 +122,11 @@ class RandomResizedCrop(GeometricTransform):
             width, height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
             if 0 < width <= columns and 0 < height <= rows:
                 top, left = int(rng.integers(rows - height + 1)), int(rng.integers(columns - width + 1))
-                return CropResize(top, left, height, width, self.size, self.interpolation)
+                return CropResize(top, left, height, width, self.size, self.interpolation, self.antialias)
         width = min(columns, max(1, round(rows * self.ratio[1])))
         height = min(rows, max(1, round(columns / self.ratio[0])))
-        return CropResize((rows - height) // 2, (columns - width) // 2, height, width, self.size, self.interpolation)
+        top, left = (rows - height) // 2, (columns - width) // 2
+        return CropResize(top, left, height, width, self.size, self.interpolation, self.antialias)
 
 
 class RandomCrop(GeometricTransform):
@@ -175,13 +183,15 @@ class Resize(GeometricTransform):
 
     Args:
         size: one number: the shorter edge gets it and the aspect ratio stays; [height, width]: exactly this size.
-        interpolation: ``linear``, ``cubic``, ``area`` or ``nearest``; shrinking to less than half averages over areas.
+        interpolation: ``linear``, ``cubic``, ``area`` or ``nearest``.
+        antialias: whether linear and cubic shrinking weigh all pixels, as PIL and torchvision do; off is faster and rougher.
     """
 
-    def __init__(self, *, size: int | Sequence[int], interpolation: str = "linear") -> None:
+    def __init__(self, *, size: int | Sequence[int], interpolation: str = "linear", antialias: bool = True) -> None:
         self.size = check_size("Resize", size)
         self.keeps_ratio = isinstance(size, int)
         self.interpolation = check_interpolation("Resize", interpolation)
+        self.antialias = antialias
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Compute the size."""
@@ -190,7 +200,7 @@ class Resize(GeometricTransform):
         if self.keeps_ratio:
             shorter = self.size[0]
             target = (shorter, int(shorter * columns / rows)) if rows <= columns else (int(shorter * rows / columns), shorter)
-        return Stay() if target == size else CropResize(0, 0, rows, columns, target, self.interpolation)
+        return Stay() if target == size else CropResize(0, 0, rows, columns, target, self.interpolation, self.antialias)
 
 
 class RandomHorizontalFlip(GeometricTransform):
@@ -213,6 +223,13 @@ class RandomVerticalFlip(GeometricTransform):
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Draw whether to flip."""
         return Flip(0) if rng.random() < self.probability else Stay()
+
+
+def _resize_antialiased(image: np.ndarray, size: tuple[int, int], mode: str) -> np.ndarray:
+    # torch warns of arrays that cannot be written into
+    pixels = torch.from_numpy(image if image.flags.writeable else image.copy()).permute(2, 0, 1).unsqueeze(0)
+    resized = torch.nn.functional.interpolate(pixels, size, mode=mode, antialias=True)
+    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
 
 
 def check_interpolation(name: str, interpolation: str) -> int:

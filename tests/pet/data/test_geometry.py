@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision.transforms.v2 import InterpolationMode, functional
 
 from pet.data.transforms import geometry
@@ -81,14 +82,25 @@ def test_enlarging_is_that_of_torchvision() -> None:
     assert np.abs(found - as_image(reference)).max() <= 1
 
 
-def test_shrinking_far_is_that_of_torchvision_with_its_filter() -> None:
+@pytest.mark.parametrize(("ours", "theirs"), [("linear", InterpolationMode.BILINEAR), ("cubic", InterpolationMode.BICUBIC)])
+@pytest.mark.parametrize("size", [[35, 50], [60, 64], [300, 100], [320, 100]])
+def test_shrinking_weighs_all_pixels_as_torchvision_and_pil_do(ours: str, theirs: InterpolationMode, size: list[int]) -> None:
     image = picture(300, 320)
-    found = geometry.Resize(size=[60, 64])
-    reference = functional.resize(as_tensor(image), [60, 64], InterpolationMode.BILINEAR, antialias=True)
-    # a mean over areas beside a triangle: another filter, the same places
-    difference = apply(found, image) - as_image(reference)
-    assert np.abs(difference).mean() < 4
-    assert abs(difference.mean()) < 0.5
+    found = apply(geometry.Resize(size=size, interpolation=ours), image)
+    reference = functional.resize(as_tensor(image), size, theirs, antialias=True)
+    assert np.abs(found - as_image(reference)).max() <= 1
+    pil = np.asarray(functional.resize(Image.fromarray(image), size, theirs)).astype(int)
+    assert np.abs(found - pil).max() <= 1
+
+
+def test_without_antialias_shrinking_looks_at_the_nearest_pixels_alone() -> None:
+    image = picture(300, 320)
+    found = apply(geometry.Resize(size=[60, 64], antialias=False), image)
+    reference = functional.resize(as_tensor(image), [60, 64], InterpolationMode.BILINEAR, antialias=False)
+    assert np.abs(found - as_image(reference)).max() <= 1
+    assert not np.array_equal(found, apply(geometry.Resize(size=[60, 64]), image))
+    rng = np.random.default_rng(0)
+    assert geometry.RandomResizedCrop(size=8, antialias=False)({"image": image}, rng)["image"].shape == (8, 8, 3)
 
 
 def test_resize_keeps_the_ratio_for_one_number_and_takes_two_as_they_are() -> None:
