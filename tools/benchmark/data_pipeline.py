@@ -3,8 +3,8 @@
 JPEG files (500x375, quality 90) are made in a temporary folder. Each pipeline reads a file, decodes it, takes a random
 resized crop, flips it in half of the cases, changes brightness, contrast and saturation by up to 0.4 in random order,
 and gives a uint8 array or tensor. They take turns; the medians of their repeats are compared. ``ours`` is what a loader
-worker does: data set, transforms from a config, a generator for each sample. The rows below it take the crop as
-torchvision does by default, with an antialiasing filter, and without one. The last line is one JSON object.
+worker does: data set, transforms from a config, a generator for each sample. ``ours`` and ``torchvision_v2`` both shrink
+with an antialiasing filter, as they do by default; the rows "no antialias" are without. The last line is one JSON object.
 
     python tools/benchmark/data_pipeline.py [--images 200] [--repeats 7]
 """
@@ -28,11 +28,6 @@ from pet import data
 from petlib.data import SampleKey, SampleReader
 
 SIZE = 224
-ENTRIES = [
-    "RandomResizedCrop",
-    "RandomHorizontalFlip",
-    {"name": "ColorJitter", "brightness": 0.4, "contrast": 0.4, "saturation": 0.4},
-]
 Pipeline = Callable[[int], object]
 """Reads and augments the file of a number."""
 
@@ -74,9 +69,14 @@ def write_images(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def ours(paths: Sequence[Path]) -> Pipeline:
+def ours(paths: Sequence[Path], *, antialias: bool) -> Pipeline:
     """Return what a loader worker does for a sample."""
-    transforms, _ = data.build_transforms(ENTRIES, default_size=SIZE)
+    entries = [
+        {"name": "RandomResizedCrop", "antialias": antialias},
+        "RandomHorizontalFlip",
+        {"name": "ColorJitter", "brightness": 0.4, "contrast": 0.4, "saturation": 0.4},
+    ]
+    transforms, _ = data.build_transforms(entries, default_size=SIZE)
     reader = SampleReader(Files(paths), transforms, seed=0)
     return lambda index: reader.read([SampleKey(0, index, index)])
 
@@ -139,7 +139,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = write_images(Path(folder), arguments.images)
         pipelines = {
-            "ours": ours(paths),
+            "ours": ours(paths, antialias=True),
+            "ours, no antialias": ours(paths, antialias=False),
             "torchvision_v2": torchvision_v2(paths, antialias=True),
             "torchvision_v2, no antialias": torchvision_v2(paths, antialias=False),
             "pil": pil(paths),
