@@ -1,5 +1,6 @@
 """The settings of the general CNN. Imports no torch, so that a mistake in a config is told at once."""
 
+from pet.data.classes import infer_classes
 from pet.data.config import DATA_SCHEMA
 from pet.models.config import MODEL_SCHEMA, check_model, check_num_classes
 from pet.vision.heads.table import HEADS, head_switches
@@ -28,4 +29,5 @@ def infer_cfg(cfg: CfgNode) -> None:
     if not head_switches(cfg):
         raise ConfigError(f"MODEL: no head is switched on; set {' or '.join(f'MODEL.{switch}' for switch in HEADS)} to True")
     if cfg.MODEL.HAS_CLS:
+        infer_classes(cfg)
         check_num_classes(cfg)

@@ -22,16 +22,18 @@ class SampleReader:
 
     Args:
         dataset: where samples come from.
-        transforms: applied to each sample.
+        transforms: applied to each sample; None: samples stay as they are.
         seed: the seed of the run.
         seed_global_generators: seed the global generators of python, numpy and torch before each sample, for data
             sets and transforms that draw from them. In a loader worker they stay as the sample left them; in the
             training process :meth:`read` gives them their states back.
     """
 
-    def __init__(self, dataset: Dataset, transforms: SampleTransform, *, seed: int, seed_global_generators: bool = False) -> None:
+    def __init__(
+        self, dataset: Dataset, transforms: SampleTransform | None = None, *, seed: int, seed_global_generators: bool = False
+    ) -> None:
         self.dataset = dataset
-        self._transforms = transforms
+        self._transforms = transforms or _unchanged
         self._generators = KeyedGenerators(seed, "sample")
         self._global_seeds = KeyedGenerators(seed, "global generators") if seed_global_generators else None
 
@@ -94,3 +96,7 @@ def _describe(component: object) -> str:
     """Return where a component comes from: of a function its own name, of an object its class."""
     named = component if hasattr(component, "__qualname__") else type(component)
     return f"{named.__module__}.{named.__qualname__}"
+
+
+def _unchanged(sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG001 -- it stands for a transform
+    return sample

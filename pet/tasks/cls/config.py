@@ -1,8 +1,7 @@
 """The settings of fine-tuning a classifier on one's own images. Imports no torch, so that a mistake in a config is told at once."""
 
-from pet.data.catalog import find_entry, resolve_path
+from pet.data.classes import infer_classes
 from pet.data.config import DATA_SCHEMA
-from pet.data.folders import class_folders
 from pet.models.config import MODEL_SCHEMA, check_model, check_num_classes
 from petlib.config import PETLIB_SCHEMA, CfgNode, Key, Schema, merge_schemas
 
@@ -55,10 +54,7 @@ def infer_cfg(cfg: CfgNode) -> None:
         DataError: the folder of the training data is missing or holds no class folders.
     """
     check_model(cfg)
-    if not cfg.DATA.CLASSES and cfg.TRAIN.DATASETS:
-        entry = find_entry(cfg, cfg.TRAIN.DATASETS[0])
-        if entry.type == "image_folder":
-            cfg.set("DATA.CLASSES", class_folders(resolve_path(cfg, entry.path)))
+    infer_classes(cfg)
     if cfg.MODEL.NUM_CLASSES == 0:
         cfg.set("MODEL.NUM_CLASSES", len(cfg.DATA.CLASSES))
     check_num_classes(cfg)

@@ -1,0 +1,60 @@
+"""How long the imports of a training run take, beside those of torch, torchvision and timm, and the first word of the launcher.
+
+Each measurement is a fresh python; they take turns, medians count. The last line is one JSON object.
+
+    python tools/benchmark/imports.py [--repeats 7]
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LAUNCHER = [sys.executable, str(ROOT / "tools" / "train_net_all.py")]
+
+# what tools/vision/train_net.py touches until the first iteration, with a network of Pet's own
+RUN = "from pet import data, models, vision; from petlib import dist, engine, solver; " + "; ".join(
+    [
+        "vision.GeneralizedCNN, models.analyse, models.load_pretrained, dist.parallelize",
+        "engine.open_run, engine.build_checkpointer, engine.build_train_hooks, engine.train, engine.resume",
+        "solver.build_optimizer, solver.build_scheduler, data.build_dataset, data.build_train_loader, vision.build_evaluation",
+    ]
+)
+COMMANDS = {
+    "python": [sys.executable, "-c", "pass"],
+    "torch": [sys.executable, "-c", "import torch"],
+    "torch_torchvision_timm": [sys.executable, "-c", "import torch, torchvision, timm"],
+    "training_run": [sys.executable, "-c", RUN],
+    "help": [*LAUNCHER, "--help"],
+    "config_error": [*LAUNCHER, "--cfg", str(ROOT / "cfgs" / "vision" / "digits" / "resnet20_digits.yaml"), "MISC.SEDE", "1"],
+}
+
+
+def seconds(command: list[str]) -> float:
+    """Return the wall time of a command."""
+    begin = time.perf_counter()
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=7)
+    repeats = parser.parse_args().repeats
+    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(repeats):
+        for name, command in COMMANDS.items():
+            times[name].append(seconds(command))
+    figures = {name: round(statistics.median(values), 3) for name, values in times.items()}
+    for name, value in figures.items():
+        print(f"{name:<26}{value:>8.3f} s")
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
