@@ -47,16 +47,17 @@ class DefaultStep:
         self._update(state, optimizer)
 
     def _forward_backward(self, state: TrainState, batch: Batch) -> None:
-        with self.precision.autocast():
+        if self.precision.enabled:
+            with self.precision.autocast():
+                outputs = state.model(batch)
+        else:
             outputs = state.model(batch)
         if not self._checked:
             check_losses(outputs)
             self._checked = True
         losses: dict[str, Tensor] = outputs["losses"]
         total = functools.reduce(operator.add, losses.values())
-        state.storage.put_losses(losses, total)
-        if self.metrics:
-            state.storage.put_metrics(outputs["metrics"])
+        state.storage.put(losses, outputs["metrics"] if self.metrics else {}, total=total)
         if self.accumulation > 1:
             total = total / self.accumulation
         if state.scaler is not None:

@@ -18,20 +18,23 @@ class EventStorage:
     """
 
     def __init__(self) -> None:
+        self._totals: list[Tensor] = []
         self._losses: defaultdict[str, list[Tensor]] = defaultdict(list)
         self._metrics: defaultdict[str, list[Tensor]] = defaultdict(list)
-        self._totals: list[Tensor] = []
         self._flushed: dict[str, float] = {}
 
-    def put_losses(self, losses: Mapping[str, Tensor], total: Tensor) -> None:
-        """Add the losses of one forward pass and their sum (scalar tensors; their graphs are not kept)."""
-        detached = total.detach()
-        self._totals.append(detached)
-        for name, value in losses.items():
-            self._losses[name].append(detached if value is total else value.detach())
+    def put(self, losses: Mapping[str, Tensor], metrics: Mapping[str, Tensor], *, total: Tensor) -> None:
+        """Add the losses of one forward pass, further scalars of it, and the sum of the losses.
 
-    def put_metrics(self, metrics: Mapping[str, Tensor]) -> None:
-        """Add further scalars of one forward pass, e.g. the accuracy of the batch."""
+        All are scalar tensors; their graphs are not kept. A single loss is its own sum.
+        """
+        if len(losses) > 1:
+            self._totals.append(total.detach())
+            for name, value in losses.items():
+                self._losses[name].append(value.detach())
+        else:
+            for name in losses:
+                self._losses[name].append(total.detach())
         for name, value in metrics.items():
             self._metrics[name].append(value.detach())
 
@@ -44,16 +47,15 @@ class EventStorage:
 
         It is NaN or infinite when one of them is. Waits for the device.
         """
-        if self._totals:
-            return _means([self._totals])[0]
-        return next(iter(self._flushed.values()), 0.0)
+        totals = self._totals or next(iter(self._losses.values()), [])
+        return _means([totals])[0] if totals else next(iter(self._flushed.values()), 0.0)
 
     def flush(self) -> tuple[dict[str, float], dict[str, float]]:
         """Return the means of losses and metrics since the last flush over all ranks, and begin a new window.
 
         With more than one loss the first entry is their sum, ``total_loss``. Every rank must call this together.
         """
-        series = {**({"total_loss": self._totals} if len(self._losses) > 1 else {}), **self._losses}
+        series = {**({"total_loss": self._totals} if self._totals else {}), **self._losses}
         numbers = _mean_over_ranks(_means([*series.values(), *self._metrics.values()]))
         losses = dict(zip(series, numbers, strict=False))
         metrics = dict(zip(self._metrics, numbers[len(series) :], strict=True))

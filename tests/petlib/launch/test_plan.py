@@ -42,7 +42,8 @@ def test_cores_are_shared_out_unless_threads_are_given(monkeypatch):
     assert plans(Devices(4))[0].environment["OMP_NUM_THREADS"] == "2"
     assert plans(Devices(16))[0].environment["OMP_NUM_THREADS"] == "1"
     assert "OMP_NUM_THREADS" not in plans(Devices(4), {"OMP_NUM_THREADS": "5"})[0].environment
-    assert plans(Devices(4), {"OMP_NUM_THREADS": "5"})[0].environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert plans(Devices(4), {"OMP_NUM_THREADS": "5"})[0].environment["GOMP_SPINCOUNT"] == "10000"
+    assert "GOMP_SPINCOUNT" not in plans(Devices(4), {"OMP_WAIT_POLICY": "ACTIVE"})[0].environment
 
 
 def test_a_given_gloo_interface_stays():

@@ -2,7 +2,7 @@
 
 import math
 
-from petlib.engine.hook import Hook, due
+from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
 from petlib.errors import UserError
 
@@ -24,7 +24,7 @@ class NanGuardHook(Hook):
     key = "nan_guard"
 
     def __init__(self, *, every: tuple[int, ...]) -> None:
-        self._every = every
+        self._every = tuple(interval for interval in every if interval > 0)
         self._last_look = 0
 
     def before_train(self, state: TrainState) -> None:
@@ -37,8 +37,12 @@ class NanGuardHook(Hook):
         Raises:
             TrainingDivergedError: a loss of the window is not finite.
         """
-        ends = state.iteration == state.max_iter or bool(state.stop_reason)
-        if ends or any(due(state.iteration, every=every) for every in self._every):
+        iteration = state.iteration
+        for every in self._every:
+            if iteration % every == 0:
+                self._look(state)
+                return
+        if iteration == state.max_iter or state.stop_reason:
             self._look(state)
 
     def _look(self, state: TrainState) -> None:

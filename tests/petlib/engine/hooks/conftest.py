@@ -75,7 +75,7 @@ def step() -> Callable[..., None]:
     def plain_step(state: TrainState, data: Iterator[Batch], after_backward: Callable[[TrainState], None]) -> None:
         state.optimizer.zero_grad()
         losses = state.model(next(data))["losses"]
-        state.storage.put_losses(losses, total=losses["loss"])
+        state.storage.put(losses, {}, total=losses["loss"])
         losses["loss"].backward()
         after_backward(state)
         state.optimizer.step()
