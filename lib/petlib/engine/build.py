@@ -1,5 +1,6 @@
 """The default step and the default hooks, as a config wants them."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config.node import CfgNode
+from petlib.dist.process_group import is_main_process
 from petlib.engine.batch_stream import Batch
 from petlib.engine.hook import Hook, sort_hooks
 from petlib.engine.hooks.checkpoint import CheckpointHook
@@ -19,6 +21,7 @@ from petlib.engine.hooks.metric_writer import MetricWriterHook
 from petlib.engine.hooks.nan_guard import NanGuardHook
 from petlib.engine.hooks.precise_bn import PreciseBNHook
 from petlib.engine.hooks.profiler import ProfilerHook
+from petlib.engine.hooks.progress import ProgressHook
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.state import TrainState
 from petlib.engine.step import DefaultStep
@@ -73,22 +76,28 @@ def build_train_hooks(
     """
 
     def writers(start_iteration: int) -> list[Writer]:
-        return build_writers(cfg, max_iter=state.max_iter, start_iteration=start_iteration)
+        return build_writers(cfg, start_iteration=start_iteration)
 
     timer = TimerHook()
-    hooks: list[Hook] = [timer, InterruptHook(), LRScheduleHook()]
+    save_every = _interval(cfg.SOLVER.SNAPSHOT_ITER, cfg.SOLVER.SNAPSHOT_EPOCH, state)
+    evaluate_every = _interval(cfg.EVAL.PERIOD_ITER, cfg.EVAL.PERIOD_EPOCH, state) if evaluate is not None else 0
+    hooks: list[Hook] = [
+        timer,
+        InterruptHook(),
+        LRScheduleHook(),
+        MetricWriterHook(make_writers=writers, every=cfg.MISC.DISPLAY_ITER, write_at=(save_every, evaluate_every), timer=timer),
+    ]
+    if is_main_process() and sys.stdout is not None and sys.stdout.isatty():
+        hooks.append(ProgressHook())
     average = _build_average(cfg, state)
     if average is not None:
         hooks.append(EmaHook(average=average))
-    hooks.append(MetricWriterHook(make_writers=writers, every=cfg.MISC.DISPLAY_ITER, timer=timer))
-    evaluation = _add_evaluation(cfg, state, hooks, timer=timer, evaluate=evaluate, average=average)
-    if cfg.TEST.PRECISE_BN.ENABLED and evaluation is not None and batches is not None:
-        hooks.append(
-            PreciseBNHook(batches=batches, num_iters=cfg.TEST.PRECISE_BN.NUM_ITERS, evaluates_after=evaluation.evaluates_after, timer=timer)
-        )
-    save_every = _interval(cfg.SOLVER.SNAPSHOT_ITER, cfg.SOLVER.SNAPSHOT_EPOCH, state)
+    evaluation = None
+    if evaluate is not None:
+        evaluation = _build_evaluation(cfg, evaluate, every=evaluate_every, timer=timer, average=average)
+        hooks += _evaluation_hooks(cfg, evaluation, timer=timer, batches=batches)
     if cfg.SOLVER.STOP_ON_NONFINITE:
-        hooks.append(NanGuardHook(every=(cfg.MISC.DISPLAY_ITER, save_every, evaluation.every if evaluation else 0)))
+        hooks.append(NanGuardHook(every=(save_every, evaluate_every)))
     if cfg.MISC.PROFILER.ENABLED:
         profiler = cfg.MISC.PROFILER
         hooks.append(ProfilerHook(folder=Path(cfg.MISC.CKPT) / "profile", start_iter=profiler.START_ITER, num_iters=profiler.ITERS))
@@ -104,24 +113,29 @@ def _build_average(cfg: CfgNode, state: TrainState) -> WeightAverage | None:
     return WeightAverage(state.network, decay=cfg.SOLVER.EMA.DECAY)
 
 
-def _add_evaluation(
-    cfg: CfgNode, state: TrainState, hooks: list[Hook], *, timer: TimerHook, evaluate: Evaluate | None, average: WeightAverage | None
-) -> EvaluationHook | None:
-    if evaluate is None:
-        return None
-    evaluation = EvaluationHook(
+def _build_evaluation(cfg: CfgNode, evaluate: Evaluate, *, every: int, timer: TimerHook, average: WeightAverage | None) -> EvaluationHook:
+    return EvaluationHook(
         evaluate=evaluate,
-        every=_interval(cfg.EVAL.PERIOD_ITER, cfg.EVAL.PERIOD_EPOCH, state),
+        every=every,
         best_metric=cfg.EVAL.BEST_METRIC,
         best_rule=cfg.EVAL.BEST_RULE,
         min_delta=cfg.EVAL.EARLY_STOP.MIN_DELTA if cfg.EVAL.EARLY_STOP.ENABLED else 0.0,
         timer=timer,
         average=average,
     )
-    hooks.append(evaluation)
+
+
+def _evaluation_hooks(
+    cfg: CfgNode, evaluation: EvaluationHook, *, timer: TimerHook, batches: Callable[[int, int], Iterator[Batch]] | None
+) -> list[Hook]:
+    """Return the evaluation and what belongs to it."""
+    hooks: list[Hook] = [evaluation]
     if cfg.EVAL.EARLY_STOP.ENABLED:
         hooks.append(EarlyStopHook(evaluation=evaluation, patience=cfg.EVAL.EARLY_STOP.PATIENCE))
-    return evaluation
+    if cfg.TEST.PRECISE_BN.ENABLED and batches is not None:
+        num_iters = cfg.TEST.PRECISE_BN.NUM_ITERS
+        hooks.append(PreciseBNHook(batches=batches, num_iters=num_iters, evaluates_after=evaluation.evaluates_after, timer=timer))
+    return hooks
 
 
 def _interval(iterations: int, epochs: int, state: TrainState) -> int:

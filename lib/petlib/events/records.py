@@ -52,8 +52,5 @@ class Writer(Protocol):
     def write_evaluation(self, record: EvaluationRecord) -> None:
         """Take the figures of an evaluation."""
 
-    def tick(self, iteration: int) -> None:
-        """Be told of every iteration; must cost next to nothing."""
-
     def close(self) -> None:
         """Write what is still held back."""

@@ -1,7 +1,8 @@
-"""Values of the iterations since the last print, kept on their device until somebody asks."""
+"""Values of the iterations, kept on their device until somebody asks."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,19 +10,42 @@ from torch import Tensor
 from petlib.dist.collectives import all_reduce_mean
 from petlib.dist.process_group import world_size
 
+Series = dict[str, list[Tensor]]
+
+
+class WindowMeans(NamedTuple):
+    """Means over the iterations of a window and over all ranks.
+
+    Attributes:
+        losses: of each loss; where there are several, their sum, ``total_loss``, comes first.
+        metrics: of each training metric.
+    """
+
+    losses: dict[str, float]
+    metrics: dict[str, float]
+
+    @property
+    def total(self) -> float:
+        """The mean of the sum of the losses."""
+        return next(iter(self.losses.values()), 0.0)
+
 
 class EventStorage:
-    """Collects named scalars of every iteration and gives their means at the end of a window.
+    """Collects named scalars of every iteration in windows and gives their means.
 
-    A value stays a tensor on its device until :meth:`flush`, which fetches all means in one transfer: nothing waits for
-    the device between two prints.
+    A value stays a tensor on its device until :meth:`flush`, which fetches the means of all windows in one transfer:
+    nothing waits for the device between two flushes.
+
+    Attributes:
+        flushed: the means that the last flush gave.
+        flush_count: how often it was flushed.
     """
 
     def __init__(self) -> None:
-        self._totals: list[Tensor] = []
-        self._losses: defaultdict[str, list[Tensor]] = defaultdict(list)
-        self._metrics: defaultdict[str, list[Tensor]] = defaultdict(list)
-        self._flushed: dict[str, float] = {}
+        self.flushed: list[WindowMeans] = []
+        self.flush_count = 0
+        self._windows: list[tuple[Series, Series]] = []
+        self._begin_window()
 
     def put(self, losses: Mapping[str, Tensor], metrics: Mapping[str, Tensor], *, total: Tensor) -> None:
         """Add the losses of one forward pass, further scalars of it, and the sum of the losses.
@@ -29,7 +53,7 @@ class EventStorage:
         All are scalar tensors; their graphs are not kept. A single loss is its own sum.
         """
         if len(losses) > 1:
-            self._totals.append(total.detach())
+            self._losses["total_loss"].append(total.detach())
             for name, value in losses.items():
                 self._losses[name].append(value.detach())
         else:
@@ -38,32 +62,39 @@ class EventStorage:
         for name, value in metrics.items():
             self._metrics[name].append(value.detach())
 
-    def latest_losses(self) -> dict[str, float]:
-        """Return each loss of the last forward pass, or of the last window when a new one has just begun."""
-        return {name: float(values[-1]) for name, values in self._losses.items()} or self._flushed
+    def end_window(self) -> None:
+        """Let the present window end and a new one begin."""
+        self._windows.append((self._losses, self._metrics))
+        self._begin_window()
 
     def mean_total(self) -> float:
-        """Return the mean of the total losses since the last flush on this rank; right after a flush, what it gave.
+        """Return the mean, on this rank, of the total losses of the window that is open; 0 where it has none.
 
         It is NaN or infinite when one of them is. Waits for the device.
         """
-        totals = self._totals or next(iter(self._losses.values()), [])
-        return _means([totals])[0] if totals else next(iter(self._flushed.values()), 0.0)
+        totals = next(iter(self._losses.values()), [])
+        return _means([totals])[0] if totals else 0.0
 
-    def flush(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Return the means of losses and metrics since the last flush over all ranks, and begin a new window.
+    def flush(self, seconds: float) -> tuple[list[WindowMeans], float]:
+        """Return the means of the windows that ended since the last flush, and the mean of ``seconds`` over the ranks.
 
-        With more than one loss the first entry is their sum, ``total_loss``. Every rank must call this together.
+        Every rank must call this together.
         """
-        series = {**({"total_loss": self._totals} if self._totals else {}), **self._losses}
-        numbers = _mean_over_ranks(_means([*series.values(), *self._metrics.values()]))
-        losses = dict(zip(series, numbers, strict=False))
-        metrics = dict(zip(self._metrics, numbers[len(series) :], strict=True))
-        self._losses.clear()
-        self._metrics.clear()
-        self._totals = []
-        self._flushed = losses
-        return losses, metrics
+        series = [values for losses, metrics in self._windows for values in (*losses.values(), *metrics.values())]
+        *means, mean_seconds = _mean_over_ranks([*_means(series), seconds])
+        numbers = iter(means)
+        self.flushed = [WindowMeans(_take(losses, numbers), _take(metrics, numbers)) for losses, metrics in self._windows]
+        self.flush_count += 1
+        self._windows = []
+        return self.flushed, mean_seconds
+
+    def _begin_window(self) -> None:
+        self._losses: Series = defaultdict(list)
+        self._metrics: Series = defaultdict(list)
+
+
+def _take(series: Series, numbers: Iterator[float]) -> dict[str, float]:
+    return {name: next(numbers) for name in series}
 
 
 def _means(series: list[list[Tensor]]) -> list[float]:
@@ -79,7 +110,7 @@ def _means(series: list[list[Tensor]]) -> list[float]:
 
 
 def _mean_over_ranks(values: list[float]) -> list[float]:
-    if world_size() == 1 or not values:
+    if world_size() == 1:
         return values
     means: list[float] = all_reduce_mean(torch.tensor(values, dtype=torch.float64)).tolist()
     return means

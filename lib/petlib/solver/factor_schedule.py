@@ -1,5 +1,6 @@
 """Learning rates that follow one factor of the iteration."""
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -25,13 +26,16 @@ class FactorSchedule(LambdaLR):
         self._step_count += 1
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         factor = self._factor(self.last_epoch)
-        self._last_lr = [base * factor for base in self.base_lrs]
-        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
-            group["lr"] = rate
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Return the rates of the groups."""
+        return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, object]:
         """Return what a checkpoint keeps: the iteration and the rates; the factor follows from the config."""
-        return {"last_epoch": self.last_epoch, "base_lrs": self.base_lrs, "_last_lr": self._last_lr, "_step_count": self._step_count}
+        return {"last_epoch": self.last_epoch, "base_lrs": self.base_lrs, "_step_count": self._step_count}
 
     def load_state_dict(self, state_dict: dict[str, object]) -> None:
         """Take over what :meth:`state_dict` gave."""

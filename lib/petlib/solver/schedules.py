@@ -60,40 +60,40 @@ def learning_rate_factor(schedule: Schedule, warm_up: WarmUp, *, max_iter: int) 
 
     It holds from iteration 0 to ``max_iter`` (where the decay is complete) and stays there afterwards.
     """
-    decay = _decay(schedule)
-    rise = _rise(warm_up)
-    start, length = warm_up.iterations, max(max_iter - warm_up.iterations, 1)
-    milestones, gamma = list(schedule.milestones), schedule.gamma
-
-    def stepped(iteration: int) -> float:
-        return rise(iteration) * gamma ** bisect.bisect_right(milestones, iteration)
-
-    def decayed(iteration: int) -> float:
-        return rise(iteration) if iteration < start else decay(min((iteration - start) / length, 1.0))
-
-    return stepped if schedule.name == "step" else decayed
+    start = warm_up.iterations
+    rise, decay = _rise(warm_up), _decay(schedule, start=start, length=max(max_iter - start, 1))
+    if start == 0:
+        return decay
+    if schedule.name == "step":
+        return lambda iteration: rise(iteration) * decay(iteration) if iteration < start else decay(iteration)
+    return lambda iteration: rise(iteration) if iteration < start else decay(iteration)
 
 
-def _decay(schedule: Schedule) -> Callable[[float], float]:
-    """Return the factor as a function of the share that is done."""
+def _decay(schedule: Schedule, *, start: int, length: int) -> Factor:
+    """Return the factor after warm-up, which is over at iteration ``start``; the decay takes ``length`` iterations.
+
+    Each is one function without further calls: it runs in every iteration.
+    """
     minimum, power, gamma = schedule.minimum, schedule.power, schedule.gamma
-    decays: dict[str, Callable[[float], float]] = {
-        "step": lambda _: 1.0,
-        "cosine": lambda done: minimum + (1 - minimum) * (1 + math.cos(math.pi * done)) / 2,
-        "poly": lambda done: minimum + (1 - minimum) * (1 - done) ** power,
-        "linear": lambda done: minimum + (1 - minimum) * (1 - done),
-        "exponential": lambda done: gamma**done,
+    span, end, milestones = 1.0 - minimum, start + length, list(schedule.milestones)
+    # the share that is done is (iteration - start) / length, and 1 from the end on
+    decays: dict[str, Factor] = {
+        "step": lambda iteration: gamma ** bisect.bisect_right(milestones, iteration),
+        "cosine": lambda i: minimum + span * (1.0 + math.cos(math.pi * (i - start) / length)) / 2 if i < end else minimum,
+        "poly": lambda i: minimum + span * (1.0 - (i - start) / length) ** power if i < end else minimum,
+        "linear": lambda i: minimum + span * (1.0 - (i - start) / length) if i < end else minimum,
+        "exponential": lambda i: gamma ** ((i - start) / length) if i < end else gamma,
         "constant": lambda _: 1.0,
     }
     return decays[schedule.name]
 
 
 def _rise(warm_up: WarmUp) -> Factor:
-    """Return the factor of the warm-up as a function of the iteration; 1 afterwards."""
+    """Return the factor of the warm-up, for iterations before its end."""
     factor, length = warm_up.factor, warm_up.iterations
     if warm_up.method == "linear":
-        return lambda iteration: factor + (1 - factor) * iteration / length if iteration < length else 1.0
+        return lambda iteration: factor + (1 - factor) * iteration / length
     if warm_up.method == "exponential":
         assert factor > 0 or length == 0, "an exponential warm-up cannot start at 0"
-        return lambda iteration: factor ** (1 - iteration / length) if iteration < length else 1.0
-    return lambda iteration: factor if iteration < length else 1.0
+        return lambda iteration: factor ** (1 - iteration / length)
+    return lambda _: factor

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.state import TrainState
 from petlib.engine.step import DefaultStep
+from petlib.events.storage import WindowMeans
 from petlib.solver.clipping import GradientClipper
 from petlib.solver.precision import MixedPrecision
 
@@ -50,6 +51,11 @@ def make_step(**changes: Any) -> DefaultStep:
     return DefaultStep(**{**values, **changes})
 
 
+def means_of(state: TrainState) -> WindowMeans:
+    state.storage.end_window()
+    return state.storage.flush(0.0)[0][0]
+
+
 def rows(count: int, seed: int = 1) -> Tensor:
     return torch.randn(count, 4, generator=torch.Generator().manual_seed(seed))
 
@@ -70,7 +76,7 @@ def test_an_iteration_is_one_step_of_gradient_descent() -> None:
     expected = reference.layer.weight - 0.5 * reference.layer.weight.grad
     torch.testing.assert_close(state.model.layer.weight, expected)
     assert calls == ["after_backward"]
-    losses, metrics = state.storage.flush()
+    losses, metrics = means_of(state)
     assert list(losses) == ["total_loss", "loss_square", "loss_mean"]
     assert losses["total_loss"] == pytest.approx(losses["loss_square"] + losses["loss_mean"])
     assert metrics == {"rows": 8.0}
@@ -82,7 +88,7 @@ def test_accumulation_equals_one_large_batch() -> None:
     parts, calls = run(make_step(accumulation=3), [x[:4], x[4:8], x[8:]])
     torch.testing.assert_close(parts.model.layer.weight, whole.model.layer.weight)
     assert calls == ["after_backward"]
-    assert parts.storage.flush()[0]["total_loss"] == pytest.approx(whole.storage.flush()[0]["total_loss"], rel=1e-6)
+    assert means_of(parts).total == pytest.approx(means_of(whole).total, rel=1e-6)
 
 
 def test_gradients_are_clipped_before_the_update() -> None:
@@ -126,4 +132,4 @@ def test_a_model_that_returns_no_losses_is_told_what_is_expected(outputs: Any, m
 
 def test_training_metrics_can_be_left_out() -> None:
     state, _ = run(make_step(metrics=False), [rows(8)])
-    assert state.storage.flush()[1] == {}
+    assert means_of(state).metrics == {}

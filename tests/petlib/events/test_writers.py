@@ -8,7 +8,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from petlib.events.records import EvaluationRecord, TrainingRecord
 from petlib.events.writers.console import ConsoleWriter
 from petlib.events.writers.json_lines import JsonLinesWriter
-from petlib.events.writers.progress import ProgressWriter
 from petlib.events.writers.tensorboard import TensorBoardWriter
 
 
@@ -71,10 +70,14 @@ def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
     assert events.Scalars("eval/cls/acc1")[0].step == 20
 
 
-def test_the_progress_line_follows_the_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    writer = ProgressWriter(max_iter=100, start_iteration=40)
-    writer.write_training(record(60))
-    writer.tick(60)
-    writer.close()
-    assert "40/100" in capsys.readouterr().out
+def test_a_resumed_run_purges_what_is_repeated(tmp_path: Path) -> None:
+    first = TensorBoardWriter(folder=tmp_path, start_iteration=0)
+    for iteration in (20, 40, 60):
+        first.write_training(record(iteration))
+    first.close()
+    second = TensorBoardWriter(folder=tmp_path, start_iteration=40)
+    second.write_training(record(60))
+    second.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [scalar.step for scalar in events.Scalars("train/loss")] == [20, 40, 60]

@@ -37,12 +37,13 @@ class CheckpointHook(Hook):
 
     def after_step(self, state: TrainState) -> None:
         """Save when it is time; at the end of an epoch that waits for what the hooks do after it."""
-        if not state.at_epoch_end:
-            self._save_when_due(state)
+        if not state.at_epoch_end and self._is_due(state):
+            self._save(state)
 
     def after_epoch(self, state: TrainState) -> None:
         """Save when it is time."""
-        self._save_when_due(state)
+        if self._is_due(state):
+            self._save(state)
 
     def after_train(self, state: TrainState) -> None:
         """Wait until the last checkpoint is on the disk."""
@@ -57,15 +58,15 @@ class CheckpointHook(Hook):
         except CheckpointError as error:
             logger.error("%s", error)
 
-    def _save_when_due(self, state: TrainState) -> None:
-        ends = state.iteration == state.max_iter or bool(state.stop_reason)
-        if ends or due(state.iteration, every=self._every) or self._is_best(state):
-            self._save(state)
-
     def _save(self, state: TrainState) -> None:
         components = snapshot_of(state, config=self._config)
-        state.checkpointer.save(components, iteration=state.iteration, best=self._is_best(state))
+        state.checkpointer.save(components, iteration=state.iteration, best=self._is_best(state.iteration))
         self._saved_at = state.iteration
 
-    def _is_best(self, state: TrainState) -> bool:
-        return self._evaluation is not None and self._evaluation.improved_at == state.iteration
+    def _is_due(self, state: TrainState) -> bool:
+        iteration = state.iteration
+        ends = iteration == state.max_iter or state.stop_reason != ""
+        return ends or due(iteration, every=self._every) or self._is_best(iteration)
+
+    def _is_best(self, iteration: int) -> bool:
+        return self._evaluation is not None and self._evaluation.improved_at == iteration

@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -11,42 +12,62 @@ from petlib.engine.state import TrainState
 from petlib.events.records import TrainingRecord, Writer
 
 MEBIBYTE = 2**20
+SECONDS_BETWEEN_WRITES = 0.5
+MOST_WINDOWS = 200
 
 
 class MetricWriterHook(Hook):
-    """Hands the means of a window of iterations to the writers.
+    """Hands the means of windows of iterations to the writers.
+
+    Windows that are shorter than half a second are written several at a time: nobody reads faster, and fetching values,
+    printing and writing files costs a fast loop more than the iterations between.
 
     Args:
         make_writers: gives the writers of this rank for a run that begins after the given iteration; ranks other than 0
             have none, but take part in the means.
         every: iterations of a window.
+        write_at: further intervals in iterations at which all windows that have ended are written: those of evaluations
+            and checkpoints, so that nothing that a checkpoint has seen is missing after a restart.
         timer: measures the iterations.
     """
 
     order = 40
     key = "metric_writer"
 
-    def __init__(self, *, make_writers: Callable[[int], list[Writer]], every: int, timer: TimerHook) -> None:
+    def __init__(
+        self, *, make_writers: Callable[[int], list[Writer]], every: int, write_at: tuple[int, ...] = (), timer: TimerHook
+    ) -> None:
         self._make_writers = make_writers
         self._every = every
+        self._write_at = tuple(interval for interval in write_at if interval > 0)
         self._timer = timer
-        self._written_at = 0
+        self._records: list[TrainingRecord] = []
+        self._window_ended_at = 0
+        self._windows_per_write = 1
 
     def before_train(self, state: TrainState) -> None:
         """Open the writers and begin the first window."""
         state.writers = self._make_writers(state.iteration)
-        self._written_at = state.iteration
+        self._window_ended_at = state.iteration
 
     def after_step(self, state: TrainState) -> None:
-        """Write when a window is full or the run is at its end."""
-        if due(state.iteration, every=self._every) or state.iteration == state.max_iter:
-            self._write(state)
-        for writer in state.writers:
-            writer.tick(state.iteration)
+        """End a window when it is full, and write when enough of them are or something follows that needs it."""
+        iteration = state.iteration
+        if due(iteration, every=self._every) or iteration == state.max_iter:
+            self._end_window(state)
+            if len(self._records) >= self._windows_per_write or iteration == state.max_iter:
+                self._write(state)
+        if self._records:
+            for interval in self._write_at:
+                if iteration % interval == 0:
+                    self._write(state)
+                    break
 
     def after_train(self, state: TrainState) -> None:
         """Write what is left of a run that was stopped, and close the writers."""
-        if self._written_at != state.iteration:
+        if self._window_ended_at != state.iteration:
+            self._end_window(state)
+        if self._records:
             self._write(state)
         _close(state)
 
@@ -54,28 +75,33 @@ class MetricWriterHook(Hook):
         """Close the writers."""
         _close(state)
 
-    def _write(self, state: TrainState) -> None:
-        self._written_at = state.iteration
-        losses, metrics = state.storage.flush()
-        # read after the flush, which waits for the device
+    def _end_window(self, state: TrainState) -> None:
+        state.storage.end_window()
         iter_time, data_time, eta = self._timer.window(state)
-        if not state.writers:
-            return
-        record = TrainingRecord(
-            iteration=state.iteration,
-            max_iter=state.max_iter,
-            epoch=(state.iteration - 1) // state.iterations_per_epoch + 1,
-            total_epochs=state.total_epochs,
-            lr=_learning_rate(state),
-            eta_seconds=eta,
-            memory_mb=_peak_memory_mb(),
-            iter_time=iter_time,
-            data_time=data_time,
-            losses=losses,
-            metrics=metrics,
+        self._window_ended_at = state.iteration
+        self._records.append(
+            TrainingRecord(
+                iteration=state.iteration,
+                max_iter=state.max_iter,
+                epoch=(state.iteration - 1) // state.iterations_per_epoch + 1,
+                total_epochs=state.total_epochs,
+                lr=_learning_rate(state),
+                eta_seconds=eta,
+                memory_mb=_peak_memory_mb(),
+                iter_time=iter_time,
+                data_time=data_time,
+            )
         )
-        for writer in state.writers:
-            writer.write_training(record)
+
+    def _write(self, state: TrainState) -> None:
+        all_means, seconds = state.storage.flush(self._records[-1].iter_time)
+        # the ranks have agreed on the time, so they agree on when to write next
+        window_seconds = max(seconds * self._every, 1e-6)
+        self._windows_per_write = min(max(round(SECONDS_BETWEEN_WRITES / window_seconds), 1), MOST_WINDOWS)
+        for record, means in zip(self._records, all_means, strict=True):
+            for writer in state.writers:
+                writer.write_training(replace(record, losses=means.losses, metrics=means.metrics))
+        self._records = []
 
 
 def _close(state: TrainState) -> None:

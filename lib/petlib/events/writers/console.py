@@ -36,8 +36,5 @@ class ConsoleWriter:
         values = "-".join(f"[{name}: {value:.4f}]" for name, value in record.metrics.items())
         logger.info("|-[%s]-[iter: %d]-[evaluation]-%s", self.name, record.iteration, values)
 
-    def tick(self, iteration: int) -> None:
-        """Nothing between two windows."""
-
     def close(self) -> None:
         """Nothing is held back."""

@@ -43,9 +43,6 @@ class JsonLinesWriter:
         """Append the metrics of an evaluation."""
         self._append({"iteration": record.iteration, **record.metrics})
 
-    def tick(self, iteration: int) -> None:
-        """Nothing between two windows."""
-
     def close(self) -> None:
         """Close the file."""
         self._file.close()

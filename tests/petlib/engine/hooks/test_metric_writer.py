@@ -1,6 +1,8 @@
+import time
 from typing import Any
 
 import pytest
+import torch
 
 from petlib.engine.hooks.metric_writer import MetricWriterHook
 from petlib.engine.hooks.timer import TimerHook
@@ -10,7 +12,6 @@ from petlib.engine.loop import train
 class RecordingWriter:
     def __init__(self) -> None:
         self.records: list[Any] = []
-        self.ticks: list[int] = []
         self.closed = 0
 
     def write_training(self, record: Any) -> None:
@@ -19,16 +20,13 @@ class RecordingWriter:
     def write_evaluation(self, record: Any) -> None:
         raise AssertionError("nothing is evaluated here")
 
-    def tick(self, iteration: int) -> None:
-        self.ticks.append(iteration)
-
     def close(self) -> None:
         self.closed += 1
 
 
-def run(state: Any, loader: Any, step: Any, *more: Any) -> RecordingWriter:
+def run(state: Any, loader: Any, step: Any, **options: Any) -> RecordingWriter:
     writer, timer = RecordingWriter(), TimerHook()
-    train(state, loader, step, [MetricWriterHook(make_writers=lambda start: [writer], every=3, timer=timer), timer, *more])
+    train(state, loader, step, [MetricWriterHook(make_writers=lambda start: [writer], every=3, timer=timer, **options), timer])
     return writer
 
 
@@ -36,7 +34,6 @@ def test_windows_end_at_every_third_iteration_and_at_the_end(make_state: Any, lo
     writer = run(make_state(max_iter=7), loader, step)
     assert [record.iteration for record in writer.records] == [3, 6, 7]
     assert [record.epoch for record in writer.records] == [1, 2, 2]
-    assert writer.ticks == list(range(1, 8))
     assert writer.closed == 1
     first = writer.records[0]
     assert first.lr == 0.1
@@ -45,15 +42,14 @@ def test_windows_end_at_every_third_iteration_and_at_the_end(make_state: Any, lo
     assert first.iter_time > 0
 
 
-def test_the_losses_are_the_means_of_the_window(make_state: Any, loader: Any, step: Any) -> None:
-    seen: list[float] = []
+def test_the_losses_are_the_means_of_the_window(make_state: Any, loader: Any) -> None:
+    def numbered_step(state: Any, data: Any, after_backward: Any) -> None:
+        loss = torch.tensor(float(state.iteration))
+        state.storage.put({"loss": loss}, {"acc1": loss / 10}, total=loss)
 
-    def watching_step(state: Any, data: Any, after_backward: Any) -> None:
-        step(state, data, after_backward)
-        seen.append(state.storage.latest_losses()["loss"])
-
-    writer = run(make_state(max_iter=6), loader, watching_step)
-    assert [record.losses["loss"] for record in writer.records] == pytest.approx([sum(seen[:3]) / 3, sum(seen[3:]) / 3])
+    writer = run(make_state(max_iter=6), loader, numbered_step)
+    assert [record.losses for record in writer.records] == [{"loss": 1.0}, {"loss": 4.0}]
+    assert [record.metrics["acc1"] for record in writer.records] == pytest.approx([0.1, 0.4])
 
 
 def test_writers_are_closed_when_the_run_fails(make_state: Any, loader: Any) -> None:
@@ -69,3 +65,29 @@ def test_writers_are_closed_when_the_run_fails(make_state: Any, loader: Any) -> 
             [MetricWriterHook(make_writers=lambda start: [writer], every=3, timer=timer), timer],
         )
     assert writer.closed == 1
+
+
+def test_short_windows_are_written_together_but_none_is_lost_before_a_checkpoint(make_state: Any, loader: Any, step: Any) -> None:
+    written: dict[int, list[int]] = {}
+
+    def watching_step(state: Any, data: Any, after_backward: Any) -> None:
+        written[state.iteration] = [record.iteration for record in state.writers[0].records]
+        step(state, data, after_backward)
+
+    writer = run(make_state(max_iter=30), loader, watching_step, write_at=(0, 20))
+    assert written[3] == [3]
+    assert written[19] == [3], "windows of a few microseconds wait for others"
+    assert written[20] == [3, 6, 9, 12, 15, 18]
+    assert [record.iteration for record in writer.records] == list(range(3, 31, 3))
+
+
+def test_long_windows_are_written_at_once(make_state: Any, loader: Any, step: Any) -> None:
+    written: dict[int, int] = {}
+
+    def slow_step(state: Any, data: Any, after_backward: Any) -> None:
+        written[state.iteration] = len(state.writers[0].records)
+        time.sleep(0.15)
+        step(state, data, after_backward)
+
+    run(make_state(max_iter=8), loader, slow_step)
+    assert (written[3], written[6]) == (1, 2)

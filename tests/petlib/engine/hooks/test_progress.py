@@ -1,0 +1,27 @@
+import re
+import time
+from typing import Any
+
+import pytest
+
+from petlib.engine.hooks.metric_writer import MetricWriterHook
+from petlib.engine.hooks.progress import ProgressHook
+from petlib.engine.hooks.timer import TimerHook
+from petlib.engine.loop import train
+
+
+def test_the_line_follows_the_run(
+    make_state: Any, loader: Any, step: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def slow_step(state: Any, data: Any, after_backward: Any) -> None:
+        time.sleep(0.06)
+        step(state, data, after_backward)
+
+    timer = TimerHook()
+    writer = MetricWriterHook(make_writers=lambda start: [], every=2, timer=timer)
+    train(make_state(max_iter=10), loader, slow_step, [timer, writer, ProgressHook()])
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().out)
+    assert re.search(r"training .* [4-9]/10 1\d\.\d it/s loss \d+\.\d{4}", shown), shown
