@@ -10,7 +10,7 @@ from petlib.launch import run_script
 
 def test(cfg: CfgNode) -> None:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` on ``TEST.DATASETS``; results go to ``MISC.CKPT/test``."""
-    with engine.open_run(cfg) as device:
+    with engine.open_run(cfg, record="test/config.yaml") as device:
         model = vision.GeneralizedCNN(cfg)
         models.load_test_weights(model, cfg)
         model = engine.prepare_model(model, cfg, device)

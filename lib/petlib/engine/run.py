@@ -15,15 +15,18 @@ from petlib.dist.process_group import destroy_process_group, init_process_group,
 from petlib.engine.seed import seed_everything
 from petlib.files import write_text_atomically
 from petlib.registry import import_user_modules
+from petlib.solver.build import build_rules
+from petlib.solver.parameter_groups import freeze_parameters
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_run(cfg: CfgNode) -> Iterator[torch.device]:
+def open_run(cfg: CfgNode, *, record: str = "config.yaml") -> Iterator[torch.device]:
     """Prepare this process for a run and give the device to compute on; leave the process group at the end.
 
-    Weights are drawn from ``MISC.SEED``, alike on every rank. The merged config is written into the output folder.
+    Weights are drawn from ``MISC.SEED``, alike on every rank. The merged config is written to ``record`` in the output
+    folder; a test has a name of its own for it, so that the training's record stays.
     """
     device = choose_device(cfg.MISC.DEVICE)
     init_process_group(device, timeout_seconds=cfg.MISC.DIST_TIMEOUT)
@@ -32,7 +35,7 @@ def open_run(cfg: CfgNode) -> Iterator[torch.device]:
         import_user_modules(cfg.MISC.IMPORTS)
         seed_everything(cfg.MISC.SEED)
         if is_main_process():
-            write_text_atomically(Path(cfg.MISC.CKPT) / "config.yaml", cfg.dump())
+            write_text_atomically(Path(cfg.MISC.CKPT) / record, cfg.dump())
             logger.info("%d process%s on %s, torch %s", world_size(), "" if world_size() == 1 else "es", device.type, torch.__version__)
         yield device
     finally:
@@ -40,9 +43,16 @@ def open_run(cfg: CfgNode) -> Iterator[torch.device]:
 
 
 def prepare_model(model: nn.Module, cfg: CfgNode, device: torch.device) -> nn.Module:
-    """Move the model to the device, in the memory order and compiled as the config wants it."""
+    """Move the model to the device, frozen, in the memory order and compiled as the config wants it.
+
+    Call it before the model is wrapped for several processes.
+
+    Raises:
+        ConfigError: a rule of ``SOLVER.OPTIMIZER.RULES`` is wrong or matches no parameter.
+    """
     memory_format = torch.channels_last if cfg.MISC.CHANNELS_LAST else torch.preserve_format
     model = model.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
+    freeze_parameters(model, build_rules(cfg))
     if cfg.MISC.COMPILE == "always" or (cfg.MISC.COMPILE == "cuda" and device.type == "cuda"):
         model.compile()
     return model

@@ -15,11 +15,18 @@ from petlib.solver.schedules import Schedule, WarmUp, learning_rate_factor
 logger = logging.getLogger(__name__)
 
 
+def build_rules(cfg: CfgNode) -> list[ParameterRule]:
+    """Return the rules of ``SOLVER.OPTIMIZER.RULES``.
+
+    Raises:
+        ConfigError: a rule has unknown keys or wrong values.
+    """
+    rules = cfg.SOLVER.OPTIMIZER.RULES
+    return [ParameterRule.parse(rule, f"SOLVER.OPTIMIZER.RULES[{number}]") for number, rule in enumerate(rules)]
+
+
 def build_optimizer(model: nn.Module, cfg: CfgNode) -> Optimizer:
     """Return the optimizer of ``SOLVER.OPTIMIZER`` for a model that is on its device.
-
-    Rules with ``freeze`` set ``requires_grad`` of their parameters to False, so the model is to be wrapped for several
-    processes afterwards (fsdp, which replaces the parameters, before).
 
     Raises:
         ConfigError: a rule or an argument does not fit the model or the optimizer.
@@ -27,7 +34,7 @@ def build_optimizer(model: nn.Module, cfg: CfgNode) -> Optimizer:
     options = cfg.SOLVER.OPTIMIZER
     if len(options.BETAS) != 2:
         raise ConfigError(f"SOLVER.OPTIMIZER.BETAS: {options.BETAS} given, two numbers expected")
-    rules = [ParameterRule.parse(rule, f"SOLVER.OPTIMIZER.RULES[{number}]") for number, rule in enumerate(options.RULES)]
+    rules = build_rules(cfg)
     groups = group_parameters(
         model,
         base_lr=options.BASE_LR,

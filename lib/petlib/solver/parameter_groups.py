@@ -82,6 +82,21 @@ class _NamedParameter:
         return "bias" in self.names[0].rpartition(".")[2] and (self.parameter.dim() <= 1 or self.is_norm)
 
 
+def freeze_parameters(model: nn.Module, rules: Sequence[ParameterRule]) -> None:
+    """Set ``requires_grad`` of the parameters whose rule says ``freeze`` to False.
+
+    Call it before the model is wrapped for several processes: DistributedDataParallel and FSDP2 fix at their start which
+    parameters have gradients.
+
+    Raises:
+        ConfigError: a rule matches no parameter, or only such as an earlier rule has taken.
+    """
+    parameters = list(_named_parameters(model))
+    for item, rule in zip(parameters, _match_rules(parameters, rules), strict=True):
+        if rule is not None and rule.freeze:
+            item.parameter.requires_grad_(False)
+
+
 def group_parameters(
     model: nn.Module,
     *,
@@ -99,8 +114,7 @@ def group_parameters(
     has several names counts once and a rule may match any of them. Parameters that need no gradient are left out.
 
     Args:
-        model: the network, before it is wrapped for several processes. Rules with ``freeze`` change it: they set
-            ``requires_grad`` of their parameters to False.
+        model: the network without wrappers, after :func:`freeze_parameters`.
         base_lr: learning rate of a group without a factor.
         weight_decay, weight_decay_norm, weight_decay_bias: see above.
         rules: exceptions by name.
@@ -119,9 +133,7 @@ def group_parameters(
     deepest = max(depths.values(), default=0)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for item, rule in zip(parameters, chosen, strict=True):
-        if rule is not None and rule.freeze:
-            item.parameter.requires_grad_(False)
-        if not item.parameter.requires_grad:
+        if not item.parameter.requires_grad or (rule is not None and rule.freeze):
             continue
         usual = weight_decay_bias if item.is_bias else weight_decay_norm if item.is_norm else weight_decay
         decay = usual if rule is None or rule.weight_decay is None else rule.weight_decay
@@ -129,7 +141,7 @@ def group_parameters(
         groups.setdefault((base_lr * factor, decay), []).append(item.parameter)
     if not groups:
         raise ConfigError("SOLVER.OPTIMIZER.RULES: nothing is left to train: every parameter of the model is frozen")
-    frozen = sum(not item.parameter.requires_grad for item in parameters)
+    frozen = len(parameters) - sum(map(len, groups.values()))
     logger.info("parameter groups: %s", _describe(groups, frozen))
     # Stable, so that the order stays that of the model; the rate that is printed is that of the first group
     ordered = sorted(groups.items(), key=lambda group: group[0][0] != base_lr)

@@ -57,8 +57,9 @@ def test_keys_become_the_arguments_that_the_optimizer_takes():
 def test_rules_and_layer_decay_of_the_config_are_used():
     cfg = make_cfg(BASE_LR=1.0, RULES=[{"pattern": r"^0\.", "freeze": True}, {"pattern": r"^3\.", "lr_mult": 0.1}], LAYER_DECAY=0.5)
     model = make_model()
-    rates = [group["lr"] for group in build_optimizer(model, cfg).param_groups]
-    assert not model[0].weight.requires_grad
+    optimizer = build_optimizer(model, cfg)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    assert not any(parameter is model[0].weight for group in optimizer.param_groups for parameter in group["params"])
     # all layers are numbered: there is none behind the last block, and none after the third layer is deeper
     assert sorted(set(rates)) == pytest.approx([0.1, 0.5])
 

@@ -1,0 +1,109 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from petlib import dist, engine, solver
+from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, load_cfg
+
+TASK = SimpleNamespace(get_base_cfg=lambda: CfgNode(PETLIB_SCHEMA), infer_cfg=lambda cfg: None)
+
+
+def make_cfg(folder: Path, *overrides: str) -> CfgNode:
+    path = folder / "x.yaml"
+    path.write_text("SOLVER: {SCHEDULER: {TOTAL_ITERS: 3}}\n")
+    return load_cfg(TASK, path, [f"MISC.CKPT={folder}/run", "MISC.DEVICE=cpu", *overrides])
+
+
+def test_weights_follow_from_the_seed(tmp_path: Path) -> None:
+    drawn = []
+    for seed in ("5", "5", "6"):
+        with engine.open_run(make_cfg(tmp_path, f"MISC.SEED={seed}")) as device:
+            drawn.append(torch.rand(3))
+            assert device == torch.device("cpu")
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_the_record_of_the_config_gives_the_same_run(tmp_path: Path) -> None:
+    cfg = make_cfg(tmp_path, "MISC.SEED=5")
+    with engine.open_run(cfg):
+        pass
+    assert load_cfg(TASK, tmp_path / "run" / "config.yaml").to_dict() == cfg.to_dict()
+
+
+def test_a_test_leaves_the_record_of_the_training_alone(tmp_path: Path) -> None:
+    with engine.open_run(make_cfg(tmp_path, "MISC.SEED=5")):
+        pass
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    with engine.open_run(make_cfg(tmp_path, "MISC.SEED=6"), record="test/config.yaml"):
+        pass
+    assert (tmp_path / "run" / "config.yaml").read_text() == before
+    assert "SEED: 6" in (tmp_path / "run" / "test" / "config.yaml").read_text()
+
+
+def test_user_modules_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_module_of_the_run.py").write_text("raise RuntimeError('it was imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RuntimeError, match="it was imported"), engine.open_run(make_cfg(tmp_path, "MISC.IMPORTS=[my_module_of_the_run]")):
+        pass
+
+
+def test_a_model_is_frozen_and_ordered_before_it_is_wrapped(tmp_path: Path) -> None:
+    cfg = make_cfg(tmp_path, "MISC.CHANNELS_LAST=True", "SOLVER.OPTIMIZER.RULES=[{pattern: '^0', freeze: true}]")
+    model = engine.prepare_model(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)), cfg, torch.device("cpu"))
+    assert [parameter.requires_grad for parameter in model.parameters()] == [False, False, True, True]
+    assert model[1].weight.is_contiguous(memory_format=torch.channels_last)  # type: ignore[index,union-attr,operator]
+
+
+def test_the_moving_average_is_refused_for_sharded_models(tmp_path: Path) -> None:
+    cfg = make_cfg(tmp_path, "SOLVER.EMA.ENABLED=True", "TRAIN.PARALLEL=fsdp")
+    model = nn.Linear(1, 1)
+    state = engine.TrainState(
+        model=model,
+        optimizers={"main": torch.optim.SGD(model.parameters())},
+        schedulers={},
+        max_iter=3,
+        iterations_per_epoch=3,
+        checkpointer=engine.build_checkpointer(cfg),
+    )
+    with pytest.raises(ConfigError, match="SOLVER.EMA.ENABLED: the moving average is not kept for sharded models"):
+        engine.build_train_hooks(cfg, state)
+
+
+def test_the_length_is_counted_in_epochs_or_iterations(tmp_path: Path) -> None:
+    assert engine.run_length(make_cfg(tmp_path), 390) == 3
+    epochs = make_cfg(tmp_path, "SOLVER.SCHEDULER.TOTAL_ITERS=0", "SOLVER.SCHEDULER.TOTAL_EPOCHS=164")
+    assert engine.run_length(epochs, 390) == 63960
+
+
+class Classifier(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(4, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, batch: dict[str, Any]) -> Any:
+        logits = self.head(self.body(batch["x"]))
+        return {"losses": {"loss": logits.square().mean()}, "metrics": {}}
+
+
+def train_frozen(folder: str) -> list[bool]:
+    cfg = make_cfg(Path(folder), "SOLVER.OPTIMIZER.RULES=[{pattern: '^body', freeze: true}]", "MISC.TENSORBOARD=False")
+    torch.manual_seed(0)
+    model = engine.prepare_model(Classifier(), cfg, torch.device("cpu"))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    wrapped = dist.parallelize(model, "ddp", device=torch.device("cpu"))
+    optimizer = solver.build_optimizer(dist.unwrap(wrapped), cfg)
+    for _ in range(3):
+        optimizer.zero_grad()
+        wrapped({"x": torch.ones(2, 4)})["losses"]["loss"].backward()
+        optimizer.step()
+    return [torch.equal(before[name], tensor) for name, tensor in model.state_dict().items()]
+
+
+def test_frozen_parameters_do_not_stop_two_processes(run_ranks: Any, tmp_path: Path) -> None:
+    assert run_ranks(train_frozen, 2, str(tmp_path)) == [[True, True, False, False]] * 2
