@@ -2,6 +2,7 @@ from .build import DATASETS as DATASETS
 from .build import build_dataset as build_dataset
 from .build import build_test_loader as build_test_loader
 from .build import build_train_loader as build_train_loader
+from .build import build_training_data as build_training_data
 from .check import check_samples as check_samples
 from .images import read_image as read_image
 from .transforms.build import TRANSFORMS as TRANSFORMS
@@ -13,6 +14,7 @@ __all__ = [
     "build_dataset",
     "build_test_loader",
     "build_train_loader",
+    "build_training_data",
     "build_transforms",
     "check_samples",
     "read_image",

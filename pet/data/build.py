@@ -7,6 +7,7 @@ import torch
 
 from pet.data.batch_transforms import MixupCutmix, NormalizeImages
 from pet.data.catalog import find_entry, resolve_path
+from pet.data.check import check_samples
 from pet.data.images import silence_opencv
 from pet.data.labelled import JoinedDataset, LabelledDataset, describe_difference
 from pet.data.source import Source
@@ -53,6 +54,18 @@ def build_dataset(cfg: CfgNode, names: Sequence[str]) -> LabelledDataset:
             raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(dataset.classes, source.classes)}")
         datasets.append(dataset)
     return datasets[0] if len(datasets) == 1 else JoinedDataset(names, datasets)
+
+
+def build_training_data(cfg: CfgNode, device: torch.device) -> TrainLoader:
+    """Return the batches of ``TRAIN.DATASETS``, after a first look at the samples.
+
+    Raises:
+        ConfigError: a name is unknown or a setting wrong.
+        DataError: the data are missing, wrong, or do not have the classes of the model.
+    """
+    dataset = build_dataset(cfg, cfg.TRAIN.DATASETS)
+    check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES)
+    return build_train_loader(cfg, dataset, device)
 
 
 def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.device) -> TrainLoader:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def load_pretrained(model: nn.Module, cfg: CfgNode) -> None:
-    """Load what ``TRAIN.WEIGHTS`` names into ``model`` and log which keys fit; nothing where it is empty.
+    """Load what ``TRAIN.WEIGHTS`` names into ``model`` and log which keys fit; nothing where it is empty or a run is continued.
 
     A layer whose shape differs, such as a classifier for another number of classes, stays random and is reported. Every
     process calls it.
@@ -33,6 +33,8 @@ def load_pretrained(model: nn.Module, cfg: CfgNode) -> None:
         ConfigError: weights of a library that the network does not come from.
     """
     source = cfg.TRAIN.WEIGHTS
+    if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).has_latest():
+        return
     if source in LIBRARIES:
         state = _fetch_once(cfg.MODEL.BACKBONE, library=source)
         with TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pet.visual.figure import make_figure, plain, save_figure
+from petlib.dist.process_group import is_main_process
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +17,12 @@ MOST_LINES = 10
 WIDE_SPAN = 100
 
 Series = dict[str, tuple[list[int], list[float]]]
+
+
+def draw_run(folder: str | Path) -> None:
+    """Draw the curves of a run into ``curves.png`` in its output folder; rank 0 does it."""
+    if is_main_process():
+        draw_curves(Path(folder) / "metrics.jsonl", Path(folder) / "curves.png")
 
 
 def draw_curves(metrics_jsonl: Path, path: Path) -> None:

@@ -1,6 +1,7 @@
 from .batch_stream import Batch as Batch
 from .batch_stream import BatchStream as BatchStream
 from .build import build_checkpointer as build_checkpointer
+from .build import build_state as build_state
 from .build import build_step as build_step
 from .build import build_train_hooks as build_train_hooks
 from .build import run_length as run_length
@@ -19,6 +20,7 @@ __all__ = [
     "Hook",
     "TrainState",
     "build_checkpointer",
+    "build_state",
     "build_step",
     "build_train_hooks",
     "open_run",

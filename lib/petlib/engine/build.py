@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config.node import CfgNode
@@ -29,6 +31,7 @@ from petlib.engine.weight_average import WeightAverage
 from petlib.errors import ConfigError
 from petlib.events.build import build_writers
 from petlib.events.records import Writer
+from petlib.solver.build import build_scheduler
 from petlib.solver.clipping import build_gradient_clipper
 from petlib.solver.precision import build_mixed_precision
 
@@ -50,6 +53,32 @@ def build_checkpointer(cfg: CfgNode) -> Checkpointer:
         keep=cfg.SOLVER.SNAPSHOT_KEEP,
         background=cfg.SOLVER.SNAPSHOT_BACKGROUND,
         sharded=cfg.TRAIN.PARALLEL == "fsdp",
+    )
+
+
+def build_state(cfg: CfgNode, *, model: nn.Module, optimizer: Optimizer, step: DefaultStep, iterations_per_epoch: int) -> TrainState:
+    """Return the state of a run that has one network and one optimizer, with its schedule and checkpointer.
+
+    Args:
+        cfg: the config.
+        model: the network as it is called in training.
+        optimizer: of its parameters.
+        step: the iteration, whose gradient scaler is part of the state.
+        iterations_per_epoch: of the training data.
+
+    Raises:
+        ConfigError: the schedule contradicts the length of the run.
+    """
+    max_iter = run_length(cfg, iterations_per_epoch)
+    return TrainState(
+        model=model,
+        optimizers={"main": optimizer},
+        schedulers={"main": build_scheduler(optimizer, cfg, max_iter=max_iter, iterations_per_epoch=iterations_per_epoch)},
+        max_iter=max_iter,
+        iterations_per_epoch=iterations_per_epoch,
+        total_epochs=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS,
+        checkpointer=build_checkpointer(cfg),
+        scaler=step.precision.scaler,
     )
 
 
