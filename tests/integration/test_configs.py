@@ -1,0 +1,164 @@
+"""Every config that comes with Pet can be run, and every setting does something."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+import pet.tasks.cls.config
+import pet.vision.config
+from pet.data import build_transforms
+from pet.data.catalog import find_entry
+from pet.models import build_classifier
+from petlib.config import CfgNode, load_cfg
+from petlib.data import ShuffledSampler, TrainBatches
+from petlib.solver import build_optimizer, build_scheduler
+from tests.integration.conftest import ROOT
+
+CFGS = ROOT / "cfgs"
+CONFIGS = sorted(str(path.relative_to(CFGS)) for path in CFGS.rglob("*.yaml"))
+TASKS = {"vision": pet.vision.config, "tasks": pet.tasks.cls.config}
+TRAINING_IMAGES = {"cifar10_train": 50_000, "imagenet_train": 1_281_167, "digits_train": 1_437}
+# what the comments of the configs say
+PARAMETERS = {
+    "vision/cifar/resnet20_cifar10.yaml": 0.27e6,
+    "vision/cifar/resnet110_cifar10.yaml": 1.7e6,
+    "vision/cifar/resnext29-8x64d_cifar10.yaml": 34.4e6,
+    "vision/imagenet/resnet50.yaml": 25.6e6,
+}
+
+
+def load(name: str) -> CfgNode:
+    # the data of a user are not here: their classes are given instead
+    overrides = ["DATA.CLASSES=[cat, dog]"] if name.startswith("tasks/cls") else []
+    return load_cfg(TASKS[Path(name).parts[0]], CFGS / name, overrides)
+
+
+def model_without_memory(cfg: CfgNode) -> nn.Module:
+    with torch.device("meta"):
+        return build_classifier(cfg.MODEL.BACKBONE, num_classes=cfg.MODEL.NUM_CLASSES, args=cfg.MODEL.BACKBONE_ARGS)
+
+
+def iterations_per_epoch(cfg: CfgNode) -> int:
+    sampler = ShuffledSampler(TRAINING_IMAGES[cfg.TRAIN.DATASETS[0]], seed=0)
+    return TrainBatches(sampler, batch_size=cfg.TRAIN.BATCH_SIZE, rank=0, world_size=1, accumulation=1, epochwise=True).iterations_per_epoch
+
+
+def test_there_are_configs_of_every_task() -> None:
+    assert {Path(name).parts[0] for name in CONFIGS} == set(TASKS)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_is_complete(name: str) -> None:
+    cfg = load(name)
+    assert str(Path("ckpts", name).with_suffix("")) == cfg.MISC.CKPT
+    for purpose in (cfg.TRAIN, cfg.TEST):
+        transforms, normalize = build_transforms(purpose.TRANSFORMS, default_size=purpose.RESIZE.SCALES[0])
+        assert normalize is not None, "images would go to the network as they are"
+        assert transforms is not None
+        assert all(find_entry(cfg, data).type for data in purpose.DATASETS)
+    assert cfg.TRAIN.DATASETS
+    assert cfg.TEST.DATASETS
+    model = model_without_memory(cfg)
+    if name in PARAMETERS:
+        assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(PARAMETERS[name], rel=0.02)
+    optimizer = build_optimizer(model, cfg)
+    assert type(optimizer).__name__ == cfg.SOLVER.OPTIMIZER.NAME
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name.startswith("vision/cifar")])
+def test_the_recipes_for_cifar_are_those_of_the_papers(name: str) -> None:
+    cfg = load(name)
+    epoch = iterations_per_epoch(cfg)
+    length = cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS * epoch
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=cfg.SOLVER.OPTIMIZER.BASE_LR)
+    build_scheduler(optimizer, cfg, max_iter=length, iterations_per_epoch=epoch)
+    steps = [step * epoch for step in cfg.SOLVER.SCHEDULER.STEPS]
+    if "resnext" in name:
+        assert (length, steps) == (300 * 390, [150 * 390, 225 * 390])
+    else:
+        assert length == 63_960
+        assert steps == pytest.approx([32_000, 48_000], abs=390)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01 if "resnet110" in name else 0.1)
+
+
+def test_the_page_of_all_keys_is_what_the_code_says() -> None:
+    command = [sys.executable, str(ROOT / "tools" / "docs" / "write_config_page.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_row_of_the_page_has_five_cells() -> None:
+    rows = [line for line in (ROOT / "docs" / "config.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    keys = [row.split("`")[1] for row in rows]
+    assert set(keys) == set(all_keys())
+    wrong = [row for row in rows if len(re.findall(r"(?<!\\)\|", row)) != 6]
+    assert not wrong, "\n".join(wrong)
+
+
+# every setting is read somewhere
+
+
+def all_keys() -> list[str]:
+    return sorted({key for task in TASKS.values() for key in defaults(task)})
+
+
+def defaults(task: ModuleType) -> dict[str, object]:
+    flat: dict[str, object] = task.get_base_cfg().flat()
+    return flat
+
+
+def read_paths(source: str) -> Iterator[str]:
+    """Yield what is read from a config: ``MISC.SEED`` for ``cfg.MISC.SEED``, and for ``a.SEED`` after ``a = cfg.MISC``."""
+    tree = ast.parse(source)
+    for scope in ast.walk(tree):
+        if isinstance(scope, ast.FunctionDef):
+            names = dict(local_names(scope))
+            for node in ast.walk(scope):
+                if isinstance(node, ast.Attribute):
+                    yield dotted(node, names)
+
+
+def local_names(scope: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign):
+            target = node.targets[0]
+            pairs = zip(target.elts, node.value.elts, strict=True) if is_pair(target, node.value) else [(target, node.value)]
+            yield from ((name.id, dotted(value, {})) for name, value in pairs if isinstance(name, ast.Name))
+
+
+def is_pair(target: ast.expr, value: ast.expr) -> bool:
+    return isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+
+
+def dotted(node: ast.expr, names: dict[str, str]) -> str:
+    """Return ``SOLVER.AMP`` for the expression ``cfg.SOLVER.AMP``; an empty string for what is no config."""
+    if isinstance(node, ast.Attribute):
+        before = dotted(node.value, names)
+        return f"{before}.{node.attr}".lstrip(".") if before or is_config(node.value) else ""
+    return names.get(node.id, "") if isinstance(node, ast.Name) else ""
+
+
+def is_config(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Name) and node.id == "cfg") or (isinstance(node, ast.Attribute) and node.attr in ("cfg", "_cfg"))
+
+
+def test_reading_is_recognised() -> None:
+    source = (
+        "def f(cfg):\n    a, b = cfg.SOLVER.AMP, 1\n    if a.DTYPE:\n        return self.cfg.MISC.SEED\n    return other.TRAIN.SHUFFLE\n"
+    )
+    assert {path for path in read_paths(source) if path} == {"SOLVER", "SOLVER.AMP", "SOLVER.AMP.DTYPE", "MISC", "MISC.SEED"}
+
+
+def test_every_setting_is_read() -> None:
+    sources = [path for folder in ("lib", "pet", "tools") for path in (ROOT / folder).rglob("*.py") if "docs" not in path.parts]
+    read = {path for source in sources for path in read_paths(source.read_text(encoding="utf-8"))}
+    unread = [key for key in all_keys() if key not in read]
+    assert not unread, f"nothing reads {', '.join(unread)}"
