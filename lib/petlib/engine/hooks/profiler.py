@@ -57,5 +57,7 @@ class ProfilerHook(Hook):
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"trace_rank{rank()}.json"
         self._profile.export_chrome_trace(str(path))
-        logger.info("%s\ntrace of %d iterations: %s", self._profile.key_averages().table(row_limit=15), self._recorded, path)
+        dearest = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
+        table = self._profile.key_averages().table(sort_by=dearest, row_limit=15)
+        logger.info("%s\ntrace of %d iterations: %s", table, self._recorded, path)
         self._profile = None
