@@ -1,0 +1,103 @@
+"""The commands of docs/launcher.md do what the page says."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.integration.conftest import DIGITS, ROOT, Done, environment
+
+TEXT = (ROOT / "docs" / "launcher.md").read_text(encoding="utf-8")
+TWO_ITERATIONS = [
+    "SOLVER.SCHEDULER.TOTAL_EPOCHS=0",
+    "SOLVER.SCHEDULER.TOTAL_ITERS=2",
+    "SOLVER.SCHEDULER.WARM_UP_EPOCHS=None",
+    "TRAIN.BATCH_SIZE=16",
+    "TEST.DATASETS=[]",
+    "MISC.TENSORBOARD=False",
+    "ANALYSER.ENABLED=False",
+]
+OUTPUT = Path("ckpts", "vision", "digits", "resnet20_digits")
+
+
+def execute(folder: Path, *words: str | Path) -> Done:
+    done = subprocess.run(
+        [*map(str, words)], cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
+    )
+    return Done(done.returncode, done.stdout)
+
+
+def iteration(folder: Path) -> int:
+    number: int = torch.load(folder / OUTPUT / "model_latest.pth", weights_only=True)["iteration"]
+    return number
+
+
+def tool(name: str) -> Path:
+    return ROOT / "tools" / name
+
+
+def test_a_dry_run_starts_nothing(tmp_path: Path) -> None:
+    options = ("--cfg", DIGITS, "--nproc", "2", "--dry_run", "MISC.DEVICE=cpu")
+    output = execute(tmp_path, sys.executable, tool("train_net_all.py"), *options).succeeded().output
+    lines = output.splitlines()
+    assert lines[0] == f"script: {tool('vision/train_net.py')}"
+    assert lines[1].startswith("processes: 2")
+    assert sum(line.strip().endswith("MISC.DEVICE=cpu") and "vision/train_net.py --cfg" in line for line in lines) == 2
+    for variable in ("RANK=0", "RANK=1", "WORLD_SIZE=2", "LOCAL_WORLD_SIZE=2", "MASTER_ADDR=127.0.0.1"):
+        assert any(line.strip() == variable for line in lines), variable
+    assert not [*tmp_path.iterdir()]
+
+
+def test_torchrun_starts_two_ranks(tmp_path: Path) -> None:
+    assert "torchrun --nproc_per_node 2 tools/vision/train_net.py --cfg" in TEXT
+    # --standalone: tests that run at the same time must not meet on one port
+    agent = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    execute(tmp_path, *agent, tool("vision/train_net.py"), "--cfg", DIGITS, *TWO_ITERATIONS).succeeded()
+    assert iteration(tmp_path) == 2
+    assert sorted(path.name for path in (tmp_path / OUTPUT / "logs").iterdir()) == ["train_rank0.log", "train_rank1.log"]
+
+
+def test_plain_python_runs_one_process(tmp_path: Path) -> None:
+    assert "python tools/vision/train_net.py --cfg" in TEXT
+    output = execute(tmp_path, sys.executable, tool("vision/train_net.py"), "--cfg", DIGITS, *TWO_ITERATIONS).succeeded().output
+    assert "iter: 2/2" in output
+    assert iteration(tmp_path) == 2
+
+
+def test_a_launch_with_restarts_runs_through_the_elastic_agent(tmp_path: Path) -> None:
+    options = ("--max_restarts", "1", "MISC.DEVICE=cpu", *TWO_ITERATIONS)
+    output = execute(tmp_path, sys.executable, tool("train_net_all.py"), "--cfg", DIGITS, *options).succeeded().output
+    assert "iter: 2/2" in output
+    assert iteration(tmp_path) == 2
+
+
+def test_the_installed_command_runs_the_script_of_a_folder_of_ones_own(tmp_path: Path) -> None:
+    config, script = tmp_path / "cfgs" / "mine" / "small.yaml", tmp_path / "tools" / "mine" / "train_net.py"
+    config.parent.mkdir(parents=True)
+    script.parent.mkdir(parents=True)
+    shutil.copy(DIGITS, config)
+    script.write_text(tool("vision/train_net.py").read_text(encoding="utf-8").replace("with engine", 'print("my script")\n    with engine'))
+    command = Path(sys.executable).with_name("pet-train")
+    output = execute(tmp_path, command, "--cfg", "cfgs/mine/small.yaml", *TWO_ITERATIONS).succeeded().output
+    assert "my script" in output
+    assert "iter: 2/2" in output
+    assert (tmp_path / "ckpts" / "mine" / "small" / "model_latest.pth").exists()
+
+
+@pytest.mark.parametrize("name", ["train_net_all.py", "test_net_all.py"])
+def test_help_shows_every_option_without_torch(name: str, tmp_path: Path) -> None:
+    code = f"""
+import atexit, runpy, sys
+atexit.register(lambda: print("imported:", "torch" in sys.modules, "numpy" in sys.modules))
+sys.argv = ["{name}", "--help"]
+runpy.run_path({str(tool(name))!r}, run_name="__main__")
+"""
+    output = execute(tmp_path, sys.executable, "-c", code).succeeded().output
+    assert output.splitlines()[-1] == "imported: False False"
+    documented = set(re.findall(r"--\w+", TEXT.partition("--cfg PATH [")[2].partition("```")[0])) | {"--cfg"}
+    assert len(documented) == 9
+    assert documented <= set(re.findall(r"--\w+", output))
