@@ -21,7 +21,17 @@ REQUIRED = [
     "matplotlib>=3.8",
 ]
 DEMO = ["scikit-learn>=1.4"]
-DEV = [*DEMO, "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.12", "mypy>=1.13", "types-PyYAML", "torchmetrics>=1.5", "build>=1"]
+DEV = [
+    *DEMO,
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "ruff>=0.12",
+    "mypy>=1.13",
+    "types-PyYAML",
+    "torchmetrics>=1.5",
+    "build>=1",
+    "setuptools>=77",
+]
 
 ROOT = Path(__file__).parent
 VERSION = (ROOT / "pet" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]

@@ -41,7 +41,8 @@ class Task:
 def main(cfg):
     device = dist.choose_device(cfg.MISC.DEVICE)
     dist.init_process_group(device, timeout_seconds=cfg.MISC.DIST_TIMEOUT)
-    model = nn.parallel.DistributedDataParallel(nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10)))
+    model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
+    model = dist.parallelize(model, "ddp", device=device, find_unused_parameters=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model(torch.randn(32, 64)).square().mean().backward()
     optimizer.step()
@@ -58,16 +59,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ranks", type=int, default=2, help="processes to start (default: 2)")
     parser.add_argument("--repeats", type=int, default=7, help="launches of each kind (default: 7)")
+    parser.add_argument("--warm_up", type=int, default=1, help="launches before these that are not counted: they read torch from the disk")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pet-benchmark-") as folder:
         root = Path(folder)
         commands = write_project(root, arguments.ranks)
         seconds: dict[str, list[float]] = {name: [] for name in commands}
-        # the first launch of each reads the files of torch from the disk and does not count
-        for repeat in range(arguments.repeats + 1):
+        for repeat in range(arguments.warm_up + arguments.repeats):
             for name, command in commands.items() if repeat % 2 else reversed(commands.items()):
                 measured = first_iteration(command, root)
-                if repeat:
+                if repeat >= arguments.warm_up:
                     seconds[name].append(measured)
     print_table(seconds)
 
@@ -90,7 +91,8 @@ def write_project(root: Path, ranks: int) -> dict[str, list[str]]:
 
 def first_iteration(command: list[str], folder: Path) -> float:
     """Run a command and return the seconds until its first iteration had ended."""
-    environment: Mapping[str, str] = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    # torchrun leaves its logs in the folder for temporary files
+    environment: Mapping[str, str] = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "TMPDIR": str(folder)}
     started = time.monotonic()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
     marks = [line for line in done.stdout.splitlines() if line.startswith(MARK)]

@@ -134,6 +134,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--peers", action="store_true", help="also Lightning, mmengine and accelerate where installed")
     arguments = parser.parse_args()
+    if arguments.iterations < WARM_UP + 2:
+        parser.error(f"--iterations: at least {WARM_UP + 2} expected, the first {WARM_UP} are not timed")
     torch.set_num_threads(1)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="[%(asctime)s] %(message)s")
     loops: dict[str, Callable[[int], float]] = {"bare": bare, "pet": pet}

@@ -1,0 +1,57 @@
+"""The scripts in tools/benchmark run and end with one JSON object. How fast anything is depends on the machine and is not tested."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import ROOT, environment
+
+FOLDER = ROOT / "tools" / "benchmark"
+SMALLEST = {
+    "checkpoint.py": ["--repeats", "1"],
+    "data_pipeline.py": ["--images", "2", "--repeats", "1"],
+    "imports.py": ["--repeats", "1"],
+    "launch.py": ["--ranks", "1", "--repeats", "1", "--warm_up", "0"],
+    "loop_overhead.py": ["--iterations", "102", "--repeats", "1", "--peers"],
+}
+NUMBERS = {
+    "checkpoint.py": {"plain_ms", "pet_ms", "ratio", "pet_written_ms", "megabytes", "iteration_ms", "iteration_while_writing_ms"},
+    "data_pipeline.py": {"ours", "torchvision_v2", "pil"},
+    "imports.py": {"torch", "torch_torchvision_timm", "training_run", "help", "config_error"},
+    "launch.py": {"pet_s", "torchrun_s", "ratio"},
+    "loop_overhead.py": {"bare_us", "overhead_us"},
+}
+
+
+def execute(name: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FOLDER / name), *options]
+    variables = {**environment(), "TMPDIR": str(folder)}
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
+
+
+def test_every_script_is_tested() -> None:
+    scripts = {path.name for path in FOLDER.glob("*.py") if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")}
+    assert scripts == set(SMALLEST) == set(NUMBERS)
+
+
+@pytest.mark.parametrize("name", sorted(SMALLEST))
+def test_the_last_line_is_one_json_object(name: str, tmp_path: Path) -> None:
+    done = execute(name, tmp_path, *SMALLEST[name])
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert figures.keys() >= NUMBERS[name]
+    assert all(isinstance(figures[field], int | float) for field in NUMBERS[name])
+    if name == "loop_overhead.py":
+        assert set(figures["peers"]) <= {"lightning", "mmengine", "accelerate"}
+    # the folder of torch.compile's cache is made by torch when it is imported
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith("torchinductor_")], "a benchmark leaves nothing behind"
+
+
+def test_a_loop_too_short_to_time_is_refused(tmp_path: Path) -> None:
+    done = execute("loop_overhead.py", tmp_path, "--iterations", "50")
+    assert done.returncode == 2
+    assert "--iterations: at least 102 expected" in done.stderr

@@ -1,0 +1,65 @@
+"""A wheel holds the two packages and nothing else, and works where it is unpacked."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import ROOT, environment
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    for name in ("lib", "pet", "tools", "cfgs", "docs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / name)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder / "out")]
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    (path,) = (folder / "out").iterdir()
+    return path
+
+
+def test_the_wheel_holds_all_of_the_two_packages(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tops = {name.partition("/")[0] for name in names}
+    (metadata,) = (top for top in tops if top.endswith(".dist-info"))
+    assert tops == {"pet", "petlib", metadata}
+    files = [path for package in (ROOT / "pet", ROOT / "lib" / "petlib") for path in package.rglob("*")]
+    wanted = {path.relative_to(ROOT / "lib" if "lib" in path.relative_to(ROOT).parts[0] else ROOT) for path in files if path.is_file()}
+    wanted = {path for path in wanted if path.suffix in (".py", ".pyi", ".typed")}
+    assert {str(path) for path in wanted} == {name for name in names if not name.startswith(metadata)}
+    assert {"pet/py.typed", "petlib/py.typed", "petlib/engine/__init__.pyi"} <= names
+    assert f"{metadata}/licenses/LICENSE" in names
+
+
+def test_the_wheel_declares_its_commands(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+    lines = archive.read(name).decode().split("\n")
+    assert {"[console_scripts]", "pet-train = pet.cli:train", "pet-test = pet.cli:test"} <= set(lines)
+
+
+def test_the_unpacked_wheel_works(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = """
+import sys
+import pet, petlib.config, pet.cli
+from petlib import engine, solver
+from pet import vision
+for used in (petlib.config, pet.cli, engine.train, solver.build_optimizer, vision.GeneralizedCNN):
+    print(sys.modules[used.__module__].__file__ if hasattr(used, "__module__") else used.__file__)
+sys.argv = ["pet-train", "--help"]
+sys.exit(pet.cli.train())
+"""
+    variables = {**environment(), "PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert all(line.startswith(str(tmp_path / "site")) for line in lines[:5]), lines
+    assert "--dry_run" in done.stdout
