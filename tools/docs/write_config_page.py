@@ -19,11 +19,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 def page() -> str:
     """Return the whole page."""
     vision, cls = get_vision_cfg().schema, get_cls_cfg().schema
+    missing = ", ".join(f"`{key}`" for key in get_vision_cfg().flat() if key not in get_cls_cfg().flat())
     parts = [
-        (DOCS / "config_head.md").read_text(encoding="utf-8"),
+        (DOCS / "config_head.md").read_text(encoding="utf-8").rstrip() + "\n",
         "## Keys of `vision`\n",
         schema_as_markdown(merge_schemas(PETLIB_SCHEMA, vision)),
-        "## Keys that `tasks/cls` has beyond these or with another default\n",
+        "## Keys of `tasks/cls`\n",
+        f"Those of `vision` except {missing}, and these, which are new or mean something else:\n",
         schema_as_markdown(difference(cls, vision)),
     ]
     return "\n".join(parts)

@@ -41,7 +41,8 @@ ANALYSER: Schema = {
 SOLVER: Schema = {
     "OPTIMIZER": {
         "NAME": Key(
-            "SGD", "Optimizer: SGD, Adam, AdamW, NAdam, RAdam, RMSprop, Adagrad, Adadelta, Adamax, Adafactor or one that is registered."
+            "SGD",
+            "Optimizer: SGD, ASGD, Adam, AdamW, NAdam, RAdam, Adamax, Adafactor, Adagrad, Adadelta, RMSprop, Rprop or one that is registered.",
         ),
         "BASE_LR": Key(0.1, "Learning rate at the effective batch size, before warm-up and schedule.", minimum=0),
         "MOMENTUM": Key(0.9, "Momentum of SGD and RMSprop.", minimum=0),
