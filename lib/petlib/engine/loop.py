@@ -1,6 +1,6 @@
 """The one training loop. It knows iterations and hooks, nothing else."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from petlib.engine.batch_stream import Batch, BatchStream
@@ -39,7 +39,7 @@ def train(state: TrainState, loader: Loader, step: Step, hooks: Sequence[Hook]) 
     state.model.train()
     try:
         _call(calls["before_train"], state)
-        _run_iterations(state, data, step, calls)
+        _run_iterations(state, data, step, ordered, calls)
         _call(calls["after_train"], state)
     except BaseException:
         _call(calls["on_exception"], state)
@@ -50,14 +50,18 @@ def train(state: TrainState, loader: Loader, step: Step, hooks: Sequence[Hook]) 
         raise SystemExit(128 + state.signal_number)
 
 
-def _run_iterations(state: TrainState, data: BatchStream, step: Step, calls: dict[str, list[Call]]) -> None:
-    before_step, after_step, backward_calls = calls["before_step"], calls["after_step"], calls["after_backward"]
+def _run_iterations(state: TrainState, data: BatchStream, step: Step, hooks: Sequence[Hook], calls: dict[str, list[Call]]) -> None:
+    before_step, backward_calls = calls["before_step"], calls["after_backward"]
+    after_each = _implementations([hook for hook in hooks if hook.intervals is None], "after_step")
+    after_some = _implementations([hook for hook in hooks if hook.intervals is not None], "after_step")
+    intervals = {interval for hook in hooks for interval in hook.intervals or () if interval > 0}
 
     def after_backward(state: TrainState) -> None:
         for call in backward_calls:
             call(state)
 
     epoch_begins = True
+    wake = _next_multiple(state.iteration, intervals, state.max_iter)
     while state.iteration < state.max_iter and not state.stop_reason:
         if epoch_begins:
             _call(calls["before_epoch"], state)
@@ -65,11 +69,21 @@ def _run_iterations(state: TrainState, data: BatchStream, step: Step, calls: dic
             call(state)
         step(state, data, after_backward)
         state.iteration += 1
-        for call in after_step:
-            call(state)
+        if state.iteration < wake:
+            _call(after_each, state)
+            if state.stop_reason:
+                _call(after_some, state)
+        else:
+            _call(calls["after_step"], state)
+            wake = _next_multiple(state.iteration, intervals, state.max_iter)
         epoch_begins = state.at_epoch_end
         if epoch_begins:
             _call(calls["after_epoch"], state)
+
+
+def _next_multiple(iteration: int, intervals: Collection[int], max_iter: int) -> int:
+    """Return the first iteration after ``iteration`` that is a multiple of any of ``intervals``, at most ``max_iter``."""
+    return min([max_iter, *((iteration // interval + 1) * interval for interval in intervals)])
 
 
 def _implementations(hooks: Sequence[Hook], name: str) -> list[Call]:

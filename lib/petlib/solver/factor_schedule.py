@@ -20,6 +20,9 @@ class FactorSchedule(LambdaLR):
     def __init__(self, optimizer: Optimizer, factor: Factor) -> None:
         self._factor = factor
         super().__init__(optimizer, factor)
+        # torch has wrapped the optimizer's step, to warn when it is called after the schedule's; the loop cannot do that
+        if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
+            del optimizer.step
 
     def step(self, epoch: int | None = None) -> None:
         """Set the rates of the next iteration, or of iteration ``epoch``, as torch calls it."""

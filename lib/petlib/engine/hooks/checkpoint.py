@@ -27,6 +27,7 @@ class CheckpointHook(Hook):
 
     def __init__(self, *, every: int, config: str, evaluation: EvaluationHook | None = None) -> None:
         self._every = every
+        self.intervals = (every,)
         self._config = config
         self._evaluation = evaluation
         self._saved_at = 0

@@ -15,6 +15,7 @@ class EarlyStopHook(Hook):
 
     order = 65
     key = "early_stop"
+    intervals = ()
 
     def __init__(self, *, evaluation: EvaluationHook, patience: int) -> None:
         self._evaluation = evaluation

@@ -62,6 +62,7 @@ class EvaluationHook(Hook):
     ) -> None:
         self._evaluate = evaluate
         self.every = every
+        self.intervals = (every,)
         self._best_metric = best_metric
         self._sign = 1.0 if best_rule == "greater" else -1.0
         self._min_delta = min_delta

@@ -40,6 +40,7 @@ class MetricWriterHook(Hook):
         self._make_writers = make_writers
         self._every = every
         self._write_at = tuple(interval for interval in write_at if interval > 0)
+        self.intervals = (every, *self._write_at)
         self._timer = timer
         self._records: list[TrainingRecord] = []
         self._window_ended_at = 0

@@ -25,6 +25,7 @@ class NanGuardHook(Hook):
 
     def __init__(self, *, every: tuple[int, ...]) -> None:
         self._every = tuple(interval for interval in every if interval > 0)
+        self.intervals = self._every
         self._last_look = 0
         self._flushes_seen = 0
 

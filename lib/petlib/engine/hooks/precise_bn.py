@@ -32,6 +32,7 @@ class PreciseBNHook(Hook):
 
     order = 55
     key = "precise_bn"
+    intervals = ()
 
     def __init__(
         self,
