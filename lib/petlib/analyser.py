@@ -64,7 +64,8 @@ class Analyser:
     def get_thop_flops(self) -> float:
         """Return the multiply-adds in millions as thop counts them: by layer types, without the products inside attention."""
         with _undisturbed(self._tensors):
-            import thop  # noqa: PLC0415  # slow, and only needed here
+            # slow, and only needed here
+            import thop
 
             operations, _ = thop.profile(self._model, inputs=self._tensors, verbose=False)
         return float(operations) / MILLION
@@ -82,7 +83,8 @@ class Analyser:
 
     def _count(self, mode: Literal["flops", "activations"]) -> OperationCount:
         with _undisturbed(self._tensors):
-            from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis  # noqa: PLC0415  # slow, and only needed here
+            # slow, and only needed here
+            from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 
             kind = {"flops": FlopCountAnalysis, "activations": ActivationCountAnalysis}[mode]
             analysis = kind(self._model, self._tensors).set_op_handle(**HANDLES[mode])

@@ -55,8 +55,9 @@ def draw_confusion_matrix(matrix: npt.ArrayLike, classes: Sequence[str], path: P
 
 def _colours() -> tuple["Colormap", "Normalize"]:
     """Return colours, and a scale that spreads the small shares: rare confusions are what one looks for."""
-    from matplotlib import colormaps  # noqa: PLC0415  # slow, and only needed here
-    from matplotlib.colors import PowerNorm  # noqa: PLC0415
+    # slow, and only needed here
+    from matplotlib import colormaps
+    from matplotlib.colors import PowerNorm
 
     return colormaps["Blues"].with_extremes(bad="0.85"), PowerNorm(gamma=0.5, vmin=0, vmax=1)
 

@@ -16,8 +16,9 @@ logger = logging.getLogger(__name__)
 
 def make_figure(width: float, height: float, dpi: int = 100) -> "Figure":
     """Return an empty figure of so many inches whose parts make room for each other."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # slow, and only needed here
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    # slow, and only needed here
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
@@ -45,7 +46,8 @@ def save_figure(figure: "Figure", path: Path) -> None:
 
 def font_families() -> list[str]:
     """Return matplotlib's own font and what is installed for other scripts, to be looked through for each character."""
-    from matplotlib.font_manager import get_font_names  # noqa: PLC0415  # slow, and only needed here
+    # slow, and only needed here
+    from matplotlib.font_manager import get_font_names
 
     installed = set(get_font_names())
     return ["DejaVu Sans", *(name for name in WIDE_FONTS if name in installed)]

@@ -45,9 +45,9 @@ def write_parts(folder: Path, tensors: dict[str, Any]) -> None:
     Raises:
         OSError: a rank could not write; raised on all ranks.
     """
-    from torch.distributed.checkpoint.api import CheckpointException  # noqa: PLC0415
-    from torch.distributed.checkpoint.filesystem import FileSystemWriter  # noqa: PLC0415
-    from torch.distributed.checkpoint.state_dict_saver import save  # noqa: PLC0415
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.filesystem import FileSystemWriter
+    from torch.distributed.checkpoint.state_dict_saver import save
 
     writer = FileSystemWriter(folder, single_file_per_rank=True, sync_files=True)
     try:
@@ -62,8 +62,8 @@ def read_parts(folder: Path, placements: dict[str, Placements], mesh: "DeviceMes
     Raises:
         CheckpointError: the folder is damaged or incomplete.
     """
-    from torch.distributed.checkpoint.api import CheckpointException  # noqa: PLC0415
-    from torch.distributed.checkpoint.state_dict_loader import load  # noqa: PLC0415
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.state_dict_loader import load
 
     metadata = _read_metadata(folder)
     try:
@@ -84,7 +84,7 @@ def _reasons(error: Any) -> str:
 
 
 def _allocate(metadata: "Metadata", key: str, dimensions: Placements, mesh: "DeviceMesh | None") -> torch.Tensor:
-    from torch.distributed.tensor import Replicate, Shard, zeros  # noqa: PLC0415
+    from torch.distributed.tensor import Replicate, Shard, zeros
 
     entry: Any = metadata.state_dict_metadata[key]
     if mesh is None:
@@ -95,10 +95,10 @@ def _allocate(metadata: "Metadata", key: str, dimensions: Placements, mesh: "Dev
 
 def _reader(folder: Path, metadata: "Metadata") -> "FileSystemReader":
     """Return torch's reader with the index that was read here, where torch would unpickle it with all that it names."""
-    from torch.distributed.checkpoint.filesystem import FileSystemReader  # noqa: PLC0415
+    from torch.distributed.checkpoint.filesystem import FileSystemReader
 
     class Reader(FileSystemReader):
-        def read_metadata(self, *args: Any, **kwargs: Any) -> "Metadata":  # noqa: ARG002 -- the arguments of the base class
+        def read_metadata(self, *args: Any, **kwargs: Any) -> "Metadata":
             return metadata
 
     return Reader(folder)
@@ -112,7 +112,7 @@ def _read_metadata(folder: Path) -> "Metadata":
         parts = {str(part.relative_path) for part in metadata.storage_data.values()}
     except CheckpointError:
         raise
-    except Exception as error:  # noqa: BLE001 -- a damaged pickle can raise anything
+    except Exception as error:
         raise CheckpointError(f"{path}: the index of the checkpoint is missing or damaged ({type(error).__name__}: {error})") from error
     for part in sorted(parts):
         if Path(part).name != part or not (folder / part).is_file():

@@ -46,7 +46,7 @@ def distribute_like(template: Any, state: Any) -> Any:
     """Return ``state`` with this rank's part in place of each whole tensor that is sharded in ``template``."""
     if is_sharded(template) and isinstance(state, Tensor) and not is_sharded(state) and state.shape == template.shape:
         # Imported here because it takes most of a second and only sharded training needs it.
-        from torch.distributed.tensor import distribute_tensor  # noqa: PLC0415
+        from torch.distributed.tensor import distribute_tensor
 
         # Every rank has read the whole tensor, so none has to send its part to another.
         return distribute_tensor(state.to(template.device), template.device_mesh, template.placements, src_data_rank=None)

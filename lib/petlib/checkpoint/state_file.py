@@ -35,7 +35,7 @@ def read_file(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             # Imported here because only these files need it.
-            from safetensors.torch import load_file  # noqa: PLC0415
+            from safetensors.torch import load_file
 
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -47,7 +47,7 @@ def read_file(path: Path) -> Any:
             f"{path}: it holds a Python object ({refused.group(1)}) besides tensors and plain data; loading that could run foreign code, "
             "so it is refused. If you trust where it comes from, load it in a script of your own and save its state dict alone"
         ) from error
-    except Exception as error:  # noqa: BLE001 -- a damaged file can make its parser raise anything
+    except Exception as error:
         raise _damaged(path, "truncated or damaged", error) from error
 
 

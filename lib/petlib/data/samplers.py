@@ -31,7 +31,7 @@ class SequentialSampler:
     def __len__(self) -> int:
         return self._length
 
-    def indices(self, epoch: int, positions: np.ndarray) -> np.ndarray:  # noqa: ARG002 -- the order is the same in every epoch
+    def indices(self, epoch: int, positions: np.ndarray) -> np.ndarray:
         """Return ``positions``."""
         return positions
 

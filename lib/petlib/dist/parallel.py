@@ -77,7 +77,7 @@ def _switched_off(switch: Callable[[bool], None]) -> Iterator[None]:
 
 def _shard(model: nn.Module, device: torch.device) -> nn.Module:
     # Imported here because it takes most of a second and only sharded training needs it.
-    from torch.distributed.fsdp import fully_shard  # noqa: PLC0415
+    from torch.distributed.fsdp import fully_shard
 
     # Each rank keeps a part of its own parameters, so they have to be alike before.
     broadcast_tensors(chain(model.parameters(), model.buffers()))

@@ -54,7 +54,7 @@ class PreciseBNHook(Hook):
 
     def _compute(self, state: TrainState) -> None:
         # slow to import and rarely wanted
-        from fvcore.nn.precise_bn import update_bn_stats  # noqa: PLC0415
+        from fvcore.nn.precise_bn import update_bn_stats
 
         started = time.perf_counter()
         batches = self._batches(state.iteration, state.iteration + self._num_iters)
