@@ -41,8 +41,9 @@ def start_loading(
 ) -> Generator[HostBatch, None, None]:
     """Start the workers at once and return the batches of ``requests``, in their order.
 
-    ``read`` runs in the workers, which are forks of this process. They ignore SIGINT, end at SIGTERM, and end by
-    themselves within about a second when this process dies. Closing or dropping the generator ends them. No global
+    ``read`` runs in the workers, which are forks of this process. They ignore SIGINT, and a SIGTERM that does not come from
+    this process: cluster tools send it to every process of a run that is to save a checkpoint, which needs its batches until
+    then. They end within about a second when this process dies. Closing or dropping the generator ends them. No global
     random generator of this process is drawn from.
 
     Raises (while iterating):
@@ -134,7 +135,7 @@ class _Requests(Generic[Request]):
 
 
 class _WorkerStart:
-    """The first call in a worker process. torch has reset SIGTERM before it."""
+    """The first call in a worker process."""
 
     def __init__(self, worker_init: Callable[[], None] | None) -> None:
         self._worker_init = worker_init
@@ -142,15 +143,23 @@ class _WorkerStart:
 
     def __call__(self, worker: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=_end_with, args=(self._trainer,), name=f"watch-trainer-{worker}", daemon=True).start()
+        if hasattr(signal, "sigtimedwait"):
+            # the thread below waits for it; it learns who sent it, which a handler does not
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_live_with, args=(self._trainer,), name=f"watch-trainer-{worker}", daemon=True).start()
         if self._worker_init is not None:
             self._worker_init()
 
 
-def _end_with(trainer: int) -> None:
-    """Kill this process when it is no longer a child of ``trainer``: it may be blocked on a pipe that nobody reads."""
+def _live_with(trainer: int) -> None:
+    """End this process when ``trainer`` terminates it or is gone: it may be blocked on a pipe that nobody reads."""
     while os.getppid() == trainer:
-        time.sleep(_WATCH_SECONDS)
+        if not hasattr(signal, "sigtimedwait"):
+            time.sleep(_WATCH_SECONDS)
+            continue
+        received = signal.sigtimedwait({signal.SIGTERM}, _WATCH_SECONDS)
+        if received is not None and received.si_pid == trainer:
+            os._exit(0)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -1,3 +1,4 @@
+import functools
 import multiprocessing
 import os
 import signal
@@ -87,21 +88,36 @@ def kill_itself():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def terminate_itself():
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(5)
-
-
-@pytest.mark.parametrize(("act", "name"), [(kill_itself, "Killed"), (terminate_itself, "Terminated")])
-def test_a_killed_worker_is_explained(act, name):
-    previous = signal.signal(signal.SIGTERM, lambda number, frame: None)
-    try:
-        batches = batches_of(act)
-        with pytest.raises(RuntimeError, match=f"a loader worker process died: .*{name}.*out of memory: set TRAIN.NUM_WORKERS"):
-            list(batches)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+def test_a_killed_worker_is_explained():
+    batches = batches_of(kill_itself)
+    with pytest.raises(RuntimeError, match="a loader worker process died: .*Killed.*out of memory: set TRAIN.NUM_WORKERS"):
+        list(batches)
     assert workers_end()
+
+
+def terminate_by_another():
+    subprocess.run(["kill", "-TERM", str(os.getpid())], check=True)
+    time.sleep(0.2)
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="the system does not say who sent a signal")
+def test_workers_outlive_a_sigterm_that_is_not_of_their_trainer():
+    batches = batches_of(terminate_by_another)
+    assert len([next(batches)["process"].tolist() for _ in range(20)]) == 20
+    batches.close()
+    assert workers_end()
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="the system does not say who sent a signal")
+def test_a_worker_that_hangs_ends_when_its_trainer_terminates_it():
+    batches = batches_of(functools.partial(time.sleep, 60))
+    workers = multiprocessing.active_children()
+    assert workers
+    for worker in workers:
+        worker.terminate()
+        worker.join(5)
+        assert worker.exitcode == 0
+    batches.close()
 
 
 def interrupt_itself():
