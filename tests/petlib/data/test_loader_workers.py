@@ -108,16 +108,28 @@ def test_workers_outlive_a_sigterm_that_is_not_of_their_trainer():
     assert workers_end()
 
 
+def hang(marker):
+    Path(marker).touch()
+    time.sleep(60)
+
+
 @pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="the system does not say who sent a signal")
-def test_a_worker_that_hangs_ends_when_its_trainer_terminates_it():
-    batches = batches_of(functools.partial(time.sleep, 60))
+def test_a_worker_that_hangs_ends_when_its_trainer_terminates_it(tmp_path):
+    marker = tmp_path / "it hangs"
+    batches = batches_of(functools.partial(hang, str(marker)))
     workers = multiprocessing.active_children()
-    assert workers
+    # one batch of each worker: both are at work
+    assert {next(batches)["process"][0].item(), next(batches)["process"][0].item()} == {worker.pid for worker in workers}
+    deadline = time.monotonic() + 10
+    while not marker.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     for worker in workers:
         worker.terminate()
         worker.join(5)
-        assert worker.exitcode == 0
+    assert [worker.exitcode for worker in workers] == [0, 0]
     batches.close()
+    assert workers_end()
 
 
 def interrupt_itself():

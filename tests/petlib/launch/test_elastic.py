@@ -58,7 +58,10 @@ def test_when_the_launcher_of_the_agent_is_killed_the_ranks_save_and_end(toy, go
 
 
 def test_torchrun_starts_the_script_too_and_shows_the_traceback(toy):
-    toy.script("print('WORLD', os.environ['WORLD_SIZE'])\nif RANK == '1':\n    raise ValueError('the reason')")
+    # rank 1 waits for rank 0, which torchrun ends as soon as another rank fails
+    wait = "    while not Path('printed0').exists():\n        time.sleep(0.01)\n"
+    report = "print('WORLD', os.environ['WORLD_SIZE'], flush=True)\nmark('printed')\n"
+    toy.script(f"{report}if RANK == '1':\n{wait}    raise ValueError('the reason')")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
         [*command, "tools/toy/train_net.py", "--cfg", "cfgs/toy/x.yaml"],
