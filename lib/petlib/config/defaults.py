@@ -107,9 +107,14 @@ SOLVER: Schema = {
         "ENABLED": Key(False, "Keep an exponential moving average of the weights; evaluation and test use it."),
         "DECAY": Key(0.999, "Share of the average that stays at each iteration; it is lower in the first iterations.", minimum=0),
     },
-    "SNAPSHOT_ITER": Key(0, "Save a checkpoint every so many iterations; 0: not by iterations.", unit="iterations", minimum=0),
+    "SNAPSHOT_ITER": Key(
+        0, "Save a checkpoint every so many iterations; replaces SNAPSHOT_EPOCH where it is set.", unit="iterations", minimum=0
+    ),
     "SNAPSHOT_EPOCH": Key(
-        1, "Save a checkpoint every so many epochs; 0: not by epochs. The last iteration is always saved.", unit="epochs", minimum=0
+        1,
+        "Save a checkpoint every so many epochs; 0: not by epochs. The last iteration and a new best model are always saved.",
+        unit="epochs",
+        minimum=0,
     ),
     "SNAPSHOT_KEEP": Key(
         2, "How many model_iter<N>.pth to keep, the newest; 0: all. model_latest.pth and model_best.pth always stay.", minimum=0
@@ -159,7 +164,7 @@ EVAL: Schema = {
     "PERIOD_EPOCH": Key(0, "Evaluate every so many epochs while training; 0: not by epochs.", unit="epochs", minimum=0),
     "PERIOD_ITER": Key(
         0,
-        "Evaluate every so many iterations; 0: not by iterations. With both 0 the end of the training evaluates once.",
+        "Evaluate every so many iterations; replaces PERIOD_EPOCH where it is set. The end of the training always evaluates.",
         unit="iterations",
         minimum=0,
     ),
