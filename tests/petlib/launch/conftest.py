@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-LIMIT_SECONDS = 40
+LIMIT_SECONDS = 60
 
 SCRIPT = """
 import os, signal, sys, time
