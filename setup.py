@@ -19,6 +19,9 @@ REQUIRED = [
     "tensorboard>=2.16",
     "rich>=13",
     "matplotlib>=3.8",
+    "pycocotools>=2.0.8",
+    "faster-coco-eval>=1.6.5",
+    "segmentation-models-pytorch>=0.5",
 ]
 DEMO = ["scikit-learn>=1.4"]
 DEV = [

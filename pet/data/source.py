@@ -16,11 +16,15 @@ class Source(NamedTuple):
         path: folder or file; meaningless for data that come with a library.
         split: ``train`` or ``test``, for types whose files hold both.
         classes: names of the classes in the order of their labels; None: the type finds them.
+        annotations: file or folder of the targets, where it is apart from the images; None: the type finds it below ``path``.
+        kinds: the kinds of targets that are wanted, keys of :data:`pet.data.targets.TARGET_FIELDS`; None: all that there are.
     """
 
     path: Path
     split: str
     classes: list[str] | None
+    annotations: Path | None = None
+    kinds: frozenset[str] | None = None
 
 
 def check_split(kind: str, split: str) -> None:

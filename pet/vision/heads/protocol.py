@@ -1,12 +1,13 @@
 """What the module of a head provides."""
 
 import importlib
-from collections.abc import Sequence
 from typing import Protocol, cast
 
 from torch import nn
 
+from pet.data.targets import VisionDataset
 from pet.evaluation.evaluator import Evaluator
+from pet.models.features import FeatureInfo
 from pet.vision.heads.table import HEADS
 from petlib.config import CfgNode
 
@@ -14,19 +15,19 @@ from petlib.config import CfgNode
 class HeadModule(Protocol):
     """The functions of a head's module."""
 
-    def build_head(self, cfg: CfgNode) -> nn.Module:
+    def build_head(self, cfg: CfgNode, info: FeatureInfo) -> nn.Module:
         """Return the head.
 
-        It is called as ``head(features, batch)`` with what the backbone gave, and returns its part of the outputs: in
-        training ``{"losses": {name: scalar}, "metrics": {name: scalar}}``, else a list with one dictionary for each sample.
+        It is called as ``head(features, batch, regions)`` with :class:`pet.models.features.Features`, the batch, and what the box
+        head found (None where there is none), and returns a :class:`pet.models.features.HeadOutput`.
         """
 
-    def build_evaluator(self, cfg: CfgNode, classes: Sequence[str], *, keep_predictions: bool) -> Evaluator:
+    def build_evaluator(self, cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> Evaluator:
         """Return what turns the predictions of the head into metrics.
 
         Args:
             cfg: the config.
-            classes: names of the classes of the data set.
+            dataset: the test data; a sample's ``meta["index"]`` is its place there.
             keep_predictions: whether ``Evaluator.write`` will be called.
         """
 

@@ -1,0 +1,104 @@
+"""The settings of the heads. Imports no torch, so that a mistake in a config is told at once."""
+
+from petlib.config import Key, Schema
+
+RPN: Schema = {
+    "PRE_NMS_TRAIN": Key(2000, "Best anchors of each level that are looked at in training.", minimum=1),
+    "PRE_NMS_TEST": Key(1000, "The same in evaluation.", minimum=1),
+    "POST_NMS_TRAIN": Key(2000, "Proposals of an image that are left after suppression in training.", minimum=1),
+    "POST_NMS_TEST": Key(1000, "The same in evaluation.", minimum=1),
+    "NMS": Key(0.7, "Intersection over union from which the weaker proposal is dropped.", minimum=0),
+    "BATCH_SIZE": Key(256, "Anchors of an image that the loss takes.", minimum=1),
+    "POSITIVE_FRACTION": Key(0.5, "Greatest share of objects among them.", minimum=0),
+    "POSITIVE_IOU": Key(0.7, "Intersection over union from which an anchor is an object.", minimum=0),
+    "NEGATIVE_IOU": Key(0.3, "Intersection over union below which it is background.", minimum=0),
+}
+
+ROI: Schema = {
+    "BATCH_SIZE": Key(512, "Proposals of an image that the box head learns from.", minimum=1),
+    "POSITIVE_FRACTION": Key(0.25, "Greatest share of objects among them.", minimum=0),
+    "POSITIVE_IOU": Key(0.5, "Intersection over union from which a proposal is an object; the cascade uses CASCADE_IOUS.", minimum=0),
+    "POOL": Key(7, "Height and width that a region's features are pooled to.", unit="pixels", minimum=1),
+    "HIDDEN": Key(1024, "Length of the two hidden layers.", minimum=1),
+    "CASCADE_IOUS": Key([0.5, 0.6, 0.7], "Intersection over union of each stage of the cascade.", type=list[float]),
+}
+
+BOX: Schema = {
+    "MODEL": {
+        "BOX": {
+            "DETECTOR": Key("faster_rcnn", "Kind of detector.", choices=("faster_rcnn", "cascade_rcnn", "retinanet", "fcos")),
+            "ANCHOR_SIZES": Key(
+                [],
+                "Edges of the anchors of each level, e.g. [[32], [64], [128], [256], [512]]. Empty: those, for RetinaNet three scales of each.",
+                type=list[list[int]],
+                unit="pixels",
+            ),
+            "ASPECT_RATIOS": Key([0.5, 1.0, 2.0], "Height / width of the anchors.", type=list[float]),
+            "RPN": RPN,
+            "ROI": ROI,
+            "PRIOR": Key(0.01, "Probability of an object that the one-stage detectors begin with.", minimum=0),
+            "CONVOLUTIONS": Key(4, "Convolutions of each tower of the one-stage detectors.", minimum=1),
+        }
+    },
+    "TEST": {
+        "SCORE_THRESHOLD": Key(0.05, "Detections with a lower score are dropped.", minimum=0),
+        "NMS": Key(0.5, "Intersection over union from which the weaker detection of a class is dropped.", minimum=0),
+        "DETECTIONS_PER_IMAGE": Key(100, "Greatest number of detections of an image.", minimum=1),
+        "SOFT_NMS": {
+            "METHOD": Key(
+                "never",
+                "Lower the scores of overlapping detections instead of dropping them (https://arxiv.org/abs/1704.04503).",
+                choices=("never", "linear", "gaussian"),
+            ),
+            "SIGMA": Key(0.5, "Width of the gaussian.", minimum=0),
+        },
+    },
+}
+
+MASK: Schema = {
+    "MODEL": {
+        "MASK": {
+            "POOL": Key(14, "Height and width that a region's features are pooled to; masks have twice as many pixels.", minimum=1),
+            "CHANNELS": Key([256, 256, 256, 256], "Channels of the convolutions.", type=list[int]),
+        }
+    }
+}
+
+KEYPOINTS: Schema = {
+    "MODEL": {
+        "KEYPOINTS": {
+            "NUM_KEYPOINTS": Key(17, "Number of keypoints of an object.", minimum=1),
+            "POOL": Key(14, "Height and width that a region's features are pooled to; heatmaps are four times as wide.", minimum=1),
+            "CHANNELS": Key([512] * 8, "Channels of the convolutions.", type=list[int]),
+        }
+    }
+}
+
+PARSING: Schema = {
+    "MODEL": {
+        "PARSING": {
+            "NUM_PARTS": Key(20, "Number of part labels, with the background.", minimum=2),
+            "POOL": Key(32, "Height and width that a region's features are pooled to; part maps are four times as wide.", minimum=1),
+            "CHANNELS": Key([256] * 4, "Channels of the convolutions.", type=list[int]),
+            "CONTEXT": Key(True, "Join features of several dilations and non-local ones first (https://arxiv.org/abs/1811.12596)."),
+            "RESCORE": Key(True, "Learn how good a part map is and rank detections by it."),
+            "LOSS_WEIGHT": Key(1.0, "Weight of the loss of the part maps.", minimum=0),
+            "RESCORE_LOSS_WEIGHT": Key(1.0, "Weight of the loss of the estimate.", minimum=0),
+        }
+    }
+}
+
+SEMSEG: Schema = {
+    "MODEL": {
+        "SEMSEG": {
+            "DECODER": Key(
+                "fpn",
+                "What turns the stages of the backbone into a label image: a decoder of segmentation-models-pytorch, or fcn, which joins all stages.",
+                choices=("fcn", "fpn", "unet", "upernet", "deeplabv3plus", "pspnet", "segformer"),
+            ),
+            "DECODER_ARGS": Key({}, "Further arguments of the decoder by its own names."),
+            "NUM_CLASSES": Key(0, "Number of classes; 0: MODEL.NUM_CLASSES.", minimum=0),
+            "LOSS_WEIGHT": Key(1.0, "Weight of the loss.", minimum=0),
+        }
+    }
+}
