@@ -20,40 +20,59 @@ class NormalizeImages:
         mean: of the channels, from 0 to 1.
         std: likewise, above 0.
         channels_last: leave the result in channels-last memory order, which costs nothing; else it is copied.
+        pad_divisor: above 1, images may differ in size: zeros are added on the right and at the bottom, up to a multiple of it
+            that is common to all, and ``image_sizes`` holds (height, width) of each image without them.
     """
 
-    def __init__(self, *, mean: Sequence[float], std: Sequence[float], channels_last: bool) -> None:
+    def __init__(self, *, mean: Sequence[float], std: Sequence[float], channels_last: bool, pad_divisor: int = 1) -> None:
         scale, shift = scale_and_shift(mean, std)
         self._scale = torch.from_numpy(scale).view(1, 3, 1, 1)
         self._shift = torch.from_numpy(shift).view(1, 3, 1, 1)
         self._channels_last = channels_last
+        self._pad_divisor = pad_divisor
 
     @classmethod
-    def from_transform(cls, normalize: Normalize | None, *, channels_last: bool) -> "NormalizeImages":
+    def from_transform(cls, normalize: Normalize | None, *, channels_last: bool, pad_divisor: int = 1) -> "NormalizeImages":
         """Return what a trailing ``Normalize`` asks for; without one pixels go from 0 to 1."""
         mean, std = (normalize.mean, normalize.std) if normalize else ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-        return cls(mean=mean, std=std, channels_last=channels_last)
+        return cls(mean=mean, std=std, channels_last=channels_last, pad_divisor=pad_divisor)
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """Return the batch with its images normalised.
 
         Raises:
-            DataError: the images of the batch have different sizes.
+            DataError: the images of the batch have different sizes, and are not to be padded.
         """
         images = batch["image"]
+        if self._pad_divisor > 1:
+            sizes = [(int(image.shape[0]), int(image.shape[1])) for image in images]
+            return {**batch, "image": self._pad(images, sizes), "image_sizes": sizes}
         if not isinstance(images, Tensor):
-            sizes = sorted({tuple(image.shape[:2]) for image in images})
-            raise DataError(f"the images of a batch have different sizes: {sizes[:4]}; resize or crop them to one size in TRANSFORMS")
-        memory_format = torch.channels_last if self._channels_last else torch.contiguous_format
-        images = images.permute(0, 3, 1, 2)
-        if images.dtype == torch.uint8:
-            self._to(images.device)
-            images = torch.addcmul(self._shift, images.to(torch.float32), self._scale)
-        return {**batch, "image": images.contiguous(memory_format=memory_format)}
+            found = sorted({tuple(image.shape[:2]) for image in images})
+            raise DataError(f"the images of a batch have different sizes: {found[:4]}; resize or crop them to one size in TRANSFORMS")
+        return {**batch, "image": self._normalize(images.permute(0, 3, 1, 2)).contiguous(memory_format=self._memory_format)}
 
-    def _to(self, device: torch.device) -> None:
-        if self._scale.device != device:
-            self._scale, self._shift = self._scale.to(device), self._shift.to(device)
+    @property
+    def _memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self._channels_last else torch.contiguous_format
+
+    def _pad(self, images: Tensor | list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
+        height, width = (-(-max(lengths) // self._pad_divisor) * self._pad_divisor for lengths in zip(*sizes, strict=True))
+        shape = (len(sizes), 3, height, width)
+        padded = torch.empty(shape, device=images[0].device, memory_format=self._memory_format)
+        for target, image, (rows, columns) in zip(padded, images, sizes, strict=True):
+            target[:, :rows, :columns] = self._normalize(image.permute(2, 0, 1).unsqueeze(0))[0]
+            target[:, rows:].zero_()
+            target[:, :rows, columns:].zero_()
+        return padded
+
+    def _normalize(self, images: Tensor) -> Tensor:
+        """Return images (B, 3, H, W) as float32."""
+        if images.dtype != torch.uint8:
+            return images
+        if self._scale.device != images.device:
+            self._scale, self._shift = self._scale.to(images.device), self._shift.to(images.device)
+        return torch.addcmul(self._shift, images.to(torch.float32), self._scale)
 
 
 class MixupCutmix:

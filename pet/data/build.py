@@ -1,27 +1,40 @@
 """Data sets and loaders from a config."""
 
+import logging
 from collections.abc import Sequence
+from typing import cast
 
 import cv2
 import torch
 
 from pet.data.batch_transforms import MixupCutmix, NormalizeImages
 from pet.data.catalog import find_entry, resolve_path
-from pet.data.check import check_samples
+from pet.data.check import Expectation, check_samples, check_vision_samples
 from pet.data.images import silence_opencv
+from pet.data.joined import JoinedVisionDataset
 from pet.data.labelled import JoinedDataset, LabelledDataset, describe_difference
+from pet.data.sampling import build_sampler, without_empty
 from pet.data.source import Source
+from pet.data.targets import VisionDataset
+from pet.data.transforms.base import Compose
 from pet.data.transforms.build import build_transforms
+from pet.data.transforms.finish import FinishTargets
+from pet.data.transforms.normalize import Normalize
 from petlib.config import CfgNode, ConfigError
 from petlib.data.evaluation_loader import EvaluationLoader
-from petlib.data.protocols import BatchTransform
+from petlib.data.protocols import BatchTransform, Dataset
 from petlib.data.reader import SampleReader
-from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.data.train_batches import TrainBatches
 from petlib.data.train_loader import TrainLoader
 from petlib.dist.process_group import rank, world_size
 from petlib.errors import DataError
 from petlib.registry import Registry
+
+LABEL = ("label",)
+PAD_DIVISOR = 32
+"""Images of different sizes are padded to a multiple of it, the stride of the coarsest stage of the usual backbones."""
+
+logger = logging.getLogger(__name__)
 
 DATASETS = Registry(
     "type of data set",
@@ -31,64 +44,171 @@ DATASETS = Registry(
         "cifar100": "pet.data.datasets.cifar:build_cifar100",
         "image_folder": "pet.data.datasets.image_folder:build_image_folder",
         "list_file": "pet.data.datasets.list_file:build_list_file",
+        "coco": "pet.data.datasets.coco:build_coco",
+        "voc": "pet.data.datasets.voc:build_voc",
+        "semseg_folder": "pet.data.datasets.semseg_folder:build_semseg_folder",
+        "ade20k": "pet.data.datasets.semseg_folder:build_ade20k",
+        "cihp": "pet.data.datasets.cihp:build_cihp",
+        "shapes": "pet.data.datasets.shapes:build_shapes",
     },
 )
 
 
-def build_dataset(cfg: CfgNode, names: Sequence[str]) -> LabelledDataset:
+def build_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str] = LABEL) -> LabelledDataset:
     """Return the data sets called ``names``, joined. Every process calls it.
+
+    Args:
+        cfg: the config.
+        names: names of the catalogue, folders or list files.
+        kinds: the kinds of targets that are wanted; for others than ``label`` the result is a
+            :class:`pet.data.targets.VisionDataset`.
 
     Raises:
         ConfigError: no name is given, or one is unknown.
-        DataError: files are missing or wrong, or the data sets have different classes.
+        DataError: files are missing or wrong, have other targets than those wanted, or the data sets have different classes.
     """
     if not names:
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
     silence_opencv()
-    datasets: list[LabelledDataset] = []
-    for name in names:
-        entry = find_entry(cfg, name)
-        source = Source(path=resolve_path(cfg, entry.path), split=entry.split, classes=cfg.DATA.CLASSES or None)
-        dataset = DATASETS.get(entry.type)(source)
-        if source.classes is not None and dataset.classes != source.classes:
-            raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(dataset.classes, source.classes)}")
-        datasets.append(dataset)
-    return datasets[0] if len(datasets) == 1 else JoinedDataset(names, datasets)
+    datasets = [_build_one(cfg, name, kinds) for name in names]
+    if len(datasets) == 1:
+        return datasets[0]
+    if tuple(kinds) == LABEL:
+        return JoinedDataset(names, datasets)
+    return JoinedVisionDataset(names, cast("list[VisionDataset]", datasets))
 
 
-def build_training_data(cfg: CfgNode, device: torch.device) -> TrainLoader:
+def build_vision_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str]) -> VisionDataset:
+    """Return the data sets called ``names`` with targets of ``kinds``, joined, and say what was skipped while they were read.
+
+    Raises:
+        ConfigError: no name is given, or one is unknown.
+        DataError: as :func:`build_dataset`.
+    """
+    dataset = cast("VisionDataset", build_dataset(cfg, names, kinds))
+    for reason, count in dataset.skipped.items():
+        logger.warning("%s: skipped %d times: %s", ", ".join(names), count, reason)
+    return dataset
+
+
+def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str]) -> LabelledDataset:
+    entry = find_entry(cfg, name)
+    is_vision = tuple(kinds) != LABEL
+    source = Source(
+        path=resolve_path(cfg, entry.path),
+        split=entry.split,
+        classes=cfg.DATA.CLASSES or None,
+        annotations=resolve_path(cfg, entry.annotations) if entry.annotations else None,
+        kinds=frozenset(kinds) if is_vision else None,
+    )
+    dataset: LabelledDataset = DATASETS.get(entry.type)(source)
+    there = getattr(dataset, "kinds", frozenset(LABEL))
+    lacking = [kind for kind in kinds if kind not in there]
+    if lacking:
+        raise DataError(f"{name} ({entry.type}) has no {' and no '.join(lacking)}; it has {', '.join(sorted(there))}")
+    if source.classes is not None and dataset.classes != source.classes:
+        raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(dataset.classes, source.classes)}")
+    return dataset
+
+
+def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectation | None = None) -> TrainLoader:
     """Return the batches of ``TRAIN.DATASETS``, after a first look at the samples.
+
+    Args:
+        cfg: the config.
+        device: where batches go.
+        expected: what the model wants of its data; None: images with a label, as many classes as ``MODEL.NUM_CLASSES``.
 
     Raises:
         ConfigError: a name is unknown or a setting wrong.
-        DataError: the data are missing, wrong, or do not have the classes of the model.
+        DataError: the data are missing, wrong, or do not fit the model.
     """
-    dataset = build_dataset(cfg, cfg.TRAIN.DATASETS)
-    check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES)
-    return build_train_loader(cfg, dataset, device)
+    if expected is None or expected.kinds == LABEL:
+        dataset = build_dataset(cfg, cfg.TRAIN.DATASETS)
+        check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES)
+        return build_train_loader(cfg, dataset, device)
+    vision_dataset = build_vision_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds)
+    check_vision_samples(vision_dataset, expected, cfg.DATA.CHECK_SAMPLES)
+    if "boxes" in expected.kinds and cfg.DATA.FILTER_EMPTY:
+        vision_dataset = without_empty(vision_dataset)
+    return build_train_loader(cfg, vision_dataset, device, expected.kinds)
 
 
-def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.device) -> TrainLoader:
+def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.device, kinds: Sequence[str] = LABEL) -> TrainLoader:
     """Return the batches of a training: seeded order, augmentation, normalisation and mixing on the device.
 
     Raises:
         ConfigError: a transform is unknown or wrong, or the batch does not divide among processes and parts.
         DataError: there are fewer samples than a batch takes.
     """
-    transforms, normalize = build_transforms(cfg.TRAIN.TRANSFORMS, default_size=_first_size(cfg.TRAIN.RESIZE.SCALES))
-    sampler = ShuffledSampler(len(dataset), cfg.MISC.SEED) if cfg.TRAIN.SHUFFLE else SequentialSampler(len(dataset))
+    transforms, normalize = _build_transforms(cfg.TRAIN, dataset)
+    if tuple(kinds) != LABEL:
+        transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
     batches = TrainBatches(
-        sampler,
+        build_sampler(cfg, dataset),
         batch_size=cfg.TRAIN.BATCH_SIZE,
         rank=rank(),
         world_size=world_size(),
         accumulation=cfg.SOLVER.ACCUMULATION,
         epochwise=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS > 0,
     )
-    batch_transforms: list[BatchTransform] = [NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST)]
+    return TrainLoader(
+        SampleReader(dataset, transforms, seed=cfg.MISC.SEED),
+        batches,
+        device=device,
+        num_workers=cfg.TRAIN.NUM_WORKERS,
+        prefetch=cfg.TRAIN.PREFETCH,
+        batch_transforms=_build_batch_transforms(cfg, normalize, kinds),
+        seed=cfg.MISC.SEED,
+        worker_init=start_worker,
+    )
+
+
+def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kinds: Sequence[str] = LABEL) -> EvaluationLoader:
+    """Return this process's share of the test data.
+
+    Args:
+        cfg: the config.
+        dataset: samples with an ``image`` and ``meta``; with others than ``label`` among ``kinds`` only fields that no transform
+            moves beside them (:class:`pet.data.joined.TruthApart`).
+        device: where batches go.
+        kinds: the kinds of targets that are evaluated.
+
+    Raises:
+        ConfigError: a transform is unknown or wrong.
+    """
+    transforms, normalize = _build_transforms(cfg.TEST, dataset)
+    return EvaluationLoader(
+        SampleReader(dataset, transforms, seed=cfg.MISC.SEED),
+        batch_size=cfg.TEST.IMS_PER_GPU,
+        rank=rank(),
+        world_size=world_size(),
+        device=device,
+        num_workers=cfg.TEST.NUM_WORKERS,
+        batch_transforms=[_build_normalization(cfg, normalize, kinds)],
+        seed=cfg.MISC.SEED,
+        worker_init=start_worker,
+    )
+
+
+def _build_transforms(section: CfgNode, dataset: Dataset) -> tuple[Compose, Normalize | None]:
+    scales = list(section.RESIZE.SCALES)
+    default_size = scales[0] if scales else None
+    return build_transforms(section.TRANSFORMS, default_size=default_size, default_sizes=scales or None, dataset=dataset)
+
+
+def _build_normalization(cfg: CfgNode, normalize: Normalize | None, kinds: Sequence[str]) -> NormalizeImages:
+    divisor = 1 if tuple(kinds) == LABEL else PAD_DIVISOR
+    return NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST, pad_divisor=divisor)
+
+
+def _build_batch_transforms(cfg: CfgNode, normalize: Normalize | None, kinds: Sequence[str]) -> list[BatchTransform]:
+    transforms: list[BatchTransform] = [_build_normalization(cfg, normalize, kinds)]
     mixup = cfg.TRAIN.MIXUP
     if mixup.MIXUP_ALPHA > 0 or mixup.CUTMIX_ALPHA > 0:
-        batch_transforms.append(
+        if tuple(kinds) != LABEL:
+            raise ConfigError(f"TRAIN.MIXUP: mixes labels of whole images; this model learns from {', '.join(kinds)}. Set both alphas to 0")
+        transforms.append(
             MixupCutmix(
                 num_classes=cfg.MODEL.NUM_CLASSES,
                 mixup_alpha=mixup.MIXUP_ALPHA,
@@ -97,43 +217,10 @@ def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.dev
                 switch_probability=mixup.SWITCH_PROBABILITY,
             )
         )
-    return TrainLoader(
-        SampleReader(dataset, transforms, seed=cfg.MISC.SEED),
-        batches,
-        device=device,
-        num_workers=cfg.TRAIN.NUM_WORKERS,
-        prefetch=cfg.TRAIN.PREFETCH,
-        batch_transforms=batch_transforms,
-        seed=cfg.MISC.SEED,
-        worker_init=start_worker,
-    )
-
-
-def build_test_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.device) -> EvaluationLoader:
-    """Return this process's share of the test data.
-
-    Raises:
-        ConfigError: a transform is unknown or wrong.
-    """
-    transforms, normalize = build_transforms(cfg.TEST.TRANSFORMS, default_size=_first_size(cfg.TEST.RESIZE.SCALES))
-    return EvaluationLoader(
-        SampleReader(dataset, transforms, seed=cfg.MISC.SEED),
-        batch_size=cfg.TEST.IMS_PER_GPU,
-        rank=rank(),
-        world_size=world_size(),
-        device=device,
-        num_workers=cfg.TEST.NUM_WORKERS,
-        batch_transforms=[NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST)],
-        seed=cfg.MISC.SEED,
-        worker_init=start_worker,
-    )
+    return transforms
 
 
 def start_worker() -> None:
     """Let a loader worker compute on one thread: the workers are the parallelism."""
     cv2.setNumThreads(0)
     silence_opencv()
-
-
-def _first_size(scales: Sequence[int]) -> int | None:
-    return scales[0] if scales else None

@@ -19,13 +19,14 @@ DATA_SCHEMA: Schema = {
     "DATA": {
         "CATALOG": Key(
             {},
-            "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, list_file.",
+            "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, list_file; coco (with annotations: a JSON file), voc, semseg_folder (with annotations: a folder), ade20k, cihp, shapes.",
         ),
         "CLASSES": Key(
             [],
             "Names of the classes in the order of their labels. Empty: the class folders or names that are there, sorted.",
             type=list[str],
         ),
+        "FILTER_EMPTY": Key(True, "Leave images without objects out of the training of detectors."),
         "CHECK_SAMPLES": Key(
             16, "How many samples are checked before training, spread over the data set; 0: none.", unit="samples", minimum=0
         ),
@@ -34,6 +35,12 @@ DATA_SCHEMA: Schema = {
         "DATASETS": Key([], "Data to train on: names of the catalogue, image folders or list files; several are joined.", type=list[str]),
         "TRANSFORMS": Key([], f"Augmentation: {TRANSFORMS_MEANING}", type=list[Any]),
         "RESIZE": {"SCALES": SCALES},
+        "ASPECT_GROUPING": Key(False, "Make each batch of wide or of tall images only, so that padding wastes little."),
+        "REPEAT_THRESHOLD": Key(
+            0.0,
+            "Show images with rare classes more often: share of images below which a class is rare, LVIS (https://arxiv.org/abs/1908.03195) takes 0.001; 0: off.",
+            minimum=0,
+        ),
         "MIXUP": {
             "MIXUP_ALPHA": Key(0.0, "Strength of mixup (https://arxiv.org/abs/1710.09412), usually 0.2; 0: off.", minimum=0),
             "CUTMIX_ALPHA": Key(0.0, "Strength of CutMix (https://arxiv.org/abs/1905.04899), usually 1.0; 0: off.", minimum=0),

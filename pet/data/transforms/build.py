@@ -8,6 +8,7 @@ from pet.data.transforms.arguments import fit_arguments
 from pet.data.transforms.base import Compose, ImageTransform
 from pet.data.transforms.normalize import Normalize
 from petlib.config import ConfigError
+from petlib.data.protocols import Dataset
 from petlib.registry import Registry
 
 TRANSFORMS = Registry(
@@ -30,28 +31,34 @@ TRANSFORMS = Registry(
 )
 
 
-def build_transforms(entries: Sequence[Any], *, default_size: int | None) -> tuple[Compose, Normalize | None]:
+def build_transforms(
+    entries: Sequence[Any], *, default_size: int | None, default_sizes: Sequence[int] | None = None, dataset: Dataset | None = None
+) -> tuple[Compose, Normalize | None]:
     """Return the transforms of a list, and apart from them a ``Normalize`` that stands at its end.
 
     Args:
         entries: names, or mappings ``{"name": "RandomResizedCrop", "scale": [0.2, 1.0]}``.
         default_size: the ``size`` of transforms that need one and are not given one; None: there is no default.
+        default_sizes: likewise the ``sizes``.
+        dataset: where transforms that join several samples take the others from.
 
     Raises:
         ConfigError: a name or an argument is unknown, missing or wrong, or what changes pixels stands after ``Normalize``.
     """
-    transforms = [_build(entry, default_size) for entry in entries]
+    defaults = {"size": default_size, "sizes": default_sizes, "dataset": dataset}
+    transforms = [_build(entry, {name: value for name, value in defaults.items() if value is not None}) for entry in entries]
     _check_order(transforms)
     if transforms and isinstance(transforms[-1], Normalize):
         return Compose(transforms[:-1]), transforms[-1]
     return Compose(transforms), None
 
 
-def _build(entry: Any, default_size: int | None) -> Any:
+def _build(entry: Any, defaults: Mapping[str, Any]) -> Any:
     name, arguments = _name_and_arguments(entry)
     transform = TRANSFORMS.get(name)
-    if "size" in inspect.signature(transform).parameters and default_size is not None:
-        arguments.setdefault("size", default_size)
+    for parameter in inspect.signature(transform).parameters:
+        if parameter in defaults:
+            arguments.setdefault(parameter, defaults[parameter])
     return transform(**fit_arguments("transform", name, transform, arguments))
 
 
