@@ -1,0 +1,65 @@
+"""Affine maps of the plane. Coordinates are continuous: pixel i covers [i, i + 1), its centre is i + 0.5."""
+
+import cv2
+import numpy as np
+
+
+def move_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return (..., 2) points at their new places; ``matrix`` is (3, 3), from old to new coordinates."""
+    moved: np.ndarray = points @ matrix[:2, :2].T + matrix[:2, 2]
+    return moved
+
+
+def is_axis_aligned(matrix: np.ndarray) -> bool:
+    """Return whether rows stay rows and columns stay columns."""
+    return bool(matrix[0, 1] == 0.0 and matrix[1, 0] == 0.0)
+
+
+def shift(x: float, y: float) -> np.ndarray:
+    """Return the (3, 3) matrix that moves points by (x, y)."""
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def warp_labels(labels: np.ndarray, matrix: np.ndarray, size: tuple[int, int], fill: int) -> np.ndarray:
+    """Return a map of labels at its new place: each pixel gets the label that stands where its centre comes from.
+
+    Args:
+        labels: (H, W), uint8 or uint16.
+        matrix: (3, 3), from the coordinates of ``labels`` to the new ones.
+        size: (height, width) of the new map.
+        fill: the label of what comes from outside.
+    """
+    backwards = np.linalg.inv(matrix)
+    if is_axis_aligned(matrix):
+        rows = _source_places(size[0], backwards[1, 1], backwards[1, 2])
+        columns = _source_places(size[1], backwards[0, 0], backwards[0, 2])
+        return _take(labels, rows, columns, fill)
+    # OpenCV's coordinates are those of pixel centres
+    centred = shift(-0.5, -0.5) @ backwards @ shift(0.5, 0.5)
+    return cv2.warpAffine(
+        labels,
+        centred[:2],
+        (size[1], size[0]),
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=fill,
+    )
+
+
+def _source_places(length: int, scale: float, offset: float) -> np.ndarray:
+    # the least bit: a centre that comes from the edge between two pixels, give or take a rounding error, belongs to the second
+    return np.floor((np.arange(length) + 0.5) * scale + offset + 1e-9).astype(np.int64)
+
+
+def _take(labels: np.ndarray, rows: np.ndarray, columns: np.ndarray, fill: int) -> np.ndarray:
+    valid_rows = np.flatnonzero((rows >= 0) & (rows < labels.shape[0]))
+    valid_columns = np.flatnonzero((columns >= 0) & (columns < labels.shape[1]))
+    if len(valid_rows) == len(rows) and len(valid_columns) == len(columns):
+        return labels.take(rows, axis=0).take(columns, axis=1)
+    result = np.full((len(rows), len(columns)), fill, labels.dtype)
+    if len(valid_rows) and len(valid_columns):
+        inside = labels.take(rows[valid_rows], axis=0).take(columns[valid_columns], axis=1)
+        # what is inside is one rectangle, for the places ascend or descend
+        top, left = valid_rows[0], valid_columns[0]
+        result[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return result
