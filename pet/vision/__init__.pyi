@@ -1,5 +1,6 @@
 from . import config as config
+from .data import build_training_data as build_training_data
 from .evaluation import build_evaluation as build_evaluation
 from .model import GeneralizedCNN as GeneralizedCNN
 
-__all__ = ["GeneralizedCNN", "build_evaluation", "config"]
+__all__ = ["GeneralizedCNN", "build_evaluation", "build_training_data", "config"]

@@ -2,15 +2,19 @@
 
 from pet.data.classes import infer_classes
 from pet.data.config import DATA_SCHEMA
-from pet.models.config import MODEL_SCHEMA, check_model, check_num_classes
+from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, check_model, check_num_classes
 from pet.vision.heads.table import HEADS, head_switches
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
+
+ONE_STAGE = ("retinanet", "fcos")
 
 VISION_SCHEMA: Schema = merge_schemas(
     PETLIB_SCHEMA,
     DATA_SCHEMA,
     MODEL_SCHEMA,
+    {"MODEL": DENSE_MODEL},
     {"MODEL": {switch: Key(False, head.meaning) for switch, head in HEADS.items()}},
+    *(head.settings for head in HEADS.values()),
 )
 
 
@@ -20,14 +24,44 @@ def get_base_cfg() -> CfgNode:
 
 
 def infer_cfg(cfg: CfgNode) -> None:
-    """Check what no single key can know.
+    """Check what no single key can know, and fill in the pyramid that a detector is published with.
 
     Raises:
-        ConfigError: no network or no head is chosen, or the number of classes is missing.
+        ConfigError: no network or no head is chosen, heads do not go together, or the number of classes is missing.
     """
     check_model(cfg)
-    if not head_switches(cfg):
-        raise ConfigError(f"MODEL: no head is switched on; set {' or '.join(f'MODEL.{switch}' for switch in HEADS)} to True")
+    _check_heads(cfg)
     if cfg.MODEL.HAS_CLS:
         infer_classes(cfg)
         check_num_classes(cfg)
+        return
+    if cfg.MODEL.NUM_CLASSES < 1:
+        raise ConfigError(f"MODEL.NUM_CLASSES: {cfg.MODEL.NUM_CLASSES} given; set it to the number of classes, without the background")
+    if cfg.MODEL.NECK == "fpn":
+        one_stage = cfg.MODEL.HAS_BOX and cfg.MODEL.BOX.DETECTOR in ONE_STAGE
+        if not cfg.MODEL.FPN.LEVELS:
+            cfg.set("MODEL.FPN.LEVELS", [3, 4, 5] if one_stage else [2, 3, 4, 5])
+        if cfg.MODEL.FPN.TOP == "auto":
+            cfg.set("MODEL.FPN.TOP", "p6p7" if one_stage else "pool")
+
+
+def _check_heads(cfg: CfgNode) -> None:
+    switches = head_switches(cfg)
+    if not switches:
+        raise ConfigError(f"MODEL: no head is switched on; set {' or '.join(f'MODEL.{switch}' for switch in HEADS)} to True")
+    if cfg.MODEL.HAS_CLS and len(switches) > 1:
+        raise ConfigError(
+            f"MODEL.HAS_CLS and MODEL.{switches[1]} are both True: a classifier of whole images has no feature maps for other heads, "
+            "and no data set labels both; set one of them to False"
+        )
+    for switch in switches:
+        needed = HEADS[switch].needs
+        if needed and needed not in switches:
+            raise ConfigError(f"MODEL.{switch}: True looks into the boxes that MODEL.{needed} finds; set MODEL.{needed} to True as well")
+        if needed == "HAS_BOX" and cfg.MODEL.BOX.DETECTOR in ONE_STAGE:
+            raise ConfigError(
+                f"MODEL.{switch}: True needs regions, which MODEL.BOX.DETECTOR {cfg.MODEL.BOX.DETECTOR} does not give; "
+                "take faster_rcnn or cascade_rcnn"
+            )
+    if cfg.MODEL.HAS_BOX and cfg.MODEL.NECK != "fpn":
+        raise ConfigError(f"MODEL.NECK: {cfg.MODEL.NECK!r} given; detectors look at a feature pyramid: set it to fpn")

@@ -1,15 +1,21 @@
 """Evaluation of the general CNN: every head that is on is measured."""
 
-from collections.abc import Sequence
+from typing import cast
 
 import torch
 
+from pet.data.build import build_dataset, build_test_loader, build_vision_dataset
+from pet.data.check import check_samples, check_vision_samples
+from pet.data.joined import TruthApart
+from pet.data.targets import VisionDataset
 from pet.evaluation.evaluation import Evaluation
-from pet.evaluation.evaluation import build_evaluation as build_shared_evaluation
 from pet.evaluation.evaluator import Evaluator
+from pet.vision.data import expected_data
 from pet.vision.heads.protocol import head_module
 from pet.vision.heads.table import head_switches
-from petlib.config import CfgNode
+from petlib.config import CfgNode, ConfigError
+from petlib.data.protocols import Dataset
+from petlib.solver.precision import build_mixed_precision
 
 
 def build_evaluation(cfg: CfgNode, device: torch.device) -> Evaluation:
@@ -17,11 +23,30 @@ def build_evaluation(cfg: CfgNode, device: torch.device) -> Evaluation:
 
     Raises:
         ConfigError: there are no ``TEST.DATASETS``.
-        DataError: a data set is missing or cannot be used.
+        DataError: a data set is missing, cannot be used, or does not fit the model.
     """
+    if not cfg.TEST.DATASETS:
+        raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
+    dataset, samples = _build_test_data(cfg)
 
-    def build_evaluators(classes: Sequence[str], keep_predictions: bool) -> list[Evaluator]:
+    def build_evaluators(keep_predictions: bool) -> list[Evaluator]:
         modules = [head_module(switch) for switch in head_switches(cfg)]
-        return [module.build_evaluator(cfg, classes, keep_predictions=keep_predictions) for module in modules]
+        return [module.build_evaluator(cfg, dataset, keep_predictions=keep_predictions) for module in modules]
 
-    return build_shared_evaluation(cfg, device, build_evaluators)
+    return Evaluation(
+        loader=build_test_loader(cfg, samples, device, expected_data(cfg).kinds),
+        build_evaluators=build_evaluators,
+        autocast=build_mixed_precision(cfg, device).autocast,
+    )
+
+
+def _build_test_data(cfg: CfgNode) -> tuple[VisionDataset, Dataset]:
+    """Return the test data as evaluators and as the loader see them."""
+    if cfg.MODEL.HAS_CLS:
+        labelled = build_dataset(cfg, cfg.TEST.DATASETS)
+        check_samples(labelled, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES)
+        return cast("VisionDataset", labelled), labelled
+    expected = expected_data(cfg)
+    dataset = build_vision_dataset(cfg, cfg.TEST.DATASETS, expected.kinds)
+    check_vision_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES)
+    return dataset, TruthApart(dataset, expected.kinds)

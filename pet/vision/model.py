@@ -1,48 +1,87 @@
-"""The general CNN: a backbone and the heads that the config switches on."""
+"""The general CNN: a backbone, a neck and the heads that the config switches on."""
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from pet.models.backbone import build_classifier_backbone
+from pet.models.feature_extractor import build_feature_extractor
+from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
+from pet.models.fpn import build_neck
 from pet.vision.heads.protocol import head_module
 from pet.vision.heads.table import head_switches
+from pet.vision.placement import to_original
 from petlib.config import CfgNode
 
 
 class GeneralizedCNN(nn.Module):
-    """A network whose parts the ``MODEL`` section of a config names: backbone, then one head for each ``HAS_*`` that is on.
+    """A network whose parts the ``MODEL`` section of a config names: backbone, neck, one head for each ``HAS_*`` that is on.
 
     Attributes:
-        backbone: images to features; for ``HAS_CLS`` a whole classifier, images to logits, so that the weights of timm
-            and torchvision fit key for key below ``backbone.``.
-        heads: by the name of their switch without ``HAS_``, in lower case: ``cls``.
+        backbone: images to stages; for ``HAS_CLS`` a whole classifier, images to logits. The weights of timm and torchvision
+            fit key for key below ``backbone.``.
+        neck: stages to maps of one width; None: there is none.
+        heads: by the name of their switch without ``HAS_``, in lower case: ``cls``, ``box``, ...
 
     Raises:
-        ConfigError: the network is unknown or does not take its arguments.
+        ConfigError: the network is unknown or does not take its arguments, or the parts do not fit together.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__()
-        self.backbone = build_classifier_backbone(cfg)
+        self._classifies = cfg.MODEL.HAS_CLS
+        self.backbone = build_classifier_backbone(cfg) if self._classifies else build_feature_extractor(cfg)
+        self.neck = None if self._classifies else build_neck(cfg, self.backbone)
+        info = self._feature_info()
         self.heads = nn.ModuleDict(
-            {switch.removeprefix("HAS_").lower(): head_module(switch).build_head(cfg) for switch in head_switches(cfg)}
+            {switch.removeprefix("HAS_").lower(): head_module(switch).build_head(cfg, info) for switch in head_switches(cfg)}
         )
 
     def forward(self, batch: dict[str, Any]) -> Any:
         """Return the outputs of all heads, joined.
 
         Args:
-            batch: ``image``, float (B, C, H, W), and what the heads need.
+            batch: ``image``, float (B, C, H, W), ``image_sizes``, (height, width) of each image without padding (by default all of
+                it), ``meta``, and what the heads need.
 
         Returns:
             In training ``{"losses": {name: scalar}, "metrics": {name: scalar}}``, in evaluation a list with one
-            dictionary of predictions for each sample. All tensors are on the device of the images.
+            dictionary of predictions for each sample, in the coordinates of the image files where ``meta`` tells them.
+            All tensors are on the device of the images.
         """
-        features = self.backbone(batch["image"])
-        outputs = [head(features, batch) for head in self.heads.values()]
+        outputs = self.run_heads(self.extract(batch), batch)
         if self.training:
-            return {part: {name: value for output in outputs for name, value in output[part].items()} for part in ("losses", "metrics")}
-        if len(outputs) == 1:
-            return outputs[0]
-        return [{name: value for part in parts for name, value in part.items()} for parts in zip(*outputs, strict=True)]
+            return {
+                "losses": {name: value for output in outputs for name, value in output.losses.items()},
+                "metrics": {name: value for output in outputs for name, value in output.metrics.items()},
+            }
+        parts = zip(*(output.predictions for output in outputs), strict=True)
+        predictions = [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
+        return to_original(predictions, batch["meta"]) if "meta" in batch and not self._classifies else predictions
+
+    def extract(self, batch: dict[str, Any]) -> Features:
+        """Return the feature maps of a batch; of a classifier the logits, as its only stage."""
+        images: Tensor = batch["image"]
+        sizes = batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images)
+        if self._classifies:
+            return Features(images=images, image_sizes=sizes, stages=[self.backbone(images)], maps={})
+        stages = self.backbone(images)
+        return Features(images=images, image_sizes=sizes, stages=stages, maps=self.neck(stages) if self.neck is not None else {})
+
+    def run_heads(self, features: Features, batch: dict[str, Any]) -> list[HeadOutput]:
+        """Return the outputs of the heads; regions that one finds go to those after it."""
+        regions: Regions | None = None
+        outputs = []
+        for head in self.heads.values():
+            output = head(features, batch, regions)
+            regions = output.regions or regions
+            outputs.append(output)
+        return outputs
+
+    def _feature_info(self) -> FeatureInfo:
+        if self._classifies:
+            return FeatureInfo((), (), 0, ())
+        channels, strides = tuple(self.backbone.channels), tuple(self.backbone.strides)
+        if self.neck is None:
+            return FeatureInfo(channels, strides, 0, ())
+        return FeatureInfo(channels, strides, self.neck.channels, tuple(self.neck.strides))

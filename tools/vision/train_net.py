@@ -1,6 +1,6 @@
 """Trains a model of ``pet.vision``: the steps of a run from top to bottom."""
 
-from pet import data, models, vision, visual
+from pet import models, vision, visual
 from petlib import dist, engine, solver
 from petlib.config import CfgNode
 from petlib.launch import run_script
@@ -22,7 +22,7 @@ def train(cfg: CfgNode) -> None:
         optimizer = solver.build_optimizer(dist.unwrap(model), cfg)
 
         # 5. Data
-        loader = data.build_training_data(cfg, device)
+        loader = vision.build_training_data(cfg, device)
         evaluation = vision.build_evaluation(cfg, device) if cfg.TEST.DATASETS else None
 
         # 6. One iteration; schedule and checkpoints

@@ -40,6 +40,13 @@ BOX: Schema = {
             "CONVOLUTIONS": Key(4, "Convolutions of each tower of the one-stage detectors.", minimum=1),
         }
     },
+    "EVAL": {
+        "BOX_METRICS": Key(
+            ["coco"],
+            "How boxes are measured: coco (twelve numbers), voc (AP50 under the curve), voc07 (AP50 at eleven points).",
+            type=list[str],
+        )
+    },
     "TEST": {
         "SCORE_THRESHOLD": Key(0.05, "Detections with a lower score are dropped.", minimum=0),
         "NMS": Key(0.5, "Intersection over union from which the weaker detection of a class is dropped.", minimum=0),
@@ -85,7 +92,8 @@ PARSING: Schema = {
             "LOSS_WEIGHT": Key(1.0, "Weight of the loss of the part maps.", minimum=0),
             "RESCORE_LOSS_WEIGHT": Key(1.0, "Weight of the loss of the estimate.", minimum=0),
         }
-    }
+    },
+    "TEST": {"PARSING_THRESHOLD": Key(0.3, "Part maps with a lower score are left out of an image's label image.", minimum=0)},
 }
 
 SEMSEG: Schema = {

@@ -5,9 +5,13 @@ from typing import Any
 import pytest
 import torch
 
+from pet.models.features import Features, HeadOutput, Regions
 from pet.vision import GeneralizedCNN, config
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
+
+
+BOXES = {"MODEL.HAS_CLS": False, "MODEL.HAS_BOX": True, "MODEL.BACKBONE": "torchvision/resnet18", "MODEL.NECK": "fpn"}
 
 
 def make_cfg(**values: Any) -> CfgNode:
@@ -67,11 +71,11 @@ def test_backbone_arguments_reach_the_network() -> None:
 
 def test_predictions_of_several_heads_are_joined() -> None:
     class Brightness(torch.nn.Module):
-        def forward(self, features: torch.Tensor, batch: dict[str, Any]) -> Any:
-            brightness = batch["image"].mean(dim=(1, 2, 3))
+        def forward(self, features: Features, batch: dict[str, Any], regions: Regions | None) -> HeadOutput:
+            brightness = features.images.mean(dim=(1, 2, 3))
             if self.training:
-                return {"losses": {"loss_brightness": brightness.mean()}, "metrics": {}}
-            return [{"brightness": value} for value in brightness]
+                return HeadOutput(losses={"loss_brightness": brightness.mean()})
+            return HeadOutput(predictions=[{"brightness": value} for value in brightness])
 
     model = GeneralizedCNN(make_cfg())
     model.heads["brightness"] = Brightness()
@@ -83,10 +87,15 @@ def test_predictions_of_several_heads_are_joined() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"MODEL.HAS_CLS": False}, "no head is switched on; set MODEL.HAS_CLS to True"),
+        ({"MODEL.HAS_CLS": False}, "no head is switched on; set MODEL.HAS_CLS or MODEL.HAS_BOX or"),
         ({"MODEL.BACKBONE": ""}, "MODEL.BACKBONE: nothing given"),
         ({"MODEL.NUM_CLASSES": 0}, "MODEL.NUM_CLASSES: 0 given"),
         ({"MODEL.LABEL_SMOOTHING": 1.0}, "MODEL.LABEL_SMOOTHING: 1 given"),
+        ({"MODEL.HAS_BOX": True}, "MODEL.HAS_CLS and MODEL.HAS_BOX are both True"),
+        ({**BOXES, "MODEL.HAS_BOX": False, "MODEL.HAS_MASK": True}, "set MODEL.HAS_BOX to True as well"),
+        ({**BOXES, "MODEL.HAS_MASK": True, "MODEL.BOX.DETECTOR": "fcos"}, "take faster_rcnn or cascade_rcnn"),
+        ({**BOXES, "MODEL.NECK": ""}, "MODEL.NECK: '' given; detectors look at a feature pyramid: set it to fpn"),
+        ({**BOXES, "MODEL.NUM_CLASSES": 0}, "MODEL.NUM_CLASSES: 0 given; set it to the number of classes, without the background"),
     ],
 )
 def test_settings_that_do_not_go_together(values: dict[str, Any], text: str) -> None:
