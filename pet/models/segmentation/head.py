@@ -1,0 +1,123 @@
+"""The head that gives every pixel a class."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pet.losses.segmentation import IGNORE_LABEL, pad_labels, pixel_accuracy, pixel_cross_entropy
+from pet.models.backbone import synchronise_batch_norm
+from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
+from pet.models.segmentation.decoders import Decoder, build_decoder
+from pet.models.segmentation.resample import to_file
+from petlib.config import CfgNode
+from petlib.errors import ConfigError
+
+
+class SemsegHead(nn.Module):
+    """A decoder of the backbone's stages and a classifier of each pixel.
+
+    Args:
+        decoder: stages to one map.
+        strides: of the stages.
+        num_classes: classes of pixels, at most 255: label images are uint8, and 255 means ignored.
+        loss_weight: factor of the loss.
+        with_metrics: report the share of pixels that are right as ``semseg_accuracy`` in training.
+    """
+
+    def __init__(
+        self, *, decoder: Decoder, strides: tuple[int, ...], num_classes: int, loss_weight: float = 1.0, with_metrics: bool = True
+    ) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.strides = strides
+        self.num_classes = num_classes
+        self.loss_weight = loss_weight
+        self.with_metrics = with_metrics
+        self.classifier = nn.Conv2d(decoder.out_channels, num_classes, decoder.kernel, padding=decoder.kernel // 2)
+        nn.init.xavier_uniform_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Features, batch: dict[str, Any], regions: Regions | None = None) -> HeadOutput:
+        """Return loss and metric in training, label images in evaluation.
+
+        Args:
+            features: of the backbone.
+            batch: in training ``semseg``, integer (B, h, w) or a list of (h, w), 255 where a pixel does not count; in evaluation
+                what :meth:`decode` needs.
+            regions: not used.
+
+        Returns:
+            In training ``loss_semseg`` and ``semseg_accuracy``; in evaluation ``semseg`` of each image.
+        """
+        logits = self.predict(features)
+        if not self.training:
+            return HeadOutput(predictions=self.decode(logits, batch))
+        labels = pad_labels(batch["semseg"], (logits.shape[2], logits.shape[3]))
+        loss = pixel_cross_entropy(logits, labels) * self.loss_weight
+        metrics = {"semseg_accuracy": pixel_accuracy(logits, labels)} if self.with_metrics else {}
+        return HeadOutput(losses={"loss_semseg": loss}, metrics=metrics)
+
+    def predict(self, features: Features) -> Tensor:
+        """Return the logits of the padded batch, float32 (B, num_classes, H, W).
+
+        Decoders double sizes, so where the batch is no multiple of the coarsest stride its borders are repeated meanwhile.
+        """
+        height, width = features.images.shape[-2:]
+        coarsest = max(self.strides)
+        rows, columns = -(-height // coarsest) * coarsest, -(-width // coarsest) * coarsest
+        stages = [_grow(stage, rows // stride, columns // stride) for stage, stride in zip(features.stages, self.strides, strict=True)]
+        logits: Tensor = self.classifier(self.decoder(_grow(features.images, rows, columns), stages)).float()
+        logits = functional.interpolate(logits, size=(rows, columns), mode="bilinear", align_corners=False)
+        return logits[:, :, :height, :width]
+
+    def resample(self, scores: Tensor, batch: dict[str, Any]) -> Iterator[Tensor]:
+        """Yield the scores of each image over the pixels of its file, float (num_classes, height, width).
+
+        Args:
+            scores: (B, num_classes, H, W), logits or probabilities over the padded batch.
+            batch: ``image_sizes`` (by default all of the batch), and ``size`` and ``matrix`` of ``meta``, where they are given.
+        """
+        sizes = batch.get("image_sizes") or [(scores.shape[2], scores.shape[3])] * len(scores)
+        metas = batch.get("meta") or [{}] * len(scores)
+        for image_scores, (height, width), meta in zip(scores, sizes, metas, strict=True):
+            seen = image_scores[:, :height, :width]
+            yield to_file(seen, tuple(meta.get("size", (height, width))), meta.get("matrix"))
+
+    def decode(self, scores: Tensor, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
+        """Return ``semseg`` of each image, uint8 (height, width) of its file: the class of the greatest score.
+
+        The arguments are those of :meth:`resample`.
+        """
+        return [{"semseg": image_scores.argmax(dim=0).to(torch.uint8)} for image_scores in self.resample(scores, batch)]
+
+
+def build_semseg_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
+    """Return the head for the ``MODEL.SEMSEG`` section of a config.
+
+    Raises:
+        ConfigError: the decoder does not suit the backbone or does not take its arguments, or the number of classes is missing.
+    """
+    settings = cfg.MODEL.SEMSEG
+    num_classes = settings.NUM_CLASSES or cfg.MODEL.NUM_CLASSES
+    if not 1 <= num_classes <= IGNORE_LABEL:
+        raise ConfigError(
+            f"MODEL.SEMSEG.NUM_CLASSES: {num_classes} classes given (0 there means MODEL.NUM_CLASSES), 1 to {IGNORE_LABEL} expected: "
+            f"the labels of pixels are 8 bit and {IGNORE_LABEL} means ignored"
+        )
+    head = SemsegHead(
+        decoder=build_decoder(settings.DECODER, info, settings.DECODER_ARGS),
+        strides=info.stage_strides,
+        num_classes=num_classes,
+        loss_weight=settings.LOSS_WEIGHT,
+        with_metrics=cfg.TRAIN.METRICS_ON,
+    )
+    return synchronise_batch_norm(head, cfg) if cfg.MODEL.SYNC_BN else head
+
+
+def _grow(maps: Tensor, height: int, width: int) -> Tensor:
+    """Return ``maps`` (B, C, h, w) with their last row and column repeated up to a size."""
+    rows, columns = height - maps.shape[2], width - maps.shape[3]
+    return functional.pad(maps, (0, columns, 0, rows), mode="replicate") if rows or columns else maps
