@@ -20,6 +20,12 @@ def shift(x: float, y: float) -> np.ndarray:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
+def centred(matrix: np.ndarray) -> np.ndarray:
+    """Return the matrix for coordinates in which whole numbers are the centres of pixels, as OpenCV has them."""
+    result: np.ndarray = shift(-0.5, -0.5) @ matrix @ shift(0.5, 0.5)
+    return result
+
+
 def warp_labels(labels: np.ndarray, matrix: np.ndarray, size: tuple[int, int], fill: int) -> np.ndarray:
     """Return a map of labels at its new place: each pixel gets the label that stands where its centre comes from.
 
@@ -34,21 +40,15 @@ def warp_labels(labels: np.ndarray, matrix: np.ndarray, size: tuple[int, int], f
         rows = _source_places(size[0], backwards[1, 1], backwards[1, 2])
         columns = _source_places(size[1], backwards[0, 0], backwards[0, 2])
         return _take(labels, rows, columns, fill)
-    # OpenCV's coordinates are those of pixel centres
-    centred = shift(-0.5, -0.5) @ backwards @ shift(0.5, 0.5)
-    return cv2.warpAffine(
-        labels,
-        centred[:2],
-        (size[1], size[0]),
-        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=fill,
-    )
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    warped: np.ndarray = cv2.warpAffine(labels, centred(backwards)[:2], (size[1], size[0]), flags=flags, borderValue=fill)
+    return warped
 
 
 def _source_places(length: int, scale: float, offset: float) -> np.ndarray:
     # the least bit: a centre that comes from the edge between two pixels, give or take a rounding error, belongs to the second
-    return np.floor((np.arange(length) + 0.5) * scale + offset + 1e-9).astype(np.int64)
+    places: np.ndarray = np.floor((np.arange(length) + 0.5) * scale + offset + 1e-9).astype(np.int64)
+    return places
 
 
 def _take(labels: np.ndarray, rows: np.ndarray, columns: np.ndarray, fill: int) -> np.ndarray:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from petlib.data.protocols import Sample
+from pet.data.transforms.moves import Move, Stay
+from pet.data.transforms.targets import PLACED_FIELDS, clip_boxes, move_targets, select_objects
+from petlib.data.protocols import Sample, SampleTransform
 from petlib.errors import ConfigError
 
 
@@ -22,30 +24,58 @@ class ImageTransform(ABC):
 
 
 class GeometricTransform(ABC):
-    """Moves pixels. What is done to a sample is decided once and then applied to the image and to all targets alike."""
+    """Moves pixels. What is done to a sample is decided once and then applied to the image and to all targets alike.
+
+    ``meta["matrix"]`` of a moved sample leads from the coordinates of its file to those of the image. Boxes are cut off at the
+    edges of the image; an object whose box vanishes is dropped from all fields.
+
+    Attributes:
+        min_share: share of the area of its box that must be left of an object inside of the image.
+    """
+
+    min_share: float = 0.0
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample with image and targets moved."""
-        move = self.decide(sample["image"].shape[:2], rng)
-        return {**sample, "image": move(sample["image"])}
+        move = self.plan(sample, rng)
+        return sample if isinstance(move, Stay) else self.carry_out(sample, move)
+
+    def carry_out(self, sample: Sample, move: Move) -> Sample:
+        """Return the sample after ``move``."""
+        height, width = sample["image"].shape[:2]
+        matrix = move.matrix((height, width))
+        meta = sample.get("meta", {})
+        before = meta.get("matrix")
+        meta = {**meta, "matrix": matrix if before is None else matrix @ before}
+        moved = {**sample, "image": move(sample["image"]), "meta": meta}
+        if PLACED_FIELDS.isdisjoint(sample):
+            return moved
+        size = moved["image"].shape[0], moved["image"].shape[1]
+        moved.update(move_targets(sample, move, matrix, size))
+        if "boxes" not in moved:
+            return moved
+        boxes = moved["boxes"]
+        moved["boxes"], kept = clip_boxes(boxes, size, self.min_share)
+        return select_objects(moved, kept & self.survivors(boxes, size))
+
+    def plan(self, sample: Sample, rng: np.random.Generator) -> Move:
+        """Return what is to be done to a sample; by default only its size counts."""
+        height, width = sample["image"].shape[:2]
+        return self.decide((height, width), rng)
 
     @abstractmethod
-    def decide(self, size: tuple[int, int], rng: np.random.Generator) -> "Move":
+    def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Return what is to be done to a sample of ``size`` (height, width)."""
 
-
-class Move(ABC):
-    """One geometric change with all its numbers fixed."""
-
-    @abstractmethod
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Return the moved image."""
+    def survivors(self, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Return bool (N,): which of the moved boxes (N, 4), not yet cut off, stay in an image of ``size``."""
+        return np.ones(len(boxes), bool)
 
 
 class Compose:
     """Several transforms, one after another."""
 
-    def __init__(self, transforms: Sequence["Transform"]) -> None:
+    def __init__(self, transforms: Sequence[SampleTransform]) -> None:
         self.transforms = list(transforms)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
@@ -53,9 +83,6 @@ class Compose:
         for transform in self.transforms:
             sample = transform(sample, rng)
         return sample
-
-
-Transform = ImageTransform | GeometricTransform
 
 
 def check_probability(name: str, value: float) -> float:
@@ -101,3 +128,14 @@ def check_range(name: str, values: Sequence[float], *, low: float = 0.0, high: f
     if len(values) != 2 or not low <= values[0] <= values[1] <= high:
         raise ConfigError(f"{name}: {list(values)} given, two ascending numbers from {low:g} to {high:g} expected")
     return float(values[0]), float(values[1])
+
+
+def check_share(name: str, value: float) -> float:
+    """Return ``value`` when it is a share of an area.
+
+    Raises:
+        ConfigError: it does not lie between 0 and 1.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(f"{name}: {value} given, a share from 0 to 1 expected")
+    return float(value)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pet.data.transforms.arguments import fit_arguments
 from pet.data.transforms.base import Compose, ImageTransform
+from pet.data.transforms.mosaic import Mosaic
 from pet.data.transforms.normalize import Normalize
 from petlib.config import ConfigError
 from petlib.data.protocols import Dataset
@@ -18,15 +19,22 @@ TRANSFORMS = Registry(
         "AutoAugment": "pet.data.transforms.policies:AutoAugment",
         "CenterCrop": "pet.data.transforms.geometry:CenterCrop",
         "ColorJitter": "pet.data.transforms.colour:ColorJitter",
+        "Expand": "pet.data.transforms.ssd:Expand",
+        "Mosaic": "pet.data.transforms.mosaic:Mosaic",
         "Normalize": "pet.data.transforms.normalize:Normalize",
+        "Pad": "pet.data.transforms.scales:Pad",
         "RandAugment": "pet.data.transforms.policies:RandAugment",
         "RandomCrop": "pet.data.transforms.geometry:RandomCrop",
         "RandomErasing": "pet.data.transforms.erasing:RandomErasing",
         "RandomGrayscale": "pet.data.transforms.colour:RandomGrayscale",
         "RandomHorizontalFlip": "pet.data.transforms.geometry:RandomHorizontalFlip",
+        "RandomIoUCrop": "pet.data.transforms.ssd:RandomIoUCrop",
         "RandomResizedCrop": "pet.data.transforms.geometry:RandomResizedCrop",
         "RandomVerticalFlip": "pet.data.transforms.geometry:RandomVerticalFlip",
         "Resize": "pet.data.transforms.geometry:Resize",
+        "ResizeShortestEdge": "pet.data.transforms.scales:ResizeShortestEdge",
+        "Rotate": "pet.data.transforms.rotate:Rotate",
+        "ScaleJitterCrop": "pet.data.transforms.scales:ScaleJitterCrop",
     },
 )
 
@@ -65,7 +73,7 @@ def _build(entry: Any, defaults: Mapping[str, Any]) -> Any:
 def _check_order(transforms: Sequence[Any]) -> None:
     """Refuse what would change the pixels of a normalised image, which it takes for values from 0 to 255."""
     for place, transform in enumerate(transforms):
-        later = [item for item in transforms[place + 1 :] if isinstance(item, ImageTransform | Normalize)]
+        later = [item for item in transforms[place + 1 :] if isinstance(item, ImageTransform | Mosaic | Normalize)]
         if isinstance(transform, Normalize) and later:
             raise ConfigError(
                 f"transform {type(later[0]).__name__}: it works on pixels from 0 to 255 and stands after Normalize; "

@@ -2,83 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 
-from pet.data.transforms.base import GeometricTransform, Move, check_gray, check_probability, check_range, check_size
+from pet.data.transforms.base import GeometricTransform, check_gray, check_probability, check_range, check_share, check_size
+from pet.data.transforms.moves import BORDERS, CropResize, Flip, Move, PadCrop, Stay
 from petlib.errors import ConfigError
 
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST}
-ANTIALIASED = {cv2.INTER_LINEAR: "bilinear", cv2.INTER_CUBIC: "bicubic"}
-BORDERS = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
-
-
-@dataclass(frozen=True)
-class Stay(Move):
-    """Nothing is moved."""
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Return the image."""
-        return image
-
-
-@dataclass(frozen=True)
-class CropResize(Move):
-    """The window from (top, left) with (height, width), in pixels, becomes an image of ``size`` (height, width).
-
-    With ``antialias``, linear and cubic shrinking weigh all pixels that fall together, as PIL does.
-    """
-
-    top: int
-    left: int
-    height: int
-    width: int
-    size: tuple[int, int]
-    interpolation: int
-    antialias: bool = True
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Return the window, resized."""
-        window = image[self.top : self.top + self.height, self.left : self.left + self.width]
-        if window.shape[:2] == self.size:
-            return np.ascontiguousarray(window)
-        shrinks = self.height > self.size[0] or self.width > self.size[1]
-        if self.antialias and shrinks and self.interpolation in ANTIALIASED:
-            return _resize_antialiased(window, self.size, ANTIALIASED[self.interpolation])
-        return cv2.resize(window, (self.size[1], self.size[0]), interpolation=self.interpolation)
-
-
-@dataclass(frozen=True)
-class PadCrop(Move):
-    """The image is padded on all sides, then the window from (top, left) of ``size`` is cut out."""
-
-    padding: tuple[int, int, int, int]
-    top: int
-    left: int
-    size: tuple[int, int]
-    border: int
-    fill: int
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Return the window; ``padding`` is top, bottom, left, right."""
-        if any(self.padding):
-            image = cv2.copyMakeBorder(image, *self.padding, self.border, value=(self.fill,) * 3)
-        height, width = self.size
-        return np.ascontiguousarray(image[self.top : self.top + height, self.left : self.left + width])
-
-
-@dataclass(frozen=True)
-class Flip(Move):
-    """The image is mirrored; ``code`` as in ``cv2.flip``: 1 left and right, 0 top and bottom."""
-
-    code: int
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Return the mirrored image."""
-        return cv2.flip(image, self.code)
 
 
 class RandomResizedCrop(GeometricTransform):
@@ -93,6 +25,7 @@ class RandomResizedCrop(GeometricTransform):
         ratio: least and greatest width / height of the window, drawn evenly on a logarithmic scale.
         interpolation: ``linear``, ``cubic``, ``area`` or ``nearest``.
         antialias: whether linear and cubic shrinking weigh all pixels, as PIL and torchvision do; off is faster and rougher.
+        min_share: share of its box that must be in the window, or an object is dropped.
     """
 
     def __init__(
@@ -103,8 +36,10 @@ class RandomResizedCrop(GeometricTransform):
         ratio: Sequence[float] = (3 / 4, 4 / 3),
         interpolation: str = "linear",
         antialias: bool = True,
+        min_share: float = 0.0,
     ) -> None:
         self.size = check_size("RandomResizedCrop", size)
+        self.min_share = check_share("RandomResizedCrop: min_share", min_share)
         self.scale = check_range("RandomResizedCrop: scale", scale, high=1.0)
         self.ratio = check_range("RandomResizedCrop: ratio", ratio)
         if self.ratio[0] <= 0.0:
@@ -137,9 +72,12 @@ class RandomCrop(GeometricTransform):
         padding: pixels added on each side first; more where the image is smaller than the window.
         border: ``constant`` (the ``fill`` value), ``reflect`` or ``edge``.
         fill: gray value from 0 to 255.
+        min_share: share of its box that must be in the window, or an object is dropped.
     """
 
-    def __init__(self, *, size: int | Sequence[int], padding: int = 0, border: str = "constant", fill: int = 0) -> None:
+    def __init__(
+        self, *, size: int | Sequence[int], padding: int = 0, border: str = "constant", fill: int = 0, min_share: float = 0.0
+    ) -> None:
         self.size = check_size("RandomCrop", size)
         if padding < 0:
             raise ConfigError(f"RandomCrop: padding: {padding} given, at least 0 expected")
@@ -148,6 +86,7 @@ class RandomCrop(GeometricTransform):
         self.padding = padding
         self.border = BORDERS[border]
         self.fill = check_gray("RandomCrop: fill", fill)
+        self.min_share = check_share("RandomCrop: min_share", min_share)
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Draw the place."""
@@ -223,13 +162,6 @@ class RandomVerticalFlip(GeometricTransform):
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Draw whether to flip."""
         return Flip(0) if rng.random() < self.probability else Stay()
-
-
-def _resize_antialiased(image: np.ndarray, size: tuple[int, int], mode: str) -> np.ndarray:
-    # torch warns of arrays that cannot be written into
-    pixels = torch.from_numpy(image if image.flags.writeable else image.copy()).permute(2, 0, 1).unsqueeze(0)
-    resized = torch.nn.functional.interpolate(pixels, size, mode=mode, antialias=True)
-    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
 
 
 def check_interpolation(name: str, interpolation: str) -> int:
