@@ -1,0 +1,58 @@
+"""What the keypoints of a COCO file are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pet.data.left_right import swap_from_names
+from pet.data.targets import KeypointSet
+from petlib.errors import DataError
+
+COCO_SIGMAS = (0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089)
+"""Spreads of the 17 keypoints of a person as published by COCO (https://cocodataset.org/#keypoints-eval)."""
+
+DEFAULT_SIGMA = 0.05
+
+
+def keypoint_set(path: Path, categories: Sequence[dict[str, Any]]) -> KeypointSet | None:
+    """Return the keypoints that the categories share; None: no category has any.
+
+    Names and skeleton come from the first category that has keypoints, left and right from the names. The spreads are the
+    category's ``sigmas`` (an extension of ours), else COCO's for 17 keypoints, else 0.05.
+
+    Raises:
+        DataError: categories have different numbers of keypoints, or entries are wrong (with file and category).
+    """
+    owners = [category for category in categories if category.get("keypoints")]
+    if not owners:
+        return None
+    first = owners[0]
+    names = first["keypoints"]
+    where = f"{path}: category {first['id']} ({first['name']!r})"
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError(f"{where}: its keypoints are {names!r}, a list of names expected")
+    for other in owners[1:]:
+        if len(other["keypoints"]) != len(names):
+            raise DataError(
+                f"{path}: category {other['id']} ({other['name']!r}) has {len(other['keypoints'])} keypoints, but category {first['id']} "
+                f"({first['name']!r}) has {len(names)}; all classes need the same number: choose with DATA.CLASSES"
+            )
+    return KeypointSet(tuple(names), swap_from_names(names), _skeleton(where, first, len(names)), _sigmas(where, first, len(names)))
+
+
+def _skeleton(where: str, category: dict[str, Any], count: int) -> tuple[tuple[int, int], ...]:
+    """Return the lines between places from 0; the file counts from 1."""
+    lines = category.get("skeleton") or []
+    for line in lines:
+        if len(line) != 2 or not all(isinstance(end, int) and 1 <= end <= count for end in line):
+            raise DataError(f"{where}: the line {line!r} of its skeleton; two numbers from 1 to {count} expected")
+    return tuple((start - 1, end - 1) for start, end in lines)
+
+
+def _sigmas(where: str, category: dict[str, Any], count: int) -> tuple[float, ...]:
+    given = category.get("sigmas")
+    if given is None:
+        return COCO_SIGMAS if count == len(COCO_SIGMAS) else (DEFAULT_SIGMA,) * count
+    if not isinstance(given, list) or len(given) != count or not all(isinstance(value, int | float) and value > 0 for value in given):
+        raise DataError(f"{where}: its sigmas are {given!r}, {count} numbers above 0 expected")
+    return tuple(map(float, given))

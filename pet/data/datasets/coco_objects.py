@@ -1,0 +1,198 @@
+"""The objects of one image of a COCO file, checked and turned into arrays."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pet.data.datasets.coco_segmentations import SegmentationReader, describe
+from pet.data.skipped import SkipCounter
+from pet.data.targets import ImageTruth
+from pet.structures.masks import InstanceMasks
+from petlib.errors import DataError
+
+OTHER_CLASS = "object of a class that DATA.CLASSES leaves out"
+NO_AREA = "object whose box has no area"
+OUTSIDE = "object whose box lies outside of the image"
+
+SMALLEST_EDGE = 1e-3
+"""Edges below it, in pixels, could vanish among the digits of float32."""
+
+REQUIRED_KEYS = frozenset(("id", "image_id", "category_id", "bbox"))
+GREATEST_INSTANCE_ID = 65535
+
+
+class CocoRecord(NamedTuple):
+    """An image of a COCO file.
+
+    Attributes:
+        truth: its objects; ``file`` is relative to the folder of images.
+        instance_ids: int64 (M,), value in the image of persons of each object, 0: none.
+    """
+
+    truth: ImageTruth
+    instance_ids: np.ndarray
+
+
+class _Object(NamedTuple):
+    """One object; see :class:`pet.data.targets.ImageTruth`."""
+
+    box: tuple[float, float, float, float]
+    label: int
+    crowd: bool
+    area: float
+    instance_id: int
+    segmentation: Any
+    keypoints: Sequence[float] | None
+    annotation: dict[str, Any]
+
+
+class ObjectReader:
+    """Turns the annotations of an image into a record.
+
+    Args:
+        path: the file, for messages.
+        labels: id of each category -> its label; None: objects of this category are left out.
+        with_masks: whether masks are wanted; objects without one are left out then.
+        keypoint_count: number of keypoints of an object; 0: they are not wanted.
+        skipped: counts what is left out.
+    """
+
+    def __init__(
+        self, *, path: Path, labels: Mapping[int, int | None], with_masks: bool, keypoint_count: int, skipped: SkipCounter
+    ) -> None:
+        self._path = path
+        self._labels = labels
+        self._keypoint_count = keypoint_count
+        self._skipped = skipped
+        self._segmentations = SegmentationReader(path=path, skipped=skipped) if with_masks else None
+
+    def read(self, image: Mapping[str, Any], annotations: Sequence[dict[str, Any]]) -> CocoRecord:
+        """Return the record of an image.
+
+        Args:
+            image: a checked row of the file's images.
+            annotations: the rows that belong to it.
+
+        Raises:
+            DataError: an annotation is wrong in a way that leaving it out would hide (with file and id).
+        """
+        size = image["height"], image["width"]
+        objects = [item for annotation in annotations if (item := self._object(annotation, size)) is not None]
+        truth = ImageTruth(
+            id=image["id"],
+            file=image["file_name"],
+            height=size[0],
+            width=size[1],
+            boxes=np.array([item.box for item in objects], np.float32).reshape(-1, 4),
+            labels=np.array([item.label for item in objects], np.int64),
+            crowd=np.array([item.crowd for item in objects], bool),
+            areas=np.array([item.area for item in objects], np.float32),
+            segmentations=[item.segmentation for item in objects] if self._segmentations else None,
+            keypoints=self._keypoint_array(objects) if self._keypoint_count else None,
+        )
+        return CocoRecord(truth, self._instance_id_array(objects))
+
+    def _object(self, annotation: dict[str, Any], size: tuple[int, int]) -> _Object | None:
+        """Return an object, or None and count the reason."""
+        missing = REQUIRED_KEYS - annotation.keys()
+        if missing:
+            raise self._error(annotation, f"it has no {sorted(missing)[0]!r}")
+        label = self._label(annotation)
+        if label is None:
+            self._skipped.add(OTHER_CLASS, describe(annotation))
+            return None
+        box = self._box(annotation, size)
+        if box is None:
+            return None
+        segmentation = self._segmentations.read(annotation, size) if self._segmentations else None
+        if self._segmentations and segmentation is None:
+            return None
+        return _Object(
+            box=box,
+            label=label,
+            crowd=bool(annotation.get("iscrowd")),
+            area=self._area(annotation, box, segmentation, size),
+            instance_id=self._instance_id(annotation),
+            segmentation=segmentation,
+            keypoints=self._keypoints(annotation) if self._keypoint_count else None,
+            annotation=annotation,
+        )
+
+    def _label(self, annotation: dict[str, Any]) -> int | None:
+        category = annotation["category_id"]
+        if not isinstance(category, int) or category not in self._labels:
+            known = list(self._labels)
+            raise self._error(
+                annotation,
+                f"its category_id {category!r} is not listed; the categories are "
+                f"{', '.join(map(str, known[:20]))}{', ...' if len(known) > 20 else ''}",
+            )
+        return self._labels[category]
+
+    def _box(self, annotation: dict[str, Any], size: tuple[int, int]) -> tuple[float, float, float, float] | None:
+        """Return XYXY as it stands in the file, or None and count the reason."""
+        try:
+            left, top, width, height = map(float, annotation["bbox"])
+        except (TypeError, ValueError):
+            left, top, width, height = (math.nan,) * 4
+        if not math.isfinite(left + top + width + height):
+            raise self._error(annotation, f"its bbox is {annotation['bbox']!r}, four numbers [x, y, width, height] expected")
+        if min(width, height) < SMALLEST_EDGE:
+            self._skipped.add(NO_AREA, describe(annotation))
+            return None
+        right, bottom = left + width, top + height
+        if min(min(right, size[1]) - max(left, 0), min(bottom, size[0]) - max(top, 0)) < SMALLEST_EDGE:
+            self._skipped.add(OUTSIDE, describe(annotation))
+            return None
+        return left, top, right, bottom
+
+    def _area(self, annotation: dict[str, Any], box: Sequence[float], segmentation: Any, size: tuple[int, int]) -> float:
+        area = annotation.get("area")
+        if area is None:
+            if segmentation is not None:
+                return float(InstanceMasks.from_segmentations([segmentation], size).areas()[0])
+            return (box[2] - box[0]) * (box[3] - box[1])
+        if not isinstance(area, int | float) or not math.isfinite(area):
+            raise self._error(annotation, f"its area is {area!r}, a number of square pixels expected")
+        return float(area)
+
+    def _instance_id(self, annotation: dict[str, Any]) -> int:
+        number = annotation.get("instance_id", 0)
+        if not isinstance(number, int) or not 0 <= number <= GREATEST_INSTANCE_ID:
+            raise self._error(annotation, f"its instance_id is {number!r}, a whole number from 0 to {GREATEST_INSTANCE_ID} expected")
+        return number
+
+    def _instance_id_array(self, objects: Sequence[_Object]) -> np.ndarray:
+        owners: dict[int, _Object] = {}
+        for item in objects:
+            if item.instance_id and owners.setdefault(item.instance_id, item) is not item:
+                other = owners[item.instance_id].annotation["id"]
+                raise self._error(item.annotation, f"its instance_id {item.instance_id} is also that of annotation {other}")
+        return np.array([item.instance_id for item in objects], np.int64)
+
+    def _keypoints(self, annotation: dict[str, Any]) -> Sequence[float]:
+        """Return 3 K numbers, zeros where the object has no keypoints."""
+        given = annotation.get("keypoints")
+        expected = 3 * self._keypoint_count
+        if not given:
+            return (0.0,) * expected
+        if not isinstance(given, list) or len(given) != expected:
+            length = len(given) if isinstance(given, list) else type(given).__name__
+            raise self._error(
+                annotation, f"its keypoints are {length} numbers, {expected} expected: x, y, visibility of {self._keypoint_count} keypoints"
+            )
+        if not all(isinstance(value, int | float) and math.isfinite(value) for value in given) or not {0, 1, 2}.issuperset(given[2::3]):
+            raise self._error(annotation, f"its keypoints are {given!r}; numbers expected, and 0, 1 or 2 as visibility")
+        return given
+
+    def _keypoint_array(self, objects: Sequence[_Object]) -> np.ndarray:
+        keypoints = np.array([item.keypoints for item in objects], np.float32).reshape(-1, self._keypoint_count, 3)
+        keypoints[keypoints[..., 2] == 0] = 0
+        return keypoints
+
+    def _error(self, annotation: dict[str, Any], message: str) -> DataError:
+        where = f"annotation {annotation.get('id', '(without id)')} of image {annotation.get('image_id')!r}"
+        return DataError(f"{self._path}: {where}: {message}")

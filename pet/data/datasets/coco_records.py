@@ -1,0 +1,112 @@
+"""A COCO file becomes records."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pet.data.datasets.coco_extension import LabelFolders, read_extension
+from pet.data.datasets.coco_keypoints import keypoint_set
+from pet.data.datasets.coco_objects import CocoRecord, ObjectReader
+from pet.data.datasets.coco_tables import CocoTables, choose_classes, read_tables
+from pet.data.skipped import SkipCounter
+from pet.data.targets import KeypointSet
+from pet.data.wanted import choose_kinds
+from petlib.errors import DataError
+
+UNKNOWN_IMAGE = "annotation of an image that is not listed"
+
+
+class CocoHeader(NamedTuple):
+    """What holds for all images of a COCO file; see :class:`pet.data.targets.VisionDataset`.
+
+    Attributes:
+        classes: names in the order of the labels.
+        category_ids: the file's number of each class.
+        kinds: what the file has.
+        wanted: what samples are to hold.
+        keypoint_set: what the keypoints are.
+        labels: where the label images stand.
+        skipped: what was left out, and how often.
+    """
+
+    classes: list[str]
+    category_ids: list[int]
+    kinds: frozenset[str]
+    wanted: frozenset[str]
+    keypoint_set: KeypointSet | None
+    labels: LabelFolders
+    skipped: dict[str, int]
+
+
+def read_records(path: Path, classes: Sequence[str] | None, wanted: frozenset[str] | None) -> Iterator[CocoRecord | CocoHeader]:
+    """Yield a record for each image in the order of the file, and the header last.
+
+    Args:
+        path: the COCO file.
+        classes: names of the classes in the order of their labels; None: all, in the order of their ids.
+        wanted: the wanted kinds of targets; None: all that the file has. Nothing else is checked and kept.
+
+    Raises:
+        DataError: the file cannot be used, see the functions that this one calls.
+    """
+    tables = read_tables(path)
+    chosen = choose_classes(tables, classes)
+    keypoints = keypoint_set(path, chosen)
+    labels = read_extension(path, tables.pet)
+    skipped = SkipCounter(path)
+    annotations = _annotations_of_images(tables, skipped)
+    kinds = _kinds(tables, keypoints, labels)
+    wanted = choose_kinds(path, kinds, wanted)
+    label_of: dict[int, int | None] = {row["id"]: None for row in tables.categories}
+    label_of.update({row["id"]: label for label, row in enumerate(chosen)})
+    reader = ObjectReader(
+        path=path,
+        labels=label_of,
+        with_masks="masks" in wanted,
+        keypoint_count=len(keypoints.names) if keypoints and "keypoints" in wanted else 0,
+        skipped=skipped,
+    )
+    for image in tables.images:
+        yield reader.read(image, annotations[image["id"]])
+    skipped.log()
+    yield CocoHeader(
+        classes=[row["name"] for row in chosen],
+        category_ids=[row["id"] for row in chosen],
+        kinds=kinds,
+        wanted=wanted,
+        keypoint_set=keypoints,
+        labels=labels,
+        skipped=skipped.counts,
+    )
+
+
+def _annotations_of_images(tables: CocoTables, skipped: SkipCounter) -> dict[int | str, list[dict[str, Any]]]:
+    """Return the annotations of each image, in the order of the file; like pycocotools, without those of other images."""
+    annotations: dict[int | str, list[dict[str, Any]]] = {image["id"]: [] for image in tables.images}
+    for place, row in enumerate(tables.annotations):
+        if not isinstance(row, dict):
+            raise DataError(f"{tables.path}: annotations[{place}] is a {type(row).__name__}, a dictionary expected")
+        image_id = row.get("image_id")
+        if not isinstance(image_id, int | str):
+            raise DataError(
+                f"{tables.path}: annotations[{place}] (id {row.get('id')!r}): its image_id is {image_id!r}, an id of 'images' expected"
+            )
+        if image_id in annotations:
+            annotations[image_id].append(row)
+        else:
+            skipped.add(UNKNOWN_IMAGE, f"annotation {row.get('id')!r} of image {image_id!r}")
+    count = len(tables.annotations)
+    if count and skipped.counts.get(UNKNOWN_IMAGE) == count:
+        raise DataError(
+            f"{tables.path}: none of the {count} annotations belongs to a listed image: their image_id is, e.g., "
+            f"{tables.annotations[0]['image_id']!r}, the ids of images are, e.g., {tables.images[0]['id']!r}"
+        )
+    return annotations
+
+
+def _kinds(tables: CocoTables, keypoints: KeypointSet | None, labels: LabelFolders) -> frozenset[str]:
+    """Return the kinds of targets that a file has; it has masks as soon as one object has one."""
+    has_masks = any(row.get("segmentation") for row in tables.annotations)
+    has_keypoints = keypoints is not None and any("keypoints" in row for row in tables.annotations)
+    found = {"boxes"} | ({"masks"} if has_masks else set()) | ({"keypoints"} if has_keypoints else set())
+    return frozenset(found) | labels.kinds

@@ -1,0 +1,130 @@
+"""Masks of a COCO file: which of them can be used."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pet.data.skipped import SkipCounter
+from petlib.errors import DataError
+
+NO_MASK = "object without a mask"
+NO_POLYGON = "object whose polygons have fewer than 3 points"
+POOR_POLYGON = "polygon of fewer than 3 points; its object has others"
+
+
+class SegmentationReader:
+    """Checks the ``segmentation`` of annotations.
+
+    Args:
+        path: the file, for messages.
+        skipped: counts the masks that cannot be used.
+    """
+
+    def __init__(self, *, path: Path, skipped: SkipCounter) -> None:
+        self._path = path
+        self._skipped = skipped
+
+    def read(self, annotation: dict[str, Any], size: tuple[int, int]) -> Any:
+        """Return polygons with at least 3 points each, or an RLE; None: there is nothing to use, which has been counted.
+
+        Args:
+            annotation: a row of the file.
+            size: height and width of its image.
+
+        Raises:
+            DataError: an RLE does not fit the image, or the entry is neither polygons nor an RLE.
+        """
+        segmentation = annotation.get("segmentation")
+        if not segmentation:
+            self._skipped.add(NO_MASK, describe(annotation))
+            return None
+        if isinstance(segmentation, list):
+            return self._polygons(annotation, segmentation)
+        if isinstance(segmentation, dict) and {"counts", "size"} <= segmentation.keys():
+            self._check_rle(annotation, segmentation, size)
+            return segmentation
+        raise self._error(annotation, f"its segmentation is {_shorten(segmentation)}, polygons or an RLE with 'counts' and 'size' expected")
+
+    def _polygons(self, annotation: dict[str, Any], polygons: list[Any]) -> list[Any] | None:
+        try:
+            finite = all(math.isfinite(sum(polygon)) for polygon in polygons)
+        except TypeError:
+            finite = False
+        if not finite:
+            raise self._error(annotation, f"its segmentation is {_shorten(polygons)}, a list of polygons [x, y, x, y, ...] expected")
+        usable = [polygon for polygon in polygons if len(polygon) >= 6 and len(polygon) % 2 == 0]
+        if not usable:
+            self._skipped.add(NO_POLYGON, describe(annotation))
+            return None
+        for _ in range(len(polygons) - len(usable)):
+            self._skipped.add(POOR_POLYGON, describe(annotation))
+        return usable
+
+    def _check_rle(self, annotation: dict[str, Any], rle: dict[str, Any], size: tuple[int, int]) -> None:
+        height, width = size
+        if rle["size"] not in ([height, width], (height, width)):
+            raise self._error(annotation, f"its RLE is for an image of size {rle['size']} (height, width), the image has {[height, width]}")
+        try:
+            length = rle_length(rle["counts"])
+        except (TypeError, ValueError) as error:
+            raise self._error(annotation, f"the counts of its RLE are {_shorten(rle['counts'])}: {error}") from error
+        if length != height * width:
+            raise self._error(
+                annotation, f"the counts of its RLE add up to {length} pixels, its image has {height} x {width} = {height * width}"
+            )
+
+    def _error(self, annotation: dict[str, Any], message: str) -> DataError:
+        return DataError(f"{self._path}: {describe(annotation)}: {message}")
+
+
+def rle_length(counts: list[int] | str | bytes) -> int:
+    """Return how many pixels the counts of a run-length encoding cover.
+
+    Text holds each count in groups of five bits, the lowest first, with 48 added; a sixth bit tells that more groups follow, the
+    highest bit of the last one is the sign. From the fourth count on it is the difference to the count two places before
+    (format: https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c).
+
+    Raises:
+        ValueError: a count is negative, or the text ends in the middle of one or has letters of another alphabet.
+        TypeError: it is neither text nor a list of whole numbers.
+    """
+    if not isinstance(counts, str | bytes):
+        if not all(isinstance(count, int) for count in counts):
+            raise TypeError("whole numbers expected")
+        values = np.array(counts, np.int64)
+    else:
+        values = _decode_counts(counts.encode("latin-1") if isinstance(counts, str) else counts)
+    if values.size and values.min() < 0:
+        raise ValueError(f"the count {values.min()} is negative")
+    return int(values.sum())
+
+
+def _decode_counts(text: bytes) -> np.ndarray:
+    groups = np.frombuffer(text, np.uint8).astype(np.int64) - 48
+    if groups.size and (groups.min() < 0 or groups.max() > 63):
+        raise ValueError("they hold a letter that no RLE has")
+    ends = np.flatnonzero(groups < 32)
+    if not groups.size or ends.size == 0 or ends[-1] != groups.size - 1:
+        raise ValueError("they end in the middle of a number")
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts + 1
+    if lengths.max() > 12:
+        raise ValueError("a number is too long")
+    shifts = 5 * (np.arange(groups.size) - np.repeat(starts, lengths))
+    values = np.add.reduceat((groups & 31) << shifts, starts)
+    values -= np.where(groups[ends] & 16, np.int64(1) << (5 * lengths), 0)
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
+
+
+def describe(annotation: dict[str, Any]) -> str:
+    """Return which annotation it is, for messages."""
+    return f"annotation {annotation['id']} of image {annotation['image_id']!r}"
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

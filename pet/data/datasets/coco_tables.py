@@ -1,0 +1,141 @@
+"""The tables of a COCO file, and which of its categories is which class."""
+
+import gc
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from petlib.errors import DataError
+from petlib.suggest import did_you_mean
+
+TABLES = ("images", "annotations", "categories")
+
+
+class CocoTables(NamedTuple):
+    """What a COCO file holds.
+
+    Attributes:
+        path: the file.
+        images: rows with ``id``, ``file_name``, ``height`` and ``width``.
+        annotations: rows as they stand in the file, not checked.
+        categories: rows with ``id`` and ``name``, sorted by id.
+        pet: our own extension, which names label images; empty where there is none.
+    """
+
+    path: Path
+    images: list[dict[str, Any]]
+    annotations: list[Any]
+    categories: list[dict[str, Any]]
+    pet: dict[str, Any]
+
+
+def read_tables(path: Path) -> CocoTables:
+    """Return the tables of the file (https://cocodataset.org/#format-data), images and categories checked.
+
+    Raises:
+        DataError: the file is missing, no JSON or no COCO file, has no images, or has rows with missing or doubled entries.
+    """
+    content = _load(path)
+    missing = [name for name in TABLES if not isinstance(content.get(name), list)]
+    if missing:
+        found = ", ".join(map(str, list(content)[:10])) or "nothing"
+        raise DataError(f"{path}: not a COCO file: the list {missing[0]!r} is missing; the file has {found}")
+    images, annotations, categories = (content[name] for name in TABLES)
+    if not images:
+        raise DataError(f"{path}: the COCO file lists no images")
+    pet = content.get("pet", {})
+    if not isinstance(pet, dict):
+        raise DataError(f"{path}: 'pet' is a {type(pet).__name__}, names with values expected")
+    _check_images(path, images)
+    _check_categories(path, categories)
+    return CocoTables(path, images, annotations, sorted(categories, key=lambda row: int(row["id"])), pet)
+
+
+def choose_classes(tables: CocoTables, classes: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return the categories in the order of the labels: those called ``classes``, or all by id where that is None.
+
+    Raises:
+        DataError: the file has no category of a name.
+    """
+    by_name = {row["name"]: row for row in tables.categories}
+    unknown = [name for name in classes or () if name not in by_name]
+    if unknown:
+        names = list(by_name)
+        raise DataError(
+            f"{tables.path}: the class {unknown[0]!r} of DATA.CLASSES is no category of this file{did_you_mean(unknown[0], names)}; "
+            f"it has {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+        )
+    return tables.categories if classes is None else [by_name[name] for name in classes]
+
+
+def _load(path: Path) -> dict[Any, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: the COCO file cannot be read: {error.strerror}. Paths of the catalogue start from MISC.DATA_ROOT"
+        ) from error
+    try:
+        with _no_garbage_collection():
+            content = json.loads(data)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path}: not a JSON file, or a damaged one: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: not a COCO file: it holds a {type(content).__name__}, a dictionary with {', '.join(TABLES)} expected")
+    return content
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Spare the search for cycles among millions of new objects, of which there are none in JSON."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _check_images(path: Path, images: list[Any]) -> None:
+    ids = set()
+    for place, row in enumerate(images):
+        _check_row(path, "images", place, row, ("id", "file_name", "height", "width"))
+        where = f"{path}: image {row['id']!r}"
+        if not isinstance(row["id"], int | str):
+            raise DataError(f"{where}: a whole number or text expected as its id")
+        if row["id"] in ids:
+            raise DataError(f"{where}: two images have this id; the second is {row['file_name']}")
+        if not isinstance(row["file_name"], str) or not row["file_name"]:
+            raise DataError(f"{where}: its file_name is {row['file_name']!r}, the name of a file expected")
+        for key in ("height", "width"):
+            if not isinstance(row[key], int) or row[key] < 1:
+                raise DataError(f"{where}: its {key} is {row[key]!r}, pixels as a whole number from 1 expected")
+        ids.add(row["id"])
+
+
+def _check_categories(path: Path, categories: list[Any]) -> None:
+    if not categories:
+        raise DataError(f"{path}: the COCO file lists no categories")
+    ids, names = set(), set()
+    for place, row in enumerate(categories):
+        _check_row(path, "categories", place, row, ("id", "name"))
+        where = f"{path}: category {row['id']!r} ({row['name']!r})"
+        if not isinstance(row["id"], int) or not isinstance(row["name"], str):
+            raise DataError(f"{where}: a whole number as id and text as name expected")
+        if row["id"] in ids or row["name"] in names:
+            raise DataError(f"{where}: two categories have this {'id' if row['id'] in ids else 'name'}")
+        ids.add(row["id"])
+        names.add(row["name"])
+
+
+def _check_row(path: Path, table: str, place: int, row: object, keys: Sequence[str]) -> None:
+    if not isinstance(row, dict):
+        raise DataError(f"{path}: {table}[{place}] is a {type(row).__name__}, a dictionary expected")
+    missing = [key for key in keys if key not in row]
+    if missing:
+        raise DataError(
+            f"{path}: {table}[{place}] has no {missing[0]!r} (id {row.get('id', 'missing')!r}); it has {', '.join(map(str, row))}"
+        )

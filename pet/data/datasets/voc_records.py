@@ -1,0 +1,142 @@
+"""The files of a split of Pascal VOC become records."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pet.data.datasets.voc_xml import VocFile, VocObject, read_voc_xml
+from pet.data.sized_images import image_size
+from pet.data.skipped import SkipCounter
+from pet.data.targets import ImageTruth
+from petlib.errors import DataError
+from petlib.suggest import did_you_mean
+
+VOC_CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+"""The 20 classes of 2007 to 2012 (http://host.robots.ox.ac.uk/pascal/VOC/voc2012/index.html)."""
+
+NO_OBJECT = "image without <object>, kept as one without objects"
+NO_AREA = "object whose box has no area"
+OUTSIDE = "object whose box lies outside of the image"
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+
+
+class VocHeader(NamedTuple):
+    """What holds for all images; see :class:`pet.data.targets.VisionDataset`."""
+
+    classes: list[str]
+    skipped: dict[str, int]
+
+
+def read_records(folder: Path, names: Sequence[str], classes: Sequence[str] | None) -> Iterator[ImageTruth | VocHeader]:
+    """Yield a record for each image, and the header last.
+
+    Args:
+        folder: the one that has ``Annotations`` and ``JPEGImages``.
+        names: the ids of the images.
+        classes: names of the classes in the order of their labels; None: the 20 of VOC where no other one occurs, else those that
+            occur, sorted.
+
+    Raises:
+        DataError: a file is missing or wrong, or names a class that is not in ``classes``.
+    """
+    files = [read_voc_xml(annotation_path(folder, name)) for name in names]
+    chosen = list(classes or _find_classes(files))
+    labels = {name: label for label, name in enumerate(chosen)}
+    skipped = SkipCounter(folder)
+    for name, file in zip(names, files, strict=True):
+        path = annotation_path(folder, name)
+        unknown = [item.name for item in file.objects if item.name not in labels]
+        if unknown:
+            raise DataError(
+                f"{path}: the class {unknown[0]!r} is none of the {len(chosen)} classes{did_you_mean(unknown[0], chosen)}; "
+                f"they are {', '.join(chosen[:20])}{', ...' if len(chosen) > 20 else ''} (DATA.CLASSES)"
+            )
+        if not file.objects:
+            skipped.add(NO_OBJECT, str(path))
+        yield _record(folder, name, file, labels, skipped)
+    skipped.log()
+    yield VocHeader(chosen, skipped.counts)
+
+
+def annotation_path(folder: Path, name: str) -> Path:
+    """Return the annotation file of an image."""
+    return folder / "Annotations" / f"{name}.xml"
+
+
+def read_list(folder: Path, kind: str, split: str) -> list[str]:
+    """Return the ids of the images of a split.
+
+    Args:
+        folder: the one that has ``ImageSets``.
+        kind: ``Main``, or ``Segmentation`` for the images that have label images.
+        split: name of the list, e.g. ``trainval``.
+
+    Raises:
+        DataError: there is no such list, it is empty, or names an image twice.
+    """
+    path = folder / "ImageSets" / kind / f"{split}.txt"
+    if not path.is_file():
+        there = sorted(item.stem for item in path.parent.glob("*.txt"))
+        splits = [name for name in there if "_" not in name] or there
+        found = f"there are {', '.join(splits)}{did_you_mean(split, splits)}" if splits else "a folder of Pascal VOC has lists there"
+        raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from MISC.DATA_ROOT")
+    lines: dict[str, int] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
+        # lists of one class have a second column
+        name = line.split()[0]
+        if lines.setdefault(name, number) != number:
+            raise DataError(f"{path}:{number}: the image {name!r} stands in line {lines[name]} already")
+    if not lines:
+        raise DataError(f"{path}: the list names no images; it has the id of an image in each line, e.g. 000005")
+    return list(lines)
+
+
+def _find_classes(files: Sequence[VocFile]) -> Sequence[str]:
+    names = {item.name for file in files for item in file.objects}
+    return VOC_CLASSES if names.issubset(VOC_CLASSES) else sorted(names)
+
+
+def _record(folder: Path, name: str, file: VocFile, labels: dict[str, int], skipped: SkipCounter) -> ImageTruth:
+    image = f"JPEGImages/{name}{_suffix(file.filename)}"
+    height, width = file.size or image_size(folder / image)
+    kept: list[tuple[VocObject, tuple[float, ...]]] = []
+    for place, item in enumerate(file.objects, start=1):
+        box = _box(item, width, height)
+        if isinstance(box, str):
+            skipped.add(box, f"object {place} ({item.name}) of {annotation_path(folder, name)}")
+        else:
+            kept.append((item, box))
+    boxes = np.array([box for _, box in kept], np.float32).reshape(-1, 4)
+    return ImageTruth(
+        id=name,
+        file=image,
+        height=height,
+        width=width,
+        boxes=boxes,
+        labels=np.array([labels[item.name] for item, _ in kept], np.int64),
+        crowd=np.array([item.difficult for item, _ in kept], bool),
+        areas=(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]),
+    )
+
+
+def _box(item: VocObject, width: int, height: int) -> tuple[float, ...] | str:
+    """Return XYXY inside of the image, or the reason why there is none."""
+    left, top, right, bottom = item.box
+    if left >= right or top >= bottom:
+        return NO_AREA
+    # pixel i, counted from 1, covers [i - 1, i)
+    box = max(left - 1, 0.0), max(top - 1, 0.0), min(right, width), min(bottom, height)
+    return box if box[0] < box[2] and box[1] < box[3] else OUTSIDE
+
+
+def _suffix(filename: str) -> str:
+    suffix = Path(filename).suffix
+    return suffix if suffix.lower() in IMAGE_SUFFIXES else ".jpg"

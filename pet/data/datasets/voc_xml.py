@@ -1,0 +1,116 @@
+"""One annotation file of Pascal VOC."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from petlib.errors import DataError
+
+EDGES = ("xmin", "ymin", "xmax", "ymax")
+
+
+class VocObject(NamedTuple):
+    """An object as the file has it.
+
+    Attributes:
+        name: its class.
+        box: xmin, ymin, xmax, ymax: the first and last pixels of the object, counted from 1.
+        difficult: evaluations ignore it.
+    """
+
+    name: str
+    box: tuple[float, float, float, float]
+    difficult: bool
+
+
+class VocFile(NamedTuple):
+    """An annotation file.
+
+    Attributes:
+        filename: what the file calls its image; empty where it does not say.
+        size: height and width of the image; None where the file does not say or says 0.
+        objects: the objects in their order.
+    """
+
+    filename: str
+    size: tuple[int, int] | None
+    objects: Sequence[VocObject]
+
+
+def read_voc_xml(path: Path) -> VocFile:
+    """Return what an annotation file of Pascal VOC holds.
+
+    Raises:
+        DataError: the file is missing, no XML, has a document type (which could make a small file grow without end), or an entry
+            is missing or wrong; the message names the object.
+    """
+    root = _parse(path)
+    if root.tag != "annotation":
+        raise DataError(f"{path}: not an annotation of Pascal VOC: its outermost element is <{root.tag}>, <annotation> expected")
+    objects = [_read_object(path, place, element) for place, element in enumerate(root.findall("object"), start=1)]
+    return VocFile((root.findtext("filename") or "").strip(), _read_size(path, root.find("size")), objects)
+
+
+def _parse(path: Path) -> Element:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: the annotation file cannot be read: {error.strerror}") from error
+    builder = TreeBuilder()
+    parser = expat.ParserCreate()
+
+    def refuse(*declaration: Any) -> NoReturn:  # noqa: ARG001 -- what expat tells of it
+        raise DataError(f"{path}:{parser.CurrentLineNumber}: the XML has a document type (<!DOCTYPE ...>), which is not read; remove it")
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise DataError(f"{path}:{error.lineno}: not an XML file, or a damaged one: {error}") from error
+    except (LookupError, ValueError) as error:
+        # an encoding that Python's parser does not know
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}:1: the XML cannot be read: {error}; save it as UTF-8") from error
+    root: Element = builder.close()
+    return root
+
+
+def _read_size(path: Path, element: Element | None) -> tuple[int, int] | None:
+    if element is None:
+        return None
+    height, width = (_number(path, "its <size>", element, name) for name in ("height", "width"))
+    return (int(height), int(width)) if min(height, width) > 0 else None
+
+
+def _read_object(path: Path, place: int, element: Element) -> VocObject:
+    name = (element.findtext("name") or "").strip()
+    if not name:
+        raise DataError(f"{path}: object {place} has no <name>")
+    where = f"object {place} ({name})"
+    box = element.find("bndbox")
+    if box is None:
+        raise DataError(f"{path}: {where} has no <bndbox>")
+    left, top, right, bottom = (_number(path, where, box, edge) for edge in EDGES)
+    difficult = (element.findtext("difficult") or "0").strip()
+    if difficult not in ("0", "1"):
+        raise DataError(f"{path}: {where}: <difficult> is {difficult!r}, 0 or 1 expected")
+    return VocObject(name, (left, top, right, bottom), difficult == "1")
+
+
+def _number(path: Path, where: str, parent: Element, name: str) -> float:
+    text = parent.findtext(name)
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        given = "is missing" if text is None else f"is {text!r}"
+        raise DataError(f"{path}: {where}: <{name}> {given}, a number of pixels expected")
+    return value

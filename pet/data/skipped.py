@@ -1,0 +1,32 @@
+"""What is left out while the files of a data set are read."""
+
+import logging
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+
+class SkipCounter:
+    """Counts, by reason, what a reader leaves out, and tells it once.
+
+    Args:
+        path: the file or folder that is read.
+
+    Attributes:
+        counts: reason -> how often, in the order in which they came up.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.counts: dict[str, int] = {}
+        self._path = path
+        self._firsts: dict[str, str] = {}
+
+    def add(self, reason: str, record: str) -> None:
+        """Count one; ``record`` says where it was, for the first one of each reason."""
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        self._firsts.setdefault(reason, record)
+
+    def log(self) -> None:
+        """Write a line for each reason."""
+        for reason, count in self.counts.items():
+            logger.warning("%s: skipped %d times: %s (the first: %s)", self._path, count, reason, self._firsts[reason])
