@@ -8,11 +8,20 @@ from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merg
 
 ONE_STAGE = ("retinanet", "fcos")
 
+VIEWS: Schema = {
+    "SCALES": Key(
+        [],
+        "Sizes at which each test image is looked at, as factors, e.g. [0.75, 1.0, 1.25]; the results are averaged. Empty: one.",
+        type=list[float],
+    ),
+    "FLIP": Key(False, "Look at each test image also mirrored."),
+}
+
 VISION_SCHEMA: Schema = merge_schemas(
     PETLIB_SCHEMA,
     DATA_SCHEMA,
     MODEL_SCHEMA,
-    {"MODEL": DENSE_MODEL},
+    {"MODEL": DENSE_MODEL, "TEST": {"VIEWS": VIEWS}},
     {"MODEL": {switch: Key(False, head.meaning) for switch, head in HEADS.items()}},
     *(head.settings for head in HEADS.values()),
 )
@@ -24,7 +33,7 @@ def get_base_cfg() -> CfgNode:
 
 
 def infer_cfg(cfg: CfgNode) -> None:
-    """Check what no single key can know, and fill in the pyramid that a detector is published with.
+    """Check what no single key can know.
 
     Raises:
         ConfigError: no network or no head is chosen, heads do not go together, or the number of classes is missing.
@@ -37,12 +46,6 @@ def infer_cfg(cfg: CfgNode) -> None:
         return
     if cfg.MODEL.NUM_CLASSES < 1:
         raise ConfigError(f"MODEL.NUM_CLASSES: {cfg.MODEL.NUM_CLASSES} given; set it to the number of classes, without the background")
-    if cfg.MODEL.NECK == "fpn":
-        one_stage = cfg.MODEL.HAS_BOX and cfg.MODEL.BOX.DETECTOR in ONE_STAGE
-        if not cfg.MODEL.FPN.LEVELS:
-            cfg.set("MODEL.FPN.LEVELS", [3, 4, 5] if one_stage else [2, 3, 4, 5])
-        if cfg.MODEL.FPN.TOP == "auto":
-            cfg.set("MODEL.FPN.TOP", "p6p7" if one_stage else "pool")
 
 
 def _check_heads(cfg: CfgNode) -> None:

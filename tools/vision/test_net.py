@@ -13,7 +13,7 @@ def test(cfg: CfgNode) -> None:
     with engine.open_run(cfg, record="test/config.yaml") as device:
         model = vision.GeneralizedCNN(cfg)
         models.load_test_weights(model, cfg)
-        model = engine.prepare_model(model, cfg, device)
+        model = vision.build_test_model(engine.prepare_model(model, cfg, device), cfg)
         evaluation = vision.build_evaluation(cfg, device)
         evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
 

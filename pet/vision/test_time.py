@@ -1,0 +1,189 @@
+"""Test-time augmentation: several views of each image, and one result."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.ops import batched_nms
+
+from pet.models.detection.suppression import Suppression, as_predictions, build_suppression
+from pet.models.features import Features, HeadOutput, Regions
+from pet.vision.model import GeneralizedCNN
+from pet.vision.placement import to_original
+from petlib.config import CfgNode, ConfigError
+
+STRIDE = 32
+CHANNEL_SWAPS = {"keypoints": "keypoint_swap", "parsing": "part_swap"}
+"""Head -> entry of ``meta`` that says which channel of a mirrored image is which."""
+
+
+class View(NamedTuple):
+    """A batch, resized and perhaps mirrored.
+
+    Attributes:
+        batch: its ``image`` and ``image_sizes``, and all else of the original batch.
+        factors: for each image (2,), what x and y were multiplied by.
+        mirrored: whether left and right changed.
+    """
+
+    batch: dict[str, Any]
+    factors: list[Tensor]
+    mirrored: bool
+
+    def to_view(self, boxes: list[Tensor]) -> list[Tensor]:
+        """Return boxes of the original batch in coordinates of the view."""
+        scaled = [image * factors.repeat(2) for image, factors in zip(boxes, self.factors, strict=True)]
+        return self._mirror(scaled)
+
+    def from_view(self, boxes: list[Tensor]) -> list[Tensor]:
+        """Return boxes of the view in coordinates of the original batch."""
+        return [image / factors.repeat(2) for image, factors in zip(self._mirror(boxes), self.factors, strict=True)]
+
+    def _mirror(self, boxes: list[Tensor]) -> list[Tensor]:
+        if not self.mirrored:
+            return boxes
+        widths = [size[1] for size in self.batch["image_sizes"]]
+        return [
+            torch.stack([width - image[:, 2], image[:, 1], width - image[:, 0], image[:, 3]], dim=1)
+            for image, width in zip(boxes, widths, strict=True)
+        ]
+
+
+class TestTimeAugmentation(nn.Module):
+    """A :class:`GeneralizedCNN` that looks at each image several times.
+
+    Boxes of all views are joined by suppression. What heads find inside of boxes, and scores of pixels and of whole images, is averaged
+    over the views, mirrored ones turned back with left and right parts and keypoints exchanged, before it is decoded.
+
+    Args:
+        model: the network.
+        scales: sizes of the views, as factors of the batch's; empty: 1.
+        flip: look at each size also mirrored.
+        suppression: which of all detections are given out.
+
+    Raises:
+        ConfigError: a head cannot average views.
+    """
+
+    def __init__(self, model: GeneralizedCNN, *, scales: Sequence[float], flip: bool, suppression: Suppression) -> None:
+        super().__init__()
+        self.model = model
+        self.scales = tuple(scales) or (1.0,)
+        self.flip = flip
+        self.suppression = suppression
+        for name, head in model.heads.items():
+            if name not in ("box", "cls") and not hasattr(head, "predict"):
+                raise ConfigError(f"TEST.VIEWS: the head {name} cannot average several views; leave SCALES empty and FLIP False")
+
+    def forward(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the predictions of ``model`` for each image, in the coordinates of the image files."""
+        views = [_view(batch, scale, mirrored) for scale in self.scales for mirrored in ((False, True) if self.flip else (False,))]
+        features = [self.model.extract(view.batch) for view in views]
+        regions: Regions | None = None
+        outputs: list[HeadOutput] = []
+        for name, head in self.model.heads.items():
+            if name == "box":
+                regions = self._join_boxes(head, views, features)
+                outputs.append(HeadOutput(predictions=as_predictions(regions.boxes, regions.scores, regions.labels)))
+            elif name == "semseg":
+                outputs.append(HeadOutput(predictions=self._average_pixels(head, views, features, batch)))
+            elif name == "cls":
+                mean = torch.stack([one.stages[-1] for one in features]).mean(dim=0)
+                outputs.append(head(Features(images=batch["image"], image_sizes=[], stages=[mean], maps={}), batch, None))
+            else:
+                assert regions is not None, "heads that look into boxes come after the box head"
+                outputs.append(HeadOutput(predictions=self._average_regions(name, head, views, features, regions)))
+        parts = zip(*(output.predictions for output in outputs), strict=True)
+        predictions = [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
+        return to_original(predictions, batch["meta"]) if "meta" in batch and "cls" not in self.model.heads else predictions
+
+    def _join_boxes(self, head: nn.Module, views: Sequence[View], features: Sequence[Features]) -> Regions:
+        found: list[list[tuple[Tensor, Tensor, Tensor]]] = [[] for _ in features[0].image_sizes]
+        for view, view_features in zip(views, features, strict=True):
+            predictions = head(view_features, view.batch, None).predictions
+            boxes = view.from_view([image["boxes"] for image in predictions])
+            for place, (image, image_boxes) in enumerate(zip(predictions, boxes, strict=True)):
+                found[place].append((image_boxes, image["scores"], image["labels"]))
+        joined = [self._suppress(*(torch.cat(parts) for parts in zip(*image, strict=True))) for image in found]
+        boxes, scores, labels = (list(part) for part in zip(*joined, strict=True))
+        return Regions(boxes=boxes, labels=labels, scores=scores)
+
+    def _suppress(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self.suppression.is_soft:
+            return self.suppression.soften(boxes, scores, labels)
+        keep = batched_nms(boxes, scores, labels, self.suppression.iou_threshold)[: self.suppression.most]
+        return boxes[keep], scores[keep], labels[keep]
+
+    def _average_regions(
+        self, name: str, head: Any, views: Sequence[View], features: Sequence[Features], regions: Regions
+    ) -> list[dict[str, Tensor]]:
+        sums: list[Tensor] = []
+        for view, view_features in zip(views, features, strict=True):
+            raw = head.predict(view_features, view.to_view(regions.boxes), regions.labels)
+            if view.mirrored:
+                raw = [self._turn_back(name, image, meta) for image, meta in zip(raw, view.batch["meta"], strict=True)]
+            sums = [total + image for total, image in zip(sums, raw, strict=True)] if sums else raw
+        decoded: list[dict[str, Tensor]] = head.decode([total / len(views) for total in sums], regions)
+        return decoded
+
+    def _turn_back(self, name: str, raw: Tensor, meta: dict[str, Any]) -> Tensor:
+        """Return what a head found in boxes of a mirrored image (N, ..., h, w), for the boxes of the image."""
+        swap = meta.get(CHANNEL_SWAPS.get(name, ""))
+        turned = raw.flip(-1)
+        return turned[:, list(swap)] if swap is not None else turned
+
+    def _average_pixels(
+        self, head: Any, views: Sequence[View], features: Sequence[Features], batch: dict[str, Any]
+    ) -> list[dict[str, Tensor]]:
+        sizes = _sizes(batch)
+        height, width = batch["image"].shape[-2:]
+        mean = torch.zeros(())
+        for view, view_features in zip(views, features, strict=True):
+            scores = head.predict(view_features).softmax(dim=1)
+            restored = scores.new_zeros(len(sizes), scores.shape[1], height, width)
+            for target, image, size, view_size in zip(restored, scores, sizes, view.batch["image_sizes"], strict=True):
+                seen = image[:, : view_size[0], : view_size[1]]
+                seen = seen.flip(-1) if view.mirrored else seen
+                target[:, : size[0], : size[1]] = functional.interpolate(seen[None], size, mode="bilinear", align_corners=False)[0]
+            mean = mean.to(restored) + restored / len(views)
+        decoded: list[dict[str, Tensor]] = head.decode(mean, batch)
+        return decoded
+
+
+def _sizes(batch: dict[str, Any]) -> list[tuple[int, int]]:
+    images = batch["image"]
+    return batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images)
+
+
+def _view(batch: dict[str, Any], scale: float, mirrored: bool) -> View:
+    images: Tensor = batch["image"]
+    sizes = _sizes(batch)
+    scaled = [(max(1, round(height * scale)), max(1, round(width * scale))) for height, width in sizes]
+    rows, columns = (-(-max(lengths) // STRIDE) * STRIDE for lengths in zip(*scaled, strict=True))
+    canvas = images.new_zeros(len(images), images.shape[1], rows, columns)
+    for target, image, size, new_size in zip(canvas, images, sizes, scaled, strict=True):
+        seen = image[:, : size[0], : size[1]]
+        if new_size != size:
+            seen = functional.interpolate(seen[None], new_size, mode="bilinear", align_corners=False)[0]
+        target[:, : new_size[0], : new_size[1]] = seen.flip(-1) if mirrored else seen
+    factors = [
+        images.new_tensor([new_size[1] / size[1], new_size[0] / size[0]], dtype=torch.float32)
+        for size, new_size in zip(sizes, scaled, strict=True)
+    ]
+    return View({**batch, "image": canvas, "image_sizes": scaled}, factors, mirrored)
+
+
+def build_test_model(model: GeneralizedCNN, cfg: CfgNode) -> nn.Module:
+    """Return ``model`` with the views of ``TEST.VIEWS``; itself where there is only one.
+
+    Raises:
+        ConfigError: a scale is not above 0, or a head cannot average views.
+    """
+    scales, flip = list(cfg.TEST.VIEWS.SCALES), cfg.TEST.VIEWS.FLIP
+    if any(scale <= 0 for scale in scales):
+        raise ConfigError(f"TEST.VIEWS.SCALES: {scales} given, factors above 0 expected, e.g. [0.75, 1.0, 1.25]")
+    if not flip and scales in ([], [1.0]):
+        return model
+    return TestTimeAugmentation(model, scales=scales, flip=flip, suppression=build_suppression(cfg))
