@@ -64,7 +64,7 @@ class NonLocal(nn.Module):
         """Return a tensor of the shape of ``features``, float (R, channels, S, S)."""
         query, key, value = (layer(features).flatten(2).transpose(1, 2) for layer in (self.query, self.key, self.value))
         seen = functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
-        return features + cast("Tensor", self.out(seen.reshape(len(seen), -1, *features.shape[2:])))
+        return features + cast("Tensor", self.out(seen.reshape(*seen.shape[:2], *features.shape[2:])))
 
 
 class PartPredictor(nn.Module):
@@ -118,5 +118,5 @@ def initialize(module: nn.Module) -> None:
     """Draw the weights of all convolutions as torchvision's heads do (https://arxiv.org/abs/1502.01852); biases become 0."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_normal_(cast("Tensor", layer.weight), mode="fan_out", nonlinearity="relu")
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
             nn.init.zeros_(cast("Tensor", layer.bias))
