@@ -11,7 +11,7 @@ from petlib.dist.collectives import gather_objects
 
 
 class _Encoded(NamedTuple):
-    index: int
+    place: int
     stem: str
     data: bytes
 
@@ -37,7 +37,7 @@ class LabelImages:
         if shares is None:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        images = sorted((image for share in shares for image in share), key=lambda image: image.index)
+        images = sorted((image for share in shares for image in share), key=lambda image: image.place)
         for name, image in zip(_distinct([image.stem for image in images]), images, strict=True):
             (folder / f"{name}.png").write_bytes(image.data)
 

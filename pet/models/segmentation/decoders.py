@@ -74,6 +74,12 @@ DECODERS = {
 """``MODEL.SEMSEG.DECODER`` -> decoder. Deeplab and PSP look best at a backbone of ``output_stride`` 8 or 16, as published."""
 
 
+class _Stages(NamedTuple):
+    places: list[int | None]
+    channels: list[int]
+    strides: list[int]
+
+
 class Decoder(nn.Module):
     """A decoder with the choice of the stages that it takes.
 
@@ -117,37 +123,49 @@ def build_decoder(name: str, info: FeatureInfo, args: Mapping[str, Any] | None =
         ConfigError: the stages do not suit the decoder, or it does not take the arguments.
     """
     entry = DECODERS[name]
-    places, channels, strides = _choose_stages(name, entry, info)
+    stages = _choose_stages(name, entry, info)
     module, _, attribute = entry.component.partition(":")
     component = getattr(importlib.import_module(module), attribute)
-    depth = len(places)
-    fixed = {
-        "encoder_channels": [IMAGE_CHANNELS, *channels],
-        "encoder_strides": [1, *strides],
-        "encoder_depth": depth,
-        "n_blocks": depth,
-        "output_stride": strides[-1],
-    }
-    defaults = {key: value[:depth] if key == "decoder_channels" else value for key, value in entry.defaults.items()}
-    parameters = inspect.signature(component).parameters
-    fixed = {key: value for key, value in fixed.items() if key in parameters}
-    _check_names(name, args or {}, [key for key in parameters if key not in fixed])
-    arguments = {**defaults, **(args or {}), **fixed}
+    arguments = _choose_arguments(name, component, args or {}, stages)
     try:
         decoder = component(**arguments)
     except (TypeError, ValueError, RuntimeError, AssertionError, KeyError) as error:
         raise ConfigError(f"MODEL.SEMSEG.DECODER_ARGS: {name} cannot be built with {dict(args or {})}: {error}") from error
     if entry.initialised:
-        # slow to import, and loaded by now: the decoder comes from there
+        # slow to import, but loaded by now: the decoder comes from there
         from segmentation_models_pytorch.base.initialization import initialize_decoder
 
         initialize_decoder(decoder)
-    all_arguments = {key: parameter.default for key, parameter in parameters.items()} | arguments
-    return Decoder(decoder=decoder, places=places, out_channels=entry.width(all_arguments), kernel=entry.kernel)
+    return Decoder(decoder=decoder, places=stages.places, out_channels=entry.width(arguments), kernel=entry.kernel)
 
 
-def _choose_stages(name: str, entry: DecoderEntry, info: FeatureInfo) -> tuple[list[int | None], list[int], list[int]]:
-    """Return places, channels and strides of the stages as the library's encoders give them: from stride 2 on."""
+def _choose_arguments(name: str, component: Callable[..., nn.Module], args: Mapping[str, Any], stages: _Stages) -> dict[str, Any]:
+    """Return all arguments of a decoder: its defaults, ``args``, and what the stages say."""
+    parameters = inspect.signature(component).parameters
+    depth = len(stages.strides)
+    fixed: dict[str, Any] = {
+        "encoder_channels": [IMAGE_CHANNELS, *stages.channels],
+        "encoder_strides": [1, *stages.strides],
+        "encoder_depth": depth,
+        "n_blocks": depth,
+        "output_stride": stages.strides[-1],
+    }
+    fixed = {key: value for key, value in fixed.items() if key in parameters}
+    known = [key for key in parameters if key not in fixed]
+    for argument in args:
+        if argument not in known:
+            raise ConfigError(
+                f"MODEL.SEMSEG.DECODER_ARGS: {name} has no argument {argument!r}{did_you_mean(argument, known)} "
+                f"(it takes {', '.join(known)})"
+            )
+    own = {key: parameter.default for key, parameter in parameters.items() if parameter.default is not parameter.empty}
+    # the library's U-Net has a width for each of five blocks
+    defaults = {key: value[:depth] if key == "decoder_channels" else value for key, value in DECODERS[name].defaults.items()}
+    return {**own, **defaults, **args, **fixed}
+
+
+def _choose_stages(name: str, entry: DecoderEntry, info: FeatureInfo) -> _Stages:
+    """Return the stages as the library's encoders give them: from stride 2 on."""
     places: list[int | None] = [place for place, stride in enumerate(info.stage_strides) if stride > 1]
     strides = [stride for stride in info.stage_strides if stride > 1]
     channels = [count for count, stride in zip(info.stage_channels, info.stage_strides, strict=True) if stride > 1]
@@ -163,7 +181,7 @@ def _choose_stages(name: str, entry: DecoderEntry, info: FeatureInfo) -> tuple[l
             info,
             "stages from a stride of 4 at most to one of 8 or 16; set MODEL.BACKBONE_ARGS: {output_stride: 16} where the network takes it",
         )
-    return places, channels, strides
+    return _Stages(places, channels, strides)
 
 
 def _unfit(name: str, info: FeatureInfo, expected: str) -> ConfigError:
@@ -171,14 +189,6 @@ def _unfit(name: str, info: FeatureInfo, expected: str) -> ConfigError:
         f"MODEL.SEMSEG.DECODER: {name}: the stages of MODEL.BACKBONE have strides {', '.join(map(str, info.stage_strides))}, "
         f"but it needs {expected}"
     )
-
-
-def _check_names(name: str, args: Mapping[str, Any], known: Sequence[str]) -> None:
-    for argument in args:
-        if argument not in known:
-            raise ConfigError(
-                f"MODEL.SEMSEG.DECODER_ARGS: {name} has no argument {argument!r}{did_you_mean(argument, known)} (it takes {', '.join(known)})"
-            )
 
 
 def _coarse_channels(arguments: Mapping[str, Any]) -> list[int]:
