@@ -1,0 +1,112 @@
+"""Where the labels of objects stand: inside of the picture, and beside each other rather than over each other."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pet.visual.palette import Colour, text_colour
+from pet.visual.text import render, shorten
+
+Rectangle = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels; right and bottom lie outside."""
+
+
+LONG_NAME = 14
+"""Names are left as they are up to this width, in sizes of the font."""
+
+
+class _Label(NamedTuple):
+    text: str
+    suffix: str
+    box: Rectangle
+    colour: Colour
+
+
+class LabelLayer:
+    """Labels that are collected while objects are drawn, and written last, over everything else.
+
+    Args:
+        size: (height, width) of the picture.
+        text_size: of the font, pixels.
+    """
+
+    def __init__(self, size: tuple[int, int], text_size: int) -> None:
+        self._size = size
+        self._text_size = text_size
+        self._padding = max(2, text_size // 5)
+        self._labels: list[_Label] = []
+
+    def add(self, text: str, suffix: str, box: Rectangle, colour: Colour) -> None:
+        """Take a label; the most important ones first.
+
+        Args:
+            text: e.g. the class; a long one is shortened where its box is not as wide either.
+            suffix: what follows and is never shortened, e.g. the score.
+            box: what the label belongs to; it is written above of it where there is room.
+            colour: of the plate behind the text, which is black or white.
+        """
+        self._labels.append(_Label(text, suffix, box, colour))
+
+    def write(self, pixels: np.ndarray) -> None:
+        """Write the labels into a picture, uint8 (height, width, 3)."""
+        taken: list[Rectangle] = []
+        placed = []
+        for label in self._labels:
+            plate = self._plate(label)
+            place = _best_place(label.box, (plate.shape[0], plate.shape[1]), self._size, taken)
+            taken.append(place)
+            placed.append((plate, place))
+        # the most important ones on top
+        for plate, (left, top, right, bottom) in reversed(placed):
+            pixels[top:bottom, left:right] = plate[: bottom - top, : right - left]
+
+    def _plate(self, label: _Label) -> np.ndarray:
+        """Return the text on its ground, uint8 (h, w, 3)."""
+        wide_enough = max(label.box[2] - label.box[0], LONG_NAME * self._text_size)
+        room = max(min(wide_enough, self._size[1]) - 2 * self._padding, 1)
+        suffix = f" {label.suffix}" if label.suffix else ""
+        room_of_name = room - (render(suffix, self._text_size).shape[1] + self._text_size // 2 if suffix else 0)
+        return make_plate(shorten(label.text, self._text_size, room_of_name) + suffix, self._text_size, self._padding, label.colour)
+
+
+def make_plate(text: str, text_size: int, padding: int, colour: Colour) -> np.ndarray:
+    """Return text on a ground of ``colour``, black or white, whichever can be read; uint8 (h, w, 3)."""
+    covered = render(text, text_size)
+    plate = np.empty((covered.shape[0], covered.shape[1] + 2 * padding, 3), np.uint8)
+    plate[:] = colour
+    share = covered[..., None].astype(np.float32) / 255
+    inside = plate[:, padding : plate.shape[1] - padding]
+    inside[:] = (inside * (1 - share) + np.array(text_colour(colour), np.float32) * share).round().astype(np.uint8)
+    return plate
+
+
+def _best_place(box: Rectangle, plate: tuple[int, int], size: tuple[int, int], taken: list[Rectangle]) -> Rectangle:
+    """Return where a plate (height, width) hides the least of the others; of equal places the first that one would look at."""
+    (left, top, right, bottom), (height, width) = box, plate
+    above, inside = (left, top - height), (left, top)
+    first, second = (above, inside) if top >= height else (inside, above)
+    wishes = [
+        first,
+        second,
+        (right - width, top - height),
+        (left, bottom),
+        (right - width, bottom),
+        (left, bottom - height),
+        (right - width, top),
+        (right - width, bottom - height),
+    ]
+    # outside of the picture a wish becomes the nearest place inside
+    places = [_moved_inside(x, y, height, width, size) for x, y in wishes]
+    hidden = [sum(_overlap(place, other) for other in taken) for place in places]
+    return places[hidden.index(min(hidden))]
+
+
+def _moved_inside(x: int, y: int, height: int, width: int, size: tuple[int, int]) -> Rectangle:
+    left, top = max(min(x, size[1] - width), 0), max(min(y, size[0] - height), 0)
+    return left, top, min(left + width, size[1]), min(top + height, size[0])
+
+
+def _overlap(first: Rectangle, second: Rectangle) -> int:
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    return max(width, 0) * max(height, 0)

@@ -1,0 +1,72 @@
+"""What is drawn, and how."""
+
+from dataclasses import dataclass
+
+from petlib.config import CfgNode, ConfigError
+
+
+@dataclass(frozen=True)
+class DrawSettings:
+    """What is drawn on an image, and how.
+
+    Attributes:
+        score_threshold: objects with a lower score are left out.
+        scale: factor by which images are resized first; 0: small ones are enlarged so that text can be read.
+        labels: write class and score beside each object.
+        legend: name the colours of pixel classes and parts below the image.
+        classes: how many of the most probable classes of a whole image are written; 0: none.
+        boxes: draw boxes.
+        masks: draw masks.
+        mask_alpha: share of the colour in a mask, from 0 to 1.
+        keypoints: draw keypoints and their skeleton.
+        keypoint_threshold: keypoints with a lower score are left out.
+        parsing: draw parts.
+        parsing_alpha: share of the colour in a part.
+        semseg: draw the classes of pixels.
+        semseg_alpha: share of the colour in them.
+    """
+
+    score_threshold: float = 0.5
+    scale: float = 0.0
+    labels: bool = True
+    legend: bool = True
+    classes: int = 1
+    boxes: bool = True
+    masks: bool = True
+    mask_alpha: float = 0.45
+    keypoints: bool = True
+    keypoint_threshold: float = 0.0
+    parsing: bool = True
+    parsing_alpha: float = 0.6
+    semseg: bool = True
+    semseg_alpha: float = 0.5
+
+
+def build_draw_settings(cfg: CfgNode) -> DrawSettings:
+    """Return what the section ``VIS`` of a config says; the defaults where a task has no such section.
+
+    Raises:
+        ConfigError: an ``ALPHA`` lies above 1.
+    """
+    if "VIS" not in cfg:
+        return DrawSettings()
+    vis = cfg.VIS
+    for name in ("MASK", "PARSING", "SEMSEG"):
+        if vis[name].ALPHA > 1:
+            raise ConfigError(f"VIS.{name}.ALPHA: {vis[name].ALPHA:g} given, a share from 0 to 1 expected")
+    return DrawSettings(
+        score_threshold=vis.SCORE_THRESHOLD,
+        scale=vis.SCALE,
+        labels=vis.LABELS,
+        legend=vis.LEGEND,
+        classes=vis.CLS.TOP_COUNT if vis.CLS.ENABLED else 0,
+        boxes=vis.BOX.ENABLED,
+        masks=vis.MASK.ENABLED,
+        mask_alpha=vis.MASK.ALPHA,
+        keypoints=vis.KEYPOINTS.ENABLED,
+        keypoint_threshold=vis.KEYPOINTS.SCORE_THRESHOLD,
+        parsing=vis.PARSING.ENABLED,
+        parsing_alpha=vis.PARSING.ALPHA,
+        semseg=vis.SEMSEG.ENABLED,
+        semseg_alpha=vis.SEMSEG.ALPHA,
+    )
