@@ -1,0 +1,160 @@
+"""Evaluators of boxes, instance masks and keypoints."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from pet.data.targets import VisionDataset
+from pet.evaluation.detection_measures import CocoMeasure, Measure, Score, VocMeasure
+from pet.evaluation.detection_results import DetectionCollector, Detections, join_shares, result_records, rounded
+from pet.evaluation.detection_truth import labels_with_keypoints, objects_per_class
+from pet.metrics.coco import Kind
+from petlib.config import CfgNode, ConfigError
+from petlib.dist.collectives import broadcast_object, gather_objects
+from petlib.errors import DataError
+from petlib.files import write_text_atomically
+from petlib.suggest import did_you_mean
+
+BOX_METRICS = ("coco", "voc", "voc07")
+
+
+class DetectionEvaluator:
+    """Average precision over the images of all processes; see :class:`pet.evaluation.evaluator.Evaluator`.
+
+    Predictions hold ``boxes`` (N, 4), ``scores`` (N,), ``labels`` (N,), and ``masks`` (N, M, M) or ``keypoints`` (N, K, 3) where
+    those are measured, in the coordinates of the image file.
+
+    Args:
+        dataset: the test data; ``meta["index"]`` of a sample is its place there. The main process asks it for the truth.
+        kind: what is compared; names the result file.
+        measures: give the metrics.
+        keep_predictions: remember what :meth:`write` needs, and tell the metrics of each class.
+    """
+
+    def __init__(self, *, dataset: VisionDataset, kind: Kind, measures: Sequence[Measure], keep_predictions: bool = False) -> None:
+        self.kind = kind
+        self.keep_predictions = keep_predictions
+        self._dataset = dataset
+        self._measures = list(measures)
+        self._collector = DetectionCollector(kind)
+        self._scores: list[Score] | None = None
+        # on the main process, where predictions are kept
+        self._detections: Detections | None = None
+        self._image_ids: list[int | str] = []
+        self._objects: list[int] = []
+
+    def update(self, batch: dict[str, Any], predictions: list[dict[str, Tensor]]) -> None:
+        """Take one batch: ``meta`` of the batch with ``index`` and ``size``, and the predictions of each image."""
+        self._collector.add(batch["meta"], predictions)
+
+    def compute(self) -> dict[str, float]:
+        """Return the metrics over all processes, from 0 to 1; where predictions are kept also e.g. ``bbox/AP/<class>``."""
+        shares = gather_objects(self._collector.share())
+        self._scores = broadcast_object(None if shares is None else self._measure(shares))
+        assert self._scores is not None, "the main process has measured"
+        metrics = {name: value for score in self._scores for name, value in score.metrics.items()}
+        if self.keep_predictions:
+            tables = {metric: values for score in self._scores for metric, values in score.per_class.items()}
+            metrics |= {f"{metric}/{name}": value for metric, values in tables.items() for name, value in values.items()}
+        return metrics
+
+    def write(self, folder: Path) -> None:
+        """Write what stands beside the metrics; every process calls it after :meth:`compute`, the main process writes.
+
+        ``bbox.json``, ``segm.json`` or ``keypoints.json``: a COCO result file with the data set's own ids, in hundredths of a
+        pixel. ``<kind>_per_class_ap.csv``: of each class its number of objects and its average precision.
+        """
+        assert self.keep_predictions, "the evaluator was told not to keep predictions"
+        assert self._scores is not None, "write() is called after compute()"
+        if self._detections is None:
+            return
+        records = result_records(rounded(self._detections), self.kind, self._image_ids, self._dataset.category_ids)
+        write_text_atomically(folder / f"{self.kind}.json", json.dumps(records))
+        tables = {metric: values for score in self._scores for metric, values in score.per_class.items()}
+        with (folder / f"{self.kind}_per_class_ap.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["class", "objects", *tables])
+            for name, count in zip(self._dataset.classes, self._objects, strict=True):
+                writer.writerow([name, count, *(f"{values[name]:.6f}" if name in values else "" for values in tables.values())])
+
+    def summary(self) -> str:
+        """Return e.g. ``test_bbox_AP: 54.21% | AP50: 80.10% | AP75: 60.33%``."""
+        assert self._scores is not None, "summary() is called after compute()"
+        return "test_" + " | ".join(f"{name}: {value:.2%}" for score in self._scores for name, value in score.headline.items())
+
+    def _measure(self, shares: Sequence[Detections]) -> list[Score]:
+        classes = len(self._dataset.classes)
+        truths = [self._dataset.truth(index) for index in range(len(self._dataset))]
+        detections = join_shares(shares, classes)
+        if self.kind == "keypoints":
+            detections = detections.select(np.flatnonzero(np.isin(detections.labels, list(labels_with_keypoints(truths)))))
+        if self.keep_predictions:
+            self._detections = detections
+            self._image_ids = [truth.id for truth in truths]
+            self._objects = objects_per_class(truths, classes)
+        return [measure(truths, detections) for measure in self._measures]
+
+
+def build_box_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> DetectionEvaluator:
+    """Return what measures boxes as ``EVAL.BOX_METRICS`` says: ``bbox/...``, ``voc/AP50``, ``voc07/AP50``.
+
+    Raises:
+        ConfigError: ``EVAL.BOX_METRICS`` is empty or has an unknown name.
+        DataError: the data have no boxes.
+    """
+    names = cfg.EVAL.BOX_METRICS
+    if not names:
+        raise ConfigError(f"EVAL.BOX_METRICS: nothing given; one or more of {', '.join(BOX_METRICS)} expected")
+    unknown = next((name for name in names if name not in BOX_METRICS), None)
+    if unknown is not None:
+        hint = did_you_mean(unknown, BOX_METRICS)
+        raise ConfigError(f"EVAL.BOX_METRICS: {unknown!r} given, some of {', '.join(BOX_METRICS)} expected{hint}")
+    _check_kind(dataset, "boxes", "MODEL.HAS_BOX")
+    classes = dataset.classes
+    measures: dict[str, Measure] = {
+        "coco": CocoMeasure("bbox", classes),
+        "voc": VocMeasure("voc", "area", classes),
+        "voc07": VocMeasure("voc07", "11point", classes),
+    }
+    chosen = [measure for name, measure in measures.items() if name in names]
+    return DetectionEvaluator(dataset=dataset, kind="bbox", measures=chosen, keep_predictions=keep_predictions)
+
+
+def build_mask_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> DetectionEvaluator:
+    """Return what measures instance masks: ``segm/...``.
+
+    Raises:
+        DataError: the data have no masks.
+    """
+    _check_kind(dataset, "masks", "MODEL.HAS_MASK")
+    measures = [CocoMeasure("segm", dataset.classes)]
+    return DetectionEvaluator(dataset=dataset, kind="segm", measures=measures, keep_predictions=keep_predictions)
+
+
+def build_keypoint_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> DetectionEvaluator:
+    """Return what measures keypoints: ``keypoints/...``; classes of which no object has keypoints are left out.
+
+    Raises:
+        ConfigError: the data have another number of keypoints than the model.
+        DataError: the data have no keypoints.
+    """
+    _check_kind(dataset, "keypoints", "MODEL.HAS_KEYPOINTS")
+    assert dataset.keypoint_set is not None, "data with keypoints say what they are"
+    sigmas, expected = dataset.keypoint_set.sigmas, cfg.MODEL.KEYPOINTS.NUM_KEYPOINTS
+    if len(sigmas) != expected:
+        raise ConfigError(f"MODEL.KEYPOINTS.NUM_KEYPOINTS: {expected} given, but the objects of the test data have {len(sigmas)} keypoints")
+    measures = [CocoMeasure("keypoints", dataset.classes, sigmas)]
+    return DetectionEvaluator(dataset=dataset, kind="keypoints", measures=measures, keep_predictions=keep_predictions)
+
+
+def _check_kind(dataset: VisionDataset, kind: str, switch: str) -> None:
+    if kind not in dataset.kinds:
+        there = ", ".join(sorted(dataset.kinds)) or "nothing"
+        raise DataError(
+            f"TEST.DATASETS: {kind} are to be measured, but the data have {there}; test on data with {kind} or switch {switch} off"
+        )
