@@ -44,6 +44,6 @@ def image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(ORIENTATION_TAG) in TURNED_ORIENTATIONS
-    except OSError as error:
-        raise DataError(f"{path}: the image cannot be read: {error.strerror or error}") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: the image cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return (width, height) if turned else (height, width)

@@ -34,7 +34,7 @@ class SegmentationReader:
             size: height and width of its image.
 
         Raises:
-            DataError: an RLE does not fit the image, or the entry is neither polygons nor an RLE.
+            DataError: an RLE does not fit the image, or the entry is neither polygons of pairs nor an RLE.
         """
         segmentation = annotation.get("segmentation")
         if not segmentation:
@@ -54,7 +54,10 @@ class SegmentationReader:
             finite = False
         if not finite:
             raise self._error(annotation, f"its segmentation is {_shorten(polygons)}, a list of polygons [x, y, x, y, ...] expected")
-        usable = [polygon for polygon in polygons if len(polygon) >= 6 and len(polygon) % 2 == 0]
+        odd = next((polygon for polygon in polygons if len(polygon) % 2), None)
+        if odd is not None:
+            raise self._error(annotation, f"a polygon of its segmentation has {len(odd)} numbers, pairs of x and y expected")
+        usable = [polygon for polygon in polygons if len(polygon) >= 6]
         if not usable:
             self._skipped.add(NO_POLYGON, describe(annotation))
             return None
@@ -68,7 +71,7 @@ class SegmentationReader:
             raise self._error(annotation, f"its RLE is for an image of size {rle['size']} (height, width), the image has {[height, width]}")
         try:
             length = rle_length(rle["counts"])
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise self._error(annotation, f"the counts of its RLE are {_shorten(rle['counts'])}: {error}") from error
         if length != height * width:
             raise self._error(

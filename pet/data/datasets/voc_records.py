@@ -86,8 +86,12 @@ def read_list(folder: Path, kind: str, split: str) -> list[str]:
         splits = [name for name in there if "_" not in name] or there
         found = f"there are {', '.join(splits)}{did_you_mean(split, splits)}" if splits else "a folder of Pascal VOC has lists there"
         raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from MISC.DATA_ROOT")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: the list is no UTF-8 text ({error.reason}); save it as UTF-8") from error
     lines: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         # lists of one class have a second column

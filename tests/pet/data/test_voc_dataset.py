@@ -1,0 +1,210 @@
+"""Pascal VOC: what samples and truths are, and what is told when files are wrong."""
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pet.data.datasets.voc import VocDataset, build_voc
+from pet.data.source import Source
+from petlib.errors import DataError
+
+HEIGHT, WIDTH = 20, 30
+CAT = "<object><name>cat</name><bndbox><xmin>3</xmin><ymin>4</ymin><xmax>12</xmax><ymax>9.0</ymax></bndbox></object>"
+HARD_DOG = CAT.replace("cat", "dog").replace("<bndbox>", "<difficult>1</difficult><bndbox>").replace("12", "40")
+
+
+def write(folder: Path, *, names: str = "b\na\n", split: str = "trainval", **bodies: str) -> Path:
+    """Write a folder of the images a and b, whose XML files hold ``bodies``."""
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / f"ImageSets/Main/{split}.txt").write_text(names)
+    size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
+    for name in ("a", "b"):
+        assert cv2.imwrite(str(folder / f"JPEGImages/{name}.jpg"), np.full((HEIGHT, WIDTH, 3), 9, np.uint8))
+        body = size + bodies.get(name, CAT + HARD_DOG)
+        (folder / f"Annotations/{name}.xml").write_text(f"<annotation>\n<filename>{name}.jpg</filename>{body}\n</annotation>")
+    return folder
+
+
+def make(folder: Path, classes: list[str] | None = None, kinds: set[str] | None = None, split: str = "trainval") -> VocDataset:
+    return build_voc(Source(folder, split, classes, kinds=None if kinds is None else frozenset(kinds)))
+
+
+# what it gives
+
+
+def test_boxes_are_edges_and_difficult_objects_are_in_the_truth_alone(tmp_path: Path) -> None:
+    dataset = make(write(tmp_path))
+    assert len(dataset) == 2
+    assert (len(dataset.classes), dataset.classes[7], dataset.classes[11]) == (20, "cat", "dog")
+    assert (dataset.kinds, dataset.skipped, list(dataset.category_ids)) == ({"boxes"}, {}, list(range(1, 21)))
+    sample, truth = dataset[0], dataset.truth(0)
+    assert set(sample) == {"image", "meta", "boxes", "labels"}
+    assert sample["image"].shape == (HEIGHT, WIDTH, 3)
+    assert sample["meta"] == {"id": "b", "file": str(tmp_path / "JPEGImages/b.jpg"), "size": (HEIGHT, WIDTH)}
+    assert (sample["boxes"].dtype, sample["boxes"].tolist()) == (np.float32, [[2, 3, 12, 9]])
+    assert (sample["labels"].dtype, sample["labels"].tolist()) == (np.int64, [7])
+    assert truth[:4] == ("b", str(tmp_path / "JPEGImages/b.jpg"), HEIGHT, WIDTH)
+    assert truth.boxes.tolist() == [[2, 3, 12, 9], [2, 3, 30, 9]]
+    assert (truth.labels.tolist(), truth.crowd.tolist(), truth.areas.tolist()) == ([7, 11], [False, True], [60, 168])
+    assert (truth.segmentations, truth.keypoints) == (None, None)
+    assert dataset.truth(-1).id == "a"
+    assert set(make(tmp_path, kinds=set())[0]) == {"image", "meta"}
+
+
+def test_classes_are_given_or_found(tmp_path: Path) -> None:
+    assert make(write(tmp_path), classes=["dog", "cat"]).truth(0).labels.tolist() == [1, 0]
+    folder = write(tmp_path, a=CAT.replace("cat", "zebra"))
+    assert make(folder).classes == ["cat", "dog", "zebra"]
+    message = r"Annotations/a\.xml: the class 'zebra' is none of the 3 classes; did you mean zebras\?; they are cat, dog, zebras"
+    with pytest.raises(DataError, match=message):
+        make(folder, classes=["cat", "dog", "zebras"])
+
+
+def test_an_image_without_objects_is_kept_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        dataset = make(write(tmp_path, a=""))
+    assert dataset.skipped == {"image without <object>, kept as one without objects": 1}
+    assert (dataset[1]["boxes"].shape, dataset[1]["labels"].shape) == ((0, 4), (0,))
+    assert [message.rpartition(" (")[2] for message in caplog.messages] == [f"the first: {tmp_path}/Annotations/a.xml)"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("<xmin>3<", "<xmin>12<", "object whose box has no area"),
+        ("<ymin>4<", "<ymin>19<", "object whose box has no area"),
+        ("<xmin>3</xmin><ymin>4</ymin><xmax>12<", "<xmin>31</xmin><ymin>4</ymin><xmax>35<", "object whose box lies outside of the image"),
+    ],
+)
+def test_boxes_that_cannot_be_used_are_skipped(old: str, new: str, reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        dataset = make(write(tmp_path, a=CAT + CAT.replace(old, new)))
+    assert dataset.skipped == {reason: 1}
+    assert len(dataset.truth(1).boxes) == 1
+    told = f"{tmp_path}: skipped 1 times: {reason} (the first: object 2 (cat) of {tmp_path}/Annotations/a.xml)"
+    assert caplog.messages == [told]
+
+
+def test_boxes_are_clipped_to_the_image(tmp_path: Path) -> None:
+    dataset = make(write(tmp_path, a=CAT.replace("<xmin>3<", "<xmin>-4<").replace("<ymax>9.0<", "<ymax>21<")))
+    assert dataset.truth(1).boxes.tolist() == [[0, 3, 12, 20]]
+
+
+def test_a_size_that_the_file_does_not_say_is_that_of_the_image(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    path = folder / "Annotations/a.xml"
+    text = path.read_text()
+    for changed in (text.replace(f">{WIDTH}<", ">0<").replace(f">{HEIGHT}<", ">0<"), f"<annotation>{CAT}</annotation>"):
+        path.write_text(changed)
+        truth = make(folder).truth(1)
+        assert (truth.height, truth.width) == (HEIGHT, WIDTH)
+        assert make(folder)[1]["meta"]["size"] == (HEIGHT, WIDTH)
+
+
+def test_images_may_be_of_another_format(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    assert cv2.imwrite(str(folder / "JPEGImages/a.png"), np.full((HEIGHT, WIDTH, 3), 77, np.uint8))
+    path = folder / "Annotations/a.xml"
+    path.write_text(path.read_text().replace("a.jpg", "a.png"))
+    assert int(make(folder)[1]["image"][0, 0, 0]) == 77
+
+
+def test_label_images_are_given_where_they_are_asked_for(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    (folder / "SegmentationClass").mkdir()
+    (folder / "ImageSets/Segmentation").mkdir()
+    (folder / "ImageSets/Segmentation/trainval.txt").write_text("a\n")
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    labels[3:9, 2:12] = 8
+    labels[2] = 255
+    assert cv2.imwrite(str(folder / "SegmentationClass/a.png"), labels)
+    plain = make(folder)
+    assert (len(plain), plain.kinds, set(plain[0])) == (2, {"boxes", "semseg"}, {"image", "meta", "boxes", "labels"})
+    dataset = make(folder, kinds={"semseg", "boxes"})
+    assert (len(dataset), len(dataset.semseg_classes), dataset.semseg_classes[8]) == (1, 21, "cat")
+    np.testing.assert_array_equal(dataset[0]["semseg"], labels)
+    assert dataset[0]["boxes"].tolist() == [[2, 3, 12, 9]]
+    # the values of label images do not follow the order of the classes
+    assert make(folder, classes=sorted(plain.classes, reverse=True)).semseg_classes == dataset.semseg_classes
+
+
+# what is an error
+
+
+def test_a_kind_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no masks and no semseg in these data; they have boxes"):
+        make(write(tmp_path), kinds={"boxes", "masks", "semseg"})
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("\n\n", r"Main/trainval\.txt: the list names no images"),
+        ("a 1\nb -1\na 1\n", r"Main/trainval\.txt:3: the image 'a' stands in line 1 already"),
+        ("a\nc\n", r"Annotations/c\.xml: the annotation file cannot be read: No such file"),
+    ],
+)
+def test_a_wrong_list_is_told(names: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        make(write(tmp_path, names=names))
+
+
+def test_an_unknown_split_is_told(tmp_path: Path) -> None:
+    write(tmp_path, split="cat_train")
+    with pytest.raises(DataError, match=r"Main/trainvl\.txt: there is no such list of images; there are trainval; did you mean trainval\?"):
+        make(write(tmp_path), split="trainvl")
+    with pytest.raises(DataError, match=r"nothing/ImageSets/Main/train\.txt: .*a folder of Pascal VOC has lists there.*MISC\.DATA_ROOT"):
+        make(tmp_path / "nothing", split="train")
+
+
+BAD = [
+    (CAT + "<object>", r":3: not an XML file, or a damaged one: mismatched tag"),
+    ("<object><name>cat</name></object>", r": object 1 \(cat\) has no <bndbox>"),
+    (CAT + CAT.replace("cat", " "), r": object 2 has no <name>"),
+    (CAT.replace("<xmin>3</xmin>", ""), r": object 1 \(cat\): <xmin> is missing, a number of pixels expected"),
+    (CAT.replace("<xmin>3<", "<xmin>left<"), r": object 1 \(cat\): <xmin> is 'left', a number of pixels expected"),
+    (CAT.replace("<bndbox>", "<difficult>yes</difficult><bndbox>"), r": object 1 \(cat\): <difficult> is 'yes', 0 or 1 expected"),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), BAD)
+def test_a_wrong_annotation_file_is_told(body: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"Annotations/a\.xml" + message):
+        make(write(tmp_path, a=body))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<html></html>", r"a\.xml: not an annotation of Pascal VOC: its outermost element is <html>"),
+        ("", r"a\.xml:1: not an XML file, or a damaged one: no element found"),
+        (
+            '<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>\n<annotation>&b;</annotation>',
+            r"a\.xml:2: the XML has a document type \(<!DOCTYPE \.\.\.>\), which is not read; remove it",
+        ),
+        ('<?xml version="1.0" encoding="klingon"?><annotation/>', r"a\.xml:1: .*klingon|a\.xml:1: .*unknown encoding"),
+    ],
+)
+def test_what_is_no_annotation_is_told(text: str, message: str, tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    (folder / "Annotations/a.xml").write_text(text)
+    with pytest.raises(DataError, match=message):
+        make(folder)
+    (folder / "Annotations/a.xml").write_bytes(text.encode("utf-16"))
+    with pytest.raises(DataError, match=r"a\.xml"):
+        make(folder)
+
+
+def test_a_missing_image_and_one_of_another_size_are_told(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    dataset = make(folder)
+    (folder / "JPEGImages/a.jpg").unlink()
+    with pytest.raises(DataError, match=r"a\.jpg: the image cannot be read"):
+        dataset[1]
+    assert cv2.imwrite(str(folder / "JPEGImages/b.jpg"), np.zeros((10, 10, 3), np.uint8))
+    with pytest.raises(DataError, match=r"b\.jpg: the image is 10x10 \(width x height\), but .*Annotations/b\.xml says 30x20"):
+        dataset[0]
