@@ -5,13 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from pet.data.targets import TARGET_FIELDS
+from pet.data.transforms.targets import OBJECT_FIELDS
 from petlib.data.protocols import Sample
 
 
 class FinishTargets:
     """Leaves the image, ``meta`` and the fields of some kinds of targets; instance masks become uint8 (N, H, W).
 
-    Masks are drawn here and not before, so that transforms move a few corners instead of many pixels.
+    Masks are drawn here and not before, so that transforms move a few corners instead of many pixels. An object of whose mask no
+    pixel is left, as when a crop has left an empty corner of its box, is dropped from all fields.
 
     Args:
         kinds: keys of :data:`pet.data.targets.TARGET_FIELDS`.
@@ -25,4 +27,14 @@ class FinishTargets:
         finished = {"image": sample["image"], **{field: sample[field] for field in self.fields}, "meta": sample["meta"]}
         if "masks" in finished:
             finished["masks"] = finished["masks"].rasterise()
+            return _without_empty(finished)
         return finished
+
+
+def _without_empty(sample: Sample) -> Sample:
+    masks = sample["masks"]
+    # max takes a third of the time of any
+    kept = masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).max(axis=1, initial=0) > 0
+    if kept.all():
+        return sample
+    return {**sample, **{field: sample[field][kept] for field in OBJECT_FIELDS if field in sample}}

@@ -7,14 +7,40 @@ import numpy as np
 from pet.data.transforms.base import ImageTransform, check_gray
 from pet.data.transforms.geometry import check_interpolation
 from pet.data.transforms.operations import Canvas
-from pet.data.transforms.policy_tables import AUGMIX_OPERATIONS, OPERATIONS, POLICIES, RANDAUGMENT_OPERATIONS, SIGNED
+from pet.data.transforms.policy_tables import AUGMIX_OPERATIONS, OPERATIONS, MOVING, POLICIES, RANDAUGMENT_OPERATIONS, SIGNED
+from pet.data.transforms.targets import PLACED_FIELDS
+from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
 GREATEST_MAGNITUDE = 30.0
 
 
-class RandAugment(ImageTransform):
+class Policy(ImageTransform):
+    """Operations on the image of a sample whose targets say nothing about places.
+
+    Attributes:
+        moves_pixels: some of the operations do, and would leave boxes and masks behind.
+    """
+
+    moves_pixels = True
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the sample with a changed image.
+
+        Raises:
+            ConfigError: the sample has targets that would have to be moved.
+        """
+        if self.moves_pixels and not PLACED_FIELDS.isdisjoint(sample):
+            placed = ", ".join(sorted(PLACED_FIELDS.intersection(sample)))
+            raise ConfigError(
+                f"transform {type(self).__name__}: it turns and shifts images without their targets, and the samples have {placed}; "
+                "take it out of TRANSFORMS, use ColorJitter and Rotate, or RandAugment with operations that move nothing"
+            )
+        return super().__call__(sample, rng)
+
+
+class RandAugment(Policy):
     """A few operations, drawn evenly, all with the same strength.
 
     Source: Cubuk et al., RandAugment, 2019 (https://arxiv.org/abs/1909.13719).
@@ -47,6 +73,7 @@ class RandAugment(ImageTransform):
         self._magnitude = magnitude
         self._magnitude_std = magnitude_std
         self._names = _check_operations(RANDAUGMENT_OPERATIONS if operations is None else operations)
+        self.moves_pixels = not MOVING.isdisjoint(self._names)
         self._canvas = _canvas("RandAugment", interpolation, fill)
 
     def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -59,7 +86,7 @@ class RandAugment(ImageTransform):
         return image
 
 
-class AutoAugment(ImageTransform):
+class AutoAugment(Policy):
     """One of 25 pairs of operations that a search found good for a data set.
 
     Source: Cubuk et al., AutoAugment, 2018 (https://arxiv.org/abs/1805.09501), tables 7 and 9.
@@ -86,7 +113,7 @@ class AutoAugment(ImageTransform):
         return image
 
 
-class AugMix(ImageTransform):
+class AugMix(Policy):
     """The image is mixed with several chains of operations on it.
 
     Source: Hendrycks et al., AugMix, 2019 (https://arxiv.org/abs/1912.02781). Its loss between differently mixed

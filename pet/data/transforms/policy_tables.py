@@ -57,6 +57,9 @@ SIGNED = frozenset(
 )
 """Operations that go both ways: the sign of their level is drawn."""
 
+MOVING = frozenset(("rotate", "shear_x", "shear_y", "translate_x", "translate_y"))
+"""Operations that move pixels."""
+
 RANDAUGMENT_OPERATIONS = tuple(name for name in OPERATIONS if name not in ("invert", "solarize_add"))
 
 IMAGENET_POLICY = """

@@ -27,7 +27,7 @@ class Rotate(GeometricTransform):
     def __init__(
         self,
         *,
-        degrees: float | Sequence[float],
+        degrees: float | Sequence[float] = 10.0,
         probability: float = 1.0,
         interpolation: str = "linear",
         fill: int = 0,

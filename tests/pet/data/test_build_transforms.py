@@ -9,12 +9,13 @@ from pet.data import TRANSFORMS, build_transforms
 from pet.data.transforms.normalize import Normalize
 from petlib.errors import ConfigError
 
-NEEDS_SIZE = {"CenterCrop", "RandomCrop", "RandomResizedCrop", "Resize"}
+NEEDS_SIZE = {"CenterCrop", "RandomCrop", "RandomResizedCrop", "Resize", "ResizeShortestEdge", "ScaleJitterCrop"}
+DATASET = [{"image": np.zeros((4, 4, 3), np.uint8), "boxes": np.zeros((0, 4), np.float32)}]
 
 
 @pytest.mark.parametrize("name", TRANSFORMS.names())
 def test_every_transform_is_built_by_its_name_and_gives_an_image(name: str) -> None:
-    transforms, normalize = build_transforms([name], default_size=20)
+    transforms, normalize = build_transforms([name], default_size=20, default_sizes=[20], dataset=DATASET)
     assert (normalize is not None) == (name == "Normalize")
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     image.flags.writeable = False
@@ -22,7 +23,7 @@ def test_every_transform_is_built_by_its_name_and_gives_an_image(name: str) -> N
     for seed in range(5):
         found = transforms({"image": image}, np.random.default_rng(seed))["image"]
         assert found.dtype == np.uint8
-        assert min(found.shape[:2]) == (20 if name in NEEDS_SIZE else 30)
+        assert name == "Expand" or min(found.shape[:2]) == (20 if name in NEEDS_SIZE else 30)
     assert np.array_equal(image, before)
 
 
@@ -31,6 +32,21 @@ def test_arguments_and_the_default_size() -> None:
     transforms, _ = build_transforms(entries, default_size=10)
     assert transforms({"image": np.zeros((30, 30, 3), np.uint8)}, np.random.default_rng(0))["image"].shape == (10, 10, 3)
     assert entries == [{"name": "Resize", "size": [12, 14]}, "CenterCrop"]
+
+
+def test_sizes_and_the_data_set_go_where_they_are_wanted() -> None:
+    image = np.zeros((30, 40, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    transforms, _ = build_transforms(["ResizeShortestEdge"], default_size=10, default_sizes=[15])
+    assert transforms({"image": image}, rng)["image"].shape == (15, 20, 3)
+    transforms, _ = build_transforms([{"name": "ResizeShortestEdge", "sizes": [60]}], default_size=10, default_sizes=[15])
+    assert transforms({"image": image}, rng)["image"].shape == (60, 80, 3)
+    transforms, _ = build_transforms(["Mosaic"], default_size=10, dataset=DATASET)
+    assert transforms({"image": image, "boxes": np.zeros((0, 4), np.float32)}, rng)["image"].shape == (10, 10, 3)
+    with pytest.raises(ConfigError, match="transform ResizeShortestEdge: sizes missing"):
+        build_transforms(["ResizeShortestEdge"], default_size=10)
+    with pytest.raises(ConfigError, match="Mosaic: .* stands after Normalize"):
+        build_transforms(["Normalize", "Mosaic"], default_size=10, dataset=DATASET)
 
 
 def test_normalize_is_taken_out_only_at_the_end() -> None:
