@@ -48,7 +48,7 @@ def _write_where_absent(folder: Path, split: str) -> Path:
                 logger.info("shapes: %d images written to %s in %.0f s", COUNTS[split], place.parent, time.perf_counter() - start)
     except OSError as error:
         raise DataError(
-            f"{place.parent}: the data set shapes cannot be written there: {error.strerror} ({error.filename}); "
+            f"{place.parent}: the data set shapes cannot be written there: {error.strerror} ({error.filename or folder}); "
             "set MISC.DATA_ROOT to a folder that can be written"
         ) from error
     return place
@@ -56,7 +56,7 @@ def _write_where_absent(folder: Path, split: str) -> Path:
 
 def _is_current(place: Path, split: str) -> bool:
     """Return whether the files are there and of this generator; files of an older one may be replaced, others may not."""
-    if not place.parent.exists():
+    if not place.parent.exists() or not any(place.parent.iterdir()):
         return False
     try:
         info = json.loads(place.read_text(encoding="utf-8"))["info"]

@@ -53,12 +53,14 @@ def write_shapes(folder: Path, *, split: str, count: int, size: int = 128) -> Pa
 
 
 def _put_in_place(temporary: Path, place: Path) -> None:
-    if place.exists():
-        old = temporary / "old"
-        # a folder that holds something cannot be renamed over
-        place.rename(old)
-        shutil.rmtree(old)
+    if not place.exists():
+        temporary.rename(place)
+        return
+    # a folder that holds something cannot be renamed over
+    old = temporary.with_name(f"{temporary.name}.old")
+    place.rename(old)
     temporary.rename(place)
+    shutil.rmtree(old)
 
 
 def _fill(folder: Path, split: str, count: int, size: int) -> None:

@@ -1,0 +1,188 @@
+"""People and the parts of each, in the layout of CIHP."""
+
+import logging
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from pet.data.label_images import check_label_size, read_checked_labels, read_label_image
+from pet.data.left_right import swap_from_names
+from pet.data.sized_images import read_sized_image
+from pet.data.source import Source
+from pet.data.targets import ImageTruth, PartSet
+from pet.data.wanted import choose_kinds
+from pet.structures.masks import InstanceMasks
+from petlib.data.protocols import Sample
+from petlib.data.records import share_records
+from petlib.errors import ConfigError, DataError
+from petlib.suggest import did_you_mean
+
+CIHP_PARTS = (
+    *("Background", "Hat", "Hair", "Glove", "Sunglasses", "UpperClothes", "Dress", "Coat", "Socks", "Pants"),
+    *("Torso-skin", "Scarf", "Skirt", "Face", "Left-arm", "Right-arm", "Left-leg", "Right-leg", "Left-shoe", "Right-shoe"),
+)
+"""Names of the part labels, in the order of their values."""
+
+FOLDERS = {"train": ("Training", "train_id.txt"), "val": ("Validation", "val_id.txt")}
+READERS = 8
+logger = logging.getLogger(__name__)
+
+
+class CihpRecord(NamedTuple):
+    """An image as it is kept."""
+
+    name: str
+    size: tuple[int, int]
+    boxes: np.ndarray
+    instance_ids: np.ndarray
+    areas: np.ndarray
+    segmentations: list[dict[str, Any]] | None
+
+
+class CihpDataset:
+    """Photographs of several people with part labels, and boxes and masks of each, which follow from the people's pixels.
+
+    Layout: ``Training`` or ``Validation`` with ``Images/<id>.jpg``, part labels ``Category_ids/<id>.png`` and the number of
+    the person at each pixel ``Human_ids/<id>.png``; the ids stand in ``train_id.txt`` or ``val_id.txt``, there or one folder
+    up; without the list they are those of all images. All maps of people are read once, at the start.
+
+    Source: K. Gong et al., Instance-level Human Parsing via Part Grouping Network, https://arxiv.org/abs/1808.00157.
+
+    Args:
+        folder: the folder ``instance-level_human_parsing``.
+        split: ``train`` or ``val``.
+        kinds: kinds of targets of the samples, of ``boxes``, ``masks`` and ``parsing``; None: all.
+
+    Raises:
+        ConfigError: there is no such split.
+        DataError: files are missing or wrong, or other kinds are wanted.
+    """
+
+    numbered = False
+    kinds = frozenset({"boxes", "masks", "parsing"})
+    classes = ["person"]
+    category_ids = (1,)
+    semseg_classes: list[str] = []
+    keypoint_set = None
+    part_set = PartSet(CIHP_PARTS, swap_from_names(CIHP_PARTS))
+
+    def __init__(self, *, folder: Path, split: str, kinds: frozenset[str] | None = None) -> None:
+        if split not in FOLDERS:
+            raise ConfigError(f"cihp: the split {split!r} given, train or val expected{did_you_mean(split, FOLDERS)}")
+        self._wanted = choose_kinds(folder, self.kinds, kinds)
+        self._folder = folder / FOLDERS[split][0]
+        self._records = share_records(lambda: _read_records(folder, split, "masks" in self._wanted))
+        self.skipped: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> Sample:
+        record = self._records[index]
+        path = _image_path(self._folder, record.name)
+        people = _people_path(self._folder, record.name)
+        meta: dict[str, Any] = {"id": record.name, "file": str(path), "size": record.size}
+        sample: Sample = {"image": read_sized_image(path, size=record.size, record=str(people)), "meta": meta}
+        if "boxes" in self._wanted:
+            sample["boxes"] = record.boxes
+            sample["labels"] = np.zeros(len(record.boxes), np.int64)
+        if record.segmentations is not None:
+            sample["masks"] = InstanceMasks.from_segmentations(record.segmentations, record.size)
+        if "parsing" in self._wanted:
+            instances = read_label_image(people)
+            check_label_size(instances, size=record.size, path=people)
+            sample["parsing"] = read_checked_labels(_parts_path(self._folder, record.name), size=record.size, count=len(CIHP_PARTS))
+            sample["instances"] = instances.astype(np.uint16)
+            sample["instance_ids"] = record.instance_ids
+            meta["part_swap"] = self.part_set.swap
+        return sample
+
+    def truth(self, index: int) -> ImageTruth:
+        """Return the people of an image; masks only where they are wanted."""
+        record = self._records[index]
+        count = len(record.boxes)
+        return ImageTruth(
+            id=record.name,
+            file=str(_image_path(self._folder, record.name)),
+            height=record.size[0],
+            width=record.size[1],
+            boxes=record.boxes,
+            labels=np.zeros(count, np.int64),
+            crowd=np.zeros(count, bool),
+            areas=record.areas,
+            segmentations=record.segmentations,
+        )
+
+
+def _image_path(folder: Path, name: str) -> Path:
+    return folder / "Images" / f"{name}.jpg"
+
+
+def _people_path(folder: Path, name: str) -> Path:
+    return folder / "Human_ids" / f"{name}.png"
+
+
+def _parts_path(folder: Path, name: str) -> Path:
+    return folder / "Category_ids" / f"{name}.png"
+
+
+def _read_records(folder: Path, split: str, with_masks: bool) -> Iterator[CihpRecord]:
+    below, list_name = FOLDERS[split]
+    names = _read_names(folder, below, list_name)
+    for name in names:
+        for path in (_image_path(folder / below, name), _people_path(folder / below, name), _parts_path(folder / below, name)):
+            if not path.is_file():
+                raise DataError(f"{path}: there is no such file, but {name!r} is one of the images of {folder / below}")
+    logger.info("cihp: reading the people of %d images", len(names))
+    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
+        yield from pool.map(partial(_read_record, folder / below, with_masks), names)
+
+
+def _read_names(folder: Path, below: str, list_name: str) -> list[str]:
+    """Return the ids of the images."""
+    images = folder / below / "Images"
+    if not images.is_dir():
+        raise DataError(
+            f"{images}: there is no such folder; unpack instance-level_human_parsing of CIHP (https://sysu-hcp.net/lip) so that it "
+            "exists. Paths of the catalogue start from MISC.DATA_ROOT"
+        )
+    path = next((path for path in (folder / below / list_name, folder / list_name) if path.is_file()), None)
+    if path is None:
+        names = sorted(image.stem for image in images.glob("*.jpg"))
+    else:
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not names:
+        raise DataError(f"{path or images}: no images in it")
+    return names
+
+
+def _read_record(folder: Path, with_masks: bool, name: str) -> CihpRecord:
+    people = read_label_image(_people_path(folder, name))
+    counts = np.bincount(people.ravel())
+    instance_ids = np.flatnonzero(counts[1:]) + 1
+    masks = [people == number for number in instance_ids]
+    return CihpRecord(
+        name=name,
+        size=(people.shape[0], people.shape[1]),
+        boxes=np.array([_box(mask) for mask in masks], np.float32).reshape(-1, 4),
+        instance_ids=instance_ids.astype(np.int64),
+        areas=counts[instance_ids].astype(np.float32),
+        segmentations=[coco_mask.encode(np.asfortranarray(mask, np.uint8)) for mask in masks] if with_masks else None,
+    )
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Return the edges around the pixels, XYXY."""
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def build_cihp(source: Source) -> CihpDataset:
+    """Return the split, ``train`` or ``val``, of the folder that a source names."""
+    return CihpDataset(folder=source.path, split=source.split, kinds=source.kinds)
