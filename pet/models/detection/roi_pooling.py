@@ -8,6 +8,8 @@ from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
 from pet.models.features import FeatureInfo, Features, Regions
+from pet.models.fpn import pyramid_levels
+from petlib.config import CfgNode
 from petlib.errors import ConfigError
 
 COARSEST_STRIDE = 32
@@ -46,17 +48,19 @@ class RegionPooling(nn.Module):
         return cast("Tensor", self.align(features.maps, boxes, features.image_sizes))
 
 
-def region_strides(info: FeatureInfo, *, switch: str) -> tuple[int, ...]:
+def region_strides(cfg: CfgNode, info: FeatureInfo, *, switch: str) -> tuple[int, ...]:
     """Return the strides of the maps that regions look into: those of the backbone's stages, not the extra ones on top.
 
     Args:
+        cfg: the config.
         info: the maps of the network.
         switch: key of the config that turned the head on, for the message.
 
     Raises:
         ConfigError: there is no such map.
     """
-    strides = tuple(stride for stride in info.map_strides if stride <= COARSEST_STRIDE)
+    of_stages = info.map_strides[: len(pyramid_levels(cfg))]
+    strides = tuple(stride for stride in of_stages if stride <= COARSEST_STRIDE)
     if not strides:
         raise ConfigError(
             f"{switch}: True needs the maps of a neck with a stride of at most {COARSEST_STRIDE}, the model has "

@@ -169,3 +169,11 @@ def test_built_from_a_config() -> None:
 def test_a_model_without_neck_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"MODEL\.HAS_MASK: True needs the maps of a neck.*the model has none; set MODEL\.NECK to fpn"):
         build_mask_head(config.get_base_cfg(), FeatureInfo((8, 16), (4, 8), 0, ()))
+
+
+def test_maps_on_top_of_the_pyramid_are_not_looked_into() -> None:
+    cfg = config.get_base_cfg()
+    cfg.set("MODEL.NUM_CLASSES", 2)
+    cfg.set("MODEL.FPN.LEVELS", [2, 3])
+    head = build_mask_head(cfg, FeatureInfo((8, 16), (4, 8), 8, (4, 8, 16, 32)))
+    assert head.pooling.names == ["0", "1"]
