@@ -66,7 +66,7 @@ class Drawing(NamedTuple):
     """An image and its targets.
 
     Attributes:
-        image: uint8 (size, size, 3), RGB.
+        image: uint8 (size, size, 3), RGB; float32 while it is drawn.
         objects: from the backmost to the foremost.
         parsing: uint8 (size, size), labels of :data:`PARTS`, figures only.
         instances: uint8 (size, size), place in ``objects`` + 1, figures only.
@@ -80,48 +80,58 @@ class Drawing(NamedTuple):
 
 def draw_image(rng: np.random.Generator, size: int) -> Drawing:
     """Return an image of ``size`` by ``size`` pixels with 1 to 6 objects, all inside of it and at least half to be seen."""
-    image, used_colours = draw_background(rng, size)
-    wanted = int(rng.integers(1, MOST_OBJECTS + 1))
-    masks: list[np.ndarray] = []
-    objects: list[DrawnObject] = []
+    background, used_colours = draw_background(rng, size)
+    drawing = Drawing(background, [], np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8))
     areas: list[int] = []
-    parsing = np.zeros((size, size), np.uint8)
-    instances = np.zeros((size, size), np.uint8)
-    for _ in range(wanted):
+    for _ in range(rng.integers(1, MOST_OBJECTS + 1)):
         label = int(rng.choice(len(CLASSES), p=CLASS_WEIGHTS))
         patch = _draw_object(rng, label, size / 128, used_colours)
-        place = _find_place(rng, patch, masks, areas, size)
-        if place is None:
-            continue
-        window = np.s_[place[1] : place[1] + patch.alpha.shape[0], place[0] : place[0] + patch.alpha.shape[1]]
-        covered = np.zeros((size, size), bool)
-        covered[window] = patch.alpha >= 0.5
-        image[window] += (patch.colour - image[window]) * patch.alpha[..., None]
-        for mask in masks:
-            mask[covered] = False
-        masks.append(covered)
-        areas.append(int(covered.sum()))
-        used_colours.extend(patch.palette)
-        parsing[covered] = 0
-        parsing[window] += patch.parts
-        instances[covered] = len(masks) if label == FIGURE else 0
-        visible = np.full((len(patch.keypoints), 1), 2.0)
-        objects.append(DrawnObject(label, covered, np.hstack([patch.keypoints + place, visible])))
-    for drawn in objects:
+        place = _find_place(rng, patch, drawing, areas)
+        if place is not None:
+            _put(drawing, patch, label, place)
+            areas.append(int(drawing.objects[-1].mask.sum()))
+            used_colours.extend(patch.palette)
+    for drawn in drawing.objects:
         _mark_hidden(drawn)
-    return Drawing(_finish(rng, image), objects, parsing, instances)
+    return drawing._replace(image=_finish(rng, background))
 
 
-def _find_place(rng: np.random.Generator, patch: Patch, masks: list[np.ndarray], areas: list[int], size: int) -> tuple[int, int] | None:
-    """Return x and y of the window's corner such that enough of the earlier objects stays visible; None: there is no room."""
+def _put(drawing: Drawing, patch: Patch, label: int, place: tuple[int, int]) -> None:
+    """Draw an object over what is there, at x and y of its window's corner."""
     height, width = patch.alpha.shape
-    covered = patch.alpha >= 0.5
+    window = np.s_[place[1] : place[1] + height, place[0] : place[0] + width]
+    covered = np.zeros(drawing.parsing.shape, bool)
+    covered[window] = patch.alpha >= 0.5
+    drawing.image[window] += (patch.colour - drawing.image[window]) * patch.alpha[..., None]
+    for earlier in drawing.objects:
+        earlier.mask[covered] = False
+    drawing.parsing[covered] = 0
+    drawing.parsing[window] += patch.parts
+    drawing.instances[covered] = len(drawing.objects) + 1 if label == FIGURE else 0
+    visible = np.full((len(patch.keypoints), 1), 2.0)
+    drawing.objects.append(DrawnObject(label, covered, np.hstack([patch.keypoints + place, visible])))
+
+
+def _find_place(rng: np.random.Generator, patch: Patch, drawing: Drawing, areas: list[int]) -> tuple[int, int] | None:
+    """Return x and y of the window's corner such that enough of the earlier objects stays visible; None: there is no room.
+
+    Args:
+        rng: source of the places that are tried.
+        patch: the object.
+        drawing: what has been drawn.
+        areas: pixels of each earlier object as if nothing covered it.
+    """
+    height, width = patch.alpha.shape
+    size = len(drawing.image)
     if max(height, width) > size:
         return None
+    covered = patch.alpha >= 0.5
     for _ in range(PLACING_TRIES):
         x, y = int(rng.integers(0, size - width + 1)), int(rng.integers(0, size - height + 1))
-        hidden = (int((mask[y : y + height, x : x + width] & covered).sum()) for mask in masks)
-        if all(mask.sum() - lost >= LEAST_VISIBLE * area for mask, lost, area in zip(masks, hidden, areas, strict=True)):
+        if all(
+            earlier.mask.sum() - (earlier.mask[y : y + height, x : x + width] & covered).sum() >= LEAST_VISIBLE * area
+            for earlier, area in zip(drawing.objects, areas, strict=True)
+        ):
             return x, y
     return None
 
