@@ -1,5 +1,6 @@
 """Images with objects in the format of COCO."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,7 +45,7 @@ class CocoDataset:
         header = cast("CocoHeader", self._records[-1])
         self._wanted, self._labels = header.wanted, header.labels
         self.classes = header.classes
-        self.category_ids = header.category_ids
+        self.category_ids: Sequence[int] = header.category_ids
         self.kinds = header.kinds
         self.keypoint_set = header.keypoint_set
         self.semseg_classes = header.labels.semseg_classes

@@ -1,5 +1,6 @@
 """Images with boxes, and some with label images, in the layout of Pascal VOC."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -9,7 +10,7 @@ from pet.data.datasets.voc_records import VOC_CLASSES, VocHeader, annotation_pat
 from pet.data.label_images import read_checked_labels
 from pet.data.sized_images import read_sized_image
 from pet.data.source import Source
-from pet.data.targets import ImageTruth
+from pet.data.targets import ImageTruth, KeypointSet, PartSet
 from pet.data.wanted import choose_kinds
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
@@ -39,21 +40,21 @@ class VocDataset:
     """
 
     numbered = False
-    keypoint_set = None
-    part_set = None
+    keypoint_set: KeypointSet | None = None
+    part_set: PartSet | None = None
 
     def __init__(self, *, folder: Path, split: str, classes: list[str] | None = None, kinds: frozenset[str] | None = None) -> None:
         self.folder = folder
         has_labels = (folder / "SegmentationClass").is_dir() and (folder / "ImageSets" / "Segmentation" / f"{split}.txt").is_file()
-        self.kinds = BOXES | {"semseg"} if has_labels else BOXES
+        self.kinds: frozenset[str] = BOXES | {"semseg"} if has_labels else BOXES
         self._wanted = choose_kinds(folder, self.kinds, BOXES if kinds is None else kinds)
         list_kind = "Segmentation" if "semseg" in self._wanted else "Main"
         self._records = share_records(lambda: read_records(folder, read_list(folder, list_kind, split), classes))
         header = cast("VocHeader", self._records[-1])
         self.classes = header.classes
         self.skipped = header.skipped
-        self.category_ids = range(1, len(self.classes) + 1)
-        self.semseg_classes = self._name_pixels() if has_labels else []
+        self.category_ids: Sequence[int] = range(1, len(self.classes) + 1)
+        self.semseg_classes: list[str] = self._name_pixels() if has_labels else []
 
     def __len__(self) -> int:
         return len(self._records) - 1
