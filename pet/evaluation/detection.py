@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pet.data.targets import VisionDataset
 from pet.evaluation.detection_measures import CocoMeasure, Measure, Score, VocMeasure
-from pet.evaluation.detection_results import DetectionCollector, Detections, join_shares, result_records, rounded
+from pet.evaluation.detection_results import DetectionCollector, Detections, join_shares, result_records
 from pet.evaluation.detection_truth import labels_with_keypoints, objects_per_class
 from pet.metrics.coco import Kind
 from petlib.config import CfgNode, ConfigError
@@ -73,7 +73,7 @@ class DetectionEvaluator:
         assert self._scores is not None, "write() is called after compute()"
         if self._detections is None:
             return
-        records = result_records(rounded(self._detections), self.kind, self._image_ids, self._dataset.category_ids)
+        records = result_records(self._detections, self.kind, self._image_ids, self._dataset.category_ids, rounded=True)
         write_text_atomically(folder / f"{self.kind}.json", json.dumps(records))
         tables = {metric: values for score in self._scores for metric, values in score.per_class.items()}
         with (folder / f"{self.kind}_per_class_ap.csv").open("w", newline="", encoding="utf-8") as file:
@@ -125,7 +125,12 @@ def build_box_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_prediction
     return DetectionEvaluator(dataset=dataset, kind="bbox", measures=chosen, keep_predictions=keep_predictions)
 
 
-def build_mask_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> DetectionEvaluator:
+def build_mask_evaluator(
+    cfg: CfgNode,  # noqa: ARG001 -- builders of evaluators are called alike
+    dataset: VisionDataset,
+    *,
+    keep_predictions: bool,
+) -> DetectionEvaluator:
     """Return what measures instance masks: ``segm/...``.
 
     Raises:

@@ -60,10 +60,7 @@ class DetectionCollector:
             return
         names = ["boxes", "scores", "labels"] + {"bbox": [], "segm": ["masks"], "keypoints": ["keypoints"]}[self._kind]
         tensors = {name: torch.cat([prediction[name] for _, prediction in found]) for name in names}
-        counts = [len(prediction["scores"]) for _, prediction in found]
-        self._pending = _HostCopy(
-            tensors, [image for image, count in zip([image for image, _ in found], counts, strict=True) for _ in range(count)]
-        )
+        self._pending = _HostCopy(tensors, [image for image, prediction in found for _ in range(len(prediction["scores"]))])
 
     def share(self) -> Detections:
         """Return all detections of this process, in the order in which they came."""
@@ -105,14 +102,16 @@ class _HostCopy:
         self._tensors = {name: tensor.to("cpu", non_blocking=tensor.is_cuda) for name, tensor in plain.items()}
         self._copied: torch.cuda.Event | None = None
         if tensors["scores"].is_cuda:
-            self._copied = torch.cuda.Event()
+            self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._copied.record(torch.cuda.current_stream(tensors["scores"].device))
 
     def wait(self) -> dict[str, Tensor]:
         """Return the tensors on the host."""
-        if self._copied is not None:
-            self._copied.synchronize()
-        return self._tensors
+        if self._copied is None:
+            return self._tensors
+        self._copied.synchronize()
+        # what the device writes to is page-locked memory, of which there is little
+        return {name: tensor.clone() for name, tensor in self._tensors.items()}
 
 
 def encode_mask(mask: Tensor, box: Tensor, size: tuple[int, int]) -> Rle:
@@ -147,17 +146,9 @@ def join_shares(shares: Sequence[Detections], classes: int) -> Detections:
     return joined.select(order[joined.labels[order] < classes])
 
 
-def rounded(detections: Detections) -> Detections:
-    """Return what files hold: hundredths of a pixel and five decimals of a score."""
-    boxes, scores = detections.boxes.astype(np.float64).round(2), detections.scores.astype(np.float64).round(5)
-    keypoints = None
-    if detections.keypoints is not None:
-        points = detections.keypoints.astype(np.float64)
-        keypoints = np.concatenate([points[..., :2].round(2), points[..., 2:].round(5)], axis=2)
-    return detections._replace(boxes=boxes, scores=scores, keypoints=keypoints)
-
-
-def result_records(detections: Detections, kind: Kind, image_ids: Sequence[int | str], category_ids: Sequence[int]) -> list[Record]:
+def result_records(
+    detections: Detections, kind: Kind, image_ids: Sequence[int | str], category_ids: Sequence[int], *, rounded: bool = False
+) -> list[Record]:
     """Return records of a COCO result file: image_id, category_id, score, and bbox (XYWH), segmentation or keypoints.
 
     Args:
@@ -165,21 +156,33 @@ def result_records(detections: Detections, kind: Kind, image_ids: Sequence[int |
         kind: which of its parts the records hold.
         image_ids: for each place in the data set the id to write.
         category_ids: for each label the id to write.
+        rounded: short numbers, for a file: hundredths of a pixel, five decimals of a score.
     """
+    if not len(detections.images):
+        return []
+    pixels, scores = (2, 5) if rounded else (None, None)
+    values: Sequence[Any]
     if kind == "segm":
-        name, values = "segmentation", detections.masks
+        assert detections.masks is not None, "the detections were collected without masks"
+        values = detections.masks
     elif kind == "keypoints":
         assert detections.keypoints is not None, "the detections were collected without keypoints"
-        name, values = "keypoints", detections.keypoints.astype(np.float64).reshape(len(detections.images), -1).tolist()
+        points, trust = detections.keypoints[..., :2], detections.keypoints[..., 2:]
+        values = np.concatenate([_doubles(points, pixels), _doubles(trust, scores)], axis=2).reshape(len(points), -1).tolist()
     else:
         boxes = detections.boxes.astype(np.float64)
-        name, values = "bbox", np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).tolist()
-    assert values is not None, "the detections were collected without masks"
-    columns = detections.images.tolist(), detections.labels.tolist(), detections.scores.tolist(), values
+        values = _doubles(np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1), pixels).tolist()
+    columns = detections.images.tolist(), detections.labels.tolist(), _doubles(detections.scores, scores).tolist(), values
+    name = "segmentation" if kind == "segm" else kind
     return [
         {"image_id": image_ids[image], "category_id": category_ids[label], name: value, "score": score}
         for image, label, score, value in zip(*columns, strict=True)
     ]
+
+
+def _doubles(values: np.ndarray, decimals: int | None) -> np.ndarray:
+    doubles = values.astype(np.float64)
+    return doubles if decimals is None else doubles.round(decimals)
 
 
 def _nothing(kind: Kind) -> Detections:

@@ -17,8 +17,8 @@ def coco_truth(truths: Sequence[ImageTruth], classes: Sequence[str], kind: Kind)
     """
     annotations: list[Record] = []
     for number, truth in enumerate(truths, 1):
-        records = _annotations(truth, kind)
-        annotations += ({**record, "id": len(annotations) + place, "image_id": number} for place, record in enumerate(records, 1))
+        first = len(annotations) + 1
+        annotations += [{**record, "id": place, "image_id": number} for place, record in enumerate(_annotations(truth, kind), first)]
     return {
         "images": [{"id": number, "height": truth.height, "width": truth.width} for number, truth in enumerate(truths, 1)],
         "categories": [{"id": number, "name": name} for number, name in enumerate(classes, 1)],
@@ -69,6 +69,6 @@ def _annotations(truth: ImageTruth, kind: Kind) -> list[Record]:
         assert truth.keypoints is not None, f"{truth.file}: its objects have no keypoints"
         points = truth.keypoints.astype(np.float64)
         labelled = (points[:, :, 2] > 0).sum(axis=1).tolist()
-        flat = points.reshape(len(points), -1).tolist()
+        flat = [own.ravel().tolist() for own in points]
         return [{**record, "keypoints": own, "num_keypoints": count} for record, own, count in zip(records, flat, labelled, strict=True)]
     return records
