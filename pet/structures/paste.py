@@ -68,5 +68,5 @@ def _sample(maps: Tensor, box: list[float], window: tuple[int, int, int, int]) -
     x = (x - box[0]) / (box[2] - box[0]) * 2 - 1
     y = (y - box[1]) / (box[3] - box[1]) * 2 - 1
     grid = torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))], dim=-1)
-    # the border value stands between the outermost centres and the edge of the box
+    # between the outermost centres and the edge of the box there is nothing to mix with
     return F.grid_sample(maps[None].float(), grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0]

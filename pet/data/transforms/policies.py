@@ -7,7 +7,7 @@ import numpy as np
 from pet.data.transforms.base import ImageTransform, check_gray
 from pet.data.transforms.geometry import check_interpolation
 from pet.data.transforms.operations import Canvas
-from pet.data.transforms.policy_tables import AUGMIX_OPERATIONS, OPERATIONS, MOVING, POLICIES, RANDAUGMENT_OPERATIONS, SIGNED
+from pet.data.transforms.policy_tables import AUGMIX_OPERATIONS, MOVING, OPERATIONS, POLICIES, RANDAUGMENT_OPERATIONS, SIGNED
 from pet.data.transforms.targets import PLACED_FIELDS
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
