@@ -4,6 +4,7 @@ from pet.data.classes import infer_classes
 from pet.data.config import DATA_SCHEMA
 from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, check_model, check_num_classes
 from pet.vision.heads.table import HEADS, head_switches
+from pet.visual.config import VIS_SCHEMA
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
 
 ONE_STAGE = ("retinanet", "fcos")
@@ -24,6 +25,7 @@ VISION_SCHEMA: Schema = merge_schemas(
     {"MODEL": DENSE_MODEL, "TEST": {"VIEWS": VIEWS}},
     {"MODEL": {switch: Key(False, head.meaning) for switch, head in HEADS.items()}},
     *(head.settings for head in HEADS.values()),
+    VIS_SCHEMA,
 )
 
 

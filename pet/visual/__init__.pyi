@@ -8,6 +8,7 @@ from .palette import class_colour as class_colour
 from .palette import class_colours as class_colours
 from .settings import DrawSettings as DrawSettings
 from .settings import build_draw_settings as build_draw_settings
+from .sheet import draw_sample_sheet as draw_sample_sheet
 from .sheet import make_sheet as make_sheet
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "draw_curves",
     "draw_predictions",
     "draw_run",
+    "draw_sample_sheet",
     "draw_targets",
     "make_sheet",
 ]

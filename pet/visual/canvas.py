@@ -46,7 +46,7 @@ class Canvas:
             self.pixels = cv2.resize(image, (self.size[1], self.size[0]), interpolation=method)
         extent = float(np.sqrt(self.size[0] * self.size[1]))
         self.line = max(2, round(extent / 320))
-        self.text_size = max(13, round(extent / 52))
+        self.text_size = max(14, round(extent / 52))
         self.labels = LabelLayer(self.size, self.text_size)
 
     def to_canvas(self, points: np.ndarray) -> np.ndarray:

@@ -1,16 +1,24 @@
 """Several pictures on one sheet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 
 from pet.visual.canvas import scale_to_fit
+from pet.visual.drawing import draw_targets
+from pet.visual.names import TargetNames
+from pet.visual.settings import DrawSettings
 from pet.visual.text import render, shorten
 
 GROUND = 255
+CELL = (400, 480)
 GAP = 8
 TEXT_SIZE = 14
+LEAST_WIDTH = 160
+"""Pixels of a column, for the titles."""
 
 
 def make_sheet(pictures: Sequence[np.ndarray], titles: Sequence[str], *, columns: int, cell: tuple[int, int]) -> np.ndarray:
@@ -29,15 +37,16 @@ def make_sheet(pictures: Sequence[np.ndarray], titles: Sequence[str], *, columns
     assert len(pictures) == len(titles), f"{len(pictures)} pictures and {len(titles)} titles"
     fitted = [_fitted(picture, cell) for picture in pictures]
     rows = [range(start, min(start + columns, len(fitted))) for start in range(0, len(fitted), columns)]
-    width = columns * (cell[1] + GAP) + GAP
+    column_width = min(max([LEAST_WIDTH, *(picture.shape[1] for picture in fitted)]), cell[1])
+    width = columns * (column_width + GAP) + GAP
     parts = [np.full((GAP, width, 3), GROUND, np.uint8)]
     for row in rows:
         title_height = render("x", TEXT_SIZE).shape[0]
         height = title_height + max(fitted[index].shape[0] for index in row) + GAP
         part = np.full((height, width, 3), GROUND, np.uint8)
         for column, index in enumerate(row):
-            left = GAP + column * (cell[1] + GAP)
-            title = render(shorten(titles[index], TEXT_SIZE, cell[1]), TEXT_SIZE)
+            left = GAP + column * (column_width + GAP)
+            title = render(shorten(titles[index], TEXT_SIZE, column_width), TEXT_SIZE)
             part[:title_height, left : left + title.shape[1]] = 255 - title[..., None]
             picture = fitted[index]
             part[title_height : title_height + picture.shape[0], left : left + picture.shape[1]] = picture
@@ -51,3 +60,23 @@ def _fitted(picture: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
         return picture
     size = max(int(picture.shape[1] * scale), 1), max(int(picture.shape[0] * scale), 1)
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def draw_sample_sheet(
+    samples: Sequence[tuple[str, Mapping[str, Any], TargetNames]], settings: DrawSettings, *, columns: int = 4, cell: tuple[int, int] = CELL
+) -> np.ndarray:
+    """Return samples of data sets with their targets drawn, on one sheet, uint8 (H, W, 3).
+
+    Args:
+        samples: of each its title, the sample and the names of its targets.
+        settings: what is drawn; the size follows from the cells.
+        columns: samples of a row.
+        cell: (height, width) of the room of each, pixels.
+    """
+    pictures = []
+    for _, sample, names in samples:
+        fitting = replace(settings, scale=scale_to_fit(sample["image"].shape[:2], cell))
+        pictures.append(draw_targets(sample, names, fitting))
+    # a legend below an image may need more room than the cell has
+    highest = max([cell[0], *(picture.shape[0] for picture in pictures)])
+    return make_sheet(pictures, [title for title, _, _ in samples], columns=columns, cell=(highest, cell[1]))

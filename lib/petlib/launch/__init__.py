@@ -2,5 +2,6 @@
 
 from petlib.launch.main import launch
 from petlib.launch.script import run_script
+from petlib.launch.tool import run_tool
 
-__all__ = ["launch", "run_script"]
+__all__ = ["launch", "run_script", "run_tool"]

@@ -1,7 +1,7 @@
 """The command lines of the launcher and of the scripts that it starts."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,6 +79,25 @@ def parse_script_arguments(argv: Sequence[str], *, description: str) -> ScriptAr
     parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
     options, overrides = _parse(parser, argv)
     return ScriptArguments(cfg=Path(options.cfg), overrides=overrides, local_rank=options.local_rank)
+
+
+def parse_tool_arguments(
+    argv: Sequence[str], *, description: str, add_options: Callable[[argparse.ArgumentParser], None]
+) -> tuple[argparse.Namespace, list[str]]:
+    """Read the command line of a tool that works with a config and has options of its own; return them and the overrides.
+
+    Args:
+        argv: the command line without the program's name.
+        description: what the tool does.
+        add_options: adds the tool's own options; beside them there are ``cfg`` and ``type``.
+
+    Raises:
+        SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).
+    """
+    parser = _parser(description)
+    parser.add_argument("--type", metavar="FOLDER", help="folder of the task below tools/ (default: from the config's path below cfgs/)")
+    add_options(parser)
+    return _parse(parser, argv)
 
 
 def _parser(description: str) -> argparse.ArgumentParser:

@@ -1,0 +1,172 @@
+"""What all samples of a data set hold, together."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pet.data.check import Expectation
+from pet.data.labelled import LabelledDataset
+from pet.data.report.examine import Finding, Observation, examine
+
+SMALL, LARGE = 32**2, 96**2
+"""Square pixels: smaller objects are small, larger ones large (COCO, https://cocodataset.org/#detection-eval)."""
+
+QUANTILES = {"least": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "greatest": 1.0}
+DUPLICATE_ID = "an id occurs more than once"
+DUPLICATE_FILE = "a file occurs more than once"
+NO_OBJECTS = "no image has an object"
+NO_SAMPLE = "there are no samples"
+SAMPLES_AT_ONCE = 256
+
+
+@dataclass
+class DatasetReport:
+    """What a data set holds.
+
+    Attributes:
+        name: what the config calls it.
+        samples: number of samples.
+        findings: what is wrong or odd.
+        skipped: what the data set left out while its files were read, reason -> how often.
+        classes: of images or objects, in order: name -> (objects, images); for labelled images both are the same.
+        images_without_objects: number of them; None: the samples have no objects.
+        object_sizes: number of small, medium and large objects, and quantiles of the roots of their areas, pixels.
+        image_sizes: quantiles of widths, heights and their ratios, and the commonest sizes.
+        pixels: share of each label among those that count, of ``semseg`` and ``parsing``: name -> share.
+        files: of all samples that could be read.
+    """
+
+    name: str
+    samples: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    images_without_objects: int | None = None
+    object_sizes: dict[str, Any] = field(default_factory=dict)
+    image_sizes: dict[str, Any] = field(default_factory=dict)
+    pixels: dict[str, dict[str, float]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+
+    @property
+    def fails(self) -> bool:
+        """Whether a training would fail."""
+        return any(finding.fatal for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``report.json`` holds."""
+        shown = asdict(self)
+        del shown["files"]
+        shown["findings"] = [finding._asdict() for finding in self.findings]
+        shown["classes"] = {name: {"objects": objects, "images": images} for name, (objects, images) in self.classes.items()}
+        return {**shown, "fails": self.fails}
+
+
+def report_dataset(
+    name: str, dataset: LabelledDataset, expected: Expectation, *, threads: int | None = None, progress: Callable[[], None] = lambda: None
+) -> DatasetReport:
+    """Return what is found when every sample is read.
+
+    Args:
+        name: what the data set is called.
+        dataset: its samples are read by several threads.
+        expected: what the model wants of it.
+        threads: number of them; None: as many as there are cores, at most 16.
+        progress: called once for each sample.
+    """
+    seen = []
+    for observation in _walk(dataset, expected, threads or min(os.cpu_count() or 1, 16)):
+        seen.append(observation)
+        progress()
+    report = DatasetReport(name, samples=len(seen), skipped=dict(getattr(dataset, "skipped", {})))
+    report.findings = [finding for observation in seen for finding in observation.findings]
+    report.findings += [*_duplicates(seen), *_nothing(name, seen)]
+    report.files = [observation.file for observation in seen if observation.file]
+    report.classes = _count_classes(seen, dataset.classes)
+    if any(observation.has_objects for observation in seen):
+        report.images_without_objects = sum(observation.has_objects and not observation.labels for observation in seen)
+        report.object_sizes = _object_sizes([area for observation in seen for area in observation.areas])
+    report.image_sizes = _image_sizes([observation.size for observation in seen if observation.size[0]])
+    report.pixels = {field: shares for field in ("semseg", "parsing") if (shares := _pixel_shares(field, seen, dataset))}
+    return report
+
+
+def _walk(dataset: LabelledDataset, expected: Expectation, threads: int) -> Iterator[Observation]:
+    """Yield the observations in the order of the data set. Decoders let go of the interpreter, so threads suffice."""
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(dataset), SAMPLES_AT_ONCE):
+            indices = range(start, min(start + SAMPLES_AT_ONCE, len(dataset)))
+            yield from pool.map(lambda index: examine(dataset, index, expected), indices)
+
+
+def _duplicates(seen: Sequence[Observation]) -> Iterator[Finding]:
+    ids = Counter(observation.id for observation in seen if observation.id is not None)
+    yield from (Finding(DUPLICATE_ID, f"id {own}", f"{count} times", False) for own, count in ids.items() if count > 1)
+    files = Counter(observation.file for observation in seen if observation.file)
+    yield from (Finding(DUPLICATE_FILE, file, f"{count} times", False) for file, count in files.items() if count > 1)
+
+
+def _nothing(name: str, seen: Sequence[Observation]) -> Iterator[Finding]:
+    if not seen:
+        yield Finding(NO_SAMPLE, name, "the data set is empty", True)
+    with_objects = [observation for observation in seen if observation.has_objects]
+    if with_objects and not any(observation.labels for observation in with_objects):
+        yield Finding(NO_OBJECTS, name, f"{len(with_objects)} images were looked at", False)
+
+
+def _count_classes(seen: Sequence[Observation], names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    objects = Counter(label for observation in seen for label in observation.labels)
+    images = Counter(label for observation in seen for label in set(observation.labels))
+    if not objects:
+        return {}
+    labels = [*range(len(names)), *sorted(label for label in objects if not 0 <= label < len(names))]
+    return {_name(names, label): (objects[label], images[label]) for label in labels}
+
+
+def _object_sizes(areas: Sequence[float]) -> dict[str, Any]:
+    values = np.asarray(areas, np.float64)
+    values = values[values > 0]
+    return {
+        "small": int((values < SMALL).sum()),
+        "medium": int(((values >= SMALL) & (values <= LARGE)).sum()),
+        "large": int((values > LARGE).sum()),
+        "edge": _quantiles(np.sqrt(values)),
+    }
+
+
+def _image_sizes(sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    if not sizes:
+        return {}
+    array = np.array(sizes, np.float64)
+    common = Counter(f"{width} x {height}" for height, width in sizes)
+    return {
+        "width": _quantiles(array[:, 1]),
+        "height": _quantiles(array[:, 0]),
+        "width / height": _quantiles(array[:, 1] / array[:, 0]),
+        "commonest": dict(common.most_common(5)),
+    }
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float]:
+    if not len(values):
+        return {}
+    return {name: round(float(value), 3) for name, value in zip(QUANTILES, np.quantile(values, list(QUANTILES.values())), strict=True)}
+
+
+def _pixel_shares(name: str, seen: Sequence[Observation], dataset: Any) -> dict[str, float]:
+    part_set = getattr(dataset, "part_set", None)
+    names = getattr(dataset, "semseg_classes", ()) if name == "semseg" else part_set.names if part_set else ()
+    counts: Counter[int] = Counter()
+    for observation in seen:
+        counts.update(observation.pixels.get(name, {}))
+    total = sum(counts.values())
+    labels = sorted({*range(len(names)), *counts})
+    return {_name(names, label) if label != 255 else "ignored": counts[label] / total for label in labels} if total else {}
+
+
+def _name(names: Sequence[str], label: int) -> str:
+    return names[label] if 0 <= label < len(names) else f"label {label}"

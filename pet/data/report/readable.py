@@ -1,0 +1,105 @@
+"""A report as lines of text."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pet.data.report.dataset_report import QUANTILES, DatasetReport
+from pet.data.report.examine import Finding
+from pet.data.report.overview import RunReport
+
+MOST_EXAMPLES = 5
+MOST_CLASSES = 100
+BAR_WIDTH = 30
+
+
+def as_text(report: RunReport) -> str:
+    """Return all that a report says; what is wrong stands last, where one looks first."""
+    lines: list[str] = []
+    for split, datasets in report.datasets.items():
+        for dataset in datasets:
+            lines += [*_dataset_lines(split, dataset), ""]
+    everything = [*report.findings, *(finding for part in report.datasets.values() for dataset in part for finding in dataset.findings)]
+    lines += _finding_lines(everything)
+    fatal = sum(finding.fatal for finding in everything)
+    odd = len(everything) - fatal
+    verdict = f"a training would FAIL: {fatal} {_plural('fault', fatal)}" if fatal else "a training can read all of it"
+    return "\n".join([*lines, f"{verdict}; {odd} {_plural('oddity', odd)}"])
+
+
+def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
+    objects = sum(count for count, _ in report.classes.values())
+    has_objects = report.images_without_objects is not None
+    counted = f", {objects:,} objects, {report.images_without_objects:,} images without any" if has_objects else ""
+    yield f"{split}: {report.name}: {report.samples:,} samples{counted}"
+    for reason, count in report.skipped.items():
+        yield f"  skipped while reading: {count:,} x {reason}"
+    yield from _class_lines(report.classes, has_objects)
+    for name, shares in report.pixels.items():
+        yield from _bars(f"pixels of {name}", {label: (share, f"{share:.2%}") for label, share in shares.items()})
+    if report.object_sizes:
+        sizes = report.object_sizes
+        yield f"  objects by area: {sizes['small']:,} small (< 32²), {sizes['medium']:,} medium, {sizes['large']:,} large (> 96²)"
+    yield from _quantile_lines(report)
+
+
+def _class_lines(classes: Mapping[str, tuple[int, int]], has_objects: bool) -> Iterator[str]:
+    shown = dict(list(classes.items())[:MOST_CLASSES])
+    title = "objects and images of each class" if has_objects else "images of each class"
+    yield from _bars(
+        title, {name: (objects, f"{objects:,}" + (f" in {images:,}" if has_objects else "")) for name, (objects, images) in shown.items()}
+    )
+    if len(classes) > len(shown):
+        yield f"    and {len(classes) - len(shown)} further classes, see report.json"
+    missing = [name for name, (objects, _) in classes.items() if not objects]
+    if missing:
+        yield f"  {len(missing)} of {len(classes)} classes do not occur: {', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}"
+
+
+def _bars(title: str, entries: Mapping[str, tuple[float, str]]) -> Iterator[str]:
+    if not entries:
+        return
+    yield f"  {title}:"
+    width = min(max(len(name) for name in entries), 28)
+    numbers = max(len(text) for _, text in entries.values())
+    greatest = max(value for value, _ in entries.values()) or 1
+    for name, (value, text) in entries.items():
+        shown = name if len(name) <= width else name[: width - 1] + "…"
+        yield f"    {shown:<{width}}  {text:>{numbers}}  {'#' * round(BAR_WIDTH * value / greatest)}".rstrip()
+
+
+def _quantile_lines(report: DatasetReport) -> Iterator[str]:
+    rows: dict[str, Mapping[str, Any]] = {name: report.image_sizes.get(name, {}) for name in ("width", "height", "width / height")}
+    rows["object edge"] = report.object_sizes.get("edge", {})
+    rows = {name: values for name, values in rows.items() if values}
+    if not rows:
+        return
+    yield f"  {'sizes in pixels':<16}" + "".join(f"{name:>10}" for name in QUANTILES)
+    for name, values in rows.items():
+        digits = 2 if "/" in name else 0
+        yield f"    {name:<14}" + "".join(f"{values[quantile]:>10.{digits}f}" for quantile in QUANTILES)
+    common = report.image_sizes.get("commonest", {})
+    yield "  commonest image sizes: " + ", ".join(f"{size} ({count:,})" for size, count in common.items())
+
+
+def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    for fatal, title in ((False, "ODD"), (True, "FAULT")):
+        groups: dict[str, list[Finding]] = defaultdict(list)
+        for finding in findings:
+            if finding.fatal == fatal:
+                groups[finding.kind].append(finding)
+        for kind, members in groups.items():
+            yield f"{title}: {len(members):,} x {kind}"
+            yield from _examples(members[:MOST_EXAMPLES])
+            if len(members) > MOST_EXAMPLES:
+                yield f"    and {len(members) - MOST_EXAMPLES:,} more, see report.json"
+
+
+def _examples(members: Iterable[Finding]) -> Iterator[str]:
+    for finding in members:
+        told = finding.detail if finding.place in finding.detail else f"{finding.place}: {finding.detail}"
+        yield f"    {told.removesuffix(': ')}"
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"

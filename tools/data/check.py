@@ -1,0 +1,81 @@
+"""Looks at every sample of a config's data sets: python tools/data/check.py --cfg PATH [--split train] [--out FOLDER].
+
+Prints what there is and what is wrong, and writes ``report.json`` and ``samples.png``. Exit code 1: a training would fail.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pet import visual
+from pet.data.check import Expectation
+from pet.data.labelled import LabelledDataset
+from pet.data.report import as_text, check_run
+from pet.vision.data import expected_data
+from petlib.config import CfgNode
+from petlib.files import write_text_atomically
+from petlib.launch import run_tool
+
+ROOT = Path(__file__).resolve().parents[2]
+SPLITS = {"train": ("train",), "test": ("test",), "both": ("train", "test")}
+SAMPLES_SHOWN = 16
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this tool."""
+    parser.add_argument("--split", choices=SPLITS, default="both", help="which data to look at (default: both)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where report.json and samples.png go (default: MISC.CKPT/data)")
+
+
+def check(cfg: CfgNode, options: argparse.Namespace) -> int:
+    """Look at the data; return 1 where a training would fail."""
+    # slow, and only needed here
+    from rich.progress import Progress
+
+    folder = options.out or Path(cfg.MISC.CKPT) / "data"
+    # a configuration of whole images has no heads
+    expected = expected_data(cfg) if "HAS_CLS" in cfg.MODEL else Expectation(("label",), cfg.MODEL.NUM_CLASSES)
+    with Progress(transient=True) as bar:
+
+        def start(name: str, count: int) -> Callable[[], None]:
+            task = bar.add_task(name, total=count)
+            return lambda: bar.advance(task)
+
+        report, datasets = check_run(cfg, SPLITS[options.split], expected, start)
+    write_text_atomically(folder / "report.json", json.dumps({"config": str(options.cfg), **report.as_dict()}, indent=1))
+    sheet = draw_samples(datasets, visual.build_draw_settings(cfg))
+    if sheet is not None:
+        cv2.imwrite(str(folder / "samples.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    print(as_text(report))
+    print(f"written: {folder / 'report.json'}" + (f", {folder / 'samples.png'}" if sheet is not None else ""))
+    return int(report.fails)
+
+
+def draw_samples(datasets: Sequence[LabelledDataset], settings: visual.DrawSettings) -> np.ndarray | None:
+    """Return a sheet of samples, spread over all data sets; None where none can be read and drawn."""
+    places = [(dataset, index) for dataset in datasets for index in spread(len(dataset), -(-SAMPLES_SHOWN // len(datasets)))]
+    shown = []
+    for dataset, index in places[:SAMPLES_SHOWN]:
+        try:
+            sample = dataset[index]
+            names = visual.TargetNames.of_dataset(dataset)
+            visual.draw_targets(sample, names, settings)
+        except Exception:  # noqa: BLE001 -- what is wrong with it stands in the report
+            continue
+        shown.append((Path(str(sample["meta"].get("file", index))).name, sample, names))
+    return visual.draw_sample_sheet(shown, settings) if shown else None
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Return ``count`` places, evenly spread over ``length``."""
+    return np.unique(np.linspace(0, length - 1, num=min(count, length), dtype=int)).tolist() if length else []
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    run_tool(check, package="pet", description=(__doc__ or "").partition(":")[0], add_options=add_options, repository=ROOT)
