@@ -1,0 +1,185 @@
+"""Folders of images and label images: how they are paired, and what is told when they do not fit."""
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pet.data.datasets.ade20k_classes import ADE20K_CLASSES
+from pet.data.datasets.semseg_folder import SemsegFolder, build_ade20k, build_semseg_folder
+from pet.data.source import Source
+from petlib.errors import ConfigError, DataError
+
+CLASSES = ["background", "road", "car"]
+
+
+def write(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+
+
+def write_pair(folder: Path, name: str, labels: np.ndarray, suffix: str = ".png") -> None:
+    write(folder / "images" / f"{name}{suffix}", np.full((*labels.shape, 3), 7, np.uint8))
+    write(folder / "labels" / f"{name}.png", labels)
+
+
+def make_source(folder: Path, split: str = "train", kinds: frozenset[str] | None = None) -> Source:
+    return Source(path=folder / "images", split=split, classes=CLASSES, annotations=folder / "labels", kinds=kinds)
+
+
+def make_labels(value: int = 0) -> np.ndarray:
+    return np.full((4, 6), value, np.uint8)
+
+
+# pairs
+
+
+def test_images_and_label_images_are_paired_by_name_at_any_depth(tmp_path: Path) -> None:
+    labels = np.array([[0, 1, 2], [255, 2, 1]], np.uint8)
+    write_pair(tmp_path, "b", labels)
+    write_pair(tmp_path, "a/c.1", make_labels(2), ".jpg")
+    dataset = build_semseg_folder(make_source(tmp_path, kinds=frozenset({"semseg"})))
+    assert len(dataset) == 2
+    assert dataset.classes == dataset.semseg_classes == CLASSES
+    first, second = dataset[0], dataset[1]
+    assert first["meta"] == {"id": "a/c.1", "file": str(tmp_path / "images/a/c.1.jpg"), "size": (4, 6)}
+    assert (first["semseg"] == 2).all()
+    assert first["image"].shape == (4, 6, 3)
+    assert second["semseg"].dtype == np.uint8
+    assert second["semseg"].tolist() == labels.tolist()
+
+
+def test_the_truth_has_a_size_and_no_objects(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    truth = build_semseg_folder(make_source(tmp_path)).truth(0)
+    assert (truth.id, truth.height, truth.width) == ("a", 4, 6)
+    assert truth.boxes.shape == (0, 4)
+    assert len(truth.labels) == len(truth.crowd) == len(truth.areas) == 0
+
+
+def test_indices_count_from_the_end_too_and_stop(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    write_pair(tmp_path, "b", make_labels())
+    dataset = build_semseg_folder(make_source(tmp_path))
+    assert dataset[-1]["meta"]["id"] == "b"
+    with pytest.raises(IndexError):
+        dataset[2]
+
+
+@pytest.mark.parametrize("place", ["images/chosen.txt", "chosen.txt"])
+def test_a_list_chooses_the_images(place: str, tmp_path: Path) -> None:
+    for name in ("a", "b.x", "c"):
+        write_pair(tmp_path, name, make_labels())
+    (tmp_path / place).write_text("c\n\na.png\nb.x\n")
+    dataset = build_semseg_folder(make_source(tmp_path, "chosen.txt"))
+    assert [dataset.truth(index).id for index in range(len(dataset))] == ["c", "a", "b.x"]
+
+
+def test_label_images_alone_are_counted(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    write(tmp_path / "labels" / "b.png", make_labels())
+    dataset = build_semseg_folder(make_source(tmp_path))
+    assert len(dataset) == 1
+    assert dataset.skipped == {"label image without an image": 1}
+
+
+# what is wrong
+
+
+def test_images_without_a_label_image_are_named(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    for name in "bcdef":
+        write(tmp_path / "images" / f"{name}.png", np.zeros((4, 6, 3), np.uint8))
+    message = f"{tmp_path / 'labels'}: b, c, d and 2 more have no label image there, but an image in {tmp_path / 'images'}"
+    with pytest.raises(DataError, match=re.escape(message)):
+        build_semseg_folder(make_source(tmp_path))
+
+
+def test_names_of_a_list_without_an_image_are_told(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    (tmp_path / "val.txt").write_text("a\nz\n")
+    with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'val.txt'}: z has no image in {tmp_path / 'images'}")):
+        build_semseg_folder(make_source(tmp_path, "val.txt"))
+
+
+def test_missing_and_empty_lists_are_told(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    with pytest.raises(DataError, match=r"val\.txt: the list of names cannot be read"):
+        build_semseg_folder(make_source(tmp_path, "val.txt"))
+    (tmp_path / "val.txt").write_text("\n")
+    with pytest.raises(DataError, match=r"val\.txt: the list is empty"):
+        build_semseg_folder(make_source(tmp_path, "val.txt"))
+
+
+def test_missing_and_empty_folders_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="images: there is no such folder of images"):
+        build_semseg_folder(make_source(tmp_path))
+    (tmp_path / "images").mkdir()
+    with pytest.raises(DataError, match=r"images: no images in it \(\.jpg"):
+        build_semseg_folder(make_source(tmp_path))
+    write(tmp_path / "images" / "a.png", np.zeros((4, 6, 3), np.uint8))
+    with pytest.raises(DataError, match="labels: there is no such folder of label images"):
+        build_semseg_folder(make_source(tmp_path))
+
+
+def test_two_images_of_one_name_are_told(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    write(tmp_path / "images" / "a.jpg", np.zeros((4, 6, 3), np.uint8))
+    with pytest.raises(DataError, match=r"images: a\.(png|jpg) and a\.(png|jpg) have one name \(a\)"):
+        build_semseg_folder(make_source(tmp_path))
+
+
+def test_another_size_names_both_files(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    write(tmp_path / "labels" / "a.png", np.zeros((6, 5), np.uint8))
+    image, label = tmp_path / "images" / "a.png", tmp_path / "labels" / "a.png"
+    message = f"{label}: the label image is 5x6 (width x height), but its image {image} is 6x4"
+    with pytest.raises(DataError, match=re.escape(message)):
+        build_semseg_folder(make_source(tmp_path))[0]
+
+
+def test_a_value_outside_of_the_classes_is_told(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", np.array([[0, 2, 3, 255]], np.uint8))
+    with pytest.raises(DataError, match=r"a\.png: the label image has the value 3, 0 to 2 expected for 3 classes"):
+        build_semseg_folder(make_source(tmp_path))[0]
+
+
+def test_classes_and_annotations_are_needed(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"set DATA\.CLASSES to the names of all classes"):
+        build_semseg_folder(make_source(tmp_path)._replace(classes=None))
+    with pytest.raises(ConfigError, match="semseg_folder need annotations"):
+        build_semseg_folder(make_source(tmp_path)._replace(annotations=None))
+
+
+def test_other_kinds_of_targets_are_refused(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    with pytest.raises(DataError, match="no boxes in these data; they have semseg"):
+        build_semseg_folder(make_source(tmp_path, kinds=frozenset({"boxes", "semseg"})))
+
+
+# ADE20K
+
+
+def make_ade(folder: Path, split: str) -> SemsegFolder:
+    return build_ade20k(Source(path=folder, split=split, classes=None))
+
+
+@pytest.mark.parametrize(("split", "name"), [("train", "training"), ("val", "validation")])
+def test_ade20k_counts_from_one_and_zero_does_not_count(split: str, name: str, tmp_path: Path) -> None:
+    write(tmp_path / "images" / name / "ADE_1.jpg", np.zeros((2, 2, 3), np.uint8))
+    write(tmp_path / "annotations" / name / "ADE_1.png", np.array([[0, 1], [150, 13]], np.uint8))
+    dataset = make_ade(tmp_path, split)
+    assert dataset[0]["semseg"].tolist() == [[255, 0], [149, 12]]
+    assert len(dataset.semseg_classes) == len(set(ADE20K_CLASSES)) == 150
+    assert [dataset.semseg_classes[label] for label in (0, 12, 149)] == ["wall", "person", "flag"]
+
+
+def test_wrong_values_and_splits_of_ade20k_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "training" / "ADE_1.jpg", np.zeros((2, 2, 3), np.uint8))
+    write(tmp_path / "annotations" / "training" / "ADE_1.png", np.array([[0, 1], [151, 13]], np.uint8))
+    with pytest.raises(DataError, match=r"ADE_1\.png: the label image has the value 151, 0 to 150 expected for 150 classes"):
+        make_ade(tmp_path, "train")[0]
+    with pytest.raises(ConfigError, match="ade20k: the split 'vla' given, train or val expected; did you mean val"):
+        make_ade(tmp_path, "vla")
