@@ -1,6 +1,5 @@
 """Data sets and loaders from a config."""
 
-import logging
 from collections.abc import Sequence
 from typing import cast
 
@@ -33,8 +32,6 @@ from petlib.registry import Registry
 LABEL = ("label",)
 PAD_DIVISOR = 32
 """Images of different sizes are padded to a multiple of it, the stride of the coarsest stage of the usual backbones."""
-
-logger = logging.getLogger(__name__)
 
 DATASETS = Registry(
     "type of data set",
@@ -79,16 +76,13 @@ def build_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str] = LAB
 
 
 def build_vision_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str]) -> VisionDataset:
-    """Return the data sets called ``names`` with targets of ``kinds``, joined, and say what was skipped while they were read.
+    """Return the data sets called ``names`` with targets of ``kinds``, joined.
 
     Raises:
         ConfigError: no name is given, or one is unknown.
         DataError: as :func:`build_dataset`.
     """
-    dataset = cast("VisionDataset", build_dataset(cfg, names, kinds))
-    for reason, count in dataset.skipped.items():
-        logger.warning("%s: skipped %d times: %s", ", ".join(names), count, reason)
-    return dataset
+    return cast("VisionDataset", build_dataset(cfg, names, kinds))
 
 
 def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str]) -> LabelledDataset:

@@ -1,6 +1,8 @@
 """Weights that a model begins with, and weights that are tested."""
 
 import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -9,14 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from pet.models.classifiers import LIBRARIES, find_classifier
+from pet.models.feature_extractor import timm_key
+from pet.models.torchvision_names import select_coco_classes, torchvision_key
 from petlib.checkpoint.checkpointer import Checkpointer
-from petlib.checkpoint.weights import load_weights
+from petlib.checkpoint.weights import Translation, load_weights
 from petlib.config import CfgNode
 from petlib.dist.collectives import broadcast_object
 from petlib.dist.process_group import is_main_process
 from petlib.errors import CheckpointError, ConfigError
+from petlib.suggest import did_you_mean
 
-KEY_PREFIXES = ("backbone.",)
+BACKBONE = "backbone."
+DETECTOR_BODY = "backbone.body."
+"""Below this torchvision's detectors have their backbone."""
+DETECTOR_PREFIX = "torchvision/"
+BATCH_COUNT = ".num_batches_tracked"
+KEY_PREFIXES = (BACKBONE,)
 """Below this the networks of timm and torchvision stand in our models, with their own names."""
 
 logger = logging.getLogger(__name__)
@@ -36,13 +46,11 @@ def load_pretrained(model: nn.Module, cfg: CfgNode) -> None:
     if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).has_latest():
         return
     if source in LIBRARIES:
-        state = _fetch_once(cfg.MODEL.BACKBONE, library=source)
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / f"{source}.pth"
-            torch.save(state, path)
+        with _as_file(_fetch_once(lambda: published_weights(cfg.MODEL.BACKBONE, library=source))) as path:
             _load(model, str(path), cfg)
     elif source:
-        _load(model, source, cfg)
+        with weights_file(source) as path:
+            _load(model, str(path), cfg)
 
 
 def load_test_weights(model: nn.Module, cfg: CfgNode) -> None:
@@ -51,9 +59,45 @@ def load_test_weights(model: nn.Module, cfg: CfgNode) -> None:
     Raises:
         CheckpointError: there is no such file, it cannot be read, or it does not fit the model in every name and shape.
     """
-    path = find_test_weights(cfg)
-    load_weights(model, str(path), prefer_ema=cfg.TEST.USE_EMA, key_prefixes=KEY_PREFIXES).require_complete()
-    logger.info("testing the weights of %s", path)
+    source = cfg.TEST.WEIGHTS if cfg.TEST.WEIGHTS.startswith(DETECTOR_PREFIX) else str(find_test_weights(cfg))
+    with weights_file(source) as path:
+        translate = weight_translation(cfg)
+        load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA, key_prefixes=KEY_PREFIXES, translate=translate).require_complete()
+    logger.info("testing the weights of %s", source)
+
+
+@contextmanager
+def weights_file(source: str) -> Iterator[Path]:
+    """Give the file of some weights: ``source`` itself, or for ``torchvision/NAME`` the published weights of that detector.
+
+    Raises:
+        CheckpointError: torchvision has no such detector, or its weights are neither in the cache nor to be had over the network.
+    """
+    if not source.startswith(DETECTOR_PREFIX) or Path(source).exists():
+        yield Path(source)
+        return
+    with _as_file(_fetch_once(lambda: published_detector(source.removeprefix(DETECTOR_PREFIX)))) as path:
+        yield path
+
+
+def weight_translation(cfg: CfgNode) -> Translation:
+    """Return what gives weights of timm and of torchvision's detectors the names that they have in our models."""
+    detector = cfg.MODEL.BOX.DETECTOR if "BOX" in cfg.MODEL else ""
+
+    def translate(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        if any(name.startswith(DETECTOR_BODY) for name in state):
+            state = select_coco_classes(state, num_classes=cfg.MODEL.NUM_CLASSES)
+            state = {torchvision_key(name, detector): value for name, value in state.items()}
+            # frozen batch norms count no batches, and no result depends on the counts
+            counts = {name: value for name, value in own.items() if name.endswith(BATCH_COUNT)}
+            return {**counts, **{name: value for name, value in state.items() if not name.endswith(BATCH_COUNT)}}
+        bodies = [name.removeprefix(BACKBONE) for name in own if name.startswith(f"{BACKBONE}body.")]
+        if bodies and not any(name in own for name in state):
+            names = frozenset(bodies)
+            return {timm_key(name, names): value for name, value in state.items()}
+        return state
+
+    return translate
 
 
 def find_test_weights(cfg: CfgNode) -> Path:
@@ -111,12 +155,34 @@ def _fetch(name: str, library: str) -> dict[str, Tensor]:
     return cast("dict[str, Tensor]", models.get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True))
 
 
-def _fetch_once(name: str, *, library: str) -> dict[str, Tensor]:
+def published_detector(name: str) -> dict[str, Tensor]:
+    """Return the weights that torchvision publishes for one of its detectors, e.g. ``fasterrcnn_resnet50_fpn``.
+
+    Raises:
+        CheckpointError: there are none, or they are neither in the cache of the library nor to be had over the network.
+    """
+    from torchvision import models  # slow to import, and only needed for its weights
+
+    names = models.list_models(module=models.detection)
+    if name not in names:
+        raise CheckpointError(
+            f"{DETECTOR_PREFIX}{name}: torchvision has no such detector{did_you_mean(name, names)}\n  it has {', '.join(names)}"
+        )
+    try:
+        return cast("dict[str, Tensor]", models.get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True))
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{DETECTOR_PREFIX}{name}: the published weights cannot be had: {str(error).partition(chr(10))[0]}\n"
+            "  they come over the network; without one, give a file with them"
+        ) from error
+
+
+def _fetch_once(fetch: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """Let the main process fetch weights and give them to the others; an error reaches all of them."""
     outcome: dict[str, Tensor] | CheckpointError | ConfigError | None = None
     if is_main_process():
         try:
-            outcome = published_weights(name, library=library)
+            outcome = fetch()
         except (CheckpointError, ConfigError) as error:
             outcome = error
     outcome = broadcast_object(outcome)
@@ -126,6 +192,21 @@ def _fetch_once(name: str, *, library: str) -> dict[str, Tensor]:
     return outcome
 
 
+@contextmanager
+def _as_file(state: dict[str, Tensor]) -> Iterator[Path]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "published.pth"
+        torch.save(state, path)
+        yield path
+
+
 def _load(model: nn.Module, source: str, cfg: CfgNode) -> None:
-    report = load_weights(model, source, prefer_ema=True, key_prefixes=KEY_PREFIXES, convert_conv1=cfg.MISC.CONV1_RGB2BGR)
+    report = load_weights(
+        model,
+        source,
+        prefer_ema=True,
+        key_prefixes=KEY_PREFIXES,
+        translate=weight_translation(cfg),
+        convert_conv1=cfg.MISC.CONV1_RGB2BGR,
+    )
     logger.info(report.summary())

@@ -79,7 +79,9 @@ class TestTimeAugmentation(nn.Module):
 
     def forward(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the predictions of ``model`` for each image, in the coordinates of the image files."""
-        views = [_view(batch, scale, mirrored) for scale in self.scales for mirrored in ((False, True) if self.flip else (False,))]
+        divisor = 1 if "cls" in self.model.heads else STRIDE
+        mirrorings = (False, True) if self.flip else (False,)
+        views = [_view(batch, scale, mirrored, divisor) for scale in self.scales for mirrored in mirrorings]
         features = [self.model.extract(view.batch) for view in views]
         regions: Regions | None = None
         outputs: list[HeadOutput] = []
@@ -157,11 +159,11 @@ def _sizes(batch: dict[str, Any]) -> list[tuple[int, int]]:
     return batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images)
 
 
-def _view(batch: dict[str, Any], scale: float, mirrored: bool) -> View:
+def _view(batch: dict[str, Any], scale: float, mirrored: bool, divisor: int) -> View:
     images: Tensor = batch["image"]
     sizes = _sizes(batch)
     scaled = [(max(1, round(height * scale)), max(1, round(width * scale))) for height, width in sizes]
-    rows, columns = (-(-max(lengths) // STRIDE) * STRIDE for lengths in zip(*scaled, strict=True))
+    rows, columns = (-(-max(lengths) // divisor) * divisor for lengths in zip(*scaled, strict=True))
     canvas = images.new_zeros(len(images), images.shape[1], rows, columns)
     for target, image, size, new_size in zip(canvas, images, sizes, scaled, strict=True):
         seen = image[:, : size[0], : size[1]]

@@ -1,7 +1,7 @@
 """Pretrained weights: taking from a file what fits a model, and saying what did not."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,18 @@ _MODEL_KEYS = ("model", "state_dict", "model_state_dict", "net")
 _WRAPPERS = ("module.", "_orig_mod.")
 
 
+Translation = Callable[[dict[str, Tensor], Mapping[str, Tensor]], dict[str, Tensor]]
+"""Takes a state dict and that of the model, and returns the first one with names and tensors as the model has them."""
+
+
 def load_weights(
-    model: nn.Module, source: str | Path, *, prefer_ema: bool = False, key_prefixes: Sequence[str] = (), convert_conv1: bool = False
+    model: nn.Module,
+    source: str | Path,
+    *,
+    prefer_ema: bool = False,
+    key_prefixes: Sequence[str] = (),
+    translate: Translation | None = None,
+    convert_conv1: bool = False,
 ) -> LoadReport:
     """Load the weights of ``source`` that fit ``model`` by name and shape, and report all that did not.
 
@@ -32,6 +42,7 @@ def load_weights(
             ``model`` or ``state_dict``, or a safetensors file.
         prefer_ema: take the moving average of the weights where the file has one.
         key_prefixes: tried in front of names that the model does not have, e.g. ``"backbone."``.
+        translate: applied to the state dict of the file first, for files with names of another project.
         convert_conv1: the weights expect the image channels in the opposite order: flip those of the first convolution with
             3 input channels (RGB and BGR).
 
@@ -41,7 +52,9 @@ def load_weights(
     assert not any(map(is_sharded, model.parameters())), "load pretrained weights before the model is sharded"
     found = _state_dict(read_checkpoint(Path(source)), prefer_ema, str(source))
     own = model.state_dict()
-    state = {_own_name(name, own, key_prefixes): value for name, value in _without_wrappers(found).items()}
+    found = _without_wrappers(found)
+    found = translate(found, own) if translate else found
+    state = {_own_name(name, own, key_prefixes): value for name, value in found.items()}
     report = compare(model, state, str(source))
     if not report.matched:
         raise CheckpointError(
