@@ -62,8 +62,9 @@ class Canvas:
         return left, top, right, bottom
 
     def draw_box(self, box: np.ndarray, colour: Colour) -> None:
-        """Draw a frame along the inner side of a box (4,), XYXY, in coordinates of the image."""
+        """Draw a frame along the inner side of a box (4,), XYXY, in coordinates of the image, with a dark rim around it."""
         left, top, right, bottom = self.box_on_canvas(box)
+        cv2.rectangle(self.pixels, (left - 1, top - 1), (right, bottom), BLACK, 1)
         for inset in range(self.line):
             if right - left > 2 * inset and bottom - top > 2 * inset:
                 cv2.rectangle(self.pixels, (left + inset, top + inset), (right - 1 - inset, bottom - 1 - inset), colour, 1)

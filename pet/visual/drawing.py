@@ -70,22 +70,24 @@ def draw_targets(sample: Mapping[str, Any], names: TargetNames = NO_NAMES, setti
     canvas, legend = Canvas(sample["image"], settings.scale), Legend()
     if settings.semseg and "semseg" in sample:
         legend |= _draw_semseg(canvas, sample["semseg"], names, settings)
-    if settings.parsing and "parsing" in sample:
-        legend |= _draw_parts(canvas, sample["parsing"], names, settings)
     if "boxes" in sample:
         objects = {field: sample[field] for field in ("boxes", "labels", "masks", "keypoints") if field in sample}
         if isinstance(objects.get("masks"), InstanceMasks):
             objects["masks"] = objects["masks"].rasterise()
         if "keypoints" in objects:
             objects["visibility"] = objects["keypoints"][..., 2]
-        legend |= _draw_objects(canvas, objects, names, settings)
+        legend |= _draw_objects(canvas, objects, names, settings, part_labels=sample.get("parsing"))
+    elif settings.parsing and "parsing" in sample:
+        legend |= _draw_parts(canvas, sample["parsing"], names, settings)
     if settings.classes and "label" in sample:
         label = int(sample["label"])
         canvas.labels.add(names.of_class(label), "", (0, 0, canvas.size[1], canvas.size[0]), class_colour(label))
     return add_legend(canvas.finish(), list(legend.items()) if settings.legend else [], canvas.text_size)
 
 
-def _draw_objects(canvas: Canvas, objects: Mapping[str, np.ndarray], names: TargetNames, settings: DrawSettings) -> Legend:
+def _draw_objects(
+    canvas: Canvas, objects: Mapping[str, np.ndarray], names: TargetNames, settings: DrawSettings, part_labels: np.ndarray | None = None
+) -> Legend:
     """Draw masks, then parts, boxes and keypoints, the largest objects first, and collect their labels, the best first."""
     boxes, labels = objects["boxes"], objects["labels"]
     legend: Legend = {}
@@ -95,7 +97,9 @@ def _draw_objects(canvas: Canvas, objects: Mapping[str, np.ndarray], names: Targ
         for index in order:
             mask = _mask_on_canvas(canvas, objects["masks"][index], boxes[index])
             canvas.draw_mask(mask, class_colour(int(labels[index])), settings.mask_alpha)
-    if settings.parsing and "parsing" in objects:
+    if settings.parsing and part_labels is not None:
+        legend |= _draw_parts(canvas, part_labels, names, settings)
+    elif settings.parsing and "parsing" in objects:
         for index in order:
             parts = paste_parts(_tensor(objects["parsing"][index]), _box_tensor(canvas, boxes[index]), canvas.size)[0].numpy()
             legend |= _draw_parts(canvas, parts, names, settings)

@@ -63,8 +63,8 @@ class TargetNames:
         return class_colour(len(self.classes) + label)
 
     def part_colour(self, label: int) -> Colour | None:
-        """Return the colour of a part; None: the background and pixels to be ignored."""
-        return None if label in (0, IGNORE) else class_colour(label - 1)
+        """Return the colour of a part, which no class has; None: the background and pixels to be ignored."""
+        return None if label in (0, IGNORE) else class_colour(len(self.classes) + len(self.semseg_classes) + label - 1)
 
 
 def _name(names: Sequence[str], label: int) -> str:

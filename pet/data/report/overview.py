@@ -1,7 +1,8 @@
 """What all data sets of a run hold, and whether they can be trained on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 from pet.data.build import LABEL, build_dataset
@@ -74,7 +75,7 @@ def check_run(cfg: CfgNode, splits: Sequence[str], expected: Expectation, progre
         report.datasets[split] = reports
         readable += datasets
         if len(names) > 1 and len(datasets) == len(names):
-            report.findings += _try(NO_JOIN, ", ".join(names), lambda names=names: build_dataset(cfg, names, expected.kinds))  # type: ignore[misc]
+            report.findings += _try(NO_JOIN, ", ".join(names), partial(build_dataset, cfg, names, expected.kinds))
     report.findings += [*_check_amount(cfg, report), *shared_files(report)]
     return report, readable
 
@@ -95,12 +96,24 @@ def _check_datasets(
         except DataError as error:
             reports.append(DatasetReport(name, findings=[Finding(NO_DATASET, name, str(error), True)]))
             continue
-        report = report_dataset(name, dataset, expected, progress=progress(name, len(dataset)))
-        if len(dataset):
-            report.findings += _try(NO_FIT, name, lambda dataset=dataset: _compare(dataset, expected))  # type: ignore[misc]
+        report = report_dataset(name, dataset, _as_data_say(expected, dataset), progress=progress(name, len(dataset)))
+        for kind in expected.kinds if len(dataset) else ():
+            report.findings += _try(NO_FIT, name, partial(_compare, dataset, replace(expected, kinds=(kind,))))
         reports.append(report)
         datasets.append(dataset)
     return reports, datasets
+
+
+def _as_data_say(expected: Expectation, dataset: Any) -> Expectation:
+    """Return what the names of a data set promise: that the model wants something else is told once, not for each sample."""
+    keypoint_set, part_set = getattr(dataset, "keypoint_set", None), getattr(dataset, "part_set", None)
+    return Expectation(
+        kinds=expected.kinds,
+        num_classes=expected.num_classes if dataset.numbered else len(dataset.classes),
+        num_semseg_classes=len(getattr(dataset, "semseg_classes", ())) or expected.num_semseg_classes,
+        num_keypoints=len(keypoint_set.names) if keypoint_set else expected.num_keypoints,
+        num_parts=len(part_set.names) if part_set else expected.num_parts,
+    )
 
 
 def _compare(dataset: LabelledDataset, expected: Expectation) -> None:
