@@ -135,7 +135,7 @@ def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.dev
         ConfigError: a transform is unknown or wrong, or the batch does not divide among processes and parts.
         DataError: there are fewer samples than a batch takes.
     """
-    transforms, normalize = _build_transforms(cfg.TRAIN, dataset)
+    transforms, normalize = build_sample_transforms(cfg.TRAIN, dataset)
     if tuple(kinds) != LABEL:
         transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
     batches = TrainBatches(
@@ -171,7 +171,7 @@ def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kind
     Raises:
         ConfigError: a transform is unknown or wrong.
     """
-    transforms, normalize = _build_transforms(cfg.TEST, dataset)
+    transforms, normalize = build_sample_transforms(cfg.TEST, dataset)
     return EvaluationLoader(
         SampleReader(dataset, transforms, seed=cfg.MISC.SEED),
         batch_size=cfg.TEST.IMS_PER_GPU,
@@ -185,7 +185,12 @@ def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kind
     )
 
 
-def _build_transforms(section: CfgNode, dataset: Dataset) -> tuple[Compose, Normalize | None]:
+def build_sample_transforms(section: CfgNode, dataset: Dataset) -> tuple[Compose, Normalize | None]:
+    """Return the transforms of ``TRAIN`` or ``TEST``, and apart from them a ``Normalize`` that stands at the end of their list.
+
+    Raises:
+        ConfigError: a transform is unknown or wrong.
+    """
     scales = list(section.RESIZE.SCALES)
     default_size = scales[0] if scales else None
     return build_transforms(section.TRANSFORMS, default_size=default_size, default_sizes=scales or None, dataset=dataset)

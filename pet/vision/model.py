@@ -1,11 +1,11 @@
 """The general CNN: a backbone, a neck and the heads that the config switches on."""
 
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from pet.models.backbone import build_classifier_backbone
-from pet.models.feature_extractor import build_feature_extractor
+from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.fpn import build_neck
 from pet.vision.heads.protocol import head_module
@@ -81,7 +81,7 @@ class GeneralizedCNN(nn.Module):
     def _feature_info(self) -> FeatureInfo:
         if self._classifies:
             return FeatureInfo((), (), 0, ())
-        channels, strides = tuple(self.backbone.channels), tuple(self.backbone.strides)
+        extractor = cast("FeatureExtractor", self.backbone)
         if self.neck is None:
-            return FeatureInfo(channels, strides, 0, ())
-        return FeatureInfo(channels, strides, self.neck.channels, tuple(self.neck.strides))
+            return FeatureInfo(extractor.channels, extractor.strides, 0, ())
+        return FeatureInfo(extractor.channels, extractor.strides, self.neck.channels, self.neck.strides)
