@@ -49,7 +49,7 @@ def batched_soft_nms(
         kept_scores.append(float(scores[best]))
         left = left[left != best]
         same = left[labels[left] == labels[best]]
-        overlaps = box_iou(boxes[best][None], boxes[same])[0]
+        overlaps = box_iou(boxes[best][None], boxes[same])[0].nan_to_num(0.0)  # two boxes without area
         if method == "linear":
             scores[same] *= torch.where(overlaps > iou_threshold, 1 - overlaps, torch.ones_like(overlaps))
         else:

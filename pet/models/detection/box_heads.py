@@ -4,13 +4,11 @@ from torch import nn
 
 from pet.models.detection.one_stage import build_fcos, build_retinanet
 from pet.models.detection.rcnn import build_cascade_rcnn, build_faster_rcnn
+from pet.models.detection.roi_pooling import region_strides
 from pet.models.features import FeatureInfo
-from pet.models.fpn import ONE_STAGE_DETECTORS, pyramid_levels
+from pet.models.fpn import ONE_STAGE_DETECTORS
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
-
-REGION_SWITCHES = ("HAS_MASK", "HAS_KEYPOINTS", "HAS_PARSING")
-"""Heads that learn from the proposals of the box head."""
 
 
 def build_box_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
@@ -26,10 +24,6 @@ def build_box_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
     if not info.map_channels:
         raise ConfigError(f"MODEL.NECK: empty, but {detector} looks at the maps of a neck; set it to fpn")
     if detector in ONE_STAGE_DETECTORS:
-        for switch in REGION_SWITCHES:
-            if cfg.MODEL[switch]:
-                raise ConfigError(f"MODEL.{switch}: {detector} gives no proposals to learn from; take faster_rcnn or cascade_rcnn")
         return build_retinanet(cfg, info) if detector == "retinanet" else build_fcos(cfg, info)
-    region_strides = info.map_strides[: len(pyramid_levels(cfg))]
     build = build_cascade_rcnn if detector == "cascade_rcnn" else build_faster_rcnn
-    return build(cfg, info, region_strides=region_strides)
+    return build(cfg, info, strides=region_strides(cfg, info, switch="MODEL.HAS_BOX"))

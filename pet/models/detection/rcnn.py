@@ -129,24 +129,24 @@ def detections(boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]) 
     return HeadOutput(predictions=as_predictions(boxes, scores, labels), regions=Regions(boxes=boxes, labels=labels, scores=scores))
 
 
-def build_faster_rcnn(cfg: CfgNode, info: FeatureInfo, *, region_strides: Sequence[int]) -> FasterRcnnHead:
+def build_faster_rcnn(cfg: CfgNode, info: FeatureInfo, *, strides: tuple[int, ...]) -> FasterRcnnHead:
     """Return the head for ``MODEL.BOX``.
 
     Args:
         cfg: the config.
         info: the maps of the neck.
-        region_strides: of the maps that regions are pooled from.
+        strides: of the maps that regions are pooled from.
 
     Raises:
         ConfigError: the anchors do not belong to the maps, or the thresholds to each other.
     """
     roi_heads = _build_regions(
-        cfg, info, region_strides, positive_iou=cfg.MODEL.BOX.ROI.POSITIVE_IOU, coder_weights=CODER_WEIGHTS, class_agnostic=False
+        cfg, info, strides, positive_iou=cfg.MODEL.BOX.ROI.POSITIVE_IOU, coder_weights=CODER_WEIGHTS, class_agnostic=False
     )
     return FasterRcnnHead(rpn=build_proposals(cfg, info), roi_heads=roi_heads)
 
 
-def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo, *, region_strides: Sequence[int]) -> CascadeRcnnHead:
+def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo, *, strides: tuple[int, ...]) -> CascadeRcnnHead:
     """Return the head for ``MODEL.BOX``; the arguments are those of :func:`build_faster_rcnn`.
 
     Raises:
@@ -158,7 +158,7 @@ def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo, *, region_strides: Seque
             f"MODEL.BOX.ROI.CASCADE_IOUS: {ious} given; the cascade has {len(CASCADE_CODER_WEIGHTS)} stages, e.g. [0.5, 0.6, 0.7]"
         )
     stages = [
-        _build_regions(cfg, info, region_strides, positive_iou=iou, coder_weights=weights, class_agnostic=True)
+        _build_regions(cfg, info, strides, positive_iou=iou, coder_weights=weights, class_agnostic=True)
         for iou, weights in zip(ious, CASCADE_CODER_WEIGHTS, strict=True)
     ]
     return CascadeRcnnHead(rpn=build_proposals(cfg, info), stages=stages, loss_weights=CASCADE_LOSS_WEIGHTS)
@@ -167,7 +167,7 @@ def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo, *, region_strides: Seque
 def _build_regions(
     cfg: CfgNode,
     info: FeatureInfo,
-    strides: Sequence[int],
+    strides: tuple[int, ...],
     *,
     positive_iou: float,
     coder_weights: tuple[float, float, float, float],
@@ -176,7 +176,7 @@ def _build_regions(
     settings = cfg.MODEL.BOX.ROI
     suppression = build_suppression(cfg)
     return BoxRegions(
-        pool=RegionPooling(strides=tuple(strides), size=settings.POOL),
+        pool=RegionPooling(strides=strides, size=settings.POOL),
         head=TwoMLPHead(info.map_channels * settings.POOL**2, settings.HIDDEN),
         predictor=BoxPredictor(settings.HIDDEN, cfg.MODEL.NUM_CLASSES + 1, class_agnostic=class_agnostic),
         positive_iou=positive_iou,

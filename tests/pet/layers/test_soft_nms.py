@@ -57,6 +57,12 @@ def test_the_order_of_the_boxes_does_not_matter() -> None:
     assert bool((lowered.diff() <= 0).all())
 
 
+def test_boxes_without_area_do_not_touch_each_other() -> None:
+    keep, scores = batched_soft_nms(torch.full((2, 4), 5.0), torch.tensor([0.5, 0.4]), torch.zeros(2).long(), method="gaussian")
+    assert keep.tolist() == [0, 1]
+    assert scores.tolist() == pytest.approx([0.5, 0.4])
+
+
 def test_no_boxes_and_the_input_stays() -> None:
     keep, scores = batched_soft_nms(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0).long(), method="linear")
     assert (keep.shape, keep.dtype, scores.shape) == ((0,), torch.int64, (0,))
