@@ -41,9 +41,7 @@ def main() -> None:
     print(f"{'pycocotools':<34}{figures['pycocotools_s']:>9.2f} s")
     print(f"{'  of it evaluate and accumulate':<34}{figures['pycocotools_matching_s']:>9.2f} s")
     print(f"{'pet.metrics.coco':<34}{figures['ours_s']:>9.2f} s")
-    print(
-        f"{figures['ratio']:.1f} times as fast; {figures['matching_ratio']:.1f} times as pycocotools' matching alone (at least 4 are wanted)"
-    )
+    print(f"{figures['ratio']:.1f} times as fast; {figures['matching_ratio']:.1f} times as its matching alone (at least 4 is wanted)")
     print(json.dumps(figures))
 
 
