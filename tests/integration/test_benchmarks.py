@@ -51,6 +51,21 @@ def test_the_last_line_is_one_json_object(name: str, tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith("torchinductor_")], "a benchmark leaves nothing behind"
 
 
+def test_the_detection_pipelines_run(tmp_path: Path) -> None:
+    done = execute("data_pipeline.py", tmp_path, "--task", "detection", "--images", "2", "--repeats", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures.keys() >= {"ours", "torchvision", "torchvision_tensors", "ratio"}
+    assert "800x1066" in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(SMALLEST))
+def test_nothing_measured_is_refused(name: str, tmp_path: Path) -> None:
+    done = execute(name, tmp_path, "--repeats", "0")
+    assert done.returncode == 2
+    assert "argument --repeats: 0 given, at least 1 expected" in done.stderr
+
+
 def test_a_loop_too_short_to_time_is_refused(tmp_path: Path) -> None:
     done = execute("loop_overhead.py", tmp_path, "--iterations", "50")
     assert done.returncode == 2

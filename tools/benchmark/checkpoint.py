@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 import torchvision
+from counts import count
 from torch import nn
 
 from petlib.checkpoint import Checkpointer
@@ -22,7 +23,7 @@ from petlib.checkpoint import Checkpointer
 def main() -> None:
     """Measure, print a table, and print the figures as one JSON object in the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=9, help="saves of each kind")
+    parser.add_argument("--repeats", type=count, default=9, help="saves of each kind")
     parser.add_argument("--folder", type=Path, help="where to save; default: a temporary folder")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:

@@ -1,12 +1,13 @@
-"""Images per second that one core decodes and augments for training at 224 pixels.
+"""Images per second that one core decodes and augments for training: at 224 pixels, or with objects at 800x1333.
 
 JPEG files (500x375, quality 90) are made in a temporary folder. Each pipeline reads a file, decodes it, takes a random
 resized crop, flips it in half of the cases, changes brightness, contrast and saturation by up to 0.4 in random order,
 and gives a uint8 array or tensor. They take turns; the medians of their repeats are compared. ``ours`` is what a loader
-worker does: data set, transforms from a config, a generator for each sample. ``ours`` and ``torchvision_v2`` both shrink
+worker does: data set, transforms from a config, a generator for each sample. ``--task detection`` measures what
+detection_pipelines.py describes. ``ours`` and ``torchvision_v2`` both shrink
 with an antialiasing filter, as they do by default; the rows "no antialias" are without. The last line is one JSON object.
 
-    python tools/benchmark/data_pipeline.py [--images 200] [--repeats 7]
+    python tools/benchmark/data_pipeline.py [--task classification|detection] [--images 200] [--repeats 7]
 """
 
 import argparse
@@ -18,8 +19,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
+import detection_pipelines
 import numpy as np
 import torch
+from counts import count
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms import v2
@@ -45,9 +48,8 @@ class Files:
         return {"image": data.read_image(self._paths[index]), "meta": {"file": str(self._paths[index])}}
 
 
-def make_image(rng: np.random.Generator) -> np.ndarray:
-    """Return a picture of 500x375 pixels with large and fine structure, (H, W, 3) uint8."""
-    height, width = 375, 500
+def make_image(rng: np.random.Generator, height: int = 375, width: int = 500) -> np.ndarray:
+    """Return a picture with large and fine structure, (H, W, 3) uint8."""
     image = np.zeros((height, width, 3), np.float32)
     for cell, contrast in ((64, 50.0), (16, 20.0), (3, 8.0)):
         noise = rng.normal(0.0, contrast, (height // cell + 2, width // cell + 2, 3)).astype(np.float32)
@@ -60,10 +62,10 @@ def make_image(rng: np.random.Generator) -> np.ndarray:
     return picture
 
 
-def write_images(folder: Path, count: int) -> list[Path]:
+def write_images(folder: Path, images: int) -> list[Path]:
     """Write JPEG files and return their paths."""
     rng = np.random.default_rng(0)
-    paths = [folder / f"{index:04}.jpg" for index in range(count)]
+    paths = [folder / f"{index:04}.jpg" for index in range(images)]
     for path in paths:
         Image.fromarray(make_image(rng)).save(path, quality=90)
     return paths
@@ -109,49 +111,83 @@ def pil(paths: Sequence[Path]) -> Pipeline:
     return run
 
 
-def rate(pipeline: Pipeline, count: int) -> float:
+def rate(pipeline: Pipeline, images: int) -> float:
     """Return images per second."""
     begin = time.perf_counter()
-    for index in range(count):
+    for index in range(images):
         pipeline(index)
-    return count / (time.perf_counter() - begin)
+    return images / (time.perf_counter() - begin)
 
 
-def measure(pipelines: dict[str, Pipeline], count: int, repeats: int) -> dict[str, float]:
+def measure(pipelines: dict[str, Pipeline], images: int, repeats: int) -> dict[str, float]:
     """Run the pipelines in turn; return the medians of their images per second."""
     for pipeline in pipelines.values():
-        rate(pipeline, min(count, 20))
+        rate(pipeline, min(images, 20))
     rates: dict[str, list[float]] = {name: [] for name in pipelines}
     for _ in range(repeats):
         for name, pipeline in pipelines.items():
-            rates[name].append(rate(pipeline, count))
+            rates[name].append(rate(pipeline, images))
     return {name: statistics.median(values) for name, values in rates.items()}
+
+
+def classification(folder: Path, images: int, repeats: int) -> dict[str, float]:
+    """Measure, print a table, return the figures."""
+    paths = write_images(folder, images)
+    pipelines = {
+        "ours": ours(paths, antialias=True),
+        "ours, no antialias": ours(paths, antialias=False),
+        "torchvision_v2": torchvision_v2(paths, antialias=True),
+        "torchvision_v2, no antialias": torchvision_v2(paths, antialias=False),
+        "pil": pil(paths),
+    }
+    rates = measure(pipelines, images, repeats)
+    show(f"{describe(paths)} of 500x375 pixels to {SIZE}x{SIZE}, one core", rates)
+    return {name: round(rates[name], 1) for name in ("ours", "torchvision_v2", "pil")}
+
+
+def detection(folder: Path, images: int, repeats: int) -> dict[str, float]:
+    """Measure, print a table, return the figures."""
+    paths, annotations = detection_pipelines.write_objects(folder, images, make_image)
+    pipelines = {
+        "ours": detection_pipelines.ours(paths, annotations),
+        "torchvision": detection_pipelines.torchvision_reference(paths, annotations),
+        "torchvision, tensors": detection_pipelines.torchvision_reference(paths, annotations, tensors=True),
+        "torchvision, not resized": detection_pipelines.torchvision_reference(paths, annotations, resizes=False),
+    }
+    rates = measure(pipelines, images, repeats)
+    show(f"{describe(paths)} of 640x480 pixels with 7 objects to 800x1066, one core", rates)
+    ratio = rates["ours"] / max(rates["torchvision"], rates["torchvision, tensors"])
+    print(f"ratio {ratio:.2f} to the faster of torchvision's (above 1 is wanted)")
+    return {name.replace(", ", "_").replace(" ", "_"): round(rate, 1) for name, rate in rates.items()} | {"ratio": round(ratio, 2)}
+
+
+def describe(paths: Sequence[Path]) -> str:
+    """Return number and size of the files in words."""
+    kilobytes = statistics.mean(path.stat().st_size for path in paths) / 1000
+    return f"{len(paths)} JPEG files ({kilobytes:.0f} kB on average)"
+
+
+def show(title: str, rates: dict[str, float]) -> None:
+    """Print a table."""
+    print(title)
+    print(f"{'pipeline':<32}{'images/s':>10}{'ours / it':>12}")
+    for name, value in rates.items():
+        print(f"{name:<32}{value:>10.1f}{rates['ours'] / value:>12.2f}")
 
 
 def main() -> None:
     """Measure and print."""
+    tasks = {"classification": classification, "detection": detection}
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--task", choices=tasks, default="classification")
+    parser.add_argument("--images", type=count, default=200)
+    parser.add_argument("--repeats", type=count, default=7)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_images(Path(folder), arguments.images)
-        pipelines = {
-            "ours": ours(paths, antialias=True),
-            "ours, no antialias": ours(paths, antialias=False),
-            "torchvision_v2": torchvision_v2(paths, antialias=True),
-            "torchvision_v2, no antialias": torchvision_v2(paths, antialias=False),
-            "pil": pil(paths),
-        }
-        kilobytes = statistics.mean(path.stat().st_size for path in paths) / 1000
-        rates = measure(pipelines, arguments.images, arguments.repeats)
-    print(f"{arguments.images} JPEG files of 500x375 pixels, {kilobytes:.0f} kB on average, to {SIZE}x{SIZE}, one core")
-    print(f"{'pipeline':<32}{'images/s':>10}{'ours / it':>12}")
-    for name, value in rates.items():
-        print(f"{name:<32}{value:>10.0f}{rates['ours'] / value:>12.2f}")
-    print(json.dumps({name: round(rates[name], 1) for name in ("ours", "torchvision_v2", "pil")}))
+        figures = tasks[arguments.task](Path(folder), arguments.images, arguments.repeats)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

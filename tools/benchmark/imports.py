@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from counts import count
+
 ROOT = Path(__file__).parents[2]
 LAUNCHER = [sys.executable, str(ROOT / "tools" / "train_net_all.py")]
 
@@ -44,7 +46,7 @@ def seconds(command: list[str]) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=count, default=7)
     repeats = parser.parse_args().repeats
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(repeats):

@@ -15,6 +15,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from counts import count
+
 MARK = "first iteration ended at"
 LIMIT_SECONDS = 300
 
@@ -57,8 +59,8 @@ run_script(main, Task())
 def main() -> None:
     """Measure, print a table and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ranks", type=int, default=2, help="processes to start (default: 2)")
-    parser.add_argument("--repeats", type=int, default=7, help="launches of each kind (default: 7)")
+    parser.add_argument("--ranks", type=count, default=2, help="processes to start (default: 2)")
+    parser.add_argument("--repeats", type=count, default=7, help="launches of each kind (default: 7)")
     parser.add_argument("--warm_up", type=int, default=1, help="launches before these that are not counted: they read torch from the disk")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pet-benchmark-") as folder:

@@ -21,6 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from counts import count
 from loop_peers import PEERS, missing_peers
 from torch import Tensor, nn
 
@@ -131,7 +132,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--iterations", type=int, default=2000)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=count, default=7)
     parser.add_argument("--peers", action="store_true", help="also Lightning, mmengine and accelerate where installed")
     arguments = parser.parse_args()
     if arguments.iterations < WARM_UP + 2:
