@@ -5,14 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import detection
 
-from pet.models.detection.box_heads import build_box_head
-from pet.models.feature_extractor import build_feature_extractor
-from pet.models.features import FeatureInfo, Features
-from pet.models.fpn import build_neck
 from pet.models.torchvision_names import COCO_CATEGORY_IDS, select_coco_classes, torchvision_key
+from pet.vision import GeneralizedCNN
 from pet.vision.config import get_base_cfg
 
 SIZES = [(96, 128), (96, 112)]
@@ -38,37 +35,23 @@ def make_reference(detector: str) -> nn.Module:
     return reference.eval()
 
 
-class Assembled(nn.Module):
-    def __init__(self, detector: str) -> None:
-        super().__init__()
-        cfg = get_base_cfg()
-        settings = DETECTORS[detector][1]
-        for name, value in {
-            "MODEL.BACKBONE": "torchvision/resnet50",
-            "MODEL.HAS_BOX": True,
-            "MODEL.NECK": "fpn",
-            "MODEL.NUM_CLASSES": 5,
-            "MODEL.BOX.DETECTOR": detector,
-            "TEST.SCORE_THRESHOLD": settings.get("score_thresh", settings.get("box_score_thresh")),
-            "TEST.NMS": 0.6 if detector == "fcos" else 0.5,
-        }.items():
-            cfg.set(name, value)
-        self.backbone = build_feature_extractor(cfg)
-        neck = build_neck(cfg, self.backbone)
-        assert neck is not None
-        self.neck = neck
-        info = FeatureInfo(self.backbone.channels, self.backbone.strides, neck.channels, neck.strides)
-        self.heads = nn.ModuleDict({"box": build_box_head(cfg, info)})
-
-    def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
-        stages = self.backbone(images)
-        return list(self.heads["box"](Features(images, SIZES, stages, self.neck(stages)), {}, None).predictions)
+def make_model(**values: Any) -> GeneralizedCNN:
+    cfg = get_base_cfg()
+    fixed = {"MODEL.BACKBONE": "torchvision/resnet50", "MODEL.HAS_BOX": True, "MODEL.NECK": "fpn", "MODEL.NUM_CLASSES": 5}
+    for name, value in (fixed | {name.replace("__", "."): value for name, value in values.items()}).items():
+        cfg.set(name, value)
+    return GeneralizedCNN(cfg).eval()
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_a_torchvision_state_gives_its_outputs(detector: str) -> None:
     reference = make_reference(detector)
-    ours = Assembled(detector).eval()
+    settings = DETECTORS[detector][1]
+    ours = make_model(
+        MODEL__BOX__DETECTOR=detector,
+        TEST__SCORE_THRESHOLD=settings.get("score_thresh", settings.get("box_score_thresh")),
+        TEST__NMS=0.6 if detector == "fcos" else 0.5,
+    )
     ours.load_state_dict({torchvision_key(name, detector): value for name, value in reference.state_dict().items()}, strict=True)
     images = [torch.rand(3, *size) for size in SIZES]
     padded = torch.zeros(2, 3, 96, 128)
@@ -77,12 +60,24 @@ def test_a_torchvision_state_gives_its_outputs(detector: str) -> None:
         padded[place, :, : image.shape[1], : image.shape[2]] = (image - mean) / std
     first_label = 1 if detector == "faster_rcnn" else 0
     with torch.no_grad():
-        for found, expected in zip(ours(padded), reference(images), strict=True):
+        for found, expected in zip(ours({"image": padded, "image_sizes": SIZES}), reference(images), strict=True):
             assert len(expected["boxes"]) > 10
             assert len(expected["labels"].unique()) > 1
             torch.testing.assert_close(found["boxes"], expected["boxes"], rtol=0, atol=1e-4)
             torch.testing.assert_close(found["scores"], expected["scores"], rtol=0, atol=1e-4)
             assert torch.equal(found["labels"] + first_label, expected["labels"])
+
+
+@pytest.mark.parametrize(
+    ("build", "switch", "classes"),
+    [(detection.maskrcnn_resnet50_fpn, "MODEL__HAS_MASK", 5), (detection.keypointrcnn_resnet50_fpn, "MODEL__HAS_KEYPOINTS", 1)],
+)
+def test_heads_in_regions_take_every_weight(build: Callable[..., nn.Module], switch: str, classes: int) -> None:
+    with torch.device("meta"):
+        state = build(weights=None, weights_backbone=None, num_classes=classes + 1).state_dict()
+        own = make_model(MODEL__NUM_CLASSES=classes, **{switch: True}).state_dict()
+    theirs = {torchvision_key(name, "faster_rcnn"): value.shape for name, value in state.items()}
+    assert theirs == {name: value.shape for name, value in own.items()}
 
 
 @pytest.mark.parametrize(
