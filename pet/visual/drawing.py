@@ -109,7 +109,7 @@ def _draw_objects(
     if settings.keypoints and "keypoints" in objects:
         for index in order:
             points = objects["keypoints"][index]
-            canvas.draw_keypoints(points[:, :2], _point_states(objects, index, settings), _known_pairs(names, len(points)))
+            canvas.draw_keypoints(points[:, :2], _point_states(objects, index, settings), names.pairs(len(points)))
     if settings.labels:
         _add_labels(canvas, objects, names)
     return legend
@@ -128,10 +128,6 @@ def _point_states(objects: Mapping[str, np.ndarray], index: int, settings: DrawS
     if "visibility" in objects:
         return [int(state) for state in objects["visibility"][index]]
     return [2 if score >= settings.keypoint_threshold else 0 for score in objects["keypoints"][index, :, 2]]
-
-
-def _known_pairs(names: TargetNames, count: int) -> list[tuple[int, int]]:
-    return [(first, second) for first, second in names.skeleton if first < count and second < count]
 
 
 def _draw_semseg(canvas: Canvas, labels: np.ndarray, names: TargetNames, settings: DrawSettings) -> Legend:

@@ -8,6 +8,12 @@ from pet.visual.palette import Colour, class_colour
 BACKGROUND = ("background", "__background__", "_background_")
 IGNORE = 255
 
+COCO_SKELETON = (
+    *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8)),
+    *((7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)),
+)
+"""Lines between the 17 keypoints of a person, as the files person_keypoints_*.json of COCO have them, counted from 0."""
+
 
 @dataclass(frozen=True)
 class TargetNames:
@@ -35,6 +41,11 @@ class TargetNames:
             parts=tuple(part_set.names) if part_set else (),
             skeleton=tuple(keypoint_set.skeleton) if keypoint_set else (),
         )
+
+    def pairs(self, count: int) -> list[tuple[int, int]]:
+        """Return the pairs among ``count`` keypoints that a line joins; those of COCO's persons where 17 have no skeleton."""
+        skeleton = COCO_SKELETON if not self.skeleton and count == 17 else self.skeleton
+        return [(first, second) for first, second in skeleton if first < count and second < count]
 
     def of_class(self, label: int) -> str:
         """Return the name of a class."""

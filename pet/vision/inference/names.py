@@ -1,0 +1,49 @@
+"""What the numbers in a model's predictions are called."""
+
+import logging
+from pathlib import Path
+
+import yaml
+
+from pet.data.build import build_dataset
+from pet.data.catalog import find_entry, resolve_path
+from pet.vision.data import expected_data
+from pet.visual.names import TargetNames
+from petlib.config import CfgNode, ConfigError
+from petlib.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+
+def find_names(cfg: CfgNode) -> TargetNames:
+    """Return the names of classes, parts and keypoints: of ``DATA.CLASSES``, else of the data sets where they are there.
+
+    Where neither tells the classes, the config that a training left in ``MISC.CKPT`` may; else numbers stand for them.
+    """
+    names = _names_of_data(cfg)
+    classes = cfg.DATA.CLASSES or names.classes or _classes_of_run(cfg)
+    if not classes:
+        logger.warning("the names of the classes are not known, numbers stand for them; give DATA.CLASSES, or the data with MISC.DATA_ROOT")
+    return TargetNames(classes=tuple(classes), semseg_classes=names.semseg_classes, parts=names.parts, skeleton=names.skeleton)
+
+
+def _names_of_data(cfg: CfgNode) -> TargetNames:
+    # test data are smaller, and read sooner
+    for name in (*cfg.TEST.DATASETS, *cfg.TRAIN.DATASETS):
+        try:
+            entry = find_entry(cfg, name)
+            places = [resolve_path(cfg, place) for place in (entry.path, entry.annotations) if place]
+            # a data set that is not there might be made or searched for
+            if all(place.exists() for place in places):
+                return TargetNames.of_dataset(build_dataset(cfg, [name], expected_data(cfg).kinds))
+        except (ConfigError, DataError) as error:
+            logger.info("%s does not tell the names of the classes: %s", name, error)
+    return TargetNames()
+
+
+def _classes_of_run(cfg: CfgNode) -> list[str]:
+    try:
+        saved = yaml.safe_load((Path(cfg.MISC.CKPT) / "config.yaml").read_text(encoding="utf-8"))
+        return [str(name) for name in saved["DATA"]["CLASSES"]]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return []
