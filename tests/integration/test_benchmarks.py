@@ -13,6 +13,7 @@ from tests.integration.conftest import ROOT, environment
 FOLDER = ROOT / "tools" / "benchmark"
 SMALLEST = {
     "checkpoint.py": ["--repeats", "1"],
+    "coco_eval.py": ["--images", "2", "--repeats", "1"],
     "data_pipeline.py": ["--images", "2", "--repeats", "1"],
     "imports.py": ["--repeats", "1"],
     "launch.py": ["--ranks", "1", "--repeats", "1", "--warm_up", "0"],
@@ -20,6 +21,7 @@ SMALLEST = {
 }
 NUMBERS = {
     "checkpoint.py": {"plain_ms", "pet_ms", "ratio", "pet_written_ms", "megabytes", "iteration_ms", "iteration_while_writing_ms"},
+    "coco_eval.py": {"ours_s", "pycocotools_s", "ratio"},
     "data_pipeline.py": {"ours", "torchvision_v2", "pil"},
     "imports.py": {"torch", "torch_torchvision_timm", "training_run", "help", "config_error"},
     "launch.py": {"pet_s", "torchrun_s", "ratio"},

@@ -26,7 +26,8 @@ class ImageTransform(ABC):
 class GeometricTransform(ABC):
     """Moves pixels. What is done to a sample is decided once and then applied to the image and to all targets alike.
 
-    ``meta["matrix"]`` of a moved sample leads from the coordinates of its file to those of the image. Boxes are cut off at the
+    ``meta["matrix"]`` of a moved sample leads from the coordinates of its file to those of the image; samples that have a label
+    of the whole image and no targets with places go without. Boxes are cut off at the
     edges of the image; an object whose box vanishes is dropped from all fields.
 
     Attributes:
@@ -42,13 +43,16 @@ class GeometricTransform(ABC):
 
     def carry_out(self, sample: Sample, move: Move) -> Sample:
         """Return the sample after ``move``."""
+        has_places = not PLACED_FIELDS.isdisjoint(sample)
+        if "label" in sample and not has_places:
+            return {**sample, "image": move(sample["image"])}
         height, width = sample["image"].shape[:2]
         matrix = move.matrix((height, width))
         meta = sample.get("meta", {})
         before = meta.get("matrix")
         meta = {**meta, "matrix": matrix if before is None else matrix @ before}
         moved = {**sample, "image": move(sample["image"]), "meta": meta}
-        if PLACED_FIELDS.isdisjoint(sample):
+        if not has_places:
             return moved
         size = moved["image"].shape[0], moved["image"].shape[1]
         moved.update(move_targets(sample, move, matrix, size))
