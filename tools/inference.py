@@ -45,21 +45,25 @@ def infer(cfg: CfgNode, options: argparse.Namespace) -> int:
             summary = run_inference(predictor, inputs, options.out, names=names, settings=settings, progress=lambda: bar.advance(task))
     print(describe(inputs, summary, options.out))
     if not summary.images and not summary.frames:
-        raise DataError(f"--images {options.images}: none of the {len(summary.unreadable)} files could be read")
+        raise DataError(f"--images {options.images}: {counted(len(summary.unreadable), 'file')} there, none of which can be read")
     return 0
 
 
 def describe(inputs: Inputs, summary: Summary, folder: Path) -> str:
     """Return what was done, in a few lines."""
-    looked = [
-        f"{summary.images:,} images" if inputs.images else "",
-        f"{summary.frames:,} frames of {len(inputs.videos)} videos" if inputs.videos else "",
-    ]
-    found = ", ".join(f"{count:,} {name}" for name, count in summary.objects.most_common(10)) or "nothing above VIS.SCORE_THRESHOLD"
-    lines = [f"{' and '.join(filter(None, looked))}: {found}"]
+    looked = [counted(summary.images, "image")] if inputs.images else []
+    if inputs.videos:
+        looked.append(f"{counted(summary.frames, 'frame')} of {counted(len(inputs.videos), 'video')}")
+    found = ", ".join(f"{name} x {count:,}" for name, count in summary.objects.most_common(10)) or "nothing above VIS.SCORE_THRESHOLD"
+    lines = [f"{' and '.join(looked)}: {found}"]
     if summary.unreadable:
-        lines.append(f"{len(summary.unreadable)} files could not be read and are left out")
+        lines.append(f"{counted(len(summary.unreadable), 'file')} left out, not to be read")
     return "\n".join([*lines, f"results are in {folder}"])
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number and what it counts."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 if __name__ == "__main__":

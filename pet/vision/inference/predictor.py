@@ -61,12 +61,12 @@ def build_predictor(cfg: CfgNode, device: torch.device) -> Predictor:
         CheckpointError: the weights are missing or do not fit.
         ConfigError: the network is unknown.
     """
-    model = GeneralizedCNN(cfg)
-    load_test_weights(model, cfg)
-    model = build_test_model(prepare_model(model, cfg, device), cfg)
+    network = GeneralizedCNN(cfg)
+    load_test_weights(network, cfg)
+    prepare_model(network, cfg, device)
     kinds = expected_data(cfg).kinds
     return Predictor(
-        model=model,
+        model=build_test_model(network, cfg),
         load=lambda dataset: build_test_loader(cfg, dataset, device, kinds),
         batch_size=cfg.TEST.IMS_PER_GPU,
         autocast=build_mixed_precision(cfg, device).autocast,

@@ -112,7 +112,7 @@ class _Writer:
             _write_picture(target.with_name(record[kind]), labels)
         drawn = draw_predictions(image, predictions, self._names, self._settings)
         _write_picture(target.with_name(f"{target.name}.jpg"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
-        write_text_atomically(target.with_name(f"{target.name}.json"), json.dumps(record, ensure_ascii=False, indent=1))
+        write_text_atomically(target.with_name(f"{target.name}.json"), json.dumps(record, ensure_ascii=False))
         self._count(predictions)
         self._summary.images += 1
 
@@ -142,7 +142,7 @@ class _Writer:
         if not records:
             raise DataError(f"{video.path}: the video has no frame that can be read")
         content = {"file": str(video.path), "frames_per_second": video.frames_per_second, "frames": records}
-        write_text_atomically(target.with_name(f"{target.name}.json"), json.dumps(content, ensure_ascii=False, indent=1))
+        write_text_atomically(target.with_name(f"{target.name}.json"), json.dumps(content, ensure_ascii=False))
 
     def _target(self, place: str) -> Path:
         target = self._folder / place
