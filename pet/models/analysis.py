@@ -1,9 +1,11 @@
 """Size and cost of a model, printed before a training."""
 
 import logging
+from typing import Any
 
 import torch
 from torch import nn
+from torchvision.models.detection.roi_heads import RoIHeads
 
 from petlib.analyser import Analyser
 from petlib.config import CfgNode
@@ -13,13 +15,22 @@ logger = logging.getLogger(__name__)
 
 
 def analyse(model: nn.Module, cfg: CfgNode) -> None:
-    """Log parameters, FLOPs and activations of ``model`` for one square image of ``TRAIN.RESIZE.SCALES[0]`` pixels.
+    """Log parameters, FLOPs and activations of ``model`` for one image of ``ANALYSER.SIZE``.
 
+    Detectors are counted with as many detections as they may give, whatever their weights find in an empty image.
     Only the main process does it, and only with ``ANALYSER.ENABLED``. The model, which is on the CPU and not wrapped yet,
     and the random generators stay as they are.
     """
     if not (cfg.ANALYSER.ENABLED and is_main_process()):
         return
-    size = cfg.TRAIN.RESIZE.SCALES[0]
-    analyser = Analyser(model, ({"image": torch.zeros(1, 3, size, size)},))
-    logger.info("%s, for an image of %d x %d: %s", cfg.MODEL.BACKBONE, size, size, analyser.summary())
+    height, width = cfg.ANALYSER.SIZE or (cfg.TRAIN.RESIZE.SCALES[0],) * 2
+    analyser = Analyser(model, ({"image": torch.zeros(1, 3, height, width)},), forward=forward_with_detections)
+    logger.info("%s, for an image of %d x %d: %s", cfg.MODEL.BACKBONE, height, width, analyser.summary())
+
+
+def forward_with_detections(model: nn.Module, batch: dict[str, Any]) -> Any:
+    """Return the outputs of ``model``, the analyser's own copy, whose second stages now keep detections of any score."""
+    for module in model.modules():
+        if isinstance(module, RoIHeads):
+            module.score_thresh = 0.0
+    return model(batch)

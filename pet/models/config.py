@@ -20,6 +20,11 @@ DENSE_MODEL: Schema = {
         False,
         "Keep the statistics and scales of all batch norms of the backbone as the weights give them, as detectors that begin with published weights do.",
     ),
+    "FROZEN_BN_EPS": Key(
+        1e-5,
+        "Added to the variances of frozen batch norms. 0 for the weights that torchvision publishes as COCO_V1 of Faster, Mask and Keypoint R-CNN and of RetinaNet, which were trained so.",
+        minimum=0,
+    ),
     "FREEZE_AT": Key(
         0, "Parts of the backbone that do not learn, from its first: 1 the stem, 2 also the first stage, ...; 0: none.", minimum=0
     ),
@@ -42,6 +47,14 @@ DENSE_MODEL: Schema = {
 
 MODEL_SCHEMA: Schema = {
     "MODEL": MODEL,
+    "ANALYSER": {
+        "SIZE": Key(
+            [],
+            "Height and width of the image that costs are counted for. Empty: TRAIN.RESIZE.SCALES[0] twice.",
+            type=list[int],
+            unit="pixels",
+        ),
+    },
     "MISC": {
         "CONV1_RGB2BGR": Key(
             False, "Swap red and blue in the first convolution of the weights that TRAIN.WEIGHTS names, for weights trained on BGR images."
@@ -54,10 +67,12 @@ def check_model(cfg: CfgNode) -> None:
     """Check the ``MODEL`` section.
 
     Raises:
-        ConfigError: no network is named, or labels would be smoothed away.
+        ConfigError: no network is named, labels would be smoothed away, or a size has not two numbers.
     """
     if not cfg.MODEL.BACKBONE:
         raise ConfigError("MODEL.BACKBONE: nothing given; name a network, e.g. resnet20 or timm/resnet18")
+    if len(cfg.ANALYSER.SIZE) not in (0, 2):
+        raise ConfigError(f"ANALYSER.SIZE: {list(cfg.ANALYSER.SIZE)} given, [height, width] expected, e.g. [800, 1333]")
     if cfg.MODEL.LABEL_SMOOTHING >= 1:
         raise ConfigError(f"MODEL.LABEL_SMOOTHING: {cfg.MODEL.LABEL_SMOOTHING:g} given, a share below 1 expected, usually 0.1")
 

@@ -110,6 +110,7 @@ def build_feature_extractor(cfg: CfgNode) -> nn.Module:
         _freeze_parts(extractor, cfg.MODEL.FREEZE_AT, cfg.MODEL.BACKBONE, image_size=_image_size(extractor, args))
     if cfg.MODEL.FROZEN_BN:
         freeze_batch_norm(extractor)
+        _set_epsilon(extractor, cfg.MODEL.FROZEN_BN_EPS)
     return synchronise_batch_norm(extractor, cfg) if cfg.MODEL.SYNC_BN else extractor
 
 
@@ -201,6 +202,12 @@ def _freeze_parts(extractor: nn.Module, count: int, name: str, *, image_size: tu
     for parameter, gradient in zip(parameters, used, strict=True):
         parameter.requires_grad_(gradient is None)
     freeze_batch_norm(extractor, only_frozen=True)
+
+
+def _set_epsilon(extractor: nn.Module, epsilon: float) -> None:
+    for module in extractor.modules():
+        if isinstance(module, FrozenBatchNorm2d):
+            module.eps = epsilon
 
 
 def _frozen(norm: nn.BatchNorm2d) -> nn.Module:

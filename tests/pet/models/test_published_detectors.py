@@ -95,3 +95,14 @@ def test_a_detector_that_torchvision_lacks_is_told(tmp_path: Path) -> None:
     cfg = make_cfg(tmp_path, **{"TRAIN.WEIGHTS": "torchvision/fasterrcnn_resnet50_fnp"})
     with pytest.raises(CheckpointError, match="torchvision has no such detector; did you mean fasterrcnn_resnet50_fpn"):
         load_pretrained(GeneralizedCNN(cfg), cfg)
+
+
+@torch.no_grad()
+def test_weights_that_were_trained_without_an_epsilon_are_used_so(tmp_path: Path) -> None:
+    outputs = []
+    for epsilon in (0.0, 1e-5, 0.1):
+        torch.manual_seed(0)
+        ours = GeneralizedCNN(make_cfg(tmp_path, **{"MODEL.FROZEN_BN_EPS": epsilon}))
+        outputs.append(ours.eval().backbone(images())[-1])
+    torch.testing.assert_close(outputs[0], outputs[1], atol=0.01, rtol=0.01)
+    assert (outputs[0] - outputs[2]).abs().max() > 0.1
