@@ -11,7 +11,7 @@ import numpy as np
 
 from pet.data.check import Expectation
 from pet.data.labelled import LabelledDataset
-from pet.data.report.examine import Finding, Observation, examine
+from pet.data.report.examination import Finding, Observation, examine
 
 SMALL, LARGE = 32**2, 96**2
 """Square pixels: smaller objects are small, larger ones large (COCO, https://cocodataset.org/#detection-eval)."""

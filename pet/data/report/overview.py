@@ -9,7 +9,7 @@ from pet.data.build import LABEL, build_dataset
 from pet.data.check import Expectation, check_samples, check_vision_samples
 from pet.data.labelled import LabelledDataset
 from pet.data.report.dataset_report import NO_OBJECTS, DatasetReport, report_dataset
-from pet.data.report.examine import Finding
+from pet.data.report.examination import Finding
 from pet.data.targets import VisionDataset
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import DataError

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pet.data.report.dataset_report import QUANTILES, DatasetReport
-from pet.data.report.examine import Finding
+from pet.data.report.examination import Finding
 from pet.data.report.overview import RunReport
 
 MOST_EXAMPLES = 5
