@@ -6,13 +6,17 @@ TEST.WEIGHTS means: by default the best or else the latest of the training with 
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pet.vision.inference import Inputs, Summary, build_predictor, count_frames, find_inputs, find_names, run_inference
-from pet.visual import build_draw_settings
+from pet import visual
+from pet.vision import inference
 from petlib import engine
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import DataError
 from petlib.launch import run_tool
+
+if TYPE_CHECKING:
+    from pet.vision.inference import Inputs, Summary
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,19 +41,21 @@ def infer(cfg: CfgNode, options: argparse.Namespace) -> int:
         cfg.defrost()
         cfg.set("TEST.WEIGHTS", options.weights)
         cfg.freeze()
-    inputs, settings, names = find_inputs(options.images), build_draw_settings(cfg), find_names(cfg)
+    inputs, settings, names = inference.find_inputs(options.images), visual.build_draw_settings(cfg), inference.find_names(cfg)
     with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
-        predictor = build_predictor(cfg, device)
+        predictor = inference.build_predictor(cfg, device)
         with Progress(transient=True) as bar:
-            task = bar.add_task("inference", total=len(inputs.images) + sum(map(count_frames, inputs.videos)))
-            summary = run_inference(predictor, inputs, options.out, names=names, settings=settings, progress=lambda: bar.advance(task))
+            task = bar.add_task("inference", total=len(inputs.images) + sum(map(inference.count_frames, inputs.videos)))
+            summary = inference.run_inference(
+                predictor, inputs, options.out, names=names, settings=settings, progress=lambda: bar.advance(task)
+            )
     print(describe(inputs, summary, options.out))
     if not summary.images and not summary.frames:
         raise DataError(f"--images {options.images}: {counted(len(summary.unreadable), 'file')} there, none of which can be read")
     return 0
 
 
-def describe(inputs: Inputs, summary: Summary, folder: Path) -> str:
+def describe(inputs: "Inputs", summary: "Summary", folder: Path) -> str:
     """Return what was done, in a few lines."""
     looked = [counted(summary.images, "image")] if inputs.images else []
     if inputs.videos:

@@ -6,17 +6,19 @@ of the training get it. Nothing is random in a test, so there is one view of eac
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from pet import visual
-from pet.data.browse import SampleViews, build_sample_views
-from pet.vision.data import expected_data
+from pet import data, vision, visual
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
 from petlib.launch import run_tool
+
+if TYPE_CHECKING:
+    from pet.data import SampleViews
+    from pet.visual import TargetNames
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,8 +38,8 @@ def browse(cfg: CfgNode, options: argparse.Namespace) -> int:
     path = options.out or Path(cfg.MISC.CKPT) / "data" / f"{options.split}_views.png"
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         path = path / f"{options.split}_views.png"
-    kinds = expected_data(cfg).kinds if "HAS_CLS" in cfg.MODEL else ("label",)
-    views = build_sample_views(cfg, options.split, kinds)
+    kinds = vision.expected_data(cfg).kinds if "HAS_CLS" in cfg.MODEL else ("label",)
+    views = data.build_sample_views(cfg, options.split, kinds)
     columns = 1 + (options.views if options.split == "train" else 1)
     sheet = visual.draw_sample_sheet(rows(views, options.count, columns - 1), visual.build_draw_settings(cfg), columns=columns)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +48,7 @@ def browse(cfg: CfgNode, options: argparse.Namespace) -> int:
     return 0
 
 
-def rows(views: SampleViews, count: int, epochs: int) -> list[tuple[str, dict[str, Any], visual.TargetNames]]:
+def rows(views: "SampleViews", count: int, epochs: int) -> list[tuple[str, dict[str, Any], "TargetNames"]]:
     """Return titles, samples and names: each sample as it is, then as the first epochs get it."""
     names = visual.TargetNames.of_dataset(views.dataset)
     shown = []

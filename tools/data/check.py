@@ -8,18 +8,19 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from pet import visual
-from pet.data.check import Expectation
-from pet.data.labelled import LabelledDataset
-from pet.data.report import as_text, check_run
-from pet.vision.data import expected_data
+from pet import data, vision, visual
+from pet.data import report
 from petlib.config import CfgNode
 from petlib.files import write_text_atomically
 from petlib.launch import run_tool
+
+if TYPE_CHECKING:
+    from pet.data.labelled import LabelledDataset
 
 ROOT = Path(__file__).resolve().parents[2]
 SPLITS = {"train": ("train",), "test": ("test",), "both": ("train", "test")}
@@ -39,24 +40,24 @@ def check(cfg: CfgNode, options: argparse.Namespace) -> int:
 
     folder = options.out or Path(cfg.MISC.CKPT) / "data"
     # a configuration of whole images has no heads
-    expected = expected_data(cfg) if "HAS_CLS" in cfg.MODEL else Expectation(("label",), cfg.MODEL.NUM_CLASSES)
+    expected = vision.expected_data(cfg) if "HAS_CLS" in cfg.MODEL else data.Expectation(("label",), cfg.MODEL.NUM_CLASSES)
     with Progress(transient=True) as bar:
 
         def start(name: str, count: int) -> Callable[[], None]:
             task = bar.add_task(name, total=count)
             return lambda: bar.advance(task)
 
-        report, datasets = check_run(cfg, SPLITS[options.split], expected, start)
-    write_text_atomically(folder / "report.json", json.dumps({"config": str(options.cfg), **report.as_dict()}, indent=1))
+        found, datasets = report.check_run(cfg, SPLITS[options.split], expected, start)
+    write_text_atomically(folder / "report.json", json.dumps({"config": str(options.cfg), **found.as_dict()}, indent=1))
     sheet = draw_samples(datasets, visual.build_draw_settings(cfg))
     if sheet is not None:
         cv2.imwrite(str(folder / "samples.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    print(as_text(report))
+    print(report.as_text(found))
     print(f"written: {folder / 'report.json'}" + (f", {folder / 'samples.png'}" if sheet is not None else ""))
-    return int(report.fails)
+    return int(found.fails)
 
 
-def draw_samples(datasets: Sequence[LabelledDataset], settings: visual.DrawSettings) -> np.ndarray | None:
+def draw_samples(datasets: Sequence["LabelledDataset"], settings: visual.DrawSettings) -> np.ndarray | None:
     """Return a sheet of samples, spread over all data sets; None where none can be read and drawn."""
     places = [(dataset, index) for dataset in datasets for index in spread(len(dataset), -(-SAMPLES_SHOWN // len(datasets)))]
     shown = []

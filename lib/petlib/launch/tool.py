@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from petlib.config import CfgNode, ConfigError, load_cfg
+from petlib.config import CfgNode, ConfigError, load_cfg, read_layers
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.arguments import parse_tool_arguments
 from petlib.launch.check import find_task_config
@@ -56,6 +56,7 @@ def run_tool(
 
 
 def _load(path: Path, overrides: Sequence[str], *, package: str, type_folder: str | None, repository: Path | None) -> CfgNode:
+    read_layers(path)
     script = resolve_script(path, "train_net.py", type_folder=type_folder, repository=repository)
     task = find_task_config(package, script.folders)
     if task is None:
