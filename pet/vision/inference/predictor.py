@@ -65,12 +65,23 @@ def build_predictor(cfg: CfgNode, device: torch.device) -> Predictor:
     load_test_weights(network, cfg)
     prepare_model(network, cfg, device)
     kinds = expected_data(cfg).kinds
+    if cfg.MODEL.HAS_CLS:
+        cfg = _one_by_one(cfg)
     return Predictor(
         model=build_test_model(network, cfg),
         load=lambda dataset: build_test_loader(cfg, dataset, device, kinds),
         batch_size=cfg.TEST.IMS_PER_GPU,
         autocast=build_mixed_precision(cfg, device).autocast,
     )
+
+
+def _one_by_one(cfg: CfgNode) -> CfgNode:
+    """Return a config for batches of one image: those of a classifier are not padded, and images of one's own have any shape."""
+    changed: CfgNode = cfg.clone()
+    changed.defrost()
+    changed.set("TEST.IMS_PER_GPU", 1)
+    changed.freeze()
+    return changed
 
 
 def _as_array(value: Tensor | np.ndarray) -> np.ndarray:
