@@ -10,7 +10,6 @@ from pet.vision import GeneralizedCNN, config
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
 
-
 BOXES = {"MODEL.HAS_CLS": False, "MODEL.HAS_BOX": True, "MODEL.BACKBONE": "torchvision/resnet18", "MODEL.NECK": "fpn"}
 
 
