@@ -72,7 +72,7 @@ def build_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str] = LAB
         return datasets[0]
     if tuple(kinds) == LABEL:
         return JoinedDataset(names, datasets)
-    return JoinedVisionDataset(names, cast("list[VisionDataset]", datasets))
+    return JoinedVisionDataset(names, cast("list[VisionDataset]", datasets), kinds)
 
 
 def build_vision_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str]) -> VisionDataset:

@@ -96,7 +96,9 @@ def _check_boxes(sample: Sample, expected: Expectation) -> None:
         raise DataError(
             f"{_name(sample)}: object {outside[0]} has the label {labels[outside[0]]}, 0 to {expected.num_classes - 1} expected"
         )
-    wrong = np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1) | (boxes < 0).any(axis=1) | (boxes > (width, height) * 2).any(axis=1))
+    inside = (boxes >= 0).all(axis=1) & (boxes <= (width, height) * 2).all(axis=1)
+    # not the other way round: no comparison holds for what is not a number
+    wrong = np.flatnonzero(~(inside & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)))
     if len(wrong):
         raise DataError(
             f"{_name(sample)}: object {wrong[0]} has the box {boxes[wrong[0]].tolist()} (left, top, right, bottom), "

@@ -17,21 +17,24 @@ class JoinedVisionDataset(ConcatenatedDataset):
     Args:
         names: what the data sets are called, for messages.
         datasets: the data sets.
+        kinds: the kinds of targets that are wanted; what others are called may differ.
 
     Raises:
-        DataError: they differ in classes, keypoints or parts.
+        DataError: they differ in classes, or in keypoints, parts or classes of pixels that are wanted.
     """
 
-    def __init__(self, names: Sequence[str], datasets: Sequence[VisionDataset]) -> None:
+    def __init__(self, names: Sequence[str], datasets: Sequence[VisionDataset], kinds: Sequence[str]) -> None:
         super().__init__(datasets)
         first = datasets[0]
         self._parts = list(datasets)
         for name, dataset in zip(names, datasets, strict=True):
             _compare("classes", names[0], first.classes, name, dataset.classes)
-            _compare("classes of pixels", names[0], first.semseg_classes, name, dataset.semseg_classes)
-            keypoints, parts = (_keypoint_names(first), _part_names(first)), (_keypoint_names(dataset), _part_names(dataset))
-            _compare("keypoints", names[0], keypoints[0], name, parts[0])
-            _compare("parts", names[0], keypoints[1], name, parts[1])
+            if "semseg" in kinds:
+                _compare("classes of pixels", names[0], first.semseg_classes, name, dataset.semseg_classes)
+            if "keypoints" in kinds:
+                _compare("keypoints", names[0], _keypoint_names(first), name, _keypoint_names(dataset))
+            if "parsing" in kinds:
+                _compare("parts", names[0], _part_names(first), name, _part_names(dataset))
         self.classes = first.classes
         self.numbered = False
         self.kinds = frozenset.intersection(*(dataset.kinds for dataset in datasets))

@@ -55,7 +55,8 @@ class TestTimeAugmentation(nn.Module):
     """A :class:`GeneralizedCNN` that looks at each image several times.
 
     Boxes of all views are joined by suppression. What heads find inside of boxes, and scores of pixels and of whole images, is averaged
-    over the views, mirrored ones turned back with left and right parts and keypoints exchanged, before it is decoded.
+    over the views, mirrored ones turned back with left and right parts and keypoints exchanged, before it is decoded. Where ``meta`` does
+    not tell which keypoints or parts are left and right (``keypoint_swap``, ``part_swap``), these come from the other views alone.
 
     Args:
         model: the network.
@@ -121,20 +122,17 @@ class TestTimeAugmentation(nn.Module):
     def _average_regions(
         self, name: str, head: Any, views: Sequence[View], features: Sequence[Features], regions: Regions
     ) -> list[dict[str, Tensor]]:
+        swaps = _channel_swaps(name, views[0].batch)
+        # without knowing which channel is left and which is right, what a mirrored view finds cannot be turned back
+        chosen = [pair for pair in zip(views, features, strict=True) if swaps is not None or not pair[0].mirrored]
         sums: list[Tensor] = []
-        for view, view_features in zip(views, features, strict=True):
+        for view, view_features in chosen:
             raw = head.predict(view_features, view.to_view(regions.boxes), regions.labels)
-            if view.mirrored:
-                raw = [self._turn_back(name, image, meta) for image, meta in zip(raw, view.batch["meta"], strict=True)]
+            if view.mirrored and swaps is not None:
+                raw = [_turn_back(image, swap) for image, swap in zip(raw, swaps, strict=True)]
             sums = [total + image for total, image in zip(sums, raw, strict=True)] if sums else raw
-        decoded: list[dict[str, Tensor]] = head.decode([total / len(views) for total in sums], regions)
+        decoded: list[dict[str, Tensor]] = head.decode([total / len(chosen) for total in sums], regions)
         return decoded
-
-    def _turn_back(self, name: str, raw: Tensor, meta: dict[str, Any]) -> Tensor:
-        """Return what a head found in boxes of a mirrored image (N, ..., h, w), for the boxes of the image."""
-        swap = meta.get(CHANNEL_SWAPS.get(name, ""))
-        turned = raw.flip(-1)
-        return turned[:, list(swap)] if swap is not None else turned
 
     def _average_pixels(
         self, head: Any, views: Sequence[View], features: Sequence[Features], batch: dict[str, Any]
@@ -152,6 +150,21 @@ class TestTimeAugmentation(nn.Module):
             mean = mean.to(restored) + restored / len(views)
         decoded: list[dict[str, Tensor]] = head.decode(mean, batch)
         return decoded
+
+
+def _channel_swaps(name: str, batch: dict[str, Any]) -> list[list[int]] | None:
+    """Return for each image which channel of a head is which when it is mirrored, empty: all stay; None where an image does not tell."""
+    entry = CHANNEL_SWAPS.get(name)
+    if entry is None:
+        return [[] for _ in batch["image"]]
+    metas = batch.get("meta", [{}])
+    return [list(meta[entry]) for meta in metas] if all(entry in meta for meta in metas) else None
+
+
+def _turn_back(raw: Tensor, swap: list[int]) -> Tensor:
+    """Return what a head found in boxes of a mirrored image (N, ..., h, w), for the boxes of the image."""
+    turned = raw.flip(-1)
+    return turned[:, swap] if swap else turned
 
 
 def _sizes(batch: dict[str, Any]) -> list[tuple[int, int]]:
