@@ -3,7 +3,7 @@
 from pet.data.classes import infer_classes
 from pet.data.config import DATA_SCHEMA
 from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, check_model, check_num_classes
-from pet.vision.heads.table import HEADS, head_switches
+from pet.vision.heads.table import HEADS, head_switches, heads_schema
 from pet.visual.config import VIS_SCHEMA
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
 
@@ -23,8 +23,7 @@ VISION_SCHEMA: Schema = merge_schemas(
     DATA_SCHEMA,
     MODEL_SCHEMA,
     {"MODEL": DENSE_MODEL, "TEST": {"VIEWS": VIEWS}},
-    {"MODEL": {switch: Key(False, head.meaning) for switch, head in HEADS.items()}},
-    *(head.settings for head in HEADS.values()),
+    heads_schema(),
     VIS_SCHEMA,
 )
 

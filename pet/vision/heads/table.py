@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from pet.vision.heads import settings
-from petlib.config import CfgNode, Schema
+from petlib.config import CfgNode, Key, Schema, merge_schemas
 
 
 class HeadEntry(NamedTuple):
@@ -35,6 +35,12 @@ HEADS = {
     "HAS_SEMSEG": HeadEntry("pet.vision.heads.semseg", "Give every pixel a class.", ("semseg",), settings.SEMSEG),
 }
 """Switch below ``MODEL``, off by default -> head, in the order in which they work. A new head is a new module and a line here."""
+
+
+def heads_schema() -> Schema:
+    """Return the keys of all heads: the switch of each, and its own."""
+    switches: Schema = {"MODEL": {switch: Key(False, head.meaning) for switch, head in HEADS.items()}}
+    return merge_schemas(switches, *(head.settings for head in HEADS.values()))
 
 
 def head_switches(cfg: CfgNode) -> list[str]:

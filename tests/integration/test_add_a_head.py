@@ -1,0 +1,107 @@
+"""The head of docs/add_a_head.md is put into a copy of the tree as it stands there, trained and tested."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pet.data.datasets.shapes_writing import write_shapes
+from tests.integration.conftest import Done, environment
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^\*\*`(?P<path>[^`]+)`\*\*[^\n]*\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+TABLE = "pet/vision/heads/table.py"
+END_OF_TABLE = '\n}\n"""Switch below ``MODEL``'
+CONFIG = "cfgs/vision/shapes/count_R-18.yaml"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tree")
+    for name in ("lib", "pet", "tools", "cfgs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    blocks = {block["path"]: block["text"] for block in BLOCK.finditer((ROOT / "docs" / "add_a_head.md").read_text(encoding="utf-8"))}
+    assert set(blocks) == {TABLE, "pet/vision/heads/count.py", CONFIG}
+    table = (folder / TABLE).read_text(encoding="utf-8")
+    assert table.count(END_OF_TABLE) == 1
+    (folder / TABLE).write_text(table.replace(END_OF_TABLE, f"\n{blocks.pop(TABLE).rstrip()}{END_OF_TABLE}"), encoding="utf-8")
+    for path, text in blocks.items():
+        assert not (folder / path).exists(), f"{path} exists already"
+        (folder / path).write_text(text, encoding="utf-8")
+    write_shapes(folder / "data", split="tiny", count=8, size=64)
+    return folder
+
+
+def launch(tree: Path, script: str, *options: str) -> Done:
+    tiny = f"{{tiny: {{type: coco, path: {tree}/data/tiny/images, annotations: {tree}/data/tiny/annotations.json}}}}"
+    words = [sys.executable, f"tools/{script}", "--cfg", CONFIG, f"DATA.CATALOG={tiny}", "TRAIN.DATASETS=[tiny]", "TEST.DATASETS=[tiny]"]
+    paths = {"PYTHONPATH": os.pathsep.join([str(tree / "lib"), str(tree)])}
+    done = subprocess.run(
+        [*words, "TEST.IMS_PER_GPU=3", "MODEL.BACKBONE=timm/test_resnet", *options],
+        cwd=tree,
+        env=environment() | paths,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=180,
+    )
+    return Done(done.returncode, done.stdout)
+
+
+def lines_with(folder: Path, name: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if name in line]
+
+
+def test_the_new_head_learns_and_is_measured(tree: Path) -> None:
+    short = ["SOLVER.SCHEDULER.TOTAL_ITERS=30", "SOLVER.SCHEDULER.WARM_UP_ITERS=5", "MISC.DISPLAY_ITER=1", "EVAL.PERIOD_ITER=30"]
+    quick = ["ANALYSER.ENABLED=False", "MISC.TENSORBOARD=False", "MODEL.COUNT.HIDDEN=32"]
+    launch(tree, "train_net_all.py", "--nproc", "1", *short, *quick).succeeded()
+    folder = tree / "ckpts" / "vision" / "shapes" / "count_R-18"
+    training = lines_with(folder, "loss_count")
+    assert training[-1]["loss_count"] < training[0]["loss_count"]
+    assert training[-1]["count_error"] < training[0]["count_error"]
+    evaluated = lines_with(folder, "count/MAE")[-1]
+
+    output = launch(tree, "test_net_all.py", "--nproc", "2", "MODEL.COUNT.HIDDEN=32").succeeded().output
+    metrics = json.loads((folder / "test" / "metrics.json").read_text())
+    # two processes have batches of other sizes than the one that trained
+    assert metrics["count/MAE"] == pytest.approx(evaluated["count/MAE"], rel=1e-4)
+    assert 0 <= metrics["count/exact"] <= 1
+    assert f"test_count_MAE: {metrics['count/MAE']:.4f} | exact: {metrics['count/exact']:.2%}" in output.splitlines()[-1]
+    counts = json.loads((folder / "test" / "counts.json").read_text())
+    assert list(counts) == [str(number) for number in range(1, 9)]
+    assert set(counts["1"]) == {"circle", "square", "triangle", "figure"}
+    assert metrics["count/MAE"] == pytest.approx(mean_error(tree, counts), rel=1e-6)
+
+
+def mean_error(tree: Path, counts: dict[str, dict[str, float]]) -> float:
+    """Count the annotations of the COCO file anew."""
+    content = json.loads((tree / "data" / "tiny" / "annotations.json").read_text())
+    errors = []
+    for row in content["images"]:
+        for category in content["categories"]:
+            truth = sum((item["image_id"], item["category_id"]) == (row["id"], category["id"]) for item in content["annotations"])
+            errors.append(abs(counts[str(row["id"])][category["name"]] - truth))
+    return sum(errors) / len(errors)
+
+
+def test_it_joins_a_detector(tree: Path) -> None:
+    both = ["MODEL.HAS_BOX=True", "MODEL.NECK=fpn", f"MISC.CKPT={tree}/both", "ANALYSER.ENABLED=False", "MISC.TENSORBOARD=False"]
+    short = ["SOLVER.SCHEDULER.TOTAL_ITERS=2", "SOLVER.SCHEDULER.WARM_UP_ITERS=0", "EVAL.PERIOD_ITER=2", "MISC.DISPLAY_ITER=1"]
+    launch(tree, "train_net_all.py", "--nproc", "1", *both, *short).succeeded()
+    last = lines_with(tree / "both", "loss_count")[-1]
+    assert any(name.startswith("loss_") and name != "loss_count" for name in last)
+    assert {"bbox/AP", "count/MAE"} <= lines_with(tree / "both", "count/MAE")[-1].keys()
+
+
+def test_its_settings_are_checked_by_the_launcher(tree: Path) -> None:
+    done = launch(tree, "train_net_all.py", "MODEL.COUNT.HIDEN=32")
+    assert done.code == 2
+    assert "MODEL.COUNT.HIDEN: unknown key; did you mean MODEL.COUNT.HIDDEN?" in done.output
