@@ -24,6 +24,8 @@ from petlib.suggest import did_you_mean
 BACKBONE = "backbone."
 DETECTOR_BODY = "backbone.body."
 """Below this torchvision's detectors have their backbone."""
+OUR_HEADS = "heads."
+"""Below this our models have their heads, and torchvision's have nothing; timm's extractors are below ``backbone.body.`` in ours too."""
 DETECTOR_PREFIX = "torchvision/"
 BATCH_COUNT = ".num_batches_tracked"
 KEY_PREFIXES = (BACKBONE,)
@@ -85,7 +87,7 @@ def weight_translation(cfg: CfgNode) -> Translation:
     detector = cfg.MODEL.BOX.DETECTOR if "BOX" in cfg.MODEL else ""
 
     def translate(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        if any(name.startswith(DETECTOR_BODY) for name in state):
+        if any(name.startswith(DETECTOR_BODY) for name in state) and not any(name.startswith(OUR_HEADS) for name in state):
             state = select_coco_classes(state, num_classes=cfg.MODEL.NUM_CLASSES)
             state = {torchvision_key(name, detector): value for name, value in state.items()}
             # frozen batch norms count no batches, and no result depends on the counts

@@ -154,3 +154,15 @@ def test_tested_weights_must_fit_completely(tmp_path: Path) -> None:
     load_test_weights(GeneralizedCNN(fitting), fitting)
     with pytest.raises(CheckpointError, match="another architecture"):
         load_test_weights(GeneralizedCNN(other), other)
+
+
+def test_a_model_on_an_extractor_of_timm_is_tested_with_its_own_checkpoint(tmp_path: Path) -> None:
+    """Its backbone has the names that torchvision's detectors give to theirs."""
+    values = {"MODEL.HAS_CLS": False, "MODEL.HAS_BOX": True, "MODEL.NECK": "fpn", "MODEL.BACKBONE": "timm/test_resnet"}
+    cfg = make_cfg(**values, **{"MODEL.NUM_CLASSES": 3, "MODEL.BOX.ROI.HIDDEN": 8, "MODEL.FPN.CHANNELS": 8})
+    trained, tested = GeneralizedCNN(cfg), GeneralizedCNN(cfg)
+    cfg.set("TEST.WEIGHTS", str(tmp_path / "trained.pth"))
+    torch.save({"model": trained.state_dict()}, cfg.TEST.WEIGHTS)
+    load_test_weights(tested, cfg)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(tested.state_dict()[name], value), name
