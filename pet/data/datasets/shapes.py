@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 def build_shapes(source: Source) -> CocoDataset:
     """Return a split of ``shapes``, 128x128 pixels: 1,000 images for training and 200 for testing, written first where absent.
 
-    Circles, squares, triangles and little figures, 1 to 6 an image and partly over each other, before cluttered
+    Circles, squares, triangles and little figures, 1 to 5 an image and partly over each other, before cluttered
     backgrounds; with boxes, masks, semantic labels, and 5 keypoints and 6 body parts of the figures. The first process
     of each machine writes, the others wait; every process has to call this.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-CONTRAST = 85.0
+CONTRAST = 110.0
 """Least distance, in RGB from 0 to 255, between the colour of an object and those of the background."""
 COLOUR_TRIES = 30
 
@@ -34,7 +34,7 @@ def draw_background(rng: np.random.Generator, size: int) -> tuple[np.ndarray, li
     image += cv2.resize(waves, (size, size), interpolation=cv2.INTER_CUBIC)
     for _ in range(rng.integers(0, 6)):
         image = _add_blob(rng, image)
-    for _ in range(rng.integers(2, 11)):
+    for _ in range(rng.integers(1, 7)):
         _add_line(rng, image)
     return image, [first, (first + second) / 2, second]
 

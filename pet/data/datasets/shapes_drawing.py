@@ -13,8 +13,8 @@ KEYPOINTS = ("head", "left_hand", "right_hand", "left_foot", "right_foot")
 PARTS = ("background", "head", "torso", "left_arm", "right_arm", "left_leg", "right_leg")
 
 CLASS_WEIGHTS = (0.22, 0.22, 0.22, 0.34)
-MOST_OBJECTS = 6
-LEAST_VISIBLE = 0.55
+MOST_OBJECTS = 5
+LEAST_VISIBLE = 0.8
 """An object is not put where it would leave less than this share of an earlier one to be seen."""
 PLACING_TRIES = 40
 SUPERSAMPLING = 4
@@ -79,7 +79,7 @@ class Drawing(NamedTuple):
 
 
 def draw_image(rng: np.random.Generator, size: int) -> Drawing:
-    """Return an image of ``size`` by ``size`` pixels with 1 to 6 objects, all inside of it and at least half to be seen."""
+    """Return an image of ``size`` by ``size`` pixels with 1 to 5 objects, all inside of it and mostly to be seen."""
     background, used_colours = draw_background(rng, size)
     drawing = Drawing(background, [], np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8))
     areas: list[int] = []

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from pet.data.datasets.shapes_drawing import CLASSES, FIGURE, KEYPOINTS, PARTS, Drawing, DrawnObject, draw_image
 
-VERSION = 1
+VERSION = 4
 """Goes up with every change of what is drawn or written; files of another version are written anew."""
 GENERATOR = "pet shapes"
 ANNOTATIONS, IMAGES = "annotations.json", "images"
