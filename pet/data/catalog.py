@@ -100,4 +100,5 @@ def _own_entry(name: str, given: object) -> CatalogEntry:
         raise ConfigError(f"{place}: {given!r} has no path; say where the {given['type']} is, e.g. path: flowers/train")
     if given["type"] in WITH_ANNOTATIONS and not given.get("annotations"):
         raise ConfigError(f"{place}: {given!r} has no annotations; say where those of the {given['type']} are, below MISC.DATA_ROOT")
-    return CatalogEntry(**{key: str(value) for key, value in given.items()})
+    # a key without a value, as YAML allows, is one that is left out
+    return CatalogEntry(**{key: str(value) for key, value in given.items() if value is not None})

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pet.data.catalog import CatalogEntry, find_entry, resolve_path
+from pet.data.build import DATASETS
+from pet.data.catalog import BUILTIN, TYPES_OF_FILES, CatalogEntry, find_entry, resolve_path
 from pet.data.config import DATA_SCHEMA
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, merge_schemas
 
@@ -60,8 +61,60 @@ def test_an_unknown_name_is_told_with_the_nearest_and_how_to_give_a_path() -> No
         ({"path": "f"}, "DATA.CATALOG.x: .* given, a mapping like"),
         ({"type": "image_folder", "pth": "f"}, "DATA.CATALOG.x: unknown entry 'pth'; did you mean path"),
         ({"type": "image_folder"}, "DATA.CATALOG.x: .* has no path; say where the image_folder is"),
+        ({"type": "voc"}, "DATA.CATALOG.x: .* has no path; say where the voc is"),
+        ({"type": "coco", "annotations": "a.json"}, "DATA.CATALOG.x: .* has no path; say where the coco is"),
+        (
+            {"type": "coco", "path": "images"},
+            "DATA.CATALOG.x: .* has no annotations; say where those of the coco are, below MISC.DATA_ROOT",
+        ),
+        (
+            {"type": "semseg_folder", "path": "images", "annotations": None},
+            "DATA.CATALOG.x: .* has no annotations; say where those of the sem",
+        ),
     ],
 )
 def test_a_wrong_entry_is_told(given: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find_entry(make_cfg(x=given), "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "path", "split", "annotations"),
+    [
+        ("coco_2017_val", "coco", "coco/val2017", "train", "coco/annotations/instances_val2017.json"),
+        ("keypoints_coco_2017_train", "coco", "coco/train2017", "train", "coco/annotations/person_keypoints_train2017.json"),
+        ("voc_2007_test", "voc", "VOCdevkit/VOC2007", "test", ""),
+        ("voc_2012_trainval", "voc", "VOCdevkit/VOC2012", "trainval", ""),
+        ("bccd_val", "voc", "bccd", "val", ""),
+        ("cihp_val", "cihp", "CIHP/instance-level_human_parsing", "val", ""),
+        ("ade20k_train", "ade20k", "ADEChallengeData2016", "train", ""),
+        ("shapes_test", "shapes", "shapes", "test", ""),
+    ],
+)
+def test_the_layouts_of_published_data_are_known(name: str, kind: str, path: str, split: str, annotations: str) -> None:
+    cfg = make_cfg("root")
+    entry = find_entry(cfg, name)
+    assert entry == CatalogEntry(kind, path, split, annotations)
+    assert resolve_path(cfg, entry.path) == Path("root") / path
+
+
+def test_every_type_is_a_data_set() -> None:
+    types = {entry.type for entry in BUILTIN.values()} | set(TYPES_OF_FILES)
+    assert types == set(DATASETS.names())
+    assert all(callable(DATASETS.get(kind)) for kind in types)
+
+
+def test_an_entry_with_annotations() -> None:
+    given = {"type": "coco", "path": "pets/images", "annotations": "pets/pets.json"}
+    assert find_entry(make_cfg(pets=given), "pets") == CatalogEntry("coco", "pets/images", "train", "pets/pets.json")
+
+
+def test_a_key_without_a_value_is_left_out() -> None:
+    given = {"type": "voc", "path": "pets", "split": None, "annotations": None}
+    assert find_entry(make_cfg(pets=given), "pets") == CatalogEntry("voc", "pets")
+
+
+def test_a_type_that_there_is_not_is_told_with_the_nearest() -> None:
+    entry = find_entry(make_cfg(x={"type": "coc", "path": "pets"}), "x")
+    with pytest.raises(ConfigError, match="unknown type of data set 'coc'; did you mean coco"):
+        DATASETS.get(entry.type)
