@@ -15,6 +15,9 @@ MODEL: Schema = {
     "SYNC_BN": Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only."),
 }
 
+ONE_STAGE_DETECTORS = ("retinanet", "fcos")
+"""Values of ``MODEL.BOX.DETECTOR`` that find objects without looking into regions."""
+
 DENSE_MODEL: Schema = {
     "FROZEN_BN": Key(
         False,

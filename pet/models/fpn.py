@@ -7,11 +7,10 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool, LastLevelP6P7
 
+from pet.models.config import ONE_STAGE_DETECTORS
 from pet.models.feature_extractor import FeatureExtractor
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
-
-ONE_STAGE_DETECTORS = ("retinanet", "fcos")
 
 
 class Fpn(FeaturePyramidNetwork):  # type: ignore[misc]  # torchvision has no types

@@ -2,12 +2,10 @@
 
 from pet.data.classes import infer_classes
 from pet.data.config import DATA_SCHEMA
-from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, check_model, check_num_classes
+from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, ONE_STAGE_DETECTORS, check_model, check_num_classes
 from pet.vision.heads.table import HEADS, head_switches, heads_schema
 from pet.visual.config import VIS_SCHEMA
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
-
-ONE_STAGE = ("retinanet", "fcos")
 
 VIEWS: Schema = {
     "SCALES": Key(
@@ -62,7 +60,7 @@ def _check_heads(cfg: CfgNode) -> None:
         needed = HEADS[switch].needs
         if needed and needed not in switches:
             raise ConfigError(f"MODEL.{switch}: True looks into the boxes that MODEL.{needed} finds; set MODEL.{needed} to True as well")
-        if needed == "HAS_BOX" and cfg.MODEL.BOX.DETECTOR in ONE_STAGE:
+        if needed == "HAS_BOX" and cfg.MODEL.BOX.DETECTOR in ONE_STAGE_DETECTORS:
             raise ConfigError(
                 f"MODEL.{switch}: True needs regions, which MODEL.BOX.DETECTOR {cfg.MODEL.BOX.DETECTOR} does not give; "
                 "take faster_rcnn or cascade_rcnn"

@@ -2,11 +2,11 @@
 
 from torch import nn
 
+from pet.models.config import ONE_STAGE_DETECTORS
 from pet.models.detection.one_stage import build_fcos, build_retinanet
 from pet.models.detection.rcnn import build_cascade_rcnn, build_faster_rcnn
 from pet.models.detection.roi_pooling import region_strides
 from pet.models.features import FeatureInfo
-from pet.models.fpn import ONE_STAGE_DETECTORS
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
 
