@@ -23,6 +23,13 @@ from petlib import dist
 _PRELOADED = ["petlib.dist.parallel", "petlib.checkpoint.checkpointer", "torch.distributed.checkpoint", "torch._dynamo"]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_a_worker() -> None:
+    """Keep the threads of parallel test workers from waiting for each other's cores."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
+
+
 class RunRanks(Protocol):
     def __call__(self, function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 60) -> list[Any]: ...
 
