@@ -1,14 +1,21 @@
 """Whole networks with the heads that look for objects, alone and together."""
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from pet.data.datasets.shapes_writing import write_shapes
 from pet.vision import GeneralizedCNN, config
-from petlib.config import CfgNode
+from pet.vision.data import build_training_data
+from pet.vision.evaluation import build_evaluation
+from pet.vision.test_time import build_test_model
+from petlib.config import CfgNode, ConfigError
+from petlib.errors import DataError
 
 EDGE = 96
 SMALL = {
@@ -226,3 +233,48 @@ def test_a_few_steps_lower_the_loss(name: str) -> None:
         totals.append(float(sum(loss.detach() for loss in learn(model, batch).values())))
         optimizer.step()
     assert totals[-1] < 0.8 * totals[0]
+
+
+# with data and evaluators
+
+EVERYTHING = ("BOX", "MASK", "KEYPOINTS", "PARSING", "SEMSEG")
+METRICS = {"bbox/AP", "segm/AP", "keypoints/AP", "parsing/mIoU", "semseg/mIoU"}
+
+
+def make_drawn_cfg(folder: Path, **values: Any) -> CfgNode:
+    """Return the config of a model with all heads on drawn images of two sizes."""
+    for split, size in (("first", 128), ("second", 100)):
+        write_shapes(folder, split=split, count=2, size=size)
+    names = ["first", "second"]
+    catalog = {name: {"type": "coco", "path": f"{name}/images", "annotations": f"{name}/annotations.json"} for name in names}
+    settings = {"MISC.DATA_ROOT": str(folder), "MISC.DEVICE": "cpu", "DATA.CATALOG": catalog, "MODEL.SEMSEG.NUM_CLASSES": 5}
+    settings |= {"TRAIN.BATCH_SIZE": 4, "TEST.IMS_PER_GPU": 4, "TEST.SCORE_THRESHOLD": 0.0}
+    for section in ("TRAIN", "TEST"):
+        settings |= {f"{section}.DATASETS": names, f"{section}.NUM_WORKERS": 0, f"{section}.RESIZE.SCALES": [96]}
+        settings[f"{section}.TRANSFORMS"] = (
+            ["ResizeShortestEdge", "RandomHorizontalFlip", "Normalize"] if section == "TRAIN" else ["Normalize"]
+        )
+    return make_cfg("faster_rcnn", EVERYTHING, **{**settings, **values})
+
+
+@pytest.mark.parametrize("views", [{}, {"TEST.VIEWS.FLIP": True, "TEST.VIEWS.SCALES": [0.75, 1.0]}], ids=["plain", "views"])
+def test_all_heads_together_from_data_to_metrics(tmp_path: Path, views: dict[str, Any]) -> None:
+    cfg = make_drawn_cfg(tmp_path, **views)
+    torch.manual_seed(0)
+    model = GeneralizedCNN(cfg)
+    batch = next(iter(build_training_data(cfg, torch.device("cpu")).batches(0, 1)))
+    assert all(torch.isfinite(loss) for loss in learn(model, batch).values())
+    metrics = build_evaluation(cfg, torch.device("cpu"))(build_test_model(model.eval(), cfg))
+    assert set(metrics) >= METRICS
+    wrong = {name: value for name, value in metrics.items() if not (math.isfinite(value) and -1 <= value <= 1)}
+    assert not wrong
+
+
+def test_an_evaluation_needs_data(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"TEST.DATASETS: nothing given; name the data to test on"):
+        build_evaluation(make_drawn_cfg(tmp_path, **{"TEST.DATASETS": []}), torch.device("cpu"))
+
+
+def test_test_data_that_do_not_fit_the_model_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the data have 4 classes .*, the model has 3: set MODEL.NUM_CLASSES to 4"):
+        build_evaluation(make_drawn_cfg(tmp_path, **{"MODEL.NUM_CLASSES": 3}), torch.device("cpu"))

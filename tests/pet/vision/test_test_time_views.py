@@ -85,6 +85,20 @@ def test_one_view_gives_what_the_model_gives(model: GeneralizedCNN) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("detector", ["cascade_rcnn", "retinanet", "fcos"])
+def test_one_view_of_the_other_detectors(detector: str) -> None:
+    torch.manual_seed(0)
+    sizes = [[12], [24], [40], [64], [96]]
+    values = {"MODEL.BOX.DETECTOR": detector, "MODEL.BOX.CONVOLUTIONS": 1, "MODEL.FPN.CHANNELS": 32, "MODEL.BOX.ANCHOR_SIZES": sizes}
+    model = GeneralizedCNN(make_cfg("BOX", "SEMSEG", **values, **{"MODEL.BOX.PRIOR": 0.5})).eval()
+    batch = make_batch(SIZES)
+    viewed = Views(model, scales=[], flip=False, suppression=SUPPRESSION)(batch)
+    for expected, given in zip(model(batch), viewed, strict=True):
+        assert len(expected["boxes"]) > 1
+        assert all(torch.equal(given[name], value) for name, value in expected.items())
+
+
+@torch.no_grad()
 def test_the_mirrored_image_gives_the_mirrored_results(model: GeneralizedCNN) -> None:
     batch = make_batch(SIZES)
     views = Views(model, scales=[1.0], flip=True, suppression=SUPPRESSION).eval()
