@@ -97,11 +97,11 @@ def orientations(sizes: list[tuple[int, int]], batches: list[list[int]]) -> list
 
 @pytest.mark.parametrize(("batch_size", "accumulation"), [(4, 1), (8, 2), (6, 1)])
 def test_groups_give_device_batches_of_one_orientation(batch_size: int, accumulation: int) -> None:
-    sizes = [(WIDE, TALL, (25, 25))[number * number % 3] for number in range(30)] + [TALL] * 11
+    sizes = [(WIDE, TALL, (25, 25))[number * number % 3] for number in range(30)] + [TALL] * 14
     values = {"TRAIN.ASPECT_GROUPING": True, "TRAIN.BATCH_SIZE": batch_size, "SOLVER.ACCUMULATION": accumulation}
-    sampler = build_sampler(make_cfg(**values), Given([[0]] * 41, sizes))
+    sampler = build_sampler(make_cfg(**values), Given([[0]] * 44, sizes))
     device_batch = batch_size // accumulation
-    assert len(sampler) == 41 // device_batch * device_batch
+    assert len(sampler) == 44 // device_batch * device_batch
     order = [index for epoch in range(3) for index in read(sampler, epoch)]
     found = orientations(sizes, [order[start : start + device_batch] for start in range(0, len(order), device_batch)])
     assert all(len(one) == 1 for one in found)

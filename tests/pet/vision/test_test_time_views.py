@@ -298,9 +298,11 @@ def test_mirrored_views_do_not_count_where_left_and_right_are_not_known(name: st
     batch = drawn_batch()
     if not with_meta:
         del batch["meta"]
-    halves = Halves().predict(Features(torch.zeros(1), [], [], {}), [torch.zeros(1, 4)], [])[0]
-    for prediction in look(batch, scales=(1.0, 2.0), box=Bright(), **{name: Halves()}):
-        assert torch.equal(prediction["raw"], halves)
+    batch["image"][:, 0] *= torch.linspace(0.6, 1.0, 96)
+    alone = look(batch, flip=False, box=Bright(), **{name: Look()})
+    for one, other in zip(alone, look(batch, box=Bright(), **{name: Look()}), strict=True):
+        assert torch.equal(one["raw"], other["raw"])
+        assert not torch.allclose(one["raw"], one["raw"].flip(-1), atol=0.01)
 
 
 @pytest.mark.parametrize("scales", [(), (0.5, 1.0, 2.0)])
