@@ -17,13 +17,15 @@ import pet.vision.config
 from pet.data import build_transforms
 from pet.data.catalog import find_entry
 from pet.models import build_classifier
+from pet.vision import GeneralizedCNN
 from petlib.config import CfgNode, load_cfg
 from petlib.data import ShuffledSampler, TrainBatches
 from petlib.solver import build_optimizer, build_scheduler
 from tests.integration.conftest import ROOT
 
 CFGS = ROOT / "cfgs"
-CONFIGS = sorted(str(path.relative_to(CFGS)) for path in CFGS.rglob("*.yaml"))
+# files called base_* hold what others share
+CONFIGS = sorted(str(path.relative_to(CFGS)) for path in CFGS.rglob("*.yaml") if not path.name.startswith("base_"))
 TASKS = {"vision": pet.vision.config, "tasks": pet.tasks.cls.config}
 TRAINING_IMAGES = {"cifar10_train": 50_000, "imagenet_train": 1_281_167, "digits_train": 1_437}
 # what the comments of the configs say
@@ -43,6 +45,8 @@ def load(name: str) -> CfgNode:
 
 def model_without_memory(cfg: CfgNode) -> nn.Module:
     with torch.device("meta"):
+        if "HAS_CLS" in cfg.MODEL and not cfg.MODEL.HAS_CLS:
+            return GeneralizedCNN(cfg)
         return build_classifier(cfg.MODEL.BACKBONE, num_classes=cfg.MODEL.NUM_CLASSES, args=cfg.MODEL.BACKBONE_ARGS)
 
 
@@ -60,7 +64,8 @@ def test_a_config_is_complete(name: str) -> None:
     cfg = load(name)
     assert str(Path("ckpts", name).with_suffix("")) == cfg.MISC.CKPT
     for purpose in (cfg.TRAIN, cfg.TEST):
-        transforms, normalize = build_transforms(purpose.TRANSFORMS, default_size=purpose.RESIZE.SCALES[0])
+        scales = purpose.RESIZE.SCALES
+        transforms, normalize = build_transforms(purpose.TRANSFORMS, default_size=scales[0], default_sizes=scales)
         assert normalize is not None, "images would go to the network as they are"
         assert transforms is not None
         assert all(find_entry(cfg, data).type for data in purpose.DATASETS)
