@@ -8,7 +8,7 @@ import torch
 
 from pet.data.batch_transforms import MixupCutmix, NormalizeImages
 from pet.data.catalog import find_entry, resolve_path
-from pet.data.check import Expectation, check_samples, check_vision_samples
+from pet.data.check import Expectation, check_samples, check_vision_samples, describe_source
 from pet.data.images import silence_opencv
 from pet.data.joined import JoinedVisionDataset
 from pet.data.labelled import JoinedDataset, LabelledDataset, describe_difference
@@ -117,12 +117,13 @@ def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectatio
         ConfigError: a name is unknown or a setting wrong.
         DataError: the data are missing, wrong, or do not fit the model.
     """
+    source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
     if expected is None or expected.kinds == LABEL:
         dataset = build_dataset(cfg, cfg.TRAIN.DATASETS)
-        check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES)
+        check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES, source=source)
         return build_train_loader(cfg, dataset, device)
     vision_dataset = build_vision_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds)
-    check_vision_samples(vision_dataset, expected, cfg.DATA.CHECK_SAMPLES)
+    check_vision_samples(vision_dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source)
     if "boxes" in expected.kinds and cfg.DATA.FILTER_EMPTY:
         vision_dataset = without_empty(vision_dataset)
     return build_train_loader(cfg, vision_dataset, device, expected.kinds)

@@ -30,16 +30,22 @@ class Expectation:
     num_parts: int = 0
 
 
-def check_samples(dataset: LabelledDataset, num_classes: int, count: int) -> None:
+def check_samples(dataset: LabelledDataset, num_classes: int, count: int, *, source: str = "the data") -> None:
     """Read ``count`` samples, spread evenly, and compare the classes of the data with those of the model.
 
     A label outside of the classes would end a training on a GPU in an unreadable assertion.
 
+    Args:
+        dataset: the data set.
+        num_classes: number of classes of the model.
+        count: number of samples; 0: none.
+        source: what the data are called in messages about all of them, see :func:`describe_source`.
+
     Raises:
         DataError: the data set is empty, its classes do not fit, or a sample is not as it should be (with its file).
     """
-    _check_not_empty(dataset)
-    _check_classes(dataset, num_classes)
+    _check_not_empty(dataset, source)
+    _check_classes(dataset, num_classes, source)
     for index in _spread(dataset, count):
         sample = dataset[index]
         check_image(sample)
@@ -50,28 +56,37 @@ def check_samples(dataset: LabelledDataset, num_classes: int, count: int) -> Non
             )
 
 
-def check_vision_samples(dataset: VisionDataset, expected: Expectation, count: int) -> None:
+def check_vision_samples(dataset: VisionDataset, expected: Expectation, count: int, *, source: str = "the data") -> None:
     """Do the same for data with targets of other kinds.
 
     Raises:
         DataError: the data set is empty, its classes, keypoints or parts do not fit, or a sample is not as it should be.
     """
-    _check_not_empty(dataset)
+    _check_not_empty(dataset, source)
     if "boxes" in expected.kinds:
-        _check_classes(dataset, expected.num_classes)
+        _check_classes(dataset, expected.num_classes, source)
     if "semseg" in expected.kinds:
-        _compare("classes of pixels", dataset.semseg_classes, expected.num_semseg_classes, "MODEL.SEMSEG.NUM_CLASSES")
+        _compare(source, "classes of pixels", dataset.semseg_classes, expected.num_semseg_classes, "MODEL.SEMSEG.NUM_CLASSES")
     if "keypoints" in expected.kinds:
         _compare(
-            "keypoints", dataset.keypoint_set.names if dataset.keypoint_set else (), expected.num_keypoints, "MODEL.KEYPOINTS.NUM_KEYPOINTS"
+            source,
+            "keypoints",
+            dataset.keypoint_set.names if dataset.keypoint_set else (),
+            expected.num_keypoints,
+            "MODEL.KEYPOINTS.NUM_KEYPOINTS",
         )
     if "parsing" in expected.kinds:
-        _compare("part labels", dataset.part_set.names if dataset.part_set else (), expected.num_parts, "MODEL.PARSING.NUM_PARTS")
+        _compare(source, "part labels", dataset.part_set.names if dataset.part_set else (), expected.num_parts, "MODEL.PARSING.NUM_PARTS")
     for index in _spread(dataset, count):
         sample = dataset[index]
         check_image(sample)
         for kind in expected.kinds:
             CHECKS[kind](sample, expected)
+
+
+def describe_source(key: str, names: Sequence[str]) -> str:
+    """Return what data are called in messages, e.g. ``TRAIN.DATASETS (coco_2017_train): the data``."""
+    return f"{key} ({', '.join(names)}): the data"
 
 
 def check_image(sample: Sample) -> None:
@@ -143,28 +158,28 @@ def _name(sample: Sample) -> object:
     return sample["meta"].get("file", sample["meta"])
 
 
-def _check_not_empty(dataset: LabelledDataset) -> None:
+def _check_not_empty(dataset: LabelledDataset, source: str) -> None:
     if len(dataset) == 0:
-        raise DataError("the training data are empty")
+        raise DataError(f"{source} are empty")
 
 
 def _spread(dataset: LabelledDataset, count: int) -> list[int]:
     return [int(index) for index in np.linspace(0, len(dataset) - 1, num=min(count, len(dataset)), dtype=int)]
 
 
-def _check_classes(dataset: LabelledDataset, num_classes: int) -> None:
+def _check_classes(dataset: LabelledDataset, num_classes: int, source: str) -> None:
     found = len(dataset.classes)
     # bare numbers say nothing of the last classes where these have no sample
     fits = found <= num_classes if dataset.numbered else found == num_classes
     if not fits:
         names = ", ".join(dataset.classes[:5]) + (", ..." if found > 5 else "")
         raise DataError(
-            f"the data have {found} classes ({names}), the model has {num_classes}: set MODEL.NUM_CLASSES to {found}, "
+            f"{source} have {found} classes ({names}), the model has {num_classes}: set MODEL.NUM_CLASSES to {found}, "
             "or DATA.CLASSES to the names of all classes"
         )
 
 
-def _compare(what: str, names: Sequence[str], count: int, key: str) -> None:
+def _compare(source: str, what: str, names: Sequence[str], count: int, key: str) -> None:
     if len(names) != count:
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise DataError(f"the data have {len(names)} {what} ({shown}), the model has {count}: set {key} to {len(names)}")
+        raise DataError(f"{source} have {len(names)} {what} ({shown}), the model has {count}: set {key} to {len(names)}")

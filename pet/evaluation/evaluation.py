@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pet.data.build import build_dataset, build_test_loader
-from pet.data.check import check_samples
+from pet.data.check import check_samples, describe_source
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.metrics.results import write_metrics_json
@@ -81,7 +81,7 @@ def build_evaluation(
     if not cfg.TEST.DATASETS:
         raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
     dataset = build_dataset(cfg, cfg.TEST.DATASETS)
-    check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES)
+    check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES, source=describe_source("TEST.DATASETS", cfg.TEST.DATASETS))
     return Evaluation(
         loader=build_test_loader(cfg, dataset, device),
         build_evaluators=lambda keep_predictions: build_evaluators(dataset.classes, keep_predictions),

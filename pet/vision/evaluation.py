@@ -5,7 +5,7 @@ from typing import cast
 import torch
 
 from pet.data.build import build_dataset, build_test_loader, build_vision_dataset
-from pet.data.check import check_samples, check_vision_samples
+from pet.data.check import check_samples, check_vision_samples, describe_source
 from pet.data.joined import TruthApart
 from pet.data.targets import VisionDataset
 from pet.evaluation.evaluation import Evaluation
@@ -42,11 +42,12 @@ def build_evaluation(cfg: CfgNode, device: torch.device) -> Evaluation:
 
 def _build_test_data(cfg: CfgNode) -> tuple[VisionDataset, Dataset]:
     """Return the test data as evaluators and as the loader see them."""
+    source = describe_source("TEST.DATASETS", cfg.TEST.DATASETS)
     if cfg.MODEL.HAS_CLS:
         labelled = build_dataset(cfg, cfg.TEST.DATASETS)
-        check_samples(labelled, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES)
+        check_samples(labelled, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES, source=source)
         return cast("VisionDataset", labelled), labelled
     expected = expected_data(cfg)
     dataset = build_vision_dataset(cfg, cfg.TEST.DATASETS, expected.kinds)
-    check_vision_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES)
+    check_vision_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source)
     return dataset, TruthApart(dataset, expected.kinds)

@@ -121,7 +121,7 @@ CASES = {
     ),
     "another number of keypoints than the model": Case(
         set_entry(),
-        ("the data have 2 keypoints (nose, tail), the model has 5: set MODEL.KEYPOINTS.NUM_KEYPOINTS to 2",),
+        ("TRAIN.DATASETS (pets): the data have 2 keypoints (nose, tail), the model has 5: set MODEL.KEYPOINTS.NUM_KEYPOINTS to 2",),
         config="keypoint_rcnn_R-18-FPN",
     ),
     "a class that the file does not have": Case(
@@ -130,7 +130,9 @@ CASES = {
         options=["DATA.CLASSES=[cat,dgo]"],
     ),
     "another number of classes than the model": Case(
-        set_entry(), ("the data have 2 classes (cat, dog), the model has 5: set MODEL.NUM_CLASSES to 2",), options=["MODEL.NUM_CLASSES=5"]
+        set_entry(),
+        ("TRAIN.DATASETS (pets): the data have 2 classes (cat, dog), the model has 5: set MODEL.NUM_CLASSES to 2",),
+        options=["MODEL.NUM_CLASSES=5"],
     ),
 }
 

@@ -44,7 +44,7 @@ def test_no_sample_is_read_where_none_is_asked_for() -> None:
 
 
 def test_an_empty_data_set_is_told() -> None:
-    with pytest.raises(DataError, match="the training data are empty"):
+    with pytest.raises(DataError, match="the data are empty"):
         check_samples(Given([], ["a"]), 1, 4)
 
 
