@@ -1,0 +1,67 @@
+"""The commands of docs/vision.md and of the README about detection, in their order, with trainings of two iterations."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from pet.data.catalog import BUILTIN
+from tests.integration.conftest import ROOT, environment
+
+PAGE = (ROOT / "docs" / "vision.md").read_text(encoding="utf-8")
+COMMANDS = [line for line in re.findall(r"^    (python tools/.*)$", PAGE, re.MULTILINE) if "mscoco" not in line]
+SHORT = ["SOLVER.SCHEDULER.TOTAL_ITERS", "2", "MISC.TENSORBOARD", "False", "ANALYSER.ENABLED", "False", "TEST.IMS_PER_GPU", "50"]
+
+
+def execute(line: str, folder: Path) -> str:
+    """Run a command line in ``folder`` and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, *shlex.split(line)[1:], *SHORT],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the scripts and configs of Pet, a photograph, and a short training of the masks that the page looks with."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("cfgs", "tools"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    execute("python tools/train_net_all.py --cfg cfgs/vision/shapes/mask_rcnn_R-18-FPN.yaml", folder)
+    picture = cv2.imread(str(next((folder / "data" / "shapes" / "test" / "images").iterdir())))
+    cv2.imwrite(str(folder / "photo.jpg"), picture)
+    return folder
+
+
+def test_the_readme_has_the_first_commands_of_the_page() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(COMMANDS) >= 8
+    assert all(line in readme for line in COMMANDS[:3])
+
+
+def test_the_commands_of_the_page_run(checkout: Path) -> None:
+    for line in COMMANDS:
+        execute(line, checkout)
+    metrics = json.loads((checkout / "ckpts/vision/shapes/faster_rcnn_R-18-FPN/test/metrics.json").read_text())
+    assert {"bbox/AP", "bbox/AP50"} <= set(metrics)
+    assert (checkout / "pictures" / "photo.jpg").exists()
+    assert (checkout / "pictures" / "photo.json").exists()
+    assert (checkout / "ckpts/vision/shapes/mask_rcnn_R-18-FPN/data/samples.png").exists()
+
+
+def test_the_data_sets_that_the_page_names_are_in_the_catalogue() -> None:
+    named = set(re.findall(r"`((?:keypoints_coco|coco|voc|bccd|cihp|ade20k|shapes)_\w+)`", PAGE))
+    assert named == {name for name in BUILTIN if not name.startswith(("digits", "cifar", "imagenet"))}
