@@ -156,11 +156,11 @@ def result_records(
         kind: which of its parts the records hold.
         image_ids: for each place in the data set the id to write.
         category_ids: for each label the id to write.
-        rounded: short numbers, for a file: hundredths of a pixel, five decimals of a score.
+        rounded: short numbers, for a file: hundredths of a pixel, eight decimals of a score, which keep the order of weak ones.
     """
     if not len(detections.images):
         return []
-    pixels, scores = (2, 5) if rounded else (None, None)
+    pixels, scores = (2, 8) if rounded else (None, None)
     values: Sequence[Any]
     if kind == "segm":
         assert detections.masks is not None, "the detections were collected without masks"

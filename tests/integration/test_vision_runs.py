@@ -186,9 +186,9 @@ def test_result_files_are_what_pycocotools_reads(tried: dict[str, Tried], data: 
     evaluation.accumulate()
     evaluation.summarize()
     metrics = tried[name].metrics()
-    # files hold five decimals of a score: those of a network that has learned little become equal, and change places
+    # files hold hundredths of a pixel
     for place, metric in enumerate(("AP", "AP50", "AP75")):
-        assert metrics[f"{kind}/{metric}"] == pytest.approx(max(evaluation.stats[place], 0), abs=0.03)
+        assert metrics[f"{kind}/{metric}"] == pytest.approx(max(evaluation.stats[place], 0), abs=0.01)
     assert (folder / f"{kind}_per_class_ap.csv").is_file()
 
 
