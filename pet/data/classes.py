@@ -2,7 +2,7 @@
 
 from pet.data.catalog import find_entry, resolve_path
 from pet.data.folders import class_folders
-from petlib.config import CfgNode
+from petlib.config import CfgNode, ConfigError
 
 
 def infer_classes(cfg: CfgNode) -> None:
@@ -12,9 +12,10 @@ def infer_classes(cfg: CfgNode) -> None:
     without being read.
 
     Raises:
-        ConfigError: the name of the data set is unknown.
+        ConfigError: the name of the data set is unknown, or a class is named twice.
         DataError: the folder is missing although ``MODEL.NUM_CLASSES`` is 0, or holds no class folders.
     """
+    check_classes(cfg)
     if cfg.DATA.CLASSES or not cfg.TRAIN.DATASETS:
         return
     entry = find_entry(cfg, cfg.TRAIN.DATASETS[0])
@@ -22,3 +23,14 @@ def infer_classes(cfg: CfgNode) -> None:
     # a model can be tested where its training data are not; without a number of classes they are needed
     if entry.type == "image_folder" and (folder.is_dir() or cfg.MODEL.NUM_CLASSES == 0):
         cfg.set("DATA.CLASSES", class_folders(folder))
+
+
+def check_classes(cfg: CfgNode) -> None:
+    """Check that ``DATA.CLASSES`` names each class once.
+
+    Raises:
+        ConfigError: a name stands there twice.
+    """
+    twice = [name for place, name in enumerate(cfg.DATA.CLASSES) if name in cfg.DATA.CLASSES[:place]]
+    if twice:
+        raise ConfigError(f"DATA.CLASSES: {twice[0]!r} stands there twice; a label would mean two classes")

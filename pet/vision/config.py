@@ -1,6 +1,6 @@
 """The settings of the general CNN. Imports no torch, so that a mistake in a config is told at once."""
 
-from pet.data.classes import infer_classes
+from pet.data.classes import check_classes, infer_classes
 from pet.data.config import DATA_SCHEMA
 from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, ONE_STAGE_DETECTORS, check_model, check_num_classes
 from pet.vision.heads.table import HEADS, head_switches, heads_schema
@@ -43,6 +43,7 @@ def infer_cfg(cfg: CfgNode) -> None:
         infer_classes(cfg)
         check_num_classes(cfg)
         return
+    check_classes(cfg)
     if cfg.MODEL.NUM_CLASSES < 1:
         raise ConfigError(f"MODEL.NUM_CLASSES: {cfg.MODEL.NUM_CLASSES} given; set it to the number of classes, without the background")
 
