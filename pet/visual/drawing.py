@@ -100,14 +100,14 @@ def _draw_objects(
     if settings.parsing and part_labels is not None:
         legend |= _draw_parts(canvas, part_labels, names, settings)
     elif settings.parsing and "parsing" in objects:
-        for index in order:
+        for index in [index for index in order if names.has_parts(int(labels[index]))]:
             parts = paste_parts(_tensor(objects["parsing"][index]), _box_tensor(canvas, boxes[index]), canvas.size)[0].numpy()
             legend |= _draw_parts(canvas, parts, names, settings)
     if settings.boxes:
         for index in order:
             canvas.draw_box(boxes[index], class_colour(int(labels[index])))
     if settings.keypoints and "keypoints" in objects:
-        for index in order:
+        for index in [index for index in order if names.has_keypoints(int(labels[index]))]:
             points = objects["keypoints"][index]
             canvas.draw_keypoints(points[:, :2], _point_states(objects, index, settings), names.pairs(len(points)))
     if settings.labels:

@@ -24,12 +24,16 @@ class TargetNames:
         semseg_classes: of pixels.
         parts: of objects, the background first.
         skeleton: pairs of keypoints that a line joins.
+        keypoint_labels: classes that have keypoints; empty: all. What a network finds for others means nothing.
+        part_labels: classes that have parts; empty: all.
     """
 
     classes: Sequence[str] = ()
     semseg_classes: Sequence[str] = ()
     parts: Sequence[str] = ()
     skeleton: Sequence[tuple[int, int]] = ()
+    keypoint_labels: frozenset[int] = frozenset()
+    part_labels: frozenset[int] = frozenset()
 
     @classmethod
     def of_dataset(cls, dataset: object) -> "TargetNames":
@@ -46,6 +50,14 @@ class TargetNames:
         """Return the pairs among ``count`` keypoints that a line joins; those of COCO's persons where 17 have no skeleton."""
         skeleton = COCO_SKELETON if not self.skeleton and count == 17 else self.skeleton
         return [(first, second) for first, second in skeleton if first < count and second < count]
+
+    def has_keypoints(self, label: int) -> bool:
+        """Return whether objects of a class have keypoints."""
+        return not self.keypoint_labels or label in self.keypoint_labels
+
+    def has_parts(self, label: int) -> bool:
+        """Return whether objects of a class have parts."""
+        return not self.part_labels or label in self.part_labels
 
     def of_class(self, label: int) -> str:
         """Return the name of a class."""

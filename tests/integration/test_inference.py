@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pet.vision import config as vision_config
 from pet.vision.inference import Inputs, describe_predictions, find_inputs, find_names, run_inference
 from pet.vision.inference.inputs import UNREADABLE, Frames, ImageFiles, Video
 from pet.vision.inference.records import label_images
-from pet.visual import DrawSettings, TargetNames
+from pet.visual import DrawSettings, TargetNames, draw_predictions
 from petlib.config import load_cfg
 from petlib.errors import DataError, OutputError
 from tests.integration.conftest import DIGITS, Run
@@ -140,9 +141,20 @@ def test_parts_of_the_better_object_lie_on_top() -> None:
     predictions = cats(40, 60)
     predictions["scores"] = np.array([0.6, 0.9], np.float32)
     predictions["parsing"][1, 1] = 5
-    parts = label_images(predictions, (40, 60), 0.5)["parsing"]
+    parts = label_images(predictions, (40, 60), NAMES, 0.5)["parsing"]
     assert (parts[:5, :5] == 1).all()
     assert (parts[10:, :30] == 2).all()
+
+
+def test_classes_without_keypoints_and_parts_are_given_none() -> None:
+    names = replace(NAMES, keypoint_labels=frozenset({7}), part_labels=frozenset({7}))
+    predictions = cats(40, 60)
+    first = describe_predictions(predictions, (40, 60), names)["objects"][0]
+    assert not {"keypoints", "parsing_score"} & set(first)
+    assert not label_images(predictions, (40, 60), names, 0.5)["parsing"].any()
+    drawn = draw_predictions(np.zeros((40, 60, 3), np.uint8), predictions, names, DrawSettings())
+    without = {key: value for key, value in predictions.items() if key not in ("keypoints", "parsing", "parsing_scores")}
+    assert (drawn == draw_predictions(np.zeros((40, 60, 3), np.uint8), without, names, DrawSettings())).all()
 
 
 def test_results_do_not_overwrite_each_other(tmp_path: Path) -> None:

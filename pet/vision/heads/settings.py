@@ -75,6 +75,7 @@ KEYPOINTS: Schema = {
     "MODEL": {
         "KEYPOINTS": {
             "NUM_KEYPOINTS": Key(17, "Number of keypoints of an object.", minimum=1),
+            "LABELS": Key([], "Labels of the classes that have keypoints, where pictures and files show them. Empty: all.", type=list[int]),
             "POOL": Key(14, "Height and width that a region's features are pooled to; heatmaps are four times as wide.", minimum=1),
             "CHANNELS": Key([512] * 8, "Channels of the convolutions.", type=list[int]),
         }
@@ -85,6 +86,7 @@ PARSING: Schema = {
     "MODEL": {
         "PARSING": {
             "NUM_PARTS": Key(20, "Number of part labels, with the background.", minimum=2),
+            "LABELS": Key([], "Labels of the classes that have parts, where pictures and files show them. Empty: all.", type=list[int]),
             "POOL": Key(32, "Height and width that a region's features are pooled to; part maps are four times as wide.", minimum=1),
             "CHANNELS": Key([256] * 4, "Channels of the convolutions.", type=list[int]),
             "CONTEXT": Key(True, "Join features of several dilations and non-local ones first (https://arxiv.org/abs/1811.12596)."),

@@ -1,5 +1,6 @@
 """What the numbers in a model's predictions are called."""
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -24,7 +25,12 @@ def find_names(cfg: CfgNode) -> TargetNames:
     classes = cfg.DATA.CLASSES or names.classes or _classes_of_run(cfg)
     if not classes:
         logger.warning("the names of the classes are not known, numbers stand for them; give DATA.CLASSES, or the data with MISC.DATA_ROOT")
-    return TargetNames(classes=tuple(classes), semseg_classes=names.semseg_classes, parts=names.parts, skeleton=names.skeleton)
+    return dataclasses.replace(
+        names,
+        classes=tuple(classes),
+        keypoint_labels=frozenset(cfg.MODEL.KEYPOINTS.LABELS),
+        part_labels=frozenset(cfg.MODEL.PARSING.LABELS),
+    )
 
 
 def _names_of_data(cfg: CfgNode) -> TargetNames:

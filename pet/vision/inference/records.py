@@ -36,7 +36,9 @@ def describe_predictions(predictions: Mapping[str, np.ndarray], size: tuple[int,
     return record
 
 
-def label_images(predictions: Mapping[str, np.ndarray], size: tuple[int, int], score_threshold: float) -> dict[str, np.ndarray]:
+def label_images(
+    predictions: Mapping[str, np.ndarray], size: tuple[int, int], names: TargetNames, score_threshold: float
+) -> dict[str, np.ndarray]:
     """Return what is written as a picture of labels, uint8 (height, width): ``semseg``, and ``parsing`` of the objects above a score.
 
     Where objects lie over each other, the part of the one with the higher score counts.
@@ -47,7 +49,7 @@ def label_images(predictions: Mapping[str, np.ndarray], size: tuple[int, int], s
     if "parsing" in predictions:
         parts = np.zeros(size, np.uint8)
         for index in np.argsort(predictions["scores"], kind="stable"):
-            if predictions["scores"][index] >= score_threshold:
+            if predictions["scores"][index] >= score_threshold and names.has_parts(int(predictions["labels"][index])):
                 pasted = paste_parts(_tensor(predictions["parsing"][index]), _tensor(predictions["boxes"][index]), size)[0].numpy()
                 parts[pasted > 0] = pasted[pasted > 0]
         images["parsing"] = parts
@@ -72,9 +74,9 @@ def _describe_object(predictions: Mapping[str, np.ndarray], index: int, size: tu
         pixels = paste_masks(_tensor(predictions["masks"][index]), _tensor(box), size)[0].numpy()
         rle = coco_mask.encode(np.asfortranarray(pixels.astype(np.uint8)))
         record["mask"] = {"size": [int(length) for length in rle["size"]], "counts": rle["counts"].decode("ascii")}
-    if "keypoints" in predictions:
+    if "keypoints" in predictions and names.has_keypoints(label):
         record["keypoints"] = [[round(float(value), DIGITS) for value in point] for point in predictions["keypoints"][index]]
-    if "parsing_scores" in predictions:
+    if "parsing_scores" in predictions and names.has_parts(label):
         record["parsing_score"] = round(float(predictions["parsing_scores"][index]), 6)
     return record
 

@@ -107,7 +107,7 @@ class _Writer:
         size = image.shape[0], image.shape[1]
         record = {"file": str(path), **describe_predictions(predictions, size, self._names)}
         target = self._target(place)
-        for kind, labels in label_images(predictions, size, self._settings.score_threshold).items():
+        for kind, labels in label_images(predictions, size, self._names, self._settings.score_threshold).items():
             record[kind] = f"{target.name}_{kind}.png"
             _write_picture(target.with_name(record[kind]), labels)
         drawn = draw_predictions(image, predictions, self._names, self._settings)
