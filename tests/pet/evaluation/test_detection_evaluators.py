@@ -206,7 +206,7 @@ def test_records_of_the_result_file(kind: str, tmp_path: Path) -> None:
     record = records[0]
     assert record["image_id"] == 500
     assert record["category_id"] == CATEGORY_IDS[int(first["labels"][place])]
-    assert record["score"] == round(float(first["scores"][place]), 5)
+    assert record["score"] == round(float(first["scores"][place]), 8)
     if kind == "bbox":
         x, y, right, bottom = first["boxes"][place].tolist()
         assert record["bbox"] == [x, y, right - x, bottom - y]
@@ -230,9 +230,9 @@ def test_numbers_in_files_are_short(tmp_path: Path) -> None:
         evaluator = evaluator_of(kind, predictions)
         evaluator.compute()
         evaluator.write(tmp_path)
-    common = {"image_id": 500, "category_id": 9, "score": 0.12346}
+    common = {"image_id": 500, "category_id": 9, "score": 0.12345679}
     assert json.loads((tmp_path / "bbox.json").read_text()) == [common | {"bbox": [1.23, 2.0, 10.75, 28.1]}]
-    keypoints = [1.23, 2.0, 0.12346, 0.1, 0.2, 1.0, 0.0, 0.0, 0.0]
+    keypoints = [1.23, 2.0, 0.12345679, 0.1, 0.2, 1.0, 0.0, 0.0, 0.0]
     assert json.loads((tmp_path / "keypoints.json").read_text()) == [common | {"keypoints": keypoints}]
 
 
