@@ -4,18 +4,22 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from pet.losses.classification import cross_entropy
 
 IGNORE_LABEL = 255
 
 
-def pixel_cross_entropy(logits: Tensor, labels: Tensor, *, ignore_label: int = IGNORE_LABEL) -> Tensor:
+def pixel_cross_entropy(logits: Tensor, labels: Tensor, *, class_weights: Tensor | None = None, ignore_label: int = IGNORE_LABEL) -> Tensor:
     """Return the mean cross entropy of all pixels that are not ignored; 0, with gradients of 0, where all are.
+
+    With weights each pixel counts as much as its class, and the mean is that of the weighted pixels, as torch has it.
 
     Args:
         logits: float (B, C, H, W).
         labels: integer (B, H, W), from 0 to C - 1 or ``ignore_label``.
+        class_weights: float (C,), above 0; None: all count the same.
         ignore_label: label of the pixels that do not count.
 
     Returns:
@@ -24,7 +28,12 @@ def pixel_cross_entropy(logits: Tensor, labels: Tensor, *, ignore_label: int = I
     Raises:
         ValueError: the shapes do not belong together.
     """
-    return cross_entropy(logits, labels.long(), ignore_index=ignore_label)
+    labels = labels.long()
+    if class_weights is None:
+        return cross_entropy(logits, labels, ignore_index=ignore_label)
+    each = functional.cross_entropy(logits.float(), labels, ignore_index=ignore_label, reduction="none")
+    weights = class_weights[labels.where(labels != ignore_label, 0)] * (labels != ignore_label)
+    return (each * weights).sum() / weights.sum().clamp(min=torch.finfo(each.dtype).tiny)
 
 
 def pad_labels(labels: Tensor | Sequence[Tensor], size: tuple[int, int], *, ignore_label: int = IGNORE_LABEL) -> Tensor:

@@ -1,7 +1,7 @@
 """The head that gives every pixel a class."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,17 +24,26 @@ class SemsegHead(nn.Module):
         strides: of the stages.
         num_classes: classes of pixels, at most 255: label images are uint8, and 255 means ignored.
         loss_weight: factor of the loss.
+        class_weights: how much a pixel of each class counts in the loss; empty: all the same.
         with_metrics: report the share of pixels that are right as ``semseg_accuracy`` in training.
     """
 
     def __init__(
-        self, *, decoder: Decoder, strides: tuple[int, ...], num_classes: int, loss_weight: float = 1.0, with_metrics: bool = True
+        self,
+        *,
+        decoder: Decoder,
+        strides: tuple[int, ...],
+        num_classes: int,
+        loss_weight: float = 1.0,
+        class_weights: Sequence[float] = (),
+        with_metrics: bool = True,
     ) -> None:
         super().__init__()
         self.decoder = decoder
         self.strides = strides
         self.num_classes = num_classes
         self.loss_weight = loss_weight
+        self.register_buffer("class_weights", torch.tensor(class_weights) if class_weights else None, persistent=False)
         self.with_metrics = with_metrics
         self.classifier = nn.Conv2d(decoder.out_channels, num_classes, decoder.kernel, padding=decoder.kernel // 2)
         nn.init.xavier_uniform_(self.classifier.weight)
@@ -56,7 +65,7 @@ class SemsegHead(nn.Module):
         if not self.training:
             return HeadOutput(predictions=self.decode(logits, batch))
         labels = pad_labels(batch["semseg"], (logits.shape[2], logits.shape[3]))
-        loss = pixel_cross_entropy(logits, labels) * self.loss_weight
+        loss = pixel_cross_entropy(logits, labels, class_weights=cast("Tensor | None", self.class_weights)) * self.loss_weight
         metrics = {"semseg_accuracy": pixel_accuracy(logits, labels)} if self.with_metrics else {}
         return HeadOutput(losses={"loss_semseg": loss}, metrics=metrics)
 
@@ -98,7 +107,8 @@ def build_semseg_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
     """Return the head for the ``MODEL.SEMSEG`` section of a config.
 
     Raises:
-        ConfigError: the decoder does not suit the backbone or does not take its arguments, or the number of classes is missing.
+        ConfigError: the decoder does not suit the backbone or does not take its arguments, the number of classes is missing, or there are
+            not as many weights.
     """
     settings = cfg.MODEL.SEMSEG
     num_classes = settings.NUM_CLASSES or cfg.MODEL.NUM_CLASSES
@@ -107,11 +117,14 @@ def build_semseg_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
             f"MODEL.SEMSEG.NUM_CLASSES: {num_classes} classes given (0 there means MODEL.NUM_CLASSES), 1 to {IGNORE_LABEL} expected: "
             f"the labels of pixels are 8 bit and {IGNORE_LABEL} means ignored"
         )
+    if settings.CLASS_WEIGHTS and (len(settings.CLASS_WEIGHTS) != num_classes or min(settings.CLASS_WEIGHTS) <= 0):
+        raise ConfigError(f"MODEL.SEMSEG.CLASS_WEIGHTS: {list(settings.CLASS_WEIGHTS)} given, {num_classes} numbers above 0 expected")
     head = SemsegHead(
         decoder=build_decoder(settings.DECODER, info, settings.DECODER_ARGS),
         strides=info.stage_strides,
         num_classes=num_classes,
         loss_weight=settings.LOSS_WEIGHT,
+        class_weights=settings.CLASS_WEIGHTS,
         with_metrics=cfg.TRAIN.METRICS_ON,
     )
     return synchronise_batch_norm(head, cfg) if cfg.MODEL.SYNC_BN else head

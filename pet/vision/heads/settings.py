@@ -109,6 +109,7 @@ SEMSEG: Schema = {
             "DECODER_ARGS": Key({}, "Further arguments of the decoder by its own names."),
             "NUM_CLASSES": Key(0, "Number of classes; 0: MODEL.NUM_CLASSES.", minimum=0),
             "LOSS_WEIGHT": Key(1.0, "Weight of the loss.", minimum=0),
+            "CLASS_WEIGHTS": Key([], "How much a pixel of each class counts in the loss. Empty: all the same.", type=list[float]),
         }
     }
 }

@@ -49,3 +49,17 @@ def test_labels_of_the_size_of_the_batch_stay_as_they_are() -> None:
 def test_labels_greater_than_the_batch_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\[\(5, 2\)\] do not fit into a batch of \(4, 4\)"):
         pad_labels([torch.zeros(5, 2, dtype=torch.uint8)], (4, 4))
+
+
+def test_weights_count_pixels_by_their_class() -> None:
+    logits = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    labels = torch.randint(0, 3, (2, 4, 5), generator=torch.Generator().manual_seed(1))
+    labels[0, 0] = 255
+    weights = torch.tensor([0.2, 1.0, 3.0])
+    expected = torch.nn.functional.cross_entropy(logits, labels, weight=weights, ignore_index=255)
+    torch.testing.assert_close(pixel_cross_entropy(logits, labels, class_weights=weights), expected)
+    nothing = pixel_cross_entropy(logits, torch.full_like(labels, 255), class_weights=weights)
+    nothing.backward()
+    assert nothing.item() == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
