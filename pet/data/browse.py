@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.build import LABEL, build_dataset
+from pet.data.build import LABEL, build_dataset, build_sample_transforms
 from pet.data.labelled import LabelledDataset
 from pet.data.transforms.base import Compose
-from pet.data.transforms.build import build_transforms
 from pet.data.transforms.finish import FinishTargets
 from pet.data.transforms.normalize import Normalize
 from petlib.config import CfgNode, ConfigError
@@ -63,10 +62,7 @@ def build_sample_views(cfg: CfgNode, split: str, kinds: Sequence[str]) -> Sample
     if not section.DATASETS:
         raise ConfigError(f"{split.upper()}.DATASETS: nothing given; name the data to look at")
     dataset = build_dataset(cfg, section.DATASETS, kinds)
-    scales = list(section.RESIZE.SCALES)
-    transforms, _ = build_transforms(
-        section.TRANSFORMS, default_size=scales[0] if scales else None, default_sizes=scales or None, dataset=dataset
-    )
+    transforms, _ = build_sample_transforms(section.TRANSFORMS, section.RESIZE.SCALES, dataset)
     finish = [] if tuple(kinds) == LABEL else [FinishTargets(kinds)]
     return SampleViews(dataset=dataset, transforms=Compose([*transforms.transforms, *finish]), seed=cfg.MISC.SEED)
 

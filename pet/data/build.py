@@ -1,7 +1,7 @@
 """Data sets and loaders from a config."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import torch
@@ -136,7 +136,7 @@ def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.dev
         ConfigError: a transform is unknown or wrong, or the batch does not divide among processes and parts.
         DataError: there are fewer samples than a batch takes.
     """
-    transforms, normalize = build_sample_transforms(cfg.TRAIN, dataset)
+    transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, cfg.TRAIN.RESIZE.SCALES, dataset)
     if tuple(kinds) != LABEL:
         transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
     batches = TrainBatches(
@@ -172,7 +172,7 @@ def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kind
     Raises:
         ConfigError: a transform is unknown or wrong.
     """
-    transforms, normalize = build_sample_transforms(cfg.TEST, dataset)
+    transforms, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset)
     return EvaluationLoader(
         SampleReader(dataset, transforms, seed=cfg.MISC.SEED),
         batch_size=cfg.TEST.IMS_PER_GPU,
@@ -186,15 +186,19 @@ def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kind
     )
 
 
-def build_sample_transforms(section: CfgNode, dataset: Dataset) -> tuple[Compose, Normalize | None]:
+def build_sample_transforms(entries: Sequence[Any], scales: Sequence[int], dataset: Dataset) -> tuple[Compose, Normalize | None]:
     """Return the transforms of ``TRAIN`` or ``TEST``, and apart from them a ``Normalize`` that stands at the end of their list.
+
+    Args:
+        entries: ``TRANSFORMS``.
+        scales: ``RESIZE.SCALES``, for transforms that are given no size.
+        dataset: where transforms that join several samples take the others from.
 
     Raises:
         ConfigError: a transform is unknown or wrong.
     """
-    scales = list(section.RESIZE.SCALES)
-    default_size = scales[0] if scales else None
-    return build_transforms(section.TRANSFORMS, default_size=default_size, default_sizes=scales or None, dataset=dataset)
+    sizes = list(scales) or None
+    return build_transforms(entries, default_size=sizes[0] if sizes else None, default_sizes=sizes, dataset=dataset)
 
 
 def _build_normalization(cfg: CfgNode, normalize: Normalize | None, kinds: Sequence[str]) -> NormalizeImages:

@@ -19,7 +19,9 @@ COMMANDS = re.findall(r"^    (python tools/\S+ --cfg .*)$", README, re.MULTILINE
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\((?!\w+://)(?P<path>[^)#]+)(#[^)]*)?\)")
 # what a user would have
-EXAMPLES = re.compile(r"(cfgs|tools|pet|tests)/projects/|cfgs/tasks/cls/flowers|cfgs/vision/mscoco/|tests/projects/")
+EXAMPLES = re.compile(
+    r"(cfgs|tools|pet|tests)/projects/|cfgs/tasks/cls/flowers|cfgs/vision/mscoco/|tests/projects/|(cfgs|pet)/vision/\S*count"
+)
 
 
 def execute(line: str, folder: Path, *options: str, timeout: float = 240) -> str:

@@ -111,7 +111,7 @@ CASES = {
         write_small_labels,
         ("labels/2.png: the label image is 30x20 (width x height), its image 60x40",),
         config="semseg_R-18",
-        options=["MODEL.NUM_CLASSES=3"],
+        options=["MODEL.NUM_CLASSES=3", "MODEL.SEMSEG.CLASS_WEIGHTS=[]"],
     ),
     "an object with fewer keypoints": Case(
         set_entry(keypoints=[12, 8, 2]),

@@ -16,7 +16,8 @@ from tests.integration.conftest import ROOT, environment
 
 PAGE = (ROOT / "docs" / "vision.md").read_text(encoding="utf-8")
 COMMANDS = [line for line in re.findall(r"^    (python tools/.*)$", PAGE, re.MULTILINE) if "mscoco" not in line]
-SHORT = ["SOLVER.SCHEDULER.TOTAL_ITERS", "2", "MISC.TENSORBOARD", "False", "ANALYSER.ENABLED", "False", "TEST.IMS_PER_GPU", "50"]
+SHORT = ["SOLVER.SCHEDULER.TOTAL_ITERS=2", "SOLVER.SCHEDULER.WARM_UP_ITERS=0"]
+SHORT += ["MISC.TENSORBOARD=False", "ANALYSER.ENABLED=False", "TEST.IMS_PER_GPU=50"]
 
 
 def execute(line: str, folder: Path) -> str:
