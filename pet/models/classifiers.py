@@ -41,13 +41,13 @@ def build_classifier(name: str, *, num_classes: int, args: Mapping[str, Any] | N
     if library == "timm":
         import timm  # slow to import, and Pet's own networks do without
 
-        return _construct(name, timm.create_model, {"model_name": own_name, "pretrained": False, "num_classes": num_classes}, args)
+        return construct(name, timm.create_model, {"model_name": own_name, "pretrained": False, "num_classes": num_classes}, args)
     if library == "torchvision":
         from torchvision import models  # slow to import, and Pet's own networks do without
 
         fixed = {"weights": None, "num_classes": num_classes, **_without_auxiliary_classifiers(own_name)}
-        return _construct(name, models.get_model_builder(own_name), fixed, args)
-    return _construct(name, CLASSIFIERS.get(own_name), {"num_classes": num_classes}, args)
+        return construct(name, models.get_model_builder(own_name), fixed, args)
+    return construct(name, CLASSIFIERS.get(own_name), {"num_classes": num_classes}, args)
 
 
 def find_classifier(name: str) -> tuple[str, str]:
@@ -99,7 +99,18 @@ def _without_auxiliary_classifiers(name: str) -> dict[str, Any]:
     return {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
 
 
-def _construct(name: str, builder: Callable[..., nn.Module], fixed: Mapping[str, Any], args: Mapping[str, Any]) -> nn.Module:
+def construct(name: str, builder: Callable[..., nn.Module], fixed: Mapping[str, Any], args: Mapping[str, Any]) -> nn.Module:
+    """Return ``builder(**fixed, **args)``.
+
+    Args:
+        name: what the config calls the network.
+        builder: makes it.
+        fixed: arguments that Pet sets.
+        args: those of ``MODEL.BACKBONE_ARGS``.
+
+    Raises:
+        ConfigError: one of ``args`` is fixed, or the network does not take them.
+    """
     for taken in fixed.keys() & args.keys():
         hint = "set MODEL.NUM_CLASSES" if taken == "num_classes" else f"Pet sets it to {fixed[taken]!r}; leave it out"
         raise ConfigError(f"MODEL.BACKBONE_ARGS: {taken}: {hint}")

@@ -1,6 +1,6 @@
 """Backbones that give feature maps of several strides: timm's feature extractors and torchvision's ResNets."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from pet.models.backbone import synchronise_batch_norm
-from pet.models.classifiers import find_classifier
+from pet.models.classifiers import construct, find_classifier
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
 
@@ -145,7 +145,7 @@ def timm_key(name: str, own: Container[str]) -> str:
 def _build_resnet(name: str, own_name: str, args: Mapping[str, Any]) -> ResNetFeatures:
     from torchvision import models  # slow to import, and timm's networks do without
 
-    network = _construct(name, models.get_model_builder(own_name), {"weights": None}, args)
+    network = construct(name, models.get_model_builder(own_name), {"weights": None}, args)
     return ResNetFeatures(network, dilated=args.get("replace_stride_with_dilation") or (False, False, False))
 
 
@@ -154,7 +154,7 @@ def _build_timm(name: str, own_name: str, args: Mapping[str, Any]) -> TimmFeatur
 
     fixed = {"model_name": own_name, "pretrained": False, "features_only": True}
     try:
-        extractor = TimmFeatures(_construct(name, timm.create_model, fixed, args))
+        extractor = TimmFeatures(construct(name, timm.create_model, fixed, args))
     except (RuntimeError, AttributeError) as error:
         raise ConfigError(f"MODEL.BACKBONE: timm gives no feature maps of {name}: {error}; take another network") from error
     if len(set(extractor.strides)) == 1:
@@ -163,17 +163,6 @@ def _build_timm(name: str, own_name: str, args: Mapping[str, Any]) -> TimmFeatur
             "take a network with stages, e.g. timm/resnet50, timm/convnext_tiny or timm/swin_tiny_patch4_window7_224"
         )
     return extractor
-
-
-def _construct(name: str, builder: Callable[..., nn.Module], fixed: Mapping[str, Any], args: Mapping[str, Any]) -> nn.Module:
-    for taken in fixed.keys() & args.keys():
-        raise ConfigError(f"MODEL.BACKBONE_ARGS: {taken}: Pet sets it to {fixed[taken]!r}; leave it out")
-    try:
-        return builder(**fixed, **args)
-    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
-        if not args:
-            raise
-        raise ConfigError(f"MODEL.BACKBONE_ARGS: {name} cannot be built with {dict(args)}: {error}") from error
 
 
 def _image_size(extractor: nn.Module, args: Mapping[str, Any]) -> tuple[int, int, int]:
