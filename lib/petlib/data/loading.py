@@ -76,16 +76,19 @@ def _drain(batches: Iterator[Any]) -> Generator[HostBatch, None, None]:
                 if _WORKER_DIED.match(str(error)):
                     _explain_death(error)
                 raise
+            except (ConnectionError, EOFError) as error:
+                # the trainer was fetching a tensor's file descriptor from the worker when that died
+                _explain_death(error)
             if isinstance(batch, _Failure):
                 raise batch.error
             yield batch
 
 
-def _explain_death(error: RuntimeError) -> NoReturn:
+def _explain_death(error: Exception) -> NoReturn:
     # What torch's loader caught while it waited says which signal it was.
     reason = error.__cause__ if _WORKER_DIED.match(str(error.__cause__)) else error
     raise RuntimeError(
-        f"a loader worker process died: {str(reason).strip().rstrip('.')}. "
+        f"a loader worker process died: {str(reason).strip().rstrip('.') or type(reason).__name__}. "
         "If it was killed, the machine probably ran out of memory: set TRAIN.NUM_WORKERS and TRAIN.PREFETCH "
         "(TEST.NUM_WORKERS in a test) lower, and look into the system's log. With 0 workers an error inside "
         "a library shows where it happens."

@@ -90,8 +90,32 @@ def kill_itself():
 
 def test_a_killed_worker_is_explained():
     batches = batches_of(kill_itself)
-    with pytest.raises(RuntimeError, match="a loader worker process died: .*Killed.*out of memory: set TRAIN.NUM_WORKERS"):
+    with pytest.raises(RuntimeError, match="a loader worker process died: .*out of memory: set TRAIN.NUM_WORKERS"):
         list(batches)
+    assert workers_end()
+
+
+class BreaksOnArrival:
+    """Stands for a tensor whose worker dies while the trainer fetches its file descriptor."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __reduce__(self):
+        return raise_error, (self.error,)
+
+
+def raise_error(error):
+    raise error
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), EOFError()])
+def test_a_worker_that_dies_while_it_hands_over_is_explained(error):
+    def breaking(sample, rng):
+        return {**sample, "meta": BreaksOnArrival(error)}
+
+    with pytest.raises(RuntimeError, match="a loader worker process died: (.*reset by peer|EOFError).*TRAIN.NUM_WORKERS"):
+        list(batches_of(transform=breaking))
     assert workers_end()
 
 
