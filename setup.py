@@ -24,8 +24,12 @@ REQUIRED = [
     "segmentation-models-pytorch>=0.5",
 ]
 DEMO = ["scikit-learn>=1.4"]
+EXPORT = ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.18"]
+GEO = ["rasterio>=1.4"]
 DEV = [
     *DEMO,
+    *EXPORT,
+    *GEO,
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.12",
@@ -49,8 +53,8 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=[*find_packages(include=["pet", "pet.*"]), *find_packages("lib")],
     package_dir={"petlib": "lib/petlib"},
-    package_data={"": ["py.typed", "*.pyi"]},
+    package_data={"": ["py.typed", "*.pyi"], "pet.projects": ["*/presets/*.yaml"]},
     install_requires=REQUIRED,
-    extras_require={"demo": DEMO, "dev": DEV},
+    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "dev": DEV},
     entry_points={"console_scripts": ["pet-train = pet.cli:train", "pet-test = pet.cli:test"]},
 )

@@ -11,6 +11,9 @@ from petlib.data.protocols import Sample
 IGNORE = 255
 """The value of a label image whose pixels count neither in a loss nor in a metric."""
 
+IMAGE_FIELDS = ("image", "image2")
+"""The fields that hold pixels: the image and, where a sample is a pair of dates, the second date of the same place and size."""
+
 TARGET_FIELDS = {
     "label": ("label",),
     "boxes": ("boxes", "labels"),
