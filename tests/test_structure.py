@@ -16,7 +16,7 @@ PETLIB_FLOORS = [
     {"errors", "suggest", "files"},
     {"registry", "log"},
     {"config"},
-    {"dist", "launch"},
+    {"arguments", "dist", "launch"},
     {"data", "solver", "checkpoint", "events", "analyser"},
     {"engine"},
 ]

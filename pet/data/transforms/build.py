@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pet.data.transforms.arguments import fit_arguments
 from pet.data.transforms.base import Compose, ImageTransform
 from pet.data.transforms.mosaic import Mosaic
 from pet.data.transforms.normalize import Normalize
-from petlib.config import ConfigError
+from petlib.arguments import fit_arguments, split_entry
 from petlib.data.protocols import Dataset
+from petlib.errors import ConfigError
 from petlib.registry import Registry
 
 TRANSFORMS = Registry(
@@ -62,7 +62,7 @@ def build_transforms(
 
 
 def _build(entry: Any, defaults: Mapping[str, Any]) -> Any:
-    name, arguments = _name_and_arguments(entry)
+    name, arguments = split_entry("TRANSFORMS", entry, example="{name: RandomCrop, size: 32}")
     transform = TRANSFORMS.get(name)
     for parameter in inspect.signature(transform).parameters:
         if parameter in defaults:
@@ -79,11 +79,3 @@ def _check_order(transforms: Sequence[Any]) -> None:
                 f"transform {type(later[0]).__name__}: it works on pixels from 0 to 255 and stands after Normalize; "
                 "put Normalize at the end of TRANSFORMS"
             )
-
-
-def _name_and_arguments(entry: Any) -> tuple[str, dict[str, Any]]:
-    if isinstance(entry, str):
-        return entry, {}
-    if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
-        return entry["name"], {str(key): value for key, value in entry.items() if key != "name"}
-    raise ConfigError(f"TRANSFORMS: {entry!r} given, a name or a mapping like {{name: RandomCrop, size: 32}} expected")

@@ -1,4 +1,4 @@
-"""Arguments from a config against the signature of what takes them."""
+"""Entries of a config, a name with arguments, against the signature of what they name."""
 
 import functools
 import inspect
@@ -11,6 +11,24 @@ from typing import Any
 from petlib.config.key import annotation_name, coerce
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
+
+
+def split_entry(place: str, entry: Any, *, example: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the arguments of an entry: a bare name, or a mapping with the key ``name``.
+
+    Args:
+        place: the key of the config, for messages: ``"TRANSFORMS"``.
+        entry: what stands there.
+        example: a mapping that is right, for messages: ``"{name: RandomCrop, size: 32}"``.
+
+    Raises:
+        ConfigError: the entry is neither.
+    """
+    if isinstance(entry, str):
+        return entry, {}
+    if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
+        return entry["name"], {str(key): value for key, value in entry.items() if key != "name"}
+    raise ConfigError(f"{place}: {entry!r} given, a name or a mapping like {example} expected")
 
 
 def fit_arguments(kind: str, name: str, component: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
