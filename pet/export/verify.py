@@ -1,0 +1,113 @@
+"""Whether an ONNX file gives what PyTorch gives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pet.export.runtime import OnnxModel
+
+DRAWN = 2
+"""Random inputs beside the example where all shapes are fixed."""
+
+SMALLEST_EDGE = 32
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        largest_difference: of all values; NaN where only one of the two is a number, infinite where shapes differ.
+        worst_shape: of the first input that it was found with.
+        shapes: of the first inputs that were compared.
+        inputs: of the file, see :attr:`pet.export.OnnxModel.inputs`.
+    """
+
+    largest_difference: float
+    worst_shape: tuple[int, ...]
+    shapes: list[tuple[int, ...]]
+    inputs: dict[str, tuple[int | str | None, ...]]
+
+
+def make_variants(examples: Mapping[str, Tensor], *, dynamic: bool) -> list[dict[str, Tensor]]:
+    """Return inputs to compare with: the example, and random ones in its range of values.
+
+    With ``dynamic`` they have other sizes of the batch, and of images (B, C, H, W) odd, smaller and larger heights and widths, so that
+    padding to a multiple and resizing to the size of the input show whether they depend on the example.
+    """
+    generator = torch.Generator().manual_seed(0)
+    if not dynamic:
+        drawn = [{name: _like(tensor, tuple(tensor.shape), generator) for name, tensor in examples.items()} for _ in range(DRAWN)]
+    else:
+        changes = [(1, (1.0, 0), (1.0, 0)), (3, (1.0, 37), (1.0, 11)), (2, (0.75, -5), (1.0, 64))]
+        drawn = [
+            {name: _like(tensor, _changed(tuple(tensor.shape), *change), generator) for name, tensor in examples.items()}
+            for change in changes
+        ]
+    return [dict(examples), *drawn]
+
+
+def compare(network: nn.Module, path: Path, variants: Sequence[Mapping[str, Tensor]]) -> Comparison:
+    """Run a network and its ONNX file on the same inputs.
+
+    Args:
+        network: on the CPU, in evaluation.
+        path: the file.
+        variants: inputs in the order of the arguments of ``forward``, under their names in the file.
+    """
+    model = OnnxModel(path)
+    differences = []
+    for inputs in variants:
+        with torch.inference_mode():
+            expected = flat_outputs(network(*inputs.values()))
+        # what the network does not use is no input of the file
+        found = model({name: tensor.numpy() for name, tensor in inputs.items() if name in model.inputs})
+        differences.append(max((_difference(one, other.numpy()) for one, other in zip(found, expected, strict=True)), key=_nan_last))
+    shapes = [tuple(next(iter(inputs.values())).shape) for inputs in variants]
+    worst = max(range(len(differences)), key=lambda index: _nan_last(differences[index]))
+    return Comparison(differences[worst], shapes[worst], shapes, model.inputs)
+
+
+def flat_outputs(outputs: Any) -> list[Tensor]:
+    """Return the tensors of an output: itself, or those of a list, tuple or dictionary, in order."""
+    if isinstance(outputs, Tensor):
+        return [outputs]
+    values = outputs.values() if isinstance(outputs, Mapping) else outputs
+    return [tensor for value in values for tensor in flat_outputs(value)]
+
+
+def _changed(shape: tuple[int, ...], batch: int, height: tuple[float, int], width: tuple[float, int]) -> tuple[int, ...]:
+    if len(shape) != 4:
+        return (batch, *shape[1:])
+    edges = [
+        max(int(length * factor) + more, min(length, SMALLEST_EDGE))
+        for length, (factor, more) in zip(shape[2:], (height, width), strict=True)
+    ]
+    return batch, shape[1], *edges
+
+
+def _like(example: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Return uniformly drawn values between the smallest and the largest one of an example."""
+    low, high = float(example.min()), float(example.max())
+    drawn = torch.rand(shape, generator=generator) * (high - low) + low
+    return (drawn if example.is_floating_point() else drawn.round()).to(example.dtype)
+
+
+def _difference(found: np.ndarray, expected: np.ndarray) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    if not found.size:
+        return 0.0
+    one, other = found.astype(np.float64), expected.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        same = (one == other) | (np.isnan(one) & np.isnan(other))
+        return float(np.where(same, 0.0, np.abs(one - other)).max())
+
+
+def _nan_last(value: float) -> tuple[bool, float]:
+    return np.isnan(value), 0.0 if np.isnan(value) else value
