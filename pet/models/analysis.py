@@ -14,18 +14,26 @@ from petlib.dist.process_group import is_main_process
 logger = logging.getLogger(__name__)
 
 
-def analyse(model: nn.Module, cfg: CfgNode) -> None:
+def analyse(model: nn.Module, cfg: CfgNode, *, name: str | None = None, num_images: int = 1, channels: int = 3) -> None:
     """Log parameters, FLOPs and activations of ``model`` for one image of ``ANALYSER.SIZE``.
 
     Detectors are counted with as many detections as they may give, whatever their weights find in an empty image.
     Only the main process does it, and only with ``ANALYSER.ENABLED``. The model, which is on the CPU and not wrapped yet,
     and the random generators stay as they are.
+
+    Args:
+        model: takes a batch with an ``image``.
+        cfg: the config.
+        name: what the network is called; None: ``MODEL.BACKBONE``.
+        num_images: images of a sample; the second is called ``image2``.
+        channels: of an image.
     """
     if not (cfg.ANALYSER.ENABLED and is_main_process()):
         return
     height, width = cfg.ANALYSER.SIZE or (cfg.TRAIN.RESIZE.SCALES[0],) * 2
-    analyser = Analyser(model, ({"image": torch.zeros(1, 3, height, width)},), forward=forward_with_detections)
-    logger.info("%s, for an image of %d x %d: %s", cfg.MODEL.BACKBONE, height, width, analyser.summary())
+    batch = {field: torch.zeros(1, channels, height, width) for field in ("image", "image2")[:num_images]}
+    analyser = Analyser(model, (batch,), forward=forward_with_detections)
+    logger.info("%s, for an image of %d x %d: %s", name or cfg.MODEL.BACKBONE, height, width, analyser.summary())
 
 
 def forward_with_detections(model: nn.Module, batch: dict[str, Any]) -> Any:

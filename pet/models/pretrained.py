@@ -28,17 +28,22 @@ OUR_HEADS = "heads."
 """Below this our models have their heads, and torchvision's have nothing; timm's extractors are below ``backbone.body.`` in ours too."""
 DETECTOR_PREFIX = "torchvision/"
 BATCH_COUNT = ".num_batches_tracked"
-KEY_PREFIXES = (BACKBONE,)
-"""Below this the networks of timm and torchvision stand in our models, with their own names."""
+KEY_PREFIXES = (BACKBONE, f"network.{BACKBONE}", "network.")
+"""Below these the networks of timm and torchvision stand in our models, with their own names, and below the last those of segmenters."""
 
 logger = logging.getLogger(__name__)
 
 
-def load_pretrained(model: nn.Module, cfg: CfgNode) -> None:
+def load_pretrained(model: nn.Module, cfg: CfgNode, *, backbone: str | None = None) -> None:
     """Load what ``TRAIN.WEIGHTS`` names into ``model`` and log which keys fit; nothing where it is empty or a run is continued.
 
     A layer whose shape differs, such as a classifier for another number of classes, stays random and is reported. Every
     process calls it.
+
+    Args:
+        model: the model.
+        cfg: the config.
+        backbone: name of the network whose published weights ``timm`` and ``torchvision`` mean; None: ``MODEL.BACKBONE``.
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network, or published weights cannot be had.
@@ -48,7 +53,7 @@ def load_pretrained(model: nn.Module, cfg: CfgNode) -> None:
     if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).has_latest():
         return
     if source in LIBRARIES:
-        with _as_file(_fetch_once(lambda: published_weights(cfg.MODEL.BACKBONE, library=source))) as path:
+        with _as_file(_fetch_once(lambda: published_weights(cfg.MODEL.BACKBONE if backbone is None else backbone, library=source))) as path:
             _load(model, str(path), cfg)
     elif source:
         with weights_file(source) as path:
@@ -93,10 +98,10 @@ def weight_translation(cfg: CfgNode) -> Translation:
             # frozen batch norms count no batches, and no result depends on the counts
             counts = {name: value for name, value in own.items() if name.endswith(BATCH_COUNT)}
             return {**counts, **{name: value for name, value in state.items() if not name.endswith(BATCH_COUNT)}}
-        bodies = [name.removeprefix(BACKBONE) for name in own if name.startswith(f"{BACKBONE}body.")]
-        if bodies and not any(name in own for name in state):
-            names = frozenset(bodies)
-            return {timm_key(name, names): value for name, value in state.items()}
+        for prefix in KEY_PREFIXES:
+            bodies = frozenset(name.removeprefix(prefix) for name in own if name.startswith(f"{prefix}body."))
+            if bodies and not any(name in own for name in state):
+                return {timm_key(name, bodies): value for name, value in state.items()}
         return state
 
     return translate

@@ -1,7 +1,7 @@
 """Settings of a run: schema, files, command line. Imports no torch, so that a mistake in a config is told at once."""
 
 from petlib.config.defaults import PETLIB_SCHEMA
-from petlib.config.key import Key, Schema, merge_schemas
+from petlib.config.key import Key, Schema, merge_schemas, with_defaults
 from petlib.config.layers import override_layer, read_layers
 from petlib.config.load import TaskConfig, default_output_folder, load_cfg
 from petlib.config.node import CfgNode
@@ -19,4 +19,5 @@ __all__ = [
     "merge_schemas",
     "override_layer",
     "read_layers",
+    "with_defaults",
 ]

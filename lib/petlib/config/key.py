@@ -5,7 +5,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 
@@ -63,6 +63,28 @@ def merge_schemas(*schemas: Schema) -> Schema:
                 assert not isinstance(there, Key), f"{name} is a key in one schema and a section in another"
                 merged[name] = merge_schemas(there, entry)
     return merged
+
+
+def with_defaults(schema: Schema, defaults: Mapping[str, Any]) -> Schema:
+    """Return a schema whose keys have other defaults.
+
+    Args:
+        schema: the settings.
+        defaults: path of a key -> its new default, e.g. ``{"MODEL.BINARY": True}``.
+    """
+    changed: Schema = schema
+    for path, default in defaults.items():
+        entry: Key | Schema = schema
+        *sections, name = path.split(".")
+        for section in (*sections, name):
+            assert not isinstance(entry, Key) and section in entry, f"there is no key {path}"
+            entry = entry[section]
+        assert isinstance(entry, Key), f"{path} is a section"
+        branch: Schema = {name: replace(entry, default=entry.check(default), type=entry.annotation())}
+        for section in reversed(sections):
+            branch = {section: branch}
+        changed = merge_schemas(changed, branch)
+    return changed
 
 
 def annotation_name(annotation: Any) -> str:

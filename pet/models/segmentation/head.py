@@ -1,6 +1,6 @@
 """The head that gives every pixel a class."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -11,7 +11,7 @@ from pet.losses.segmentation import IGNORE_LABEL, pad_labels, pixel_accuracy, pi
 from pet.models.backbone import synchronise_batch_norm
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.segmentation.decoders import Decoder, build_decoder
-from pet.models.segmentation.resample import to_file
+from pet.models.segmentation.resample import over_files
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
 
@@ -82,25 +82,12 @@ class SemsegHead(nn.Module):
         logits = functional.interpolate(logits, size=(rows, columns), mode="bilinear", align_corners=False)
         return logits[:, :, :height, :width]
 
-    def resample(self, scores: Tensor, batch: dict[str, Any]) -> Iterator[Tensor]:
-        """Yield the scores of each image over the pixels of its file, float (num_classes, height, width).
-
-        Args:
-            scores: (B, num_classes, H, W), logits or probabilities over the padded batch.
-            batch: ``image_sizes`` (by default all of the batch), and ``size`` and ``matrix`` of ``meta``, where they are given.
-        """
-        sizes = batch.get("image_sizes") or [(scores.shape[2], scores.shape[3])] * len(scores)
-        metas = batch.get("meta") or [{}] * len(scores)
-        for image_scores, (height, width), meta in zip(scores, sizes, metas, strict=True):
-            seen = image_scores[:, :height, :width]
-            yield to_file(seen, tuple(meta.get("size", (height, width))), meta.get("matrix"))
-
     def decode(self, scores: Tensor, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
         """Return ``semseg`` of each image, uint8 (height, width) of its file: the class of the greatest score.
 
-        The arguments are those of :meth:`resample`.
+        The arguments are those of :func:`pet.models.segmentation.resample.over_files`.
         """
-        return [{"semseg": image_scores.argmax(dim=0).to(torch.uint8)} for image_scores in self.resample(scores, batch)]
+        return [{"semseg": image_scores.argmax(dim=0).to(torch.uint8)} for image_scores in over_files(scores, batch)]
 
 
 def build_semseg_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:

@@ -1,11 +1,28 @@
 """Maps over an image as the network saw it become maps over the image file."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 CLOSE = 1e-6
+
+
+def over_files(scores: Tensor, batch: dict[str, Any]) -> Iterator[Tensor]:
+    """Yield the scores of each image over the pixels of its file, float (K, height, width).
+
+    Args:
+        scores: (B, K, H, W), logits or probabilities over the padded batch.
+        batch: ``image_sizes`` (by default all of the batch), and ``size`` and ``matrix`` of ``meta``, where they are given.
+    """
+    sizes = batch.get("image_sizes") or [(scores.shape[2], scores.shape[3])] * len(scores)
+    metas = batch.get("meta") or [{}] * len(scores)
+    for image_scores, (height, width), meta in zip(scores, sizes, metas, strict=True):
+        seen = image_scores[:, :height, :width]
+        yield to_file(seen, tuple(meta.get("size", (height, width))), meta.get("matrix"))
 
 
 def to_file(scores: Tensor, size: tuple[int, int], matrix: np.ndarray | None = None) -> Tensor:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, load_cfg, merge_schemas
+from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, load_cfg, merge_schemas, with_defaults
 
 SCHEMA = merge_schemas(
     PETLIB_SCHEMA,
@@ -173,3 +173,12 @@ def test_every_key_has_a_meaning_that_ends_with_a_full_stop() -> None:
 
     assert all(key.meaning.endswith(".") for key in keys(PETLIB_SCHEMA))
     assert all(key.check(key.default) == key.default for key in keys(PETLIB_SCHEMA))
+
+
+def test_a_schema_gets_other_defaults_and_keeps_all_else() -> None:
+    schema = {"MODEL": {"BINARY": Key(False, "One channel."), "SIZES": Key([], "Sizes.", type=list[int])}, "RATE": Key(1.0, "Rate.")}
+    changed = CfgNode(with_defaults(schema, {"MODEL.BINARY": True, "RATE": 2, "MODEL.SIZES": [3]}))
+    assert (changed.MODEL.BINARY, changed.RATE, changed.MODEL.SIZES) == (True, 2.0, [3])
+    assert CfgNode(schema).MODEL.BINARY is False
+    with pytest.raises(AssertionError, match=r"no key MODEL\.BINARI"):
+        with_defaults(schema, {"MODEL.BINARI": True})

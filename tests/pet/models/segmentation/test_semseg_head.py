@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from pet.models.features import FeatureInfo, Features
 from pet.models.segmentation import SemsegHead, build_semseg_head
+from pet.models.segmentation.resample import over_files
 from pet.vision.heads.settings import SEMSEG
 from petlib.config import CfgNode, Key, merge_schemas
 from petlib.errors import ConfigError
@@ -82,7 +83,7 @@ def test_evaluation_gives_label_images_of_the_files() -> None:
     assert torch.equal(first["semseg"], logits[0, :, :, :50].argmax(0).to(torch.uint8))
     small = functional.interpolate(logits[1:, :, :40], size=(20, 48), mode="bilinear", align_corners=False)[0]
     assert torch.equal(second["semseg"], small.argmax(0).to(torch.uint8))
-    assert [tuple(scores.shape) for scores in head.resample(logits, batch)] == [(3, 64, 50), (3, 20, 48)]
+    assert [tuple(scores.shape) for scores in over_files(logits, batch)] == [(3, 64, 50), (3, 20, 48)]
 
 
 @torch.no_grad()

@@ -1,0 +1,3 @@
+from . import config as config
+
+__all__ = ["config"]

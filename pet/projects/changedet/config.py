@@ -1,0 +1,13 @@
+"""The settings of change detection. Imports no torch, so that a mistake in a config is told at once."""
+
+from pet.segmentation.config import SEGMENTATION_SCHEMA, infer_cfg
+from petlib.config import CfgNode, Schema, with_defaults
+
+__all__ = ["CHANGEDET_SCHEMA", "get_base_cfg", "infer_cfg"]
+
+CHANGEDET_SCHEMA: Schema = with_defaults(SEGMENTATION_SCHEMA, {"DATA.CLASSES": ["background", "change"], "DATA.NUM_IMAGES": 2})
+
+
+def get_base_cfg() -> CfgNode:
+    """Return the defaults."""
+    return CfgNode(CHANGEDET_SCHEMA)

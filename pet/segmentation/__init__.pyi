@@ -1,0 +1,10 @@
+from . import config as config
+from .data import build_evaluation as build_evaluation
+from .data import build_training_data as build_training_data
+from .data import expected_data as expected_data
+from .model import Segmenter as Segmenter
+from .model import build_model as build_model
+from .runs import test as test
+from .runs import train as train
+
+__all__ = ["Segmenter", "build_evaluation", "build_model", "build_training_data", "config", "expected_data", "test", "train"]

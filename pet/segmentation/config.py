@@ -1,0 +1,109 @@
+"""The settings that the segmentation projects share. Imports no torch, so that a mistake in a config is told at once."""
+
+from typing import Any
+
+from pet.data.classes import check_classes
+from pet.data.config import DATA_SCHEMA
+from pet.data.targets import IGNORE
+from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
+
+MODEL: Schema = {
+    "NETWORK": Key("", "The network by name, e.g. unet, segformer_b2, fcn_hrnet_w18 or siamese_resnet18_unet; docs/segmentation.md lists them."),
+    "NETWORK_ARGS": Key({}, "Further arguments of the network by its own names, e.g. {encoder: timm/resnet34}."),
+    "NUM_CLASSES": Key(0, "Number of classes with the background; 0: as many as DATA.CLASSES names.", minimum=0),
+    "BINARY": Key(False, "One channel with a sigmoid says where the foreground is, instead of one channel for each of two classes."),
+    "THRESHOLD": Key(0.5, "Probability from which a pixel is foreground, of networks with one channel.", minimum=0),
+    "IN_CHANNELS": Key(3, "Channels of the images.", minimum=1),
+    "SYNC_BN": Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only."),
+    "LOSSES": Key(
+        ["cross_entropy"],
+        "What is learned from: names or mappings {name: dice, weight: 2.0, ...its arguments}, which are added. There are bce, cross_entropy, dice, focal, lovasz_hinge, lovasz_softmax, ohem and soft_iou.",
+        type=list[Any],
+    ),
+    "OUTPUT_WEIGHTS": Key(
+        [],
+        "Weight of the loss of each output of the network, the main one first, e.g. [1.0, 0.4] for OCRNet. Empty: 1 and 0.4 for each further one.",
+        type=list[float],
+    ),
+}
+
+SEGMENTATION_SCHEMA: Schema = merge_schemas(
+    PETLIB_SCHEMA,
+    DATA_SCHEMA,
+    {
+        "MODEL": MODEL,
+        "DATA": {
+            "NUM_IMAGES": Key(1, "Images of a sample: 2 for pairs of dates.", minimum=1),
+        },
+        "ANALYSER": {
+            "SIZE": Key(
+                [],
+                "Height and width of the image that costs are counted for. Empty: TRAIN.RESIZE.SCALES[0] twice.",
+                type=list[int],
+                unit="pixels",
+            ),
+        },
+        "TEST": {
+            "SLIDING": {
+                "SIZE": Key(
+                    0, "Look at test images through overlapping windows of so many pixels; 0: at whole images.", unit="pixels", minimum=0
+                ),
+                "OVERLAP": Key(0.25, "Share of a window that its neighbour sees too.", minimum=0),
+            },
+        },
+        "EVAL": {
+            "BEST_METRIC": Key("", "The metric that chooses model_best.pth. Empty: semseg/mIoU, of two classes semseg/foreground_IoU."),
+        },
+        "EXPORT": {
+            "SIZE": Key([], "Height and width of the exported network's images. Empty: TEST.RESIZE.SCALES[0] twice.", type=list[int], unit="pixels"),
+            "DYNAMIC": Key(False, "The exported network takes batches and images of any size."),
+            "NORMALIZE": Key(True, "Pixels from 0 to 255 go in, and the exported network normalises them itself."),
+            "TOLERANCE": Key(1e-3, "Greatest difference of logits between PyTorch and the exported network.", minimum=0),
+        },
+    },
+)
+
+
+def get_base_cfg() -> CfgNode:
+    """Return the defaults."""
+    return CfgNode(SEGMENTATION_SCHEMA)
+
+
+def infer_cfg(cfg: CfgNode) -> None:
+    """Derive the number of classes and the best metric, and check what no single key can know.
+
+    Raises:
+        ConfigError: no network is chosen, or the numbers of classes, images or sizes do not go together.
+    """
+    check_classes(cfg)
+    if not cfg.MODEL.NETWORK:
+        raise ConfigError("MODEL.NETWORK: nothing given; name a network, e.g. unet or segformer_b2")
+    if cfg.MODEL.NUM_CLASSES == 0:
+        cfg.set("MODEL.NUM_CLASSES", len(cfg.DATA.CLASSES))
+    _check_classes(cfg)
+    if cfg.DATA.NUM_IMAGES > 2:
+        raise ConfigError(f"DATA.NUM_IMAGES: {cfg.DATA.NUM_IMAGES} given, 1, or 2 for pairs of dates, expected")
+    if not cfg.MODEL.LOSSES:
+        raise ConfigError("MODEL.LOSSES: nothing given; name what the network learns from, e.g. [cross_entropy]")
+    for key in ("ANALYSER.SIZE", "EXPORT.SIZE"):
+        size = cfg[key.partition(".")[0]].SIZE
+        if len(size) not in (0, 2) or min(size, default=1) < 1:
+            raise ConfigError(f"{key}: {list(size)} given, [height, width] expected, e.g. [512, 512]")
+    if not 0.0 <= cfg.TEST.SLIDING.OVERLAP < 1.0:
+        raise ConfigError(f"TEST.SLIDING.OVERLAP: {cfg.TEST.SLIDING.OVERLAP:g} given, a share from 0 to below 1 expected")
+    if not cfg.EVAL.BEST_METRIC:
+        cfg.set("EVAL.BEST_METRIC", "semseg/foreground_IoU" if cfg.MODEL.NUM_CLASSES == 2 else "semseg/mIoU")
+
+
+def _check_classes(cfg: CfgNode) -> None:
+    count, names = cfg.MODEL.NUM_CLASSES, cfg.DATA.CLASSES
+    if not 2 <= count <= IGNORE:
+        raise ConfigError(
+            f"MODEL.NUM_CLASSES: {count} classes (0 there means as many as DATA.CLASSES names), 2 to {IGNORE} with the background expected"
+        )
+    if names and len(names) != count:
+        raise ConfigError(f"MODEL.NUM_CLASSES: {count} given, but DATA.CLASSES names {len(names)}; set it to {len(names)} or to 0")
+    if cfg.MODEL.BINARY and count != 2:
+        raise ConfigError(f"MODEL.BINARY: True tells foreground from background; there are {count} classes: set it to False")
+    if not 0.0 < cfg.MODEL.THRESHOLD < 1.0:
+        raise ConfigError(f"MODEL.THRESHOLD: {cfg.MODEL.THRESHOLD:g} given, a probability above 0 and below 1 expected")
