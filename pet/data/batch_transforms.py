@@ -6,59 +6,87 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pet.data.transforms.normalize import Normalize, scale_and_shift
+from pet.data.targets import IMAGE_FIELDS
+from pet.data.transforms.normalize import Normalize, check_channels, scale_and_shift
 from petlib.data.protocols import Batch
 from petlib.errors import ConfigError, DataError
 
 
 class NormalizeImages:
-    """Images (B, H, W, 3) become float32 (B, 3, H, W), normalised.
+    """Images (B, H, W, C) become float32 (B, C, H, W), normalised; ``image2`` likewise where samples are pairs.
 
-    uint8 images are normalised here; float images were normalised as samples and are only turned.
+    Images of whole numbers, uint8 or uint16, are normalised here. float32 images are only turned where they were normalised as
+    samples.
 
     Args:
-        mean: of the channels, from 0 to 1.
+        mean: of the channels, from 0 to 1; one number stands for all channels.
         std: likewise, above 0.
         channels_last: leave the result in channels-last memory order, which costs nothing; else it is copied.
         pad_divisor: above 1, images may differ in size: zeros are added on the right and at the bottom, up to a multiple of it
             that is common to all, and ``image_sizes`` holds (height, width) of each image without them.
+        maximum: the value that becomes 1; None: the greatest one of the images' dtype.
+        takes_floats: float32 images are as the files have them and are normalised too.
     """
 
-    def __init__(self, *, mean: Sequence[float], std: Sequence[float], channels_last: bool, pad_divisor: int = 1) -> None:
-        scale, shift = scale_and_shift(mean, std)
-        self._scale = torch.from_numpy(scale).view(1, 3, 1, 1)
-        self._shift = torch.from_numpy(shift).view(1, 3, 1, 1)
+    def __init__(
+        self,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        channels_last: bool,
+        pad_divisor: int = 1,
+        maximum: float | None = 255.0,
+        takes_floats: bool = False,
+    ) -> None:
+        assert not takes_floats or maximum is not None, "floats have no greatest value"
+        scale, shift = scale_and_shift(mean, std, 1.0 if maximum is None else maximum)
+        self._scale = torch.from_numpy(scale).view(1, -1, 1, 1)
+        self._shift = torch.from_numpy(shift).view(1, -1, 1, 1)
+        self._scales_by_dtype = maximum is None
+        self._takes_floats = takes_floats
         self._channels_last = channels_last
         self._pad_divisor = pad_divisor
 
     @classmethod
     def from_transform(cls, normalize: Normalize | None, *, channels_last: bool, pad_divisor: int = 1) -> "NormalizeImages":
-        """Return what a trailing ``Normalize`` asks for; without one pixels go from 0 to 1."""
-        mean, std = (normalize.mean, normalize.std) if normalize else ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-        return cls(mean=mean, std=std, channels_last=channels_last, pad_divisor=pad_divisor)
+        """Return what a trailing ``Normalize`` asks for; without one pixels of whole numbers go from 0 to 1."""
+        if normalize is None:
+            return cls(mean=(0.0,), std=(1.0,), channels_last=channels_last, pad_divisor=pad_divisor, maximum=None)
+        return cls(
+            mean=normalize.mean,
+            std=normalize.std,
+            channels_last=channels_last,
+            pad_divisor=pad_divisor,
+            maximum=normalize.maximum,
+            takes_floats=True,
+        )
 
     def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """Return the batch with its images normalised.
 
         Raises:
+            ConfigError: the images have another number of channels than mean and std.
             DataError: the images of the batch have different sizes, and are not to be padded.
         """
-        images = batch["image"]
+        fields = [field for field in IMAGE_FIELDS if field in batch]
         if self._pad_divisor > 1:
-            sizes = [(int(image.shape[0]), int(image.shape[1])) for image in images]
-            return {**batch, "image": self._pad(images, sizes), "image_sizes": sizes}
-        if not isinstance(images, Tensor):
-            found = sorted({tuple(image.shape[:2]) for image in images})
-            raise DataError(f"the images of a batch have different sizes: {found[:4]}; resize or crop them to one size in TRANSFORMS")
-        return {**batch, "image": self._normalize(images.permute(0, 3, 1, 2)).contiguous(memory_format=self._memory_format)}
+            sizes = [(int(image.shape[0]), int(image.shape[1])) for image in batch["image"]]
+            return {**batch, **{field: self._pad(batch[field], sizes) for field in fields}, "image_sizes": sizes}
+        return {**batch, **{field: self._turn(batch[field]) for field in fields}}
 
     @property
     def _memory_format(self) -> torch.memory_format:
         return torch.channels_last if self._channels_last else torch.contiguous_format
 
+    def _turn(self, images: Tensor | list[Tensor]) -> Tensor:
+        if not isinstance(images, Tensor):
+            found = sorted({tuple(image.shape[:2]) for image in images})
+            raise DataError(f"the images of a batch have different sizes: {found[:4]}; resize or crop them to one size in TRANSFORMS")
+        return self._normalize(images.permute(0, 3, 1, 2)).contiguous(memory_format=self._memory_format)
+
     def _pad(self, images: Tensor | list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
         height, width = (-(-max(lengths) // self._pad_divisor) * self._pad_divisor for lengths in zip(*sizes, strict=True))
-        shape = (len(sizes), 3, height, width)
+        shape = (len(sizes), int(images[0].shape[2]), height, width)
         padded = torch.empty(shape, device=images[0].device, memory_format=self._memory_format)
         for target, image, (rows, columns) in zip(padded, images, sizes, strict=True):
             target[:, :rows, :columns] = self._normalize(image.permute(2, 0, 1).unsqueeze(0))[0]
@@ -67,12 +95,14 @@ class NormalizeImages:
         return padded
 
     def _normalize(self, images: Tensor) -> Tensor:
-        """Return images (B, 3, H, W) as float32."""
-        if images.dtype != torch.uint8:
+        """Return images (B, C, H, W) as float32."""
+        if images.dtype.is_floating_point and not self._takes_floats:
             return images
+        check_channels(self._scale.shape[1], images.shape[1])
         if self._scale.device != images.device:
             self._scale, self._shift = self._scale.to(images.device), self._shift.to(images.device)
-        return torch.addcmul(self._shift, images.to(torch.float32), self._scale)
+        scale = self._scale / torch.iinfo(images.dtype).max if self._scales_by_dtype else self._scale
+        return torch.addcmul(self._shift, images.to(torch.float32), scale)
 
 
 class MixupCutmix:

@@ -2,25 +2,52 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
+from pet.data.targets import IGNORE, IMAGE_FIELDS
 from pet.data.transforms.moves import Move, Stay
 from pet.data.transforms.targets import PLACED_FIELDS, clip_boxes, move_targets, select_objects
 from petlib.data.protocols import Sample, SampleTransform
 from petlib.errors import ConfigError
 
+Gray = TypeVar("Gray", int, float)
+
 
 class ImageTransform(ABC):
-    """Changes the pixels of an image where they are: targets that say where things are stay as they are."""
+    """Changes the pixels of an image where they are: targets that say where things are stay as they are.
+
+    The second image of a pair is changed with random numbers of its own: two dates have two lights.
+
+    Attributes:
+        takes_any_image: ``apply`` takes (H, W, C) of uint8, uint16 or float32, not only 8-bit RGB.
+    """
+
+    takes_any_image = False
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with a changed image."""
-        return {**sample, "image": self.apply(sample["image"], rng)}
+        """Return the sample with a changed image, or two.
+
+        Raises:
+            ConfigError: the image is no 8-bit RGB, and the transform needs that.
+        """
+        images = {field: sample[field] for field in IMAGE_FIELDS if field in sample}
+        if not self.takes_any_image:
+            for field, image in images.items():
+                self._check_rgb(field, image)
+        return {**sample, **{field: self.apply(image, rng) for field, image in images.items()}}
 
     @abstractmethod
     def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the changed image, (H, W, 3) uint8; ``image`` itself is not written into."""
+
+    def _check_rgb(self, field: str, image: np.ndarray) -> None:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ConfigError(
+                f"transform {type(self).__name__}: it works on colours, three channels of uint8; the field {field!r} has the shape "
+                f"{image.shape} and is {image.dtype}. Take it out of TRANSFORMS"
+            )
 
 
 class GeometricTransform(ABC):
@@ -30,11 +57,15 @@ class GeometricTransform(ABC):
     of the whole image and no targets with places go without. Boxes are cut off at the
     edges of the image; an object whose box vanishes is dropped from all fields.
 
+    The second image of a pair moves as the first one does.
+
     Attributes:
         min_share: share of the area of its box that must be left of an object inside of the image.
+        label_fill: the label in ``semseg`` of what comes in from outside of the image.
     """
 
     min_share: float = 0.0
+    label_fill: int = IGNORE
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample with image and targets moved."""
@@ -44,18 +75,19 @@ class GeometricTransform(ABC):
     def carry_out(self, sample: Sample, move: Move) -> Sample:
         """Return the sample after ``move``."""
         has_places = not PLACED_FIELDS.isdisjoint(sample)
+        images = {field: move(sample[field]) for field in IMAGE_FIELDS if field in sample}
         if "label" in sample and not has_places:
-            return {**sample, "image": move(sample["image"])}
+            return {**sample, **images}
         height, width = sample["image"].shape[:2]
         matrix = move.matrix((height, width))
         meta = sample.get("meta", {})
         before = meta.get("matrix")
         meta = {**meta, "matrix": matrix if before is None else matrix @ before}
-        moved = {**sample, "image": move(sample["image"]), "meta": meta}
+        moved = {**sample, **images, "meta": meta}
         if not has_places:
             return moved
         size = moved["image"].shape[0], moved["image"].shape[1]
-        moved.update(move_targets(sample, move, matrix, size))
+        moved.update(move_targets(sample, move, matrix, size, self.label_fill))
         if "boxes" not in moved:
             return moved
         boxes = moved["boxes"]
@@ -100,7 +132,7 @@ def check_probability(name: str, value: float) -> float:
     return float(value)
 
 
-def check_gray(name: str, value: int) -> int:
+def check_gray(name: str, value: Gray) -> Gray:
     """Return ``value`` when it is a gray value.
 
     Raises:
@@ -108,6 +140,17 @@ def check_gray(name: str, value: int) -> int:
     """
     if not 0 <= value <= 255:
         raise ConfigError(f"{name}: {value} given, a gray value from 0 to 255 expected")
+    return value
+
+
+def check_label(name: str, value: int) -> int:
+    """Return ``value`` when a label image can hold it.
+
+    Raises:
+        ConfigError: it does not lie between 0 and 255.
+    """
+    if not 0 <= value <= 255:
+        raise ConfigError(f"{name}: {value} given, a label from 0 to 255 expected")
     return value
 
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.targets import TARGET_FIELDS
-from pet.data.transforms.targets import OBJECT_FIELDS
+from pet.data.targets import IMAGE_FIELDS, TARGET_FIELDS
+from pet.data.transforms.targets import OBJECT_FIELDS, check_label_map
 from petlib.data.protocols import Sample
 
 
 class FinishTargets:
-    """Leaves the image, ``meta`` and the fields of some kinds of targets; instance masks become uint8 (N, H, W).
+    """Leaves the image or the two of a pair, ``meta`` and the fields of some kinds of targets; instance masks become uint8 (N, H, W).
 
     Masks are drawn here and not before, so that transforms move a few corners instead of many pixels. An object of whose mask no
     pixel is left, as when a crop has left an empty corner of its box, is dropped from all fields.
@@ -23,8 +23,14 @@ class FinishTargets:
         self.fields = tuple(field for kind in kinds for field in TARGET_FIELDS[kind])
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample."""
-        finished = {"image": sample["image"], **{field: sample[field] for field in self.fields}, "meta": sample["meta"]}
+        """Return the sample.
+
+        Raises:
+            DataError: ``semseg`` has several channels.
+        """
+        check_label_map(sample)
+        images = {field: sample[field] for field in IMAGE_FIELDS if field in sample}
+        finished = {**images, **{field: sample[field] for field in self.fields}, "meta": sample["meta"]}
         if "masks" in finished:
             finished["masks"] = finished["masks"].rasterise()
             return _without_empty(finished)

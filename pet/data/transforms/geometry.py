@@ -6,9 +6,23 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pet.data.transforms.base import GeometricTransform, check_gray, check_probability, check_range, check_share, check_size
+from pet.data.targets import IGNORE
+from pet.data.transforms.base import (
+    GeometricTransform,
+    check_gray,
+    check_label,
+    check_probability,
+    check_range,
+    check_share,
+    check_size,
+)
 from pet.data.transforms.moves import BORDERS, CropResize, Flip, Move, PadCrop, Stay
+from pet.data.transforms.targets import check_label_map
+from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
+
+WINDOWS = 10
+"""How many random windows are tried."""
 
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST}
 
@@ -51,7 +65,7 @@ class RandomResizedCrop(GeometricTransform):
         """Draw the window."""
         rows, columns = size
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
-        for _ in range(10):
+        for _ in range(WINDOWS):
             area = rows * columns * rng.uniform(*self.scale)
             ratio = math.exp(rng.uniform(low, high))
             width, height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
@@ -73,10 +87,22 @@ class RandomCrop(GeometricTransform):
         border: ``constant`` (the ``fill`` value), ``reflect`` or ``edge``.
         fill: gray value from 0 to 255.
         min_share: share of its box that must be in the window, or an object is dropped.
+        max_class_share: greatest share of one class among the pixels of ``semseg`` that count. Up to ten windows are tried, and
+            the last one is taken as it is; 1: any window will do. Source: ``cat_max_ratio`` of MMSegmentation's RandomCrop
+            (https://github.com/open-mmlab/mmsegmentation).
+        label_fill: the label in ``semseg`` of the padding.
     """
 
     def __init__(
-        self, *, size: int | Sequence[int], padding: int = 0, border: str = "constant", fill: int = 0, min_share: float = 0.0
+        self,
+        *,
+        size: int | Sequence[int],
+        padding: int = 0,
+        border: str = "constant",
+        fill: float = 0,
+        min_share: float = 0.0,
+        max_class_share: float = 1.0,
+        label_fill: int = IGNORE,
     ) -> None:
         self.size = check_size("RandomCrop", size)
         if padding < 0:
@@ -87,6 +113,20 @@ class RandomCrop(GeometricTransform):
         self.border = BORDERS[border]
         self.fill = check_gray("RandomCrop: fill", fill)
         self.min_share = check_share("RandomCrop: min_share", min_share)
+        self.max_class_share = check_share("RandomCrop: max_class_share", max_class_share)
+        self.label_fill = check_label("RandomCrop: label_fill", label_fill)
+
+    def plan(self, sample: Sample, rng: np.random.Generator) -> Move:
+        """Draw the place, again where one class takes too much of the window."""
+        move = super().plan(sample, rng)
+        if self.max_class_share == 1.0 or "semseg" not in sample:
+            return move
+        check_label_map(sample)
+        for _ in range(WINDOWS - 1):
+            if largest_class_share(move.labels(sample["semseg"], self.label_fill)) <= self.max_class_share:
+                break
+            move = super().plan(sample, rng)
+        return move
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Draw the place."""
@@ -97,6 +137,12 @@ class RandomCrop(GeometricTransform):
             padding += [before, after]
             starts.append(int(rng.integers(length + before + after - wanted + 1)))
         return PadCrop((padding[0], padding[1], padding[2], padding[3]), starts[0], starts[1], self.size, self.border, self.fill)
+
+
+def largest_class_share(labels: np.ndarray) -> float:
+    """Return the share of the most frequent class among the pixels of uint8 labels that count; 1 where none does."""
+    counts = np.bincount(labels.ravel(), minlength=IGNORE + 1)[:IGNORE]
+    return float(counts.max() / counts.sum()) if counts.any() else 1.0
 
 
 class CenterCrop(GeometricTransform):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from pet.data.targets import IMAGE_FIELDS
 from pet.data.transforms.base import GeometricTransform, check_gray, check_probability, check_range, check_share, check_size
 from pet.data.transforms.moves import Chain, CropResize, Move, PadCrop, Size
 from pet.data.transforms.targets import MAP_FIELDS, PLACED_FIELDS
@@ -71,13 +72,14 @@ class Mosaic:
         (top, left), first = tiles[0]
         meta = first["meta"]
         joined = {**first, "meta": {**meta, "matrix": shift(left, top) @ meta["matrix"]}}
-        joined["image"] = np.empty((*self.size, first["image"].shape[2]), first["image"].dtype)
+        images = [field for field in IMAGE_FIELDS if field in first]
+        joined.update({field: np.empty((*self.size, first[field].shape[2]), first[field].dtype) for field in images})
         joined.update({field: np.empty(self.size, first[field].dtype) for field in MAP_FIELDS if field in first})
         parts, people = [], 0
         for (top, left), tile in tiles:
             renamed, people = _rename_instances(tile, people)
             height, width = tile["image"].shape[:2]
-            for field in ("image", *MAP_FIELDS):
+            for field in (*images, *MAP_FIELDS):
                 if field in joined:
                     joined[field][top : top + height, left : left + width] = renamed[field]
             parts.append(_shift_objects(renamed, left, top, self.size))

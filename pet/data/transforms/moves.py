@@ -1,5 +1,6 @@
 """Geometric changes with all their numbers fixed, so that image and targets get the same one."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -7,9 +8,11 @@ import cv2
 import numpy as np
 import torch
 
+from pet.data.transforms.channels import OPENCV_CHANNELS, in_groups
 from pet.structures.affine import centred, shift, warp_labels
 
 ANTIALIASED = {cv2.INTER_LINEAR: "bilinear", cv2.INTER_CUBIC: "bicubic"}
+QUARTER_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 BORDERS = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "edge": cv2.BORDER_REPLICATE}
 
 Size = tuple[int, int]
@@ -21,7 +24,7 @@ class Move(ABC):
 
     @abstractmethod
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Return the moved image."""
+        """Return the moved image, (H, W, C) uint8, uint16 or float32, in the same dtype."""
 
     @abstractmethod
     def matrix(self, size: Size) -> np.ndarray:
@@ -77,7 +80,7 @@ class CropResize(Move):
         shrinks = self.height > self.size[0] or self.width > self.size[1]
         if self.antialias and shrinks and self.interpolation in ANTIALIASED:
             return _resize_antialiased(window, self.size, ANTIALIASED[self.interpolation])
-        return cv2.resize(window, (self.size[1], self.size[0]), interpolation=self.interpolation)
+        return in_groups(window, lambda part: cv2.resize(part, (self.size[1], self.size[0]), interpolation=self.interpolation))
 
     def matrix(self, size: Size) -> np.ndarray:
         """Return the shift of the window and its scales."""
@@ -108,11 +111,11 @@ class PadCrop(Move):
     left: int
     size: Size
     border: int = cv2.BORDER_CONSTANT
-    fill: int = 0
+    fill: float = 0
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the window."""
-        return self._cut(image, self.border, (self.fill,) * 3)
+        return in_groups(image, lambda part: self._cut(part, self.border, (self.fill,) * OPENCV_CHANNELS))
 
     def matrix(self, size: Size) -> np.ndarray:
         """Return the shift."""
@@ -126,7 +129,7 @@ class PadCrop(Move):
         """Return the window; what an image repeats beyond its edge has no labels."""
         return self._cut(labels, cv2.BORDER_CONSTANT, (fill,))
 
-    def _cut(self, image: np.ndarray, border: int, fill: tuple[int, ...]) -> np.ndarray:
+    def _cut(self, image: np.ndarray, border: int, fill: tuple[float, ...]) -> np.ndarray:
         if any(self.padding):
             image = cv2.copyMakeBorder(image, *self.padding, border, value=fill)
         height, width = self.size
@@ -141,7 +144,7 @@ class Flip(Move):
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the mirrored image."""
-        return cv2.flip(image, self.code)
+        return in_groups(image, lambda part: cv2.flip(part, self.code))
 
     def matrix(self, size: Size) -> np.ndarray:
         """Return the mirroring at the middle."""
@@ -159,32 +162,73 @@ class Flip(Move):
 
 
 @dataclass(frozen=True)
-class Turn(Move):
-    """The image is turned counter-clockwise around its centre by ``degrees``; its size stays."""
+class QuarterTurns(Move):
+    """The image is turned counter-clockwise by ``count`` (1 to 3) times 90 degrees; no pixel is mixed."""
 
-    degrees: float
-    interpolation: int = cv2.INTER_LINEAR
-    fill: int = 0
+    count: int
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the turned image."""
+        return in_groups(image, lambda part: cv2.rotate(part, QUARTER_TURNS[self.count]))
+
+    def matrix(self, size: Size) -> np.ndarray:
+        """Return the turn and the shift back into the image."""
+        height, width = size
+        if self.count == 1:
+            return np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, width], [0.0, 0.0, 1.0]])
+        if self.count == 2:
+            return np.array([[-1.0, 0.0, width], [0.0, -1.0, height], [0.0, 0.0, 1.0]])
+        return np.array([[0.0, -1.0, height], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+
+    def size_after(self, size: Size) -> Size:
+        """Return ``size``; after one or three turns height and width have changed places."""
+        return size if self.count == 2 else (size[1], size[0])
+
+    def labels(self, labels: np.ndarray, fill: int) -> np.ndarray:
+        """Return the turned map."""
+        return cv2.rotate(labels, QUARTER_TURNS[self.count])
+
+
+@dataclass(frozen=True)
+class Turn(Move):
+    """The image is turned counter-clockwise around its centre by ``degrees``.
+
+    Its size stays and corners are lost, or it grows (``grows``) so that the whole turned image is inside.
+    """
+
+    degrees: float
+    interpolation: int = cv2.INTER_LINEAR
+    fill: float = 0
+    grows: bool = False
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Return the turned image."""
+        return in_groups(image, self._warp)
+
+    def _warp(self, image: np.ndarray) -> np.ndarray:
         size = image.shape[0], image.shape[1]
+        height, width = self.size_after(size)
         backwards = centred(np.linalg.inv(self.matrix(size)))[:2]
         flags = self.interpolation | cv2.WARP_INVERSE_MAP
-        fill = (self.fill,) * 3
-        return cv2.warpAffine(image, backwards, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+        fill = (self.fill,) * OPENCV_CHANNELS
+        return cv2.warpAffine(image, backwards, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
 
     def matrix(self, size: Size) -> np.ndarray:
         """Return the rotation."""
-        x, y = size[1] / 2, size[0] / 2
+        height, width = self.size_after(size)
         cosine, sine = np.cos(np.radians(self.degrees)), np.sin(np.radians(self.degrees))
         turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-        matrix: np.ndarray = shift(x, y) @ turn @ shift(-x, -y)
+        matrix: np.ndarray = shift(width / 2, height / 2) @ turn @ shift(-size[1] / 2, -size[0] / 2)
         return matrix
 
     def size_after(self, size: Size) -> Size:
-        """Return ``size``."""
-        return size
+        """Return ``size``, or that of the upright box around the turned image."""
+        if not self.grows:
+            return size
+        cosine, sine = abs(np.cos(np.radians(self.degrees))), abs(np.sin(np.radians(self.degrees)))
+        # a thousandth of a pixel: a turn by 0 or 90 degrees adds no line of rounding errors
+        height, width = (math.ceil(length - 1e-3) for length in (size[0] * cosine + size[1] * sine, size[1] * cosine + size[0] * sine))
+        return height, width
 
 
 @dataclass(frozen=True)
@@ -220,6 +264,11 @@ class Chain(Move):
 
 
 def _resize_antialiased(image: np.ndarray, size: Size, mode: str) -> np.ndarray:
+    if image.dtype == np.uint16:
+        # torch resizes no uint16
+        smooth = _resize_antialiased(image.astype(np.float32), size, mode)
+        values: np.ndarray = np.clip(np.rint(smooth), 0, np.iinfo(np.uint16).max).astype(np.uint16)
+        return values
     # torch warns of arrays that cannot be written into
     pixels = torch.from_numpy(image if image.flags.writeable else image.copy()).permute(2, 0, 1).unsqueeze(0)
     resized = torch.nn.functional.interpolate(pixels, size, mode=mode, antialias=True)

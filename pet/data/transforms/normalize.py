@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pet.data.targets import IMAGE_FIELDS
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
 
@@ -11,36 +12,61 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Normalize:
-    """``(image / 255 - mean) / std`` for each channel.
+    """``(image / maximum - mean) / std`` for each channel of the image, or of the two of a pair.
 
     At the end of a list of transforms it is applied to whole batches on the device instead, with the same numbers
     (:class:`pet.data.batch_transforms.NormalizeImages`): samples travel as uint8, a quarter of the memory.
 
     Args:
-        mean: of the channels R, G, B, from 0 to 1; by default ImageNet's.
+        mean: of the C channels, from 0 to 1, or one number for all of them; by default ImageNet's of R, G and B.
         std: likewise, above 0.
+        maximum: the value that becomes 1: 255 for images of 8 bits, for instance 10000 for reflectances of 16 bits. With 1 the
+            values stay as they are, and mean and std are in their unit.
 
     Raises:
-        ConfigError: not three numbers each, or out of range, as where they belong to pixels from 0 to 255.
+        ConfigError: not as many of one as of the other, or out of range, as where they belong to pixels from 0 to 255.
     """
 
-    def __init__(self, *, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
-        in_range = all(0.0 <= value <= 1.0 for value in mean) and all(0.0 < value <= 1.0 for value in std)
-        if len(mean) != 3 or len(std) != 3 or not in_range:
+    def __init__(self, *, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD, maximum: float = 255.0) -> None:
+        if not 0.0 < maximum < float("inf"):
+            raise ConfigError(f"Normalize: maximum: {maximum} given, a number above 0 expected")
+        in_range = maximum == 1.0 or (all(0.0 <= value <= 1.0 for value in mean) and all(value <= 1.0 for value in std))
+        if not mean or len(mean) != len(std) or not in_range or not all(value > 0.0 for value in std):
             raise ConfigError(
-                f"Normalize: mean {list(mean)} and std {list(std)} given, three numbers each expected, "
-                "of pixels from 0 to 1 (divide those of pixels from 0 to 255 by 255)"
+                f"Normalize: mean {list(mean)} and std {list(std)} given, a number for each channel expected (three each for RGB), "
+                f"of pixels from 0 to 1 (divide those of pixels from 0 to {maximum:g} by {maximum:g})"
             )
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
+        self.maximum = float(maximum)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with a float32 image."""
-        scale, shift = scale_and_shift(self.mean, self.std)
-        return {**sample, "image": sample["image"].astype(np.float32) * scale + shift}
+        """Return the sample with float32 images.
+
+        Raises:
+            ConfigError: an image has another number of channels.
+        """
+        scale, shift = scale_and_shift(self.mean, self.std, self.maximum)
+        images = {field: sample[field] for field in IMAGE_FIELDS if field in sample}
+        for image in images.values():
+            check_channels(len(self.mean), image.shape[2])
+        return {**sample, **{field: image.astype(np.float32) * scale + shift for field, image in images.items()}}
 
 
-def scale_and_shift(mean: Sequence[float], std: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a pixel from 0 to 255 is multiplied by and then added to, float32 (3,) each."""
+def scale_and_shift(mean: Sequence[float], std: Sequence[float], maximum: float = 255.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a pixel from 0 to ``maximum`` is multiplied by and then added to, float32 (C,) each."""
     deviations = np.asarray(std, np.float64)
-    return (1.0 / (255.0 * deviations)).astype(np.float32), (-np.asarray(mean, np.float64) / deviations).astype(np.float32)
+    return (1.0 / (maximum * deviations)).astype(np.float32), (-np.asarray(mean, np.float64) / deviations).astype(np.float32)
+
+
+def check_channels(given: int, found: int) -> None:
+    """Compare the numbers that ``mean`` and ``std`` have with the channels of an image; one number stands for all channels.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if given not in (1, found):
+        raise ConfigError(
+            f"Normalize: mean and std have {given} numbers and the images {found} channels; give {found} of each, "
+            "{name: Normalize, mean: [...], std: [...]}"
+        )

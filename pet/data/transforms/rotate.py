@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.transforms.base import GeometricTransform, check_gray, check_probability, check_range, check_share
+from pet.data.targets import IGNORE
+from pet.data.transforms.base import GeometricTransform, check_gray, check_label, check_probability, check_range, check_share
 from pet.data.transforms.geometry import check_interpolation
-from pet.data.transforms.moves import Move, Stay, Turn
+from pet.data.transforms.moves import Move, QuarterTurns, Stay, Turn
 from petlib.errors import ConfigError
 
 
 class Rotate(GeometricTransform):
-    """A share of the samples is turned around the centre of the image, whose size stays.
+    """A share of the samples is turned around the centre of the image.
 
     A box becomes the upright box around its turned corners, so it grows loose with the angle: up to about 15 degrees are usual,
     as for human pose (Xiao et al., Simple Baselines, 2018, https://arxiv.org/abs/1804.06208, takes 40 for single persons).
@@ -21,6 +22,8 @@ class Rotate(GeometricTransform):
         probability: share of the samples.
         interpolation: ``linear``, ``cubic`` or ``nearest``.
         fill: gray value from 0 to 255 of the corners that come in from outside.
+        label_fill: their label in ``semseg``.
+        grows: the image grows so that none of its corners is lost.
         min_share: share of its box that must be left in the image, or an object is dropped.
     """
 
@@ -30,20 +33,61 @@ class Rotate(GeometricTransform):
         degrees: float | Sequence[float] = 10.0,
         probability: float = 1.0,
         interpolation: str = "linear",
-        fill: int = 0,
+        fill: float = 0,
+        label_fill: int = IGNORE,
+        grows: bool = False,
         min_share: float = 0.0,
     ) -> None:
+        name = type(self).__name__
         bounds = degrees if isinstance(degrees, Sequence) else (-abs(degrees), abs(degrees))
-        self.degrees = check_range("Rotate: degrees", bounds, low=-180.0, high=180.0)
-        self.probability = check_probability("Rotate: probability", probability)
+        self.degrees = check_range(f"{name}: degrees", bounds, low=-180.0, high=180.0)
+        self.probability = check_probability(f"{name}: probability", probability)
         if interpolation == "area":
-            raise ConfigError("Rotate: interpolation: 'area' given, one of linear, cubic, nearest expected")
-        self.interpolation = check_interpolation("Rotate", interpolation)
-        self.fill = check_gray("Rotate: fill", fill)
-        self.min_share = check_share("Rotate: min_share", min_share)
+            raise ConfigError(f"{name}: interpolation: 'area' given, one of linear, cubic, nearest expected")
+        self.interpolation = check_interpolation(name, interpolation)
+        self.fill = check_gray(f"{name}: fill", fill)
+        self.label_fill = check_label(f"{name}: label_fill", label_fill)
+        self.grows = grows
+        self.min_share = check_share(f"{name}: min_share", min_share)
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Draw the angle."""
         if rng.random() >= self.probability:
             return Stay()
-        return Turn(rng.uniform(*self.degrees), self.interpolation, self.fill)
+        return Turn(rng.uniform(*self.degrees), self.interpolation, self.fill, self.grows)
+
+
+class RandomRotation(Rotate):
+    """Every sample is turned by up to 15 degrees; the image grows, and its new corners are gray and have no label.
+
+    It is :class:`Rotate` with the defaults of PaddleSeg's transform of this name (https://github.com/PaddlePaddle/PaddleSeg).
+
+    Args:
+        degrees: greatest angle to either side, or [least, greatest]; counter-clockwise is positive.
+        probability: share of the samples.
+        fill: gray value from 0 to 255 of the corners; half of one is rounded in images of whole numbers.
+        label_fill: their label in ``semseg``.
+        grows: the image grows so that none of its corners is lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        degrees: float | Sequence[float] = 15.0,
+        probability: float = 1.0,
+        fill: float = 127.5,
+        label_fill: int = IGNORE,
+        grows: bool = True,
+    ) -> None:
+        super().__init__(degrees=degrees, probability=probability, fill=fill, label_fill=label_fill, grows=grows)
+
+
+class RandomRotate90(GeometricTransform):
+    """A share of the samples is turned by 90, 180 or 270 degrees; after 90 and 270 height and width have changed places."""
+
+    def __init__(self, *, probability: float = 0.5) -> None:
+        self.probability = check_probability("RandomRotate90: probability", probability)
+
+    def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
+        """Draw the turn."""
+        return QuarterTurns(int(rng.integers(1, 4))) if rng.random() < self.probability else Stay()

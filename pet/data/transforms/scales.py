@@ -1,11 +1,12 @@
-"""Sizes of images for detection: the shorter edge, jittered scales, padding."""
+"""Sizes of images: the shorter edge, jittered scales, padding."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from pet.data.transforms.base import GeometricTransform, check_gray, check_range, check_share, check_size
-from pet.data.transforms.geometry import check_interpolation
+from pet.data.transforms.geometry import WINDOWS, check_interpolation
 from pet.data.transforms.moves import Chain, CropResize, Move, PadCrop, Stay
 from petlib.errors import ConfigError
 
@@ -100,6 +101,69 @@ class ScaleJitterCrop(GeometricTransform):
         top, left = (int(rng.integers(max(scaled[axis] - self.size[axis], 0) + 1)) for axis in (0, 1))
         lacking = max(self.size[0] - scaled[0], 0), max(self.size[1] - scaled[1], 0)
         return Chain((resize, PadCrop((0, lacking[0], 0, lacking[1]), top, left, self.size, fill=self.fill)))
+
+
+class RandomScale(GeometricTransform):
+    """The image gets a random size; its aspect ratio stays.
+
+    Source: RandomResize of MMSegmentation (https://github.com/open-mmlab/mmsegmentation), whose ratio is drawn evenly.
+
+    Args:
+        size: the image of ratio 1 just fits into this, lying or standing as it is: one number or [height, width].
+        ratio: least and greatest multiple of that.
+        interpolation: ``linear``, ``cubic``, ``area`` or ``nearest``.
+        antialias: whether linear and cubic shrinking weigh all pixels, as PIL does; the source goes without.
+    """
+
+    def __init__(
+        self, *, size: int | Sequence[int], ratio: Sequence[float] = (0.5, 2.0), interpolation: str = "linear", antialias: bool = False
+    ) -> None:
+        self.size = check_size("RandomScale", size)
+        self.ratio = check_range("RandomScale: ratio", ratio)
+        if self.ratio[0] <= 0.0:
+            raise ConfigError(f"RandomScale: ratio: {list(ratio)} given, numbers above 0 expected")
+        self.interpolation = check_interpolation("RandomScale", interpolation)
+        self.antialias = antialias
+
+    def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
+        """Draw the ratio and compute the size."""
+        scale = rng.uniform(*self.ratio) * min(max(self.size) / max(size), min(self.size) / min(size))
+        target = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+        return Stay() if target == size else CropResize(0, 0, size[0], size[1], target, self.interpolation, self.antialias)
+
+
+class RandomScaleAspect(GeometricTransform):
+    """A window of random area and aspect ratio is resized to the size of the image.
+
+    Source: the transform of this name of PaddleSeg (https://github.com/PaddlePaddle/PaddleSeg). Ten windows are tried; where none
+    fits into the image, it stays as it is.
+
+    Args:
+        min_scale: least area of the window as a share of the image's; the greatest is 1.
+        aspect_ratio: least ratio of its edges; the greatest is the inverse. Drawn evenly, then width and height change places in
+            half of the cases.
+        interpolation: ``linear``, ``cubic``, ``area`` or ``nearest``.
+    """
+
+    def __init__(self, *, min_scale: float = 0.5, aspect_ratio: float = 0.33, interpolation: str = "linear") -> None:
+        self.min_scale = check_share("RandomScaleAspect: min_scale", min_scale)
+        if not 0.0 < aspect_ratio <= 1.0:
+            raise ConfigError(f"RandomScaleAspect: aspect_ratio: {aspect_ratio} given, a number above 0 and up to 1 expected")
+        self.aspect_ratio = aspect_ratio
+        self.interpolation = check_interpolation("RandomScaleAspect", interpolation)
+
+    def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
+        """Draw the window."""
+        rows, columns = size
+        for _ in range(WINDOWS):
+            area = rows * columns * rng.uniform(self.min_scale, 1.0)
+            ratio = rng.uniform(self.aspect_ratio, 1.0 / self.aspect_ratio)
+            edges = int(math.sqrt(area * ratio)), int(math.sqrt(area / ratio))
+            height, width = edges if rng.random() < 0.5 else edges[::-1]
+            if 0 < height <= rows and 0 < width <= columns:
+                top, left = int(rng.integers(rows - height + 1)), int(rng.integers(columns - width + 1))
+                return CropResize(top, left, height, width, size, self.interpolation, antialias=False)
+        return Stay()
 
 
 class Pad(GeometricTransform):

@@ -9,6 +9,7 @@ from pet.data.targets import IGNORE
 from pet.data.transforms.moves import Move, Size
 from pet.structures.affine import move_points
 from petlib.data.protocols import Sample
+from petlib.errors import DataError
 
 OBJECT_FIELDS = ("boxes", "labels", "masks", "keypoints", "instance_ids")
 """Fields with one element for each object, all in the same order."""
@@ -20,7 +21,7 @@ PLACED_FIELDS = frozenset(("boxes", "masks", "keypoints", *MAP_FIELDS))
 """Fields that say where things are."""
 
 
-def move_targets(sample: Sample, move: Move, matrix: np.ndarray, size: Size) -> dict[str, Any]:
+def move_targets(sample: Sample, move: Move, matrix: np.ndarray, size: Size, label_fill: int = IGNORE) -> dict[str, Any]:
     """Return the fields of ``sample`` that say where things are, moved; boxes may lie outside of the image yet.
 
     Args:
@@ -29,7 +30,12 @@ def move_targets(sample: Sample, move: Move, matrix: np.ndarray, size: Size) -> 
         move: what was done to the image.
         matrix: its matrix for this image.
         size: (height, width) of the moved image.
+        label_fill: the label in ``semseg`` of what comes in from outside of the image.
+
+    Raises:
+        DataError: ``semseg`` has several channels.
     """
+    check_label_map(sample)
     mirrored = np.linalg.det(matrix[:2, :2]) < 0.0
     meta = sample.get("meta", {})
     moved: dict[str, Any] = {}
@@ -41,12 +47,26 @@ def move_targets(sample: Sample, move: Move, matrix: np.ndarray, size: Size) -> 
         moved["keypoints"] = _move_keypoints(sample["keypoints"], matrix, size, meta.get("keypoint_swap") if mirrored else None)
     for field, fill in MAP_FIELDS.items():
         if field in sample:
-            moved[field] = move.labels(sample[field], fill)
+            moved[field] = move.labels(sample[field], label_fill if field == "semseg" else fill)
     if mirrored and "parsing" in moved and "part_swap" in meta:
         table = np.arange(256, dtype=np.uint8)
         table[: len(meta["part_swap"])] = meta["part_swap"]
         moved["parsing"] = cv2.LUT(moved["parsing"], table)
     return moved
+
+
+def check_label_map(sample: Sample) -> None:
+    """Check that ``semseg``, where there is one, has one label for each pixel.
+
+    Raises:
+        DataError: it has several channels.
+    """
+    if "semseg" in sample and sample["semseg"].ndim != 2:
+        file = sample.get("meta", {}).get("file", "an image")
+        raise DataError(
+            f"the label image of {file} has the shape {sample['semseg'].shape}, one number a pixel expected; for a foreground that is "
+            "painted in three channels put InitMask at the beginning of TRANSFORMS"
+        )
 
 
 def move_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ def test_values_are_those_of_torchvision() -> None:
     np.testing.assert_allclose(found["image"], reference.permute(1, 2, 0).numpy(), atol=2e-6)
 
 
-@pytest.mark.parametrize(("mean", "std"), [([0.5], [0.5]), ([0.5] * 3, [0.5, 0.0, 0.5]), ([0.5] * 4, [0.5] * 3)])
+@pytest.mark.parametrize(("mean", "std"), [([], []), ([0.5] * 3, [0.5, 0.0, 0.5]), ([124.0] * 3, [58.0] * 3), ([0.5] * 4, [0.5] * 3)])
 def test_wrong_arguments_are_told(mean: list[float], std: list[float]) -> None:
-    with pytest.raises(ConfigError, match="three numbers each expected"):
+    with pytest.raises(ConfigError, match="a number for each channel expected"):
         Normalize(mean=mean, std=std)
