@@ -11,7 +11,14 @@ from pet.losses.classification import cross_entropy
 IGNORE_LABEL = 255
 
 
-def pixel_cross_entropy(logits: Tensor, labels: Tensor, *, class_weights: Tensor | None = None, ignore_label: int = IGNORE_LABEL) -> Tensor:
+def pixel_cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+    ignore_label: int = IGNORE_LABEL,
+) -> Tensor:
     """Return the mean cross entropy of all pixels that are not ignored; 0, with gradients of 0, where all are.
 
     With weights each pixel counts as much as its class, and the mean is that of the weighted pixels, as torch has it.
@@ -19,7 +26,8 @@ def pixel_cross_entropy(logits: Tensor, labels: Tensor, *, class_weights: Tensor
     Args:
         logits: float (B, C, H, W).
         labels: integer (B, H, W), from 0 to C - 1 or ``ignore_label``.
-        class_weights: float (C,), above 0; None: all count the same.
+        class_weights: float (C,), at least 0; None: all count the same.
+        label_smoothing: share of a pixel's target that goes to all classes alike, from 0 to 1.
         ignore_label: label of the pixels that do not count.
 
     Returns:
@@ -30,10 +38,12 @@ def pixel_cross_entropy(logits: Tensor, labels: Tensor, *, class_weights: Tensor
     """
     labels = labels.long()
     if class_weights is None:
-        return cross_entropy(logits, labels, ignore_index=ignore_label)
-    each = functional.cross_entropy(logits.float(), labels, ignore_index=ignore_label, reduction="none")
+        return cross_entropy(logits, labels, label_smoothing=label_smoothing, ignore_index=ignore_label)
+    each = functional.cross_entropy(
+        logits.float(), labels, weight=class_weights, label_smoothing=label_smoothing, ignore_index=ignore_label, reduction="none"
+    )
     weights = class_weights[labels.where(labels != ignore_label, 0)] * (labels != ignore_label)
-    return (each * weights).sum() / weights.sum().clamp(min=torch.finfo(each.dtype).tiny)
+    return each.sum() / weights.sum().clamp(min=torch.finfo(each.dtype).tiny)
 
 
 def pad_labels(labels: Tensor | Sequence[Tensor], size: tuple[int, int], *, ignore_label: int = IGNORE_LABEL) -> Tensor:
