@@ -7,13 +7,14 @@ import cv2
 import torch
 
 from pet.data.batch_transforms import MixupCutmix, NormalizeImages
-from pet.data.catalog import find_entry, resolve_path
+from pet.data.catalog import WHOLE_SHARE, CatalogEntry, find_entry, resolve_path
 from pet.data.check import Expectation, check_samples, check_vision_samples, describe_source
 from pet.data.images import silence_opencv
 from pet.data.joined import JoinedVisionDataset
 from pet.data.labelled import JoinedDataset, LabelledDataset, describe_difference
 from pet.data.sampling import build_sampler, without_empty
 from pet.data.source import Source
+from pet.data.splits import share_of
 from pet.data.targets import VisionDataset
 from pet.data.transforms.base import Compose
 from pet.data.transforms.build import build_transforms
@@ -47,6 +48,9 @@ DATASETS = Registry(
         "ade20k": "pet.data.datasets.semseg_folder:build_ade20k",
         "cihp": "pet.data.datasets.cihp:build_cihp",
         "shapes": "pet.data.datasets.shapes:build_shapes",
+        "label_list": "pet.data.datasets.label_list:build_label_list",
+        "label_records": "pet.data.datasets.label_records:build_label_records",
+        "public_set": "pet.data.datasets.public_set:build_public_set",
     },
 )
 
@@ -87,22 +91,37 @@ def build_vision_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str
 
 def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str]) -> LabelledDataset:
     entry = find_entry(cfg, name)
-    is_vision = tuple(kinds) != LABEL
-    source = Source(
-        path=resolve_path(cfg, entry.path),
-        split=entry.split,
-        classes=cfg.DATA.CLASSES or None,
-        annotations=resolve_path(cfg, entry.annotations) if entry.annotations else None,
-        kinds=frozenset(kinds) if is_vision else None,
-    )
-    dataset: LabelledDataset = DATASETS.get(entry.type)(source)
+    dataset: LabelledDataset = DATASETS.get(entry.type)(_source(cfg, entry, kinds))
     there = getattr(dataset, "kinds", frozenset(LABEL))
     lacking = [kind for kind in kinds if kind not in there]
     if lacking:
         raise DataError(f"{name} ({entry.type}) has no {' and no '.join(lacking)}; it has {', '.join(sorted(there))}")
-    if source.classes is not None and dataset.classes != source.classes:
-        raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(dataset.classes, source.classes)}")
-    return dataset
+    # with a filter these are the names in the files, unless the entry has names of its own
+    wanted = cfg.DATA.CLASSES if entry.classes or not entry.reading.classes_filter else []
+    if wanted and dataset.classes != wanted:
+        raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(dataset.classes, wanted)}")
+    if entry.share == WHOLE_SHARE:
+        return dataset
+    if tuple(kinds) == LABEL:
+        raise ConfigError(
+            f"DATA.CATALOG.{name}.share: {list(entry.share)} given; only data with targets can be shared out, not labelled images"
+        )
+    start, end = entry.share
+    return share_of(cast("VisionDataset", dataset), start, end, seed=entry.seed)
+
+
+def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
+    return Source(
+        path=resolve_path(cfg, entry.path),
+        split=entry.split,
+        classes=list(entry.classes) or cfg.DATA.CLASSES or None,
+        annotations=resolve_path(cfg, entry.annotations) if entry.annotations else None,
+        kinds=frozenset(kinds) if tuple(kinds) != LABEL else None,
+        images2=resolve_path(cfg, entry.images2) if entry.images2 else None,
+        separator=entry.separator,
+        reading=entry.reading,
+        channels=cfg.get("MODEL", {}).get("IN_CHANNELS"),
+    )
 
 
 def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectation | None = None) -> TrainLoader:

@@ -1,12 +1,12 @@
 """The first look at data, before a training is spent on them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pet.data.labelled import LabelledDataset
-from pet.data.targets import IGNORE, VisionDataset
+from pet.data.targets import IGNORE, IMAGE_FIELDS, VisionDataset
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
@@ -21,6 +21,10 @@ class Expectation:
         num_semseg_classes: number of classes of pixels.
         num_keypoints: number of keypoints of an object.
         num_parts: number of part labels, with the background.
+        num_images: images of a sample: 2 for pairs of dates.
+        channels: channels of an image.
+        pixel_classes_key: the setting of the number of classes of pixels, for messages.
+        raw_labels: label images are as in the files and become classes later: their values say nothing yet.
     """
 
     kinds: tuple[str, ...]
@@ -28,6 +32,14 @@ class Expectation:
     num_semseg_classes: int = 0
     num_keypoints: int = 0
     num_parts: int = 0
+    num_images: int = 1
+    channels: int = 3
+    pixel_classes_key: str = "MODEL.SEMSEG.NUM_CLASSES"
+    raw_labels: bool = False
+
+
+IMAGE_TYPES = ("uint8", "uint16", "float32")
+ONE_RGB_IMAGE = Expectation(("label",), num_classes=0)
 
 
 def check_samples(dataset: LabelledDataset, num_classes: int, count: int, *, source: str = "the data") -> None:
@@ -56,8 +68,22 @@ def check_samples(dataset: LabelledDataset, num_classes: int, count: int, *, sou
             )
 
 
-def check_vision_samples(dataset: VisionDataset, expected: Expectation, count: int, *, source: str = "the data") -> None:
+def check_vision_samples(
+    dataset: VisionDataset,
+    expected: Expectation,
+    count: int,
+    *,
+    source: str = "the data",
+    read: Callable[[int], Sample] | None = None,
+) -> None:
     """Do the same for data with targets of other kinds.
+
+    Args:
+        dataset: the data set.
+        expected: what the model wants of it.
+        count: number of samples; 0: none.
+        source: what the data are called in messages about all of them.
+        read: gives a sample as the model sees it, where transforms turn raw labels into classes; None: as the data set has it.
 
     Raises:
         DataError: the data set is empty, its classes, keypoints or parts do not fit, or a sample is not as it should be.
@@ -66,7 +92,7 @@ def check_vision_samples(dataset: VisionDataset, expected: Expectation, count: i
     if "boxes" in expected.kinds:
         _check_classes(dataset, expected.num_classes, source)
     if "semseg" in expected.kinds:
-        _compare(source, "classes of pixels", dataset.semseg_classes, expected.num_semseg_classes, "MODEL.SEMSEG.NUM_CLASSES")
+        _compare(source, "classes of pixels", dataset.semseg_classes, expected.num_semseg_classes, expected.pixel_classes_key)
     if "keypoints" in expected.kinds:
         _compare(
             source,
@@ -77,9 +103,10 @@ def check_vision_samples(dataset: VisionDataset, expected: Expectation, count: i
         )
     if "parsing" in expected.kinds:
         _compare(source, "part labels", dataset.part_set.names if dataset.part_set else (), expected.num_parts, "MODEL.PARSING.NUM_PARTS")
+    expected = replace(expected, raw_labels=read is None and getattr(dataset, "raw_labels", False))
     for index in _spread(dataset, count):
-        sample = dataset[index]
-        check_image(sample)
+        sample = dataset[index] if read is None else read(index)
+        check_image(sample, expected)
         for kind in expected.kinds:
             CHECKS[kind](sample, expected)
 
@@ -89,16 +116,29 @@ def describe_source(key: str, names: Sequence[str]) -> str:
     return f"{key} ({', '.join(names)}): the data"
 
 
-def check_image(sample: Sample) -> None:
-    """Check the image of a sample.
+def check_image(sample: Sample, expected: Expectation = ONE_RGB_IMAGE) -> None:
+    """Check the images of a sample.
 
     Raises:
-        DataError: it is no uint8 array (height, width, 3).
+        DataError: one is no uint8 array (height, width, channels), or with label images alone uint16 or float32; or there are not as
+            many images as the model takes, of one size and type.
     """
-    image = sample["image"]
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        given = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise DataError(f"{_name(sample)}: the image is {given}, a uint8 array (height, width, 3) expected")
+    images = [sample[field] for field in IMAGE_FIELDS if field in sample]
+    types = IMAGE_TYPES if expected.kinds == ("semseg",) else IMAGE_TYPES[:1]
+    for image in images:
+        if not isinstance(image, np.ndarray) or image.dtype not in types or image.ndim != 3 or image.shape[2] != expected.channels:
+            given = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise DataError(
+                f"{_name(sample)}: the image is {given}, a {' or '.join(types)} array (height, width, {expected.channels}) expected"
+            )
+    if len(images) != expected.num_images:
+        raise DataError(
+            f"{_name(sample)}: the sample has {len(images)} image(s), the model takes {expected.num_images}; "
+            "choose other data, or set DATA.NUM_IMAGES"
+        )
+    if any(image.shape != images[0].shape or image.dtype != images[0].dtype for image in images):
+        described = " and ".join(f"{image.dtype} {image.shape}" for image in images)
+        raise DataError(f"{_name(sample)}: the images of both dates are {described}; one size and type expected")
 
 
 def _check_boxes(sample: Sample, expected: Expectation) -> None:
@@ -134,22 +174,34 @@ def _check_keypoints(sample: Sample, expected: Expectation) -> None:
 
 def _check_label_image(sample: Sample, field: str, count: int) -> None:
     labels = sample[field]
-    if labels.shape != sample["image"].shape[:2]:
+    if labels.shape[:2] != sample["image"].shape[:2]:
         raise DataError(
             f"{_name(sample)}: the label image is {labels.shape[1]} x {labels.shape[0]} pixels, "
             f"the image {sample['image'].shape[1]} x {sample['image'].shape[0]}"
         )
+    if labels.ndim != 2:
+        raise DataError(
+            f"{_name(sample)}: {field} has {labels.shape[2]} channels, one number a pixel expected; take one channel with InitMask"
+        )
     found = np.unique(labels)
     outside = found[(found >= count) & (found != IGNORE)]
     if len(outside):
-        raise DataError(f"{_name(sample)}: {field} has the label {outside[0]}; 0 to {count - 1} and {IGNORE} (ignored) expected")
+        shown = ", ".join(map(str, found[:20])) + (", ..." if len(found) > 20 else "")
+        raise DataError(
+            f"{_name(sample)}: {field} has the label {outside[0]}; 0 to {count - 1} and {IGNORE} (ignored) expected; the values are {shown}"
+        )
+
+
+def _check_semseg(sample: Sample, expected: Expectation) -> None:
+    if not expected.raw_labels:
+        _check_label_image(sample, "semseg", expected.num_semseg_classes)
 
 
 CHECKS: dict[str, Callable[[Sample, Expectation], None]] = {
     "boxes": _check_boxes,
     "masks": _check_masks,
     "keypoints": _check_keypoints,
-    "semseg": lambda sample, expected: _check_label_image(sample, "semseg", expected.num_semseg_classes),
+    "semseg": _check_semseg,
     "parsing": lambda sample, expected: _check_label_image(sample, "parsing", expected.num_parts),
 }
 

@@ -19,7 +19,7 @@ DATA_SCHEMA: Schema = {
     "DATA": {
         "CATALOG": Key(
             {},
-            "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, list_file; coco (with annotations: a JSON file), voc, semseg_folder (with annotations: a folder), ade20k, cihp, shapes.",
+            "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, list_file; coco (with annotations: a JSON file), voc, semseg_folder (with annotations: a folder, and images2 for pairs of dates), label_list, label_records, public_set, ade20k, cihp, shapes. Data with label images also take classes, classes_filter, label_values, raw_labels, bands, window, stride; all with targets share and seed.",
         ),
         "CLASSES": Key(
             [],

@@ -19,10 +19,14 @@ def silence_opencv() -> None:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
     """Return an image file as RGB, uint8, shape (height, width, 3), turned upright as its EXIF orientation says.
 
     Gray and palette images become RGB, 16 bits become 8, transparency is dropped.
+
+    Args:
+        path: the file.
+        unchanged: give the channels that the file has, (height, width, C), in 8 or 16 bits, as they lie in the file.
 
     Raises:
         DataError: the file is missing, empty, cut off or no image.
@@ -31,10 +35,10 @@ def read_image(path: str | Path) -> np.ndarray:
         data = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"{os.fspath(path)}: the image cannot be read: {error.strerror}") from error
-    return decode_image(data, name=os.fspath(path))
+    return decode_image(data, name=os.fspath(path), unchanged=unchanged)
 
 
-def decode_image(data: bytes, *, name: str) -> np.ndarray:
+def decode_image(data: bytes, *, name: str, unchanged: bool = False) -> np.ndarray:
     """Return encoded image data as an array like :func:`read_image`; ``name`` stands in messages.
 
     Raises:
@@ -46,12 +50,20 @@ def decode_image(data: bytes, *, name: str) -> np.ndarray:
     if _looks_cut_off(data):
         _check_with_pillow(data, name)
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if unchanged else cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
         raise DataError(f"{name}: the image cannot be decoded: {error.err}") from error
     if image is None:
         raise DataError(f"{name}: not an image that can be decoded ({len(data)} bytes, beginning with {data[:8]!r})")
-    return image
+    return _colours_first(image) if unchanged else image
+
+
+def _colours_first(image: np.ndarray) -> np.ndarray:
+    """Return (H, W, C) with red first, from what OpenCV gives: (H, W) or blue first."""
+    if image.ndim == 2:
+        return image[..., None]
+    order = [2, 1, 0, *range(3, image.shape[2])] if image.shape[2] >= 3 else [*range(image.shape[2])]
+    return np.ascontiguousarray(image[..., order])
 
 
 def _looks_cut_off(data: bytes) -> bool:

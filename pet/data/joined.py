@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pet.data.labelled import describe_difference
-from pet.data.targets import ImageTruth, VisionDataset
+from pet.data.targets import IMAGE_FIELDS, ImageTruth, VisionDataset
 from petlib.data.concatenated import ConcatenatedDataset
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
@@ -43,9 +43,20 @@ class JoinedVisionDataset(ConcatenatedDataset):
         self.part_set = first.part_set
         same_ids = all(list(dataset.category_ids) == list(first.category_ids) for dataset in datasets)
         self.category_ids = first.category_ids if same_ids else range(1, len(first.classes) + 1)
+        self.raw_labels = any(getattr(dataset, "raw_labels", False) for dataset in datasets)
         self.skipped = {
             f"{name}: {reason}": count for name, dataset in zip(names, datasets, strict=True) for reason, count in dataset.skipped.items()
         }
+
+    @property
+    def image_numbers(self) -> np.ndarray:
+        """Number of the image that each sample is part of, int64 (len,)."""
+        numbers: list[np.ndarray] = []
+        for part in self._parts:
+            own = getattr(part, "image_numbers", None)
+            own = np.arange(len(part)) if own is None else own
+            numbers.append(own + (numbers[-1].max() + 1 if numbers else 0))
+        return np.concatenate(numbers)
 
     def truth(self, index: int) -> ImageTruth:
         """Return the objects of an image."""
@@ -72,6 +83,13 @@ class SomeSamples:
         self.part_set = dataset.part_set
         self.category_ids = dataset.category_ids
         self.skipped = dataset.skipped
+        self.raw_labels = getattr(dataset, "raw_labels", False)
+
+    @property
+    def image_numbers(self) -> np.ndarray | None:
+        """Number of the image that each sample is part of, int64 (len,); None: every sample is an image."""
+        numbers: np.ndarray | None = getattr(self._dataset, "image_numbers", None)
+        return None if numbers is None else numbers[self._indices]
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -107,7 +125,8 @@ class TruthApart:
     def __getitem__(self, index: int) -> Sample:
         sample = self._dataset[index]
         truth = {f"truth_{field}": sample[field] for field in self._fields}
-        return {"image": sample["image"], **truth, "meta": sample["meta"]}
+        images = {field: sample[field] for field in IMAGE_FIELDS if field in sample}
+        return {**images, **truth, "meta": sample["meta"]}
 
 
 def _compare(what: str, first_name: str, first: Sequence[str], name: str, other: Sequence[str]) -> None:

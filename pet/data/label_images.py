@@ -14,10 +14,14 @@ PNG_DEPTH, PNG_KIND, PNG_GRAY = 24, 25, 0
 """Places of bit depth and colour type in a PNG file, and the colour type of gray images (https://www.w3.org/TR/png-3/#11IHDR)."""
 
 
-def read_label_image(path: str | Path) -> np.ndarray:
+def read_label_image(path: str | Path, *, colours: bool = False) -> np.ndarray:
     """Return the numbers of a label image: uint8 or, from 16-bit files, uint16, shape (height, width).
 
     Gray images of 1 to 16 bits give their values, palette images the places in the palette.
+
+    Args:
+        path: the file.
+        colours: give images with three channels as well, as uint8 (height, width, 3).
 
     Raises:
         DataError: the file is missing, damaged, a JPEG (whose values are not kept exactly), or has several channels.
@@ -29,15 +33,19 @@ def read_label_image(path: str | Path) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-            mode, kind, labels = image.mode, image.format, np.asarray(image)
+            # transparency is no label
+            mode = "RGB" if colours and image.mode == "RGBA" else image.mode
+            kind, labels = image.format, np.asarray(image.convert("RGB") if mode != image.mode else image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a label image that can be decoded ({len(data)} bytes): {error}") from error
     if kind == "JPEG":
         raise DataError(f"{path}: the label image is a JPEG, which does not keep the values of pixels; a PNG is expected")
+    if colours and mode == "RGB":
+        return labels
     if labels.ndim != 2 or mode not in ("1", "L", "P", "I;16", "I;16B"):
         raise DataError(
             f"{path}: the label image has the mode {mode}, one number a pixel expected (8 or 16 bits, gray or palette); "
-            "turn its colours into numbers of classes"
+            "turn its colours into numbers of classes, or take one channel with InitMask (raw_labels: true)"
         )
     if mode.startswith("I;16"):
         return labels.astype(np.uint16)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from pet.data.reading import WHOLE, Reading
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
@@ -18,6 +19,10 @@ class Source(NamedTuple):
         classes: names of the classes in the order of their labels; None: the type finds them.
         annotations: file or folder of the targets, where it is apart from the images; None: the type finds it below ``path``.
         kinds: the kinds of targets that are wanted, keys of :data:`pet.data.targets.TARGET_FIELDS`; None: all that there are.
+        images2: folder of the images of a second date; None: samples are single images, or the type finds it.
+        separator: what stands between the fields of a line of a list.
+        reading: how images with label images are read.
+        channels: channels that the model takes; None: three, or whatever there is.
     """
 
     path: Path
@@ -25,6 +30,10 @@ class Source(NamedTuple):
     classes: list[str] | None
     annotations: Path | None = None
     kinds: frozenset[str] | None = None
+    images2: Path | None = None
+    separator: str = " "
+    reading: Reading = WHOLE
+    channels: int | None = None
 
 
 def check_split(kind: str, split: str) -> None:

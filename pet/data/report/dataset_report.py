@@ -12,6 +12,7 @@ import numpy as np
 from pet.data.check import Expectation
 from pet.data.labelled import LabelledDataset
 from pet.data.report.examination import Finding, Observation, examine
+from pet.data.targets import IGNORE
 
 SMALL, LARGE = 32**2, 96**2
 """Square pixels: smaller objects are small, larger ones large (COCO, https://cocodataset.org/#detection-eval)."""
@@ -20,6 +21,7 @@ QUANTILES = {"least": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.7
 DUPLICATE_ID = "an id occurs more than once"
 DUPLICATE_FILE = "a file occurs more than once"
 NO_OBJECTS = "no image has an object"
+ONLY_BACKGROUND = "label images know no class but the first"
 NO_SAMPLE = "there are no samples"
 SAMPLES_AT_ONCE = 256
 
@@ -106,8 +108,8 @@ def _walk(dataset: LabelledDataset, expected: Expectation, threads: int) -> Iter
 def _duplicates(seen: Sequence[Observation]) -> Iterator[Finding]:
     ids = Counter(observation.id for observation in seen if observation.id is not None)
     yield from (Finding(DUPLICATE_ID, f"id {own}", f"{count} times", False) for own, count in ids.items() if count > 1)
-    files = Counter(observation.file for observation in seen if observation.file)
-    yield from (Finding(DUPLICATE_FILE, file, f"{count} times", False) for file, count in files.items() if count > 1)
+    files = Counter((observation.file, observation.window) for observation in seen if observation.file)
+    yield from (Finding(DUPLICATE_FILE, file, f"{count} times", False) for (file, _), count in files.items() if count > 1)
 
 
 def _nothing(name: str, seen: Sequence[Observation]) -> Iterator[Finding]:
@@ -116,6 +118,9 @@ def _nothing(name: str, seen: Sequence[Observation]) -> Iterator[Finding]:
     with_objects = [observation for observation in seen if observation.has_objects]
     if with_objects and not any(observation.labels for observation in with_objects):
         yield Finding(NO_OBJECTS, name, f"{len(with_objects)} images were looked at", False)
+    labels = {label for observation in seen for label in observation.pixels.get("semseg", {})}
+    if labels == {0, IGNORE}:
+        yield Finding(ONLY_BACKGROUND, name, f"pixels are 0 or {IGNORE}; of masks in black and white say label_values: [0, 255]", False)
 
 
 def _count_classes(seen: Sequence[Observation], names: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -59,6 +59,7 @@ class Observation:
         areas: of the objects, in square pixels: of the mask where there is one, else of the box.
         has_objects: the sample has fields for objects.
         pixels: pixels of each label, of ``semseg`` and ``parsing``.
+        window: the part of the file that the sample is; None: all.
         findings: what is wrong or odd.
     """
 
@@ -70,6 +71,7 @@ class Observation:
     areas: list[float] = field(default_factory=list)
     has_objects: bool = False
     pixels: dict[str, dict[int, int]] = field(default_factory=dict)
+    window: tuple[int, ...] | None = None
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -87,7 +89,7 @@ def examine(dataset: LabelledDataset, index: int, expected: Expectation) -> Obse
         told = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
         return Observation(index, findings=[Finding(UNREADABLE, f"sample {index}", told, True)])
     meta = sample["meta"]
-    seen = Observation(index, id=meta.get("id"), file=str(meta.get("file", f"sample {index}")))
+    seen = Observation(index, id=meta.get("id"), file=str(meta.get("file", f"sample {index}")), window=meta.get("window"))
     looks = _Looks(sample, expected, seen)
     for look in (looks.at_image, looks.at_label, looks.at_objects, looks.at_masks, looks.at_keypoints, looks.at_pixels):
         seen.findings += _collect(look, seen.file)
@@ -122,7 +124,7 @@ class _Looks:
     def at_image(self) -> Iterator[Found]:
         """Look at the pixels."""
         try:
-            check_image(self.sample)
+            check_image(self.sample, self.expected)
         except DataError as error:
             yield WRONG_IMAGE, str(error).removeprefix(f"{self.seen.file}: "), True
             return
@@ -176,7 +178,7 @@ class _Looks:
     def at_pixels(self) -> Iterator[Found]:
         """Count the labels of pixels."""
         for name, count in (("semseg", self.expected.num_semseg_classes), ("parsing", self.expected.num_parts)):
-            if name not in self.sample:
+            if name not in self.sample or (name == "semseg" and self.expected.raw_labels):
                 continue
             labels, numbers = np.unique(self.sample[name], return_counts=True)
             self.seen.pixels[name] = {int(label): int(number) for label, number in zip(labels, numbers, strict=True)}

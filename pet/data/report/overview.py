@@ -107,12 +107,13 @@ def _check_datasets(
 def _as_data_say(expected: Expectation, dataset: Any) -> Expectation:
     """Return what the names of a data set promise: that the model wants something else is told once, not for each sample."""
     keypoint_set, part_set = getattr(dataset, "keypoint_set", None), getattr(dataset, "part_set", None)
-    return Expectation(
-        kinds=expected.kinds,
+    return replace(
+        expected,
         num_classes=expected.num_classes if dataset.numbered else len(dataset.classes),
         num_semseg_classes=len(getattr(dataset, "semseg_classes", ())) or expected.num_semseg_classes,
         num_keypoints=len(keypoint_set.names) if keypoint_set else expected.num_keypoints,
         num_parts=len(part_set.names) if part_set else expected.num_parts,
+        raw_labels=getattr(dataset, "raw_labels", False),
     )
 
 

@@ -37,6 +37,9 @@ def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
     yield from _class_lines(report.classes, has_objects)
     for name, shares in report.pixels.items():
         yield from _bars(f"pixels of {name}", {label: (share, f"{share:.2%}") for label, share in shares.items()})
+        missing = [label for label, share in shares.items() if not share]
+        if missing:
+            yield f"  {len(missing)} classes of {name} do not occur: {', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}"
     if report.object_sizes:
         sizes = report.object_sizes
         yield f"  objects by area: {sizes['small']:,} small (< 32²), {sizes['medium']:,} medium, {sizes['large']:,} large (> 96²)"

@@ -146,9 +146,9 @@ def test_what_no_head_wants_need_not_fit(kind: str, described: dict[str, Any]) -
         ({"keypoints": np.zeros((2, 3, 3), np.float32)}, "keypoints of shape (2, 3, 3), (2, 2, 3) expected"),
         ({"keypoints": np.zeros((1, 2, 3), np.float32)}, "keypoints of shape (1, 2, 3), (2, 2, 3) expected"),
         ({"semseg": np.zeros((8, 6), np.uint8)}, "the label image is 6 x 8 pixels, the image 8 x 6"),
-        ({"semseg": np.full((6, 8), 3, np.uint8)}, "semseg has the label 3; 0 to 2 and 255 (ignored) expected"),
+        ({"semseg": np.full((6, 8), 3, np.uint8)}, "semseg has the label 3; 0 to 2 and 255 (ignored) expected; the values are 3"),
         ({"parsing": np.zeros((6, 7), np.uint8)}, "the label image is 7 x 6 pixels, the image 8 x 6"),
-        ({"parsing": np.full((6, 8), 254, np.uint8)}, "parsing has the label 254; 0 to 2 and 255 (ignored) expected"),
+        ({"parsing": np.full((6, 8), 254, np.uint8)}, "parsing has the label 254; 0 to 2 and 255 (ignored) expected; the values are 254"),
     ],
 )
 def test_a_wrong_sample_is_told_with_its_file(changes: dict[str, Any], message: str) -> None:

@@ -1,0 +1,120 @@
+"""A text file with an image, or a pair of dates, and a label image in each line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages
+from pet.data.label_coding import NumberCoding
+from pet.data.names import check_named, identifier
+from pet.data.reading import WHOLE, Reading
+from pet.data.source import Source
+from petlib.errors import ConfigError, DataError
+
+FORMAT = "'image label' or 'image image2 label'"
+LIST_SUFFIX = ".txt"
+
+
+class LabelList(LabelledImages):
+    """Images named in a text file: lines ``img/1.jpg gt/1.png``, or of pairs ``A/1.png B/1.png gt/1.png``.
+
+    Empty lines and lines that begin with ``#`` are skipped.
+
+    Args:
+        path: the list file.
+        root: where the paths in it start from; None: its folder.
+        separator: what stands between the fields of a line; with another one than a blank, e.g. a tab or a comma, paths may have blanks.
+        classes: names of the classes in the order of their numbers.
+        reading: how the files are read.
+        channels: channels that every image has to have; None: any number.
+        kinds: kinds of targets that are wanted: ``semseg`` is what there is.
+
+    Raises:
+        ConfigError: the separator is empty, or ``reading`` does not fit the classes.
+        DataError: the list is missing, empty or no text, a line is wrong or names a missing file (with its number), or another
+            kind is wanted.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        root: Path | None = None,
+        separator: str = " ",
+        classes: list[str],
+        reading: Reading = WHOLE,
+        channels: int | None = None,
+        kinds: frozenset[str] | None = None,
+    ) -> None:
+        if not separator:
+            raise ConfigError(f"{path}: the separator '' given, e.g. a blank, a tab or a comma expected")
+        folder = path.parent if root is None else root
+        super().__init__(
+            files=lambda: _read_list(path, folder, separator),
+            folders=Folders.same(folder),
+            coding=NumberCoding(classes=classes, values=reading.label_values or None, classes_filter=reading.classes_filter),
+            reading=reading,
+            channels=channels,
+            kinds=kinds,
+        )
+
+
+def _read_list(path: Path, root: Path, separator: str) -> Iterator[LabelledFiles | dict[str, int]]:
+    expected, first_line = 0, 0
+    seen: set[str] = set()
+    for line, fields in _read_fields(path, separator):
+        if not first_line:
+            expected, first_line = len(fields), line
+        if len(fields) != expected:
+            raise DataError(
+                f"{path}:{line}: {len(fields)} fields, but {expected} in line {first_line}; all samples are single images or pairs"
+            )
+        missing = [field for field in fields if not (root / field).is_file()]
+        if missing:
+            raise DataError(f"{path}:{line}: {missing[0]}: there is no such file below {root}")
+        yield LabelledFiles(identifier(fields[0], root, seen), fields[0], fields[-1], fields[1] if len(fields) == 3 else "")
+    if not first_line:
+        raise DataError(f"{path}: the list file names no images; its lines are {FORMAT}")
+    yield {}
+
+
+def _read_fields(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and fields of each line that is not empty."""
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        fields = text.split() if separator == " " else [field.strip() for field in text.split(separator)]
+        if len(fields) not in (2, 3) or not all(fields):
+            hint = "; paths with blanks need another separator, e.g. a tab" if separator == " " and len(fields) > 3 else ""
+            raise DataError(f"{path}:{number}: {text!r} given, {FORMAT} expected with {separator!r} between the fields{hint}")
+        yield number, fields
+
+
+def _read_text(path: Path) -> str:
+    try:
+        # some editors begin a file with a mark
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: the list file cannot be read: {error.strerror}; its lines are {FORMAT}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: the list file is no UTF-8 text ({error.reason}); save it as UTF-8") from error
+
+
+def build_label_list(source: Source) -> LabelList:
+    """Return the list ``source.split`` (``train`` means ``train.txt``) in or beside the folder ``source.path``.
+
+    Raises:
+        DataError: it has no classes, or see :class:`LabelList`.
+    """
+    name = source.split if Path(source.split).suffix else source.split + LIST_SUFFIX
+    inside = source.path / name
+    beside = source.path.parent / name
+    return LabelList(
+        path=beside if beside.is_file() and not inside.is_file() else inside,
+        root=source.path,
+        separator=source.separator,
+        classes=check_named(source.path, source.classes),
+        reading=source.reading,
+        channels=source.channels,
+        kinds=source.kinds,
+    )

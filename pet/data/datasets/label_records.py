@@ -1,0 +1,115 @@
+"""An explicit list of images, or pairs of dates, and their label images."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages
+from pet.data.label_coding import NumberCoding
+from pet.data.names import check_named, identifier
+from pet.data.reading import WHOLE, Reading
+from pet.data.source import Source
+from petlib.errors import DataError
+from petlib.suggest import did_you_mean
+
+FIELDS = ("img", "img2", "ann")
+FORMAT = '{"img": "a.png", "ann": "a_label.png"}, of pairs with "img2" as well'
+
+
+class LabelRecords(LabelledImages):
+    """Images named by records ``{"img": ..., "img2": ..., "ann": ...}``; pairs of dates have ``img2``.
+
+    Args:
+        records: the records.
+        root: where their paths start from.
+        name: what the list is called in messages.
+        classes: names of the classes in the order of their numbers.
+        reading: how the files are read.
+        channels: channels that every image has to have; None: any number.
+        kinds: kinds of targets that are wanted: ``semseg`` is what there is.
+
+    Raises:
+        ConfigError: ``reading`` does not fit the classes.
+        DataError: there are no records, one is wrong or names a missing file (with its number, from 0), or another kind is wanted.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: Sequence[Mapping[str, str | Path]],
+        root: Path = Path(),
+        name: str = "records",
+        classes: list[str],
+        reading: Reading = WHOLE,
+        channels: int | None = None,
+        kinds: frozenset[str] | None = None,
+    ) -> None:
+        super().__init__(
+            files=lambda: _check_records(records, root, name),
+            folders=Folders.same(root),
+            coding=NumberCoding(classes=classes, values=reading.label_values or None, classes_filter=reading.classes_filter),
+            reading=reading,
+            channels=channels,
+            kinds=kinds,
+        )
+
+
+def _check_records(records: Sequence[Mapping[str, Any]], root: Path, name: str) -> Iterator[LabelledFiles | dict[str, int]]:
+    if not records:
+        raise DataError(f"{name}: there are no records; one looks like {FORMAT}")
+    seen: set[str] = set()
+    has_pairs = isinstance(records[0], Mapping) and bool(records[0].get("img2"))
+    for number, record in enumerate(records):
+        paths = _check_record(record, f"{name}: record {number}")
+        if bool(paths["img2"]) != has_pairs:
+            raise DataError(
+                f"{name}: record {number}: {'no ' if has_pairs else ''}img2 here, other than in record 0; all are pairs or none"
+            )
+        missing = [path for path in paths.values() if path and not (root / path).is_file()]
+        if missing:
+            raise DataError(f"{name}: record {number}: {missing[0]}: there is no such file" + (f" below {root}" if root != Path() else ""))
+        yield LabelledFiles(identifier(paths["img"], root, seen), paths["img"], paths["ann"], paths["img2"])
+    yield {}
+
+
+def _check_record(record: object, place: str) -> dict[str, str]:
+    if not isinstance(record, Mapping):
+        raise DataError(f"{place}: {record!r} given, {FORMAT} expected")
+    unknown = [str(key) for key in record if key not in FIELDS]
+    if unknown:
+        raise DataError(f"{place}: unknown entry {unknown[0]!r}{did_you_mean(unknown[0], FIELDS)}; there are {', '.join(FIELDS)}")
+    paths = {field: str(record.get(field) or "") for field in FIELDS}
+    if not paths["img"] or not paths["ann"]:
+        raise DataError(f"{place}: {dict(record)!r} given, {FORMAT} expected")
+    return paths
+
+
+def _read_records(path: Path) -> list[Any]:
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: the list of records cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: the list of records is no JSON: {error}") from error
+    if not isinstance(records, list):
+        raise DataError(f"{path}: a JSON {type(records).__name__} given, a list of records like {FORMAT} expected")
+    return records
+
+
+def build_label_records(source: Source) -> LabelRecords:
+    """Return the records of the JSON file ``source.path``, whose paths start from its folder.
+
+    Raises:
+        DataError: it has no classes, or see :class:`LabelRecords`.
+    """
+    classes = check_named(source.path, source.classes)
+    return LabelRecords(
+        records=_read_records(source.path),
+        root=source.path.parent,
+        name=str(source.path),
+        classes=classes,
+        reading=source.reading,
+        channels=source.channels,
+        kinds=source.kinds,
+    )

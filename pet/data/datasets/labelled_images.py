@@ -1,0 +1,231 @@
+"""Images, or pairs of dates, with label images: from paths to samples."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+
+from pet.data.label_coding import LabelCoding
+from pet.data.label_images import read_label_image
+from pet.data.rasters import Pixels, cut, raster_size, read_geotiff, read_pixels, uses_rasterio
+from pet.data.reading import WHOLE, Reading
+from pet.data.targets import IGNORE, ImageTruth
+from pet.data.wanted import choose_kinds
+from pet.data.windows import Window, check_window, windows_of
+from petlib.data.protocols import Sample
+from petlib.data.records import share_records
+from petlib.errors import DataError
+
+
+class Folders(NamedTuple):
+    """Where the paths of records start from."""
+
+    images: Path
+    labels: Path
+    images2: Path
+
+    @classmethod
+    def same(cls, folder: Path) -> "Folders":
+        """Return one folder for all."""
+        return cls(folder, folder, folder)
+
+
+class LabelledFiles(NamedTuple):
+    """The files of a sample.
+
+    Attributes:
+        id: its name, of its own in the data set.
+        image: path of the image, relative to its folder.
+        label: path of the label image.
+        image2: path of the image of the second date; empty: there is one image.
+        number: number of the image in the data set, which all its windows have.
+        window: the part of the files that is read; None: all.
+        size: height and width of the files, where only a window of them is read.
+    """
+
+    id: str
+    image: str
+    label: str
+    image2: str = ""
+    number: int = 0
+    window: Window | None = None
+    size: tuple[int, int] | None = None
+
+
+class LabelledImages:
+    """Samples with ``image``, ``image2`` where they are pairs, ``semseg`` and ``meta`` (id, file, file2, size, window).
+
+    Pixels of GeoTIFF files that have no data get the label 255, except in raw labels. Where images are read in windows, ``size``
+    and the coordinates of a sample are those of its window, whose place in the file is ``meta["window"]``.
+
+    Args:
+        files: gives the records, in the first process of each machine, and last a dictionary of what was left out: reason -> how often.
+        folders: where their paths start from.
+        coding: what the pixels of the label images mean.
+        reading: how the files are read; the coding has its ``classes_filter`` and ``label_values`` already.
+        channels: channels that every image has to have; None: any number.
+        kinds: kinds of targets that are wanted: ``semseg`` is what there is.
+
+    Raises:
+        ConfigError: window and stride do not fit.
+        DataError: another kind is wanted, or what ``files`` raises.
+    """
+
+    numbered = False
+    kinds = frozenset({"semseg"})
+    keypoint_set = None
+    part_set = None
+
+    def __init__(
+        self,
+        *,
+        files: Callable[[], Iterable[LabelledFiles | dict[str, int]]],
+        folders: Folders,
+        coding: LabelCoding,
+        reading: Reading = WHOLE,
+        channels: int | None = None,
+        kinds: frozenset[str] | None = None,
+    ) -> None:
+        choose_kinds(folders.images, self.kinds, kinds)
+        stride = check_window(reading.window, reading.stride)
+        self.classes = coding.classes
+        self.semseg_classes = coding.classes
+        self.category_ids = range(len(coding.classes))
+        self.raw_labels = reading.raw_labels
+        self._folders, self._coding, self._reading, self._channels = folders, coding, reading, channels
+        self._records = share_records(lambda: _cut_into_windows(_numbered(files()), folders.images, reading.window, stride))
+        self.skipped = cast("dict[str, int]", self._records[-1])
+
+    def __len__(self) -> int:
+        return len(self._records) - 1
+
+    def __getitem__(self, index: int) -> Sample:
+        files = self._record(index)
+        image_path, label_path = self._folders.images / files.image, self._folders.labels / files.label
+        image = self._read_image(image_path, files)
+        meta: dict[str, object] = {"id": files.id, "file": str(image_path), "size": image.values.shape[:2]}
+        sample: Sample = {"image": image.values}
+        voids = [image.void]
+        if files.image2:
+            second_path = self._folders.images2 / files.image2
+            second = self._read_image(second_path, files)
+            _check_pair(image, image_path, second, second_path)
+            voids.append(second.void)
+            sample["image2"] = second.values
+            meta["file2"] = str(second_path)
+        if files.window is not None:
+            meta["window"] = tuple(files.window)
+        labels = self._read_labels(label_path, image, image_path, files.window)
+        return {**sample, "semseg": labels if self.raw_labels else _without(labels, voids), "meta": meta}
+
+    def truth(self, index: int) -> ImageTruth:
+        """Return the size of a sample; there are no objects."""
+        files = self._record(index)
+        path = self._folders.images / files.image
+        height, width = raster_size(path) if files.window is None else (files.window.height, files.window.width)
+        return ImageTruth(
+            id=files.id,
+            file=str(path),
+            height=height,
+            width=width,
+            boxes=np.zeros((0, 4), np.float32),
+            labels=np.zeros(0, np.int64),
+            crowd=np.zeros(0, bool),
+            areas=np.zeros(0, np.float32),
+        )
+
+    @property
+    def image_numbers(self) -> np.ndarray:
+        """Number of the image that each sample is part of, int64 (len,): the windows of an image have one."""
+        return np.array([self._record(index).number for index in range(len(self))], np.int64)
+
+    def _record(self, index: int) -> LabelledFiles:
+        # what was skipped stands behind the last image
+        return cast("LabelledFiles", self._records[range(len(self))[index]])
+
+    def _read_image(self, path: Path, files: LabelledFiles) -> Pixels:
+        pixels = read_pixels(path, bands=self._reading.bands, window=files.window, channels=self._channels)
+        if files.size is not None and pixels.size != files.size:
+            raise DataError(f"{path}: the image is {_size(pixels.size)}, {_size(files.size)} expected; both dates have to be of one size")
+        return pixels
+
+    def _read_labels(self, path: Path, image: Pixels, image_path: Path, window: Window | None) -> np.ndarray:
+        """Return the classes of the pixels, uint8 (H, W), or raw labels as they are in the file."""
+        colours = self.raw_labels or self._coding.channels == 3
+        if uses_rasterio(path):
+            labels, void, size = _read_label_geotiff(path, window, colours=colours)
+        else:
+            whole = read_label_image(path, colours=colours)
+            labels, void, size = cut(whole, window), None, (whole.shape[0], whole.shape[1])
+        if size != image.size:
+            raise DataError(
+                f"{path}: the label image is {_size(size)} (width x height), but its image {image_path} is {_size(image.size)}; "
+                "they have to be of one size"
+            )
+        return labels if self.raw_labels else self._classes_of(labels, void, path)
+
+    def _classes_of(self, labels: np.ndarray, void: np.ndarray | None, path: Path) -> np.ndarray:
+        if void is None or not void.any():
+            return self._coding.classes_of(labels, path)
+        classes = np.full(void.shape, IGNORE, np.uint8)
+        classes[~void] = self._coding.classes_of(labels[~void][None], path)[0]
+        return classes
+
+
+def _numbered(files: Iterable[LabelledFiles | dict[str, int]]) -> Iterator[LabelledFiles | dict[str, int]]:
+    for number, item in enumerate(files):
+        yield item._replace(number=number) if isinstance(item, LabelledFiles) else item
+
+
+def _cut_into_windows(
+    files: Iterable[LabelledFiles | dict[str, int]], folder: Path, window: int, stride: int
+) -> Iterator[LabelledFiles | dict[str, int]]:
+    """Yield a record for each window of the images that are larger."""
+    for item in files:
+        if not isinstance(item, LabelledFiles) or not window:
+            yield item
+            continue
+        size = raster_size(folder / item.image)
+        if max(size) <= window:
+            yield item
+            continue
+        for part in windows_of(size, window, stride):
+            yield item._replace(id=f"{item.id}@{part.top}_{part.left}", window=part, size=size)
+
+
+def _read_label_geotiff(path: Path, window: Window | None, *, colours: bool) -> tuple[np.ndarray, np.ndarray | None, tuple[int, int]]:
+    pixels = read_geotiff(path, window=window)
+    bands = pixels.values.shape[2]
+    if bands not in ((1, 3) if colours else (1,)):
+        raise DataError(
+            f"{path}: the label image has {bands} bands, one number a pixel expected; turn its colours into numbers of classes, "
+            "or take one channel with InitMask (raw_labels: true)"
+        )
+    return pixels.values if bands == 3 else pixels.values[..., 0], pixels.void, pixels.size
+
+
+def _check_pair(first: Pixels, first_path: Path, second: Pixels, second_path: Path) -> None:
+    if first.size != second.size:
+        raise DataError(
+            f"{second_path}: the image of the second date is {_size(second.size)} (width x height), but that of the first, "
+            f"{first_path}, is {_size(first.size)}; they have to be of one size"
+        )
+    given = [(pixels.values.shape[2], pixels.values.dtype.name) for pixels in (first, second)]
+    if given[0] != given[1]:
+        raise DataError(
+            f"{second_path}: {given[1][0]} bands of {given[1][1]}, but {given[0][0]} of {given[0][1]} in {first_path}; "
+            "both dates need the same bands and type"
+        )
+
+
+def _without(labels: np.ndarray, voids: Iterable[np.ndarray | None]) -> np.ndarray:
+    """Return the labels, 255 where an image has no data."""
+    for void in voids:
+        if void is not None and void.any():
+            labels = np.where(void, np.uint8(IGNORE), labels)
+    return labels
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"
