@@ -56,5 +56,5 @@ setup(
     package_data={"": ["py.typed", "*.pyi"], "pet.projects": ["*/presets/*.yaml"]},
     install_requires=REQUIRED,
     extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "dev": DEV},
-    entry_points={"console_scripts": ["pet-train = pet.cli:train", "pet-test = pet.cli:test"]},
+    entry_points={"console_scripts": ["pet-train = pet.cli:train", "pet-test = pet.cli:test", "pet-export = pet.cli:export"]},
 )

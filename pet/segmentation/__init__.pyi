@@ -1,10 +1,27 @@
 from . import config as config
+from . import prediction as prediction
+from . import tools as tools
 from .data import build_evaluation as build_evaluation
 from .data import build_training_data as build_training_data
 from .data import expected_data as expected_data
+from .export import describe_model as describe_model
+from .export import export as export
 from .model import Segmenter as Segmenter
 from .model import build_model as build_model
 from .runs import test as test
 from .runs import train as train
 
-__all__ = ["Segmenter", "build_evaluation", "build_model", "build_training_data", "config", "expected_data", "test", "train"]
+__all__ = [
+    "Segmenter",
+    "build_evaluation",
+    "build_model",
+    "build_training_data",
+    "config",
+    "describe_model",
+    "expected_data",
+    "export",
+    "prediction",
+    "test",
+    "tools",
+    "train",
+]

@@ -8,7 +8,9 @@ from pet.data.targets import IGNORE
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
 
 MODEL: Schema = {
-    "NETWORK": Key("", "The network by name, e.g. unet, segformer_b2, fcn_hrnet_w18 or siamese_resnet18_unet; docs/segmentation.md lists them."),
+    "NETWORK": Key(
+        "", "The network by name, e.g. unet, segformer_b2, fcn_hrnet_w18 or siamese_resnet18_unet; docs/segmentation.md lists them."
+    ),
     "NETWORK_ARGS": Key({}, "Further arguments of the network by its own names, e.g. {encoder: timm/resnet34}."),
     "NUM_CLASSES": Key(0, "Number of classes with the background; 0: as many as DATA.CLASSES names.", minimum=0),
     "BINARY": Key(False, "One channel with a sigmoid says where the foreground is, instead of one channel for each of two classes."),
@@ -55,7 +57,9 @@ SEGMENTATION_SCHEMA: Schema = merge_schemas(
             "BEST_METRIC": Key("", "The metric that chooses model_best.pth. Empty: semseg/mIoU, of two classes semseg/foreground_IoU."),
         },
         "EXPORT": {
-            "SIZE": Key([], "Height and width of the exported network's images. Empty: TEST.RESIZE.SCALES[0] twice.", type=list[int], unit="pixels"),
+            "SIZE": Key(
+                [], "Height and width of the exported network's images. Empty: TEST.RESIZE.SCALES[0] twice.", type=list[int], unit="pixels"
+            ),
             "DYNAMIC": Key(False, "The exported network takes batches and images of any size."),
             "NORMALIZE": Key(True, "Pixels from 0 to 255 go in, and the exported network normalises them itself."),
             "TOLERANCE": Key(1e-3, "Greatest difference of logits between PyTorch and the exported network.", minimum=0),

@@ -7,7 +7,6 @@ from pet.models.analysis import analyse
 from pet.models.pretrained import load_pretrained, load_test_weights
 from pet.segmentation.data import build_evaluation, build_training_data
 from pet.segmentation.model import build_model
-from pet.segmentation.sliding import build_test_model
 from pet.visual.curves import draw_run
 from petlib import dist, engine, solver
 from petlib.config import CfgNode
@@ -22,11 +21,11 @@ def train(cfg: CfgNode, *, train_dataset: VisionDataset | None = None, test_data
         test_dataset: the data of the evaluations; None: ``TEST.DATASETS``.
     """
     with engine.open_run(cfg) as device:
-        model = build_model(cfg)
-        analyse(model, cfg, name=cfg.MODEL.NETWORK, num_images=cfg.DATA.NUM_IMAGES, channels=cfg.MODEL.IN_CHANNELS)
-        load_pretrained(model, cfg, backbone=model.encoder_name)
+        segmenter = build_model(cfg)
+        analyse(segmenter, cfg, name=cfg.MODEL.NETWORK, num_images=cfg.DATA.NUM_IMAGES, channels=cfg.MODEL.IN_CHANNELS)
+        load_pretrained(segmenter, cfg, backbone=segmenter.network.encoder_name)
 
-        model = engine.prepare_model(model, cfg, device)
+        model = engine.prepare_model(segmenter, cfg, device)
         model = dist.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
         optimizer = solver.build_optimizer(dist.unwrap(model), cfg)
 
@@ -54,4 +53,4 @@ def test(cfg: CfgNode, *, test_dataset: VisionDataset | None = None) -> dict[str
         model = build_model(cfg)
         load_test_weights(model, cfg)
         evaluation = build_evaluation(cfg, device, test_dataset)
-        return evaluation.test(build_test_model(engine.prepare_model(model, cfg, device), cfg), Path(cfg.MISC.CKPT) / "test")
+        return evaluation.test(engine.prepare_model(model, cfg, device), Path(cfg.MISC.CKPT) / "test")

@@ -2,6 +2,6 @@
 
 from petlib.launch.main import launch
 from petlib.launch.script import run_script
-from petlib.launch.tool import run_tool
+from petlib.launch.tool import run_tool, run_tool_of_config
 
-__all__ = ["launch", "run_script", "run_tool"]
+__all__ = ["launch", "run_script", "run_tool", "run_tool_of_config"]

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,6 +54,32 @@ def run_tool(
         sys.exit(USER_ERROR_EXIT_CODE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+def run_tool_of_config(script_name: str, *, description: str, repository: Path | None = None, argv: Sequence[str] | None = None) -> int:
+    """Start a tool of the task that a config belongs to, in one process, and return its exit code.
+
+    Args:
+        script_name: e.g. ``"export_net.py"``: ``tools/<task>/export_net.py`` gets the whole command line.
+        description: what it does, for ``--help``.
+        repository: root of the checkout that is called, where ``--type`` looks last.
+        argv: the command line without the program's name; default: that of the process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(description=f"{description} Further options are those of tools/<task>/{script_name}.")
+    parser.add_argument("--cfg", required=True, metavar="PATH", help="the config")
+    parser.add_argument("--type", metavar="FOLDER", help="folder of the script below tools/ (default: from the config's path below cfgs/)")
+    options, _ = parser.parse_known_args(arguments)
+    try:
+        read_layers(Path(options.cfg))
+        script = resolve_script(Path(options.cfg), script_name, type_folder=options.type, repository=repository)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return USER_ERROR_EXIT_CODE
+    try:
+        return subprocess.call([sys.executable, str(script.path), *arguments])
+    except KeyboardInterrupt:
+        return INTERRUPTED_EXIT_CODE
 
 
 def _load(path: Path, overrides: Sequence[str], *, package: str, type_folder: str | None, repository: Path | None) -> CfgNode:

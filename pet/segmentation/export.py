@@ -1,0 +1,98 @@
+"""A trained segmenter becomes an ONNX file."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pet.data.transforms.build import build_transforms
+from pet.data.transforms.normalize import Normalize
+from pet.export.export import ExportReport, export_onnx
+from pet.export.normalization import InputNormalization
+from pet.models.pretrained import load_test_weights
+from pet.segmentation.model import Segmenter, build_model
+from pet.segmentation.prediction.description import ModelDescription
+from petlib.config import CfgNode, ConfigError
+
+INPUTS = ("images", "images2")
+OUTPUT = "logits"
+
+
+class MainLogits(nn.Module):
+    """The main output of a segmenter's network, as an exported file gives it: logits (B, K, H, W)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, images2: Tensor | None = None) -> Tensor:
+        """Return the logits of normalised images."""
+        outputs: list[Tensor] = self.network(images) if images2 is None else self.network(images, images2)
+        return outputs[0]
+
+
+def export(cfg: CfgNode, path: Path | None = None, *, model: Segmenter | None = None) -> ExportReport:
+    """Write the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` as ONNX, checked against PyTorch, and return what was written.
+
+    The file has the inputs ``images`` and, for pairs, ``images2``, float32 (B, C, H, W), and the output ``logits``. With
+    ``EXPORT.NORMALIZE`` pixels go in as files have them. Its metadata say the classes, the threshold, mean and std.
+
+    Args:
+        cfg: the config; ``EXPORT`` says how.
+        path: the file; None: ``MISC.CKPT/model.onnx``.
+        model: the trained model; None: it is built and its weights are loaded.
+
+    Raises:
+        CheckpointError: there are no weights, or they do not fit.
+        ConfigError: a package is missing, or the file does not give what PyTorch gives.
+    """
+    if model is None:
+        model = build_model(cfg)
+        load_test_weights(model, cfg)
+    description = describe_model(cfg)
+    network: nn.Module = MainLogits(model.network)
+    height, width = cfg.EXPORT.SIZE or (cfg.TEST.RESIZE.SCALES[0],) * 2
+    example = torch.rand(1, cfg.MODEL.IN_CHANNELS, height, width, generator=torch.Generator().manual_seed(0))
+    if cfg.EXPORT.NORMALIZE:
+        network = InputNormalization(network, mean=description.mean, std=description.std, maximum=description.maximum)
+        example = (example * description.maximum).round()
+    return export_onnx(
+        network,
+        dict.fromkeys(INPUTS[: cfg.DATA.NUM_IMAGES], example),
+        path or Path(cfg.MISC.CKPT) / "model.onnx",
+        output_names=[OUTPUT],
+        dynamic=cfg.EXPORT.DYNAMIC,
+        tolerance=cfg.EXPORT.TOLERANCE,
+        metadata=replace(description, normalizes=cfg.EXPORT.NORMALIZE).to_metadata(),
+    )
+
+
+def find_normalization(cfg: CfgNode) -> Normalize:
+    """Return the ``Normalize`` at the end of ``TEST.TRANSFORMS``.
+
+    Raises:
+        ConfigError: there is none, or a transform is wrong.
+    """
+    sizes: Sequence[int] = list(cfg.TEST.RESIZE.SCALES)
+    _, normalize = build_transforms(cfg.TEST.TRANSFORMS, default_size=sizes[0] if sizes else None, default_sizes=sizes or None)
+    if normalize is None:
+        raise ConfigError("TEST.TRANSFORMS: no Normalize at the end; a prediction needs to know mean and std: add one")
+    return normalize
+
+
+def describe_model(cfg: CfgNode) -> ModelDescription:
+    """Return what the model of a config takes and gives.
+
+    Raises:
+        ConfigError: ``TEST.TRANSFORMS`` has no ``Normalize`` at its end, or a transform is wrong.
+    """
+    normalize = find_normalization(cfg)
+    return ModelDescription(
+        classes=tuple(cfg.DATA.CLASSES),
+        mean=normalize.mean,
+        std=normalize.std,
+        maximum=normalize.maximum,
+        threshold=cfg.MODEL.THRESHOLD,
+    )
