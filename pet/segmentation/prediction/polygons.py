@@ -1,0 +1,97 @@
+"""Areas of one label as polygons along the edges of pixels."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from pet.data.rasters import load_rasterio, open_raster
+
+
+class Polygon(NamedTuple):
+    """A connected area of one label, pixels that touch only at corners apart.
+
+    Attributes:
+        label: the label.
+        rings: int64 (N, 2), x (to the right) and y (down) of corners of pixels, the first one repeated at the end: the outer
+            boundary, then the holes.
+    """
+
+    label: int
+    rings: list[np.ndarray]
+
+    @property
+    def pixels(self) -> int:
+        """The number of pixels."""
+        outer, *holes = (round(abs(signed_area(ring))) for ring in self.rings)
+        return outer - sum(holes)
+
+
+def signed_area(ring: np.ndarray) -> float:
+    """Return the area that a closed ring (N, 2) encloses, above 0 where it runs from the x axis towards the y axis."""
+    # large coordinates of map projections would cancel
+    points = (ring - ring[0]).astype(np.float64)
+    return float((points[:-1, 0] * points[1:, 1] - points[1:, 0] * points[:-1, 1]).sum() / 2)
+
+
+def trace_raster(path: Path, *, wanted: Callable[[int], bool]) -> Iterator[Polygon]:
+    """Yield the polygons of a label image that rasterio reads, row by row.
+
+    Args:
+        path: the file, one band of uint8.
+        wanted: whether the areas of a label are asked for.
+
+    Raises:
+        ConfigError: rasterio is not installed.
+    """
+    rasterio = load_rasterio()
+    # the package does not import it
+    from rasterio import features
+
+    with open_raster(path) as file:
+        # GDAL gives the coordinates of the file's own transform
+        to_pixels = np.array((~file.transform)[:6]).reshape(2, 3)
+        for shape, label in features.shapes(rasterio.band(file, 1), connectivity=4):
+            if wanted(int(label)):
+                rings = [np.array(ring) @ to_pixels[:, :2].T + to_pixels[:, 2] for ring in shape["coordinates"]]
+                yield Polygon(int(label), [ring.round().astype(np.int64) for ring in rings])
+
+
+def trace_label_image(labels: np.ndarray, *, wanted: Callable[[int], bool]) -> Iterator[Polygon]:
+    """Yield the polygons of a label image, uint8 (H, W).
+
+    Args:
+        labels: the image.
+        wanted: whether the areas of a label are asked for.
+    """
+    for label in (int(label) for label in np.flatnonzero(np.bincount(labels.ravel()))):
+        if wanted(label):
+            count, areas, boxes, _ = cv2.connectedComponentsWithStats((labels == label).astype(np.uint8), connectivity=4)
+            for number in range(1, count):
+                left, top, width, height = (int(value) for value in boxes[number, :4])
+                inside = areas[top : top + height, left : left + width] == number
+                yield Polygon(label, [ring + (left, top) for ring in _rings(inside)])
+
+
+def _rings(area: np.ndarray) -> list[np.ndarray]:
+    """Return the rings of a connected area, bool (h, w), the outer one first.
+
+    OpenCV's outlines run through the centres of pixels. On an image of twice the size each of them lies a quarter of a pixel from
+    an edge, and is moved to it.
+    """
+    doubled = np.repeat(np.repeat(area.astype(np.uint8), 2, axis=0), 2, axis=1)
+    outlines, hierarchy = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    order = sorted(range(len(outlines)), key=lambda index: hierarchy[0][index][3] >= 0)
+    return [_corners((outlines[index][:, 0].astype(np.int64) + 1) // 2) for index in order]
+
+
+def _corners(ring: np.ndarray) -> np.ndarray:
+    """Return a ring, closed, without points that repeat or lie on a straight line."""
+    moved = (ring != np.roll(ring, 1, axis=0)).any(axis=1)
+    ring = ring[moved]
+    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
+    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
+    ring = ring[turns]
+    return np.concatenate([ring, ring[:1]])

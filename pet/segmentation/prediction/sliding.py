@@ -1,0 +1,120 @@
+"""Images of any size are looked at through windows that overlap."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pet.data.windows import Window
+from pet.segmentation.prediction.grid import Axis, plan_axis
+
+
+class Strip(NamedTuple):
+    """Finished rows of an image.
+
+    Attributes:
+        top: first row.
+        values: (..., h, W).
+    """
+
+    top: int
+    values: np.ndarray
+
+
+def sliding_window(
+    read: Callable[[Window], Sequence[np.ndarray]],
+    size: tuple[int, int],
+    predict: Callable[[Sequence[Tensor]], Tensor],
+    *,
+    window: tuple[int, int],
+    overlap: float,
+    batch_size: int,
+    decide: Callable[[Tensor], Tensor],
+) -> Iterator[Strip]:
+    """Yield the predictions of an image from top to bottom, blended where windows overlap.
+
+    Windows lie at equal distances. Towards its edges a window counts less and less, as a raised cosine; the weights at a pixel
+    add up to 1. Kept in memory are the rows that a row of windows looks at, and of the predictions only the rows
+    that the next one reaches too: memory does not depend on the height of the image.
+
+    Args:
+        read: gives the pixels of a window, (h, w, C), one array an image: one, or the two of a pair. It is asked for whole rows.
+        size: (height, width) of the image.
+        predict: takes for each image a batch of windows, (B, C, h, w) of the dtype that ``read`` gives (uint16 as float32), on the CPU,
+            and gives float (B, K, h, w) on any device.
+        window: (height, width) of a window. Where the image is smaller its edge is repeated, and cut off again.
+        overlap: least share of a window that its neighbours cover too, from 0 to below 1.
+        batch_size: windows that ``predict`` is given at once.
+        decide: turns blended values (K, h, w) into what is wanted, (..., h, w), e.g. :func:`labels_of`.
+    """
+    height, width = size
+    rows, columns = plan_axis(height, window[0], overlap), plan_axis(width, window[1], overlap)
+    carried, reached = torch.empty(0), 0
+    for top, step, weights in zip(rows.starts, rows.steps, rows.weights, strict=True):
+        pixels = read(Window(top, 0, rows.seen, width))
+        predictions = _predict_row(pixels, columns, predict, window=window, batch_size=batch_size)
+        pieces = []
+        for left, block in _blend(predictions, columns, weights):
+            if not carried.numel():
+                carried = block.new_empty(len(block), rows.seen - min(rows.steps), width)
+            above = carried[..., left : left + block.shape[2]]
+            block[:, :reached] += above[:, :reached]
+            above[:, : rows.seen - step] = block[:, step:]
+            pieces.append(decide(block[:, :step]).cpu())
+        reached = rows.seen - step
+        yield Strip(top, torch.cat(pieces, dim=-1).numpy())
+
+
+def labels_of(probabilities: Tensor, *, threshold: float) -> Tensor:
+    """Return the most probable class of each pixel, uint8 (h, w).
+
+    Args:
+        probabilities: (K, h, w); with K == 1 that of class 1, which is given where it reaches the threshold.
+        threshold: from 0 to 1.
+    """
+    if len(probabilities) == 1:
+        return (probabilities[0] >= threshold).to(torch.uint8)
+    return probabilities.argmax(dim=0).to(torch.uint8)
+
+
+def _predict_row(
+    pixels: Sequence[np.ndarray],
+    columns: Axis,
+    predict: Callable[[Sequence[Tensor]], Tensor],
+    *,
+    window: tuple[int, int],
+    batch_size: int,
+) -> Iterator[Tensor]:
+    """Yield the predictions of the windows of a row, (K, h, w) without what was added to small images."""
+    for begin in range(0, len(columns.starts), batch_size):
+        starts = columns.starts[begin : begin + batch_size]
+        batch = [_stack([image[:, left : left + columns.seen] for left in starts], window) for image in pixels]
+        found = predict(batch)
+        assert len(found) == len(starts) and found.shape[2:] == window, f"{tuple(found.shape)} predicted for {tuple(batch[0].shape)}"
+        yield from found[:, :, : pixels[0].shape[0], : columns.seen]
+
+
+def _stack(parts: Sequence[np.ndarray], window: tuple[int, int]) -> Tensor:
+    """Return parts (h, w, C) as a batch (B, C, height, width)."""
+    height, width = parts[0].shape[:2]
+    stacked = np.stack(parts)
+    if (height, width) != window:
+        stacked = np.pad(stacked, ((0, 0), (0, window[0] - height), (0, window[1] - width), (0, 0)), mode="edge")
+    if stacked.dtype == np.uint16:
+        # torch has few operations on uint16
+        stacked = stacked.astype(np.float32)
+    return torch.from_numpy(np.ascontiguousarray(stacked.transpose(0, 3, 1, 2)))
+
+
+def _blend(predictions: Iterable[Tensor], columns: Axis, row_weights: np.ndarray) -> Iterator[tuple[int, Tensor]]:
+    """Yield for each window its first column and the weighted sums (K, h, w) of the columns that no later window reaches."""
+    pending: Tensor | None = None
+    for values, left, step, weights in zip(predictions, columns.starts, columns.steps, columns.weights, strict=True):
+        plane = torch.from_numpy(np.outer(row_weights, weights)).to(values.device)
+        weighted = values.float() * plane
+        if pending is not None:
+            weighted[..., : pending.shape[2]] += pending
+        pending = weighted[..., step:]
+        yield left, weighted[..., :step]
