@@ -94,24 +94,35 @@ def build_feature_extractor(cfg: CfgNode) -> nn.Module:
     Raises:
         ConfigError: there is no such network, it has no maps of several strides, or it does not take its arguments.
     """
-    library, own_name = find_classifier(cfg.MODEL.BACKBONE)
     args = dict(cfg.MODEL.BACKBONE_ARGS)
-    extractor: nn.Module
-    if library == "timm":
-        extractor = _build_timm(cfg.MODEL.BACKBONE, own_name, args)
-    elif library == "torchvision" and own_name.startswith(RESNET_FAMILIES):
-        extractor = _build_resnet(cfg.MODEL.BACKBONE, own_name, args)
-    else:
-        raise ConfigError(
-            f"MODEL.BACKBONE: {cfg.MODEL.BACKBONE} gives no feature maps; expected timm/NAME or torchvision/NAME with a ResNet "
-            "(resnet, resnext, wide_resnet), e.g. torchvision/resnet50"
-        )
+    extractor = create_feature_extractor(cfg.MODEL.BACKBONE, args)
     if cfg.MODEL.FREEZE_AT:
         _freeze_parts(extractor, cfg.MODEL.FREEZE_AT, cfg.MODEL.BACKBONE, image_size=_image_size(extractor, args))
     if cfg.MODEL.FROZEN_BN:
         freeze_batch_norm(extractor)
         _set_epsilon(extractor, cfg.MODEL.FROZEN_BN_EPS)
     return synchronise_batch_norm(extractor, cfg) if cfg.MODEL.SYNC_BN else extractor
+
+
+def create_feature_extractor(name: str, args: Mapping[str, Any]) -> nn.Module:
+    """Return a network as a :class:`FeatureExtractor` with random weights.
+
+    Args:
+        name: what ``MODEL.BACKBONE`` may hold.
+        args: further arguments of the network by its own names.
+
+    Raises:
+        ConfigError: there is no such network, it has no maps of several strides, or it does not take its arguments.
+    """
+    library, own_name = find_classifier(name)
+    if library == "timm":
+        return _build_timm(name, own_name, args)
+    if library == "torchvision" and own_name.startswith(RESNET_FAMILIES):
+        return _build_resnet(name, own_name, args)
+    raise ConfigError(
+        f"MODEL.BACKBONE: {name} gives no feature maps; expected timm/NAME or torchvision/NAME with a ResNet "
+        "(resnet, resnext, wide_resnet), e.g. torchvision/resnet50"
+    )
 
 
 def freeze_batch_norm(module: nn.Module, *, only_frozen: bool = False) -> None:

@@ -106,7 +106,7 @@ class Decoder(nn.Module):
             stages: all maps of the backbone, of exactly H / stride and W / stride pixels.
         """
         height, width = images.shape[-2:]
-        empty = stages[0].new_empty((len(images), 0, height // 2, width // 2))
+        empty = stages[0].new_empty((images.shape[0], 0, height // 2, width // 2))
         decoded: Tensor = self.decoder([images, *(empty if place is None else stages[place] for place in self.places)])
         return decoded
 

@@ -1,0 +1,92 @@
+"""What every network of segmentation and change detection is."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from petlib.errors import ConfigError
+
+TOO_FEW_VALUES = "Expected more than 1 value per channel"
+"""Torch's words where batch norm gets one value, as after a pooling of a whole image in a batch of one."""
+
+
+class SegmentationNetwork(nn.Module):
+    """Images of any size in, maps of logits of exactly that size out.
+
+    A subclass writes :meth:`predict`, for images whose height and width are multiples of its stride; a network of a user may be any
+    module with the same attributes and :meth:`forward`.
+
+    Attributes:
+        num_images: 1, or 2 for pairs of dates.
+        num_outputs: maps of logits in training.
+        encoder_name: the library's network whose published weights fit below ``backbone.``, e.g. ``timm/resnet18``; empty: none.
+
+    Args:
+        stride: of the coarsest map.
+        num_images: 1 or 2.
+        num_outputs: maps of logits in training.
+        encoder_name: see the attribute.
+    """
+
+    def __init__(self, *, stride: int, num_images: int = 1, num_outputs: int = 1, encoder_name: str = "") -> None:
+        super().__init__()
+        self.stride = stride
+        self.num_images = num_images
+        self.num_outputs = num_outputs
+        self.encoder_name = encoder_name
+
+    def forward(self, images: Tensor, images2: Tensor | None = None) -> list[Tensor]:
+        """Return float32 maps of logits (B, K, H, W): ``num_outputs`` of them, the main one first, in training; that one in evaluation.
+
+        Args:
+            images: float (B, C, H, W), normalised.
+            images2: the second date, of the same shape, where ``num_images`` is 2.
+
+        Raises:
+            ConfigError: a batch of one image in training, of a network whose batch norm needs two.
+        """
+        assert (images2 is not None) == (self.num_images == 2), f"this network looks at {self.num_images} image(s)"
+        height, width = images.shape[-2:]
+        dates = [_grow(one, self.stride) for one in (images, images2) if one is not None]
+        try:
+            outputs = self.predict(*dates)
+        except ValueError as error:
+            if TOO_FEW_VALUES not in str(error):
+                raise
+            raise ConfigError(
+                "TRAIN.BATCH_SIZE: one image for each device given, but this network's batch norm needs two or more; "
+                "raise it, or lower the accumulation or the number of devices"
+            ) from error
+        assert len(outputs) == (self.num_outputs if self.training else 1), f"{len(outputs)} outputs came"
+        size = (dates[0].shape[2], dates[0].shape[3])
+        return [resize(logits.float(), size)[:, :, :height, :width] for logits in outputs]
+
+    def predict(self, images: Tensor, images2: Tensor | None = None) -> list[Tensor]:
+        """Return maps of logits (B, K, h, w) of any size: all in training, only the main one in evaluation.
+
+        Args:
+            images: float (B, C, H, W), H and W multiples of the stride.
+            images2: the second date, where ``num_images`` is 2.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define predict")
+
+
+def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Return ``maps`` (B, C, h, w), bilinearly interpolated to ``size`` (height, width); pixel i covers [i, i + 1)."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return functional.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def join(stages: Sequence[Tensor]) -> Tensor:
+    """Return the channels of all ``stages`` side by side, at the size of the first, the finest."""
+    return torch.cat([stages[0], *(resize(stage, stages[0].shape[-2:]) for stage in stages[1:])], dim=1)
+
+
+def _grow(images: Tensor, stride: int) -> Tensor:
+    """Return ``images`` (B, C, h, w) with their last row and column repeated up to multiples of ``stride``."""
+    rows, columns = -images.shape[2] % stride, -images.shape[3] % stride
+    # also by nothing: a branch on the size would tie an exported network to it
+    return functional.pad(images, (0, columns, 0, rows), mode="replicate")
