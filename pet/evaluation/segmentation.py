@@ -1,18 +1,24 @@
 """Semantic segmentation against the label images of the data."""
 
 import csv
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pet.data.targets import VisionDataset
 from pet.evaluation.label_images import LabelImages
-from pet.metrics.segmentation import SegmentationMetrics, SegmentationResult
+from pet.metrics.segmentation import SegmentationMetrics, SegmentationResult, report_lines
 from pet.visual.confusion_matrix import draw_confusion_matrix
 from petlib.config import CfgNode
+from petlib.dist.collectives import all_reduce_sum
 from petlib.dist.process_group import is_main_process
 from petlib.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 
 class SegmentationEvaluator:
@@ -21,11 +27,16 @@ class SegmentationEvaluator:
     Args:
         classes: names of the classes of pixels.
         keep_predictions: remember what :meth:`write` needs, and report the intersection over union of each class.
+        foreground: report the figures of class 1 against class 0 as well, where there are two classes.
+        report: where predictions are kept, log the lines of :func:`pet.metrics.segmentation.report_lines`.
     """
 
-    def __init__(self, *, classes: Sequence[str], keep_predictions: bool = False) -> None:
+    def __init__(self, *, classes: Sequence[str], keep_predictions: bool = False, foreground: bool = False, report: bool = False) -> None:
         self.classes = list(classes)
         self.keep_predictions = keep_predictions
+        self.foreground = foreground and len(self.classes) == 2
+        self.report = report and keep_predictions
+        self._num_images = 0
         self._metrics = SegmentationMetrics(len(self.classes))
         self._images = LabelImages()
         self._result: SegmentationResult | None = None
@@ -44,25 +55,37 @@ class SegmentationEvaluator:
                     f"{labels.shape[0]}; the same size expected"
                 )
             self._metrics.update(labels, truth)
+            self._num_images += 1
             if self.keep_predictions:
                 self._images.add(labels.cpu().numpy(), meta)
 
     def compute(self) -> dict[str, float]:
         """Return ``semseg/mIoU``, ``/pixel_accuracy``, ``/mean_accuracy`` and ``/kappa`` over all processes.
 
-        Where predictions are kept, also ``semseg/IoU/<class>`` of the classes that occur in the truth or in the predictions.
+        Where they are asked for, also ``semseg/foreground_IoU``, ``_precision``, ``_recall`` and ``_F1``. Where predictions are
+        kept, also ``semseg/IoU/<class>`` of the classes that occur in the truth or in the predictions.
         """
         result = self._result = self._metrics.merge()
+        if self.report:
+            self._log_report(result)
         metrics = {
             "semseg/mIoU": result.mean_iou,
             "semseg/pixel_accuracy": result.pixel_accuracy,
             "semseg/mean_accuracy": result.mean_accuracy,
             "semseg/kappa": result.kappa,
         }
+        if self.foreground:
+            metrics |= foreground_metrics(result)
         if self.keep_predictions:
             ious = zip(self.classes, result.per_class_iou().tolist(), strict=True)
             metrics |= {f"semseg/IoU/{name}": iou for name, iou in ious if not math.isnan(iou)}
         return metrics
+
+    def _log_report(self, result: SegmentationResult) -> None:
+        num_images = int(all_reduce_sum(torch.tensor(self._num_images)))
+        if is_main_process():
+            for line in report_lines(result, num_images):
+                logger.info("%s", line)
 
     def write(self, folder: Path) -> None:
         """Write what stands beside the metrics; every process calls it after :meth:`compute`, the main process writes.
@@ -87,6 +110,17 @@ class SegmentationEvaluator:
             f"test_semseg_mIoU: {result.mean_iou:.2%} | pixel_accuracy: {result.pixel_accuracy:.2%} | "
             f"mean_accuracy: {result.mean_accuracy:.2%} | kappa: {result.kappa:.4f}"
         )
+
+
+def foreground_metrics(result: SegmentationResult) -> dict[str, float]:
+    """Return ``semseg/foreground_IoU``, ``_precision``, ``_recall`` and ``_F1`` of class 1; 0 where undefined."""
+    figures = result.foreground()
+    return {
+        "semseg/foreground_IoU": figures.iou,
+        "semseg/foreground_precision": figures.precision,
+        "semseg/foreground_recall": figures.recall,
+        "semseg/foreground_F1": figures.f1,
+    }
 
 
 def write_class_table(path: Path, classes: Sequence[str], result: SegmentationResult) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -9,6 +10,25 @@ from petlib.dist.collectives import all_reduce_sum
 from petlib.errors import DataError
 
 IGNORE_LABEL = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForegroundFigures:
+    """How well one class is told from all others, each figure from 0 to 1; 0 where it is undefined.
+
+    Args:
+        iou: intersection over union.
+        precision: share of the pixels taken for the class that is right.
+        recall: share of the class's pixels that was found.
+        f1: harmonic mean of precision and recall.
+        accuracy: share of all pixels at which it is right whether they belong to the class.
+    """
+
+    iou: float
+    precision: float
+    recall: float
+    f1: float
+    accuracy: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +65,11 @@ class SegmentationResult:
         return mean_of_defined(self.per_class_iou())
 
     @property
+    def mean_f1(self) -> float:
+        """Mean of :meth:`per_class_f1` over the classes that occur in the truth or in the predictions."""
+        return mean_of_defined(self.per_class_f1())
+
+    @property
     def kappa(self) -> float:
         """Cohen's kappa (https://doi.org/10.1177/001316446002000104): agreement beyond chance, from -1 to 1.
 
@@ -77,6 +102,19 @@ class SegmentationResult:
         """Return the harmonic mean of precision and recall; NaN for a class that occurs neither in truth nor in prediction."""
         counts = self.confusion_matrix.double()
         return 2 * counts.diagonal() / (counts.sum(dim=0) + counts.sum(dim=1))
+
+    def foreground(self, label: int = 1) -> ForegroundFigures:
+        """Return the figures of one class against all others, which of two classes are those of a binary segmentation."""
+        assert 0 <= label < len(self.confusion_matrix), f"label {label} of {len(self.confusion_matrix)} classes"
+        right = int(self.confusion_matrix[label, label])
+        taken, there = int(self.confusion_matrix[:, label].sum()), int(self.confusion_matrix[label].sum())
+        return ForegroundFigures(
+            iou=right / max(taken + there - right, 1),
+            precision=right / max(taken, 1),
+            recall=right / max(there, 1),
+            f1=2 * right / max(taken + there, 1),
+            accuracy=(self.num_pixels - taken - there + 2 * right) / max(self.num_pixels, 1),
+        )
 
 
 class SegmentationMetrics:
@@ -138,6 +176,32 @@ class SegmentationMetrics:
         if wrong := int(counts[:, -1].sum()):
             raise ValueError(f"{wrong} predicted pixels have a label outside of 0 to {self.num_classes - 1}")
         return SegmentationResult(confusion_matrix=counts[:-1, :-1].contiguous())
+
+
+def report_lines(result: SegmentationResult, num_images: int) -> list[str]:
+    """Return the result in the lines that PaddleSeg (https://github.com/PaddlePaddle/PaddleSeg) prints, and more of the same shape.
+
+    The first line is ``[EVAL] #Images: 5000 mIoU: 0.8938 Acc: 0.9582 Kappa: 0.8863``. For each figure of the classes a line with
+    its name and one with the values follow, ``[EVAL] Class IoU:`` and ``[0.9464 0.8412]``; ``nan`` where undefined. ``Class Acc``
+    is the precision there, which stands under its own name too.
+
+    Args:
+        result: the counts.
+        num_images: images that were looked at.
+    """
+    precision = result.per_class_precision()
+    figures = {
+        "IoU": result.per_class_iou(),
+        "Acc": precision,
+        "Precision": precision,
+        "Recall": result.per_class_accuracy(),
+        "F1": result.per_class_f1(),
+    }
+    lines = [f"[EVAL] #Images: {num_images} mIoU: {result.mean_iou:.4f} Acc: {result.pixel_accuracy:.4f} Kappa: {result.kappa:.4f}"]
+    for name, values in figures.items():
+        shown = np.array2string(values.numpy().round(4), suppress_small=True, max_line_width=10**6, threshold=len(values))
+        lines += [f"[EVAL] Class {name}:", shown]
+    return lines
 
 
 def mean_of_defined(values: Tensor) -> float:

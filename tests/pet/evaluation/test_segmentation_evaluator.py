@@ -1,6 +1,7 @@
 """Metrics and files of semantic segmentation."""
 
 import csv
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,57 @@ def test_summary_is_one_line() -> None:
     evaluator.update(batch, [{"semseg": torch.tensor([[0, 0], [1, 0]])}])
     assert set(evaluator.compute()) == {"semseg/mIoU", "semseg/pixel_accuracy", "semseg/mean_accuracy", "semseg/kappa"}
     assert evaluator.summary() == "test_semseg_mIoU: 58.33% | pixel_accuracy: 75.00% | mean_accuracy: 75.00% | kappa: 0.5000"
+
+
+def count_foreground(share: slice) -> tuple[dict[str, float], list[str]]:
+    """Return metrics of two classes, and the lines that are logged."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = logging.getLogger("pet.evaluation.segmentation")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    evaluator = SegmentationEvaluator(classes=["background", "building"], keep_predictions=True, foreground=True, report=True)
+    for batch, predictions in batches()[share]:
+        evaluator.update(batch, predictions)
+    metrics = evaluator.compute()
+    logger.removeHandler(handler)
+    return metrics, lines
+
+
+def count_share_of_foreground() -> tuple[dict[str, float], list[str]]:
+    return count_foreground(slice(dist.rank(), None, dist.world_size()))
+
+
+def test_the_foreground_of_two_classes_and_the_report() -> None:
+    metrics, lines = count_foreground(slice(None))
+    truth = torch.cat([batch["truth_semseg"][0].flatten() for batch, _ in batches()])
+    labels = torch.cat([predictions[0]["semseg"].flatten() for _, predictions in batches()])
+    right = int(((truth == 1) & (labels == 1)).sum())
+    taken, there = int(((labels == 1) & (truth != 255)).sum()), int((truth == 1).sum())
+    assert metrics["semseg/foreground_IoU"] == pytest.approx(right / (taken + there - right))
+    assert metrics["semseg/foreground_IoU"] == pytest.approx(metrics["semseg/IoU/building"])
+    assert metrics["semseg/foreground_precision"] == pytest.approx(right / taken)
+    assert metrics["semseg/foreground_recall"] == pytest.approx(right / there)
+    assert metrics["semseg/foreground_F1"] == pytest.approx(2 * right / (taken + there))
+    assert lines[0] == f"[EVAL] #Images: 3 mIoU: {metrics['semseg/mIoU']:.4f} Acc: {metrics['semseg/pixel_accuracy']:.4f} " + (
+        f"Kappa: {metrics['semseg/kappa']:.4f}"
+    )
+    assert lines[1::2] == [f"[EVAL] Class {name}:" for name in ("IoU", "Acc", "Precision", "Recall", "F1")]
+
+
+def test_two_processes_count_every_image_once_and_one_reports(run_ranks) -> None:
+    metrics, lines = count_foreground(slice(None))
+    assert run_ranks(count_share_of_foreground, 2) == [(metrics, lines), (metrics, [])]
+
+
+def test_a_foreground_needs_two_classes_and_a_report_kept_predictions(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    evaluator = SegmentationEvaluator(classes=CLASSES, foreground=True, report=True)
+    for batch, predictions in batches():
+        evaluator.update(batch, predictions)
+    assert set(evaluator.compute()) == {"semseg/mIoU", "semseg/pixel_accuracy", "semseg/mean_accuracy", "semseg/kappa"}
+    assert not caplog.records
 
 
 def test_a_label_image_of_another_size_names_the_file() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchmetrics.functional import classification as reference
 
-from pet.metrics.segmentation import SegmentationMetrics, SegmentationResult
+from pet.metrics.segmentation import SegmentationMetrics, SegmentationResult, report_lines
 from petlib.errors import DataError
 
 CLASSES = 5
@@ -52,6 +52,64 @@ def test_figures_are_those_of_torchmetrics() -> None:
     kappa = reference.multiclass_cohen_kappa(prediction, truth, **arguments)
     assert result.kappa == pytest.approx(kappa.item(), abs=1e-6)
     assert result.mean_iou == pytest.approx(float(result.per_class_iou()[known].mean()))
+    f1 = reference.multiclass_f1_score(prediction, truth, average="macro", **arguments)
+    assert result.mean_f1 == pytest.approx(f1.item(), abs=1e-6)
+
+
+def test_figures_of_two_classes_are_the_binary_ones_of_torchmetrics() -> None:
+    generator = torch.Generator().manual_seed(1)
+    prediction, truth = torch.randint(0, 2, (2, 30, 40), generator=generator)
+    truth[torch.rand(30, 40, generator=generator) < 0.2] = 255
+    metrics = SegmentationMetrics(2)
+    metrics.update(prediction.to(torch.uint8), truth.to(torch.uint8))
+    figures = metrics.merge().foreground()
+    for ours, theirs in (
+        (figures.iou, reference.binary_jaccard_index),
+        (figures.precision, reference.binary_precision),
+        (figures.recall, reference.binary_recall),
+        (figures.f1, reference.binary_f1_score),
+        (figures.accuracy, reference.binary_accuracy),
+    ):
+        assert ours == pytest.approx(theirs(prediction, truth, ignore_index=255).item(), abs=1e-6)
+    assert metrics.merge().kappa == pytest.approx(reference.binary_cohen_kappa(prediction, truth, ignore_index=255).item(), abs=1e-6)
+
+
+def test_foreground_by_hand() -> None:
+    # class 1: 6 found, 2 missed, 3 wrongly taken for it, of 20 pixels
+    result = SegmentationResult(confusion_matrix=torch.tensor([[5, 1, 0], [2, 6, 0], [1, 2, 3]]))
+    figures = result.foreground()
+    assert (figures.iou, figures.precision, figures.recall) == (6 / 11, 6 / 9, 6 / 8)
+    assert figures.f1 == pytest.approx(2 * (6 / 9) * (6 / 8) / (6 / 9 + 6 / 8))
+    assert figures.accuracy == 15 / 20
+    assert result.foreground(label=2).recall == 3 / 6
+    nothing = SegmentationResult(confusion_matrix=torch.tensor([[4, 0], [0, 0]])).foreground()
+    assert (nothing.iou, nothing.precision, nothing.recall, nothing.f1, nothing.accuracy) == (0.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def test_the_report_has_the_shape_of_the_document() -> None:
+    result = SegmentationResult(confusion_matrix=torch.tensor([[3, 1], [2, 4]]))
+    assert report_lines(result, 5000) == [
+        "[EVAL] #Images: 5000 mIoU: 0.5357 Acc: 0.7000 Kappa: 0.4000",
+        "[EVAL] Class IoU:",
+        "[0.5    0.5714]",
+        "[EVAL] Class Acc:",
+        "[0.6 0.8]",
+        "[EVAL] Class Precision:",
+        "[0.6 0.8]",
+        "[EVAL] Class Recall:",
+        "[0.75   0.6667]",
+        "[EVAL] Class F1:",
+        "[0.6667 0.7273]",
+    ]
+
+
+def test_the_report_keeps_many_classes_and_small_values_in_one_line() -> None:
+    matrix = torch.eye(1200, dtype=torch.int64)
+    matrix[0, 1] = 9999
+    matrix[5, 5] = 0
+    lines = report_lines(SegmentationResult(confusion_matrix=matrix), 1)
+    assert lines[2].startswith("[0.0001 0.0001 1.     1.     1.        nan 1. ")
+    assert len(lines[2].strip("[]").split()) == 1200
 
 
 def test_means_by_hand() -> None:
@@ -70,6 +128,7 @@ def test_no_pixel_gives_zeros() -> None:
     metrics.update(torch.zeros(4, 4, dtype=torch.uint8), torch.full((4, 4), 255, dtype=torch.uint8))
     for result in (metrics.merge(), SegmentationMetrics(3).merge()):
         assert (result.mean_iou, result.pixel_accuracy, result.mean_accuracy, result.kappa) == (0.0, 0.0, 0.0, 0.0)
+        assert (result.mean_f1, result.foreground().iou, result.foreground().accuracy) == (0.0, 0.0, 0.0)
 
 
 def test_one_class_that_is_right_everywhere_is_perfect() -> None:
