@@ -1,0 +1,130 @@
+"""The training data of land cover with unlabelled images, from a config or from data sets that a program brings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pet.data.batch_transforms import NormalizeImages
+from pet.data.build import build_sample_transforms, build_vision_dataset, start_worker
+from pet.data.catalog import BUILTIN, resolve_path
+from pet.data.check import check_image, check_vision_samples, describe_source
+from pet.data.images import silence_opencv
+from pet.data.sampling import build_sampler
+from pet.data.targets import VisionDataset
+from pet.data.transforms.base import Compose
+from pet.data.transforms.finish import FinishTargets
+from pet.data.transforms.normalize import Normalize
+from pet.projects.landcover.cutmix import CutMixBoxes, NormalizeViews
+from pet.projects.landcover.unlabelled import UnlabelledImages
+from pet.projects.landcover.views import build_views
+from pet.segmentation.data import KINDS, expected_data
+from petlib.config import CfgNode, ConfigError
+from petlib.data.concatenated import ConcatenatedDataset
+from petlib.data.protocols import BatchTransform, Dataset
+from petlib.data.reader import SampleReader
+from petlib.data.train_batches import TrainBatches
+from petlib.data.train_loader import TrainLoader
+from petlib.dist.process_group import rank, world_size
+from petlib.errors import DataError
+
+
+def build_training_data(
+    cfg: CfgNode, device: torch.device, dataset: VisionDataset | None = None, unlabelled: Dataset | None = None
+) -> TrainLoader:
+    """Return the batches of a training with ``SEMI.ENABLED``, after a first look at the samples.
+
+    An epoch is one of the labelled images; with each goes an unlabelled one that is drawn from all of them.
+
+    Args:
+        cfg: the config.
+        device: where batches go.
+        dataset: the labelled data; None: ``TRAIN.DATASETS``.
+        unlabelled: samples with an ``image``; None: ``SEMI.DATASETS``.
+
+    Raises:
+        ConfigError: a name is unknown or a setting wrong.
+        DataError: the data are missing, wrong, or do not fit the model.
+    """
+    source = "the training data" if dataset is not None else describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
+    dataset = dataset if dataset is not None else build_vision_dataset(cfg, cfg.TRAIN.DATASETS, KINDS)
+    check_vision_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source)
+    unlabelled = unlabelled if unlabelled is not None else build_unlabelled(cfg)
+    _check_unlabelled(unlabelled, cfg)
+    return _build_loader(cfg, device, dataset, unlabelled)
+
+
+def build_unlabelled(cfg: CfgNode) -> Dataset:
+    """Return the images of ``SEMI.DATASETS``. Every process calls it.
+
+    Raises:
+        ConfigError: no name is given, or one is neither a folder nor a name of the catalogue.
+        DataError: files are missing or wrong.
+    """
+    names: Sequence[str] = cfg.SEMI.DATASETS
+    if not names:
+        raise ConfigError("SEMI.DATASETS: nothing given, but SEMI.ENABLED is True; name folders of unlabelled images, or switch it off")
+    silence_opencv()
+    parts = [_build_one(cfg, name) for name in names]
+    return parts[0] if len(parts) == 1 else ConcatenatedDataset(parts)
+
+
+def _build_one(cfg: CfgNode, name: str) -> Dataset:
+    folder = _folder(cfg, name)
+    if folder is None:
+        return build_vision_dataset(cfg, [name], KINDS)
+    return UnlabelledImages(folders=[folder], channels=cfg.MODEL.IN_CHANNELS, window=cfg.SEMI.WINDOW)
+
+
+def _folder(cfg: CfgNode, name: str) -> Path | None:
+    """Return the folder that a name means; None where it is a name of the catalogue, or is to be looked for there."""
+    if name in cfg.DATA.CATALOG or name in BUILTIN:
+        return None
+    folder = resolve_path(cfg, name)
+    return folder if folder.is_dir() or "/" in name else None
+
+
+def _check_unlabelled(dataset: Dataset, cfg: CfgNode) -> None:
+    if len(dataset) == 0:
+        raise DataError("the unlabelled data are empty")
+    count = min(cfg.DATA.CHECK_SAMPLES, len(dataset))
+    for index in np.linspace(0, len(dataset) - 1, num=count, dtype=int).tolist():
+        check_image({"meta": {}, **dataset[index]}, expected_data(cfg))
+
+
+def _build_loader(cfg: CfgNode, device: torch.device, dataset: VisionDataset, unlabelled: Dataset) -> TrainLoader:
+    scales: Sequence[int] = cfg.TRAIN.RESIZE.SCALES
+    transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, scales, dataset)
+    views = build_views(unlabelled, common=cfg.SEMI.TRANSFORMS, weak=cfg.SEMI.WEAK, strong=cfg.SEMI.STRONG, scales=scales)
+    batches = TrainBatches(
+        build_sampler(cfg, dataset),
+        batch_size=cfg.TRAIN.BATCH_SIZE,
+        rank=rank(),
+        world_size=world_size(),
+        accumulation=cfg.SOLVER.ACCUMULATION,
+        epochwise=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS > 0,
+    )
+    return TrainLoader(
+        SampleReader(dataset, Compose([*transforms.transforms, FinishTargets(KINDS), views]), seed=cfg.MISC.SEED),
+        batches,
+        device=device,
+        num_workers=cfg.TRAIN.NUM_WORKERS,
+        prefetch=cfg.TRAIN.PREFETCH,
+        batch_transforms=_build_batch_transforms(cfg, normalize, batches.device_batch_size),
+        seed=cfg.MISC.SEED,
+        worker_init=start_worker,
+    )
+
+
+def _build_batch_transforms(cfg: CfgNode, normalize: Normalize | None, device_batch_size: int) -> list[BatchTransform]:
+    normalization = NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST)
+    transforms: list[BatchTransform] = [NormalizeViews(normalization)]
+    if cfg.SEMI.CUTMIX.BOXES:
+        if device_batch_size < 2:
+            raise ConfigError(
+                f"SEMI.CUTMIX.BOXES: {cfg.SEMI.CUTMIX.BOXES} given, but a device has one image in a batch, which has no other to be mixed "
+                "with; raise TRAIN.BATCH_SIZE, or set it to 0"
+            )
+        transforms.append(CutMixBoxes(boxes=cfg.SEMI.CUTMIX.BOXES, share=cfg.SEMI.CUTMIX.SHARE))
+    return transforms
