@@ -1,6 +1,7 @@
 """The layers that a config is merged from: files with their bases, and the command line."""
 
 import ast
+import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
 BASE_KEY = "_BASE_"
+PACKAGE_PREFIX = "package:"
+"""``_BASE_: package:pet.projects.landcover/presets/x.yaml`` is a file of an installed package."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Layer:
 
 
 def read_layers(path: Path) -> list[Layer]:
-    """Read a config file and the files that ``_BASE_`` names (paths beside the file), the deepest base first.
+    """Read a config file and the files that ``_BASE_`` names (paths beside the file, or ``package:NAME/FILE``), the deepest base first.
 
     Raises:
         ConfigError: a file is missing or unreadable, is no valid YAML or Python data, or bases form a circle.
@@ -70,6 +73,24 @@ def parse_value(text: str) -> Any:
         return text
 
 
+def _base_path(path: Path, base: str) -> Path:
+    """Return the file that ``base`` means in the file ``path``.
+
+    Raises:
+        ConfigError: there is no such package.
+    """
+    if not base.startswith(PACKAGE_PREFIX):
+        return path.parent / base
+    package, _, name = base.removeprefix(PACKAGE_PREFIX).partition("/")
+    try:
+        found = importlib.util.find_spec(package)
+    except ModuleNotFoundError:
+        found = None
+    if found is None or not found.submodule_search_locations:
+        raise ConfigError(f"{path}: {BASE_KEY}: {base}: there is no package {package}; {PACKAGE_PREFIX}PACKAGE/FILE expected")
+    return Path(found.submodule_search_locations[0]) / name
+
+
 def _read(path: Path, parents: tuple[Path, ...]) -> list[Layer]:
     if path.resolve() in parents:
         chain = " -> ".join(str(parent) for parent in (*parents, path.resolve()))
@@ -79,7 +100,7 @@ def _read(path: Path, parents: tuple[Path, ...]) -> list[Layer]:
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
         raise ConfigError(f"{path}:{lines.get(BASE_KEY, '')}: {BASE_KEY}: {bases!r} given, a file name or a list of them expected")
-    layers = [layer for base in bases for layer in _read(path.parent / base, (*parents, path.resolve()))]
+    layers = [layer for base in bases for layer in _read(_base_path(path, base), (*parents, path.resolve()))]
     entries = [Entry(key, value, str(lines.get(key, ""))) for key, value in _leaves(values, "")]
     return [*layers, Layer(str(path), entries, problems)]
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, load_cfg, merge_schemas, with_defaults
+from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, load_cfg, merge_schemas, read_layers, with_defaults
 
 SCHEMA = merge_schemas(
     PETLIB_SCHEMA,
@@ -116,6 +116,8 @@ def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
         ("MISC: {SEED: 1}", r"exactly one of them must be positive"),
         ("SOLVER: {SCHEDULER: {TOTAL_EPOCHS: 1, TOTAL_ITERS: 2}}", r"exactly one of them must be positive"),
         ("_BASE_: nothere.yaml", r"nothere.yaml: there is no such config file"),
+        ("_BASE_: package:petlib.nothing/a.yaml", r"there is no package petlib.nothing; package:PACKAGE/FILE expected"),
+        ("_BASE_: package:petlib.config/nothere.yaml", r"config/nothere.yaml: there is no such config file"),
         ("_BASE_: 3", r"_BASE_: 3 given, a file name or a list of them expected"),
         ("_BASE_: x.yaml", r"leads back to a file"),
     ],
@@ -182,3 +184,13 @@ def test_a_schema_gets_other_defaults_and_keeps_all_else() -> None:
     assert CfgNode(schema).MODEL.BINARY is False
     with pytest.raises(AssertionError, match=r"no key MODEL\.BINARI"):
         with_defaults(schema, {"MODEL.BINARI": True})
+
+
+def test_a_base_may_lie_in_an_installed_package(tmp_path, monkeypatch) -> None:
+    package = tmp_path / "own_presets"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    write(package, "small.yaml", "TRAIN: {BATCH_SIZE: 21}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    layers = read_layers(write(tmp_path, "x.yaml", "_BASE_: package:own_presets/small.yaml\nMISC: {DISPLAY_ITER: 7}\n"))
+    assert [(entry.key, entry.value) for layer in layers for entry in layer.entries] == [("TRAIN.BATCH_SIZE", 21), ("MISC.DISPLAY_ITER", 7)]
