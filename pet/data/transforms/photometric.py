@@ -71,22 +71,22 @@ class RandomBlur(ImageTransform):
 
     Args:
         probability: share of the images.
-        sizes: least and greatest edge of the kernel in pixels, odd numbers; those between are drawn evenly.
+        kernel: least and greatest edge of the kernel in pixels, odd numbers; those between are drawn evenly.
     """
 
     takes_any_image = True
 
-    def __init__(self, *, probability: float = 0.1, sizes: Sequence[int] = (3, 9)) -> None:
+    def __init__(self, *, probability: float = 0.1, kernel: Sequence[int] = (3, 9)) -> None:
         self.probability = check_probability("RandomBlur: probability", probability)
-        if len(sizes) != 2 or not 1 <= sizes[0] <= sizes[1] or any(size % 2 == 0 for size in sizes):
-            raise ConfigError(f"RandomBlur: sizes: {list(sizes)} given, two ascending odd numbers expected")
-        self.sizes = range(sizes[0], sizes[1] + 1, 2)
+        if len(kernel) != 2 or not 1 <= kernel[0] <= kernel[1] or any(size % 2 == 0 for size in kernel):
+            raise ConfigError(f"RandomBlur: kernel: {list(kernel)} given, two ascending odd numbers expected")
+        self._sizes = range(kernel[0], kernel[1] + 1, 2)
 
     def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the image (H, W, C), blurred or as it is."""
         if rng.random() >= self.probability:
             return image
-        size = self.sizes[rng.integers(len(self.sizes))]
+        size = self._sizes[rng.integers(len(self._sizes))]
         return in_groups(image, lambda part: cv2.GaussianBlur(part, (size, size), 0))
 
 

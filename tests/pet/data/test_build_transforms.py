@@ -10,6 +10,7 @@ from pet.data.transforms.normalize import Normalize
 from petlib.errors import ConfigError
 
 NEEDS_SIZE = {"CenterCrop", "RandomCrop", "RandomResizedCrop", "Resize", "ResizeShortestEdge", "ScaleJitterCrop"}
+GROWS = {"Expand", "RandomRotation", "RandomScale"}
 DATASET = [{"image": np.zeros((4, 4, 3), np.uint8), "boxes": np.zeros((0, 4), np.float32)}]
 
 
@@ -21,9 +22,9 @@ def test_every_transform_is_built_by_its_name_and_gives_an_image(name: str) -> N
     image.flags.writeable = False
     before = image.copy()
     for seed in range(5):
-        found = transforms({"image": image}, np.random.default_rng(seed))["image"]
+        found = transforms({"image": image, "image2": image}, np.random.default_rng(seed))["image"]
         assert found.dtype == np.uint8
-        assert name == "Expand" or min(found.shape[:2]) == (20 if name in NEEDS_SIZE else 30)
+        assert name in GROWS or min(found.shape[:2]) == (20 if name in NEEDS_SIZE else 30)
     assert np.array_equal(image, before)
 
 

@@ -105,8 +105,8 @@ def test_wrong_arguments_are_told() -> None:
         PhotometricDistortion(hue=200)
     with pytest.raises(ConfigError, match="PhotometricDistortion: contrast"):
         PhotometricDistortion(contrast=[1.5, 0.5])
-    with pytest.raises(ConfigError, match=r"RandomBlur: sizes: \[2, 9\] given, two ascending odd numbers"):
-        RandomBlur(sizes=[2, 9])
+    with pytest.raises(ConfigError, match=r"RandomBlur: kernel: \[2, 9\] given, two ascending odd numbers"):
+        RandomBlur(kernel=[2, 9])
     with pytest.raises(ConfigError, match="RandomFog: density"):
         RandomFog(density=[0.5, 1.5])
     with pytest.raises(ConfigError, match="RandomChannelSwap: probability"):

@@ -1,0 +1,277 @@
+"""Zip and tar archives as lists of members, whose paths are safe. Nothing is written here."""
+
+import lzma
+import posixpath
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from petlib.errors import DataError
+
+ZIP_SUFFIXES = (".zip",)
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+CHUNK_BYTES = 1 << 20
+UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
+"""Bits of a zip member's general purpose flag (APPNOTE.TXT of PKWARE, section 4.4.4)."""
+
+LONGEST_LINK = 4096
+"""Bytes; paths of Linux are not longer."""
+
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
+"""What the readers of the standard library raise for files that they cannot read."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file or folder of an archive.
+
+    Attributes:
+        path: where it belongs below the target folder; it does not lead out of it.
+        name: what the archive calls it.
+        size: bytes that it has by its header, which can lie.
+        is_folder: it is a folder.
+        link: the path of the file that it stands for; None: it is no link.
+        handle: what the archive's library knows of it.
+    """
+
+    path: PurePosixPath
+    name: str
+    size: int
+    is_folder: bool
+    link: PurePosixPath | None
+    handle: Any
+
+
+class Archive(ABC):
+    """An open archive."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def members(self) -> Iterator[Member]:
+        """Yield what is in it, in its order.
+
+        Raises:
+            DataError: a member leads out of the target folder, is neither file nor folder nor link, or the archive is damaged.
+        """
+
+    @abstractmethod
+    def open(self, member: Member) -> IO[bytes]:
+        """Return the bytes of a file."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close it."""
+
+    def chunks(self, member: Member) -> Iterator[bytes]:
+        """Yield the bytes of a file, piece by piece.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        with reading(self.path, member.name), self.open(member) as source:
+            while chunk := source.read(CHUNK_BYTES):
+                yield chunk
+
+
+class ZipArchive(Archive):
+    """A zip archive.
+
+    Args:
+        path: the file.
+        encoding: of names that are not marked as UTF-8; None: UTF-8 where they are that, else code page 437 as the format says.
+
+    Raises:
+        DataError: it is no zip archive, or cut off.
+    """
+
+    def __init__(self, path: Path, encoding: str | None = None) -> None:
+        super().__init__(path)
+        self._encoding = encoding
+        with reading(path):
+            self._file = zipfile.ZipFile(path)
+
+    def members(self) -> Iterator[Member]:
+        """Yield what is in it."""
+        for info in self._file.infolist():
+            name = self._decode(info)
+            if info.flag_bits & ENCRYPTED_FLAG:
+                raise DataError(f"{self.path}: the member {name!r} is encrypted; unpack the archive with its password by hand")
+            path = path_inside(self.path, name)
+            link = None
+            if stat.S_ISLNK(info.external_attr >> 16):
+                target = self._read_link(info, name)
+                link = _link_inside(self.path, name, posixpath.join(posixpath.dirname(name), target), target)
+            yield Member(path, name, info.file_size, name.replace("\\", "/").endswith("/"), link, info)
+
+    def open(self, member: Member) -> IO[bytes]:
+        """Return the bytes of a file."""
+        return self._file.open(member.handle)
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+    def _read_link(self, info: zipfile.ZipInfo, name: str) -> str:
+        if info.file_size > LONGEST_LINK:
+            raise DataError(f"{self.path}: the member {name!r} is a link of {info.file_size} bytes, a path expected")
+        with reading(self.path, name):
+            return self._file.read(info).decode("utf-8", "surrogateescape")
+
+    def _decode(self, info: zipfile.ZipInfo) -> str:
+        """Return a name: zipfile takes all that are not marked as UTF-8 for code page 437, which can be undone."""
+        if info.flag_bits & UTF8_FLAG:
+            return info.filename
+        try:
+            return info.filename.encode("cp437").decode(self._encoding or "utf-8")
+        except UnicodeError:
+            if self._encoding is None:
+                return info.filename
+            raise DataError(f"{self.path}: the name {info.filename!r} is not in the encoding {self._encoding}; try another one") from None
+
+
+class TarArchive(Archive):
+    """A tar archive, compressed or not.
+
+    Raises:
+        DataError: it is no tar archive, or cut off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with reading(path):
+            self._file = tarfile.open(path)  # noqa: SIM115 -- closed by close()
+
+    def members(self) -> Iterator[Member]:
+        """Yield what is in it."""
+        with reading(self.path):
+            for info in self._file:
+                path = path_inside(self.path, info.name)
+                link = None
+                if info.issym():
+                    whole = posixpath.join(posixpath.dirname(info.name), info.linkname)
+                    link = _link_inside(self.path, info.name, whole, info.linkname)
+                elif info.islnk():
+                    link = _link_inside(self.path, info.name, info.linkname, info.linkname)
+                elif not info.isreg() and not info.isdir():
+                    raise DataError(f"{self.path}: the member {info.name!r} is a device or a pipe, files and folders are expected")
+                yield Member(path, info.name, info.size, info.isdir(), link, info)
+
+    def open(self, member: Member) -> IO[bytes]:
+        """Return the bytes of a file."""
+        file = self._file.extractfile(member.handle)
+        assert file is not None, f"{member.name} is no file"
+        return file
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+
+@contextmanager
+def open_archive(path: Path, encoding: str | None = None) -> Iterator[Archive]:
+    """Open an archive by its suffix.
+
+    Args:
+        path: the file.
+        encoding: see :class:`ZipArchive`.
+
+    Raises:
+        DataError: it is no archive, or cut off.
+    """
+    archive = ZipArchive(path, encoding) if path.name.lower().endswith(ZIP_SUFFIXES) else TarArchive(path)
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+def find_archives(source: Path) -> list[Path]:
+    """Return ``source``, which is an archive, or the archives in the folder ``source``, by name.
+
+    Raises:
+        DataError: there is no such file, or no archive.
+    """
+    suffixes = (*ZIP_SUFFIXES, *TAR_SUFFIXES)
+    if source.is_dir():
+        found = sorted(path for path in source.iterdir() if path.is_file() and path.name.lower().endswith(suffixes))
+        if not found:
+            raise DataError(f"{source}: no archives in this folder ({', '.join(suffixes)})")
+        return found
+    if not source.is_file():
+        raise DataError(f"{source}: there is no such archive or folder of archives")
+    if not source.name.lower().endswith(suffixes):
+        raise DataError(f"{source}: not an archive by its name; one of {', '.join(suffixes)} expected")
+    return [source]
+
+
+def path_inside(archive: Path, name: str) -> PurePosixPath:
+    """Return the path of a member below the target folder; ``\\`` separates folders too, as some zip writers have it.
+
+    Raises:
+        DataError: it leads out of the folder.
+    """
+    plain = name.replace("\\", "/")
+    path = PurePosixPath(plain)
+    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:/", plain):
+        raise DataError(
+            f"{archive}: the member {name!r} leads out of the target folder; nothing of the archive was unpacked. "
+            "Archives of data do not do that: look where it comes from"
+        )
+    return path
+
+
+def follow_links(archive: Path, members: dict[PurePosixPath, Member]) -> dict[PurePosixPath, Member]:
+    """Return the members of an archive with links replaced by the files that they stand for.
+
+    Raises:
+        DataError: a link leads to something else than a file of the archive.
+    """
+    return {path: member if member.link is None else _follow(archive, member, members) for path, member in members.items()}
+
+
+def _follow(archive: Path, member: Member, members: dict[PurePosixPath, Member]) -> Member:
+    seen: set[PurePosixPath] = set()
+    file: Member | None = member
+    while file is not None and file.link is not None and file.path not in seen:
+        seen.add(file.path)
+        file = members.get(file.link)
+    if file is None or file.link is not None or file.is_folder:
+        raise DataError(f"{archive}: the member {member.name!r} is a link to {str(member.link)!r}, which is no file of the archive")
+    return replace(file, path=member.path)
+
+
+def _link_inside(archive: Path, name: str, whole: str, target: str) -> PurePosixPath:
+    """Return the normal form of a link's target ``whole``, a path from the root of the archive."""
+    path = PurePosixPath(posixpath.normpath(whole))
+    if path.is_absolute() or ".." in path.parts:
+        raise DataError(
+            f"{archive}: the member {name!r} is a link to {target!r}, which leads out of the target folder; "
+            "nothing of the archive was unpacked"
+        )
+    return path
+
+
+@contextmanager
+def reading(archive: Path, member: str | None = None) -> Iterator[None]:
+    """Turn what goes wrong while an archive is read into one message.
+
+    Raises:
+        DataError: it is damaged, or cannot be read.
+    """
+    try:
+        yield
+    except DAMAGE as error:
+        what = f"the member {member!r} is" if member else "the archive is"
+        # some say nothing at all
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{archive}: {what} damaged or of an unknown kind: {reason}. Get or make the archive again") from error
