@@ -7,15 +7,32 @@ from .build import build_train_loader as build_train_loader
 from .build import build_training_data as build_training_data
 from .check import Expectation as Expectation
 from .check import check_samples as check_samples
+from .datasets.label_list import LabelList as LabelList
+from .datasets.label_records import LabelRecords as LabelRecords
+from .datasets.semseg_folder import SemsegFolder as SemsegFolder
+from .display import as_rgb as as_rgb
+from .display import side_by_side as side_by_side
 from .images import read_image as read_image
+from .public_sets import PUBLIC_SETS as PUBLIC_SETS
+from .reading import Reading as Reading
+from .splits import sample_by_count as sample_by_count
+from .splits import sample_by_percent as sample_by_percent
+from .splits import split_by_count as split_by_count
+from .splits import split_by_percent as split_by_percent
 from .transforms.build import TRANSFORMS as TRANSFORMS
 from .transforms.build import build_transforms as build_transforms
 
 __all__ = [
     "DATASETS",
     "Expectation",
+    "LabelList",
+    "LabelRecords",
+    "PUBLIC_SETS",
+    "Reading",
     "SampleViews",
+    "SemsegFolder",
     "TRANSFORMS",
+    "as_rgb",
     "build_dataset",
     "build_sample_views",
     "build_test_loader",
@@ -24,4 +41,9 @@ __all__ = [
     "build_transforms",
     "check_samples",
     "read_image",
+    "sample_by_count",
+    "sample_by_percent",
+    "side_by_side",
+    "split_by_count",
+    "split_by_percent",
 ]

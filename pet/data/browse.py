@@ -7,6 +7,7 @@ import numpy as np
 
 from pet.data.build import LABEL, build_dataset, build_sample_transforms
 from pet.data.labelled import LabelledDataset
+from pet.data.targets import IMAGE_FIELDS
 from pet.data.transforms.base import Compose
 from pet.data.transforms.finish import FinishTargets
 from pet.data.transforms.normalize import Normalize
@@ -16,7 +17,7 @@ from petlib.data.reader import SampleReader
 
 
 class SampleViews:
-    """Samples of a data set before and after the transforms, their images in uint8.
+    """Samples of a data set before and after the transforms, images that were normalised as before that.
 
     Args:
         dataset: the data set.
@@ -43,7 +44,7 @@ class SampleViews:
             DataError: the sample cannot be read, or a transform cannot be applied to it.
         """
         sample = self._reader.read([SampleKey(epoch, index, index)])[0]
-        return {**sample, "image": _as_pixels(sample["image"], self._normalize)}
+        return {**sample, **{field: _as_pixels(sample[field], self._normalize) for field in IMAGE_FIELDS if field in sample}}
 
 
 def build_sample_views(cfg: CfgNode, split: str, kinds: Sequence[str]) -> SampleViews:
@@ -68,8 +69,8 @@ def build_sample_views(cfg: CfgNode, split: str, kinds: Sequence[str]) -> Sample
 
 
 def _as_pixels(image: np.ndarray, normalize: Sequence[Normalize]) -> np.ndarray:
-    """Return uint8, of an image that was normalised before the end of the transforms as well."""
-    if image.dtype == np.uint8:
+    """Return uint8 of an image that was normalised before the end of the transforms; others as they are."""
+    if image.dtype == np.uint8 or not normalize:
         return image
     for transform in reversed(normalize):
         image = (image * transform.std + transform.mean) * 255

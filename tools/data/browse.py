@@ -5,13 +5,14 @@ of the training get it. Nothing is random in a test, so there is one view of eac
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from pet import data, vision, visual
+from pet import data, segmentation, vision, visual
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
 from petlib.launch import run_tool
@@ -38,27 +39,37 @@ def browse(cfg: CfgNode, options: argparse.Namespace) -> int:
     path = options.out or Path(cfg.MISC.CKPT) / "data" / f"{options.split}_views.png"
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         path = path / f"{options.split}_views.png"
-    kinds = vision.expected_data(cfg).kinds if "HAS_CLS" in cfg.MODEL else ("label",)
-    views = data.build_sample_views(cfg, options.split, kinds)
-    columns = 1 + (options.views if options.split == "train" else 1)
-    sheet = visual.draw_sample_sheet(rows(views, options.count, columns - 1), visual.build_draw_settings(cfg), columns=columns)
+    views = data.build_sample_views(cfg, options.split, wanted_kinds(cfg))
+    epochs = options.views if options.split == "train" else 1
+    shown = rows(views, options.count, epochs)
+    # a pair has a row of its own for each view
+    columns = 3 if len(views) and "image2" in views.original(0) else 1 + epochs
+    sheet = visual.draw_sample_sheet(shown, visual.build_draw_settings(cfg), columns=columns)
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     print(f"written: {path}")
     return 0
 
 
+def wanted_kinds(cfg: CfgNode) -> Sequence[str]:
+    """Return the kinds of targets that the model of a config learns from."""
+    if "NETWORK" in cfg.MODEL:
+        return segmentation.expected_data(cfg).kinds
+    return vision.expected_data(cfg).kinds if "HAS_CLS" in cfg.MODEL else ("label",)
+
+
 def rows(views: "SampleViews", count: int, epochs: int) -> list[tuple[str, dict[str, Any], "TargetNames"]]:
-    """Return titles, samples and names: each sample as it is, then as the first epochs get it."""
+    """Return titles, pictures and names: each sample as it is, then as the first epochs get it."""
     names = visual.TargetNames.of_dataset(views.dataset)
     shown = []
     for index in np.unique(np.linspace(0, len(views) - 1, num=min(count, len(views)), dtype=int)).tolist():
         original = views.original(index)
-        shown.append((Path(str(original["meta"].get("file", index))).name, original, names))
+        pictures = data.side_by_side(Path(str(original["meta"].get("file", index))).name, original)
         for epoch in range(epochs):
             sample = views.view(index, epoch)
             height, width = sample["image"].shape[:2]
-            shown.append((f"view {epoch + 1}: {width} x {height}", sample, names))
+            pictures += data.side_by_side(f"view {epoch + 1}: {width} x {height}", sample)
+        shown += [(title, picture, names) for title, picture in pictures]
     return shown
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from pet import data, vision, visual
+from pet import data, segmentation, vision, visual
 from pet.data import report
 from petlib.config import CfgNode
 from petlib.files import write_text_atomically
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SPLITS = {"train": ("train",), "test": ("test",), "both": ("train", "test")}
 SAMPLES_SHOWN = 16
+COLUMNS = 4
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +40,7 @@ def check(cfg: CfgNode, options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     folder = options.out or Path(cfg.MISC.CKPT) / "data"
-    # a configuration of whole images has no heads
-    expected = vision.expected_data(cfg) if "HAS_CLS" in cfg.MODEL else data.Expectation(("label",), cfg.MODEL.NUM_CLASSES)
+    expected = expected_data(cfg)
     with Progress(transient=True) as bar:
 
         def start(name: str, count: int) -> Callable[[], None]:
@@ -57,19 +57,29 @@ def check(cfg: CfgNode, options: argparse.Namespace) -> int:
     return int(found.fails)
 
 
+def expected_data(cfg: CfgNode) -> data.Expectation:
+    """Return what the model of a config wants of its data."""
+    if "NETWORK" in cfg.MODEL:
+        return segmentation.expected_data(cfg)
+    # a configuration of whole images has no heads
+    return vision.expected_data(cfg) if "HAS_CLS" in cfg.MODEL else data.Expectation(("label",), cfg.MODEL.NUM_CLASSES)
+
+
 def draw_samples(datasets: Sequence["LabelledDataset"], settings: visual.DrawSettings) -> np.ndarray | None:
     """Return a sheet of samples, spread over all data sets; None where none can be read and drawn."""
     places = [(dataset, index) for dataset in datasets for index in spread(len(dataset), -(-SAMPLES_SHOWN // len(datasets)))]
-    shown = []
+    shown, columns = [], COLUMNS
     for dataset, index in places[:SAMPLES_SHOWN]:
         try:
             sample = dataset[index]
             names = visual.TargetNames.of_dataset(dataset)
-            visual.draw_targets(sample, names, settings)
+            pictures = data.side_by_side(Path(str(sample["meta"].get("file", index))).name, sample)
+            visual.draw_targets(pictures[-1][1], names, settings)
         except Exception:  # noqa: BLE001 -- what is wrong with it stands in the report
             continue
-        shown.append((Path(str(sample["meta"].get("file", index))).name, sample, names))
-    return visual.draw_sample_sheet(shown, settings) if shown else None
+        shown += [(title, picture, names) for title, picture in pictures]
+        columns = len(pictures) if len(pictures) > 1 else columns
+    return visual.draw_sample_sheet(shown, settings, columns=columns) if shown else None
 
 
 def spread(length: int, count: int) -> list[int]:
