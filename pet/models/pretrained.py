@@ -28,8 +28,9 @@ OUR_HEADS = "heads."
 """Below this our models have their heads, and torchvision's have nothing; timm's extractors are below ``backbone.body.`` in ours too."""
 DETECTOR_PREFIX = "torchvision/"
 BATCH_COUNT = ".num_batches_tracked"
-KEY_PREFIXES = (BACKBONE, f"network.{BACKBONE}", "network.")
-"""Below these the networks of timm and torchvision stand in our models, with their own names, and below the last those of segmenters."""
+KEY_PREFIXES = (BACKBONE, f"network.{BACKBONE}", "network.encoder.", "network.")
+"""Below these the networks of timm and torchvision stand in our models, with their own names, then the encoders of SegFormers, and below
+the last the networks of segmenters."""
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ class SegmentationNetwork(nn.Module):
     module with the same attributes and :meth:`forward`.
 
     Attributes:
+        stride: of the coarsest map.
         num_images: 1, or 2 for pairs of dates.
         num_outputs: maps of logits in training.
         encoder_name: the library's network whose published weights fit below ``backbone.``, e.g. ``timm/resnet18``; empty: none.

@@ -1,12 +1,15 @@
 """Every network by name: sizes, outputs, gradients, published sizes, messages."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from pet.models.pretrained import KEY_PREFIXES
 from pet.models.segmentation import NETWORKS, SegmentationNetwork, build_network, networks
+from petlib.checkpoint.weights import load_weights
 from petlib.errors import ConfigError
 from petlib.registry import Registry
 
@@ -126,6 +129,25 @@ def test_names_of_encoder_weights_are_those_of_the_library() -> None:
     with torch.device("meta"):
         theirs = set(timm.create_model("hrnet_w18_small_v2").state_dict())
     assert own <= theirs
+
+
+class Holder(nn.Module):
+    """Stands around a network as a segmenter does."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+
+@pytest.mark.parametrize(("name", "own", "their"), [("segformer_b0", "encoder.", ""), ("unet", "backbone.body.", "backbone.body.")])
+def test_weights_of_the_encoder_alone_load(name: str, own: str, their: str, tmp_path: Path) -> None:
+    source, model = build(name), Holder(build_network(name, channels=4))
+    weights = {their + key.removeprefix(own): value for key, value in source.state_dict().items() if key.startswith(own)}
+    torch.save(weights, tmp_path / "encoder.pth")
+    report = load_weights(model, tmp_path / "encoder.pth", key_prefixes=KEY_PREFIXES)
+    assert len(report.matched) == len(weights)
+    loaded = model.network.state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in source.state_dict().items() if key.startswith(own))
 
 
 def test_torchvision_encoders_take_other_channels() -> None:
