@@ -18,6 +18,8 @@ SMALLEST = {
     "imports.py": ["--repeats", "1"],
     "launch.py": ["--ranks", "1", "--repeats", "1", "--warm_up", "0"],
     "loop_overhead.py": ["--iterations", "102", "--repeats", "1", "--peers"],
+    "segmentation_evaluation.py": ["--size", "64", "--repeats", "1"],
+    "sliding_window.py": ["--sizes", "64", "--window", "32", "--repeats", "1"],
 }
 NUMBERS = {
     "checkpoint.py": {"plain_ms", "pet_ms", "ratio", "pet_written_ms", "megabytes", "iteration_ms", "iteration_while_writing_ms"},
@@ -26,6 +28,8 @@ NUMBERS = {
     "imports.py": {"torch", "torch_torchvision_timm", "training_run", "help", "config_error"},
     "launch.py": {"pet_s", "torchrun_s", "ratio"},
     "loop_overhead.py": {"bare_us", "overhead_us"},
+    "segmentation_evaluation.py": {"forward_ms", "argmax_ms", "update_ms", "ratio"},
+    "sliding_window.py": {"loaded_mb", "peak_mb", "beyond_mb", "seconds"},
 }
 
 
