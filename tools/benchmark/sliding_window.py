@@ -1,15 +1,16 @@
 """Memory that predicting a large image through windows takes beyond the model.
 
 For each size a fresh process predicts an image of random areas with a small network of many classes, and writes labels, overlay and
-polygons. The peak of its memory before it begins, with torch and the model loaded, is subtracted from that at its end. The last line is one
-JSON object.
+polygons. The peak of its memory before it begins, with torch and the model loaded, is subtracted from that at its end; medians of the
+repeats count. The last line is one JSON object with the figures of the last size.
 
-    python tools/benchmark/sliding_window.py [--sizes 1024 4096] [--classes 16] [--window 1024] [--format tif]
+    python tools/benchmark/sliding_window.py [--sizes 1024 4096] [--classes 16] [--window 1024] [--format tif] [--repeats 1]
 """
 
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -100,20 +101,22 @@ def main() -> None:
     parser.add_argument("--classes", type=count, default=16)
     parser.add_argument("--window", type=count, default=1024, help="edge of a window, pixels")
     parser.add_argument("--format", choices=("tif", "png"), default="tif")
+    parser.add_argument("--repeats", type=count, default=1)
     parser.add_argument("--predict", type=Path, metavar="FILE", help="predict a file in this process and print its figures")
     arguments = parser.parse_args()
     if arguments.predict:
         figures = predict(arguments.predict, arguments.predict.parent / "out", classes=arguments.classes, window=arguments.window)
         print(json.dumps(figures))
         return
-    beyond = {}
+    figures = {}
     print(f"{'image':<16}{'model loaded':>14}{'peak':>12}{'beyond':>12}{'time':>10}")
     for size in arguments.sizes:
-        found = measure(size, arguments)
-        beyond[size] = round(found["peak_mb"] - found["loaded_mb"])
-        columns = f"{found['loaded_mb']:>11.0f} MB{found['peak_mb']:>9.0f} MB{beyond[size]:>9} MB{found['seconds']:>8.1f} s"
-        print(f"{f'{size} x {size}':<16}{columns}")
-    print(json.dumps({"beyond_model_mb": beyond}))
+        runs = [measure(size, arguments) for _ in range(arguments.repeats)]
+        figures = {name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0]}
+        figures["beyond_mb"] = round(figures["peak_mb"] - figures["loaded_mb"], 1)
+        megabytes = "".join(f"{figures[name]:>9.0f} MB" for name in ("loaded_mb", "peak_mb", "beyond_mb"))
+        print(f"{f'{size} x {size}':<18}{megabytes}{figures['seconds']:>8.1f} s")
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ def _find(option: str, pattern: str) -> dict[str, Path]:
         # patterns may start at the root and hold **, which Path.glob does not take
         files = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
         root = _common_folder(files)
-    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()]
+    # copies from other systems bring hidden files that are called like images
+    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != "." and file.is_file()]
     if not files:
         found = "there are no images in it" if path.exists() or glob.has_magic(pattern) else "there is no such file or folder"
         raise DataError(f"{option} {pattern}: {found}; a folder, a file or a pattern of images ({', '.join(IMAGE_SUFFIXES)}) expected")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pet.data.display import as_rgb
 from pet.data.targets import IGNORE
 from pet.visual.canvas import LONGEST_EDGE, automatic_scale
 from pet.visual.drawing import draw_predictions
@@ -14,7 +15,6 @@ from pet.visual.settings import DrawSettings
 BAND = 512
 """Rows that are drawn at once: tinting takes many times the memory of the picture."""
 
-PERCENTILES = (2.0, 98.0)
 TEXT_SHARE, SMALLEST_TEXT = 52, 14
 
 
@@ -73,15 +73,7 @@ def _three_channels(pixels: np.ndarray) -> np.ndarray:
 
 
 def _to_8_bits(pixels: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Return an image as uint8; of more bits, its range without the darkest and brightest of the pixels that count."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    counted = counted & np.isfinite(pixels).all(axis=2)
-    chosen = pixels[counted] if counted.any() else np.zeros((1, 3), pixels.dtype)
-    low, high = np.percentile(chosen, PERCENTILES, axis=0)
-    result = np.empty(pixels.shape, np.uint8)
-    for channel in range(3):
-        plane = np.nan_to_num(pixels[..., channel].astype(np.float32), nan=0.0)
-        stretched = (plane - low[channel]) * (255.0 / max(high[channel] - low[channel], 1e-12))
-        result[..., channel] = np.clip(stretched, 0, 255).round()
-    return result
+    """Return an image as uint8; of more bits, stretched to the values of the pixels that count."""
+    if pixels.dtype != np.uint8:
+        pixels = np.where(counted[..., None], pixels, np.float32(np.nan))
+    return as_rgb(pixels)

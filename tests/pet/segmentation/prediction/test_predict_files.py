@@ -74,6 +74,7 @@ def test_a_folder(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "in" / "big.png"), big[0])
     cv2.imwrite(str(tmp_path / "in" / "sub" / "small.png"), small[0])
     (tmp_path / "in" / "broken.png").write_bytes(b"no image")
+    (tmp_path / "in" / "._big.png").write_bytes(b"what a Mac leaves behind")
     (tmp_path / "in" / "notes.txt").write_text("no image either")
     shares: list[float] = []
     summary = predict_files(
