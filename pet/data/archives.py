@@ -1,19 +1,16 @@
 """Zip and tar archives as lists of members, whose paths are safe. Nothing is written here."""
 
-import lzma
 import posixpath
-import re
 import stat
 import tarfile
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Self
 
+from pet.data.archive_members import Member, link_inside, path_inside, reading
 from petlib.errors import DataError
 
 ZIP_SUFFIXES = (".zip",)
@@ -25,29 +22,9 @@ UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
 LONGEST_LINK = 4096
 """Bytes; paths of Linux are not longer."""
 
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
-"""What the readers of the standard library raise for files that they cannot read."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One file or folder of an archive.
-
-    Attributes:
-        path: where it belongs below the target folder; it does not lead out of it.
-        name: what the archive calls it.
-        size: bytes that it has by its header, which can lie.
-        is_folder: it is a folder.
-        link: the path of the file that it stands for; None: it is no link.
-        handle: what the archive's library knows of it.
-    """
-
-    path: PurePosixPath
-    name: str
-    size: int
-    is_folder: bool
-    link: PurePosixPath | None
-    handle: Any
+TAR_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+LONGEST_HEADER = 1 << 20
+"""Members of a tar archive that hold names and attributes of the next one, and the bytes that they may have."""
 
 
 class Archive(ABC):
@@ -110,7 +87,7 @@ class ZipArchive(Archive):
             link = None
             if stat.S_ISLNK(info.external_attr >> 16):
                 target = self._read_link(info, name)
-                link = _link_inside(self.path, name, posixpath.join(posixpath.dirname(name), target), target)
+                link = link_inside(self.path, name, posixpath.join(posixpath.dirname(name), target), target)
             yield Member(path, name, info.file_size, name.replace("\\", "/").endswith("/"), link, info)
 
     def open(self, member: Member) -> IO[bytes]:
@@ -139,6 +116,17 @@ class ZipArchive(Archive):
             raise DataError(f"{self.path}: the name {info.filename!r} is not in the encoding {self._encoding}; try another one") from None
 
 
+class _CheckedHeader(tarfile.TarInfo):
+    """Refuses names and attributes so long that reading them, which happens at once, would fill the memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in TAR_HEADERS and info.size > LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {info.size} bytes, at most {LONGEST_HEADER} are read")
+        return info
+
+
 class TarArchive(Archive):
     """A tar archive, compressed or not.
 
@@ -149,7 +137,7 @@ class TarArchive(Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         with reading(path):
-            self._file = tarfile.open(path)  # noqa: SIM115 -- closed by close()
+            self._file = tarfile.open(path, tarinfo=_CheckedHeader)  # noqa: SIM115 -- closed by close()
 
     def members(self) -> Iterator[Member]:
         """Yield what is in it."""
@@ -159,9 +147,9 @@ class TarArchive(Archive):
                 link = None
                 if info.issym():
                     whole = posixpath.join(posixpath.dirname(info.name), info.linkname)
-                    link = _link_inside(self.path, info.name, whole, info.linkname)
+                    link = link_inside(self.path, info.name, whole, info.linkname)
                 elif info.islnk():
-                    link = _link_inside(self.path, info.name, info.linkname, info.linkname)
+                    link = link_inside(self.path, info.name, info.linkname, info.linkname)
                 elif not info.isreg() and not info.isdir():
                     raise DataError(f"{self.path}: the member {info.name!r} is a device or a pipe, files and folders are expected")
                 yield Member(path, info.name, info.size, info.isdir(), link, info)
@@ -212,66 +200,3 @@ def find_archives(source: Path) -> list[Path]:
     if not source.name.lower().endswith(suffixes):
         raise DataError(f"{source}: not an archive by its name; one of {', '.join(suffixes)} expected")
     return [source]
-
-
-def path_inside(archive: Path, name: str) -> PurePosixPath:
-    """Return the path of a member below the target folder; ``\\`` separates folders too, as some zip writers have it.
-
-    Raises:
-        DataError: it leads out of the folder.
-    """
-    plain = name.replace("\\", "/")
-    path = PurePosixPath(plain)
-    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:/", plain):
-        raise DataError(
-            f"{archive}: the member {name!r} leads out of the target folder; nothing of the archive was unpacked. "
-            "Archives of data do not do that: look where it comes from"
-        )
-    return path
-
-
-def follow_links(archive: Path, members: dict[PurePosixPath, Member]) -> dict[PurePosixPath, Member]:
-    """Return the members of an archive with links replaced by the files that they stand for.
-
-    Raises:
-        DataError: a link leads to something else than a file of the archive.
-    """
-    return {path: member if member.link is None else _follow(archive, member, members) for path, member in members.items()}
-
-
-def _follow(archive: Path, member: Member, members: dict[PurePosixPath, Member]) -> Member:
-    seen: set[PurePosixPath] = set()
-    file: Member | None = member
-    while file is not None and file.link is not None and file.path not in seen:
-        seen.add(file.path)
-        file = members.get(file.link)
-    if file is None or file.link is not None or file.is_folder:
-        raise DataError(f"{archive}: the member {member.name!r} is a link to {str(member.link)!r}, which is no file of the archive")
-    return replace(file, path=member.path)
-
-
-def _link_inside(archive: Path, name: str, whole: str, target: str) -> PurePosixPath:
-    """Return the normal form of a link's target ``whole``, a path from the root of the archive."""
-    path = PurePosixPath(posixpath.normpath(whole))
-    if path.is_absolute() or ".." in path.parts:
-        raise DataError(
-            f"{archive}: the member {name!r} is a link to {target!r}, which leads out of the target folder; "
-            "nothing of the archive was unpacked"
-        )
-    return path
-
-
-@contextmanager
-def reading(archive: Path, member: str | None = None) -> Iterator[None]:
-    """Turn what goes wrong while an archive is read into one message.
-
-    Raises:
-        DataError: it is damaged, or cannot be read.
-    """
-    try:
-        yield
-    except DAMAGE as error:
-        what = f"the member {member!r} is" if member else "the archive is"
-        # some say nothing at all
-        reason = str(error) or type(error).__name__
-        raise DataError(f"{archive}: {what} damaged or of an unknown kind: {reason}. Get or make the archive again") from error

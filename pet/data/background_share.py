@@ -114,5 +114,5 @@ def _all_equal(labels: np.ndarray, value: int) -> np.ndarray:
     equal: np.ndarray = labels == value
     if equal.ndim == 2:
         return equal
-    whole: np.ndarray = equal.all(axis=2)
+    whole: np.ndarray = np.logical_and.reduce(equal, axis=2)
     return whole

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pet.data.archives import Archive, Member, follow_links, open_archive
+from pet.data.archive_members import Member, follow_links
+from pet.data.archives import Archive, open_archive
 from petlib.errors import DataError, OutputError
 
 FREE_BYTES = 10 << 20

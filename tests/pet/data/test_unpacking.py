@@ -163,6 +163,12 @@ def test_what_is_really_written_counts_where_the_header_lies(tmp_path: Path) -> 
     refused(bomb, tmp_path / "out", "bomb.zip")
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_names_that_would_fill_the_memory_are_refused(kind: bytes, tmp_path: Path) -> None:
+    archive = tar_of(tmp_path / "a.tar.gz", ("good", b"x", tarfile.REGTYPE), ("name", b"a" * (2 << 20), kind), ("1", b"x", tarfile.REGTYPE))
+    refused(archive, tmp_path / "out", "a.tar.gz: the archive is damaged or of an unknown kind: a header of 2097152 bytes")
+
+
 def test_many_links_to_one_file_count_as_often(tmp_path: Path) -> None:
     links = [(f"l{number}", "a", tarfile.LNKTYPE) for number in range(30)]
     archive = tar_of(tmp_path / "a.tar", ("a", b"\0" * (1 << 20), tarfile.REGTYPE), *links)
