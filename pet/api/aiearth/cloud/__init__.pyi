@@ -1,0 +1,3 @@
+from . import datasets as datasets
+
+__all__ = ["datasets"]

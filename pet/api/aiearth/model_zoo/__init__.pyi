@@ -1,0 +1,3 @@
+from .model import PretrainedModel as PretrainedModel
+
+__all__ = ["PretrainedModel"]

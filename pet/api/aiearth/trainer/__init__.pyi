@@ -1,0 +1,3 @@
+from . import mmseg as mmseg
+
+__all__ = ["mmseg"]
