@@ -138,6 +138,8 @@ class LabelledImages:
     @property
     def image_numbers(self) -> np.ndarray:
         """Number of the image that each sample is part of, int64 (len,): the windows of an image have one."""
+        if not self._reading.window:
+            return np.arange(len(self))
         return np.array([self._record(index).number for index in range(len(self))], np.int64)
 
     def _record(self, index: int) -> LabelledFiles:

@@ -8,6 +8,7 @@ import pytest
 from pet.data.build import DATASETS
 from pet.data.catalog import BUILTIN, TYPES_OF_FILES, CatalogEntry, find_entry, resolve_path
 from pet.data.config import DATA_SCHEMA
+from pet.data.reading import Reading
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, merge_schemas
 
 
@@ -102,6 +103,47 @@ def test_every_type_is_a_data_set() -> None:
     types = {entry.type for entry in BUILTIN.values()} | set(TYPES_OF_FILES)
     assert types == set(DATASETS.names())
     assert all(callable(DATASETS.get(kind)) for kind in types)
+
+
+def test_keys_of_label_images_are_read() -> None:
+    given = {
+        "type": "semseg_folder",
+        "path": "A",
+        "images2": "B",
+        "annotations": "gt",
+        "classes": ["no", "yes"],
+        "share": [0.8, 1.0],
+        "seed": 3,
+        "classes_filter": ["yes"],
+        "label_values": [0, 255],
+        "raw_labels": False,
+        "bands": [3, 2, 1],
+        "window": 512,
+        "stride": 128,
+    }
+    entry = find_entry(make_cfg(x=given), "x")
+    assert (entry.images2, entry.annotations, entry.classes, entry.share, entry.seed) == ("B", "gt", ("no", "yes"), (0.8, 1.0), 3)
+    assert entry.reading == Reading(("yes",), (0, 255), False, (3, 2, 1), 512, 128)
+    assert find_entry(make_cfg(x={"type": "label_list", "path": "A", "separator": "\t"}), "x").separator == "\t"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"window": -1}, "DATA.CATALOG.x.window: -1 given, a number of pixels; 0: whole images expected"),
+        ({"bands": "rgb"}, "DATA.CATALOG.x.bands: 'rgb' given, a list of numbers"),
+        ({"raw_labels": 1}, "DATA.CATALOG.x.raw_labels: 1 given, true or false expected"),
+        ({"share": [0.8, 0.2]}, r"DATA.CATALOG.x.share: \[0.8, 0.2\] given, two ascending numbers from 0 to 1"),
+        ({"share": 0.8}, "DATA.CATALOG.x.share: 0.8 given, two ascending numbers"),
+        ({"classes": "road"}, "DATA.CATALOG.x.classes: 'road' given, a list of names expected"),
+        ({"images2": "B"}, "DATA.CATALOG.x: label_list has no images2; semseg_folder have"),
+        ({"windw": 5}, "DATA.CATALOG.x: unknown entry 'windw'; did you mean window"),
+        ({"type": "voc", "window": 5}, "DATA.CATALOG.x: voc has no window; semseg_folder, ade20k, label_list"),
+    ],
+)
+def test_a_wrong_key_of_label_images_is_told(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        find_entry(make_cfg(x={"type": "label_list", "path": "A", **given}), "x")
 
 
 def test_an_entry_with_annotations() -> None:

@@ -148,6 +148,28 @@ def test_truth_of_pixels_stands_apart_from_what_transforms_move(kinds: list[str]
     assert sample["meta"] == original["meta"]
 
 
+def test_second_dates_travel_with_the_truth() -> None:
+    class Pairs(Given):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            sample = super().__getitem__(index)
+            return {**sample, "image2": sample["image"] + 1}
+
+    sample = TruthApart(Pairs(), ["semseg"])[1]
+    assert set(sample) == {"image", "image2", "truth_semseg", "meta"}
+    assert (sample["image2"] == 2).all()
+
+
+def test_windows_are_counted_by_their_images() -> None:
+    class Windows(Given):
+        image_numbers = np.array([0, 0, 1])
+
+    assert join(Windows(), Given()).image_numbers.tolist() == [0, 0, 1, 2, 3, 4]
+    numbers = SomeSamples(Windows(), np.array([1, 2])).image_numbers
+    assert numbers is not None
+    assert numbers.tolist() == [0, 1]
+    assert SomeSamples(Given(), np.array([1])).image_numbers is None
+
+
 # from a config
 
 

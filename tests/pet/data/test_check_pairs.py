@@ -1,0 +1,146 @@
+"""What is checked of pairs of dates, of rasters and of raw labels before a training, and what a report says of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pet.data.check import Expectation, check_vision_samples
+from pet.data.report import as_text, check_run, examine, report_dataset
+from pet.data.report.overview import RunReport
+from pet.vision.config import get_base_cfg
+from petlib.errors import DataError
+from tests.pet.data.label_files import write, write_image
+
+PAIR = Expectation(("semseg",), num_classes=2, num_semseg_classes=2, num_images=2, pixel_classes_key="MODEL.NUM_CLASSES")
+SINGLE = Expectation(("semseg",), num_classes=2, num_semseg_classes=2)
+FOUR_BANDS = Expectation(("semseg",), num_classes=2, num_semseg_classes=2, channels=4)
+
+
+def image(bands: int = 3, dtype: str = "uint8", size: tuple[int, int] = (4, 6)) -> np.ndarray:
+    return np.zeros((*size, bands), dtype)
+
+
+def make_sample(**changes: Any) -> dict[str, Any]:
+    sample = {"image": image(), "semseg": np.zeros((4, 6), np.uint8), "meta": {"id": "a", "file": "a.png", "size": (4, 6)}}
+    return {**sample, **changes}
+
+
+class Given:
+    """A data set of given samples."""
+
+    numbered = False
+    kinds = frozenset({"semseg"})
+    keypoint_set = part_set = None
+    category_ids = range(2)
+
+    def __init__(self, *samples: dict[str, Any], classes: tuple[str, ...] = ("no", "yes"), raw_labels: bool = False) -> None:
+        self.samples = samples
+        self.classes = self.semseg_classes = list(classes)
+        self.raw_labels = raw_labels
+        self.skipped: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return dict(self.samples[index])
+
+    def truth(self, index: int) -> Any:
+        raise NotImplementedError
+
+
+def failure(expected: Expectation, dataset: Given, **more: Any) -> str:
+    with pytest.raises(DataError) as error:
+        check_vision_samples(dataset, expected, 9, **more)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_good_samples_pass(dtype: str) -> None:
+    check_vision_samples(Given(make_sample(image=image(4, dtype))), FOUR_BANDS, 1)
+    check_vision_samples(Given(make_sample(image=image(3, dtype), image2=image(3, dtype))), PAIR, 1)
+
+
+@pytest.mark.parametrize(
+    ("expected", "changes", "message"),
+    [
+        (PAIR, {}, "a.png: the sample has 1 image(s), the model takes 2; choose other data, or set DATA.NUM_IMAGES"),
+        (SINGLE, {"image2": image()}, "a.png: the sample has 2 image(s), the model takes 1"),
+        (
+            PAIR,
+            {"image2": image(size=(4, 7))},
+            "a.png: the images of both dates are uint8 (4, 6, 3) and uint8 (4, 7, 3); one size and type",
+        ),
+        (PAIR, {"image2": image(dtype="uint16")}, "a.png: the images of both dates are uint8 (4, 6, 3) and uint16 (4, 6, 3)"),
+        (FOUR_BANDS, {}, "a.png: the image is uint8 (4, 6, 3), a uint8 or uint16 or float32 array (height, width, 4) expected"),
+        (SINGLE, {"image": image(dtype="float64")}, "a.png: the image is float64 (4, 6, 3), a uint8 or uint16"),
+        (
+            SINGLE,
+            {"semseg": np.full((4, 6), 3, np.uint8)},
+            "a.png: semseg has the label 3; 0 to 1 and 255 (ignored) expected; the values are 3",
+        ),
+        (SINGLE, {"semseg": np.zeros((4, 6, 3), np.uint8)}, "a.png: semseg has 3 channels, one number a pixel expected; take one channel"),
+    ],
+)
+def test_wrong_samples_are_told(expected: Expectation, changes: dict[str, Any], message: str) -> None:
+    assert failure(expected, Given(make_sample(**changes))).startswith(message)
+
+
+def test_the_setting_of_the_number_of_classes_is_named() -> None:
+    assert failure(PAIR, Given(make_sample(), classes=("no", "new", "gone"))).endswith("the model has 2: set MODEL.NUM_CLASSES to 3")
+
+
+def test_raw_labels_are_checked_after_the_transforms() -> None:
+    dataset = Given(make_sample(semseg=np.full((4, 6, 3), 255, np.uint8)), raw_labels=True)
+    check_vision_samples(dataset, SINGLE, 1)
+    check_vision_samples(dataset, SINGLE, 1, read=lambda index: make_sample(semseg=np.ones((4, 6), np.uint8)))
+    assert "semseg has 3 channels" in failure(SINGLE, dataset, read=lambda index: dataset[index])
+
+
+# reports
+
+
+def test_findings_of_pairs_and_of_labels() -> None:
+    assert [finding.kind for finding in examine(Given(make_sample()), 0, PAIR).findings] == ["an image is not as it should be"]
+    raw = Expectation(("semseg",), num_classes=2, num_semseg_classes=2, raw_labels=True)
+    assert examine(Given(make_sample(semseg=np.full((4, 6, 3), 200, np.uint8)), raw_labels=True), 0, raw).findings == []
+
+
+def test_windows_of_one_file_are_no_doubles() -> None:
+    metas = [{"id": f"a@{left}", "file": "a.png", "window": (0, left, 4, 6)} for left in (0, 6)]
+    assert report_dataset("x", Given(*(make_sample(meta=meta) for meta in metas)), SINGLE, threads=1).findings == []
+    twice = report_dataset("x", Given(*(make_sample(meta={**metas[0], "id": number}) for number in range(2))), SINGLE, threads=1)
+    assert [finding.kind for finding in twice.findings] == ["a file occurs more than once"]
+
+
+def test_masks_in_black_and_white_are_odd() -> None:
+    labels = np.array([[0, 255, 0, 0, 0, 255]] * 4, np.uint8)
+    report = report_dataset("x", Given(make_sample(semseg=labels)), SINGLE, threads=1)
+    [finding] = report.findings
+    assert finding.kind == "label images know no class but the first"
+    assert "label_values: [0, 255]" in finding.detail
+    assert not finding.fatal
+    assert "1 classes of semseg do not occur: yes" in as_text(RunReport({"train": [report]}))
+
+
+def test_a_config_of_pairs_is_reported(tmp_path: Path) -> None:
+    for number in range(4):
+        write_image(tmp_path / "A" / f"{number}.png")
+        write_image(tmp_path / "B" / f"{number}.png")
+        write(tmp_path / "gt" / f"{number}.png", np.full((4, 6), number % 3, np.uint8))
+    cfg = get_base_cfg()
+    entry = {"type": "semseg_folder", "path": "A", "images2": "B", "annotations": "gt"}
+    for key, value in {
+        "MISC.DATA_ROOT": str(tmp_path),
+        "DATA.CATALOG": {"mine": entry},
+        "DATA.CLASSES": ["no", "yes"],
+        "TRAIN.DATASETS": ["mine"],
+        "TRAIN.BATCH_SIZE": 2,
+    }.items():
+        cfg.set(key, value)
+    report, _ = check_run(cfg, ("train",), PAIR, lambda name, count: lambda: None)
+    [finding] = report.datasets["train"][0].findings
+    assert finding.kind == "a sample cannot be read"
+    assert "2.png: the label image has the value 2, 0 to 1 expected for 2 classes" in finding.detail
