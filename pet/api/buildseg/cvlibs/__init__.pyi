@@ -1,0 +1,3 @@
+from . import manager as manager
+
+__all__ = ["manager"]

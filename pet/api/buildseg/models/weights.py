@@ -1,0 +1,62 @@
+"""Weights that a network of the door begins with."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from petlib.checkpoint.weights import load_weights
+from petlib.errors import CheckpointError
+
+BEST_MODEL = ("best_model", "model.pdparams")
+CHECKPOINTS = "model_*"
+RECORD = "config.yaml"
+SEGMENTER = "network."
+
+logger = logging.getLogger(__name__)
+
+
+def load_pretrained(network: nn.Module, pretrained: str | Path | None) -> None:
+    """Load a file of weights into a network; nothing where there is none to load.
+
+    ``<save_dir>/best_model/model.pdparams`` may be missing as long as no training has left weights in ``save_dir``: a script that
+    reads what it writes itself runs for the first time. One warning says that the weights stay random.
+
+    Args:
+        network: the network.
+        pretrained: a state dict of torch, e.g. the best model of a training, or a checkpoint of Pet; None: the weights stay random.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, a pickle of Paddle, or of another network.
+    """
+    if not pretrained:
+        return
+    path = Path(pretrained)
+    if not path.exists():
+        if path.parts[-2:] == BEST_MODEL and _is_untrained(path.parent.parent):
+            logger.warning("%s: no training has written it yet; the network begins with random weights", path)
+            return
+        raise CheckpointError(
+            f"pretrained: {path}: there is no such file; give the weights of a training, save_dir/best_model/model.pdparams, "
+            "or leave it out"
+        )
+    report = load_weights(network, path, translate=_without_segmenter)
+    if report.missing or report.mismatched or report.unexpected:
+        logger.warning("%s", report)
+    else:
+        logger.info("%s", report)
+
+
+def _is_untrained(folder: Path) -> bool:
+    """Return whether a folder is not there, or a run in it ended before it saved anything."""
+    if not folder.exists():
+        return True
+    return (folder / RECORD).exists() and not any(folder.glob(CHECKPOINTS)) and not (folder / BEST_MODEL[0]).exists()
+
+
+def _without_segmenter(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the names of a network for those in a checkpoint of a run, where it stands below ``network.``."""
+    while state and all(name.startswith(SEGMENTER) for name in state) and not any(name.startswith(SEGMENTER) for name in own):
+        state = {name.removeprefix(SEGMENTER): value for name, value in state.items()}
+    return state

@@ -1,0 +1,3 @@
+from . import optimizer as optimizer
+
+__all__ = ["optimizer"]

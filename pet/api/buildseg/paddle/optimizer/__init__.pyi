@@ -1,0 +1,4 @@
+from . import lr as lr
+from .adamw import AdamW as AdamW
+
+__all__ = ["AdamW", "lr"]

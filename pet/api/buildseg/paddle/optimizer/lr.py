@@ -1,0 +1,92 @@
+"""Schedules of the learning rate under Paddle's names, each a function of the iteration, counted from 0."""
+
+from abc import ABC, abstractmethod
+
+from petlib.errors import ConfigError
+
+
+class LRScheduler(ABC):
+    """The learning rate of every iteration.
+
+    Attributes:
+        base_lr: a rate above 0 that the others are multiples of.
+    """
+
+    base_lr: float
+
+    @abstractmethod
+    def rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration, counted from 0."""
+
+
+class PolynomialDecay(LRScheduler):
+    """``(learning_rate - end_lr) * (1 - iteration / decay_steps) ** power + end_lr``, and ``end_lr`` after ``decay_steps``.
+
+    Args:
+        learning_rate: at the beginning, above 0.
+        decay_steps: iterations of the decay, at least 1.
+        end_lr: at its end and after it.
+        power: exponent.
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
+
+    def __init__(self, learning_rate: float, decay_steps: int, end_lr: float = 0.0001, power: float = 1.0) -> None:
+        self.base_lr = check_rate("PolynomialDecay", learning_rate)
+        if decay_steps < 1:
+            raise ConfigError(
+                f"PolynomialDecay: decay_steps: {decay_steps} given, at least 1 iteration expected; "
+                "iters // epochs is 0 where an epoch has fewer images than a batch: lower batch_size"
+            )
+        self.decay_steps = decay_steps
+        self.end_lr = end_lr
+        self.power = power
+
+    def rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration, counted from 0."""
+        rest = 1.0 - min(iteration, self.decay_steps) / self.decay_steps
+        return float((self.base_lr - self.end_lr) * rest**self.power + self.end_lr)
+
+
+class LinearWarmup(LRScheduler):
+    """From ``start_lr`` to ``end_lr`` in ``warmup_steps`` iterations along a line, then what ``learning_rate`` says.
+
+    Args:
+        learning_rate: the rate after the warm-up, above 0, or a schedule that begins there.
+        warmup_steps: iterations of the warm-up; 0: none.
+        start_lr: at the beginning.
+        end_lr: at the end of the warm-up.
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
+
+    def __init__(self, learning_rate: float | LRScheduler, warmup_steps: int, start_lr: float, end_lr: float) -> None:
+        self.after = None if not isinstance(learning_rate, LRScheduler) else learning_rate
+        self.base_lr = learning_rate.base_lr if isinstance(learning_rate, LRScheduler) else check_rate("LinearWarmup", learning_rate)
+        if warmup_steps < 0 or start_lr > end_lr:
+            raise ConfigError(
+                f"LinearWarmup: warmup_steps {warmup_steps}, start_lr {start_lr:g} and end_lr {end_lr:g} given; "
+                "at least 0 iterations and a rise from start_lr to end_lr expected"
+            )
+        self.warmup_steps = warmup_steps
+        self.start_lr = start_lr
+        self.end_lr = end_lr
+
+    def rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration, counted from 0."""
+        if iteration < self.warmup_steps:
+            return self.start_lr + (self.end_lr - self.start_lr) * iteration / self.warmup_steps
+        return self.after.rate(iteration - self.warmup_steps) if self.after is not None else self.base_lr
+
+
+def check_rate(name: str, learning_rate: float) -> float:
+    """Return a learning rate above 0.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not 0.0 < learning_rate < float("inf"):
+        raise ConfigError(f"{name}: learning_rate: {learning_rate} given, a number above 0 expected")
+    return float(learning_rate)
