@@ -5,6 +5,7 @@ from typing import Any
 from pet.data.classes import check_classes
 from pet.data.config import DATA_SCHEMA
 from pet.data.targets import IGNORE
+from pet.models.config import MODEL_SCHEMA
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
 
 MODEL: Schema = {
@@ -33,6 +34,7 @@ SEGMENTATION_SCHEMA: Schema = merge_schemas(
     PETLIB_SCHEMA,
     DATA_SCHEMA,
     {
+        "MISC": MODEL_SCHEMA["MISC"],
         "MODEL": MODEL,
         "DATA": {
             "NUM_IMAGES": Key(1, "Images of a sample: 2 for pairs of dates.", minimum=1),

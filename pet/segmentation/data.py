@@ -24,6 +24,7 @@ def expected_data(cfg: CfgNode) -> Expectation:
         num_semseg_classes=cfg.MODEL.NUM_CLASSES,
         num_images=cfg.DATA.NUM_IMAGES,
         channels=cfg.MODEL.IN_CHANNELS,
+        pixel_classes_key="MODEL.NUM_CLASSES",
     )
 
 

@@ -12,11 +12,16 @@ import pytest
 import torch
 from torch import nn
 
+import pet.projects.buildseg.config
+import pet.projects.changedet.config
+import pet.projects.landcover.config
+import pet.projects.target_extraction.config
 import pet.tasks.cls.config
 import pet.vision.config
 from pet.data import build_transforms
 from pet.data.catalog import find_entry
 from pet.models import build_classifier
+from pet.segmentation import build_model
 from pet.vision import GeneralizedCNN
 from pet.vision.heads.table import HEADS
 from petlib.config import CfgNode, load_cfg
@@ -27,7 +32,14 @@ from tests.integration.conftest import ROOT
 CFGS = ROOT / "cfgs"
 # files called base_* hold what others share
 CONFIGS = sorted(str(path.relative_to(CFGS)) for path in CFGS.rglob("*.yaml") if not path.name.startswith("base_"))
-TASKS = {"vision": pet.vision.config, "tasks": pet.tasks.cls.config}
+TASKS = {
+    "vision": pet.vision.config,
+    "tasks/cls": pet.tasks.cls.config,
+    "projects/buildseg": pet.projects.buildseg.config,
+    "projects/changedet": pet.projects.changedet.config,
+    "projects/landcover": pet.projects.landcover.config,
+    "projects/target_extraction": pet.projects.target_extraction.config,
+}
 TRAINING_IMAGES = {"cifar10_train": 50_000, "imagenet_train": 1_281_167, "digits_train": 1_437}
 # what the comments of the configs say
 PARAMETERS = {
@@ -41,10 +53,16 @@ PARAMETERS = {
 def load(name: str) -> CfgNode:
     # the data of a user are not here: their classes are given instead
     overrides = ["DATA.CLASSES=[cat, dog]"] if name.startswith("tasks/cls") else []
-    return load_cfg(TASKS[Path(name).parts[0]], CFGS / name, overrides)
+    return load_cfg(TASKS[task_of(name)], CFGS / name, overrides)
+
+
+def task_of(name: str) -> str:
+    return next(task for task in TASKS if name.startswith(f"{task}/"))
 
 
 def model_without_memory(cfg: CfgNode) -> nn.Module:
+    if "NETWORK" in cfg.MODEL:
+        return build_model(cfg)
     with torch.device("meta"):
         if "HAS_CLS" in cfg.MODEL and not cfg.MODEL.HAS_CLS:
             return GeneralizedCNN(cfg)
@@ -57,7 +75,7 @@ def iterations_per_epoch(cfg: CfgNode) -> int:
 
 
 def test_there_are_configs_of_every_task() -> None:
-    assert {Path(name).parts[0] for name in CONFIGS} == set(TASKS)
+    assert {task_of(name) for name in CONFIGS} == set(TASKS)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -7,28 +7,54 @@ import argparse
 import sys
 from pathlib import Path
 
+from pet.projects.buildseg.config import get_base_cfg as get_buildseg_cfg
+from pet.projects.changedet.config import get_base_cfg as get_changedet_cfg
+from pet.projects.landcover.config import get_base_cfg as get_landcover_cfg
+from pet.projects.target_extraction.config import get_base_cfg as get_target_extraction_cfg
+from pet.segmentation.config import SEGMENTATION_SCHEMA
 from pet.tasks.cls.config import get_base_cfg as get_cls_cfg
 from pet.vision.config import get_base_cfg as get_vision_cfg
 from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.document import schema_as_markdown
+from petlib.config import CfgNode
 from petlib.config.key import Key, Schema, merge_schemas
 
+PROJECTS = {
+    "buildseg": get_buildseg_cfg,
+    "changedet": get_changedet_cfg,
+    "landcover": get_landcover_cfg,
+    "target_extraction": get_target_extraction_cfg,
+}
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def page() -> str:
     """Return the whole page."""
     vision, cls = get_vision_cfg().schema, get_cls_cfg().schema
-    missing = ", ".join(f"`{key}`" for key in get_vision_cfg().flat() if key not in get_cls_cfg().flat())
     parts = [
         (DOCS / "config_head.md").read_text(encoding="utf-8").rstrip() + "\n",
         "## Keys of `vision`\n",
         schema_as_markdown(merge_schemas(PETLIB_SCHEMA, vision)),
         "## Keys of `tasks/cls`\n",
-        f"Those of `vision` except {missing}, and these, which are new or mean something else:\n",
+        f"Those of `vision` except {_lacking(cls, vision)}, and these, which are new or mean something else:\n",
         schema_as_markdown(difference(cls, vision)),
+        "## Keys of the segmentation projects\n",
+        f"Those of `vision` except {_lacking(SEGMENTATION_SCHEMA, vision)}, and these, which are new or mean something else:\n",
+        schema_as_markdown(difference(SEGMENTATION_SCHEMA, vision)),
     ]
+    for name, get_base_cfg in PROJECTS.items():
+        parts += [f"### `projects/{name}`\n", "New, or with another default:\n"]
+        parts += [schema_as_markdown(difference(get_base_cfg().schema, SEGMENTATION_SCHEMA))]
     return "\n".join(parts)
+
+
+def _lacking(schema: Schema, other: Schema) -> str:
+    """Return the keys of ``other`` that ``schema`` has not; where it has nothing of a section, the section."""
+    own = CfgNode(schema).flat()
+    sections = {key.rpartition(".")[0] for key in own}
+    missing = [key for key in CfgNode(other).flat() if key not in own]
+    shown = [key if key.rpartition(".")[0] in sections else ".".join(key.split(".")[:2]) for key in missing]
+    return ", ".join(f"`{key}`" for key in dict.fromkeys(shown))
 
 
 def difference(schema: Schema, other: Schema) -> Schema:

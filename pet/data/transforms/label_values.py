@@ -6,6 +6,9 @@ from pet.data.targets import IGNORE
 from pet.data.transforms.base import check_label
 from petlib.data.protocols import Sample
 
+LABEL_FIELDS = ("semseg", "truth_semseg")
+"""Labels that move with the image, and those that an evaluation compares as the file has them."""
+
 
 class InitMask:
     """Labels that are painted, as 0 and 255, become classes: 0 the background and 1 the foreground.
@@ -21,12 +24,12 @@ class InitMask:
         self.ignore = None if ignore is None else check_label("InitMask: ignore", ignore)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with ``semseg`` as uint8 (H, W)."""
-        if "semseg" not in sample:
-            return sample
-        labels: np.ndarray = sample["semseg"]
+        """Return the sample with ``semseg``, and the ``truth_semseg`` of an evaluation, as uint8 (H, W)."""
+        return {**sample, **{field: self._classes_of(sample[field]) for field in LABEL_FIELDS if field in sample}}
+
+    def _classes_of(self, labels: np.ndarray) -> np.ndarray:
         values = labels if labels.ndim == 2 else labels.max(axis=2)
         classes = (values > 0).astype(np.uint8)
         if self.ignore is not None:
             classes[values == self.ignore] = IGNORE
-        return {**sample, "semseg": classes}
+        return classes

@@ -5,7 +5,9 @@ from petlib.config import CfgNode, Schema, with_defaults
 
 __all__ = ["TARGET_EXTRACTION_SCHEMA", "get_base_cfg", "infer_cfg"]
 
-TARGET_EXTRACTION_SCHEMA: Schema = with_defaults(SEGMENTATION_SCHEMA, {
+TARGET_EXTRACTION_SCHEMA: Schema = with_defaults(
+    SEGMENTATION_SCHEMA,
+    {
         "DATA.CLASSES": ["background", "target"],
         "MODEL.BINARY": True,
         "MODEL.LOSSES": ["bce", "soft_iou"],

@@ -109,7 +109,7 @@ def test_a_model_is_built_from_its_section() -> None:
     )
     found = build_model(cfg)({"image": torch.randn(2, 3, 64, 64), "semseg": torch.randint(0, 3, (2, 64, 64))})
     assert set(found["losses"]) == {"loss_cross_entropy", "loss_dice"}
-    assert all(math.isfinite(value) for value in found["losses"].values())
+    assert all(math.isfinite(value.item()) for value in found["losses"].values())
 
 
 @pytest.mark.parametrize(
