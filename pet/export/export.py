@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pet.export.packages import export_package
+from pet.export.pooling import with_matrix_pooling
 from pet.export.runtime import first_line
 from pet.export.verify import compare, flat_outputs, make_variants
 from petlib.errors import ConfigError, OutputError
@@ -40,7 +41,7 @@ class ExportReport:
         inputs: the shape of each input in order; a name stands for a length that is free.
         outputs: names of the outputs in order.
         opset: version of ONNX's operators.
-        largest_difference: between an output of PyTorch and one of onnxruntime.
+        largest_difference: between an output of PyTorch and one of onnxruntime; where it has values above 1, divided by the largest.
         checked: shapes of the first input that were compared.
     """
 
@@ -77,12 +78,13 @@ def export_onnx(
         dynamic: the size of the batch is free, and of inputs (B, C, H, W) also height and width; all inputs share them. The file is
             then compared with other sizes as well.
         opset: version of ONNX's operators.
-        tolerance: largest difference between two values that is accepted.
+        tolerance: largest difference between two values that is accepted; where an output has values above 1, as a share of
+            its largest one, since float32 is as exact as that.
         metadata: kept in the file, see :attr:`pet.export.OnnxModel.metadata`.
 
     Raises:
-        ConfigError: a package is missing, the exporter does not know the network, the number of outputs is another one, or the
-            results differ by more than the tolerance.
+        ConfigError: a package is missing, the exporter does not know the network, the number of outputs is another one, the file
+            does not run, or the results differ by more than the tolerance.
         OutputError: the file cannot be written.
     """
     for package in PACKAGES:
@@ -90,12 +92,15 @@ def export_onnx(
     network = copy.deepcopy(model).cpu().eval()
     examples = {name: tensor.detach().cpu() for name, tensor in inputs.items()}
     _check_outputs(network, examples, output_names)
-    proto = _convert(network, _large_batch(examples) if dynamic else examples, output_names, dynamic=dynamic, opset=opset)
+    if dynamic:
+        proto = _convert(with_matrix_pooling(network), _large_batch(examples), output_names, dynamic=True, opset=opset)
+    else:
+        proto = _convert(network, examples, output_names, dynamic=False, opset=opset)
     export_package("onnx").helper.set_model_props(proto, dict(metadata))
     temporary = _make_folder(path.parent) / f".{path.name}.{os.getpid()}.tmp"
     try:
         _write(temporary, proto.SerializeToString())
-        found = compare(network, temporary, make_variants(examples, dynamic=dynamic))
+        found = compare(network, temporary, make_variants(examples, dynamic=dynamic), name=path)
         # a difference that is not a number is too large as well
         if not found.largest_difference <= tolerance:
             raise ConfigError(

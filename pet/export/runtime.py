@@ -31,6 +31,7 @@ class OnnxModel:
         providers: of onnxruntime, the one to be preferred first.
 
     Attributes:
+        path: the file, as messages name it.
         inputs: the shape of each input, in order; a length that is free has a name or is None.
         dtypes: what each input takes.
         outputs: names of the outputs, in order.
@@ -50,7 +51,8 @@ class OnnxModel:
             raise ConfigError(f"onnxruntime has no {', '.join(unknown)} here; it has {', '.join(runtime.get_available_providers())}")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
+        # what goes wrong is told by its exception
+        options.log_severity_level = 4
         try:
             self._session = runtime.InferenceSession(str(path), options, providers=list(providers))
         except Exception as error:
@@ -66,13 +68,20 @@ class OnnxModel:
         """Return the outputs, in order, for one array an input.
 
         Raises:
-            ConfigError: a name, shape or dtype is not what the file was exported for.
+            ConfigError: a name, shape or dtype is not what the file was exported for, or its graph cannot compute with that shape.
         """
         if set(arrays) != set(self.inputs):
             raise ConfigError(f"{self.path}: inputs {sorted(arrays)} given, {sorted(self.inputs)} expected")
         for name, array in arrays.items():
             self._check(name, array)
-        outputs: list[np.ndarray] = self._session.run(None, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        try:
+            outputs: list[np.ndarray] = self._session.run(None, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        except Exception as error:
+            # the errors of onnxruntime share no base class with a name
+            shapes = {name: array.shape for name, array in arrays.items()}
+            raise ConfigError(
+                f"{self.path}: onnxruntime cannot run it for {shapes}: {first_line(error)}; export with fixed shapes"
+            ) from error
         return outputs
 
     def _check(self, name: str, array: np.ndarray) -> None:

@@ -22,7 +22,8 @@ class Comparison:
     """What a comparison found.
 
     Attributes:
-        largest_difference: of all values; NaN where only one of the two is a number, infinite where shapes differ.
+        largest_difference: see :attr:`pet.export.ExportReport.largest_difference`; NaN where only one of the two is a number,
+            infinite where shapes differ.
         worst_shape: of the first input that it was found with.
         shapes: of the first inputs that were compared.
         inputs: of the file, see :attr:`pet.export.OnnxModel.inputs`.
@@ -52,15 +53,20 @@ def make_variants(examples: Mapping[str, Tensor], *, dynamic: bool) -> list[dict
     return [dict(examples), *drawn]
 
 
-def compare(network: nn.Module, path: Path, variants: Sequence[Mapping[str, Tensor]]) -> Comparison:
+def compare(network: nn.Module, path: Path, variants: Sequence[Mapping[str, Tensor]], *, name: Path) -> Comparison:
     """Run a network and its ONNX file on the same inputs.
 
     Args:
         network: on the CPU, in evaluation.
         path: the file.
         variants: inputs in the order of the arguments of ``forward``, under their names in the file.
+        name: of the file, for messages.
+
+    Raises:
+        ConfigError: onnxruntime cannot run the file for one of the inputs.
     """
     model = OnnxModel(path)
+    model.path = name
     differences = []
     for inputs in variants:
         with torch.inference_mode():
@@ -106,7 +112,8 @@ def _difference(found: np.ndarray, expected: np.ndarray) -> float:
     one, other = found.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore"):
         same = (one == other) | (np.isnan(one) & np.isnan(other))
-        return float(np.where(same, 0.0, np.abs(one - other)).max())
+        difference = float(np.where(same, 0.0, np.abs(one - other)).max())
+    return difference / max(float(np.abs(other[np.isfinite(other)]).max(initial=0.0)), 1.0)
 
 
 def _nan_last(value: float) -> tuple[bool, float]:

@@ -35,6 +35,19 @@ class Noisy(nn.Module):
         return images + torch.rand_like(images)
 
 
+class Pyramid(nn.Module):
+    """Pools to cells of its module, or by the function, which is not replaced."""
+
+    def __init__(self, *, by_module: bool) -> None:
+        super().__init__()
+        self.pools = nn.ModuleList([nn.AdaptiveAvgPool2d(size) for size in (1, 2, 3, (6, 5))])
+        self.by_module = by_module
+
+    def forward(self, images: Tensor) -> Tensor:
+        pools = self.pools if self.by_module else [lambda x: functional.adaptive_avg_pool2d(x, 6)]
+        return sum((functional.interpolate(pool(images), images.shape[-2:], mode="bilinear") for pool in pools), torch.zeros(()))
+
+
 class NotANumber(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return torch.log(images - 2)
@@ -88,6 +101,30 @@ def test_free_shapes(tmp_path: Path, example: Tensor) -> None:
         first, second = torch.rand(shape), torch.rand(shape)
         found = loaded({"first": first.numpy(), "second": second.numpy()})[0]
         np.testing.assert_allclose(found, model(first, second)[0].detach().numpy(), atol=1e-5)
+
+
+def test_adaptive_pooling_follows_the_size(tmp_path: Path, example: Tensor) -> None:
+    model = Pyramid(by_module=True)
+    report = export_onnx(model, {"images": example}, tmp_path / "net.onnx", output_names=["maps"], dynamic=True)
+    assert isinstance(model.pools[3], nn.AdaptiveAvgPool2d), "the network itself stays as it is"
+    images = torch.rand(1, 3, 31, 4)
+    np.testing.assert_allclose(OnnxModel(report.path)({"images": images.numpy()})[0], model(images).numpy(), atol=1e-5)
+
+
+def test_what_does_not_follow_the_size_is_not_kept(tmp_path: Path, example: Tensor) -> None:
+    with pytest.raises(ConfigError, match=r"net\.onnx: onnxruntime |cannot be exported"):
+        export_onnx(Pyramid(by_module=False), {"images": example}, tmp_path / "net.onnx", output_names=["maps"], dynamic=True)
+    assert not list(tmp_path.iterdir())
+
+
+class Huge(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return (images * 1e8).softmax(dim=1).cumsum(dim=2) * 1e7
+
+
+def test_large_values_are_compared_by_their_share(tmp_path: Path, example: Tensor) -> None:
+    report = export_onnx(Huge(), {"images": example}, tmp_path / "net.onnx", output_names=["maps"], dynamic=False)
+    assert report.largest_difference < 1e-5
 
 
 def test_normalisation_in_the_graph(tmp_path: Path) -> None:
