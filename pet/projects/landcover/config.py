@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from pet.models.config import MODEL_SCHEMA
 from pet.segmentation.config import SEGMENTATION_SCHEMA
 from pet.segmentation.config import infer_cfg as infer_segmentation_cfg
 from petlib.config import CfgNode, ConfigError, Key, Schema, merge_schemas
@@ -43,7 +42,7 @@ SEMI: Schema = {
     "THRESHOLD": Key(0.0, "Probability of a teacher's label from which it is taught; 0: every label is.", minimum=0),
 }
 
-LANDCOVER_SCHEMA: Schema = merge_schemas(SEGMENTATION_SCHEMA, {"MISC": MODEL_SCHEMA["MISC"], "SEMI": SEMI})
+LANDCOVER_SCHEMA: Schema = merge_schemas(SEGMENTATION_SCHEMA, {"SEMI": SEMI})
 
 
 def get_base_cfg() -> CfgNode:
