@@ -42,10 +42,7 @@ def load_pretrained(network: nn.Module, pretrained: str | Path | None) -> None:
             "or leave it out"
         )
     report = load_weights(network, path, translate=_without_segmenter)
-    if report.missing or report.mismatched or report.unexpected:
-        logger.warning("%s", report)
-    else:
-        logger.info("%s", report)
+    logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report.summary())
 
 
 def _is_untrained(folder: Path) -> bool:

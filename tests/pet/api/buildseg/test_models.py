@@ -53,6 +53,14 @@ def test_other_missing_files_are_errors(tmp_path: Path, name: str) -> None:
         UNet(2, pretrained=tmp_path / name)
 
 
+def test_weights_for_another_number_of_classes_are_reported(network: torch.nn.Module, tmp_path: Path, caplog) -> None:
+    SegFormer_B0(3, pretrained=save(network, tmp_path / "run" / "weights.pth"))
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "2 mismatched: segmentation_head" in record.getMessage()
+    assert len(record.getMessage()) < 1000
+
+
 def test_weights_of_another_network_are_told(network: torch.nn.Module, tmp_path: Path) -> None:
     path = save(torch.nn.Linear(2, 2), tmp_path / "run" / "linear.pth")
     with pytest.raises(CheckpointError, match="none of its 2 tensors fits"):
