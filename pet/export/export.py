@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pet.export.packages import export_package
 from pet.export.pooling import with_matrix_pooling
 from pet.export.runtime import first_line
-from pet.export.verify import compare, flat_outputs, make_variants
+from pet.export.verify import Comparison, compare, flat_outputs, make_variants
 from petlib.errors import ConfigError, OutputError
 
 OPSET = 18
@@ -101,12 +101,7 @@ def export_onnx(
     try:
         _write(temporary, proto.SerializeToString())
         found = compare(network, temporary, make_variants(examples, dynamic=dynamic), name=path)
-        # a difference that is not a number is too large as well
-        if not found.largest_difference <= tolerance:
-            raise ConfigError(
-                f"{path}: onnxruntime and PyTorch differ by {found.largest_difference:.3g} (input of shape {found.worst_shape}), at most "
-                f"{tolerance:g} accepted; nothing was written. A network that draws random numbers in evaluation cannot be exported"
-            )
+        _check_difference(path, found, tolerance)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -168,6 +163,15 @@ def _quiet() -> Iterator[None]:
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
+
+
+def _check_difference(path: Path, found: Comparison, tolerance: float) -> None:
+    # a difference that is not a number is too large as well
+    if not found.largest_difference <= tolerance:
+        raise ConfigError(
+            f"{path}: onnxruntime and PyTorch differ by {found.largest_difference:.3g} (input of shape {found.worst_shape}), at most "
+            f"{tolerance:g} accepted; nothing was written. A network that draws random numbers in evaluation cannot be exported"
+        )
 
 
 def _make_folder(folder: Path) -> Path:
