@@ -1,0 +1,122 @@
+"""The scripts of docs/train_job.md, as they stand there: the example of AI Earth's document, and change detection on files of one's own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pet.models.segmentation.networks import build_network
+from tests.integration.conftest import ROOT, Done, environment
+from tests.pet.api.aiearth.image_files import write_gid, write_pairs
+
+PAGE = (ROOT / "docs" / "train_job.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+JOB, MAIN, CHANGE = BLOCKS
+
+SMALL = """        trainer.cfg.pet.TRAIN.RESIZE.SCALES = [64]
+        trainer.cfg.data.workers_per_gpu = 0
+        return trainer
+"""
+
+
+def write_script(folder: Path, text: str) -> Path:
+    path = folder / "job.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def start(script: Path, *launcher: str, timeout: float) -> Done:
+    done = subprocess.run(
+        [sys.executable, *launcher, str(script)],
+        cwd=script.parent,
+        env=environment() | {"PET_MODELS": "store", "PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT)])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+    )
+    return Done(done.returncode, done.stdout)
+
+
+def smaller(text: str) -> str:
+    """Return a script whose crops are small."""
+    assert text.count("        return trainer\n") == 1
+    return text.replace("        return trainer\n", SMALL)
+
+
+def write_tutorial(folder: Path, network: str) -> None:
+    """Write the data and the weights that the example wants: five tiles, and a network with the 11 classes of its model."""
+    write_gid(folder / "work_dirs" / "tutorial", 5)
+    path = folder / "store" / "LandCover" / "landcover_v1.6.pth"
+    path.parent.mkdir(parents=True)
+    state = build_network(network, channels=11).state_dict()
+    torch.save({"model": {f"network.{name}": value for name, value in state.items()}}, path)
+
+
+def check_tutorial(folder: Path, output: str) -> None:
+    work = folder / "work_dirs" / "tutorial"
+    assert {"model_iter1.pth", "model_iter2.pth", "model_latest.pth", "model_best.pth", "config.yaml"} <= {
+        path.name for path in work.iterdir()
+    }
+    lines = [json.loads(line) for line in (work / "metrics.jsonl").read_text().splitlines()]
+    assert [line["iteration"] for line in lines if "semseg/mIoU" in line] == [2]
+    assert "aie.Authenticate: a local run needs no token" in output
+    # the head has 16 classes in place of 11
+    assert re.search(r"landcover_v1\.6\.pth: \d+ tensors matched\n  2 mismatched: network\.classifier\.weight \[11, ", output), output
+
+
+@pytest.mark.cuda
+def test_the_example_as_it_stands(tmp_path: Path) -> None:
+    """HRNet-W48 on crops of 1024 pixels: minutes and gigabytes on a CPU."""
+    write_tutorial(tmp_path, "fcn_hrnet_w48")
+    done = start(write_script(tmp_path, f"{JOB}\n{MAIN}"), timeout=600).succeeded()
+    check_tutorial(tmp_path, done.output)
+    assert "fcn_hrnet_w48, for an image of 1024 x 1024" in done.output
+
+
+def test_the_example_on_small_crops(tmp_path: Path) -> None:
+    write_tutorial(tmp_path, "fcn_hrnet_w48")
+    done = start(write_script(tmp_path, f"{smaller(JOB)}\n{MAIN}"), timeout=300).succeeded()
+    check_tutorial(tmp_path, done.output)
+    assert "fcn_hrnet_w48, for an image of 64 x 64" in done.output
+
+
+def test_the_example_in_two_processes(tmp_path: Path) -> None:
+    write_tutorial(tmp_path, "fcn_hrnet_w18")
+    script = write_script(tmp_path, f"{smaller(JOB).replace('fcn_hr48', 'fcn_hr18')}\n{MAIN}")
+    done = start(script, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", timeout=300).succeeded()
+    check_tutorial(tmp_path, done.output)
+    work = tmp_path / "work_dirs" / "tutorial"
+    assert "BATCH_SIZE: 2" in (work / "config.yaml").read_text()
+    assert done.output.count("aie.Authenticate") == 1
+    assert {path.name for path in (work / "logs").iterdir()} == {"train_rank0.log", "train_rank1.log"}
+
+
+def test_the_example_without_its_files(tmp_path: Path) -> None:
+    script = write_script(tmp_path, f"{JOB}\n{MAIN}")
+    done = start(script, timeout=120)
+    assert done.code == 1
+    assert (
+        "store/LandCover/landcover_v1.6.pth: the model LandCover/landcover_v1.6.pth is not in the store; put the file there" in done.output
+    )
+    path = tmp_path / "store" / "LandCover" / "landcover_v1.6.pth"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    done = start(script, timeout=120)
+    assert "Get the files at https://captain-whu.github.io/GID15/ and put them into" in done.output
+    assert {entry.name for entry in tmp_path.iterdir()} == {"job.py", "store"}
+
+
+def test_change_detection_on_files_of_ones_own(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "datasets", [f"pair {number}" for number in range(20)], size=512)
+    short = smaller(CHANGE).replace('["max_iters"] = 300', '["max_iters"] = 2\n        trainer.cfg.lr_config["warmup_iters"] = 0')
+    assert short.count('["max_iters"] = 2\n') == 1
+    done = start(write_script(tmp_path, short), timeout=300).succeeded()
+    assert "'semseg/foreground_IoU': " in done.output
+    work = tmp_path / "work_dirs" / "change"
+    assert {"model_best.pth", "model.onnx", "test"} <= {path.name for path in work.iterdir()}
