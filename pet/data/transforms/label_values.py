@@ -25,7 +25,8 @@ class InitMask:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample with ``semseg``, and the ``truth_semseg`` of an evaluation, as uint8 (H, W)."""
-        return {**sample, **{field: self._classes_of(sample[field]) for field in LABEL_FIELDS if field in sample}}
+        classes = {field: self._classes_of(sample[field]) for field in LABEL_FIELDS if field in sample}
+        return {**sample, **classes} if classes else sample
 
     def _classes_of(self, labels: np.ndarray) -> np.ndarray:
         values = labels if labels.ndim == 2 else labels.max(axis=2)
