@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from pet.data.datasets.image_folder import SUFFIXES
+from pet.data.suffixes import SUFFIXES
 from petlib.errors import DataError
 
 MOST_SHOWN = 10

@@ -101,11 +101,17 @@ def weight_translation(cfg: CfgNode) -> Translation:
             return {**counts, **{name: value for name, value in state.items() if not name.endswith(BATCH_COUNT)}}
         for prefix in KEY_PREFIXES:
             bodies = frozenset(name.removeprefix(prefix) for name in own if name.startswith(f"{prefix}body."))
-            if bodies and not any(name in own for name in state):
-                return {timm_key(name, bodies): value for name, value in state.items()}
+            renamed = {timm_key(name, bodies): value for name, value in state.items()} if bodies else {}
+            if _num_matches(renamed, own) > _num_matches(state, own):
+                return renamed
         return state
 
     return translate
+
+
+def _num_matches(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> int:
+    """Return how many names a model has, below the prefix that fits best."""
+    return max(sum(f"{prefix}{name}" in own for name in state) for prefix in ("", *KEY_PREFIXES))
 
 
 def find_test_weights(cfg: CfgNode) -> Path:

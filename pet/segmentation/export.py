@@ -11,8 +11,7 @@ from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
 from pet.export.export import ExportReport, export_onnx
 from pet.export.normalization import InputNormalization
-from pet.models.pretrained import load_test_weights
-from pet.segmentation.model import Segmenter, build_model
+from pet.segmentation.model import Segmenter
 from pet.segmentation.prediction.description import ModelDescription
 from petlib.config import CfgNode, ConfigError
 
@@ -33,24 +32,20 @@ class MainLogits(nn.Module):
         return outputs[0]
 
 
-def export(cfg: CfgNode, path: Path | None = None, *, model: Segmenter | None = None) -> ExportReport:
-    """Write the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` as ONNX, checked against PyTorch, and return what was written.
+def export(cfg: CfgNode, model: Segmenter, path: Path | None = None) -> ExportReport:
+    """Write a trained model as ONNX, checked against PyTorch, and return what was written.
 
     The file has the inputs ``images`` and, for pairs, ``images2``, float32 (B, C, H, W), and the output ``logits``. With
     ``EXPORT.NORMALIZE`` pixels go in as files have them. Its metadata say the classes, the threshold, mean and std.
 
     Args:
         cfg: the config; ``EXPORT`` says how.
+        model: of that config.
         path: the file; None: ``MISC.CKPT/model.onnx``.
-        model: the trained model; None: it is built and its weights are loaded.
 
     Raises:
-        CheckpointError: there are no weights, or they do not fit.
         ConfigError: a package is missing, or the file does not give what PyTorch gives.
     """
-    if model is None:
-        model = build_model(cfg)
-        load_test_weights(model, cfg)
     description = describe_model(cfg)
     network: nn.Module = MainLogits(model.network)
     height, width = cfg.EXPORT.SIZE or (cfg.TEST.RESIZE.SCALES[0],) * 2

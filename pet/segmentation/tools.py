@@ -1,6 +1,7 @@
 """What the tools of the segmentation projects do: export and prediction, from the command line."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ import torch
 from pet.export.runtime import OnnxModel
 from pet.models.pretrained import load_test_weights
 from pet.segmentation.export import describe_model, export
-from pet.segmentation.model import build_model
+from pet.segmentation.model import Segmenter, build_model
 from pet.segmentation.prediction.inputs import find_images
 from pet.segmentation.prediction.predictors import NetworkPredictor, OnnxPredictor, Predictor
 from pet.segmentation.prediction.run import WindowSettings, predict_files
@@ -25,10 +26,12 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="", metavar="FILE", help="a checkpoint (default: what TEST.WEIGHTS says)")
 
 
-def run_export(cfg: CfgNode, options: argparse.Namespace) -> int:
-    """Export the model and say what was written."""
+def run_export(cfg: CfgNode, options: argparse.Namespace, *, build: Callable[[CfgNode], Segmenter] = build_model) -> int:
+    """Export the model that ``build`` makes of the config, with its trained weights, and say what was written."""
     _choose_weights(cfg, options.weights)
-    report = export(cfg, options.out)
+    model = build(cfg)
+    load_test_weights(model, cfg)
+    report = export(cfg, model, options.out)
     sizes = ", ".join(f"{name} {tuple(shape)}" for name, shape in report.inputs.items())
     print(f"{report.path}: {report.size / 1e6:.1f} MB, {sizes} -> {', '.join(report.outputs)}")
     print(f"onnxruntime and PyTorch differ by at most {report.largest_difference:.2g} on {len(report.checked)} inputs")
@@ -46,8 +49,8 @@ def add_predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--polygons", action="store_true", help="also write polygons as GeoJSON")
 
 
-def run_predict(cfg: CfgNode, options: argparse.Namespace) -> int:
-    """Predict the images and say what was written."""
+def run_predict(cfg: CfgNode, options: argparse.Namespace, *, build: Callable[[CfgNode], Segmenter] = build_model) -> int:
+    """Predict the images with the model that ``build`` makes of the config and say what was written."""
     # slow, and only needed here
     from rich.progress import Progress
 
@@ -57,7 +60,7 @@ def run_predict(cfg: CfgNode, options: argparse.Namespace) -> int:
     windows = WindowSettings(size=options.window or cfg.TEST.SLIDING.SIZE or WindowSettings.size, overlap=cfg.TEST.SLIDING.OVERLAP)
     _choose_weights(cfg, options.weights)
     with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
-        predictor = OnnxPredictor(OnnxModel(options.onnx)) if options.onnx else build_predictor(cfg, device)
+        predictor = OnnxPredictor(OnnxModel(options.onnx)) if options.onnx else build_predictor(cfg, build(cfg), device)
         with Progress(transient=True) as bar:
             task = bar.add_task("prediction", total=len(inputs))
             summary = predict_files(
@@ -77,14 +80,13 @@ def run_predict(cfg: CfgNode, options: argparse.Namespace) -> int:
     return 0
 
 
-def build_predictor(cfg: CfgNode, device: torch.device) -> Predictor:
-    """Return the model of ``MISC.CKPT`` or ``TEST.WEIGHTS``, ready to predict files.
+def build_predictor(cfg: CfgNode, model: Segmenter, device: torch.device) -> Predictor:
+    """Return the model with the weights of ``MISC.CKPT`` or ``TEST.WEIGHTS``, ready to predict files.
 
     Raises:
         CheckpointError: there are no weights, or they do not fit.
         ConfigError: ``TEST.TRANSFORMS`` does not end with ``Normalize``.
     """
-    model = build_model(cfg)
     load_test_weights(model, cfg)
     return NetworkPredictor(
         network=model.network,

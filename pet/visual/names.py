@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pet.visual.palette import Colour, class_colour
 
-BACKGROUND = ("background", "__background__", "_background_", "unchanged")
+BACKGROUND = ("background", "__background__", "_background_", "unchanged", "背景")
 IGNORE = 255
 
 COCO_SKELETON = (

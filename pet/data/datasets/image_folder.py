@@ -8,10 +8,9 @@ from typing import Any
 from pet.data.folders import class_folders
 from pet.data.images import read_image
 from pet.data.source import Source
+from pet.data.suffixes import SUFFIXES
 from petlib.data.records import share_records
 from petlib.errors import DataError
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 class ImageFolder:

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pet.data.datasets.image_folder import SUFFIXES
 from pet.data.datasets.labelled_images import Folders, LabelledFiles
 from pet.data.skipped import SkipCounter
+from pet.data.suffixes import SUFFIXES
 from petlib.errors import DataError
 
 LABEL_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")

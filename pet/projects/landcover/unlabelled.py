@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pet.data.datasets.image_folder import SUFFIXES
 from pet.data.rasters import raster_size, read_pixels
+from pet.data.suffixes import SUFFIXES
 from pet.data.windows import Window, windows_of
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records

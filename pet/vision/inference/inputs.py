@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from pet.data.datasets.image_folder import SUFFIXES
 from pet.data.images import read_image
+from pet.data.suffixes import SUFFIXES
 from petlib.errors import DataError
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")

@@ -12,6 +12,8 @@ def test_a_failed_run_is_started_again_and_says_why(toy):
     toy.script("""
         mark("pid" + os.environ["TORCHELASTIC_RESTART_COUNT"] + "_")
         if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0" and RANK == "1":
+            while not Path("pid0_0").exists():
+                time.sleep(0.01)
             raise ValueError("only at first")
         if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
             time.sleep(100)
@@ -27,6 +29,8 @@ def test_when_restarts_are_used_up_the_last_failure_stands_last(toy, gone):
     toy.script("""
         mark("pid")
         if RANK == "1":
+            while not Path("pid0").exists():
+                time.sleep(0.01)
             raise ValueError("attempt " + os.environ["TORCHELASTIC_RESTART_COUNT"])
         time.sleep(100)
     """)

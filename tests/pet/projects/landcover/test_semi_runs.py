@@ -101,7 +101,7 @@ def test_a_trained_model_is_tested_and_exported(data: Path, tmp_path: Path) -> N
     model = landcover.build_model(cfg)
     model.load_state_dict(weights(tmp_path / "run"))
     pytest.importorskip("onnxruntime")
-    assert export(cfg, tmp_path / "model.onnx", model=model.eval()).path.exists()
+    assert export(cfg, model, tmp_path / "model.onnx").path.exists()
 
 
 def test_data_sets_may_come_from_a_program(data: Path, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_batch_of_one_is_trained_without_cutmix(data: Path) -> None:
     assert batch["unlabelled_strong"].shape == (1, 3, 32, 32)
 
 
-def test_two_processes_train_by_the_command_line(data: Path, tmp_path: Path, run: Run) -> None:
+def test_two_processes_train_and_the_first_student_does_the_rest_by_the_command_lines(data: Path, tmp_path: Path, run: Run) -> None:
     given = settings(data) | {"SOLVER.SCHEDULER.TOTAL_ITERS": 2, "TRAIN.BATCH_SIZE": 4, "MISC.DISPLAY_ITER": 1}
     given["TRAIN.TRANSFORMS"] = [*given["TRAIN.TRANSFORMS"][:1], "PhotometricDistortion", "Normalize"]
     (tmp_path / "semi.yaml").write_text("{}")
@@ -169,3 +169,12 @@ def test_two_processes_train_by_the_command_line(data: Path, tmp_path: Path, run
     assert "loss_mutual_1" in output
     tested = run("test_net_all.py", *common, "--nproc", "1", *options, timeout=300).succeeded().output
     assert "[EVAL] #Images: 5 mIoU:" in tested
+    pytest.importorskip("onnxruntime")
+    assert "onnxruntime and PyTorch differ by at most" in run("export_net_all.py", *common, *options).succeeded().output
+    predict = ["projects/landcover/predict.py", *common, "--images", data / "images", "--window", "32", *options]
+    run(*predict, "--out", "by_network").succeeded()
+    run(*predict, "--out", "by_file", "--onnx", tmp_path / "run" / "model.onnx").succeeded()
+    for number in range(5):
+        one, other = (np.asarray(Image.open(tmp_path / folder / f"{number}.png")) for folder in ("by_network", "by_file"))
+        assert one.shape == (SIZE, SIZE)
+        assert (one == other).mean() > 0.99

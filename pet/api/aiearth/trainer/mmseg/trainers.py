@@ -135,7 +135,7 @@ class MMSegTrainer:
         self._start_log(cfg, "export")
         model = self.runs.build_model(cfg)
         load_test_weights(model, cfg)
-        return segmentation.export(cfg, None if path is None else Path(path), model=model).path
+        return segmentation.export(cfg, model, None if path is None else Path(path)).path
 
     def _read_preset(self) -> CfgNode:
         cfg = self.task.get_base_cfg()
