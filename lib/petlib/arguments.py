@@ -34,7 +34,7 @@ def split_entry(place: str, entry: Any, *, example: str) -> tuple[str, dict[str,
 def fit_arguments(kind: str, name: str, component: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``given`` in the types that ``component`` declares, e.g. the int 1 as 1.0 where a float belongs.
 
-    Parameters without an annotation, and those with one that no config can hold, are not looked at.
+    Parameters without an annotation, and those with one that no config can hold, are not looked at; neither is what ``**kwargs`` takes.
 
     Args:
         kind: what the component is, for messages: ``"transform"``.
@@ -46,15 +46,19 @@ def fit_arguments(kind: str, name: str, component: Callable[..., Any], given: Ma
         ConfigError: an argument is unknown, missing or of another type.
     """
     parameters = inspect.signature(component).parameters
+    open_ended = {key for key, parameter in parameters.items() if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)}
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    named = [key for key in parameters if key not in open_ended]
     for argument in given:
-        if argument not in parameters:
-            takes = ", ".join(parameters) or "no arguments"
-            raise ConfigError(f"{kind} {name}: unknown argument {argument!r}{did_you_mean(argument, parameters)} (it takes {takes})")
-    lacking = [key for key, parameter in parameters.items() if parameter.default is parameter.empty and key not in given]
+        if argument not in named and not takes_any:
+            takes = ", ".join(named) or "no arguments"
+            raise ConfigError(f"{kind} {name}: unknown argument {argument!r}{did_you_mean(argument, named)} (it takes {takes})")
+    lacking = [key for key in named if parameters[key].default is inspect.Parameter.empty and key not in given]
     if lacking:
         raise ConfigError(f"{kind} {name}: {', '.join(lacking)} missing; write {{name: {name}, {lacking[0]}: ...}}")
     annotations = typing.get_type_hints(component.__init__ if inspect.isclass(component) else component)
-    return {argument: _fit(f"{kind} {name}: {argument}", value, annotations.get(argument, Any)) for argument, value in given.items()}
+    declared = {key: annotation for key, annotation in annotations.items() if key not in open_ended}
+    return {argument: _fit(f"{kind} {name}: {argument}", value, declared.get(argument, Any)) for argument, value in given.items()}
 
 
 def _fit(place: str, value: Any, annotation: Any) -> Any:
@@ -73,6 +77,7 @@ def _plain(annotation: Any) -> Any:
     if annotation in (bool, int, float, str, dict, types.NoneType):
         return annotation
     if typing.get_origin(annotation) in (list, Sequence):
-        inner = _plain(typing.get_args(annotation)[0])
+        # typing.List may stand there without what it holds
+        inner = _plain(next(iter(typing.get_args(annotation)), Any))
         return list if inner is Any else types.GenericAlias(list, (inner,))
     return Any

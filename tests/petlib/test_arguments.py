@@ -1,5 +1,6 @@
 """Arguments from a config, held against what a component declares."""
 
+import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,14 @@ def untyped(width, table: Mapping[str, np.ndarray] | None = None):  # type: igno
     return width, table
 
 
+def listed(entries: typing.List) -> Any:  # type: ignore[type-arg]  # noqa: UP006 -- as users write it
+    return entries
+
+
+def open_ended(width: int, *others: int, **options: int) -> Any:
+    return width, others, options
+
+
 def fit(**given: Any) -> dict[str, Any]:
     return fit_arguments("transform", "Painter", Painter, given)
 
@@ -35,6 +44,18 @@ def test_what_no_config_declares_is_left_alone() -> None:
     thing = object()
     assert fit(strokes=1, hook=thing)["hook"] is thing
     assert fit_arguments("transform", "untyped", untyped, {"width": thing, "table": {"a": 1}}) == {"width": thing, "table": {"a": 1}}
+
+
+def test_a_bare_list_of_typing_is_any_list() -> None:
+    assert fit_arguments("data set", "listed", listed, {"entries": [{"name": "Flip"}, 3]}) == {"entries": [{"name": "Flip"}, 3]}
+    with pytest.raises(ConfigError, match="data set listed: entries: 3 given, list expected"):
+        fit_arguments("data set", "listed", listed, {"entries": 3})
+
+
+def test_open_ended_arguments_take_any_name_and_are_not_missing() -> None:
+    assert fit_arguments("network", "open", open_ended, {"width": 3.0, "depth": "deep"}) == {"width": 3, "depth": "deep"}
+    with pytest.raises(ConfigError, match="network open: width missing"):
+        fit_arguments("network", "open", open_ended, {"depth": 1})
 
 
 @pytest.mark.parametrize(
