@@ -20,10 +20,12 @@ class Registry:
     Args:
         kind: what the components are, for messages: ``"optimizer"``.
         builtin: the table of built-in components.
+        hint: how a user adds components, for messages.
     """
 
-    def __init__(self, kind: str, builtin: Mapping[str, str] | None = None) -> None:
+    def __init__(self, kind: str, builtin: Mapping[str, str] | None = None, *, hint: str = "add your own with MISC.IMPORTS") -> None:
         self.kind = kind
+        self._hint = hint
         self._builtin = dict(builtin or {})
         self._registered: dict[str, Callable[..., Any]] = {}
 
@@ -31,13 +33,13 @@ class Registry:
         """Return a decorator that adds a class or function under ``name`` (default: its own name).
 
         Raises:
-            ValueError: the name is taken.
+            ConfigError: the name is taken.
         """
 
         def add(component: Component) -> Component:
             key = name or component.__name__
             if key in self:
-                raise ValueError(
+                raise ConfigError(
                     f"the {self.kind} {key!r} of {component.__module__} has a name that is taken by {self._origin(key)}; "
                     "choose another name"
                 )
@@ -61,7 +63,7 @@ class Registry:
         raise ConfigError(
             f"unknown {self.kind} {name!r}{did_you_mean(name, self.names())}\n"
             f"  there are: {', '.join(self.names()) or 'none'}\n"
-            f"  modules looked at: {', '.join(self.modules()) or 'none'} (add your own with MISC.IMPORTS)"
+            f"  modules looked at: {', '.join(self.modules()) or 'none'} ({self._hint})"
         )
 
     def names(self) -> list[str]:

@@ -23,9 +23,14 @@ def test_an_unknown_name_gives_the_nearest_names_and_the_modules() -> None:
     assert f"modules looked at: {__name__}, torch.optim" in message
 
 
+def test_a_door_says_in_its_own_words_how_components_are_added() -> None:
+    with pytest.raises(ConfigError, match=r"modules looked at: none \(import it in train.py\)"):
+        Registry("loss", hint="import it in train.py").get("focal")
+
+
 def test_a_name_is_registered_once() -> None:
     registry = Registry("loss", {"focal": "x:y"})
-    with pytest.raises(ValueError, match="the loss 'focal' of .* has a name that is taken by x:y"):
+    with pytest.raises(ConfigError, match="the loss 'focal' of .* has a name that is taken by x:y"):
         registry.register("focal")(print)
 
 
