@@ -1,0 +1,3 @@
+from . import helper as helper
+
+__all__ = ["helper"]

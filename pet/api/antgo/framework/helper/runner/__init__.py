@@ -1,0 +1,5 @@
+"""What networks are derived from, and the registry of measures."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,4 @@
+from . import builder as builder
+from .base_module import BaseModule as BaseModule
+
+__all__ = ["BaseModule", "builder"]
