@@ -3,9 +3,9 @@
 As in antgo all parts of networks share their names, so ``MODELS.build`` finds backbones, necks, heads and losses too.
 """
 
-from pet.api.antgo.framework.helper.registry import ModuleRegistry
+from pet.api.antgo.framework.helper.dataset.registry import ComponentRegistry
 
-MODELS = ModuleRegistry(
+MODELS = ComponentRegistry(
     "network",
     {
         "SmallBackbone": "pet.api.antgo.framework.helper.models.small:SmallBackbone",

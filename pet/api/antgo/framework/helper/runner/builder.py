@@ -1,7 +1,8 @@
 """Where measures are found by the ``type`` of a config."""
 
-from pet.api.antgo.framework.helper.registry import ModuleRegistry
+from pet.api.antgo.framework.helper.dataset.registry import ComponentRegistry
+from pet.api.antgo.framework.helper.measures.table import BUILTIN_MEASURES
 
-MEASURES = ModuleRegistry("measure", {"SegMIOU": "pet.api.antgo.framework.helper.measures:SegMIOU"})
+MEASURES = ComponentRegistry("measure", BUILTIN_MEASURES)
 
 __all__ = ["MEASURES"]
