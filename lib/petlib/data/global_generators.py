@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,3 +26,9 @@ def preserved_global_generators() -> Iterator[None]:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.default_generator.set_state(states[2])
+
+
+def generator_of_global_state() -> np.random.Generator:
+    """Return a generator whose seed is drawn from numpy's global one, for code that is called without a generator."""
+    seed: Any = np.random.randint(0, 2**32, size=4, dtype=np.uint32)
+    return np.random.default_rng(seed)

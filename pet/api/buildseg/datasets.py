@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from pet.api.buildseg.pipeline import Pipeline, build_pipeline
-from pet.api.buildseg.transforms import generator_of_global_state
 from pet.data.datasets.label_list import LabelList
 from pet.data.images import silence_opencv
 from pet.data.reading import Reading
 from pet.data.targets import IGNORE
+from petlib.data.global_generators import generator_of_global_state
 from petlib.errors import ConfigError
 
 MODES = ("train", "val", "test")

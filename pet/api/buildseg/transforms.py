@@ -5,12 +5,12 @@ the user in between, see :mod:`pet.api.buildseg.pipeline`.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from pet.data.targets import IGNORE
 from pet.data.transforms import geometry, label_values, normalize, photometric, rotate, scales
+from petlib.data.global_generators import generator_of_global_state
 from petlib.data.protocols import SampleTransform
 from petlib.errors import ConfigError
 
@@ -166,12 +166,6 @@ class InitMask:
         if label is None:
             return (im,)
         return im, self._init_mask({"semseg": label}, generator_of_global_state())["semseg"]
-
-
-def generator_of_global_state() -> np.random.Generator:
-    """Return a generator whose seed is drawn from numpy's global one."""
-    seed: Any = np.random.randint(0, 2**32, size=4, dtype=np.uint32)
-    return np.random.default_rng(seed)
 
 
 def one_gray(name: str, values: float | Sequence[float]) -> float:
