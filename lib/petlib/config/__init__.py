@@ -4,20 +4,25 @@ from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.key import Key, Schema, merge_schemas, with_defaults
 from petlib.config.layers import override_layer, read_layers
 from petlib.config.load import TaskConfig, default_output_folder, load_cfg
+from petlib.config.nested import Component, NestedConfig, nested_of, read_nested
 from petlib.config.node import CfgNode
 from petlib.errors import ConfigError
 
 __all__ = [
     "PETLIB_SCHEMA",
     "CfgNode",
+    "Component",
     "ConfigError",
     "Key",
+    "NestedConfig",
     "Schema",
     "TaskConfig",
     "default_output_folder",
     "load_cfg",
     "merge_schemas",
+    "nested_of",
     "override_layer",
     "read_layers",
+    "read_nested",
     "with_defaults",
 ]

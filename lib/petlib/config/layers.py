@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
+from petlib.config.contents import BASE_KEYS, Contents
 from petlib.config.python_file import read_python
 from petlib.config.yaml_file import read_yaml
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
-BASE_KEY = "_BASE_"
 PACKAGE_PREFIX = "package:"
 """``_BASE_: package:pet.projects.landcover/presets/x.yaml`` is a file of an installed package."""
 
@@ -42,7 +42,25 @@ def read_layers(path: Path) -> list[Layer]:
     Raises:
         ConfigError: a file is missing or unreadable, is no valid YAML or Python data, or bases form a circle.
     """
-    return _read(path, ())
+    return [_layer(str(file), contents) for file, contents in read_files(path)]
+
+
+def _layer(source: str, contents: Contents) -> Layer:
+    entries = [Entry(key, value, str(contents.lines.get(key, ""))) for key, value in _leaves(contents.values, "")]
+    return Layer(source, entries, contents.problems)
+
+
+def read_files(path: Path, *, schemaless: bool = False) -> list[tuple[Path, Contents]]:
+    """Read a config file and the files that its ``_BASE_`` or ``_base_`` names, the deepest base first.
+
+    Args:
+        path: the config file.
+        schemaless: see ``read_yaml``.
+
+    Raises:
+        ConfigError: as ``read_layers``.
+    """
+    return _read(path, (), schemaless)
 
 
 def override_layer(overrides: list[str]) -> Layer:
@@ -87,26 +105,30 @@ def _base_path(path: Path, base: str) -> Path:
     except ModuleNotFoundError:
         found = None
     if found is None or not found.submodule_search_locations:
-        raise ConfigError(f"{path}: {BASE_KEY}: {base}: there is no package {package}; {PACKAGE_PREFIX}PACKAGE/FILE expected")
+        raise ConfigError(f"{path}: {BASE_KEYS[0]}: {base}: there is no package {package}; {PACKAGE_PREFIX}PACKAGE/FILE expected")
     return Path(found.submodule_search_locations[0]) / name
 
 
-def _read(path: Path, parents: tuple[Path, ...]) -> list[Layer]:
+def _read(path: Path, parents: tuple[Path, ...], schemaless: bool) -> list[tuple[Path, Contents]]:
     if path.resolve() in parents:
         chain = " -> ".join(str(parent) for parent in (*parents, path.resolve()))
-        raise ConfigError(f"{path}: {BASE_KEY} leads back to a file that is being read: {chain}")
-    values, lines, problems = _read_file(path)
-    bases = values.pop(BASE_KEY, [])
+        raise ConfigError(f"{path}: {BASE_KEYS[0]} leads back to a file that is being read: {chain}")
+    contents = _read_file(path, schemaless)
+    bases = [base for key in BASE_KEYS for base in _bases(path, key, contents)]
+    files = [file for base in bases for file in _read(_base_path(path, base), (*parents, path.resolve()), schemaless)]
+    return [*files, (path, contents)]
+
+
+def _bases(path: Path, key: str, contents: Contents) -> list[str]:
+    """Take the names of the bases out of what a file holds."""
+    bases = contents.values.pop(key, [])
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
-        raise ConfigError(f"{path}:{lines.get(BASE_KEY, '')}: {BASE_KEY}: {bases!r} given, a file name or a list of them expected")
-    layers = [layer for base in bases for layer in _read(_base_path(path, base), (*parents, path.resolve()))]
-    entries = [Entry(key, value, str(lines.get(key, ""))) for key, value in _leaves(values, "")]
-    return [*layers, Layer(str(path), entries, problems)]
+        raise ConfigError(f"{path}:{contents.lines.get(key, '')}: {key}: {bases!r} given, a file name or a list of them expected")
+    return bases
 
 
-def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, int], list[str]]:
-    """Return the nested values of a file, the line of each dotted key, and lines about what is wrong but readable."""
+def _read_file(path: Path, schemaless: bool) -> Contents:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -116,7 +138,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, int], list[str]]:
     if path.suffix == ".py":
         return read_python(path, text)
     if path.suffix in (".yaml", ".yml"):
-        return read_yaml(path, text)
+        return read_yaml(path, text, schemaless=schemaless)
     raise ConfigError(f"{path}: a config file ends in .yaml, .yml or .py, this one in {path.suffix or 'nothing'!r}")
 
 

@@ -4,14 +4,15 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from petlib.config.contents import BASE_KEYS, Contents
 from petlib.errors import ConfigError
 
 
-def read_python(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int], list[str]]:
+def read_python(path: Path, text: str) -> Contents:
     """Return the module variables of a Python config and the line number of each, nested ones as dotted keys.
 
     A value is a literal, ``dict(name=value)``, a sum or product of numbers, or a variable that stands above it. Names
-    that begin with one underscore (but not ``_BASE_``) are helpers: they can be referred to and are no keys.
+    that begin with one underscore (but not ``_BASE_`` or ``_base_``) are helpers: they can be referred to and are no keys.
 
     Raises:
         ConfigError: the text is not valid Python, or holds anything but such assignments (with the line).
@@ -25,8 +26,8 @@ def read_python(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int], 
         if position == 0 and _is_docstring(statement):
             continue
         reader.assign(statement)
-    values = {name: value for name, value in reader.variables.items() if name == "_BASE_" or not name.startswith("_")}
-    return values, reader.lines, []
+    values = {name: value for name, value in reader.variables.items() if name in BASE_KEYS or not name.startswith("_")}
+    return Contents(values, reader.lines, referred=reader.referred)
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
@@ -38,6 +39,7 @@ class _Reader:
         self.path = path
         self.variables: dict[str, Any] = {}
         self.lines: dict[str, int] = {}
+        self.referred: set[str] = set()
 
     def assign(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
@@ -60,6 +62,7 @@ class _Reader:
             case ast.Call(func=ast.Name(id="dict"), args=[]):
                 return {self._word(word): self.value(word.value, f"{key}.{word.arg}") for word in node.keywords}
             case ast.Name() if node.id in self.variables:
+                self.referred.add(node.id)
                 return self.variables[node.id]
             case ast.UnaryOp(op=ast.USub()) | ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
                 return self._number(node, key)

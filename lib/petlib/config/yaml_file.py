@@ -1,29 +1,46 @@
 """YAML configs, read with the line of every key."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from petlib.config.contents import Contents
 from petlib.errors import ConfigError
 
 
-def read_yaml(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int], list[str]]:
+class _ScientificLoader(yaml.SafeLoader):
+    """Reads ``1e-6`` as a number, as YAML 1.2 does; for PyYAML it is text."""
+
+
+_ScientificLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
+)
+
+
+def read_yaml(path: Path, text: str, *, schemaless: bool = False) -> Contents:
     """Return the values of a YAML config, the line number of each dotted key, and a line for each key given twice.
+
+    Args:
+        path: the file, for messages.
+        text: what it holds.
+        schemaless: no schema converts the values later: ``1e-6`` is a number, and names in a mapping may be numbers.
 
     Raises:
         ConfigError: the text is not valid YAML (with line and column) or not a mapping.
     """
-    loader = yaml.SafeLoader(text)
+    loader = _ScientificLoader(text) if schemaless else yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
         if root is None:
-            return {}, {}, []
+            return Contents()
         if not isinstance(root, yaml.MappingNode):
             kind = "list" if isinstance(root, yaml.SequenceNode) else "single value"
             raise ConfigError(f"{path}: a config holds keys and values, this file holds a {kind}")
-        reader = _Reader(path, loader)
-        return reader.mapping(root, ""), reader.lines, reader.problems
+        reader = _Reader(path, loader, keeps_names=schemaless)
+        return Contents(reader.mapping(root, ""), reader.lines, reader.problems)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
@@ -35,24 +52,49 @@ def read_yaml(path: Path, text: str) -> tuple[dict[str, Any], dict[str, int], li
 
 
 class _Reader:
-    def __init__(self, path: Path, loader: yaml.SafeLoader) -> None:
+    def __init__(self, path: Path, loader: yaml.SafeLoader, *, keeps_names: bool) -> None:
         self.path = path
         self.loader = loader
+        self.keeps_names = keeps_names
         self.lines: dict[str, int] = {}
         self.problems: list[str] = []
+        self.noted: set[int] = set()
 
-    def mapping(self, node: yaml.MappingNode, prefix: str) -> dict[str, Any]:
+    def mapping(self, node: yaml.MappingNode, prefix: str) -> dict[Any, Any]:
         self.loader.flatten_mapping(node)
-        values: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            name = str(self.loader.construct_object(key_node, deep=True))
-            line = key_node.start_mark.line + 1
-            if name in values:
-                first = self.lines[prefix + name]
-                self.problems.append(f"{self.path}:{line}: {prefix}{name}: given twice, first in line {first}; keep one")
-            self.lines[prefix + name] = line
+        values: dict[Any, Any] = {}
+        for name, value_node in self._entries(node, prefix):
             if isinstance(value_node, yaml.MappingNode):
                 values[name] = self.mapping(value_node, f"{prefix}{name}.")
             else:
                 values[name] = self.loader.construct_object(value_node, deep=True)
+                self._note_within(value_node, f"{prefix}{name}")
         return values
+
+    def _entries(self, node: yaml.MappingNode, prefix: str) -> Iterator[tuple[Any, yaml.Node]]:
+        """Yield names and values, note their lines, and report names that stand twice (those of ``<<`` may be replaced)."""
+        first_lines: dict[Any, int] = {}
+        for key_node, value_node in node.value:
+            name = self.loader.construct_object(key_node, deep=True)
+            name = name if self.keeps_names and type(name) is int else str(name)
+            line = key_node.start_mark.line + 1
+            is_merged = not node.start_mark.index <= key_node.start_mark.index < node.end_mark.index
+            if name in first_lines:
+                self.problems.append(f"{self.path}:{line}: {prefix}{name}: given twice, first in line {first_lines[name]}; keep one")
+            elif not is_merged:
+                first_lines[name] = line
+            self.lines[f"{prefix}{name}"] = line
+            yield name, value_node
+
+    def _note_within(self, node: yaml.Node, key: str) -> None:
+        """Note the lines of what a list holds; a list that is used again by ``*name`` keeps those of its first place."""
+        if not isinstance(node, yaml.CollectionNode) or id(node) in self.noted:
+            return
+        self.noted.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            for name, value_node in self._entries(node, f"{key}."):
+                self._note_within(value_node, f"{key}.{name}")
+            return
+        for index, item in enumerate(node.value):
+            self.lines[f"{key}[{index}]"] = item.start_mark.line + 1
+            self._note_within(item, f"{key}[{index}]")
