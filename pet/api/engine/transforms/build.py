@@ -1,0 +1,74 @@
+"""Transforms by name, and several of them one after another."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pet.api.engine.registration import HOW_TO_REGISTER, build_registered
+from pet.api.engine.transforms.fields import Results
+from petlib.arguments import split_entry
+from petlib.errors import ConfigError, DataError
+from petlib.registry import Registry
+
+BUILD_TRANSFORMS_REGISTRY = Registry(
+    "transform",
+    {
+        "CenterCrop": "pet.api.engine.transforms.geometry:CenterCrop",
+        "Normalize": "pet.api.engine.transforms.normalize:Normalize",
+        "Pad": "pet.api.engine.transforms.geometry:Pad",
+        "RandomColorJitter": "pet.api.engine.transforms.colour:RandomColorJitter",
+        "RandomCrop": "pet.api.engine.transforms.geometry:RandomCrop",
+        "RandomFlip": "pet.api.engine.transforms.geometry:RandomFlip",
+        "Resize": "pet.api.engine.transforms.geometry:Resize",
+    },
+    hint=HOW_TO_REGISTER,
+)
+
+
+class Pipeline:
+    """Several transforms, one after another.
+
+    Args:
+        transforms: each is called with ``results`` and returns them changed.
+    """
+
+    def __init__(self, transforms: Sequence[Callable[[Results], Results]]) -> None:
+        self.transforms = list(transforms)
+
+    def __call__(self, results: Results) -> Results:
+        """Return ``results`` after all transforms.
+
+        Raises:
+            DataError: a transform returns something else than a dictionary, or cannot change what is there.
+        """
+        for transform in self.transforms:
+            results = transform(results)
+            if not isinstance(results, dict):
+                given = "None" if results is None else f"a {type(results).__name__}"
+                name = getattr(transform, "__name__", type(transform).__name__)
+                raise DataError(f"transform {name}: it returned {given}; the changed results, a dictionary, expected")
+        return results
+
+
+def build_transforms(entries: Sequence[Any]) -> Pipeline:
+    """Return the transforms of a ``transformer`` list.
+
+    Args:
+        entries: names, mappings ``dict(name="Resize", target_size=256)``, or objects that are called with ``results``.
+
+    Raises:
+        ConfigError: it is no list, or a name or an argument is unknown, missing or wrong.
+    """
+    if isinstance(entries, str) or not isinstance(entries, Sequence):
+        raise ConfigError(f"transformer: {entries!r} given, a list of dict(name=...) expected")
+    return Pipeline([_build(place, entry) for place, entry in enumerate(entries)])
+
+
+def _build(number: int, entry: Any) -> Any:
+    place = f"transformer[{number}]"
+    if callable(entry) and not isinstance(entry, type):
+        return entry
+    name, arguments = split_entry(place, entry, example="dict(name='Resize', target_size=256)")
+    transform = build_registered(BUILD_TRANSFORMS_REGISTRY, name, arguments, place=place)
+    if not callable(transform):
+        raise ConfigError(f"{place}: transform {name}: its class has no __call__; write __call__(self, results) that returns results")
+    return transform
