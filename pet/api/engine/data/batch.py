@@ -40,6 +40,6 @@ class NameFields:
     def __init__(self, source: str) -> None:
         self._source = f"the data set {source}"
 
-    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:  # noqa: ARG002 -- it is a transform of batches
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """Return the batch."""
         return NamedFields(batch, source=self._source)

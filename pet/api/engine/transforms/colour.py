@@ -70,6 +70,7 @@ class RandomColorJitter:
 
     def __init__(
         self,
+        *,
         brightness_limit: Limit = None,
         brightness_p: Share = None,
         contrast_limit: Limit = None,

@@ -40,7 +40,8 @@ def images_of(results: Results, key: str, *, asker: str) -> dict[str, np.ndarray
     for name, image in images.items():
         if not isinstance(image, np.ndarray) or image.ndim not in (2, 3) or image.dtype.name not in IMAGE_DTYPES:
             raise DataError(
-                f"{asker}: the field {name!r} is {described(image)}; an image (height, width, channels) of {', '.join(IMAGE_DTYPES)} expected"
+                f"{asker}: the field {name!r} is {described(image)}; an image (height, width, channels) of {', '.join(IMAGE_DTYPES)} "
+                "expected"
             )
     return images
 

@@ -19,16 +19,8 @@ from petlib.suggest import did_you_mean
 FLIPS: dict[str, Move] = {"horizontal": Flip(1), "vertical": Flip(0), "diagonal": QuarterTurns(2)}
 
 INTERPOLATIONS = {
-    name: getattr(cv2, name)
-    for name in (
-        "INTER_NEAREST",
-        "INTER_NEAREST_EXACT",
-        "INTER_LINEAR",
-        "INTER_LINEAR_EXACT",
-        "INTER_CUBIC",
-        "INTER_AREA",
-        "INTER_LANCZOS4",
-    )
+    f"INTER_{name}": getattr(cv2, f"INTER_{name}")
+    for name in ("NEAREST", "NEAREST_EXACT", "LINEAR", "LINEAR_EXACT", "CUBIC", "AREA", "LANCZOS4")
 }
 
 
