@@ -138,14 +138,18 @@ class NestedConfig:
         node = _walk(self._root, self._prefix, self._ignore_case)
         return {} if node is None else dict(node.plain() or {})
 
+    def unread(self) -> list[str]:
+        """Return a line about every key of this section that nobody read: place, key, and the nearest key that was asked for."""
+        node = _walk(self._root, self._prefix, self._ignore_case)
+        return [] if node is None else [*self._unread(node, self._prefix)]
+
     def require_all_read(self) -> None:
         """Check that somebody read every key of this section.
 
         Raises:
-            ConfigError: every key that nobody read, one line each, with its place and the nearest key that was asked for.
+            ConfigError: the lines of ``unread``.
         """
-        node = _walk(self._root, self._prefix, self._ignore_case)
-        problems = [] if node is None else [*self._unread(node, self._prefix)]
+        problems = self.unread()
         if problems:
             count = "" if len(problems) == 1 else f"{len(problems)} mistakes:\n"
             raise ConfigError(count + "\n".join(problems))

@@ -28,7 +28,7 @@ def run_plain_tool(
     """
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     add_options(parser)
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     try:
         sys.exit(main(options))
     except UserError as error:
