@@ -3,12 +3,12 @@
 import inspect
 from typing import Any
 
-from pet.api.engine.building import HINT, make
+from pet.api.engine.registration import HOW_TO_REGISTER, build_registered
 from petlib.config.nested import Component
 from petlib.errors import ConfigError
 from petlib.registry import Registry
 
-BUILD_DATASET_REGISTRY = Registry("data set", hint=HINT)
+BUILD_DATASET_REGISTRY = Registry("data set", hint=HOW_TO_REGISTER)
 
 
 def build_data_set(component: Component) -> Any:
@@ -21,13 +21,7 @@ def build_data_set(component: Component) -> Any:
     """
     if component.name in BUILD_DATASET_REGISTRY:
         _check_methods(component)
-    try:
-        return make(BUILD_DATASET_REGISTRY, component)
-    except ConfigError as error:
-        # its transformer list says where in the list, and not of which data set
-        if str(error).startswith(component.place):
-            raise
-        raise ConfigError(f"{component.place}: data set {component.name}: {error}") from error
+    return build_registered(BUILD_DATASET_REGISTRY, component.name, component.arguments, place=component.place)
 
 
 def _check_methods(component: Component) -> None:
