@@ -1,0 +1,3 @@
+from . import dataset as dataset
+
+__all__ = ["dataset"]
