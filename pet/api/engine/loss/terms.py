@@ -3,9 +3,10 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from pet.api.engine.loss.build import BUILD_LOSS_REGISTRY
 from pet.api.engine.registration import build_registered
@@ -17,12 +18,14 @@ WEIGHT = "lambda_weight"
 EXAMPLE = "dict(name='L1Loss', param=dict(lambda_weight=1.0), input_name=['fake', 'target'])"
 
 
-class Term(NamedTuple):
+@dataclass(frozen=True)
+class Term:
     """One loss.
 
     Attributes:
         kind: the name that it is registered under.
         call: the loss.
+        signature: of its inputs.
         weight: what it is multiplied by; 1 for a loss that takes ``lambda_weight`` itself.
         input_name: names of its inputs, empty where they go by their position.
         place: where the config has it, for messages.
@@ -30,6 +33,7 @@ class Term(NamedTuple):
 
     kind: str
     call: Callable[..., Any]
+    signature: inspect.Signature
     weight: float
     input_name: tuple[str, ...]
     place: str
@@ -43,7 +47,7 @@ class Term(NamedTuple):
         values = self._values(inputs)
         try:
             # the loss itself may raise a TypeError, which is no question of its inputs' number
-            inspect.signature(self.call).bind(*values)
+            self.signature.bind(*values)
         except TypeError as error:
             raise ConfigError(
                 f"{self.place}: {self.kind} was given {len(values)} inputs: {error}; its inputs are chosen by input_name=[...]"
@@ -97,7 +101,8 @@ def build_term(entry: Any, place: str) -> Term:
     call = build_registered(BUILD_LOSS_REGISTRY, name, arguments, place=place)
     if not callable(call):
         raise ConfigError(f"{place}: {name} is a {type(call).__name__} that cannot be called; give its class a forward or __call__")
-    return Term(name, call, weight, _names(entry.get("input_name"), f"{place}: input_name"), place)
+    signature = inspect.signature(call.forward if isinstance(call, nn.Module) else call)
+    return Term(name, call, signature, weight, _names(entry.get("input_name"), f"{place}: input_name"), place)
 
 
 def _mapping(given: Any, place: str) -> dict[str, Any]:
