@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.integration.conftest import DIGITS, Done, Run, command, environment
+from tests.integration.many_runs import run_many
 
 SHORT = [
     "SOLVER.SCHEDULER.TOTAL_EPOCHS=0",
@@ -80,22 +81,33 @@ def test_an_unknown_option(run: Run) -> None:
 # told by the ranks
 
 
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        ("MODEL.BACKBONE=resnet21", "there is no network 'resnet21'; did you mean"),
-        ("SOLVER.OPTIMIZER.NAME=AdamX", "unknown optimizer 'AdamX'; did you mean Adam"),
-        ("TRAIN.TRANSFORMS=[RandomHorizontlFlip]", "unknown transform 'RandomHorizontlFlip'; did you mean RandomHorizontalFlip"),
-        ("TRAIN.TRANSFORMS=[{name: RandomCrop, pading: 2}]", "transform RandomCrop: unknown argument 'pading'; did you mean padding"),
-        ("TRAIN.DATASETS=[digit_train]", "unknown data set 'digit_train'; did you mean digits_train"),
-        ("TRAIN.DATASETS=[cifar10_train]", "cifar10 is not there"),
-        ("TRAIN.DATASETS=[no/such/folder]", "there is no such folder"),
-        ("MODEL.NUM_CLASSES=7", "the data have 10 classes"),
-        ("TRAIN.WEIGHTS=nothere.pth", "nothere.pth"),
-    ],
-)
-def test_unknown_names_and_missing_data(run: Run, option: str, message: str) -> None:
-    assert_one_message(train(run, option), message)
+UNKNOWN = {
+    "MODEL.BACKBONE=resnet21": "there is no network 'resnet21'; did you mean",
+    "SOLVER.OPTIMIZER.NAME=AdamX": "unknown optimizer 'AdamX'; did you mean Adam",
+    "TRAIN.TRANSFORMS=[RandomHorizontlFlip]": "unknown transform 'RandomHorizontlFlip'; did you mean RandomHorizontalFlip",
+    "TRAIN.TRANSFORMS=[{name: RandomCrop, pading: 2}]": "transform RandomCrop: unknown argument 'pading'; did you mean padding",
+    "TRAIN.DATASETS=[digit_train]": "unknown data set 'digit_train'; did you mean digits_train",
+    "TRAIN.DATASETS=[cifar10_train]": "cifar10 is not there",
+    "TRAIN.DATASETS=[no/such/folder]": "there is no such folder",
+    "MODEL.NUM_CLASSES=7": "the data have 10 classes",
+    "TRAIN.WEIGHTS=nothere.pth": "nothere.pth",
+}
+
+
+@pytest.fixture(scope="module")
+def unknown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
+    """How runs with each of the options ended."""
+    runs = [("vision/train_net.py", ["--cfg", DIGITS, *QUICK, option]) for option in UNKNOWN]
+    return dict(zip(UNKNOWN, run_many(runs, tmp_path_factory.mktemp("unknown")), strict=True))
+
+
+@pytest.mark.parametrize("option", UNKNOWN)
+def test_unknown_names_and_missing_data(unknown: dict[str, Done], option: str) -> None:
+    assert_one_message(unknown[option], UNKNOWN[option])
+
+
+def test_the_launcher_shows_the_message_of_a_rank_once(run: Run) -> None:
+    assert_one_message(train(run, "MODEL.NUM_CLASSES=7"), "the data have 10 classes")
 
 
 def test_a_batch_that_does_not_divide_is_told_once_by_two_ranks(run: Run) -> None:
