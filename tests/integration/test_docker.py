@@ -16,7 +16,22 @@ DOCKER = ROOT / "docker"
 README = (DOCKER / "README.md").read_text(encoding="utf-8")
 FILES = ["Dockerfile", "Dockerfile.example"]
 
-INSTRUCTIONS = set("ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL ONBUILD RUN SHELL STOPSIGNAL USER VOLUME WORKDIR".split())
+INSTRUCTIONS = {
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "RUN",
+    "SHELL",
+    "USER",
+    "WORKDIR",
+}
 SECRET = re.compile(
     r"(pass(word|wd)?|secret|token|api_?key|credential|private_?key)\w*\s*=|BEGIN [A-Z ]*PRIVATE KEY|://[^/\s:@]+:[^/\s@]+@", re.I
 )
@@ -46,14 +61,12 @@ def lint(text: str, documented: str = "") -> list[str]:
             problems += exec_form_problems(word, rest)
         elif word in ("COPY", "ADD"):
             *sources, target = shlex.split(rest)
-            problems += [
-                f"{word}: there is no {source}" for source in sources if not [*ROOT.glob(source)] and f"`{source}`" not in documented
-            ]
+            missing = [source for source in sources if not [*ROOT.glob(source)] and f"`{source}`" not in documented]
+            problems += [f"{word}: there is no {source}" for source in missing]
             copied += [f"{target.rstrip('/')}/{Path(source).name}" for source in sources]
         elif word == "RUN":
-            problems += [
-                problem for command in rest.split("&&") for problem in command_problems(shlex.split(expand(command, defaults)), copied)
-            ]
+            commands = [shlex.split(command) for command in expand(rest, defaults).split("&&")]
+            problems += [problem for command in commands for problem in command_problems(command, copied)]
     return problems
 
 
