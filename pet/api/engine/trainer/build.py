@@ -1,0 +1,7 @@
+"""The names of trainers."""
+
+from pet.api.engine.building import HINT
+from petlib.registry import Registry
+
+BUILD_TRAINER_REGISTRY = Registry("trainer", {"BaseTrainer": "pet.api.engine.trainer.trainer:BaseTrainer"}, hint=HINT)
+"""Subclasses of :class:`~pet.api.engine.trainer.trainer.BaseTrainer`, for ``trainer.name``."""
