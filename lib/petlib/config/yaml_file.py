@@ -59,8 +59,13 @@ class _Reader:
         self.lines: dict[str, int] = {}
         self.problems: list[str] = []
         self.noted: set[int] = set()
+        self.open: list[yaml.Node] = []
 
     def mapping(self, node: yaml.MappingNode, prefix: str) -> dict[Any, Any]:
+        if node in self.open:
+            line = node.start_mark.line + 1
+            raise ConfigError(f"{self.path}:{line}: {prefix.removesuffix('.')}: a mapping refers to itself; write the values out")
+        self.open.append(node)
         self.loader.flatten_mapping(node)
         values: dict[Any, Any] = {}
         for name, value_node in self._entries(node, prefix):
@@ -69,6 +74,7 @@ class _Reader:
             else:
                 values[name] = self.loader.construct_object(value_node, deep=True)
                 self._note_within(value_node, f"{prefix}{name}")
+        self.open.pop()
         return values
 
     def _entries(self, node: yaml.MappingNode, prefix: str) -> Iterator[tuple[Any, yaml.Node]]:

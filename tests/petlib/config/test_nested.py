@@ -198,6 +198,20 @@ def test_a_key_given_twice_is_found_in_lists_too(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &x {b: *x}\n", r"x.yaml:1: a.b: a mapping refers to itself"),
+        ("a: &x [1, *x]\n", r"x.yaml:1:4: not valid YAML: found unconstructable recursive node"),
+        ("a: [{? [1, 2] : 3}]\n", r"x.yaml:1:8: not valid YAML: found unhashable key"),
+        ("a: [1\n", r"x.yaml:\d:\d: not valid YAML"),
+    ],
+)
+def test_yaml_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_nested(write(tmp_path, "x.yaml", text))
+
+
 def test_either_case_of_letters(tmp_path: Path) -> None:
     write(tmp_path, "base.py", "trainer = dict(name='MyTrainer', model=dict(Depth=3))\n")
     path = write(tmp_path, "x.py", "_BASE_ = 'base.py'\nTRAINER = dict(MODEL=dict(NAME='MyModel', C=8))\n")
