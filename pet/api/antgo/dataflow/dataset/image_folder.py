@@ -29,11 +29,12 @@ class ImageFolder(BuiltIn):
 
     def __init__(self, train_or_test: str = "train", dir: str | None = None, ext_params: Mapping[str, Any] | None = None) -> None:  # noqa: A002 -- antgo's name
         super().__init__(train_or_test, dir, ext_params)
+        chosen = self.class_names()
         part = self.folder / train_or_test
         if not part.is_dir():
             raise self.absent(part)
         train = self.folder / "train"
-        classes = self.class_names() or class_folders(train if train.is_dir() else part)
+        classes = chosen or class_folders(train if train.is_dir() else part)
         self._data = image_folder.ImageFolder(folder=part, classes=classes)
 
     @property

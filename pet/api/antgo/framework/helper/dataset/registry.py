@@ -80,9 +80,8 @@ class ComponentRegistry(Registry):
         if unknown:
             takes, hint = ", ".join(parameters) or "no arguments", did_you_mean(unknown[0], parameters)
             raise ConfigError(f"{self.kind} {name}: unknown argument {unknown[0]!r}{hint} (it takes {takes})")
-        required = [
-            key for key, parameter in parameters.items() if parameter.default is parameter.empty and parameter.kind not in OPEN_KINDS
-        ]
+        closed = [parameter for parameter in parameters.values() if parameter.kind not in OPEN_KINDS]
+        required = [parameter.name for parameter in closed if parameter.default is parameter.empty]
         if lacking := [key for key in required if key not in arguments]:
             raise ConfigError(f"{self.kind} {name}: {', '.join(lacking)} missing; write dict(type={name!r}, {lacking[0]}=...)")
 
