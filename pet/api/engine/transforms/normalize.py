@@ -39,5 +39,5 @@ class Normalize:
 
     def _normalized(self, image: np.ndarray) -> np.ndarray:
         normalize.check_channels(self._numbers, 1 if image.ndim == 2 else image.shape[2])
-        changed = image.astype(np.float32) * self._scale + self._shift
+        changed: np.ndarray = image.astype(np.float32) * self._scale + self._shift
         return changed.reshape(image.shape)
