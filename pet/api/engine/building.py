@@ -19,10 +19,16 @@ def make(registry: Registry, component: Component) -> Any:
         component: the name and the arguments of the constructor.
 
     Raises:
-        ConfigError: the name is not registered, or an argument is unknown, missing or of another type.
+        ConfigError: the name is not registered, or an argument is unknown, missing or of another type, or the constructor says that
+            one is wrong.
     """
     factory = find(registry, component)
-    return factory(**fit_arguments(f"{component.place}: {registry.kind}", component.name, factory, component.arguments))
+    arguments = fit_arguments(f"{component.place}: {registry.kind}", component.name, factory, component.arguments)
+    try:
+        return factory(**arguments)
+    except ConfigError as error:
+        # a constructor does not know where its arguments stand
+        raise ConfigError(f"{component.place}: {error}") from error
 
 
 def find(registry: Registry, component: Component) -> Any:

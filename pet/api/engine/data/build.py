@@ -3,12 +3,12 @@
 import inspect
 from typing import Any
 
-from pet.api.engine.registration import HOW_TO_REGISTER, build_registered
+from pet.api.engine.building import HINT, make
 from petlib.config.nested import Component
 from petlib.errors import ConfigError
 from petlib.registry import Registry
 
-BUILD_DATASET_REGISTRY = Registry("data set", hint=HOW_TO_REGISTER)
+BUILD_DATASET_REGISTRY = Registry("data set", hint=HINT)
 
 
 def build_data_set(component: Component) -> Any:
@@ -21,7 +21,7 @@ def build_data_set(component: Component) -> Any:
     """
     if component.name in BUILD_DATASET_REGISTRY:
         _check_methods(component)
-    return build_registered(BUILD_DATASET_REGISTRY, component.name, component.arguments, place=component.place)
+    return make(BUILD_DATASET_REGISTRY, component)
 
 
 def _check_methods(component: Component) -> None:

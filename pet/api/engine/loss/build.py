@@ -1,6 +1,6 @@
 """Losses by name."""
 
-from pet.api.engine.registration import HOW_TO_REGISTER
+from pet.api.engine.building import HINT
 from petlib.registry import Registry
 
 BUILD_LOSS_REGISTRY = Registry(
@@ -16,5 +16,5 @@ BUILD_LOSS_REGISTRY = Registry(
         "SSIMLoss": "pet.api.engine.loss.ssim:SSIMLoss",
         "SmoothL1Loss": "pet.api.engine.loss.distance:SmoothL1Loss",
     },
-    hint=HOW_TO_REGISTER,
+    hint=HINT,
 )

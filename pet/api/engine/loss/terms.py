@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from pet.api.engine.building import find, make
 from pet.api.engine.loss.build import BUILD_LOSS_REGISTRY
-from pet.api.engine.registration import build_registered
+from petlib.config.nested import Component
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
@@ -94,15 +95,17 @@ def build_term(entry: Any, place: str) -> Term:
             raise ConfigError(
                 f"{place}: unknown key {key!r}{did_you_mean(str(key), KEYS)} (there are {', '.join(KEYS)}; arguments go into param)"
             )
-    name, arguments = entry["name"], _mapping(entry.get("param"), f"{place}: param")
+    component = Component(entry["name"], _mapping(entry.get("param"), f"{place}: param"), place)
     # a loss of the user that takes the weight multiplies by it
-    weighs_itself = name in BUILD_LOSS_REGISTRY and WEIGHT in inspect.signature(BUILD_LOSS_REGISTRY.get(name)).parameters
-    weight = 1.0 if weighs_itself else _weight(arguments.pop(WEIGHT, 1.0), f"{place}: param: {WEIGHT}")
-    call = build_registered(BUILD_LOSS_REGISTRY, name, arguments, place=place)
+    weighs_itself = WEIGHT in inspect.signature(find(BUILD_LOSS_REGISTRY, component)).parameters
+    weight = 1.0 if weighs_itself else _weight(component.arguments.pop(WEIGHT, 1.0), f"{place}: param: {WEIGHT}")
+    call = make(BUILD_LOSS_REGISTRY, component)
     if not callable(call):
-        raise ConfigError(f"{place}: {name} is a {type(call).__name__} that cannot be called; give its class a forward or __call__")
+        raise ConfigError(
+            f"{place}: {component.name} is a {type(call).__name__} that cannot be called; give its class a forward or __call__"
+        )
     signature = inspect.signature(call.forward if isinstance(call, nn.Module) else call)
-    return Term(name, call, signature, weight, _names(entry.get("input_name"), f"{place}: input_name"), place)
+    return Term(component.name, call, signature, weight, _names(entry.get("input_name"), f"{place}: input_name"), place)
 
 
 def _mapping(given: Any, place: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pet.api.engine.registration import HOW_TO_REGISTER, build_registered
+from pet.api.engine.building import HINT, make
 from pet.api.engine.transforms.fields import Results
 from petlib.arguments import split_entry
+from petlib.config.nested import Component
 from petlib.errors import ConfigError, DataError
 from petlib.registry import Registry
 
@@ -20,7 +21,7 @@ BUILD_TRANSFORMS_REGISTRY = Registry(
         "RandomFlip": "pet.api.engine.transforms.geometry:RandomFlip",
         "Resize": "pet.api.engine.transforms.geometry:Resize",
     },
-    hint=HOW_TO_REGISTER,
+    hint=HINT,
 )
 
 
@@ -68,7 +69,7 @@ def _build(number: int, entry: Any) -> Any:
     if callable(entry) and not isinstance(entry, type):
         return entry
     name, arguments = split_entry(place, entry, example="dict(name='Resize', target_size=256)")
-    transform = build_registered(BUILD_TRANSFORMS_REGISTRY, name, arguments, place=place)
+    transform = make(BUILD_TRANSFORMS_REGISTRY, Component(name, arguments, place))
     if not callable(transform):
         raise ConfigError(f"{place}: transform {name}: its class has no __call__; write __call__(self, results) that returns results")
     return transform
