@@ -1,12 +1,13 @@
 """What the built-in data sets have in common."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pet.api.antgo.dataflow.dataset.dataset import Dataset
 from petlib.data.protocols import Sample
-from petlib.errors import ConfigError, DataError
+from petlib.errors import ConfigError, DataError, UserError
 from petlib.suggest import did_you_mean
 
 FIELDS = {
@@ -18,6 +19,16 @@ FIELDS = {
     "label": "label",
 }
 """Field of Pet's samples -> antgo's."""
+
+
+@contextmanager
+def in_antgos_words() -> Iterator[None]:
+    """Let messages of Pet's data sets name the setting as this door calls it."""
+    try:
+        yield
+    except UserError as error:
+        error.args = (str(error).replace("DATA.CLASSES", "ext_params.classes"),)
+        raise
 
 
 class BuiltIn(Dataset):
@@ -39,7 +50,7 @@ class BuiltIn(Dataset):
     """
 
     params: Mapping[str, Any] = {}
-    layout = ""
+    layout: str = ""
 
     def __init__(self, train_or_test: str = "train", dir: str | None = None, ext_params: Mapping[str, Any] | None = None) -> None:  # noqa: A002 -- antgo's name
         super().__init__(train_or_test, dir, ext_params)

@@ -6,7 +6,9 @@ from typing import Any
 from pet.api.antgo.dataflow.dataset.built_in import BuiltIn
 from pet.data.datasets.cifar import Cifar
 from petlib.data.protocols import Sample
+from petlib.errors import DataError
 
+HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 SPLITS = {"train": "train", "val": "test", "test": "test"}
 
 
@@ -27,12 +29,17 @@ class CIFAR10(BuiltIn):
 
     kind = "cifar10"
     below = "cifar-10-batches-py"
-    layout = "cifar-10-batches-py (data_batch_1 to 5, test_batch, batches.meta)"
+    meta = "batches.meta"
+    layout = f"{below} (data_batch_1 to 5, test_batch, {meta}), the unpacked python version of {HOMEPAGE}"
 
     def __init__(self, train_or_test: str = "train", dir: str | None = None, ext_params: Mapping[str, Any] | None = None) -> None:  # noqa: A002 -- antgo's name
         super().__init__(train_or_test, dir, ext_params)
-        folder = self.folder / self.below
-        self._data = Cifar(kind=self.kind, folder=folder if folder.is_dir() else self.folder, split=SPLITS[self.part(SPLITS)])
+        split = SPLITS[self.part(SPLITS)]
+        below = self.folder / self.below
+        folder = below if below.is_dir() else self.folder
+        if not (folder / self.meta).is_file():
+            raise DataError(f"{folder / self.meta}: it is not there; {type(self).__name__} needs dir to be a folder with {self.layout}")
+        self._data = Cifar(kind=self.kind, folder=folder, split=split)
 
     @property
     def size(self) -> int:
@@ -54,4 +61,5 @@ class CIFAR100(CIFAR10):
 
     kind = "cifar100"
     below = "cifar-100-python"
-    layout = "cifar-100-python (train, test, meta)"
+    meta = "meta"
+    layout = f"{below} (train, test, {meta}), the unpacked python version of {HOMEPAGE}"

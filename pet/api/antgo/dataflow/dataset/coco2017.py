@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pet.api.antgo.dataflow.dataset.built_in import BuiltIn
+from pet.api.antgo.dataflow.dataset.built_in import BuiltIn, in_antgos_words
 from pet.data.datasets.coco import CocoDataset
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError, DataError
@@ -36,7 +36,7 @@ class COCO2017(BuiltIn):
     """
 
     params: Mapping[str, Any] = {"task_type": "DETECTION", "annotations": None, "images": None, "classes": None}
-    layout = "annotations/instances_train2017.json (or person_keypoints_...) and the images train2017, likewise for val"
+    layout = "annotations/instances_train2017.json (or person_keypoints_...) and the images train2017, likewise for val (https://cocodataset.org)"
 
     def __init__(self, train_or_test: str = "train", dir: str | None = None, ext_params: Mapping[str, Any] | None = None) -> None:  # noqa: A002 -- antgo's name
         super().__init__(train_or_test, dir, ext_params)
@@ -49,7 +49,8 @@ class COCO2017(BuiltIn):
                 f"{missing}: it is not there; COCO2017 needs dir to be a folder with {self.layout}; "
                 "files of other names are named by ext_params.annotations and ext_params.images"
             )
-        self._data = CocoDataset(images=images, annotations=annotations, classes=self.class_names(), kinds=frozenset({"boxes", kind}))
+        with in_antgos_words():
+            self._data = CocoDataset(images=images, annotations=annotations, classes=self.class_names(), kinds=frozenset({"boxes", kind}))
 
     @property
     def size(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pet.api.antgo.dataflow.dataset.built_in import BuiltIn
+from pet.api.antgo.dataflow.dataset.built_in import BuiltIn, in_antgos_words
 from pet.data.datasets import image_folder
 from pet.data.folders import class_folders
 from petlib.data.protocols import Sample
@@ -34,8 +34,9 @@ class ImageFolder(BuiltIn):
         if not part.is_dir():
             raise self.absent(part)
         train = self.folder / "train"
-        classes = chosen or class_folders(train if train.is_dir() else part)
-        self._data = image_folder.ImageFolder(folder=part, classes=classes)
+        with in_antgos_words():
+            classes = chosen or class_folders(train if train.is_dir() else part)
+            self._data = image_folder.ImageFolder(folder=part, classes=classes)
 
     @property
     def size(self) -> int:

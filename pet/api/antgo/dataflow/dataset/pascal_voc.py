@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pet.api.antgo.dataflow.dataset.built_in import BuiltIn
+from pet.api.antgo.dataflow.dataset.built_in import BuiltIn, in_antgos_words
 from pet.data.datasets.semseg_folder import SemsegFolder
 from pet.data.datasets.voc import VocDataset
 from pet.data.datasets.voc_records import VOC_CLASSES
@@ -43,7 +43,10 @@ class Pascal2012(BuiltIn):
     """
 
     params: Mapping[str, Any] = {"task_type": "SEGMENTATION", "aug": False, "classes": None}
-    layout = "JPEGImages, ImageSets, and SegmentationClass or Annotations (VOC2012 of the unpacked VOCtrainval_11-May-2012.tar)"
+    layout = (
+        "JPEGImages, ImageSets, and SegmentationClass or Annotations (VOC2012 of the unpacked VOCtrainval_11-May-2012.tar, "
+        "http://host.robots.ox.ac.uk/pascal/VOC/voc2012)"
+    )
 
     def __init__(self, train_or_test: str = "train", dir: str | None = None, ext_params: Mapping[str, Any] | None = None) -> None:  # noqa: A002 -- antgo's name
         super().__init__(train_or_test, dir, ext_params)
@@ -82,16 +85,22 @@ class Pascal2012(BuiltIn):
                 name, labels = "trainaug", "SegmentationClassAug"
             else:
                 logger.info("%s: no trainaug.txt and SegmentationClassAug, so aug=True takes the list train as it is", self.folder)
-        path = lists / f"{name}.txt"
-        if not path.is_file():
-            there = ", ".join(sorted(item.stem for item in lists.glob("*.txt"))) or "none"
-            raise DataError(f"{path}: there is no such list of images (train_or_test is {self.train_or_test!r}); lists there: {there}")
+        self._check_complete(lists / f"{name}.txt", self.folder / labels)
         return SemsegFolder(
             images=self.folder / "JPEGImages",
             labels=self.folder / labels,
             classes=self.class_names() or ["background", *VOC_CLASSES],
-            names=path,
+            names=lists / f"{name}.txt",
         )
 
     def _open_detection(self) -> VocDataset:
-        return VocDataset(folder=self.folder, split=self.train_or_test, classes=self.class_names(), kinds=frozenset({"boxes"}))
+        self._check_complete(self.folder / "ImageSets" / "Main" / f"{self.train_or_test}.txt", self.folder / "Annotations")
+        with in_antgos_words():
+            return VocDataset(folder=self.folder, split=self.train_or_test, classes=self.class_names(), kinds=frozenset({"boxes"}))
+
+    def _check_complete(self, names: Path, targets: Path) -> None:
+        if not names.is_file():
+            there = ", ".join(sorted(item.stem for item in names.parent.glob("*.txt"))) or "none"
+            raise DataError(f"{names}: there is no such list of images (train_or_test is {self.train_or_test!r}); lists there: {there}")
+        if not targets.is_dir():
+            raise self.absent(targets)

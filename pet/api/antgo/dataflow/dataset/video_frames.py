@@ -109,26 +109,37 @@ def _length_of(path: Path) -> int:
 
 
 class _VideoReader:
-    """Reads frames of video files; the file that was read last stays open, each process has its own."""
+    """Reads frames of video files; the file that was read last stays open."""
 
     def __init__(self) -> None:
-        self._opened: tuple[int, Path] | None = None
-        self._capture: Any = None
-        self._next = 0
+        # A worker neither moves in the file of its parent nor closes it: decoding threads, which closing waits for, do not survive a fork.
+        self._opened: dict[int, _OpenVideo] = {}
 
     def read(self, path: Path, frame: int) -> np.ndarray:
         """Return a frame as uint8 RGB (H, W, 3)."""
-        # a worker must not share the position of its parent's file
-        key = os.getpid(), path
-        if self._opened != key:
-            self._capture, self._opened, self._next = _open(path), key, 0
+        process = os.getpid()
+        if process not in self._opened or self._opened[process].path != path:
+            self._opened[process] = _OpenVideo(path)
+        return self._opened[process].read(frame)
+
+
+class _OpenVideo:
+    """A video file that is open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._capture = _open(path)
+        self._next = 0
+
+    def read(self, frame: int) -> np.ndarray:
+        """Return a frame as uint8 RGB (H, W, 3)."""
         if frame != self._next:
             self._capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
         there, pixels = self._capture.read()
+        # where it stands after a failure is not known
+        self._next = frame + 1 if there else -1
         if not there:
-            self._opened = None
-            raise DataError(f"{path}: frame {frame} cannot be read; the video is damaged or shorter than it says")
-        self._next = frame + 1
+            raise DataError(f"{self.path}: frame {frame} cannot be read; the video is damaged or shorter than it says")
         image: np.ndarray = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
         return image
 

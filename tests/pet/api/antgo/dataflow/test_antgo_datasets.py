@@ -197,6 +197,19 @@ def test_frames_of_videos_are_samples_in_any_order(tmp_path: Path) -> None:
     assert last["image_meta"]["image_file"].endswith("002.png")
 
 
+def test_workers_read_videos_as_their_parent_does(tmp_path: Path) -> None:
+    write_video(tmp_path / "film.avi", 10)
+    entry = {"type": "VideoFrames", "dir": str(tmp_path), "inputs_def": {"fields": ["image", "frame"]}}
+    dataset = build_dataset(entry, place="data.train")
+    loaders = [
+        build_train_loader(dataset, samples_per_gpu=5, workers_per_gpu=workers, seed=3, device=torch.device("cpu")) for workers in (0, 1)
+    ]
+    alone, in_worker = ([*loader.batches(0, 2)] for loader in loaders)
+    for first, second in zip(alone, in_worker, strict=True):
+        assert first["frame"].tolist() == second["frame"].tolist()
+        assert torch.equal(first["image"], second["image"])
+
+
 def test_a_stride_leaves_frames_out(tmp_path: Path) -> None:
     write_video(tmp_path / "film.avi", 10)
     data = opened("VideoFrames", "val", tmp_path, stride=4)
@@ -223,7 +236,7 @@ def test_a_stride_leaves_frames_out(tmp_path: Path) -> None:
         ("ImageFolder", "train", {}, "train: there is no such folder; ImageFolder needs dir to be a folder with a folder for each part"),
         ("ImageFolder", "train", {"classes": "cat"}, "ext_params.classes: 'cat' given; a list of names expected"),
         ("CIFAR10", "tset", {}, "train_or_test: 'tset' given, one of train, val, test expected; did you mean test?"),
-        ("CIFAR10", "train", {}, "Unpack the python version of https://www.cs.toronto.edu/~kriz/cifar.html"),
+        ("CIFAR10", "train", {}, "batches.meta: it is not there; CIFAR10 needs dir to be a folder with cifar-10-batches-py"),
         ("VideoFrames", "train", {}, "no videos in it; VideoFrames needs video files"),
         ("VideoFrames", "train", {"stride": 0}, "ext_params.stride: 0 given"),
     ],
@@ -245,6 +258,14 @@ def test_a_data_set_needs_its_folder(tmp_path: Path, name: str) -> None:
 def test_a_list_of_voc_that_is_not_there_names_those_that_are(voc: Path) -> None:
     with pytest.raises(DataError, match=r"test\.txt: there is no such list of images .*lists there: train, val"):
         opened("Pascal2012", "test", voc)
+
+
+def test_messages_name_the_settings_of_this_door(voc: Path) -> None:
+    (voc / "VOCdevkit" / "VOC2012" / "SegmentationClass").rename(voc / "elsewhere")
+    with pytest.raises(DataError, match=r"SegmentationClass: there is no such folder; Pascal2012 needs dir to be a folder with JPEGImages"):
+        opened("Pascal2012", "train", voc)
+    with pytest.raises(DataError, match=r"the class 'dog' is none of the 1 classes.*\(ext_params\.classes\)"):
+        opened("Pascal2012", "train", voc, task_type="DETECTION", classes=["cat"])
 
 
 def test_a_damaged_video_is_told(tmp_path: Path) -> None:

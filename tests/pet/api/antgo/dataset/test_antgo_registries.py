@@ -81,6 +81,11 @@ def test_a_users_component_takes_the_place_of_a_built_in_one(caplog: pytest.LogC
     assert "takes the place of the built-in number" in caplog.text
 
 
+def test_a_decorator_without_its_brackets_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"write @\.\.\.\.register_module\(\), with brackets"):
+        numbers().register_module(Thing)  # type: ignore[arg-type]
+
+
 def test_two_components_of_one_name_are_a_mistake() -> None:
     registry = numbers()
     registry.register_module("Same")(Thing)

@@ -29,8 +29,11 @@ class ComponentRegistry(Registry):
         """Return a decorator that adds a class or function under ``name`` (default: its own name) and returns it.
 
         Raises:
-            ConfigError: another module has registered this name. The same module may do it again, as in a notebook.
+            ConfigError: another module has registered this name (the same module may do it again, as in a notebook), or ``name`` is no
+                name, as where the brackets of the decorator are missing.
         """
+        if name is not None and not isinstance(name, str):
+            raise ConfigError(f"{name!r} given as the name of a {self.kind}; write @....register_module(), with brackets")
 
         def add(component: Component) -> Component:
             key = name or component.__name__
