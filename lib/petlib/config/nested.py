@@ -170,14 +170,8 @@ class NestedConfig:
 
     def _nearest(self, key: str) -> tuple[Node, str]:
         """Return the deepest node on the way to a key, and the first name that it lacks."""
-        node, lacks = self._root, ""
-        for name in self._names(key):
-            there = node.find(name, ignore_case=self._ignore_case)
-            if there is None:
-                lacks = name
-                break
-            node = node.value[there]
-        return node, lacks
+        node, rest = _descend(self._root, self._names(key), self._ignore_case)
+        return node, rest[0] if rest else ""
 
     def _missing(self, key: str) -> str:
         node, lacks = self._nearest(key)
@@ -240,12 +234,18 @@ def nested_of(values: Mapping[str, Any], *, source: str) -> NestedConfig:
 
 
 def _walk(node: Node, names: Sequence[str], ignore_case: bool) -> Node | None:
-    for name in names:
-        there = node.find(name, ignore_case=ignore_case)
+    found, rest = _descend(node, names, ignore_case)
+    return None if rest else found
+
+
+def _descend(node: Node, names: Sequence[str], ignore_case: bool) -> tuple[Node, Sequence[str]]:
+    """Return the deepest node on the way to a key, and the names that are left."""
+    while names:
+        there, rest = node.step(names, ignore_case=ignore_case)
         if there is None:
-            return None
-        node = node.value[there]
-    return node
+            break
+        node, names = node.value[there], rest
+    return node, names
 
 
 def _tree(path: Path, contents: Contents) -> Node:

@@ -41,6 +41,17 @@ class Node:
             raise ConfigError(f"{self.place}: {' and '.join(map(str, names))} differ only in the case of letters; keep one")
         return names[0] if names else None
 
+    def step(self, names: Sequence[str], *, ignore_case: bool) -> tuple[Any, Sequence[str]]:
+        """Return the first name of a dotted key as this mapping or list holds it, or None, and the rest of the key.
+
+        A name that has dots itself, ``backbone.conv1`` in a mapping of layers, counts where no shorter one is there.
+        """
+        for count in range(1, len(names) + 1):
+            there = self.find(".".join(names[:count]), ignore_case=ignore_case)
+            if there is not None:
+                return there, names[count:]
+        return None, names
+
     def below(self) -> Iterator[tuple[str, "Node"]]:
         """Yield the name or position, and the node, of everything directly below."""
         if isinstance(self.value, dict):
@@ -115,14 +126,15 @@ def replace(node: Node, key: Sequence[str], new: Node, *, ignore_case: bool) -> 
     """
     if not key:
         return new
-    name, *rest = key
     if node.value is None:
         node = Node({}, new.place)
-    there = node.find(name, ignore_case=ignore_case)
+    there, rest = node.step(key, ignore_case=ignore_case)
+    name = key[0]
     if isinstance(node.value, dict):
-        name = name if there is None else there
-        child = replace(node.value.get(name, Node(None, new.place)), rest, new, ignore_case=ignore_case)
-        return Node({**node.value, name: child}, node.place, node.read)
+        if there is None:
+            there, rest = name, key[1:]
+        child = replace(node.value.get(there, Node(None, new.place)), rest, new, ignore_case=ignore_case)
+        return Node({**node.value, there: child}, node.place, node.read)
     if isinstance(node.value, list | tuple):
         if there is None:
             raise ConfigError(f"{name} given, a position from 0 to {len(node.value) - 1} of the list in {node.place} expected")

@@ -106,6 +106,15 @@ def test_overrides_change_one_place_only(tmp_path: Path) -> None:
     assert config.to_dict() == expected
 
 
+def test_names_may_have_dots_themselves(tmp_path: Path) -> None:
+    path = write(tmp_path, "x.py", "rates = {'backbone.conv1': 0.1, 'head': dict(lr=1), 0: 'cat'}\n")
+    config = read_nested(path, ["rates.backbone.conv1=0.2", "rates.head.lr=2", "rates.0=dog", "rates.neck.lr=3"])
+    assert config.get("rates") == {"backbone.conv1": 0.2, "head": {"lr": 2}, 0: "dog", "neck": {"lr": 3}}
+    assert config.get("rates.backbone.conv1") == 0.2
+    assert config.place("rates.backbone.conv2") == f"{path}:1: rates.backbone.conv2"
+    assert not config.has("rates.backbone")
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
