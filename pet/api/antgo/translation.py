@@ -81,6 +81,9 @@ def translate(config: NestedConfig) -> Translated:
         _translate_data(config, split, translated)
     _translate_measures(config, translated)
     _translate_export(config, translated)
+    kept = config.get("checkpoint_config.max_keep_ckpts", None, type=int | None)
+    if kept is not None:
+        translated.settings["SOLVER.SNAPSHOT_KEEP"] = max(kept, 0)
     for path in OUT_DIRS:
         if config.get(path, None) is not None:
             translated.components[path] = Component(config.get(path, type=str), {}, config.place(path))
@@ -114,7 +117,7 @@ def _translate_optimizer(config: NestedConfig, translated: Translated) -> None:
     clipping = config.get("optimizer_config.grad_clip", None, type=dict | None)
     if clipping is not None:
         limit = _fitting(config.place("optimizer_config.grad_clip"), "SOLVER.CLIP_GRADIENTS.VALUE", clipping.get("max_norm"))
-        translated.settings |= {"SOLVER.CLIP_GRADIENTS.METHOD": "norm", "SOLVER.CLIP_GRADIENTS.VALUE": limit}
+        translated.settings.update({"SOLVER.CLIP_GRADIENTS.METHOD": "norm", "SOLVER.CLIP_GRADIENTS.VALUE": limit})
         translated.components["optimizer_config.grad_clip"] = Component(
             "clip_grad_norm_", clipping, config.place("optimizer_config.grad_clip")
         )
@@ -140,7 +143,10 @@ def _translate_rate(config: NestedConfig, translated: Translated) -> None:
         return
     rate = translated.components["lr_config"] = config.component("lr_config", name_key="policy")
     given = rate.arguments
-    values = {"SOLVER.SCHEDULER.NAME": POLICIES.get(policy_name(rate.name), "constant")}
+    try:
+        values = {"SOLVER.SCHEDULER.NAME": POLICIES.get(policy_name(rate.name), "constant")}
+    except ConfigError as error:
+        raise ConfigError(f"{rate.place}: {error}") from error
     for name, key in (("min_lr", "MIN_LR"), ("gamma", "GAMMA"), ("power", "POWER"), ("warmup_ratio", "WARM_UP_FACTOR")):
         if given.get(name) is not None:
             values[f"SOLVER.SCHEDULER.{key}"] = given[name]

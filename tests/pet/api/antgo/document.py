@@ -17,7 +17,7 @@ COUNT = 12
 
 @MODELS.register_module()
 class EncoderDecoder(BaseModule):
-    def __init__(self, backbone, decode_head, neck=None, train_cfg=None, test_cfg=None, init_cfg=None):  # type: ignore[no-untyped-def]
+    def __init__(self, backbone, decode_head, neck=None, train_cfg=None, test_cfg=None, init_cfg=None):  # noqa: PLR0917
         super().__init__(init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.with_neck = False
@@ -29,32 +29,32 @@ class EncoderDecoder(BaseModule):
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
 
-    def extract_feat(self, image):  # type: ignore[no-untyped-def]
+    def extract_feat(self, image):
         x = self.backbone(image)
         if self.with_neck:
             x = self.neck(x)
         return x
 
-    def forward_train(self, image, segments, **kwargs):  # type: ignore[no-untyped-def]
+    def forward_train(self, image, segments, **kwargs):
         x = self.extract_feat(image)
         x = self.decode_head(x)
 
-        losses = dict()
+        losses = dict()  # noqa: C408
         loss_decode = self.decode_head.loss(x, segments.long())
         losses.update(loss_decode)
         return losses
 
-    def forward_test(self, image, **kwargs):  # type: ignore[no-untyped-def]
+    def forward_test(self, image, **kwargs):
         x = self.extract_feat(image)
         seg_predict = self.decode_head.simple_test(x)
         seg_predict = F.interpolate(seg_predict, size=(image.shape[2:]), mode="bilinear")
         seg_predict = torch.argmax(seg_predict, 1)
         return {"pred_segments": seg_predict}
 
-    def onnx_export(self, image):  # type: ignore[no-untyped-def]
+    def onnx_export(self, image):
         feat = self.extract_feat(image)
         seg_predict = self.decode_head.simple_test(feat)
-        return seg_predict
+        return seg_predict  # noqa: RET504
 
 
 @reader.register

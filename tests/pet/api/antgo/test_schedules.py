@@ -116,7 +116,12 @@ def test_a_warm_up_may_be_longer_than_the_training(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_takes_every_warm_up(policy: str) -> None:
-    needed: dict[str, dict[str, Any]] = {"Step": {"step": 1}, "Exp": {"gamma": 0.9}, "CosineRestart": {"periods": [4]}, "OneCycle": {"max_lr": 1.0}}
+    needed: dict[str, dict[str, Any]] = {
+        "Step": {"step": 1},
+        "Exp": {"gamma": 0.9},
+        "CosineRestart": {"periods": [4]},
+        "OneCycle": {"max_lr": 1.0},
+    }
     plain = rates(policy, **needed.get(policy, {}))
     for warmup in ("constant", "linear", "exp"):
         warmed = rates(policy, **needed.get(policy, {}), warmup=warmup, warmup_iters=3)

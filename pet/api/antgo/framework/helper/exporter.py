@@ -21,6 +21,7 @@ from petlib.log import setup_logging
 
 EXAMPLE = "export = dict(input_shape_list=[[1, 3, 256, 256]], input_name_list=['image'], output_name_list=['heatmap'])"
 TOLERANCE = 1e-4
+MOST_INPUTS = 4
 
 
 class Exporter:
@@ -91,8 +92,10 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, *inputs: Tensor) -> Any:
-        """Return what the exported file gives."""
+    def forward(self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None, fourth: Tensor | None = None) -> Any:
+        """Return what the exported file gives for up to :data:`MOST_INPUTS` inputs."""
+        # torch.export takes no free sizes for *inputs
+        inputs = [tensor for tensor in (first, second, third, fourth) if tensor is not None]
         return self.network.onnx_export(*inputs)  # type: ignore[operator]
 
 
@@ -108,6 +111,8 @@ def read_inputs(declared: Component, network: nn.Module) -> dict[str, Tensor]:
         raise ConfigError(
             f"{declared.place}: {len(shapes)} shapes and the names {names} given; a shape and a name for each input expected, {EXAMPLE}"
         )
+    if len(shapes) > MOST_INPUTS:
+        raise ConfigError(f"{declared.place}: {len(shapes)} inputs given, at most {MOST_INPUTS} can be exported")
     if any(not shape or min(shape) < 1 for shape in shapes):
         raise ConfigError(
             f"{declared.place}: input_shape_list {shapes} given, lengths from 1 on expected; export(dynamic=True) leaves sizes free"
