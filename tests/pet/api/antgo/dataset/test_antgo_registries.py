@@ -1,7 +1,10 @@
 # ruff: noqa: A002 -- antgo's names
 """``@X.register_module()``, ``@reader.register`` and ``X.build``."""
 
+import importlib.util
 import logging
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +95,19 @@ def test_two_components_of_one_name_are_a_mistake() -> None:
     registry.register_module("Same")(Thing)  # a cell that runs again
     with pytest.raises(ConfigError, match="two components are called 'Same' among the numbers: .*Thing and .*Dataset"):
         registry.register_module("Same")(Dataset)
+
+
+def test_a_script_that_is_also_imported_registers_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "train.py").write_text("class Net:\n    pass\n")
+    registry = numbers()
+    for name in ("antgo_script", "antgo_module"):
+        spec = importlib.util.spec_from_file_location(name, tmp_path / "train.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        registry.register_module()(module.Net)
+    assert registry.get("Net").__module__ == "antgo_module"
 
 
 def test_a_data_set_without_a_size_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ class ComponentRegistry(Registry):
         """Return a decorator that adds a class or function under ``name`` (default: its own name) and returns it.
 
         Raises:
-            ConfigError: another module has registered this name (the same module may do it again, as in a notebook), or ``name`` is no
+            ConfigError: other code has registered this name (the same class may come again, as in a notebook), or ``name`` is no
                 name, as where the brackets of the decorator are missing.
         """
         if name is not None and not isinstance(name, str):
@@ -38,7 +39,7 @@ class ComponentRegistry(Registry):
         def add(component: Component) -> Component:
             key = name or component.__name__
             before = self._registered.get(key)
-            if before is not None and _origin(before) != _origin(component):
+            if before is not None and _source(before) != _source(component):
                 raise ConfigError(
                     f"two components are called {key!r} among the {self.kind}s: {_origin(before)} and {_origin(component)}; "
                     "choose another name, e.g. register_module('Other')"
@@ -91,3 +92,9 @@ class ComponentRegistry(Registry):
 
 def _origin(component: Callable[..., Any]) -> str:
     return f"{component.__module__}.{component.__qualname__}"
+
+
+def _source(component: Callable[..., Any]) -> tuple[str, str]:
+    """Return file and name: a script that is also imported is one module by two names."""
+    file = getattr(sys.modules.get(component.__module__), "__file__", None)
+    return file or component.__module__, component.__qualname__
