@@ -178,9 +178,10 @@ def _switched_on(config: NestedConfig, key: str) -> dict[str, Any] | None:
 def _schedule(config: NestedConfig, key: str, block: Mapping[str, Any], notes: list[str], *, max_iter: int) -> Component:
     """Return the course of the rate: the name and the arguments of ``lr_scheduler_param``, with those of the warm-up beside them."""
     name, params = block.get("type", LR_SCHEDULER), block.get("params", {})
-    unknown = [*(set(block) - {"type", "params"})]
+    unknown = [key for key in block if key not in ("type", "params")]
     if unknown or not isinstance(params, Mapping):
-        raise ConfigError(f"{config.place(key)}: a mapping with enabled, type and params expected, {', '.join(unknown) or params!r} given")
+        given = ", ".join(unknown) or f"params {params!r}"
+        raise ConfigError(f"{config.place(key)}: a mapping with enabled, type and params expected, {given} given")
     if name != LR_SCHEDULER:
         raise ConfigError(
             f"{config.place(f'{key}.type')}: {name!r} given, {LR_SCHEDULER} expected{did_you_mean(str(name), [LR_SCHEDULER])}"

@@ -29,7 +29,7 @@ def name_losses(returned: Any, *, model: str, networks: Sequence[str]) -> dict[s
         return losses
     example = ", ".join(f"{name!r}: ..." for name in networks)
     if not isinstance(returned, Mapping) or not returned or not set(returned) <= set(networks):
-        given = f"the names {', '.join(map(str, returned))}" if isinstance(returned, Mapping) else _describe(returned)
+        given = f"the names {', '.join(map(str, returned))}" if isinstance(returned, Mapping) and returned else _describe(returned)
         raise ConfigError(
             f"{place} returned {given}; with the optimizers of {' and '.join(networks)} the losses of each network are expected: "
             f"{{{example}}}, each a scalar tensor or a mapping of such; a network that is left out rests in this iteration"

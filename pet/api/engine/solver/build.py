@@ -1,9 +1,8 @@
 """The solver blocks of a config as objects of torch."""
 
 import inspect
-import logging
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import nn
 from torch.optim import Optimizer
@@ -17,7 +16,8 @@ from petlib.solver.factor_schedule import FactorSchedule
 from petlib.solver.optimizers import OPTIMIZERS, make_optimizer
 from petlib.suggest import did_you_mean
 
-logger = logging.getLogger(__name__)
+SHARED = ("lr", "weight_decay", "momentum", "nesterov", "betas")
+"""Arguments that Pet's own configs have keys for."""
 
 
 class NetworkSolver(NamedTuple):
@@ -69,13 +69,12 @@ def _build_optimizer(network: nn.Module, component: Component) -> Optimizer:
             f"there are: {', '.join(OPTIMIZERS.names())}"
         )
     arguments = _check_arguments(component)
-    group: dict[str, Any] = {"params": parameters}
-    for name in ("lr", "weight_decay"):
-        if name in arguments:
-            group[name] = arguments.pop(name)
-    settings: dict[str, Any] = {name: arguments.pop(name) for name in ("momentum", "nesterov", "betas") if name in arguments}
+    fused: Literal["auto", "always", "never"] = "auto"
+    if "fused" in arguments:
+        fused = "always" if arguments.pop("fused") else "never"
+    shared: dict[str, Any] = {name: arguments.pop(name) for name in SHARED if name in arguments}
     try:
-        return make_optimizer([group], name=component.name, settings=settings, arguments=arguments)
+        return make_optimizer([{"params": parameters}], name=component.name, settings=shared, arguments=arguments, fused=fused)
     except ConfigError as error:
         raise ConfigError(f"{component.place}: {error.__cause__ or error}") from error
 
