@@ -174,6 +174,17 @@ def test_the_scale_of_keypoints_may_come_from_boxes() -> None:
     assert OKSKeypointAP(joint_num=2)(preds, gts)["AP"] == 0.0
 
 
+@pytest.mark.parametrize("scale", ["joints", "bboxes", "area"])
+def test_samples_without_objects_have_no_keypoints(scale: str) -> None:
+    joints = np.array([[[0.0, 0.0], [100.0, 100.0]]])
+    nothing = {"joints2d": np.zeros((0, 2, 3)), "bboxes": np.zeros((0, 4)), "area": np.zeros(0)}
+    gts = [{"joints2d": joints, "bboxes": np.array([[0.0, 0, 100, 100]]), "area": np.array([9e3])}, nothing]
+    measure = OKSKeypointAP(joint_num=2, scale=scale)
+    assert measure([{"pred_joints2d": joints}, {"pred_joints2d": np.zeros(0)}], gts)["AP"] == 1.0
+    assert measure([{"pred_joints2d": np.zeros((0, 2, 2))}] * 2, gts)["AR"] == 0.0
+    assert measure([{"pred_joints2d": joints}], [nothing])["AP"] == 0.0
+
+
 def test_top_k_of_a_hand_calculation() -> None:
     preds = [{"pred": torch.tensor(scores)} for scores in ([0.1, 0.7, 0.2], [0.5, 0.2, 0.3], [0.1, 0.2, 0.7], [0.4, 0.4, 0.2])]
     gts = [{"label": torch.tensor(1)}, {"label": 1}, {"label": np.array([0])}, {"label": 1}]

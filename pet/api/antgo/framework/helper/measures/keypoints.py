@@ -67,7 +67,7 @@ class OKSKeypointAP:
 
     def _detections(self, number: int, pred: Values) -> list[Record]:
         joints, scores = self._joints(pred, "pred_joints2d", f"OKSKeypointAP: prediction {number}")
-        points = np.concatenate([joints, scores[..., None]], axis=-1).reshape(len(joints), -1)
+        points = np.concatenate([joints, scores[..., None]], axis=-1).reshape(len(joints), 3 * self.joint_num)
         return [
             {"image_id": number, "category_id": 1, "score": score, "keypoints": own}
             for score, own in zip(scores.mean(axis=1).tolist(), points.tolist(), strict=True)
@@ -82,7 +82,7 @@ class OKSKeypointAP:
             areas = array_of(gt, "area", where).astype(np.float64).reshape(-1)
             if len(areas) != len(joints):
                 raise DataError(f"{where}: area has {len(areas)} elements for {len(joints)} objects; one for each expected")
-        points = np.concatenate([joints, visible[..., None]], axis=-1).reshape(len(joints), -1)
+        points = np.concatenate([joints, visible[..., None]], axis=-1).reshape(len(joints), 3 * self.joint_num)
         columns = (points.tolist(), (visible > 0).sum(axis=1).tolist(), boxes.tolist(), areas.tolist())
         return [
             {"image_id": number, "category_id": 1, "keypoints": own, "num_keypoints": count, "bbox": box, "area": area}
@@ -93,6 +93,8 @@ class OKSKeypointAP:
         """Return places (N, K, 2), and visibilities or scores (N, K)."""
         joints = array_of(values, key, where).astype(np.float64)
         joints = joints[None] if joints.ndim == 2 else joints
+        if joints.size == 0:
+            joints = joints.reshape(0, self.joint_num, 3)
         if joints.ndim != 3 or joints.shape[1] != self.joint_num or joints.shape[2] not in (2, 3):
             raise DataError(
                 f"{where}: {key} has the shape {joints.shape}; ({self.joint_num}, 2 or 3) or (objects, {self.joint_num}, 2 or 3) expected"
