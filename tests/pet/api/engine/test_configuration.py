@@ -64,4 +64,4 @@ def test_what_user_code_reads_is_known_and_anything_else_is_an_error(tmp_path: P
 
 
 def test_the_file_and_line_of_a_section_are_known(sample: EngineConfig) -> None:
-    assert sample.trainer.model.generator.locate().endswith("sample_config.py:59: trainer.model.generator")
+    assert sample.trainer.model.generator.locate().endswith("sample_config.py:56: trainer.model.generator")
