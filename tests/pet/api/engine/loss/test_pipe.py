@@ -41,6 +41,19 @@ class GivesItsInput(nn.Module):
 
 
 @BUILD_LOSS_REGISTRY.register()
+class RemembersDevice(nn.Module):
+    held: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("held", torch.empty(1))
+
+    def forward(self, factor: float, value: Tensor) -> Tensor:
+        self.seen = self.held.device
+        return torch.zeros(())
+
+
+@BUILD_LOSS_REGISTRY.register()
 class RaisesTypeError(nn.Module):
     def forward(self, value: Tensor) -> Any:
         raise TypeError("of its own")
@@ -99,10 +112,11 @@ def test_an_error_inside_a_loss_stays_what_it_is() -> None:
         of({"name": "RaisesTypeError"})(FAKE)
 
 
-def test_weights_of_classes_follow_their_inputs() -> None:
-    compose = of({"name": "CrossEntropyLoss", "param": {"weight": [1.0, 2.0]}})
-    loss = compose((torch.zeros(1, 2, device="meta"), torch.zeros(1, dtype=torch.int64, device="meta")))["loss1"]
-    assert loss.device.type == "meta"
+def test_what_losses_hold_follows_their_inputs_to_a_device() -> None:
+    compose = of({"name": "RemembersDevice"})
+    for device in ("cpu", "meta"):
+        compose((1.0, torch.empty(1, device=device)))
+        assert compose.losses[0].seen == torch.device(device)
 
 
 @pytest.mark.parametrize(
