@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.warm_python import warm_python
+
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "cfgs" / "vision" / "digits" / "resnet20_digits.yaml"
 
@@ -43,6 +45,9 @@ def run(tmp_path: Path) -> Run:
     """Run a script below ``tools`` in a temporary folder; screen and errors come as one text."""
 
     def run_script(script: str, *options: str | Path, timeout: float = 120) -> Done:
+        if not script.endswith("_net_all.py"):
+            words = [ROOT / "tools" / script, *options]
+            return Done(*warm_python().run(words, folder=tmp_path, environment=environment(), timeout=timeout))
         done = subprocess.run(
             command(script, *options),
             cwd=tmp_path,

@@ -32,8 +32,8 @@ def assert_one_message(done: Done, *parts: str) -> None:
     assert len(messages) == 1, f"{len(messages)} messages:\n{done.output}"
 
 
-def train(run: Run, *options: str | Path, cfg: Path = DIGITS) -> Done:
-    return run("train_net_all.py", "--cfg", cfg, *QUICK, *options)
+def train(run: Run, *options: str | Path) -> Done:
+    return run("vision/train_net.py", "--cfg", DIGITS, *QUICK, *options)
 
 
 def write_config(folder: Path, text: str) -> Path:
@@ -107,11 +107,11 @@ def test_unknown_names_and_missing_data(unknown: dict[str, Done], option: str) -
 
 
 def test_the_launcher_shows_the_message_of_a_rank_once(run: Run) -> None:
-    assert_one_message(train(run, "MODEL.NUM_CLASSES=7"), "the data have 10 classes")
+    assert_one_message(run("train_net_all.py", "--cfg", DIGITS, *QUICK, "MODEL.NUM_CLASSES=7"), "the data have 10 classes")
 
 
 def test_a_batch_that_does_not_divide_is_told_once_by_two_ranks(run: Run) -> None:
-    done = train(run, "--nproc", "2", "TRAIN.BATCH_SIZE=33")
+    done = run("train_net_all.py", "--cfg", DIGITS, *QUICK, "--nproc", "2", "TRAIN.BATCH_SIZE=33")
     assert_one_message(done, "TRAIN.BATCH_SIZE", "32", "34")
 
 
@@ -150,8 +150,8 @@ def test_a_truncated_image_is_named(run: Run, tmp_path: Path, workers: int) -> N
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a run that went well."""
     tmp_path = tmp_path_factory.mktemp("trained")
-    words = command("train_net_all.py", "--cfg", DIGITS, *QUICK, f"MISC.CKPT={tmp_path}/run")
-    subprocess.run(words, cwd=tmp_path, env=environment(), check=True, stdout=subprocess.DEVNULL, timeout=120)
+    (done,) = run_many([("vision/train_net.py", ["--cfg", DIGITS, *QUICK, f"MISC.CKPT={tmp_path}/run"])], tmp_path)
+    done.succeeded()
     return tmp_path / "run"
 
 
@@ -225,5 +225,5 @@ def test_a_full_disk_leaves_the_previous_checkpoint_whole(trained: Path, tmp_pat
 
 
 def test_testing_without_a_checkpoint(run: Run) -> None:
-    done = run("test_net_all.py", "--cfg", DIGITS)
+    done = run("vision/test_net.py", "--cfg", DIGITS)
     assert_one_message(done, "there is no best and no latest checkpoint to test")

@@ -1,14 +1,13 @@
 """The scripts in tools/benchmark run and end with one JSON object. How fast anything is depends on the machine and is not tested."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import ROOT, environment
+from tests.integration.conftest import ROOT, Done, environment
+from tests.integration.warm_python import warm_python
 
 FOLDER = ROOT / "tools" / "benchmark"
 SMALLEST = {
@@ -33,10 +32,9 @@ NUMBERS = {
 }
 
 
-def execute(name: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(FOLDER / name), *options]
+def execute(name: str, folder: Path, *options: str) -> Done:
     variables = {**environment(), "TMPDIR": str(folder)}
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
+    return Done(*warm_python().run([FOLDER / name, *options], folder=folder, environment=variables, timeout=120))
 
 
 def test_every_script_is_tested() -> None:
@@ -47,8 +45,7 @@ def test_every_script_is_tested() -> None:
 @pytest.mark.parametrize("name", sorted(SMALLEST))
 def test_the_last_line_is_one_json_object(name: str, tmp_path: Path) -> None:
     done = execute(name, tmp_path, *SMALLEST[name])
-    assert done.returncode == 0, done.stdout + done.stderr
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, Any] = json.loads(done.succeeded().output.splitlines()[-1])
     assert figures.keys() >= NUMBERS[name]
     assert all(isinstance(figures[field], int | float) for field in NUMBERS[name])
     if name == "loop_overhead.py":
@@ -59,20 +56,19 @@ def test_the_last_line_is_one_json_object(name: str, tmp_path: Path) -> None:
 
 def test_the_detection_pipelines_run(tmp_path: Path) -> None:
     done = execute("data_pipeline.py", tmp_path, "--task", "detection", "--images", "2", "--repeats", "1")
-    assert done.returncode == 0, done.stdout + done.stderr
-    figures = json.loads(done.stdout.splitlines()[-1])
+    figures = json.loads(done.succeeded().output.splitlines()[-1])
     assert figures.keys() >= {"ours", "torchvision", "torchvision_tensors", "ratio"}
-    assert "800x1066" in done.stdout
+    assert "800x1066" in done.output
 
 
 @pytest.mark.parametrize("name", sorted(SMALLEST))
 def test_nothing_measured_is_refused(name: str, tmp_path: Path) -> None:
     done = execute(name, tmp_path, "--repeats", "0")
-    assert done.returncode == 2
-    assert "argument --repeats: 0 given, at least 1 expected" in done.stderr
+    assert done.code == 2
+    assert "argument --repeats: 0 given, at least 1 expected" in done.output
 
 
 def test_a_loop_too_short_to_time_is_refused(tmp_path: Path) -> None:
     done = execute("loop_overhead.py", tmp_path, "--iterations", "50")
-    assert done.returncode == 2
-    assert "--iterations: at least 102 expected" in done.stderr
+    assert done.code == 2
+    assert "--iterations: at least 102 expected" in done.output

@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 import torch
 
 from tests.integration.conftest import ROOT, environment
+from tests.integration.warm_python import warm_python
 from tests.pet.api.buildseg.tiles import write_tiles
 
 PAGE = (ROOT / "docs" / "buildseg.md").read_text(encoding="utf-8")
@@ -21,25 +20,15 @@ SHORT = {"batch_size = 16": "batch_size = 2", "epochs = 2": "epochs = 1", "SegFo
 NUM_TILES = 4
 
 
-def execute(command: list[str], folder: Path) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**environment(), "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}"
-    return done.stdout
+def execute(words: list[str | Path], folder: Path) -> str:
+    code, output = warm_python().run(words, folder=folder, environment={**environment(), "PYTHONPATH": str(ROOT)}, timeout=300)
+    assert code == 0, f"{words}\n{output}"
+    return output
 
 
 def execute_line(line: str, folder: Path) -> str:
     _, script, *options = shlex.split(line.replace("--val-count 5000", "--val-count 1"))
-    return execute(
-        [sys.executable, str(ROOT / script), *(str(ROOT / option) if option.startswith("cfgs/") else option for option in options)], folder
-    )
+    return execute([ROOT / script, *(ROOT / option if option.startswith("cfgs/") else option for option in options)], folder)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +46,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         assert given in script
         script = script.replace(given, short)
     (folder / "notebook.py").write_text(script, encoding="utf-8")
-    output = execute([sys.executable, "notebook.py"], folder)
+    output = execute([folder / "notebook.py"], folder)
     execute_line(COMMANDS[3], folder)
     return folder, output
 

@@ -12,6 +12,7 @@ import torch
 
 from pet.models.segmentation.networks import build_network
 from tests.integration.conftest import ROOT, Done, environment
+from tests.integration.warm_python import warm_python
 from tests.pet.api.aiearth.image_files import write_gid, write_pairs
 
 PAGE = (ROOT / "docs" / "train_job.md").read_text(encoding="utf-8")
@@ -30,16 +31,18 @@ def write_script(folder: Path, text: str) -> Path:
     return path
 
 
-def start(script: Path, *launcher: str, timeout: float) -> Done:
-    done = subprocess.run(
-        [sys.executable, *launcher, str(script)],
-        cwd=script.parent,
-        env=environment() | {"PET_MODELS": "store", "PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT)])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=timeout,
-    )
+def variables() -> dict[str, str]:
+    return environment() | {"PET_MODELS": "store", "PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT)])}
+
+
+def start(script: Path, timeout: float) -> Done:
+    return Done(*warm_python().run([script], folder=script.parent, environment=variables(), timeout=timeout))
+
+
+def start_two(script: Path, timeout: float) -> Done:
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(words, cwd=script.parent, env=variables(), text=True, timeout=timeout, check=False, **streams)
     return Done(done.returncode, done.stdout)
 
 
@@ -89,7 +92,7 @@ def test_the_example_on_small_crops(tmp_path: Path) -> None:
 def test_the_example_in_two_processes(tmp_path: Path) -> None:
     write_tutorial(tmp_path, "fcn_hrnet_w18")
     script = write_script(tmp_path, f"{smaller(JOB).replace('fcn_hr48', 'fcn_hr18')}\n{MAIN}")
-    done = start(script, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", timeout=300).succeeded()
+    done = start_two(script, timeout=300).succeeded()
     check_tutorial(tmp_path, done.output)
     work = tmp_path / "work_dirs" / "tutorial"
     assert "BATCH_SIZE: 2" in (work / "config.yaml").read_text()

@@ -1,0 +1,102 @@
+"""A python that has the libraries loaded and forks for each script, which so begins in milliseconds and ends as in a process of its own."""
+
+import atexit
+import functools
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (
+    *("torch", "torchvision", "timm", "segmentation_models_pytorch", "cv2", "PIL.Image", "torch.utils.tensorboard", "rich.progress"),
+    *("pycocotools.coco", "faster_coco_eval", "fvcore.nn", "thop", "matplotlib.pyplot", "sklearn.datasets"),
+    *("torch.onnx", "torch.export", "torch._dynamo", "onnxscript"),
+)
+SERVER = f"""
+import importlib, json, os, runpy, sys, threading, traceback
+
+for name in {LIBRARIES!r}:
+    importlib.import_module(name)
+assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose threads"
+for line in sys.stdin:
+    request = json.loads(line)
+    pid = os.fork()
+    if pid:
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        continue
+    os.setsid()
+    output = os.open(request["output"], os.O_WRONLY | os.O_APPEND)
+    for number, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
+        os.dup2(descriptor, number)
+    sys.stdin = open(0)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.path[:0] = [os.path.dirname(request["argv"][0]), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.argv = request["argv"]
+    # an exception or SystemExit ends this process as it ends any python
+    runpy.run_path(sys.argv[0], run_name="__main__")
+    break
+"""
+
+
+class WarmPython:
+    """The process that forks."""
+
+    def __init__(self) -> None:
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+
+    def run(self, argv: Sequence[str | Path], *, folder: Path, environment: dict[str, str], timeout: float) -> tuple[int, str]:
+        """Run a script with its options in ``folder``; return the exit code, and what it printed on both streams.
+
+        Raises:
+            TimeoutError: it did not end in time, in seconds.
+        """
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as output:
+            request: dict[str, Any] = {"argv": [*map(str, argv)], "folder": str(folder), "environment": environment, "output": output.name}
+            assert self._server.stdin is not None
+            assert self._server.stdout is not None
+            self._server.stdin.write(json.dumps(request) + "\n")
+            self._server.stdin.flush()
+            if not select.select([self._server.stdout], [], [], timeout)[0]:
+                self.close()
+                warm_python.cache_clear()
+                raise TimeoutError(f"{argv[0]} did not end within {timeout:g} s; it printed\n{output.read()}")
+            answer = self._server.stdout.readline()
+            assert answer, f"the server ended; {argv[0]} printed\n{output.read()}"
+            return int(answer), output.read()
+
+    def close(self) -> None:
+        """End the server and what it runs."""
+        for pid in [*_children(self._server.pid), self._server.pid]:
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self._server.communicate()
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
+@functools.cache
+def warm_python() -> WarmPython:
+    """Return the one of this test process."""
+    python = WarmPython()
+    atexit.register(python.close)
+    return python
