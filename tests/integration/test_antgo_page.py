@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pet.api.antgo.framework.helper.measures.table import BUILTIN_MEASURES
+from pet.api.antgo.framework.helper.schedules import POLICIES
 from tests.integration.conftest import ROOT, environment
 
 PAGE = (ROOT / "docs" / "antgo.md").read_text(encoding="utf-8")
@@ -70,7 +72,6 @@ def test_the_script_trains_tests_and_exports(printed: tuple[Path, str]) -> None:
     assert "output/pascal.onnx" in output.splitlines()[-1]
 
 
-def test_the_tables_name_every_policy_and_measure() -> None:
-    policies = re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Learning rates")[2], re.MULTILINE)
-    named = "Fixed Step Exp Poly Linear CosineAnnealing FlatCosine CosineRestart Cyclic OneCycle"
-    assert policies == named.split()
+def test_the_page_names_every_policy_and_measure() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Learning rates")[2], re.MULTILINE)) == set(POLICIES)
+    assert all(f"`{name}`" in PAGE for name in BUILTIN_MEASURES)

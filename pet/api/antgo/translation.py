@@ -180,7 +180,8 @@ def _translate_data(config: NestedConfig, split: str, translated: Translated) ->
         for number in range(len(config.get(f"{path}.pipeline", [], type=list))):
             translated.components[f"{path}.pipeline.{number}"] = config.component(f"{path}.pipeline.{number}", name_key="type")
     options = {name: config.get(f"{loader}.{name}", type=kind) for name, kind in LOADER_KEYS.items() if config.has(f"{loader}.{name}")}
-    translated.components[loader] = Component("DataLoader", {"samples_per_gpu": 1, **options}, config.place(loader))
+    if options or path in translated.components:
+        translated.components[loader] = Component("DataLoader", {"samples_per_gpu": 1, **options}, config.place(loader))
     if split == "train" and options:
         batch = translated.components[loader].arguments["samples_per_gpu"] * process_count()
         translated.settings["TRAIN.BATCH_SIZE"] = _fitting(config.place(loader), "TRAIN.BATCH_SIZE", batch)

@@ -140,6 +140,13 @@ def test_an_interrupted_training_goes_on_exactly(tmp_path: Path) -> None:
     assert same(weights(train(tmp_path / "whole", epochs=3, resume=False)), expected)
 
 
+def test_a_training_that_is_done_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = weights(train(tmp_path, epochs=2, model=one_weight()))
+    assert same(weights(train(tmp_path, epochs=2, model=one_weight())), done)
+    assert "the 2 epochs are done; a greater max_epochs, or another work_dir, trains on" in capsys.readouterr().out
+    assert records(tmp_path, "iteration") == [1, 2, 3, 4, 5, 6]
+
+
 def test_weights_follow_from_the_seed_or_from_a_file(tmp_path: Path) -> None:
     def begin(load_from: Path | None = None, **changes: Any) -> dict[str, torch.Tensor]:
         trainer = Trainer(tiny_config(**changes), tmp_path, device="cpu")

@@ -1,5 +1,7 @@
 """The sample config of the document, and what its keys mean in Pet."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,12 @@ def test_components_are_what_is_built_by_name(tmp_path: Path) -> None:
     assert components["evaluation.out_dir"].name == "./output/"
     assert components["export"].arguments["input_shape_list"] == [[1, 3, 256, 256]]
     assert components["lr_config"].name == "CosineAnnealing"
+
+
+def test_a_mistake_is_told_before_torch_is_there() -> None:
+    code = "import sys, pet.api.antgo.translation; print(sorted({'torch', 'numpy', 'cv2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_places_have_lines(tmp_path: Path) -> None:
