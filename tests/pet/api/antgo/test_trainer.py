@@ -185,6 +185,13 @@ def test_a_measure_gets_every_sample_once_in_order_as_numpy(tmp_path: Path) -> N
     )
 
 
+def test_an_out_dir_that_is_the_work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    train(Path("output"), model=one_weight(), checkpoint_config={"out_dir": "./output/"})
+    assert sorted(path.name for path in tmp_path.rglob("*.pth")) == ["model_iter3.pth", "model_latest.pth"]
+    assert (tmp_path / "output" / "model_latest.pth").exists()
+
+
 def test_folders_lie_below_the_work_dir(tmp_path: Path) -> None:
     train(tmp_path, model=one_weight(), checkpoint_config={"interval": 1, "out_dir": "./kept/", "max_keep_ckpts": 1})
     assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["model_iter3.pth", "model_latest.pth"]

@@ -47,9 +47,11 @@ class RunSettings:
         return {"type": component.name, **component.arguments}
 
     def folder(self, place: str) -> Path:
-        """Return a folder that the config names, below the one of the run; without it the one of the run."""
+        """Return a folder that the config names, below the one of the run unless it is that one; without it the one of the run."""
         component = self.components.get(place)
-        return self.work_dir / component.name if component is not None else self.work_dir
+        if component is None or Path(component.name).resolve() == self.work_dir.resolve():
+            return self.work_dir
+        return self.work_dir / component.name
 
     def config(self, changes: Mapping[str, Any]) -> CfgNode:
         """Return the settings of Pet, frozen.

@@ -36,7 +36,8 @@ class Trainer:
 
     Args:
         cfg: path of a config (Python, read as data, or YAML), a dictionary, or a config of :func:`petlib.config.nested.read_nested`.
-        work_dir: folder of the run. Log, ``metrics.jsonl`` and checkpoints lie in it; ``checkpoint_config.out_dir`` is a folder below it.
+        work_dir: folder of the run. Log, ``metrics.jsonl`` and checkpoints lie in it; ``checkpoint_config.out_dir`` is it, or a folder
+            below it.
         device: ``auto`` takes CUDA where there is a GPU; ``cuda``, ``cpu``.
         find_unused_parameters: for several processes, where parts of the network take no part in the losses.
 
