@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pet.api.engine.model.base_model import BaseModel
+from petlib.dist.collectives import barrier
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
 
@@ -72,6 +73,7 @@ class AfterLoopHook(Hook):
         self._call = call
 
     def after_train(self, state: TrainState) -> None:
-        """Call it."""
+        """Call it, in every process after the main one has written the checkpoint."""
         if not state.signal_number:
+            barrier()
             self._call()

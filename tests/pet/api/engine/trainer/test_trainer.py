@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from pet.api.engine.configuration import EngineConfig
 from pet.api.engine.model.build import BUILD_MODEL_REGISTRY
@@ -94,11 +95,14 @@ def test_the_parts_of_a_batch_train_as_the_whole_batch(tmp_path: Path) -> None:
 
 
 def train_a_rank(folder: str, changes: dict[str, Any]) -> list[list[float]]:
-    trainer = train(make_config(Path(folder), changes))
-    return [parameter.flatten().tolist() for parameter in trainer.model.parameters()]
+    trainer = train(make_config(Path(folder), {**changes, "trainer.name": "Listening"}))
+    assert isinstance(trainer, Listening)
+    assert trainer.outputs.shape == (3, 2)
+    whole = [parameter.full_tensor() if isinstance(parameter, DTensor) else parameter for parameter in trainer.model.parameters()]
+    return [parameter.flatten().tolist() for parameter in whole]
 
 
-@pytest.mark.parametrize("changes", [{}, GAN])
+@pytest.mark.parametrize("changes", [{}, GAN, {"trainer.parallel": "FSDP2"}])
 def test_two_processes_train_as_one(run_ranks: RunRanks, tmp_path: Path, changes: dict[str, Any]) -> None:
     first, second = run_ranks(train_a_rank, 2, str(tmp_path / "two"), changes)
     alone = train(make_config(tmp_path / "one", changes))
@@ -119,7 +123,7 @@ class Listening(BaseTrainer):
         self.told.append((epoch, loss_dict))
 
     def after_loop(self) -> None:
-        assert (Path(self.cfg.run.MISC.CKPT) / "model_latest.pth").exists()
+        assert list(Path(self.cfg.run.MISC.CKPT).glob("model_latest.*"))
         self.outputs = self.model.generator(torch.zeros(3, 2))
 
 
