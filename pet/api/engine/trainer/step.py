@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, distributed
 
 from pet.api.engine.model.losses import SEPARATOR
+from petlib.dist.collectives import broadcast_buffers
 from petlib.dist.process_group import world_size
 from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.state import TrainState
@@ -32,6 +33,8 @@ class NetworksStep:
 
     def __call__(self, state: TrainState, data: BatchStream, after_backward: Callable[[TrainState], None]) -> None:
         """Do one iteration."""
+        # as DistributedDataParallel does it: the buffers of the main process are those of a checkpoint
+        broadcast_buffers(state.network)
         for optimizer in state.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         parameters = {name: _parameters(optimizer) for name, optimizer in state.optimizers.items()}
