@@ -1,4 +1,6 @@
 from . import aiearth as aiearth
+from . import antgo as antgo
 from . import buildseg as buildseg
+from . import engine as engine
 
-__all__ = ["aiearth", "buildseg"]
+__all__ = ["aiearth", "antgo", "buildseg", "engine"]
