@@ -1,32 +1,29 @@
-"""From a network to an ONNX file that is known to give the same results."""
+"""From a network to a file that is known to give the same results."""
 
 import copy
-import io
 import logging
 import os
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from pet.export.packages import export_package
+from pet.export.onnx_file import OnnxFormat
 from pet.export.pooling import with_matrix_pooling
-from pet.export.runtime import first_line
-from pet.export.verify import Comparison, compare, flat_outputs, make_variants
+from pet.export.program_file import ProgramFormat
+from pet.export.tracing import FreeAxes
+from pet.export.verify import Comparison, LoadedModel, Measure, compare, flat_outputs, largest_difference, make_variants
 from petlib.errors import ConfigError, OutputError
 
 OPSET = 18
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")
-IMAGE_DIMENSIONS = {0: "batch", 2: "height", 3: "width"}
-BATCH_DIMENSION = {0: "batch"}
+BATCH_AXIS = {0: "batch"}
+IMAGE_AXES = {2: "height", 3: "width"}
+PROGRAM_SUFFIX = ".pt2"
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +37,10 @@ class ExportReport:
         size: of the file, bytes.
         inputs: the shape of each input in order; a name stands for a length that is free.
         outputs: names of the outputs in order.
-        opset: version of ONNX's operators.
-        largest_difference: between an output of PyTorch and one of onnxruntime; where it has values above 1, divided by the largest.
+        opset: version of ONNX's operators; 0 of a file of torch.export.
+        largest_difference: between an output of PyTorch and one of the file; where it has values above 1, divided by the largest.
         checked: shapes of the first input that were compared.
+        note: what the inputs were, and further figures of the comparison.
     """
 
     path: Path
@@ -52,6 +50,35 @@ class ExportReport:
     opset: int
     largest_difference: float
     checked: list[tuple[int, ...]]
+    note: str = ""
+
+
+class FileFormat(Protocol):
+    """What a kind of file can do.
+
+    Attributes:
+        goal: its name.
+        engine: what runs it.
+    """
+
+    goal: str
+    engine: str
+
+    def require(self) -> None:
+        """Raise a ConfigError where a package is missing."""
+
+    def convert(
+        self,
+        network: nn.Module,
+        examples: Mapping[str, Tensor],
+        output_names: Sequence[str],
+        free: FreeAxes | None,
+        metadata: Mapping[str, str],
+    ) -> bytes:
+        """Return the content of the file."""
+
+    def load(self, path: Path) -> LoadedModel:
+        """Return a file, ready to run."""
 
 
 def export_onnx(
@@ -65,7 +92,27 @@ def export_onnx(
     tolerance: float = 1e-4,
     metadata: Mapping[str, str] = NO_METADATA,
 ) -> ExportReport:
-    """Write a network as an ONNX file, after onnxruntime gave what PyTorch gives.
+    """Write a network as an ONNX file, after onnxruntime gave what PyTorch gives; see :func:`export_model`."""
+    return _export(
+        OnnxFormat(opset), model, inputs, path, output_names=output_names, dynamic=dynamic, tolerance=tolerance, metadata=metadata
+    )
+
+
+def export_model(
+    model: nn.Module,
+    inputs: Mapping[str, Tensor],
+    path: Path,
+    *,
+    output_names: Sequence[str],
+    dynamic: bool,
+    tolerance: float,
+    metadata: Mapping[str, str] = NO_METADATA,
+    reference: nn.Module | None = None,
+    samples: Sequence[Mapping[str, Tensor]] = (),
+    measure: Measure = largest_difference,
+    free_batch: bool = True,
+) -> ExportReport:
+    """Write a network as a file, after the file gave what PyTorch gives: ONNX, or of torch.export where the name ends with ``.pt2``.
 
     The export works on a copy of the network on the CPU, in evaluation; the network itself stays as it is. Until the comparison has
     succeeded there is only a file with a temporary name, so that an older file is not replaced by a wrong one.
@@ -77,31 +124,69 @@ def export_onnx(
         output_names: a name for each tensor of the output.
         dynamic: the size of the batch is free, and of inputs (B, C, H, W) also height and width; all inputs share them. The file is
             then compared with other sizes as well.
-        opset: version of ONNX's operators.
         tolerance: largest difference between two values that is accepted; where an output has values above 1, as a share of
             its largest one, since float32 is as exact as that.
         metadata: kept in the file, see :attr:`pet.export.OnnxModel.metadata`.
+        reference: the network whose outputs are the right ones; None: ``model``.
+        samples: further inputs to compare with, of the shapes that the file takes.
+        measure: gives the difference between the outputs of the file and the right ones.
+        free_batch: False: the size of the batch stays that of the examples, with ``dynamic`` too.
 
     Raises:
         ConfigError: a package is missing, the exporter does not know the network, the number of outputs is another one, the file
             does not run, or the results differ by more than the tolerance.
         OutputError: the file cannot be written.
     """
-    for package in PACKAGES:
-        export_package(package)
+    return _export(
+        ProgramFormat() if path.suffix == PROGRAM_SUFFIX else OnnxFormat(OPSET),
+        model,
+        inputs,
+        path,
+        output_names=output_names,
+        dynamic=dynamic,
+        tolerance=tolerance,
+        metadata=metadata,
+        reference=reference,
+        samples=samples,
+        measure=measure,
+        free_batch=free_batch,
+    )
+
+
+def _export(
+    file_format: FileFormat,
+    model: nn.Module,
+    inputs: Mapping[str, Tensor],
+    path: Path,
+    *,
+    output_names: Sequence[str],
+    dynamic: bool,
+    tolerance: float,
+    metadata: Mapping[str, str],
+    reference: nn.Module | None = None,
+    samples: Sequence[Mapping[str, Tensor]] = (),
+    measure: Measure = largest_difference,
+    free_batch: bool = True,
+) -> ExportReport:
+    file_format.require()
     network = copy.deepcopy(model).cpu().eval()
+    right = network if reference is None else copy.deepcopy(reference).cpu().eval()
     examples = {name: tensor.detach().cpu() for name, tensor in inputs.items()}
-    _check_outputs(network, examples, output_names)
+    _check_outputs(right, examples, output_names)
     if dynamic:
-        proto = _convert(with_matrix_pooling(network), _large_batch(examples), output_names, dynamic=True, opset=opset)
+        free = tuple({**(BATCH_AXIS if free_batch else {}), **(IMAGE_AXES if tensor.ndim == 4 else {})} for tensor in examples.values())
+        traced = _large_batch(examples) if free_batch else examples
+        data = file_format.convert(with_matrix_pooling(network), traced, output_names, free, metadata)
     else:
-        proto = _convert(network, examples, output_names, dynamic=False, opset=opset)
-    export_package("onnx").helper.set_model_props(proto, dict(metadata))
+        data = file_format.convert(network, examples, output_names, None, metadata)
     temporary = _make_folder(path.parent) / f".{path.name}.{os.getpid()}.tmp"
     try:
-        _write(temporary, proto.SerializeToString())
-        found = compare(network, temporary, make_variants(examples, dynamic=dynamic), name=path)
-        _check_difference(path, found, tolerance)
+        _write(temporary, data)
+        loaded = file_format.load(temporary)
+        loaded.path = path
+        variants = [*make_variants(examples, dynamic=dynamic, free_batch=free_batch), *samples]
+        found = compare(right, loaded, variants, measure)
+        _check_difference(path, found, tolerance, file_format.engine)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -109,6 +194,7 @@ def export_onnx(
     logger.info(
         "%s: %.1f MB, largest difference to PyTorch %.2g on %d inputs", path, size / 1e6, found.largest_difference, len(found.shapes)
     )
+    opset = file_format.opset if isinstance(file_format, OnnxFormat) else 0
     return ExportReport(path, size, found.inputs, list(output_names), opset, found.largest_difference, found.shapes)
 
 
@@ -126,50 +212,11 @@ def _large_batch(examples: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor if len(tensor) > 1 else torch.cat([tensor, tensor]) for name, tensor in examples.items()}
 
 
-def _convert(network: nn.Module, examples: Mapping[str, Tensor], output_names: Sequence[str], *, dynamic: bool, opset: int) -> Any:
-    """Return the network as a ``ModelProto``."""
-    shapes = tuple(dict(IMAGE_DIMENSIONS if tensor.ndim == 4 else BATCH_DIMENSION) for tensor in examples.values())
-    try:
-        with _quiet():
-            program = torch.onnx.export(
-                network,
-                tuple(examples.values()),
-                input_names=list(examples),
-                output_names=list(output_names),
-                opset_version=opset,
-                dynamo=True,
-                dynamic_shapes=shapes if dynamic else None,
-                external_data=False,
-                verbose=False,
-            )
-    except torch.onnx.errors.OnnxExporterError as error:
-        reason = first_line(error.__cause__ or error)
-        advice = "; try fixed shapes" if dynamic else ""
-        raise ConfigError(f"{type(network).__name__} cannot be exported to ONNX: {reason}{advice}") from error
-    assert program is not None, "the exporter gave nothing"
-    return program.model_proto
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress, hints and deprecation warnings from the console; its exceptions pass."""
-    levels = {name: logging.getLogger(name).level for name in NOISY_LOGGERS}
-    try:
-        for name in NOISY_LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-
-
-def _check_difference(path: Path, found: Comparison, tolerance: float) -> None:
+def _check_difference(path: Path, found: Comparison, tolerance: float, engine: str) -> None:
     # a difference that is not a number is too large as well
     if not found.largest_difference <= tolerance:
         raise ConfigError(
-            f"{path}: onnxruntime and PyTorch differ by {found.largest_difference:.3g} (input of shape {found.worst_shape}), at most "
+            f"{path}: {engine} and PyTorch differ by {found.largest_difference:.3g} (input of shape {found.worst_shape}), at most "
             f"{tolerance:g} accepted; nothing was written. A network that draws random numbers in evaluation cannot be exported"
         )
 
@@ -189,4 +236,4 @@ def _write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise OutputError(f"{path.parent}: the ONNX file cannot be written: {error.strerror}; choose another folder") from error
+        raise OutputError(f"{path.parent}: the file cannot be written: {error.strerror}; choose another folder") from error

@@ -1,20 +1,36 @@
-"""Whether an ONNX file gives what PyTorch gives."""
+"""Whether an exported file gives what PyTorch gives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pet.export.runtime import OnnxModel
+Measure = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], float]
+"""From the outputs of a file and those of PyTorch to the difference between them."""
 
 DRAWN = 2
 """Random inputs beside the example where all shapes are fixed."""
 
 SMALLEST_EDGE = 32
+
+
+class LoadedModel(Protocol):
+    """An exported file, ready to run.
+
+    Attributes:
+        path: the file, as messages name it.
+        inputs: the shape of each input, in order.
+    """
+
+    path: Path
+    inputs: dict[str, tuple[int | str | None, ...]]
+
+    def __call__(self, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs for one array an input."""
 
 
 @dataclass(frozen=True)
@@ -35,48 +51,52 @@ class Comparison:
     inputs: dict[str, tuple[int | str | None, ...]]
 
 
-def make_variants(examples: Mapping[str, Tensor], *, dynamic: bool) -> list[dict[str, Tensor]]:
+def make_variants(examples: Mapping[str, Tensor], *, dynamic: bool, free_batch: bool = True) -> list[dict[str, Tensor]]:
     """Return inputs to compare with: the example, and random ones in its range of values.
 
-    With ``dynamic`` they have other sizes of the batch, and of images (B, C, H, W) odd, smaller and larger heights and widths, so that
-    padding to a multiple and resizing to the size of the input show whether they depend on the example.
+    With ``dynamic`` they have other sizes of the batch (where it is free), and of images (B, C, H, W) odd, smaller and larger heights and
+    widths, so that padding to a multiple and resizing to the size of the input show whether they depend on the example.
     """
     generator = torch.Generator().manual_seed(0)
     if not dynamic:
         drawn = [{name: _like(tensor, tuple(tensor.shape), generator) for name, tensor in examples.items()} for _ in range(DRAWN)]
     else:
         changes = [(1, (1.0, 0), (1.0, 0)), (3, (1.0, 37), (1.0, 11)), (2, (0.75, -5), (1.0, 64))]
+        batches = [batch if free_batch else 1 for batch, *_ in changes]
         drawn = [
-            {name: _like(tensor, _changed(tuple(tensor.shape), *change), generator) for name, tensor in examples.items()}
-            for change in changes
+            {name: _like(tensor, _changed(tuple(tensor.shape), batch, *edges), generator) for name, tensor in examples.items()}
+            for batch, (_, *edges) in zip(batches, changes, strict=True)
         ]
     return [dict(examples), *drawn]
 
 
-def compare(network: nn.Module, path: Path, variants: Sequence[Mapping[str, Tensor]], *, name: Path) -> Comparison:
-    """Run a network and its ONNX file on the same inputs.
+def compare(network: nn.Module, model: LoadedModel, variants: Sequence[Mapping[str, Tensor]], measure: Measure) -> Comparison:
+    """Run a network and its file on the same inputs.
 
     Args:
         network: on the CPU, in evaluation.
-        path: the file.
+        model: the file.
         variants: inputs in the order of the arguments of ``forward``, under their names in the file.
-        name: of the file, for messages.
+        measure: gives the difference between their outputs.
 
     Raises:
-        ConfigError: onnxruntime cannot run the file for one of the inputs.
+        ConfigError: the file does not run for one of the inputs.
     """
-    model = OnnxModel(path)
-    model.path = name
     differences = []
     for inputs in variants:
         with torch.inference_mode():
             expected = flat_outputs(network(*inputs.values()))
         # what the network does not use is no input of the file
         found = model({name: tensor.numpy() for name, tensor in inputs.items() if name in model.inputs})
-        differences.append(max((_difference(one, other.numpy()) for one, other in zip(found, expected, strict=True)), key=_nan_last))
+        differences.append(measure(found, [tensor.numpy() for tensor in expected]))
     shapes = [tuple(next(iter(inputs.values())).shape) for inputs in variants]
     worst = max(range(len(differences)), key=lambda index: _nan_last(differences[index]))
     return Comparison(differences[worst], shapes[worst], shapes, model.inputs)
+
+
+def largest_difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+    """Return the largest :func:`relative_difference` of any output; NaN where one of them is."""
+    return max((relative_difference(one, other) for one, other in zip(found, expected, strict=True)), key=_nan_last)
 
 
 def flat_outputs(outputs: Any) -> list[Tensor]:
@@ -104,7 +124,11 @@ def _like(example: Tensor, shape: tuple[int, ...], generator: torch.Generator) -
     return (drawn if example.is_floating_point() else drawn.round()).to(example.dtype)
 
 
-def _difference(found: np.ndarray, expected: np.ndarray) -> float:
+def relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest difference of two arrays; where the expected one has values above 1, divided by the largest.
+
+    NaN where only one of the two is a number, infinite where shapes differ.
+    """
     if found.shape != expected.shape:
         return float("inf")
     if not found.size:

@@ -5,6 +5,7 @@ from typing import Any
 from pet.data.classes import check_classes
 from pet.data.config import DATA_SCHEMA
 from pet.data.targets import IGNORE
+from pet.export.config import EXPORT_SCHEMA, check_export
 from pet.models.config import MODEL_SCHEMA
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
 
@@ -33,6 +34,7 @@ MODEL: Schema = {
 SEGMENTATION_SCHEMA: Schema = merge_schemas(
     PETLIB_SCHEMA,
     DATA_SCHEMA,
+    EXPORT_SCHEMA,
     {
         "MISC": MODEL_SCHEMA["MISC"],
         "MODEL": MODEL,
@@ -57,14 +59,6 @@ SEGMENTATION_SCHEMA: Schema = merge_schemas(
         },
         "EVAL": {
             "BEST_METRIC": Key("", "The metric that chooses model_best.pth. Empty: semseg/mIoU, of two classes semseg/foreground_IoU."),
-        },
-        "EXPORT": {
-            "SIZE": Key(
-                [], "Height and width of the exported network's images. Empty: TEST.RESIZE.SCALES[0] twice.", type=list[int], unit="pixels"
-            ),
-            "DYNAMIC": Key(False, "The exported network takes batches and images of any size."),
-            "NORMALIZE": Key(True, "Pixels from 0 to 255 go in, and the exported network normalises them itself."),
-            "TOLERANCE": Key(1e-3, "Greatest difference of logits between PyTorch and the exported network.", minimum=0),
         },
     },
 )
@@ -91,10 +85,10 @@ def infer_cfg(cfg: CfgNode) -> None:
         raise ConfigError(f"DATA.NUM_IMAGES: {cfg.DATA.NUM_IMAGES} given, 1, or 2 for pairs of dates, expected")
     if not cfg.MODEL.LOSSES:
         raise ConfigError("MODEL.LOSSES: nothing given; name what the network learns from, e.g. [cross_entropy]")
-    for key in ("ANALYSER.SIZE", "EXPORT.SIZE"):
-        size = cfg[key.partition(".")[0]].SIZE
-        if len(size) not in (0, 2) or min(size, default=1) < 1:
-            raise ConfigError(f"{key}: {list(size)} given, [height, width] expected, e.g. [512, 512]")
+    size = cfg.ANALYSER.SIZE
+    if len(size) not in (0, 2) or min(size, default=1) < 1:
+        raise ConfigError(f"ANALYSER.SIZE: {list(size)} given, [height, width] expected, e.g. [512, 512]")
+    check_export(cfg)
     if not 0.0 <= cfg.TEST.SLIDING.OVERLAP < 1.0:
         raise ConfigError(f"TEST.SLIDING.OVERLAP: {cfg.TEST.SLIDING.OVERLAP:g} given, a share from 0 to below 1 expected")
     if not cfg.EVAL.BEST_METRIC:

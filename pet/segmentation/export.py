@@ -1,19 +1,22 @@
-"""A trained segmenter becomes an ONNX file."""
+"""A trained segmenter becomes a file that runs without Pet."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
+from pet.data.build import build_vision_dataset
+from pet.data.joined import TruthApart
 from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
-from pet.export.export import ExportReport, export_onnx
-from pet.export.normalization import InputNormalization
+from pet.export.export import ExportReport
+from pet.export.task import TaskNetwork, export_task
+from pet.segmentation.data import KINDS
 from pet.segmentation.model import Segmenter
 from pet.segmentation.prediction.description import ModelDescription
 from petlib.config import CfgNode, ConfigError
+from petlib.data.protocols import Dataset
 
 INPUTS = ("images", "images2")
 OUTPUT = "logits"
@@ -33,7 +36,7 @@ class MainLogits(nn.Module):
 
 
 def export(cfg: CfgNode, model: Segmenter, path: Path | None = None) -> ExportReport:
-    """Write a trained model as ONNX, checked against PyTorch, and return what was written.
+    """Write a trained model as ONNX, or for torch.export (``.pt2``), checked against PyTorch, and return what was written.
 
     The file has the inputs ``images`` and, for pairs, ``images2``, float32 (B, C, H, W), and the output ``logits``. With
     ``EXPORT.NORMALIZE`` pixels go in as files have them. Its metadata say the classes, the threshold, mean and std.
@@ -46,22 +49,19 @@ def export(cfg: CfgNode, model: Segmenter, path: Path | None = None) -> ExportRe
     Raises:
         ConfigError: a package is missing, or the file does not give what PyTorch gives.
     """
-    description = describe_model(cfg)
-    network: nn.Module = MainLogits(model.network)
-    height, width = cfg.EXPORT.SIZE or (cfg.TEST.RESIZE.SCALES[0],) * 2
-    example = torch.rand(1, cfg.MODEL.IN_CHANNELS, height, width, generator=torch.Generator().manual_seed(0))
-    if cfg.EXPORT.NORMALIZE:
-        network = InputNormalization(network, mean=description.mean, std=description.std, maximum=description.maximum)
-        example = (example * description.maximum).round()
-    return export_onnx(
-        network,
-        dict.fromkeys(INPUTS[: cfg.DATA.NUM_IMAGES], example),
-        path or Path(cfg.MISC.CKPT) / "model.onnx",
+    task = TaskNetwork(
+        network=MainLogits(model.network),
         output_names=[OUTPUT],
-        dynamic=cfg.EXPORT.DYNAMIC,
-        tolerance=cfg.EXPORT.TOLERANCE,
-        metadata=replace(description, normalizes=cfg.EXPORT.NORMALIZE).to_metadata(),
+        half=["network"],
+        input_names=INPUTS[: cfg.DATA.NUM_IMAGES],
+        channels=cfg.MODEL.IN_CHANNELS,
+        metadata=replace(describe_model(cfg), normalizes=cfg.EXPORT.NORMALIZE).to_metadata(),
     )
+    return export_task(cfg, task, lambda: _build_test_data(cfg), path or Path(cfg.MISC.CKPT) / "model.onnx")
+
+
+def _build_test_data(cfg: CfgNode) -> Dataset:
+    return TruthApart(build_vision_dataset(cfg, cfg.TEST.DATASETS, KINDS), KINDS)
 
 
 def find_normalization(cfg: CfgNode) -> Normalize:

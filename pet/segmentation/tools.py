@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from pet.export.runtime import OnnxModel
+from pet.export.task import add_export_options as add_export_options
+from pet.export.task import choose_weights, print_report
 from pet.models.pretrained import load_test_weights
 from pet.segmentation.export import describe_model, export
 from pet.segmentation.model import Segmenter, build_model
@@ -20,21 +22,12 @@ from petlib.errors import DataError
 from petlib.solver.precision import build_mixed_precision
 
 
-def add_export_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of an export."""
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the ONNX file (default: MISC.CKPT/model.onnx)")
-    parser.add_argument("--weights", default="", metavar="FILE", help="a checkpoint (default: what TEST.WEIGHTS says)")
-
-
 def run_export(cfg: CfgNode, options: argparse.Namespace, *, build: Callable[[CfgNode], Segmenter] = build_model) -> int:
     """Export the model that ``build`` makes of the config, with its trained weights, and say what was written."""
-    _choose_weights(cfg, options.weights)
+    choose_weights(cfg, options.weights)
     model = build(cfg)
     load_test_weights(model, cfg)
-    report = export(cfg, model, options.out)
-    sizes = ", ".join(f"{name} {tuple(shape)}" for name, shape in report.inputs.items())
-    print(f"{report.path}: {report.size / 1e6:.1f} MB, {sizes} -> {', '.join(report.outputs)}")
-    print(f"onnxruntime and PyTorch differ by at most {report.largest_difference:.2g} on {len(report.checked)} inputs")
+    print_report(export(cfg, model, options.out))
     return 0
 
 
@@ -58,7 +51,7 @@ def run_predict(cfg: CfgNode, options: argparse.Namespace, *, build: Callable[[C
         raise ConfigError("--onnx and --weights are both given; one of them says what predicts")
     inputs = find_images(options.images, options.images2)
     windows = WindowSettings(size=options.window or cfg.TEST.SLIDING.SIZE or WindowSettings.size, overlap=cfg.TEST.SLIDING.OVERLAP)
-    _choose_weights(cfg, options.weights)
+    choose_weights(cfg, options.weights)
     with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
         predictor = OnnxPredictor(OnnxModel(options.onnx)) if options.onnx else build_predictor(cfg, build(cfg), device)
         with Progress(transient=True) as bar:
@@ -96,10 +89,3 @@ def build_predictor(cfg: CfgNode, model: Segmenter, device: torch.device) -> Pre
         device=device,
         autocast=build_mixed_precision(cfg, device).autocast,
     )
-
-
-def _choose_weights(cfg: CfgNode, weights: str) -> None:
-    if weights:
-        cfg.defrost()
-        cfg.set("TEST.WEIGHTS", weights)
-        cfg.freeze()

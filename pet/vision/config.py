@@ -2,6 +2,7 @@
 
 from pet.data.classes import check_classes, infer_classes
 from pet.data.config import DATA_SCHEMA
+from pet.export.config import EXPORT_SCHEMA, check_export
 from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, ONE_STAGE_DETECTORS, check_model, check_num_classes
 from pet.vision.heads.table import HEADS, head_switches, heads_schema
 from pet.visual.config import VIS_SCHEMA
@@ -23,6 +24,7 @@ VISION_SCHEMA: Schema = merge_schemas(
     {"MODEL": DENSE_MODEL, "TEST": {"VIEWS": VIEWS}},
     heads_schema(),
     VIS_SCHEMA,
+    EXPORT_SCHEMA,
 )
 
 
@@ -35,9 +37,10 @@ def infer_cfg(cfg: CfgNode) -> None:
     """Check what no single key can know.
 
     Raises:
-        ConfigError: no network or no head is chosen, heads do not go together, or the number of classes is missing.
+        ConfigError: no network or no head is chosen, heads do not go together, the number of classes is missing, or ``EXPORT`` is wrong.
     """
     check_model(cfg)
+    check_export(cfg)
     _check_heads(cfg)
     if cfg.MODEL.HAS_CLS:
         infer_classes(cfg)

@@ -2,6 +2,7 @@
 
 from pet.data.classes import infer_classes
 from pet.data.config import DATA_SCHEMA
+from pet.export.config import EXPORT_SCHEMA, check_export
 from pet.models.config import MODEL_SCHEMA, check_model, check_num_classes
 from petlib.config import PETLIB_SCHEMA, CfgNode, Key, Schema, merge_schemas
 
@@ -25,6 +26,7 @@ CLS_SCHEMA: Schema = merge_schemas(
     PETLIB_SCHEMA,
     DATA_SCHEMA,
     MODEL_SCHEMA,
+    EXPORT_SCHEMA,
     {
         "FINETUNE": FINETUNE,
         "MODEL": {
@@ -54,6 +56,7 @@ def infer_cfg(cfg: CfgNode) -> None:
         DataError: the folder of the training data is missing or holds no class folders.
     """
     check_model(cfg)
+    check_export(cfg)
     infer_classes(cfg)
     if cfg.MODEL.NUM_CLASSES == 0:
         cfg.set("MODEL.NUM_CLASSES", len(cfg.DATA.CLASSES))

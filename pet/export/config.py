@@ -1,0 +1,67 @@
+"""The settings of an export, which all tasks share. Imports no torch."""
+
+from petlib.config import CfgNode, ConfigError, Key, Schema
+
+EXPORT_SCHEMA: Schema = {
+    "EXPORT": {
+        "SIZE": Key(
+            [], "Height and width of the exported network's images. Empty: TEST.RESIZE.SCALES[0] twice.", type=list[int], unit="pixels"
+        ),
+        "BATCH": Key(1, "Images of a batch, where shapes are fixed; detectors take one.", minimum=1),
+        "DYNAMIC": Key(False, "The exported network takes batches and images of any size; detectors one image of any size."),
+        "NORMALIZE": Key(True, "Pixels from 0 to 255 go in, and the exported network normalises them itself."),
+        "INPUT_NAMES": Key([], "Names of the inputs. Empty: images, and of pairs images and images2.", type=list[str]),
+        "OUTPUT_NAMES": Key(
+            [], "Names of the outputs, in their order. Empty: those of the task, e.g. logits, or boxes, scores and labels.", type=list[str]
+        ),
+        "HALF": Key(
+            False,
+            "Weights and computation in float16, apart from normalisation and the arithmetic of boxes; inputs and outputs stay float32.",
+        ),
+        "SAMPLES": Key(
+            4, "Samples of TEST.DATASETS that the exported network is compared with PyTorch on; 0: random images only.", minimum=0
+        ),
+        "TOLERANCE": Key(1e-3, "Greatest difference between PyTorch and the exported network; of values above 1 as a share.", minimum=0),
+        "HALF_TOLERANCE": Key(2e-2, "The same with HALF, against PyTorch in float32.", minimum=0),
+        "COMPARE_SCORE": Key(
+            0.3, "Detections from this score on are compared. Where no image has any, the best of each image are.", minimum=0
+        ),
+    }
+}
+
+
+def check_export(cfg: CfgNode) -> None:
+    """Check the ``EXPORT`` section.
+
+    Raises:
+        ConfigError: a size has not two numbers, or a name is given twice.
+    """
+    size = cfg.EXPORT.SIZE
+    if len(size) not in (0, 2) or min(size, default=1) < 1:
+        raise ConfigError(f"EXPORT.SIZE: {list(size)} given, [height, width] expected, e.g. [512, 512]")
+    names = [*cfg.EXPORT.INPUT_NAMES, *cfg.EXPORT.OUTPUT_NAMES]
+    if len(set(names)) < len(names) or "" in names:
+        raise ConfigError(f"EXPORT.INPUT_NAMES, EXPORT.OUTPUT_NAMES: {', '.join(map(repr, names))} given, different names expected")
+
+
+def export_size(cfg: CfgNode) -> tuple[int, int]:
+    """Return height and width of the exported network's images.
+
+    Raises:
+        ConfigError: neither ``EXPORT.SIZE`` nor ``TEST.RESIZE.SCALES`` says one.
+    """
+    size = list(cfg.EXPORT.SIZE) or list(cfg.TEST.RESIZE.SCALES[:1]) * 2
+    if not size:
+        raise ConfigError("EXPORT.SIZE: nothing given, and TEST.RESIZE.SCALES is empty; set it to [height, width], e.g. [224, 224]")
+    return size[0], size[1]
+
+
+def chosen_names(given: list[str], default: list[str], key: str) -> list[str]:
+    """Return the names of a config, or those of the task where it gives none.
+
+    Raises:
+        ConfigError: there are not as many as the network needs.
+    """
+    if given and len(given) != len(default):
+        raise ConfigError(f"{key}: {len(given)} names given ({', '.join(given)}), {len(default)} expected, for {', '.join(default)}")
+    return list(given) or default

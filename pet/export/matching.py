@@ -1,0 +1,94 @@
+"""Whether two lists of detections are the same."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pet.export.verify import relative_difference
+
+AT_LEAST = 10
+"""Detections of an image that are compared where none reaches the score."""
+SAME_PLACES = 0.9
+"""Share of keypoints whose places have to agree."""
+
+
+class DetectionDifference:
+    """Compares the outputs of detectors: ``boxes`` (N, 4) XYXY, ``scores`` (N,), ``labels`` (N,), and further ones with a row for each.
+
+    The order may differ where scores hardly do. Every detection from a score on is paired with one of its class on the other side, the
+    nearest in box and score; the difference is the greatest one of all pairs and outputs, and infinite where a detection has no
+    partner. Outputs above 1, boxes among them, are compared by their share of the largest value. Outputs after those of
+    objects are compared as they are.
+
+    Args:
+        score: from which detections are compared; where an image has none, its best ten are.
+        per_object: how many outputs have a row for each detection.
+        keypoints: place of the keypoints among them; None: there are none.
+
+    Attributes:
+        compared: detections that were paired.
+    """
+
+    def __init__(self, *, score: float, per_object: int, keypoints: int | None = None) -> None:
+        assert per_object >= 3, "boxes, scores and labels"
+        self.score = score
+        self.per_object = per_object
+        self.keypoints = keypoints
+        self.compared = 0
+
+    def __call__(self, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+        """Return the greatest difference."""
+        objects, others = slice(0, self.per_object), slice(self.per_object, None)
+        differences = [relative_difference(one, other) for one, other in zip(found[others], expected[others], strict=True)]
+        differences.append(self._one_way(expected[objects], found[objects]))
+        differences.append(self._one_way(found[objects], expected[objects]))
+        return max(differences, key=lambda value: (np.isnan(value), value))
+
+    def _one_way(self, wanted: Sequence[np.ndarray], there: Sequence[np.ndarray]) -> float:
+        """Return the greatest difference of the detections of ``wanted`` to their partners."""
+        scores = wanted[1]
+        # what is no number is compared as well
+        rows = np.flatnonzero(~(scores < self.score))
+        if not len(rows):
+            rows = np.arange(len(scores))
+        rows = rows[np.argsort(-scores[rows], kind="stable")]
+        if (scores[rows] < self.score).all():
+            rows = rows[:AT_LEAST]
+        free = np.ones(len(there[1]), bool)
+        partners = []
+        for row in rows:
+            partner = _partner(int(row), wanted, there, free)
+            if partner is None:
+                return float("inf")
+            free[partner] = False
+            partners.append(partner)
+        self.compared += len(rows)
+        chosen = np.asarray(partners, np.int64)
+        pairs = [(two[chosen], one[rows]) for one, two in zip(wanted, there, strict=True)]
+        differences = [
+            keypoint_difference(*pair) if place == self.keypoints else relative_difference(*pair) for place, pair in enumerate(pairs)
+        ]
+        return max(differences, key=lambda value: (np.isnan(value), value))
+
+
+def keypoint_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest difference of keypoints (N, K, 3): x, y and height of a heatmap.
+
+    A heatmap can have two places of one height. So for a tenth of the keypoints the difference of the height counts where that of the
+    place is larger.
+    """
+    if found.shape != expected.shape or not found.size:
+        return relative_difference(found, expected)
+    heights = np.abs(found[..., 2] - expected[..., 2]) / max(float(np.abs(expected[..., 2]).max()), 1.0)
+    places = np.abs(found[..., :2] - expected[..., :2]).max(axis=-1) / max(float(np.abs(expected[..., :2]).max()), 1.0)
+    return float(max(np.quantile(places, SAME_PLACES), np.minimum(places, heights).max(), heights.max()))
+
+
+def _partner(row: int, wanted: Sequence[np.ndarray], there: Sequence[np.ndarray], free: np.ndarray) -> int | None:
+    """Return the place of the free detection of the same class that is nearest in box and score; None: there is none."""
+    same = np.flatnonzero((there[2] == wanted[2][row]) & free)
+    if not len(same):
+        return None
+    scale = max(float(np.abs(wanted[0]).max(initial=1.0)), 1.0)
+    distance = np.abs(there[0][same] - wanted[0][row]).max(axis=1) / scale + np.abs(there[1][same] - wanted[1][row])
+    return int(same[distance.argmin()])

@@ -1,0 +1,82 @@
+"""Images of the test data, as an exported network takes them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from pet.data.build import build_sample_transforms
+from pet.data.targets import IMAGE_FIELDS
+from petlib.config import CfgNode, ConfigError
+from petlib.data.protocols import Dataset, SampleKey
+from petlib.data.reader import SampleReader
+from petlib.errors import DataError
+
+
+@dataclass(frozen=True)
+class TestImages:
+    """What was read.
+
+    Attributes:
+        samples: for each sample its images, one or two, (H, W, C) as they are before normalisation.
+        note: where they come from, or why there are none.
+    """
+
+    __test__ = False  # pytest would take it for a test
+
+    samples: list[tuple[np.ndarray, ...]]
+    note: str
+
+
+def read_test_images(cfg: CfgNode, build: Callable[[], Dataset]) -> TestImages:
+    """Return the images of some samples of ``TEST.DATASETS``, after ``TEST.TRANSFORMS`` without the normalisation at their end.
+
+    Args:
+        cfg: the config; ``EXPORT.SAMPLES`` says how many, which lie evenly over the data.
+        build: gives the data set, whose images transforms may move.
+
+    Raises:
+        ConfigError: a transform is wrong, or normalises elsewhere than at the end.
+    """
+    if not cfg.EXPORT.SAMPLES or not cfg.TEST.DATASETS:
+        return TestImages([], "random images of a fixed seed; EXPORT.SAMPLES and TEST.DATASETS ask for no others")
+    try:
+        dataset = build()
+        transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset)
+        count = min(cfg.EXPORT.SAMPLES, len(dataset))
+        places = [round(place) for place in np.linspace(0, len(dataset) - 1, count)]
+        read = SampleReader(dataset, transforms, seed=cfg.MISC.SEED).read([SampleKey(0, place, place) for place in places])
+    except DataError as error:
+        reason = str(error).partition("\n")[0]
+        return TestImages([], f"random images of a fixed seed, because TEST.DATASETS cannot be read: {reason}")
+    samples = [tuple(sample[field] for field in IMAGE_FIELDS if field in sample) for sample in read]
+    if any(image.dtype.kind == "f" for images in samples for image in images) and cfg.EXPORT.NORMALIZE:
+        raise ConfigError(
+            "EXPORT.NORMALIZE: True, but TEST.TRANSFORMS give normalised images, with Normalize not at their end; move it there, or "
+            "set EXPORT.NORMALIZE to False"
+        )
+    return TestImages(samples, f"{count} samples of {', '.join(cfg.TEST.DATASETS)} and random images of a fixed seed")
+
+
+def as_inputs(
+    images: Sequence[np.ndarray], names: Sequence[str], *, size: tuple[int, int] | None, batch: int, finish: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """Return a sample as the inputs of a network, float32 (B, C, H, W).
+
+    Args:
+        images: of the sample, (H, W, C).
+        names: of the inputs.
+        size: height and width that they are resized to; None: they stay as they are.
+        batch: how often the sample stands in the batch.
+        finish: applied to (1, C, H, W), e.g. normalisation.
+    """
+    inputs = {}
+    for name, image in zip(names, images, strict=True):
+        pixels = image if size is None or image.shape[:2] == size else cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+        planes = pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)
+        tensor = torch.from_numpy(np.ascontiguousarray(planes, dtype=np.float32))[None]
+        inputs[name] = finish(tensor).expand(batch, -1, -1, -1).contiguous()
+    return inputs

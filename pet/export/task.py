@@ -1,0 +1,177 @@
+"""What the exports of all tasks share: from the ``EXPORT`` section of a config to a checked file."""
+
+import argparse
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pet.data.build import build_sample_transforms
+from pet.data.transforms.normalize import Normalize
+from pet.export.config import check_export, chosen_names, export_size
+from pet.export.export import ExportReport, export_model
+from pet.export.half import with_half
+from pet.export.normalization import InputNormalization
+from pet.export.samples import TestImages, as_inputs, read_test_images
+from pet.export.verify import Measure, largest_difference
+from petlib.config import CfgNode, ConfigError
+from petlib.data.protocols import Dataset
+
+CHANNELS = 3
+SUFFIXES = (".onnx", ".pt2")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TaskNetwork:
+    """What a task hands over to be exported.
+
+    Attributes:
+        network: takes normalised images, float32 (B, C, H, W), and gives tensors.
+        output_names: of these, in their order.
+        half: names of the modules below it that compute in float16 with ``EXPORT.HALF``.
+        reference: what gives the right outputs; None: the network itself.
+        measure: gives the difference between outputs.
+        free_batch: whether the network takes batches of any size.
+        smallest: the shortest edge of an image with ``EXPORT.DYNAMIC``.
+        input_names: of the images.
+        channels: of the images.
+        metadata: kept in the file; None: classes and normalisation.
+    """
+
+    network: nn.Module
+    output_names: Sequence[str]
+    half: Sequence[str]
+    reference: nn.Module | None = None
+    measure: Measure = largest_difference
+    free_batch: bool = True
+    smallest: int = 1
+    input_names: Sequence[str] = ("images",)
+    channels: int = CHANNELS
+    metadata: Mapping[str, str] | None = None
+
+
+def export_task(cfg: CfgNode, task: TaskNetwork, build: Callable[[], Dataset], path: Path) -> ExportReport:
+    """Write a network as the ``EXPORT`` section says, checked against PyTorch.
+
+    Args:
+        cfg: the config.
+        task: the network, with its trained weights.
+        build: gives the test data, whose images transforms may move.
+        path: the file, ``.onnx`` or ``.pt2``.
+
+    Raises:
+        ConfigError: settings do not fit the network, a package is missing, the network cannot be exported, or the file does not give what
+            PyTorch gives.
+        OutputError: the file cannot be written.
+    """
+    check_export(cfg)
+    size = _check_wishes(cfg, task, path)
+    names = chosen_names(list(cfg.EXPORT.INPUT_NAMES), list(task.input_names), "EXPORT.INPUT_NAMES")
+    outputs = chosen_names(list(cfg.EXPORT.OUTPUT_NAMES), list(task.output_names), "EXPORT.OUTPUT_NAMES")
+    normalize = find_normalize(cfg)
+    images = read_test_images(cfg, build)
+    inside = InputNormalization(nn.Identity(), mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)
+    plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
+    fixed = None if cfg.EXPORT.DYNAMIC else size
+    samples = [as_inputs(sample, names, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in images.samples]
+    reference = task.reference or task.network
+    network = with_half(task.network, task.half) if cfg.EXPORT.HALF else task.network
+    if cfg.EXPORT.NORMALIZE:
+        network, reference = (
+            InputNormalization(one, mean=normalize.mean, std=normalize.std, maximum=normalize.maximum) for one in (network, reference)
+        )
+    report = export_model(
+        network,
+        _examples(cfg, task, names, size, normalize.maximum),
+        path,
+        output_names=outputs,
+        dynamic=cfg.EXPORT.DYNAMIC,
+        tolerance=cfg.EXPORT.HALF_TOLERANCE if cfg.EXPORT.HALF else cfg.EXPORT.TOLERANCE,
+        metadata=_metadata(cfg, normalize) if task.metadata is None else task.metadata,
+        reference=reference,
+        samples=[sample for sample in samples if _is_large_enough(sample, task, dynamic=cfg.EXPORT.DYNAMIC)],
+        measure=task.measure,
+        free_batch=task.free_batch,
+    )
+    return replace(report, note=images.note)
+
+
+def find_normalize(cfg: CfgNode) -> Normalize:
+    """Return the ``Normalize`` at the end of ``TEST.TRANSFORMS``; without one, what makes pixels go from 0 to 1.
+
+    Raises:
+        ConfigError: a transform is wrong.
+    """
+    _, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [])
+    return normalize or Normalize(mean=(0.0,), std=(1.0,))
+
+
+def add_export_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of an export."""
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the file, .onnx or .pt2 (default: MISC.CKPT/model.onnx)")
+    parser.add_argument("--weights", default="", metavar="FILE", help="a checkpoint (default: what TEST.WEIGHTS says)")
+
+
+def choose_weights(cfg: CfgNode, weights: str) -> None:
+    """Let ``TEST.WEIGHTS`` be the file of the command line, where there is one."""
+    if weights:
+        cfg.defrost()
+        cfg.set("TEST.WEIGHTS", weights)
+        cfg.freeze()
+
+
+def print_report(report: ExportReport) -> None:
+    """Say what was written and how it compares with PyTorch."""
+    sizes = ", ".join(f"{name} {tuple(shape)}" for name, shape in report.inputs.items())
+    print(f"{report.path}: {report.size / 1e6:.1f} MB, {sizes} -> {', '.join(report.outputs)}")
+    print(f"compared with PyTorch on {len(report.checked)} inputs: {report.note}")
+    engine = "onnxruntime" if report.opset else "the .pt2 file"
+    print(f"{engine} and PyTorch differ by at most {report.largest_difference:.2g} on {len(report.checked)} inputs")
+
+
+def _check_wishes(cfg: CfgNode, task: TaskNetwork, path: Path) -> tuple[int, int]:
+    """Return height and width of the example, after a look at what cannot be."""
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"--out {path}: a name that ends with .onnx (for onnxruntime) or .pt2 (torch.export) expected")
+    if not task.free_batch and cfg.EXPORT.BATCH > 1:
+        raise ConfigError(
+            f"EXPORT.BATCH: {cfg.EXPORT.BATCH} given, but detectors are exported for one image at a time: images have different numbers of "
+            "objects, which no tensor holds; set it to 1"
+        )
+    size = export_size(cfg)
+    if cfg.EXPORT.DYNAMIC and min(size) < task.smallest:
+        raise ConfigError(
+            f"EXPORT.SIZE: {list(size)} given (empty means TEST.RESIZE.SCALES); with EXPORT.DYNAMIC this network needs at least "
+            f"{task.smallest} pixels, two of its coarsest map. Set a larger one, or EXPORT.DYNAMIC to False"
+        )
+    return size
+
+
+def _is_large_enough(sample: Mapping[str, Tensor], task: TaskNetwork, *, dynamic: bool) -> bool:
+    return not dynamic or all(min(tensor.shape[2:]) >= task.smallest for tensor in sample.values())
+
+
+def _are_normalised(images: TestImages) -> bool:
+    return any(image.dtype.kind == "f" for sample in images.samples for image in sample)
+
+
+def _examples(cfg: CfgNode, task: TaskNetwork, names: Sequence[str], size: tuple[int, int], maximum: float) -> dict[str, Tensor]:
+    example = torch.rand(cfg.EXPORT.BATCH, task.channels, *size, generator=torch.Generator().manual_seed(0))
+    return dict.fromkeys(names, (example * maximum).round() if cfg.EXPORT.NORMALIZE else example)
+
+
+def _metadata(cfg: CfgNode, normalize: Normalize) -> dict[str, str]:
+    values = {
+        "classes": list(cfg.DATA.CLASSES),
+        "mean": list(normalize.mean),
+        "std": list(normalize.std),
+        "maximum": normalize.maximum,
+        "normalizes": bool(cfg.EXPORT.NORMALIZE),
+    }
+    return {name: json.dumps(value) for name, value in values.items()}

@@ -1,0 +1,155 @@
+"""The detectors' last steps, from outputs of convolutions to detections, without a branch or loop that depends on values.
+
+torchvision's own code asks how many boxes there are and walks over lists of images, which graphs cannot follow. What is written here
+computes the same for one image; exports compare the two.
+"""
+
+from collections.abc import Sequence
+from math import isqrt
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.rpn import RegionProposalNetwork
+from torchvision.ops import nms
+
+from pet.models.detection.box_regions import BoxRegions
+from pet.models.detection.one_stage import FcosBoxHead, RetinaNetBoxHead
+from pet.models.detection.rcnn import CascadeRcnnHead, FasterRcnnHead
+from pet.models.features import Features
+
+SMALLEST_EDGE = 1e-2
+"""Detections of regions with a shorter edge are dropped, as torchvision's RoIHeads do."""
+
+Size = tuple[int, int]
+"""Height and width of the image without padding."""
+
+
+class Detections(NamedTuple):
+    """What was found in an image.
+
+    Attributes:
+        boxes: float32 (N, 4), XYXY.
+        scores: float32 (N,).
+        labels: int64 (N,), classes from 0, of proposals the level.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+    def take(self, rows: Tensor) -> "Detections":
+        """Return some of them."""
+        return Detections(self.boxes[rows], self.scores[rows], self.labels[rows])
+
+
+def detect(head: nn.Module, features: Features) -> Detections:
+    """Return the detections of a batch of one image, the best first.
+
+    Args:
+        head: one of Pet's detectors.
+        features: what backbone and neck made of the image.
+    """
+    size = features.image_sizes[0]
+    if isinstance(head, RetinaNetBoxHead | FcosBoxHead):
+        return _detect_densely(head, features, size)
+    if isinstance(head, FasterRcnnHead):
+        return _detect_in_regions([head.roi_heads], _propose(head.rpn, features, size), features, size)
+    assert isinstance(head, CascadeRcnnHead), f"{type(head).__name__} is none of Pet's detectors"
+    stages = [cast("BoxRegions", stage) for stage in head.stages]
+    return _detect_in_regions(stages, _propose(head.rpn, features, size), features, size)
+
+
+def suppress(found: Detections, *, groups: int, size: Size, threshold: float, most: int) -> Detections:
+    """Return what is left after the suppression of each group by itself, the best first.
+
+    The boxes of each group are moved to a cell of their own in a square of cells: nearer to zero, and so more exact, than in a row.
+
+    Args:
+        found: ``labels`` say the group.
+        groups: how many there are.
+        size: of the image, which all boxes lie in.
+        threshold: intersection over union from which the weaker one is dropped.
+        most: greatest number of those that are left.
+    """
+    edge = isqrt(groups - 1) + 1
+    x, y = (found.labels % edge) * (size[1] + 1), (found.labels // edge) * (size[0] + 1)
+    moved = found.boxes + torch.stack([x, y, x, y], dim=1).to(found.boxes.dtype)
+    return found.take(nms(moved, found.scores, threshold)[:most])
+
+
+def _clip(boxes: Tensor, size: Size) -> Tensor:
+    height, width = size
+    x, y = boxes[:, 0::2].clamp(0, width), boxes[:, 1::2].clamp(0, height)
+    return torch.stack([x, y], dim=2).reshape(-1, 4)
+
+
+def _wide_enough(boxes: Tensor, edge: float) -> Tensor:
+    return (boxes[:, 2] - boxes[:, 0] >= edge) & (boxes[:, 3] - boxes[:, 1] >= edge)
+
+
+def _joined(parts: Sequence[Detections]) -> Detections:
+    return Detections(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+
+
+def _propose(rpn: RegionProposalNetwork, features: Features, size: Size) -> Tensor:
+    """Return the proposals, (R, 4)."""
+    maps = list(features.maps.values())
+    scores, offsets = rpn.head(maps)
+    anchors = rpn.anchor_generator(ImageList(features.images, features.image_sizes), maps)[0]
+    counts = [one.shape[1] * one.shape[2] * one.shape[3] for one in scores]
+    levels = []
+    for level, (of_scores, of_offsets, of_anchors) in enumerate(zip(scores, offsets, anchors.split(counts), strict=True)):
+        best, places = _best(of_scores[0].permute(1, 2, 0).reshape(-1), rpn.pre_nms_top_n())
+        shape = (of_scores.shape[1], 4, *of_offsets.shape[2:])
+        turned = of_offsets[0].reshape(shape).permute(2, 3, 0, 1).reshape(-1, 4)
+        boxes = _clip(rpn.box_coder.decode_single(turned[places], of_anchors[places]), size)
+        levels.append(Detections(boxes, best.sigmoid(), torch.full_like(places, level)))
+    found = _joined(levels)
+    rows = torch.where(_wide_enough(found.boxes, rpn.min_size) & (found.scores >= rpn.score_thresh))[0]
+    return suppress(found.take(rows), groups=len(levels), size=size, threshold=rpn.nms_thresh, most=rpn.post_nms_top_n()).boxes
+
+
+def _detect_in_regions(stages: Sequence[BoxRegions], boxes: Tensor, features: Features, size: Size) -> Detections:
+    """Return the detections of the last stage, with the mean scores of all."""
+    probabilities = []
+    for place, stage in enumerate(stages):
+        logits, offsets = stage.predict(features, [boxes])
+        probabilities.append(logits.softmax(-1))
+        if place + 1 < len(stages):
+            boxes = _clip(stage.box_coder.decode_single(offsets[:, :4], boxes), size)
+    last, scores = stages[-1], torch.stack(probabilities).mean(dim=0)
+    classes = scores.shape[1] - 1
+    # the first class is the background
+    decoded = last.box_coder.decode_single(offsets, boxes).reshape(-1, classes + 1, 4)[:, 1:].reshape(-1, 4)
+    labels = torch.arange(classes).repeat(scores.shape[0])
+    found = Detections(_clip(decoded, size), scores[:, 1:].reshape(-1), labels)
+    rows = torch.where((found.scores > last.score_thresh) & _wide_enough(found.boxes, SMALLEST_EDGE))[0]
+    return suppress(found.take(rows), groups=classes, size=size, threshold=last.nms_thresh, most=last.detections_per_img)
+
+
+def _detect_densely(head: RetinaNetBoxHead | FcosBoxHead, features: Features, size: Size) -> Detections:
+    maps = list(features.maps.values())
+    outputs = {name: value[0].float() for name, value in head.head(maps).items()}
+    anchors = head.anchor_generator(ImageList(features.images, features.image_sizes), maps)[0]
+    of_each_point = head.anchor_generator.num_anchors_per_location()[0]
+    counts = [one.shape[2] * one.shape[3] * of_each_point for one in maps]
+    scores, classes = outputs["cls_logits"].sigmoid(), outputs["cls_logits"].shape[1]
+    if "bbox_ctrness" in outputs:
+        scores = (scores * outputs["bbox_ctrness"].sigmoid()).sqrt()
+    decode = head.box_coder.decode if isinstance(head, FcosBoxHead) else head.box_coder.decode_single
+    parts = (scores.split(counts), outputs["bbox_regression"].split(counts), anchors.split(counts))
+    levels = []
+    for of_scores, of_offsets, of_anchors in zip(*parts, strict=True):
+        best, places = _best(of_scores.flatten(), head.topk_candidates)
+        points = places // classes
+        levels.append(Detections(_clip(decode(of_offsets[points], of_anchors[points]), size), best, places % classes))
+    found = _joined(levels)
+    rows = torch.where(found.scores > head.score_thresh)[0]
+    return suppress(found.take(rows), groups=classes, size=size, threshold=head.nms_thresh, most=head.detections_per_img)
+
+
+def _best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    best, places = scores.topk(min(most, scores.shape[0]))
+    return best, places

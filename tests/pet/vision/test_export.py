@@ -1,0 +1,181 @@
+"""The general CNN as ONNX files and as programs of torch.export."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
+
+from pet.export import OnnxModel, ProgramModel
+from pet.vision import GeneralizedCNN, config
+from pet.vision.export import export, run_export
+from pet.vision.export.network import PlainNetwork, TracedNetwork
+from pet.vision.export.regions import decode_heatmaps
+from petlib.config import CfgNode, ConfigError
+from petlib.errors import CheckpointError
+
+EDGE = 64
+DETECTOR = {
+    "MODEL.BACKBONE": "timm/test_resnet",
+    "MODEL.NUM_CLASSES": 3,
+    "MODEL.NECK": "fpn",
+    "MODEL.FPN.CHANNELS": 32,
+    "MODEL.BOX.CONVOLUTIONS": 1,
+    "MODEL.BOX.RPN.POST_NMS_TEST": 20,
+    "MODEL.BOX.ROI.HIDDEN": 16,
+    "MODEL.MASK.CHANNELS": [8],
+    "MODEL.KEYPOINTS.CHANNELS": [8],
+    "MODEL.KEYPOINTS.NUM_KEYPOINTS": 4,
+    "MODEL.HAS_BOX": True,
+    "TEST.SCORE_THRESHOLD": 0.0,
+    "TEST.DETECTIONS_PER_IMAGE": 6,
+    "TEST.TRANSFORMS": ["Normalize"],
+    "EXPORT.SIZE": [EDGE, EDGE + 16],
+}
+DIGITS = {
+    "MODEL.BACKBONE": "resnet20",
+    "MODEL.HAS_CLS": True,
+    "MODEL.NUM_CLASSES": 10,
+    "TEST.DATASETS": ["digits_test"],
+    "TEST.TRANSFORMS": ["Resize", {"name": "Normalize", "mean": [0.5] * 3, "std": [0.5] * 3}],
+    "TEST.RESIZE.SCALES": [16],
+}
+
+
+def make(**values: Any) -> tuple[CfgNode, GeneralizedCNN]:
+    cfg = config.get_base_cfg()
+    for key, value in values.items():
+        cfg.set(key, value)
+    config.infer_cfg(cfg)
+    torch.manual_seed(0)
+    return cfg, GeneralizedCNN(cfg).eval()
+
+
+@pytest.mark.parametrize("detector", ["faster_rcnn", "cascade_rcnn", "retinanet", "fcos"])
+def test_what_is_traced_finds_what_the_model_finds(detector: str) -> None:
+    both = {"MODEL.HAS_MASK": True, "MODEL.HAS_KEYPOINTS": True} if "rcnn" in detector else {}
+    channels = 32 if "rcnn" in detector else 64
+    _, model = make(**DETECTOR | both | {"MODEL.BOX.DETECTOR": detector, "MODEL.FPN.CHANNELS": channels, "MODEL.HAS_SEMSEG": True})
+    for height, width in ((96, 128), (150, 201)):
+        images = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(height))
+        with torch.inference_mode():
+            expected, found = PlainNetwork(model)(images), TracedNetwork(model)(images)
+        assert len(expected) == len(PlainNetwork(model).output_names) == (6 if both else 4)
+        assert len(expected[0]) > 0
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_two_stages_with_masks_and_keypoints_in_one_graph(tmp_path: Path) -> None:
+    cfg, model = make(**DETECTOR | {"MODEL.HAS_MASK": True, "MODEL.HAS_KEYPOINTS": True})
+    report = export(cfg, model, tmp_path / "model.onnx")
+    assert report.inputs == {"images": (1, 3, EDGE, EDGE + 16)}
+    assert report.outputs == ["boxes", "scores", "labels", "masks", "keypoints"]
+    assert report.largest_difference < 1e-4
+    assert "random images" in report.note
+    assert "18 pairs of detections" in report.note, "six of each of three images"
+    found = OnnxModel(report.path)({"images": np.full((1, 3, EDGE, EDGE + 16), 127, np.float32)})
+    assert [array.shape[1:] for array in found] == [(4,), (), (), (28, 28), (4, 3)]
+
+
+def test_one_stage_as_a_program_with_names_of_ones_own(tmp_path: Path) -> None:
+    names = {"EXPORT.INPUT_NAMES": ["pixels"], "EXPORT.OUTPUT_NAMES": ["xyxy", "confidence", "class"]}
+    cfg, model = make(**DETECTOR | names | {"MODEL.BOX.DETECTOR": "retinanet"})
+    report = export(cfg, model, tmp_path / "model.pt2")
+    assert (list(report.inputs), report.outputs) == (["pixels"], ["xyxy", "confidence", "class"])
+    assert report.largest_difference < 1e-4
+    boxes, scores, labels = ProgramModel(report.path)({"pixels": np.zeros((1, 3, EDGE, EDGE + 16), np.float32)})
+    assert [str(array.dtype) for array in (boxes, scores, labels)] == ["float32", "float32", "int64"]
+
+
+def test_pixels_of_images_of_any_size_in_half_precision(tmp_path: Path) -> None:
+    changes = {"MODEL.HAS_BOX": False, "MODEL.NECK": "", "MODEL.HAS_SEMSEG": True, "EXPORT.NORMALIZE": False}
+    changes |= {"EXPORT.DYNAMIC": True, "EXPORT.HALF": True}
+    cfg, model = make(**DETECTOR | changes)
+    report = export(cfg, model, tmp_path / "model.pt2")
+    assert report.inputs == {"images": ("batch", 3, "height", "width")}
+    assert 1e-6 < report.largest_difference < 2e-2, "float16 differs, and little"
+    images = torch.rand(2, 3, 50, 75)
+    (logits,) = ProgramModel(report.path)({"images": images.numpy()})
+    assert logits.shape == (2, 3, 50, 75)
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, PlainNetwork(model)(images)[0].numpy(), atol=2e-2)
+
+
+def test_digits_are_compared_on_samples_of_the_test_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cfg, model = make(**DIGITS | {"MISC.CKPT": str(tmp_path / "ckpts"), "EXPORT.SAMPLES": 3})
+    torch.save(model.state_dict(), tmp_path / "weights.pth")
+    cfg.freeze()
+    options = argparse.Namespace(weights=str(tmp_path / "weights.pth"), out=None)
+    assert run_export(cfg, options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{tmp_path}/ckpts/model.onnx: ")
+    assert lines[0].endswith("images (1, 3, 16, 16) -> logits")
+    assert lines[1] == "compared with PyTorch on 6 inputs: 3 samples of digits_test and random images of a fixed seed"
+    assert lines[2].startswith("onnxruntime and PyTorch differ by at most ")
+    loaded = OnnxModel(tmp_path / "ckpts" / "model.onnx")
+    assert loaded.metadata["mean"] == "[0.5, 0.5, 0.5]"
+    pixels = torch.randint(0, 256, (1, 3, 16, 16)).float()
+    with torch.inference_mode():
+        expected = model({"image": (pixels / 255 - 0.5) / 0.5})[0]["logits"]
+    np.testing.assert_allclose(loaded({"images": pixels.numpy()})[0][0], expected.numpy(), atol=1e-4)
+
+
+def test_weights_have_to_be_there_and_to_fit(tmp_path: Path) -> None:
+    cfg, _ = make(**DIGITS | {"MISC.CKPT": str(tmp_path)})
+    cfg.freeze()
+    with pytest.raises(CheckpointError, match="there is no best and no latest checkpoint"):
+        run_export(cfg, argparse.Namespace(weights="", out=None))
+    _, other = make(**DIGITS | {"MODEL.BACKBONE": "resnet32"})
+    torch.save(other.state_dict(), tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match=r"other\.pth"):
+        run_export(cfg, argparse.Namespace(weights=str(tmp_path / "other.pth"), out=None))
+    assert [path.name for path in tmp_path.iterdir()] == ["other.pth"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "message"),
+    [
+        ({"EXPORT.BATCH": 2}, "m.onnx", "EXPORT.BATCH: 2 given, but detectors are exported for one image at a time"),
+        ({"EXPORT.DYNAMIC": True}, "m.onnx", r"EXPORT\.SIZE: \[64, 80\] given .* at least 128 pixels"),
+        ({"EXPORT.OUTPUT_NAMES": ["a"]}, "m.onnx", r"EXPORT\.OUTPUT_NAMES: 1 names given \(a\), 3 expected, for boxes, scores, labels"),
+        ({}, "m.pth", r"--out .*m\.pth: a name that ends with \.onnx .* or \.pt2"),
+        ({"TEST.SOFT_NMS.METHOD": "linear"}, "m.onnx", r"TEST\.SOFT_NMS\.METHOD: linear cannot be exported"),
+        ({"TEST.VIEWS.FLIP": True}, "m.onnx", "TEST.VIEWS: an exported network looks at an image once"),
+        ({"MODEL.HAS_PARSING": True}, "m.onnx", "MODEL.HAS_PARSING: True cannot be exported"),
+    ],
+)
+def test_wishes_that_cannot_be(tmp_path: Path, changes: dict[str, Any], name: str, message: str) -> None:
+    cfg, model = make(**DETECTOR | changes)
+    with pytest.raises(ConfigError, match=message):
+        export(cfg, model, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"EXPORT.SIZE": [3]}, r"EXPORT\.SIZE: \[3\] given, \[height, width\] expected"),
+        ({"EXPORT.INPUT_NAMES": ["a"], "EXPORT.OUTPUT_NAMES": ["a"]}, "different names expected"),
+    ],
+)
+def test_settings_are_checked_before_anything_is_built(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make(**DIGITS | changes)
+
+
+def test_keypoints_stand_where_torchvision_finds_them() -> None:
+    generator = torch.Generator().manual_seed(0)
+    boxes = torch.rand(30, 4, generator=generator) * 200
+    boxes[:, 2:] = boxes[:, :2] + torch.rand(30, 2, generator=generator) * torch.tensor([300.0, 20.0])
+    # one hill a heatmap
+    x, y = (torch.rand(30, 3, 1, 1, generator=generator) * 56 for _ in range(2))
+    cells = torch.arange(56.0)
+    heatmaps = -(((cells - x) / 9) ** 2) - ((cells[:, None] - y) / 5) ** 2
+    expected, heights = heatmaps_to_keypoints(heatmaps, boxes)
+    found = decode_heatmaps(heatmaps, boxes, (300, 600))
+    torch.testing.assert_close(found[..., 2], heights, atol=1e-3, rtol=1e-3)
+    assert ((found[..., :2] - expected[..., :2]).abs().amax(dim=-1) < 1e-2).float().mean() > 0.97
