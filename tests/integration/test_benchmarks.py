@@ -53,7 +53,9 @@ def test_the_last_line_is_one_json_object(name: str, tmp_path: Path) -> None:
     if name == "loop_overhead.py":
         assert set(figures["peers"]) <= {"lightning", "mmengine", "accelerate"}
     # the folder of torch.compile's cache and the file .ses are made by torch and onnxruntime when they are imported
-    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(("torchinductor_", ".ses"))], "a benchmark leaves nothing behind"
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(("torchinductor_", ".ses"))], (
+        "a benchmark leaves nothing behind"
+    )
 
 
 def test_the_detection_pipelines_run(tmp_path: Path) -> None:
