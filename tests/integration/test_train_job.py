@@ -120,7 +120,7 @@ def test_change_detection_on_files_of_ones_own(tmp_path: Path) -> None:
     assert CHANGE.count("(512, 512, ") == 2
     assert CHANGE.count("export_onnx(dynamic=True)") == 1
     short = smaller(CHANGE).replace("(512, 512, ", "(64, 64, ").replace("export_onnx(dynamic", "export_onnx(shape=(64, 64), dynamic")
-    short = short.replace('["max_iters"] = 300', '["max_iters"] = 2\n        trainer.cfg.lr_config["warmup_iters"] = 0')
+    short = short.replace('["max_iters"] = 360', '["max_iters"] = 2\n        trainer.cfg.lr_config["warmup_iters"] = 0')
     assert short.count('["max_iters"] = 2\n') == 1
     done = start(write_script(tmp_path, short), timeout=300).succeeded()
     assert "'semseg/foreground_IoU': " in done.output
