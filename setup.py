@@ -53,8 +53,10 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=[*find_packages(include=["pet", "pet.*"]), *find_packages("lib")],
     package_dir={"petlib": "lib/petlib"},
-    package_data={"": ["py.typed", "*.pyi"], "pet.projects": ["*/presets/*.yaml"]},
+    package_data={"": ["py.typed", "*.pyi"], "pet.projects": ["*/presets/*.yaml"], "pet.templates": ["files/**/*.template"]},
     install_requires=REQUIRED,
     extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "dev": DEV},
-    entry_points={"console_scripts": ["pet-train = pet.cli:train", "pet-test = pet.cli:test", "pet-export = pet.cli:export"]},
+    entry_points={
+        "console_scripts": ["pet-train = pet.cli:train", "pet-test = pet.cli:test", "pet-export = pet.cli:export", "pet-new = pet.cli:new"]
+    },
 )

@@ -1,7 +1,9 @@
-"""The commands ``pet-train``, ``pet-test`` and ``pet-export``."""
+"""The commands ``pet-train``, ``pet-test``, ``pet-export`` and ``pet-new``."""
 
 from pathlib import Path
+from typing import NoReturn
 
+from pet.templates.new_project import main as write_new_project
 from petlib.launch import launch, run_tool_of_config
 
 
@@ -22,3 +24,8 @@ def test(repository: Path | None = None) -> int:
 def export(repository: Path | None = None) -> int:
     """Export a trained model with the config of the command line and return the exit code; see :func:`train`."""
     return run_tool_of_config("export_net.py", description="Exports a trained model as ONNX.", repository=repository)
+
+
+def new() -> NoReturn:
+    """Write a project of a template, see :mod:`pet.templates.new_project`, and exit."""
+    write_new_project()

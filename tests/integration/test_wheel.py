@@ -32,7 +32,7 @@ def test_the_wheel_holds_all_of_the_two_packages(wheel: Path) -> None:
     assert tops == {"pet", "petlib", metadata}
     files = [path for package in (ROOT / "pet", ROOT / "lib" / "petlib") for path in package.rglob("*")]
     wanted = {path.relative_to(ROOT / "lib" if "lib" in path.relative_to(ROOT).parts[0] else ROOT) for path in files if path.is_file()}
-    wanted = {path for path in wanted if path.suffix in (".py", ".pyi", ".typed", ".yaml")}
+    wanted = {path for path in wanted if path.suffix in (".py", ".pyi", ".typed", ".yaml", ".template")}
     assert {str(path) for path in wanted} == {name for name in names if not name.startswith(metadata)}
     assert {"pet/py.typed", "petlib/py.typed", "petlib/engine/__init__.pyi"} <= names
     assert f"{metadata}/licenses/LICENSE" in names
@@ -42,7 +42,8 @@ def test_the_wheel_declares_its_commands(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
     lines = archive.read(name).decode().split("\n")
-    assert {"[console_scripts]", "pet-train = pet.cli:train", "pet-test = pet.cli:test", "pet-export = pet.cli:export"} <= set(lines)
+    names = {name: f"pet-{name} = pet.cli:{name}" for name in ("train", "test", "export", "new")}
+    assert {"[console_scripts]", *names.values()} <= set(lines)
 
 
 def test_the_unpacked_wheel_works(wheel: Path, tmp_path: Path) -> None:
