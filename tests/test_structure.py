@@ -26,7 +26,7 @@ PET_FLOORS = [
     {"evaluation", "export"},
     {"segmentation"},
     {"vision", "tasks", "projects"},
-    {"api"},
+    {"api", "templates"},
     {"cli"},
 ]
 
