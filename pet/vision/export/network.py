@@ -51,7 +51,8 @@ class PlainNetwork(nn.Module):
     def _extract(self, images: Tensor) -> tuple[Features, dict[str, Any]]:
         """Return the features of images that are padded as for an evaluation, and the batch of them."""
         height, width = images.shape[2], images.shape[3]
-        rows, columns = (-(-length // PAD_DIVISOR) * PAD_DIVISOR for length in (height, width))
+        # ONNX rounds the quotient of a negative number towards zero: no -(-length // divisor) here
+        rows, columns = ((length + PAD_DIVISOR - 1) // PAD_DIVISOR * PAD_DIVISOR for length in (height, width))
         # padding of no pixels would be traced as none for images of all sizes
         padded = functional.pad(images, (0, PAD_DIVISOR, 0, PAD_DIVISOR))[:, :, :rows, :columns]
         # one size for all images, however many: a list as long as the batch would fix its length

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 
-from pet.export import OnnxModel, ProgramModel
+from pet.export import OnnxModel
 from pet.vision import GeneralizedCNN, config
 from pet.vision.export import export, run_export
 from pet.vision.export.network import PlainNetwork, TracedNetwork
@@ -89,11 +89,11 @@ def test_pixels_of_images_of_any_size_in_half_precision(tmp_path: Path) -> None:
     changes = {"MODEL.HAS_BOX": False, "MODEL.NECK": "", "MODEL.HAS_SEMSEG": True, "MODEL.SEMSEG.DECODER": "fcn", "EXPORT.NORMALIZE": False}
     changes |= {"EXPORT.DYNAMIC": True, "EXPORT.HALF": True}
     cfg, model = make(**DETECTOR | changes)
-    report = export(cfg, model, tmp_path / "model.pt2")
+    report = export(cfg, model, tmp_path / "model.onnx")
     assert report.inputs == {"images": ("batch", 3, "height", "width")}
     assert 1e-6 < report.largest_difference < 2e-2, "float16 differs, and little"
     images = torch.rand(2, 3, 50, 75)
-    (logits,) = ProgramModel(report.path)({"images": images.numpy()})
+    (logits,) = OnnxModel(report.path)({"images": images.numpy()})
     assert logits.shape == (2, 3, 50, 75)
     with torch.inference_mode():
         np.testing.assert_allclose(logits, PlainNetwork(model)(images)[0].numpy(), atol=2e-2)
