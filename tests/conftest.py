@@ -61,6 +61,8 @@ def run_ranks(process_context: ForkServerContext) -> RunRanks:
     return run
 
 
+# before the plugin of parallel tests reads the marks
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a module of command lines in one worker: its tests share what a fixture of the module ran once."""
     for item in items:
