@@ -20,7 +20,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python tools/test_net_all.py --cfg $(CFG)
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests
+	$(BIN)/python -m pytest -n $(JOBS) tests
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from petlib import dist
 
@@ -61,13 +62,15 @@ def run_ranks(process_context: ForkServerContext) -> RunRanks:
     return run
 
 
-# before the plugin of parallel tests reads the marks
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module of command lines in one worker: its tests share what a fixture of the module ran once."""
-    for item in items:
-        if "integration" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+class CommandLinesTogether(LoadScopeScheduling):
+    """Gives a module of command lines to one worker, since its tests share what a fixture ran once; all other tests one by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0] if nodeid.startswith("tests/integration/") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> CommandLinesTogether:
+    return CommandLinesTogether(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
