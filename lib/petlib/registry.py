@@ -95,6 +95,6 @@ def import_user_modules(names: Iterable[str]) -> None:
             if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
                 raise
             raise ConfigError(
-                f"MISC.IMPORTS: there is no module {name!r}; give a dotted name that python can import "
+                f"the modules that the config imports: there is no module {name!r}; give a dotted name that python can import "
                 "(the current folder counts when PYTHONPATH holds it)"
             ) from error

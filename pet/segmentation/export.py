@@ -1,14 +1,12 @@
 """A trained segmenter becomes a file that runs without Pet."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from pet.data.build import build_vision_dataset
+from pet.data.build import build_sample_transforms, build_vision_dataset
 from pet.data.joined import TruthApart
-from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
 from pet.export.export import ExportReport
 from pet.export.task import TaskNetwork, export_task
@@ -70,8 +68,7 @@ def find_normalization(cfg: CfgNode) -> Normalize:
     Raises:
         ConfigError: there is none, or a transform is wrong.
     """
-    sizes: Sequence[int] = list(cfg.TEST.RESIZE.SCALES)
-    _, normalize = build_transforms(cfg.TEST.TRANSFORMS, default_size=sizes[0] if sizes else None, default_sizes=sizes or None)
+    _, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [])
     if normalize is None:
         raise ConfigError("TEST.TRANSFORMS: no Normalize at the end; a prediction needs to know mean and std: add one")
     return normalize

@@ -35,5 +35,5 @@ def test_a_name_is_registered_once() -> None:
 
 
 def test_user_modules_are_imported_and_a_missing_one_is_named() -> None:
-    with pytest.raises(ConfigError, match="MISC.IMPORTS: there is no module 'no_such_module_of_mine'"):
+    with pytest.raises(ConfigError, match="the config imports: there is no module 'no_such_module_of_mine'"):
         import_user_modules(["json", "no_such_module_of_mine"])

@@ -31,7 +31,7 @@ class Settings(Mapping[str, Any]):
         self._config = config
         self._name = name
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str | int) -> Any:
         """Return a value or a section.
 
         Raises:
@@ -45,8 +45,9 @@ class Settings(Mapping[str, Any]):
             inner = Settings(self._config.section(further), f"{self._name}.{further}")
             if key in inner:
                 return inner[key]
-        where = f"{self._name}.{key.lower()}" if self._name else key.lower()
-        raise MissingSettingError(f"the config has no {where}{did_you_mean(key, self)}; there are: {', '.join(self) or 'none'}")
+        where = f"{self._name}.{key}".lower().removeprefix(".")
+        names = [str(name) for name in self]
+        raise MissingSettingError(f"the config has no {where}{did_you_mean(str(key), names)}; there are: {', '.join(names) or 'none'}")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -54,9 +55,9 @@ class Settings(Mapping[str, Any]):
         return self[name]
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self._spelling(key) is not None
+        return self._spelling(key) is not None
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self._config.to_dict())
 
     def __len__(self) -> int:
@@ -69,19 +70,19 @@ class Settings(Mapping[str, Any]):
         except MissingSettingError:
             return default
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain nested dictionaries; all counts as read."""
-        return {name: self._config.get(name) for name in self}
+    def to_dict(self) -> dict[Any, Any]:
+        """Return all of it as plain nested dictionaries, whose names may be numbers; all counts as read."""
+        return {name: self._config.get(str(name)) for name in self}
 
     def locate(self, key: str = "") -> str:
         """Return where a setting, or the section itself, stands in the config, for messages."""
         return self._config.place(key)
 
-    def _spelling(self, key: str) -> str | None:
-        return next((name for name in self if name.lower() == key.lower()), None)
+    def _spelling(self, key: object) -> str | None:
+        return next((name for name in map(str, self) if name.lower() == str(key).lower()), None)
 
     def _take(self, name: str) -> Any:
-        if isinstance(self._config.to_dict()[name], Mapping):
+        if any(str(own) == name and isinstance(value, Mapping) for own, value in self._config.to_dict().items()):
             return Settings(self._config.section(name), f"{self._name}.{name}" if self._name else name)
         return self._config.get(name)
 

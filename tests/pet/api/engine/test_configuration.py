@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pet.api.engine.configuration import EngineConfig, read_config
+from pet.api.engine.configuration import EngineConfig, Settings, read_config
+from petlib.config import nested_of
 from petlib.errors import ConfigError
 from tests.pet.api.engine.project import make_config
 
@@ -65,3 +66,12 @@ def test_what_user_code_reads_is_known_and_anything_else_is_an_error(tmp_path: P
 
 def test_the_file_and_line_of_a_section_are_known(sample: EngineConfig) -> None:
     assert sample.trainer.model.generator.locate().endswith("sample_config.py:56: trainer.model.generator")
+
+
+def test_names_of_a_mapping_may_be_numbers() -> None:
+    settings = Settings(nested_of({"classes": {0: "cat", 1: "dog"}}, source="a program"))
+    assert settings.CLASSES.to_dict() == {0: "cat", 1: "dog"}
+    assert settings.classes[1] == "dog"
+    assert 2 not in settings.classes
+    with pytest.raises(ConfigError, match=r"the config has no classes\.2; there are: 0, 1"):
+        _ = settings.classes[2]
