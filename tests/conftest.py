@@ -66,14 +66,20 @@ class CommandLinesTogether(LoadScopeScheduling):
     """Gives a module of command lines to one worker, since its tests share what a fixture ran once; all other tests one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0] if nodeid.startswith("tests/integration/") else nodeid
+        return nodeid.partition("::")[0] if nodeid.startswith(("tests/integration/", "tests/faults/")) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> CommandLinesTogether:
     return CommandLinesTogether(config, log)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nightly", action="store_true", help="run the tests too that CI has no room for")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("nightly") and not item.config.getoption("--nightly"):
+        pytest.skip("takes too long for CI; run it with --nightly")
     if item.get_closest_marker("cuda") and not torch.cuda.is_available():
         pytest.skip("needs an NVIDIA GPU")
 
