@@ -94,6 +94,7 @@ def build_train_hooks(
     *,
     evaluate: Evaluate | None = None,
     batches: Callable[[int, int], Iterator[Batch]] | None = None,
+    average: WeightAverage | None = None,
 ) -> list[Hook]:
     """Return the hooks of a run in the order of their calls.
 
@@ -102,6 +103,7 @@ def build_train_hooks(
         state: the run, before it is resumed.
         evaluate: computes the metrics of a network; None: the run is not evaluated.
         batches: training batches of given iterations, for precise batch norm.
+        average: moving average of the weights; None: one of the whole network where ``SOLVER.EMA`` wants it.
     """
 
     def writers(start_iteration: int) -> list[Writer]:
@@ -118,7 +120,7 @@ def build_train_hooks(
     ]
     if is_main_process() and sys.stdout is not None and sys.stdout.isatty():
         hooks.append(ProgressHook())
-    average = _build_average(cfg, state)
+    average = average or _build_average(cfg, state)
     if average is not None:
         hooks.append(EmaHook(average=average))
     evaluation = None

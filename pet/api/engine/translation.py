@@ -87,8 +87,8 @@ def translate(config: NestedConfig) -> Translated:
     """Return what Pet understands of a config, and mark that as read.
 
     Components are ``trainer``, ``model``, ``model.<network>``, ``data.train``, ``data.val``, and for each network that is trained
-    ``solver.<network>.optimizer``, ``.lr_scheduler`` and ``.clip_gradients``, the last two where they are switched on. What stands
-    below ``trainer.model`` beside them, the losses among it, is left to the user's model.
+    ``solver.<network>.optimizer``, ``.lr_scheduler``, ``.clip_gradients`` and ``.ema``, the last three where they are switched on. What
+    stands below ``trainer.model`` beside them, the losses among it, is left to the user's model.
 
     Raises:
         ConfigError: a setting is missing or wrong.
@@ -109,6 +109,8 @@ def translate(config: NestedConfig) -> Translated:
     notes: list[str] = []
     for name in _solvers(config):
         components |= _solver(config, name, notes, max_iter=settings["SOLVER.SCHEDULER.TOTAL_ITERS"])
+    components = {**_model_average(config, settings, components), **components}
+    settings["SOLVER.EMA.ENABLED"] = any(name.endswith(".ema") for name in components)
     return Translated(settings, components, notes)
 
 
@@ -161,18 +163,31 @@ def _solver(config: NestedConfig, network: str, notes: list[str], *, max_iter: i
     if clip is not None:
         method = clip.pop("clip_type", "norm")
         found[f"{prefix}.clip_gradients"] = Component(method, clip, config.place(f"{prefix}.optimizer.clip_gradients"))
+    average = _switched_on(config, f"{prefix}.ema", switch="enable")
+    if average is not None:
+        found[f"{prefix}.ema"] = Component("ema", average, config.place(f"{prefix}.ema"))
     schedule = _switched_on(config, f"{prefix}.lr_scheduler")
     if schedule is not None:
         found[f"{prefix}.lr_scheduler"] = _schedule(config, f"{prefix}.lr_scheduler", schedule, notes, max_iter=max_iter)
     return found
 
 
-def _switched_on(config: NestedConfig, key: str) -> dict[str, Any] | None:
+def _model_average(config: NestedConfig, settings: Mapping[str, Any], components: Mapping[str, Component]) -> dict[str, Component]:
+    """Return what ``trainer.model.ema`` means: the average of the generator, or of all that is trained where nothing has that name."""
+    if not settings["SOLVER.EMA.ENABLED"]:
+        return {}
+    trained = [name.split(".")[1] for name in components if name.startswith("solver.") and name.endswith(".optimizer")]
+    place, decay = config.place(f"{NETWORKS}.ema"), settings["SOLVER.EMA.DECAY"]
+    averaged = ["generator"] if "generator" in trained else trained
+    return {f"solver.{name}.ema": Component("ema", {"decay_rate": decay}, place) for name in averaged}
+
+
+def _switched_on(config: NestedConfig, key: str, *, switch: str = "enabled") -> dict[str, Any] | None:
     """Return a block without its switch, or None where there is none or it is off."""
     if not config.has(key):
         return None
     block: dict[str, Any] = dict(config.get(key, type=dict))
-    return block if block.pop("enabled", True) else None
+    return block if block.pop(switch, True) else None
 
 
 def _schedule(config: NestedConfig, key: str, block: Mapping[str, Any], notes: list[str], *, max_iter: int) -> Component:

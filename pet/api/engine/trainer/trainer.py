@@ -11,6 +11,7 @@ from pet.api.engine.data.build import build_data_set
 from pet.api.engine.data.loader import build_test_loader, build_train_loader
 from pet.api.engine.model.base_model import BaseModel
 from pet.api.engine.model.loading import build_model
+from pet.api.engine.solver.average import build_average
 from pet.api.engine.solver.build import NetworkSolver, build_solvers
 from pet.api.engine.trainer.evaluation import FiguresEvaluator
 from pet.api.engine.trainer.hooks import AfterLoopHook, EpochHook, IterateAfterHook
@@ -83,6 +84,7 @@ class BaseTrainer:
         loader = self._build_loader()
         model = self._wrap()
         solvers = build_solvers(self.model.networks, self.cfg.translated.components, max_iter=cfg.SOLVER.SCHEDULER.TOTAL_ITERS)
+        average = build_average(self.model, self.model.networks, self.cfg.translated.components)
         state = engine.TrainState(
             model=model,
             optimizers={name: solver.optimizer for name, solver in solvers.items()},
@@ -91,7 +93,7 @@ class BaseTrainer:
             iterations_per_epoch=loader.iterations_per_epoch,
             checkpointer=engine.build_checkpointer(cfg),
         )
-        hooks = [*engine.build_train_hooks(cfg, state, evaluate=self._build_evaluation()), *self._own_hooks()]
+        hooks = [*engine.build_train_hooks(cfg, state, evaluate=self._build_evaluation(), average=average), *self._own_hooks()]
         engine.resume(state, hooks, cfg)
         try:
             engine.train(state, loader, self._build_step(solvers), hooks)
@@ -118,7 +120,7 @@ class BaseTrainer:
         if mode == "fsdp" and (several or cfg.SOLVER.EMA.ENABLED):
             raise ConfigError(
                 f"{self.cfg.nested.place('trainer.parallel')}: fsdp shards a model with one optimizer and without a moving average "
-                "(trainer.model.ema); use ddp"
+                "(ema); use ddp"
             )
         if mode == "dp":
             self.model.share_by_replicas()

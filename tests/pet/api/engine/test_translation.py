@@ -42,6 +42,7 @@ def test_the_components_of_the_sample_config() -> None:
         "data.val": "MyDataset",
         "solver.generator.optimizer": "Adam",
         "solver.generator.lr_scheduler": "WarmupMultiStepLR",
+        "solver.generator.ema": "ema",
     }
     assert components["solver.generator.optimizer"].arguments == {"lr": 0.01, "weight_decay": 1e-6}
     course = components["solver.generator.lr_scheduler"].arguments

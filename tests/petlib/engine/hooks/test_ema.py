@@ -1,6 +1,7 @@
 from typing import Any
 
 import torch
+from torch import nn
 
 from petlib.engine.hooks.ema import EmaHook
 from petlib.engine.loop import train
@@ -43,3 +44,20 @@ def test_the_average_travels_in_a_checkpoint(make_state: Any) -> None:
     second = WeightAverage(state.network, decay=0.9)
     second.load_state_dict(first.state_dict())
     assert torch.equal(second.state_dict()["layer.weight"], first.state_dict()["layer.weight"])
+
+
+def test_modules_are_averaged_each_with_its_decay() -> None:
+    network = nn.ModuleDict({"fast": nn.Linear(1, 1), "slow": nn.Linear(1, 1), "none": nn.Linear(1, 1)})
+    average = WeightAverage(network, decay={"fast": 0.0, "slow": 0.5})
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    for parameter in network.parameters():
+        parameter.data.fill_(8.0)
+    average.update(1000)
+    found = average.state_dict()
+    assert found.keys() == before.keys()
+    assert found["fast.weight"] == 8.0
+    torch.testing.assert_close(found["slow.weight"], 0.5 * before["slow.weight"] + 4.0)
+    assert found["none.weight"] == 8.0
+    with average.applied():
+        torch.testing.assert_close(network["slow"].weight.data, 0.5 * before["slow.weight"] + 4.0)
+    assert network["slow"].weight == 8.0

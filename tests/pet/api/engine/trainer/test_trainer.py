@@ -55,10 +55,13 @@ def assert_equal(first: Any, second: Any, place: str = "") -> None:
 
 
 class StopAfter(BaseTrainer):
-    """Ends with an error after the second iteration, as an interruption does."""
+    """Ends with an error in the third iteration, when the second is saved or being saved."""
+
+    iterations = 0
 
     def iterate_after(self, epoch: int, loss_dict: dict[str, float]) -> None:
-        if self.cfg.run.MISC.CKPT and (Path(self.cfg.run.MISC.CKPT) / "model_iter2.pth").exists():
+        self.iterations += 1
+        if self.iterations == 3:
             raise KeyboardInterrupt
 
 
@@ -69,13 +72,42 @@ def test_a_gan_that_was_interrupted_ends_bit_for_bit_as_one_that_was_not(tmp_pat
     train(make_config(tmp_path / "whole", EXACT))
     with pytest.raises(KeyboardInterrupt):
         train(make_config(tmp_path / "parts", {**EXACT, "trainer.name": "StopAfter"}))
-    assert not (tmp_path / "parts" / "model_iter4.pth").exists()
+    assert [path.name for path in (tmp_path / "parts").glob("model_iter*")] == ["model_iter2.pth"]
     train(make_config(tmp_path / "parts", EXACT, resume=True))
     whole, parts = (read_checkpoint(tmp_path / name / "model_latest.pth") for name in ("whole", "parts"))
     assert whole["iteration"] == parts["iteration"] == 4
     assert list(whole["optimizers"]) == list(whole["schedulers"]) == ["generator", "discriminator"]
     for part in ("model", "ema", "optimizers", "schedulers", "random"):
         assert_equal(whole[part], parts[part], part)
+
+
+def averages_of(folder: Path, changes: dict[str, Any]) -> dict[str, bool]:
+    """Return for each network whether its average differs from its weights after a training."""
+    train(make_config(folder, {**EXACT, **changes}))
+    saved = read_checkpoint(folder / "model_latest.pth")
+    names = [name for name in saved["model"] if name.endswith("linear.weight")]
+    return {name.partition(".")[0]: not torch.equal(saved["model"][name], saved["ema"][name]) for name in names}
+
+
+def test_the_average_of_the_model_is_that_of_its_generator(tmp_path: Path) -> None:
+    assert averages_of(tmp_path, {}) == {"g_model": True, "d_model": False}
+
+
+def test_every_network_may_have_an_average_of_its_own(tmp_path: Path) -> None:
+    own = {"trainer.model.ema.enable": False, "solver.discriminator.ema": {"enable": True, "decay_rate": 0.5}}
+    assert averages_of(tmp_path, own) == {"g_model": False, "d_model": True}
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"enable": True, "decay": 0.5}, "solver.generator.ema: ema: unknown argument 'decay'"),
+        ({"decay_rate": 1.5}, "solver.generator.ema.decay_rate: 1.5 given, a number from 0 to below 1 expected"),
+    ],
+)
+def test_a_wrong_block_of_an_average(tmp_path: Path, block: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train(make_config(tmp_path, {"solver.generator.ema": block}))
 
 
 def test_a_training_of_one_network_goes_on_bit_for_bit(tmp_path: Path) -> None:
