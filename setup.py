@@ -35,6 +35,7 @@ DEV = [
     "ruff>=0.12",
     "mypy>=1.13",
     "types-PyYAML",
+    "hypothesis>=6.100",
     "torchmetrics>=1.5",
     "build>=1",
     "setuptools>=77",
