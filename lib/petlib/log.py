@@ -12,12 +12,14 @@ import stat
 import sys
 from pathlib import Path
 
+from petlib.appending import AppendedFile
 from petlib.errors import OutputError
 
 FILE_ONLY = {"file_only": True}
 """``extra`` of a log call whose text the screen gets in another way."""
 
-SCREEN_IS_GONE = (errno.EPIPE, errno.EIO, errno.EBADF)
+SCREEN_IS_GONE = (errno.EPIPE, errno.EIO, errno.EBADF, errno.ENOSPC)
+"""A pipe without reader, a closed terminal, a closed descriptor, a file on a full disk."""
 
 
 def setup_logging(folder: Path, *, rank: int, purpose: str, early_output: Path | None = None) -> Path:
@@ -35,6 +37,7 @@ def setup_logging(folder: Path, *, rank: int, purpose: str, early_output: Path |
     Raises:
         OutputError: the log file cannot be made.
     """
+    open_missing_streams()
     path = Path(folder, "logs", f"{purpose}_rank{rank}.log").absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +53,7 @@ def setup_logging(folder: Path, *, rank: int, purpose: str, early_output: Path |
         _redirect_output(path, early_output)
     _replace_handlers(handlers)
     logging.captureWarnings(True)
-    assert file_handler.stream is not None, f"{path} is not open"
-    faulthandler.enable(file=file_handler.stream.fileno(), all_threads=True)
+    faulthandler.enable(file=file_handler.fileno(), all_threads=True)
     return path
 
 
@@ -90,26 +92,52 @@ class ConsoleHandler(logging.Handler):
             self.handleError(record)
 
 
-class LogFileHandler(logging.FileHandler):
-    """Appends to a log file; when the disk is full, that is said once on the screen and the run goes on."""
+class LogFileHandler(logging.Handler):
+    """Appends to a log file. When the disk is full that is said once, and the lines wait until it has room again.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, encoding="utf-8")
+        super().__init__()
         self.setFormatter(LineFormatter())
-        self._complained = False
+        self._file = AppendedFile(path, pieces="lines", tell=logging.getLogger(__name__).warning)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  named by logging
-        """Say what is wrong, the first time."""
-        error = sys.exc_info()[1]
-        if not isinstance(error, OSError):
-            super().handleError(record)
-        elif not self._complained:
-            self._complained = True
-            logging.getLogger(__name__).warning("%s: lines of the log are lost: %s", self.baseFilename, error)
+    def fileno(self) -> int:
+        """Return the file descriptor of the log."""
+        return self._file.fileno()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        try:
+            self._file.append((self.format(record) + "\n").encode("utf-8", errors="backslashreplace"))
+        except Exception:  # noqa: BLE001  a faulty log call is told by logging itself and never ends a run
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Write what waits and close the file."""
+        self._file.close()
+        super().close()
+
+
+def open_missing_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr the null device in their place.
+
+    Otherwise the next file that it opens would take their number, and with it what libraries and children print.
+    """
+    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # the lowest free number: that of the missing stream
+            os.set_inheritable(os.open(os.devnull, mode), True)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  lives as long as the process
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def silence_lost_screen() -> None:
-    """Point stdout, and stderr if it is the same terminal or pipe, to the null device, so that later prints do not fail either."""
+    """Point stdout, and stderr if it is the same terminal, pipe or file, to the null device, so that later prints do not fail either."""
     null = os.open(os.devnull, os.O_WRONLY)
     lost = os.fstat(1)
     for descriptor in (1, 2):

@@ -127,13 +127,33 @@ def test_a_closed_stdout_object_is_survived(tmp_path):
     assert "two" in (tmp_path / "out/logs/train_rank0.log").read_text()
 
 
-def test_a_full_disk_under_the_log_is_told_once(tmp_path):
+def test_a_full_disk_under_the_log_is_told_once_with_what_is_lost(tmp_path):
     (tmp_path / "out/logs").mkdir(parents=True)
     (tmp_path / "out/logs/train_rank0.log").symlink_to("/dev/full")
     done = run(tmp_path, "setup_logging(Path('out'), rank=0, purpose='train'); logger.info('one'); logger.info('two')")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("lines of the log are lost") == 1
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("it cannot be written: No space left on device; its lines wait in memory, the run goes on") == 1
     assert re.search(STAMP + "two", done.stdout)
+    assert re.search("train_rank0.log: 3 lines are lost$", done.stdout.strip())
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full", ">/dev/full 2>&1"])
+def test_missing_and_full_streams_change_neither_the_log_nor_the_exit_code(tmp_path, streams):
+    body = """
+    setup_logging(Path("out"), rank=0, purpose="train")
+    opened = os.open("opened", os.O_WRONLY | os.O_CREAT)
+    for number in range(2):
+        logger.info("line %d", number)
+        print("a print", flush=True)
+        os.system("echo a child; echo a child >&2")
+    os.write(opened, b"mine")
+    sys.exit(3)
+    """
+    (tmp_path / "script.py").write_text(HEAD + textwrap.dedent(body))
+    done = subprocess.run(["sh", "-c", f"{sys.executable} script.py {streams}"], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 3, done.stderr
+    assert (tmp_path / "opened").read_text() == "mine"
+    assert [line[17:] for line in (tmp_path / "out/logs/train_rank0.log").read_text().splitlines()] == ["line 0", "line 1"]
 
 
 def test_a_replaced_stdout_gets_the_lines(tmp_path):

@@ -18,6 +18,7 @@ from petlib.launch.elastic import describe_elastic, elastic_environment, run_ela
 from petlib.launch.plan import DRY_MEETING, Meeting, describe, listening_socket, plan_ranks, rank_command
 from petlib.launch.resolve import Script, resolve_script
 from petlib.launch.supervise import say, supervise
+from petlib.log import open_missing_streams
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def launch(script_name: str, *, package: str, repository: Path | None = None, ar
         repository: root of the checkout whose launcher runs, where ``--type`` looks last.
         argv: the command line without the program's name; default: that of the process.
     """
+    open_missing_streams()
     description = f"Runs tools/<type>/<...>/{script_name} for a config below cfgs/<type>/<...>, one process for each device."
     try:
         arguments = parse_launch_arguments(sys.argv[1:] if argv is None else argv, description=description)

@@ -11,16 +11,16 @@ import yaml
 from pet.api.engine.building import find
 from pet.api.engine.configuration import EngineConfig, read_config
 from pet.api.engine.schedule.arguments import TrainArguments, parse_arguments
-from pet.api.engine.schedule.process import is_rank, run_rank, start_ranks
+from pet.api.engine.schedule.process import is_rank, start_ranks
 from pet.api.engine.trainer.build import BUILD_TRAINER_REGISTRY
 from pet.api.engine.trainer.trainer import BaseTrainer
 from petlib import engine
 from petlib.dist.process_group import is_main_process
 from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, DeviceError, UserError
 from petlib.files import write_text_atomically
+from petlib.launch import RunProcess, run_process
 from petlib.launch.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.plan import device_environment
-from petlib.log import setup_logging
 
 CONFIG_RECORD = "engine_config.yaml"
 """The config of a training in its output folder, with the settings of the command line; it can be trained from."""
@@ -48,7 +48,7 @@ class BaseScheduler:
             SystemExit: the training failed, with its exit code: 2 after a mistake of the user, which is told in one message.
         """
         arguments = parse_arguments(self._argv)
-        code = run_rank(lambda early_output: run(arguments, early_output)) if is_rank() else self._start(arguments)
+        code = run_process(lambda process: run(arguments, process)) if is_rank() else self._start(arguments)
         if code:
             sys.exit(code)
 
@@ -63,7 +63,7 @@ class BaseScheduler:
         if devices.count > 1 and cfg.run.TRAIN.PARALLEL != "dp":
             return start_ranks(devices)
         os.environ.update(device_environment(devices, os.environ))
-        return run_rank(lambda early_output: run(arguments, early_output))
+        return run_process(lambda process: run(arguments, process))
 
 
 def pick_devices(arguments: TrainArguments, cfg: EngineConfig) -> Devices:
@@ -85,7 +85,7 @@ def pick_devices(arguments: TrainArguments, cfg: EngineConfig) -> Devices:
     return choose_devices(gpu_id=None, nproc=arguments.nproc if on_cpu else arguments.num_gpus, device=device, visible=visible)
 
 
-def run(arguments: TrainArguments, early_output: Path | None = None) -> None:
+def run(arguments: TrainArguments, process: RunProcess) -> None:
     """Train in this process, which may be one of several.
 
     Raises:
@@ -93,9 +93,7 @@ def run(arguments: TrainArguments, early_output: Path | None = None) -> None:
     """
     cfg = read_config(arguments.config_file, arguments.overrides, resume=arguments.resume)
     folder = Path(cfg.run.MISC.CKPT)
-    log = setup_logging(folder, rank=int(os.environ.get("RANK", "0")), purpose=_log_name(cfg), early_output=early_output)
-    if early_output is not None:
-        _replace_by_link(early_output, log)
+    process.log_to(folder, purpose=_log_name(cfg))
     with engine.open_run(cfg.run):
         if is_main_process():
             write_text_atomically(folder / CONFIG_RECORD, yaml.safe_dump(_plain(cfg.nested.to_dict()), sort_keys=False, allow_unicode=True))
@@ -124,10 +122,3 @@ def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _replace_by_link(early_output: Path, log: Path) -> None:
-    """Let the launcher find the log of the rank where it started the rank's output."""
-    link = early_output.with_suffix(".link")
-    link.symlink_to(log)
-    link.replace(early_output)

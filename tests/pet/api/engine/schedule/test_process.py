@@ -8,19 +8,21 @@ import pytest
 SCRIPT = """\
 import os
 import sys
-from pet.api.engine.schedule.process import is_rank, run_rank, start_ranks
+from pathlib import Path
+from pet.api.engine.schedule.process import is_rank, start_ranks
 from petlib.errors import ConfigError
+from petlib.launch import run_process
 from petlib.launch.devices import Devices
 
-def main(early_output):
-    assert early_output.name == f"rank{os.environ['RANK']}.log"
+def main(process):
+    process.log_to(Path("out"), purpose="train")
     open(f"rank{os.environ['RANK']}_of_{os.environ['WORLD_SIZE']}", "w").close()
     if sys.argv[1] == "mistake" and os.environ["RANK"] == "1":
         raise ConfigError("solver.max_iter: wrong")
     if sys.argv[1] == "fault" and os.environ["RANK"] == "1":
         raise RuntimeError("broken")
 
-sys.exit(run_rank(main) if is_rank() else start_ranks(Devices(2)))
+sys.exit(run_process(main) if is_rank() else start_ranks(Devices(2)))
 """
 
 
@@ -38,5 +40,6 @@ def test_a_script_starts_itself_once_for_each_device(tmp_path: Path, argument: s
     assert done.returncode == code, done.stderr
     if argument == "fine":
         assert sorted(path.name for path in tmp_path.glob("rank*")) == ["rank0_of_2", "rank1_of_2"]
+        assert sorted(path.name for path in tmp_path.glob("out/logs/*")) == ["train_rank0.log", "train_rank1.log"]
     assert message in done.stderr
     assert ("Traceback" in done.stderr) == (argument == "fault")
