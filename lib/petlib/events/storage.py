@@ -13,6 +13,12 @@ from petlib.dist.process_group import world_size
 Series = dict[str, list[Tensor]]
 
 
+class _Window(NamedTuple):
+    losses: Series
+    metrics: Series
+    totals: list[Tensor]
+
+
 class WindowMeans(NamedTuple):
     """Means over the iterations of a window and over all ranks.
 
@@ -38,13 +44,15 @@ class EventStorage:
 
     Attributes:
         flushed: the means that the last flush gave.
+        flushed_totals: the sum of the losses of each forward pass that the last flush was about, on this rank and its device.
         flush_count: how often it was flushed.
     """
 
     def __init__(self) -> None:
         self.flushed: list[WindowMeans] = []
+        self.flushed_totals: list[Tensor] = []
         self.flush_count = 0
-        self._windows: list[tuple[Series, Series]] = []
+        self._windows: list[_Window] = []
         self._begin_window()
 
     def put(self, losses: Mapping[str, Tensor], metrics: Mapping[str, Tensor], *, total: Tensor) -> None:
@@ -52,38 +60,37 @@ class EventStorage:
 
         All are scalar tensors; their graphs are not kept. A single loss is its own sum.
         """
+        total = total.detach()
+        self._totals.append(total)
         if len(losses) > 1:
-            self._losses["total_loss"].append(total.detach())
+            self._losses["total_loss"].append(total)
             for name, value in losses.items():
                 self._losses[name].append(value.detach())
         else:
             for name in losses:
-                self._losses[name].append(total.detach())
+                self._losses[name].append(total)
         for name, value in metrics.items():
             self._metrics[name].append(value.detach())
 
     def end_window(self) -> None:
         """Let the present window end and a new one begin."""
-        self._windows.append((self._losses, self._metrics))
+        self._windows.append(_Window(self._losses, self._metrics, self._totals))
         self._begin_window()
 
-    def mean_total(self) -> float:
-        """Return the mean, on this rank, of the total losses of the window that is open; 0 where it has none.
-
-        It is NaN or infinite when one of them is. Waits for the device.
-        """
-        totals = next(iter(self._losses.values()), [])
-        return _means([totals])[0] if totals else 0.0
+    def pending_totals(self) -> list[Tensor]:
+        """Return the sum of the losses of each forward pass since the last flush, on this rank and its device."""
+        return [total for totals in (*(window.totals for window in self._windows), self._totals) for total in totals]
 
     def flush(self, seconds: float) -> tuple[list[WindowMeans], float]:
         """Return the means of the windows that ended since the last flush, and the mean of ``seconds`` over the ranks.
 
         Every rank must call this together.
         """
-        series = [values for losses, metrics in self._windows for values in (*losses.values(), *metrics.values())]
+        series = [values for window in self._windows for values in (*window.losses.values(), *window.metrics.values())]
         *means, mean_seconds = _mean_over_ranks([*_means(series), seconds])
         numbers = iter(means)
-        self.flushed = [WindowMeans(_take(losses, numbers), _take(metrics, numbers)) for losses, metrics in self._windows]
+        self.flushed = [WindowMeans(_take(window.losses, numbers), _take(window.metrics, numbers)) for window in self._windows]
+        self.flushed_totals = [total for window in self._windows for total in window.totals]
         self.flush_count += 1
         self._windows = []
         return self.flushed, mean_seconds
@@ -91,6 +98,7 @@ class EventStorage:
     def _begin_window(self) -> None:
         self._losses: Series = defaultdict(list)
         self._metrics: Series = defaultdict(list)
+        self._totals: list[Tensor] = []
 
 
 def _take(series: Series, numbers: Iterator[float]) -> dict[str, float]:

@@ -1,11 +1,14 @@
+import errno
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from petlib.events.records import EvaluationRecord, TrainingRecord
+from petlib.errors import OutputError
+from petlib.events.records import EvaluationRecord, TrainingRecord, Writer
 from petlib.events.writers.console import ConsoleWriter
 from petlib.events.writers.json_lines import JsonLinesWriter
 from petlib.events.writers.tensorboard import TensorBoardWriter
@@ -70,6 +73,12 @@ def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
     assert events.Scalars("eval/cls/acc1")[0].step == 20
 
 
+def steps(folder: Path) -> list[int]:
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    return [scalar.step for scalar in events.Scalars("train/loss")]
+
+
 def test_a_resumed_run_purges_what_is_repeated(tmp_path: Path) -> None:
     first = TensorBoardWriter(folder=tmp_path, start_iteration=0)
     for iteration in (20, 40, 60):
@@ -78,6 +87,66 @@ def test_a_resumed_run_purges_what_is_repeated(tmp_path: Path) -> None:
     second = TensorBoardWriter(folder=tmp_path, start_iteration=40)
     second.write_training(record(60))
     second.close()
-    events = EventAccumulator(str(tmp_path))
-    events.Reload()
-    assert [scalar.step for scalar in events.Scalars("train/loss")] == [20, 40, 60]
+    assert steps(tmp_path) == [20, 40, 60]
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_its_events_anew(tmp_path: Path) -> None:
+    for _ in range(2):
+        writer = TensorBoardWriter(folder=tmp_path, start_iteration=0)
+        for iteration in (1, 2, 3):
+            writer.write_training(record(iteration))
+        writer.close()
+    assert steps(tmp_path) == [1, 2, 3]
+
+
+def test_events_stay_in_order_when_the_clock_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for start, now in ((0, 2_000_000_000), (3, 1_900_000_000), (6, 1_800_000_000)):
+        monkeypatch.setattr("time.time_ns", lambda now=now: now * 10**9)
+        monkeypatch.setattr("time.time", lambda now=now: float(now))
+        writer = TensorBoardWriter(folder=tmp_path, start_iteration=start)
+        for iteration in range(start + 1, start + 5):
+            writer.write_training(record(iteration))
+        writer.close()
+    assert steps(tmp_path) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("kind", ["json", "events"])
+def test_figures_wait_for_room_on_the_disk(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    writer: Writer = (
+        JsonLinesWriter(path=path, start_iteration=0) if kind == "json" else TensorBoardWriter(folder=tmp_path, start_iteration=0)
+    )
+    writer.write_training(record(1))
+    write = os.write
+
+    def fail(descriptor: int, data: bytes) -> int:
+        if len(data) < 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[:-9])
+
+    monkeypatch.setattr(os, "write", fail)
+    writer.write_training(record(2))
+    writer.write_training(record(3))
+    monkeypatch.setattr(os, "write", write)
+    writer.write_training(record(4))
+    writer.close()
+    found = [json.loads(line)["iteration"] for line in path.read_text().splitlines()] if kind == "json" else steps(tmp_path)
+    assert found == [1, 2, 3, 4]
+    assert ["it cannot be written: No space left on device" in caplog.messages[0], "nothing is lost" in caplog.messages[1]] == [True] * 2
+
+
+def test_lines_out_of_order_and_cut_off_are_dropped_too(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"iteration": 1}\n{"iteration": 9}\nbroken\n{"iteration": 2}\n\xff\n[1]\n{"iteration": 3}')
+    JsonLinesWriter(path=path, start_iteration=3).close()
+    assert path.read_bytes() == b'{"iteration": 1}\n{"iteration": 2}\n'
+
+
+def test_files_that_cannot_be_made_are_a_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="the metrics cannot be written: File exists; make room, or choose another MISC.CKPT"):
+        JsonLinesWriter(path=tmp_path / "file" / "metrics.jsonl", start_iteration=0)
+    with pytest.raises(OutputError, match="the events cannot be written: File exists; make room, or set MISC.TENSORBOARD False"):
+        TensorBoardWriter(folder=tmp_path / "file" / "events", start_iteration=0)

@@ -1,28 +1,40 @@
 """Metrics as JSON lines, for scripts and pictures."""
 
 import json
+import logging
 import math
+import os
 from pathlib import Path
 
+from petlib.appending import AppendedFile
+from petlib.errors import OutputError
 from petlib.events.records import EvaluationRecord, TrainingRecord
 from petlib.files import write_text_atomically
+
+logger = logging.getLogger(__name__)
 
 
 class JsonLinesWriter:
     """Appends one JSON object a window or evaluation to ``metrics.jsonl``.
 
     Lines of iterations after ``start_iteration`` stem from a run that was cut off and is now repeated from its last
-    checkpoint: they are dropped, so that no iteration stands twice.
+    checkpoint: they are dropped, so that no iteration stands twice. When the disk is full, lines wait until it has room.
 
     Args:
         path: the file.
         start_iteration: iterations that the resumed run had done.
+
+    Raises:
+        OutputError: the file cannot be made, or cannot be freed of lines that would stand twice.
     """
 
     def __init__(self, *, path: Path, start_iteration: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_later_lines(path, start_iteration)
-        self._file = path.open("a", encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _drop_later_lines(path, start_iteration)
+            self._file = AppendedFile(path, pieces="lines", tell=logger.warning)
+        except OSError as error:
+            raise OutputError(f"{path}: the metrics cannot be written: {error.strerror}; make room, or choose another MISC.CKPT") from error
 
     def write_training(self, record: TrainingRecord) -> None:
         """Append the figures of a window."""
@@ -50,20 +62,27 @@ class JsonLinesWriter:
     def _append(self, values: dict[str, float]) -> None:
         # NaN and infinity are no JSON
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self._file.write(json.dumps(finite) + "\n")
-        self._file.flush()
+        self._file.append((json.dumps(finite) + "\n").encode())
 
 
 def _drop_later_lines(path: Path, iteration: int) -> None:
+    """Drop the lines of later iterations, and those that a crash cut off."""
     if not path.exists():
         return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _iteration_of(line) <= iteration]
-    write_text_atomically(path, "".join(line + "\n" for line in kept))
+    lines = path.read_bytes().splitlines(keepends=True)
+    stay = [line.endswith(b"\n") and _iteration_of(line) <= iteration for line in lines]
+    count = sum(stay)
+    if all(stay[:count]):
+        # the usual case, and it needs no room on the disk
+        os.truncate(path, sum(map(len, lines[:count])))
+    else:
+        kept = [line.decode("utf-8") for line, stays in zip(lines, stay, strict=True) if stays]
+        write_text_atomically(path, "".join(kept))
 
 
-def _iteration_of(line: str) -> float:
+def _iteration_of(line: bytes) -> float:
     """Return the iteration of a line; of one that a crash cut off, infinity."""
     try:
         return float(json.loads(line)["iteration"])
-    except (json.JSONDecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return math.inf

@@ -1,24 +1,35 @@
 """TensorBoard events."""
 
+import io
+import logging
 import os
 import socket
 import time
 from pathlib import Path
 
+from petlib.appending import AppendedFile
+from petlib.errors import OutputError
 from petlib.events.records import EvaluationRecord, TrainingRecord
 
 FILE_VERSION = "brain.Event:2"
+FILE_PREFIX = "events.out.tfevents."
+
+logger = logging.getLogger(__name__)
 
 
 class TensorBoardWriter:
     """Writes scalars for ``tensorboard --logdir <folder>``.
 
     Events are written at once, by this thread: the thread of torch's ``SummaryWriter`` wakes up for each of them and takes
-    python's lock from the loop, which costs an iteration 20 times as much as the writing.
+    python's lock from the loop, which costs an iteration 20 times as much as the writing. When the disk is full, events wait
+    until it has room.
 
     Args:
         folder: where the event file goes.
-        start_iteration: iterations that a resumed run had done; what an earlier file says of later ones is purged.
+        start_iteration: iterations that a resumed run had done; what earlier files say of later ones is purged.
+
+    Raises:
+        OutputError: the file cannot be made.
     """
 
     def __init__(self, *, folder: Path, start_iteration: int) -> None:
@@ -27,15 +38,18 @@ class TensorBoardWriter:
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        folder.mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads the files of a folder in the order of their names
-        name = f"events.out.tfevents.{time.time_ns() // 1000:018d}.{socket.gethostname()}.{os.getpid()}"
-        self._records = RecordWriter((folder / name).open("wb"))
-        self._event, self._summary = Event, Summary
+        self._event, self._summary, self._records = Event, Summary, RecordWriter
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / _next_name(folder)
+            self._file = AppendedFile(path, pieces="events", tell=logger.warning)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: the events cannot be written: {error.strerror}; make room, or set MISC.TENSORBOARD False"
+            ) from error
         self._add(Event(wall_time=time.time(), file_version=FILE_VERSION))
-        if start_iteration:
-            begin = SessionLog(status=SessionLog.START)
-            self._add(Event(wall_time=time.time(), step=start_iteration + 1, session_log=begin))
+        begin = SessionLog(status=SessionLog.START)
+        self._add(Event(wall_time=time.time(), step=start_iteration + 1, session_log=begin))
 
     def write_training(self, record: TrainingRecord) -> None:
         """Write losses, metrics, learning rate and times of a window."""
@@ -49,12 +63,20 @@ class TensorBoardWriter:
 
     def close(self) -> None:
         """Close the event file."""
-        self._records.close()
+        self._file.close()
 
     def _write(self, iteration: int, values: dict[str, float]) -> None:
         summary = self._summary(value=[self._summary.Value(tag=name, simple_value=value) for name, value in values.items()])
         self._add(self._event(wall_time=time.time(), step=iteration, summary=summary))
 
     def _add(self, event: object) -> None:
-        self._records.write(event.SerializeToString())  # type: ignore[attr-defined]  # a protobuf message has no types
-        self._records.flush()
+        record = io.BytesIO()
+        self._records(record).write(event.SerializeToString())  # type: ignore[attr-defined]  # a protobuf message has no types
+        self._file.append(record.getvalue())
+
+
+def _next_name(folder: Path) -> str:
+    """Return a name after those of the earlier files: TensorBoard reads them in the order of their names, whatever the clock says."""
+    earlier = [path.name.removeprefix(FILE_PREFIX).partition(".")[0] for path in folder.glob(f"{FILE_PREFIX}*")]
+    latest = max((int(number) for number in earlier if number.isascii() and number.isdigit()), default=0)
+    return f"{FILE_PREFIX}{max(time.time_ns() // 1000, latest + 1):018d}.{socket.gethostname()}.{os.getpid()}"
