@@ -51,7 +51,7 @@ def load_pretrained(model: nn.Module, cfg: CfgNode, *, backbone: str | None = No
         ConfigError: weights of a library that the network does not come from.
     """
     source = cfg.TRAIN.WEIGHTS
-    if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).has_latest():
+    if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).can_resume():
         return
     if source in LIBRARIES:
         with _as_file(_fetch_once(lambda: published_weights(cfg.MODEL.BACKBONE if backbone is None else backbone, library=source))) as path:

@@ -1,18 +1,17 @@
 """Saving and finding the checkpoints of a run."""
 
-import errno
-import itertools
-import re
-import shutil
+import logging
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from petlib.checkpoint import files
-from petlib.checkpoint.locate import read_checkpoint, resolve_pointer
+from petlib.checkpoint.background import Worker
+from petlib.checkpoint.choice import choose_whole
+from petlib.checkpoint.locate import read_checkpoint
 from petlib.checkpoint.restore import restore_components
-from petlib.checkpoint.sharded import write_folder
+from petlib.checkpoint.run_folder import RunFolder
+from petlib.checkpoint.sharded import on_main, write_folder
 from petlib.checkpoint.shards import find_mesh
 from petlib.checkpoint.snapshot import Snapshot, collect_state
 from petlib.checkpoint.state_file import write_file
@@ -20,7 +19,16 @@ from petlib.dist.collectives import broadcast_object
 from petlib.dist.process_group import is_main_process
 from petlib.errors import CheckpointError
 
-_NUMBERED = re.compile(r"model_iter\d+\.pth|model_iter\d+(_\d+)?\.dcp")
+_LOGGER = logging.getLogger(__name__)
+_ROUND_SECONDS = 1.0
+"""How long rank 0 lets the others wait in one exchange, which is far below the time limit of such."""
+
+
+class _Outcome(NamedTuple):
+    """What rank 0 tells the others of the writer: whether it is done, and what went wrong."""
+
+    done: bool
+    problem: str
 
 
 class Checkpointer:
@@ -38,37 +46,51 @@ class Checkpointer:
         keep: how many ``model_iter<N>`` stay, the newest; 0: all. The data of the latest and the best always stay.
         background: go on training while a thread writes.
         sharded: write folders, for a network that is sharded over the ranks.
+        timeout: seconds after which a save that is still not on the disk has failed.
     """
 
-    def __init__(self, folder: str | Path, *, keep: int = 2, background: bool = True, sharded: bool = False) -> None:
+    def __init__(
+        self, folder: str | Path, *, keep: int = 2, background: bool = True, sharded: bool = False, timeout: float = 600.0
+    ) -> None:
         assert keep >= 0, f"keep is a number of checkpoints or 0 for all, {keep} given"
         self.folder = Path(folder)
-        self._keep = keep
+        self.restored_path: Path | None = None
         self._background = background
-        self._suffix = ".dcp" if sharded else ".pth"
+        self._sharded = sharded
+        self._run_folder = RunFolder(self.folder, keep=keep, suffix=".dcp" if sharded else ".pth")
         self._snapshot = Snapshot()
-        # An interpreter that ends waits for such a thread, so a save that has begun is finished.
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint-writer")
-        self._under_way: Future[None] | None = None
-        self._has_saved = False
+        self._worker = Worker("checkpoint-writer", limit=timeout)
+        # On every rank, where only rank 0 has a thread that writes.
+        self._writing: Path | None = None
+        self._late = False
+        self._error: Exception | None = None
 
     @property
     def latest_path(self) -> Path:
         """Where the checkpoint is that a run resumes from, or will be."""
-        return self._path("latest")
+        return self._run_folder.role_path("latest")
 
     @property
     def best_path(self) -> Path:
         """Where the checkpoint with the best metric is, or will be."""
-        return self._path("best")
+        return self._run_folder.role_path("best")
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a save has failed because it takes too long, and still hangs; alike on every rank."""
+        return self._late
 
     def has_latest(self) -> bool:
-        """Return whether there is a checkpoint to resume from."""
+        """Return whether there is a latest checkpoint."""
         return self.latest_path.exists()
 
     def has_best(self) -> bool:
         """Return whether there is a best checkpoint."""
         return self.best_path.exists()
+
+    def can_resume(self) -> bool:
+        """Return whether there is any checkpoint to resume from; whether one is whole :meth:`restore` finds out."""
+        return bool(self._run_folder.candidates())
 
     def read_latest(self) -> dict[str, Any] | None:
         """Return all that the latest checkpoint holds, with whole tensors on the CPU; None where there is no checkpoint.
@@ -76,11 +98,13 @@ class Checkpointer:
         Raises:
             CheckpointError: it is damaged, or holds other Python objects than tensors and plain data.
         """
-        self.wait()
+        self.finish()
         return read_checkpoint(self.latest_path) if self.has_latest() else None
 
     def restore(self, components: Mapping[str, Any]) -> dict[str, Any] | None:
         """Load the latest checkpoint into ``components`` in place; every rank calls it.
+
+        Where that is damaged or gone, the newest whole one is taken, with a warning; ``restored_path`` is then its path.
 
         Args:
             components: what :meth:`save` was given. Each object in it with ``load_state_dict`` takes its state, at whatever
@@ -91,14 +115,16 @@ class Checkpointer:
             What no object took, such as plain values; None where there is no checkpoint.
 
         Raises:
-            CheckpointError: the file is damaged, or belongs to another architecture or other optimizers.
+            CheckpointError: no checkpoint is whole, or the file belongs to another architecture or other optimizers.
         """
         self.wait()
-        name = broadcast_object(self.latest_path.name if self.has_latest() else None)
-        if name is None:
+        candidates = self._run_folder.candidates() if is_main_process() else []
+        choice = choose_whole(self.folder, candidates, wanted=self.latest_path, mesh=find_mesh(components))
+        if choice is None:
             return None
-        path = self.folder / name
-        return restore_components(components, read_checkpoint(path, find_mesh(components)), origin=str(path))
+        self.restored_path = choice.path
+        self._run_folder.note_damaged(choice.damaged)
+        return restore_components(components, choice.state, origin=str(choice.path))
 
     def save(self, components: Mapping[str, Any], *, iteration: int, best: bool = False, latest: bool = True) -> None:
         """Save a checkpoint; every rank calls it.
@@ -113,91 +139,105 @@ class Checkpointer:
             latest: it is the one to resume from.
 
         Raises:
-            CheckpointError: this save, or the one before, could not be written. The previous checkpoint is untouched.
+            CheckpointError: this save, or the one before, could not be written; raised on all ranks. The previous checkpoint is
+                untouched, and the next save may succeed.
         """
         self.wait()
-        path = self.folder / f"model_iter{iteration}{self._suffix}"
         roles = [role for role, wanted in (("latest", latest), ("best", best)) if wanted]
-        if self._suffix == ".dcp":
-            self._save_folder(broadcast_object(_free_name(path)), collect_state(components), roles)
-        elif is_main_process():
-            state = self._snapshot.copy(collect_state(components))
-            if self._background:
-                self._under_way = self._writer.submit(self._write, path, state, roles)
-            else:
-                self._write(path, state, roles)
+        if self._sharded:
+            self._save_folder(iteration, collect_state(components), roles)
+        else:
+            self._save_file(self._run_folder.new_path(iteration), components, roles)
 
-    def wait(self) -> None:
-        """Wait until what is being saved is on the disk; call it at the end of a run.
+    def wait(self, *, patient: bool = False) -> None:
+        """Wait until what is being saved is on the disk; every rank calls it, at the end of a run too.
+
+        Args:
+            patient: give a save that is late the whole time once more.
 
         Raises:
-            CheckpointError: it could not be written. The previous checkpoint is untouched.
+            CheckpointError: it could not be written, or not in time; raised on all ranks. The previous checkpoint is untouched.
         """
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            under_way.result()
+        if self._writing is None:
+            return
+        path, was_late = self._writing, self._late
+        limit = self._worker.limit + (self._worker.elapsed if patient and was_late else 0.0)
+        outcome = None
+        while outcome is None:
+            outcome = broadcast_object(self._look(path, limit) if is_main_process() else None)
+        self._writing, self._late = (None, False) if outcome.done else (path, True)
+        if outcome.problem:
+            error, self._error = self._error, None
+            if error is not None and not isinstance(error, CheckpointError):
+                raise error
+            raise CheckpointError(outcome.problem) from error
+        if was_late and is_main_process():
+            _LOGGER.warning("%s: the checkpoint that took too long is saved after all", path)
+
+    def finish(self) -> None:
+        """Wait for this process alone, where the other ranks may be gone.
+
+        Raises:
+            CheckpointError: what was being saved could not be written, or not in time.
+        """
+        if not self._worker.wait(0.0 if self._late else None) and self._writing is not None:
+            raise self._overdue(self._writing)
+
+    def give_up(self) -> None:
+        """Let the process end at once, without what is being written; the previous checkpoint stays."""
+        self._worker.give_up()
+
+    def _save_file(self, path: Path, components: Mapping[str, Any], roles: list[str]) -> None:
+        problem = ""
+        if is_main_process():
+            try:
+                state = self._snapshot.copy(collect_state(components))
+                self._worker.start(partial(self._write, path, state, roles))
+            except CheckpointError as error:
+                problem = str(error)
+        problem = broadcast_object(problem)
+        if problem:
+            raise CheckpointError(f"{path}: the checkpoint could not be saved: {problem}")
+        self._writing = path
+        if not self._background:
+            self.wait()
 
     def _write(self, path: Path, state: Any, roles: list[str]) -> None:
         try:
-            self._prepare_folder()
+            self._run_folder.prepare()
             write_file(path, state)
-            self._publish(path, roles)
+            self._run_folder.publish(path, roles)
         except (OSError, RuntimeError) as error:
-            raise self._failure(path, error) from error
+            raise self._run_folder.failure(path, error) from error
 
-    def _save_folder(self, path: Path, state: Any, roles: list[str]) -> None:
+    def _save_folder(self, iteration: int, state: Any, roles: list[str]) -> None:
+        paths = [self.folder / f"model_iter{iteration}.dcp"]
+
+        def begin() -> None:
+            self._run_folder.prepare()
+            paths.append(self._run_folder.new_path(iteration))
+
         try:
-            if is_main_process():
-                self._prepare_folder()
-            write_folder(path, state)
-            if is_main_process():
-                self._publish(path, roles)
-        except (OSError, CheckpointError) as error:
-            raise self._failure(path, error) from error
+            on_main("begun", lambda: self._worker.run(begin))
+            paths.append(broadcast_object(paths[-1]))
+            write_folder(paths[-1], state, self._worker)
+            on_main("named", lambda: self._worker.run(lambda: self._run_folder.publish(paths[-1], roles)))
+        except CheckpointError as error:
+            raise CheckpointError(f"{paths[-1]}: the checkpoint could not be saved: {error}; earlier checkpoints are untouched") from error
 
-    def _prepare_folder(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not self._has_saved:
-            files.remove_leftovers(self.folder)
-            self._has_saved = True
+    def _look(self, path: Path, limit: float) -> _Outcome | None:
+        """Return how the writer is doing, None while there is time."""
+        try:
+            if self._worker.wait(max(0.0, min(_ROUND_SECONDS, limit - self._worker.elapsed))):
+                return _Outcome(True, "")
+        except Exception as error:  # noqa: BLE001 -- raised once the others know
+            self._error = error
+            return _Outcome(True, str(error) or type(error).__name__)
+        return _Outcome(False, str(self._overdue(path))) if self._worker.elapsed >= limit else None
 
-    def _publish(self, path: Path, roles: list[str]) -> None:
-        """Give the checkpoint its further names, then remove the old ones that nothing needs."""
-        for role in roles:
-            named = self.folder / f"model_{role}{self._suffix}"
-            if self._suffix == ".dcp":
-                files.write_atomically(named, lambda sink: sink.write(path.name.encode()))
-            else:
-                files.link_atomically(path, named)
-            for other in {".pth", ".dcp"} - {self._suffix}:
-                files.remove(named.with_suffix(other))
-        self._remove_old(path)
-
-    def _remove_old(self, written: Path) -> None:
-        if self._keep == 0:
-            return
-        needed = {written, *(resolve_pointer(path) for path in self.folder.glob("model_*.dcp") if path.is_file())}
-        numbered = [path for path in self.folder.iterdir() if _NUMBERED.fullmatch(path.name)]
-        # By age and not by number: a run that began anew starts below the numbers of the one before.
-        by_age = sorted(numbered, key=lambda path: (path == written, path.stat().st_mtime_ns), reverse=True)
-        for path in by_age[self._keep :]:
-            if path not in needed:
-                files.remove(path)
-
-    def _path(self, role: str) -> Path:
-        paths = [self.folder / f"model_{role}{suffix}" for suffix in (self._suffix, *({".pth", ".dcp"} - {self._suffix}))]
-        there = [path for path in paths if path.exists()]
-        return max(there, key=lambda path: path.stat().st_mtime_ns, default=paths[0])
-
-    def _failure(self, path: Path, error: Exception) -> CheckpointError:
-        reason = str(error)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            reason = f"{error.strerror} ({shutil.disk_usage(self.folder).free / 1e6:.0f} MB are free in {self.folder})"
-        previous = f"the previous checkpoint is untouched: {self.latest_path}" if self.has_latest() else "there is no earlier checkpoint"
-        return CheckpointError(f"{path}: the checkpoint could not be saved: {reason}; {previous}")
-
-
-def _free_name(path: Path) -> Path:
-    """Return a name for a folder: one cannot be renamed over another, and taking that away first would leave a moment without it."""
-    numbered = (path.with_name(f"{path.stem}_{number}.dcp") for number in itertools.count(2))
-    return next(candidate for candidate in itertools.chain([path], numbered) if not candidate.exists())
+    def _overdue(self, path: Path) -> CheckpointError:
+        # Nothing here looks at the folder, which may not answer.
+        return CheckpointError(
+            f"{path}: the checkpoint is not on the disk after {self._worker.elapsed:.0f} s (SOLVER.SNAPSHOT_TIMEOUT is "
+            f"{self._worker.limit:g} s): the folder does not answer, or is too slow; the previous checkpoint is untouched"
+        )

@@ -5,18 +5,22 @@ That package is imported inside the functions, because it takes most of a second
 
 import pickle
 import warnings
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from petlib.checkpoint.background import Worker
+from petlib.checkpoint.damage import DamagedError
 from petlib.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from torch.distributed.checkpoint.filesystem import FileSystemReader
+    from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
     from torch.distributed.checkpoint.metadata import Metadata
     from torch.distributed.device_mesh import DeviceMesh
 
+INDEX_FILE = ".metadata"
 _METADATA = "torch.distributed.checkpoint.metadata"
 _INDEX_PARTS = {
     (_METADATA, "Metadata"),
@@ -39,19 +43,22 @@ def placements_of(tensor: Any) -> Placements:
     return [placement.dim if placement.is_shard() else None for placement in tensor.placements]
 
 
-def write_parts(folder: Path, tensors: dict[str, Any]) -> None:
+def write_parts(folder: Path, tensors: dict[str, Any], worker: Worker) -> None:
     """Let every rank write its parts of the ``DTensor`` s into ``folder``; all ranks call it.
+
+    Args:
+        folder: where to.
+        tensors: the tensors by the names that they have in the index.
+        worker: does what touches the disk, with its limit.
 
     Raises:
         OSError: a rank could not write; raised on all ranks.
     """
     from torch.distributed.checkpoint.api import CheckpointException
-    from torch.distributed.checkpoint.filesystem import FileSystemWriter
     from torch.distributed.checkpoint.state_dict_saver import save
 
-    writer = FileSystemWriter(folder, single_file_per_rank=True, sync_files=True)
     try:
-        save(tensors, storage_writer=writer)
+        save(tensors, storage_writer=_writer(folder, worker))
     except CheckpointException as error:
         raise OSError(_reasons(error)) from error
 
@@ -73,9 +80,9 @@ def read_parts(folder: Path, placements: dict[str, Placements], mesh: "DeviceMes
             warnings.filterwarnings("ignore", message="torch.distributed is disabled, unavailable or uninitialized")
             load(tensors, storage_reader=_reader(folder, metadata), no_dist=True)
     except CheckpointException as error:
-        raise CheckpointError(f"{folder}: the checkpoint is damaged or incomplete: {_reasons(error)}") from error
+        raise DamagedError(f"{folder}: the checkpoint is damaged or incomplete: {_reasons(error)}") from error
     except (OSError, RuntimeError, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise CheckpointError(f"{folder}: the checkpoint is damaged or incomplete: {type(error).__name__}: {error}") from error
+        raise DamagedError(f"{folder}: the checkpoint is damaged or incomplete: {type(error).__name__}: {error}") from error
     return tensors
 
 
@@ -93,6 +100,31 @@ def _allocate(metadata: "Metadata", key: str, dimensions: Placements, mesh: "Dev
     return zeros(entry.size, dtype=entry.properties.dtype, device_mesh=mesh, placements=placements)
 
 
+def _writer(folder: Path, worker: Worker) -> "FileSystemWriter":
+    """Return torch's writer, with a limit to how long the disk is waited for."""
+    from torch.distributed.checkpoint.filesystem import FileSystemWriter
+
+    # A thread begins on the first device, and torch waits for copies from the present one.
+    device = torch.cuda.device(torch.cuda.current_device()) if torch.cuda.is_available() else nullcontext()
+
+    class Writer(FileSystemWriter):
+        def write_data(self, plan: Any, planner: Any) -> Any:
+            write = super().write_data
+
+            @torch.no_grad()
+            def work() -> Any:
+                with device:
+                    return write(plan, planner)
+
+            return worker.run(work)
+
+        def finish(self, metadata: Any, results: Any) -> None:
+            finish = super().finish
+            worker.run(lambda: finish(metadata, results))
+
+    return Writer(folder, single_file_per_rank=True, sync_files=True)
+
+
 def _reader(folder: Path, metadata: "Metadata") -> "FileSystemReader":
     """Return torch's reader with the index that was read here, where torch would unpickle it with all that it names."""
     from torch.distributed.checkpoint.filesystem import FileSystemReader
@@ -105,7 +137,7 @@ def _reader(folder: Path, metadata: "Metadata") -> "FileSystemReader":
 
 
 def _read_metadata(folder: Path) -> "Metadata":
-    path = folder / ".metadata"
+    path = folder / INDEX_FILE
     try:
         with path.open("rb") as file:
             metadata: Metadata = _IndexUnpickler(file).load()
@@ -113,10 +145,10 @@ def _read_metadata(folder: Path) -> "Metadata":
     except CheckpointError:
         raise
     except Exception as error:
-        raise CheckpointError(f"{path}: the index of the checkpoint is missing or damaged ({type(error).__name__}: {error})") from error
+        raise DamagedError(f"{path}: the index of the checkpoint is missing or damaged ({type(error).__name__}: {error})") from error
     for part in sorted(parts):
         if Path(part).name != part or not (folder / part).is_file():
-            raise CheckpointError(f"{folder}: the file {part!r}, which the index of the checkpoint names, is not in this folder")
+            raise DamagedError(f"{folder}: the file {part!r}, which the index of the checkpoint names, is not in this folder")
     return metadata
 
 

@@ -1,12 +1,14 @@
 """Files that are whole or not there: written beside their place, flushed to the disk, and renamed."""
 
 import errno
+import logging
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+_LOGGER = logging.getLogger(__name__)
 _TEMPORARY = re.compile(r"\.model_\w+\.(pth|dcp)\.\d+\.tmp")
 _CANNOT_LINK = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK)
 
@@ -70,7 +72,7 @@ def write_atomically(path: Path, write: Callable[[Sink], object]) -> None:
             sink.close(to_disk=written)
         temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        remove_if_possible(temporary)
         raise
     flush_folder(path.parent)
 
@@ -86,7 +88,11 @@ def link_atomically(source: Path, path: Path) -> None:
             raise
         write_atomically(path, lambda sink: _copy(source, sink))
         return
-    temporary.replace(path)
+    try:
+        temporary.replace(path)
+    except OSError:
+        remove_if_possible(temporary)
+        raise
     flush_folder(path.parent)
 
 
@@ -100,11 +106,27 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all it holds, if it is there."""
+    """Remove a file or a folder with all it holds, if it is there; a folder leaves its name first, so that no part of it keeps that."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        hidden = path if _TEMPORARY.fullmatch(path.name) else path.rename(temporary_path(path))
+        shutil.rmtree(hidden)
     else:
         path.unlink(missing_ok=True)
+
+
+def remove_if_possible(path: Path) -> None:
+    """Remove what a failed save left; the error of the save matters more than that of the removal."""
+    try:
+        remove(path)
+    except OSError as error:
+        _LOGGER.debug("%s stays: %s", path, error)
+
+
+def make_newest(path: Path, others: Iterable[Path]) -> None:
+    """Give ``path`` a later time than the ``others`` have, wherever the clock has jumped since they were written."""
+    newest = max((other.stat().st_mtime_ns for other in others), default=0)
+    if path.stat().st_mtime_ns <= newest:
+        os.utime(path, ns=(newest + 1_000_000, newest + 1_000_000))
 
 
 def remove_leftovers(folder: Path) -> None:

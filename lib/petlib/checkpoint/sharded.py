@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petlib.checkpoint import dcp, files
+from petlib.checkpoint.background import Worker
+from petlib.checkpoint.damage import Checksums, DamagedError, changed_files, checksums, zip_damage
 from petlib.checkpoint.shards import insert, split_sharded
 from petlib.checkpoint.snapshot import Snapshot
 from petlib.checkpoint.state_file import read_file, write_file
 from petlib.dist.collectives import all_gather_objects, broadcast_object
-from petlib.dist.process_group import is_main_process
+from petlib.dist.process_group import is_main_process, rank
 from petlib.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -24,43 +26,58 @@ _LOGGER = logging.getLogger(__name__)
 _STATE_FILE = "state.pth"
 
 
-def write_folder(path: Path, state: Any) -> None:
+def write_folder(path: Path, state: Any, worker: Worker) -> None:
     """Write ``state`` into a temporary folder and rename it to ``path``, which is not there yet.
 
     Every rank calls it; they share the file system.
 
+    Args:
+        path: the folder.
+        state: the nested state.
+        worker: does what touches the disk, with its limit to each step.
+
     Raises:
-        CheckpointError: a rank could not write; raised on all ranks. The temporary folder is removed.
+        CheckpointError: a rank could not write; raised on all ranks. The temporary folder is removed where that is possible.
     """
     temporary = path.with_name(broadcast_object(files.temporary_path(path).name))
     rest, sharded = split_sharded(state)
     keys = {".".join(map(str, tensor_path)): tensor_path for tensor_path in sharded}
     placed = {key: (tensor_path, dcp.placements_of(sharded[tensor_path])) for key, tensor_path in keys.items()}
-    content = Snapshot().copy({"state": rest, "sharded": placed}) if is_main_process() else None
     try:
-        _on_main("made", lambda: _prepare(temporary))
+        on_main("made", lambda: worker.run(lambda: _prepare(temporary)))
         if keys:
-            _on_all("written", lambda: dcp.write_parts(temporary, {key: sharded[tensor_path] for key, tensor_path in keys.items()}))
-        _on_main("written", lambda: write_file(temporary / _STATE_FILE, content))
-        _on_main("renamed", lambda: _publish(temporary, path))
-    except CheckpointError as error:
-        if is_main_process():
-            files.remove(temporary)
-        raise CheckpointError(f"{path}: {error}") from error
+            tensors = {key: sharded[tensor_path] for key, tensor_path in keys.items()}
+            on_all("written", lambda: dcp.write_parts(temporary, tensors, worker))
+        written = _checksums_of_all(temporary, worker) if keys else {}
+
+        def write_rest() -> None:
+            content = Snapshot().copy({"state": rest, "sharded": placed, "files": written})
+            worker.run(lambda: write_file(temporary / _STATE_FILE, content))
+
+        on_main("written", write_rest)
+        on_main("renamed", lambda: worker.run(lambda: _publish(temporary, path)))
+    except CheckpointError:
+        if is_main_process() and not worker.busy:
+            files.remove_if_possible(temporary)
+        raise
 
 
-def read_folder(path: Path, mesh: "DeviceMesh | None" = None) -> dict[str, Any]:
+def read_folder(path: Path, mesh: "DeviceMesh | None" = None, *, checked: bool = False) -> dict[str, Any]:
     """Return the state that :func:`write_folder` wrote.
 
     Args:
+        path: the folder.
         mesh: the ranks over which its sharded tensors are to be sharded now; None gives them whole, on the CPU.
+        checked: :func:`folder_damage` has just found it whole.
 
     Raises:
-        CheckpointError: the folder is damaged or holds something else.
+        DamagedError: the folder is damaged.
+        CheckpointError: it holds something else.
     """
-    content = read_file(path / _STATE_FILE)
-    if not isinstance(content, dict) or content.keys() != {"state", "sharded"}:
-        raise CheckpointError(f"{path / _STATE_FILE}: this is no part of a sharded checkpoint")
+    content = _read_content(path, checked=checked)
+    damage = "" if checked else changed_files(path, content.get("files", {}))
+    if damage:
+        raise DamagedError(f"{path}: the checkpoint is {damage}")
     state: dict[str, Any] = content["state"]
     placements = {key: placement for key, (_, placement) in content["sharded"].items()}
     tensors = dcp.read_parts(path, placements, mesh) if placements else {}
@@ -69,21 +86,52 @@ def read_folder(path: Path, mesh: "DeviceMesh | None" = None) -> dict[str, Any]:
     return state
 
 
-def _on_main(what: str, work: Callable[[], None]) -> None:
-    _on_all(what, work if is_main_process() else lambda: None)
+def folder_damage(path: Path, *, part: int = 0, parts: int = 1) -> str:
+    """Return what is wrong with a folder by its checksums; empty where it is whole. ``parts`` processes may share the reading."""
+    if not path.is_dir():
+        return "there is no such folder"
+    damage = zip_damage(path / _STATE_FILE)
+    if damage:
+        return f"{_STATE_FILE} is {damage}"
+    recorded: Checksums = _read_content(path, checked=True).get("files", {})
+    return changed_files(path, {name: recorded[name] for name in sorted(recorded)[part::parts]})
 
 
-def _on_all(what: str, work: Callable[[], None]) -> None:
+def on_main(what: str, work: Callable[[], None]) -> None:
+    """Do ``work`` on rank 0 and raise on all ranks where it failed; every rank calls it."""
+    on_all(what, work if is_main_process() else lambda: None)
+
+
+def on_all(what: str, work: Callable[[], None]) -> None:
     """Do ``work`` and raise on all ranks where it failed on one, so that none goes on or waits alone."""
     problem = ""
     try:
         work()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, CheckpointError) as error:
         _LOGGER.debug("saving failed", exc_info=True)
         problem = str(error) or type(error).__name__
     first = next((other for other in all_gather_objects(problem) if other), "")
     if first:
-        raise CheckpointError(f"the checkpoint could not be {what}: {first}")
+        raise CheckpointError(f"it could not be {what}: {first}")
+
+
+def _read_content(path: Path, *, checked: bool) -> dict[str, Any]:
+    content = read_file(path / _STATE_FILE, checked=checked)
+    if not isinstance(content, dict) or not content.keys() >= {"state", "sharded"}:
+        raise CheckpointError(f"{path / _STATE_FILE}: this is no part of a sharded checkpoint")
+    return content
+
+
+def _checksums_of_all(folder: Path, worker: Worker) -> dict[str, tuple[int, int]]:
+    """Return the checksums of all parts; each rank reads what it wrote itself, which is still in its memory."""
+    own: dict[str, tuple[int, int]] = {}
+
+    def read() -> None:
+        names = [path.name for path in folder.glob(f"__{rank()}_*.distcp")]
+        own.update(worker.run(lambda: checksums(folder, [*names, *([dcp.INDEX_FILE] if is_main_process() else [])])))
+
+    on_all("read back", read)
+    return {name: values for part in all_gather_objects(own) for name, values in part.items()}
 
 
 def _prepare(temporary: Path) -> None:

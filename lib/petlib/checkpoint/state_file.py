@@ -2,12 +2,12 @@
 
 import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from petlib.checkpoint.damage import DamagedError, zip_damage
 from petlib.checkpoint.files import write_atomically
 from petlib.errors import CheckpointError
 from petlib.suggest import did_you_mean
@@ -23,15 +23,20 @@ def write_file(path: Path, state: Any) -> None:
     write_atomically(path, lambda sink: torch.save(state, sink))  # type: ignore[arg-type]  # a file as far as torch uses it
 
 
-def read_file(path: Path) -> Any:
+def read_file(path: Path, *, checked: bool = False) -> Any:
     """Return what ``torch.save`` or safetensors wrote into ``path``, with all tensors on the CPU.
 
     The checksums of the file are compared first. Only tensors and plain data are loaded, never other Python objects.
 
+    Args:
+        path: the file.
+        checked: the checksums have just been compared.
+
     Raises:
-        CheckpointError: the file is missing, damaged, no checkpoint, or holds other Python objects.
+        DamagedError: the file is damaged or no checkpoint.
+        CheckpointError: it is missing, or holds other Python objects.
     """
-    _check_file(path)
+    _check_file(path, checked=checked)
     try:
         if path.suffix == ".safetensors":
             # Imported here because only these files need it.
@@ -51,17 +56,7 @@ def read_file(path: Path) -> Any:
         raise _damaged(path, "truncated or damaged", error) from error
 
 
-def damage_of(path: Path) -> str:
-    """Return what is wrong with a zip file as ``torch.save`` writes it, compared with its checksums; empty where it is whole."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            record = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        return f"truncated or damaged ({error})"
-    return f"damaged: the checksum of its record {record} is wrong" if record else ""
-
-
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, *, checked: bool) -> None:
     if not path.exists():
         siblings = [sibling.name for sibling in path.parent.glob("*")] if path.parent.is_dir() else []
         raise CheckpointError(f"{path}: there is no such file{did_you_mean(path.name, siblings)}")
@@ -71,17 +66,17 @@ def _check_file(path: Path) -> None:
         start = file.read(4)
     if not start:
         raise _damaged(path, "empty (0 bytes)")
-    if start == b"PK\x03\x04":
-        damage = damage_of(path)
+    if start == b"PK\x03\x04" and not checked:
+        damage = zip_damage(path)
         if damage:
             raise _damaged(path, damage)
 
 
-def _damaged(path: Path, what: str, error: Exception | None = None) -> CheckpointError:
+def _damaged(path: Path, what: str, error: Exception | None = None) -> DamagedError:
     detail = f" ({type(error).__name__}: {str(error).splitlines()[0][:200]})" if error is not None and str(error) else ""
-    whole = [other for other in sorted(path.parent.glob("*.pth")) if other != path and not damage_of(other)]
+    whole = [other for other in sorted(path.parent.glob("*.pth")) if other != path and not zip_damage(other)]
     if whole:
-        advice = f"whole checkpoints in the same folder: {', '.join(other.name for other in whole)}; copy one of them over it"
+        advice = f"whole checkpoints in the same folder: {', '.join(other.name for other in whole)}; name one of them instead"
     else:
-        advice = "there is no whole checkpoint beside it; take a copy from elsewhere, or move it away to start anew"
-    return CheckpointError(f"{path}: the file is {what}{detail}; {advice}")
+        advice = "there is no whole checkpoint beside it; take a copy from elsewhere"
+    return DamagedError(f"{path}: the file is {what}{detail}; {advice}")

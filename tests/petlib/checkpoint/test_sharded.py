@@ -1,3 +1,4 @@
+import logging
 import pickle
 
 import pytest
@@ -173,7 +174,7 @@ def test_where_one_rank_cannot_write_all_say_so_and_the_previous_stays(tmp_path,
     for message in run_ranks(fail_on_rank_one, 2, tmp_path):
         assert "model_iter2.dcp: the checkpoint could not be saved" in message
         assert "rank 1: division by zero" in message
-        assert "the previous checkpoint is untouched" in message
+        assert "earlier checkpoints are untouched" in message
     assert {path.name for path in tmp_path.iterdir()} == {"model_iter1.dcp", "model_latest.dcp"}
     assert Checkpointer(tmp_path).read_latest()["model"]["layers.0.weight"].shape == (10, 6)
 
@@ -183,11 +184,71 @@ class Evil:
         return print, ("this must never be executed",)
 
 
+def forget_checksums(folder):
+    """Make the folder one of an earlier version, or of somebody who computes checksums of what he put there."""
+    content = torch.load(folder / "state.pth", weights_only=True)
+    assert content.pop("files").keys() == {".metadata", "__0_0.distcp", "__1_0.distcp"}
+    torch.save(content, folder / "state.pth")
+
+
+def flip(path, place):
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda folder: flip(folder / "__1_0.distcp", 9000), r"damaged: the checksum of __1_0\.distcp is wrong"),
+        (lambda folder: flip(folder / ".metadata", 500), r"damaged: the checksum of \.metadata is wrong"),
+        (lambda folder: (folder / "__0_0.distcp").write_bytes(b""), r"damaged: __0_0\.distcp has 0 bytes, \d+ were written"),
+        (lambda folder: (folder / "__1_0.distcp").unlink(), r"damaged: __1_0\.distcp is missing"),
+        (lambda folder: (folder / "state.pth").write_bytes(b""), r"state\.pth.* is empty \(0 bytes\)"),
+        (lambda folder: (folder / "state.pth").unlink(), r"state\.pth.*(there is no such file|No such file)"),
+    ],
+    ids=["part flipped", "index flipped", "part emptied", "part missing", "state emptied", "state missing"],
+)
+def test_a_damaged_folder_is_named_and_the_one_before_is_taken_by_all_ranks(tmp_path, run_ranks, damage, what):
+    (before, _), _ = run_ranks(save_twice, 2, tmp_path)
+    damage(tmp_path / "model_iter4.dcp")
+    with pytest.raises(CheckpointError, match=what):
+        Checkpointer(tmp_path).read_latest()
+    first, second = run_ranks(restore_newest, 2, tmp_path)
+    for rest, path, restored, _ in (first, second):
+        assert (rest, path) == ({"iteration": 2}, "model_iter2.dcp")
+        assert_same(restored, before)
+    (warning,) = first[3]
+    assert warning.startswith("model_latest.dcp: ")
+    assert warning.endswith("; continuing from the newest whole checkpoint instead: model_iter2.dcp of iteration 2")
+    assert second[3] == []
+
+
+def restore_newest(folder):
+    run, _ = make_run(1, "fsdp", "SGD")
+    checkpointer, warnings = Checkpointer(folder, sharded=True), []
+    logging.getLogger("petlib.checkpoint.choice").warning = lambda text, *values: warnings.append(text % values)
+    rest = checkpointer.restore(run)
+    return rest, checkpointer.restored_path.name, summary(run), warnings
+
+
+def save_twice(folder):
+    run, model = make_run(0, "fsdp", "SGD")
+    checkpointer = Checkpointer(folder, sharded=True)
+    summaries = []
+    for iteration in (2, 4):
+        train(run, model, 2)
+        checkpointer.save({**run, "iteration": iteration}, iteration=iteration)
+        summaries.append(summary(run))
+    return summaries
+
+
 def test_damaged_and_hostile_folders_are_refused(tmp_path, run_ranks, capfd):
     run_ranks(save_sharded, 2, tmp_path, "SGD")
     folder, checkpointer = tmp_path / "model_iter2.dcp", Checkpointer(tmp_path)
     index, part = folder / ".metadata", folder / "__1_0.distcp"
     whole_index, whole_part = index.read_bytes(), part.read_bytes()
+    forget_checksums(folder)
 
     part.write_bytes(whole_part[: len(whole_part) // 2])
     with pytest.raises(CheckpointError, match=r"model_iter2\.dcp: the checkpoint is damaged or incomplete"):

@@ -4,7 +4,8 @@ import zipfile
 import pytest
 import torch
 
-from petlib.checkpoint.state_file import damage_of, read_file, write_file
+from petlib.checkpoint.damage import zip_damage
+from petlib.checkpoint.state_file import read_file, write_file
 from petlib.errors import CheckpointError
 
 
@@ -27,7 +28,7 @@ def test_a_whole_file_is_read(folder):
     state = read_file(folder / "model_latest.pth")
     assert state["iteration"] == 1
     assert torch.equal(state["model"]["weight"], torch.arange(20000.0))
-    assert damage_of(folder / "model_latest.pth") == ""
+    assert zip_damage(folder / "model_latest.pth") == ""
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_damaged_file_is_named_and_whole_ones_beside_it_too(folder, damage, wh
     path = folder / "model_latest.pth"
     damage(path)
     with pytest.raises(
-        CheckpointError, match=rf"{path}: the file is ({what}).*whole checkpoints in the same folder: model_iter1\.pth; copy"
+        CheckpointError, match=rf"{path}: the file is ({what}).*whole checkpoints in the same folder: model_iter1\.pth; name one"
     ):
         read_file(path)
 

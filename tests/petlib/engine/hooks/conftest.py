@@ -38,13 +38,18 @@ class FakeCheckpointer:
         self.saved: list[tuple[int, bool]] = []
         self.components: dict[str, Any] = {}
         self.waits = 0
+        self.finished = 0
+        self.stalled = False
 
     def save(self, components: dict[str, Any], *, iteration: int, best: bool = False) -> None:
         self.saved.append((iteration, best))
         self.components = {**components, "hooks": {key: hook.state_dict() for key, hook in components["hooks"].items()}}
 
-    def wait(self) -> None:
+    def wait(self, *, patient: bool = False) -> None:
         self.waits += 1
+
+    def finish(self) -> None:
+        self.finished += 1
 
 
 @pytest.fixture

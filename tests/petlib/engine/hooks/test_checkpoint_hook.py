@@ -26,7 +26,7 @@ def test_it_saves_at_its_interval_and_at_the_end_and_waits(make_state: Any, load
     state = make_state(max_iter=7)
     train(state, loader, step, [CheckpointHook(every=3, config="a: 1")])
     assert [iteration for iteration, _ in state.checkpointer.saved] == [3, 6, 7]
-    assert state.checkpointer.waits == 1
+    assert state.checkpointer.waits == 4, "before each save, and at the end"
     assert state.checkpointer.components["config"] == "a: 1"
     assert state.checkpointer.components["iteration"] == 7
     assert len(state.checkpointer.components["random"]) == 1
@@ -64,7 +64,7 @@ def test_an_error_of_the_writer_does_not_hide_the_error_of_the_run(
         raise CheckpointError("the disk is full")
 
     state = make_state(max_iter=3)
-    monkeypatch.setattr(state.checkpointer, "wait", failing_wait)
+    monkeypatch.setattr(state.checkpointer, "finish", failing_wait)
     with pytest.raises(RuntimeError, match="boom"):
         train(state, loader, failing_step, [CheckpointHook(every=1, config="")])
     assert "the disk is full" in caplog.text

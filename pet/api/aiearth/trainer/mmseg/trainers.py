@@ -118,7 +118,7 @@ class MMSegTrainer:
         self._start_log(cfg, "train")
         if val_dataset is None:
             logger.info("there are no validation data: the model is not evaluated while it is trained, and there is no model_best.pth")
-        if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).has_latest():
+        if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).can_resume():
             logger.info(
                 "%s holds a run, which is continued up to iteration %d; a new one needs another work_dir, or %s.auto_resume = False",
                 *(cfg.MISC.CKPT, cfg.SOLVER.SCHEDULER.TOTAL_ITERS, PLACE),
