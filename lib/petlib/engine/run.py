@@ -10,11 +10,14 @@ import torch
 from torch import nn
 
 from petlib.config.node import CfgNode
+from petlib.dist.collectives import broadcast_object
 from petlib.dist.device import choose_device
 from petlib.dist.process_group import destroy_process_group, init_process_group, is_main_process, world_size
 from petlib.engine.seed import seed_everything
+from petlib.errors import OutputError
 from petlib.files import write_text_atomically
 from petlib.registry import import_user_modules
+from petlib.run_lock import RunLock
 from petlib.solver.build import build_rules
 from petlib.solver.parameter_groups import freeze_parameters
 
@@ -26,11 +29,18 @@ def open_run(cfg: CfgNode, *, record: str = "config.yaml") -> Iterator[torch.dev
     """Prepare this process for a run and give the device to compute on; leave the process group at the end.
 
     Weights are drawn from ``MISC.SEED``, alike on every rank. The merged config is written to ``record`` in the output
-    folder; a test has a name of its own for it, so that the training's record stays.
+    folder; a test has a name of its own for it, so that the training's record stays. A lock beside the record, e.g.
+    ``config.lock``, keeps a second run of the kind out: two trainings in one folder, or two tests that write the same results.
+    A test and a training do not exclude each other.
+
+    Raises:
+        OutputError: another run holds the lock; every rank raises it.
     """
     device = choose_device(cfg.MISC.DEVICE)
     init_process_group(device, timeout_seconds=cfg.MISC.DIST_TIMEOUT)
+    lock = RunLock((Path(cfg.MISC.CKPT) / record).with_suffix(".lock"))
     try:
+        _acquire(lock)
         _set_backends(cfg)
         import_user_modules(cfg.MISC.IMPORTS)
         seed_everything(cfg.MISC.SEED)
@@ -39,6 +49,7 @@ def open_run(cfg: CfgNode, *, record: str = "config.yaml") -> Iterator[torch.dev
             logger.info("%d process%s on %s, torch %s", world_size(), "" if world_size() == 1 else "es", device.type, torch.__version__)
         yield device
     finally:
+        lock.release()
         destroy_process_group()
 
 
@@ -56,6 +67,19 @@ def prepare_model(model: nn.Module, cfg: CfgNode, device: torch.device) -> nn.Mo
     if cfg.MISC.COMPILE == "always" or (cfg.MISC.COMPILE == "cuda" and device.type == "cuda"):
         model.compile()
     return model
+
+
+def _acquire(lock: RunLock) -> None:
+    """Let rank 0 take the lock, and all ranks know when it cannot."""
+    refusal = ""
+    if is_main_process():
+        try:
+            lock.acquire()
+        except OutputError as error:
+            refusal = str(error)
+    refusal = broadcast_object(refusal)
+    if refusal:
+        raise OutputError(refusal)
 
 
 def _set_backends(cfg: CfgNode) -> None:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from petlib import dist, engine, solver
+from petlib import dist, engine, run_lock, solver
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, load_cfg
+from petlib.errors import OutputError
 
 TASK = SimpleNamespace(get_base_cfg=lambda: CfgNode(PETLIB_SCHEMA), infer_cfg=lambda cfg: None)
 
@@ -107,3 +108,20 @@ def train_frozen(folder: str) -> list[bool]:
 
 def test_frozen_parameters_do_not_stop_two_processes(run_ranks: Any, tmp_path: Path) -> None:
     assert run_ranks(train_frozen, 2, str(tmp_path)) == [[True, True, False, False]] * 2
+
+
+def test_a_second_run_is_kept_out_of_the_folder_but_a_test_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_lock, "WAIT_SECONDS", 0.0)
+    cfg = make_cfg(tmp_path)
+    with engine.open_run(cfg):
+        with pytest.raises(OutputError, match="another run writes into this folder"), engine.open_run(cfg):
+            pass
+        with (
+            engine.open_run(cfg, record="test/config.yaml"),
+            pytest.raises(OutputError, match="run/test: another run"),
+            engine.open_run(cfg, record="test/config.yaml"),
+        ):
+            pass
+    with engine.open_run(cfg):
+        pass
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml", "test"]
