@@ -120,7 +120,27 @@ SOLVER: Schema = {
         2, "How many model_iter<N>.pth to keep, the newest; 0: all. model_latest.pth and model_best.pth always stay.", minimum=0
     ),
     "SNAPSHOT_BACKGROUND": Key(True, "Write checkpoints in the background while training goes on."),
-    "STOP_ON_NONFINITE": Key(True, "Stop with an error when the loss is NaN or infinite, before such weights are saved."),
+    "SNAPSHOT_ON_ERROR": Key(
+        "stop",
+        "What happens when a checkpoint cannot be saved (full disk, read-only or stalled folder): stop ends the run, continue goes on and tries again at the next interval; the last one of a run has to succeed.",
+        choices=("stop", "continue"),
+    ),
+    "SNAPSHOT_TIMEOUT": Key(
+        600.0,
+        "After so long a checkpoint that is still not on the disk counts as failed; the next save waits until then.",
+        unit="seconds",
+        minimum=1,
+    ),
+    "NONFINITE": Key(
+        "stop",
+        "What happens when loss or gradients are NaN or infinite. stop: the run ends before such weights are evaluated or saved. skip: the optimizer leaves out the iteration, which counts all the same; every iteration then waits for the device. rollback: weights, optimizer and schedules go back to the last checkpoint, and the run goes on with the data after the iteration that failed. ignore: nothing.",
+        choices=("stop", "skip", "rollback", "ignore"),
+    ),
+    "NONFINITE_LIMIT": Key(
+        5,
+        "So many skipped iterations in a row, or so many times back to a checkpoint without a new one in between, are let pass; one more ends the run.",
+        minimum=1,
+    ),
 }
 
 TRAIN: Schema = {
@@ -177,4 +197,18 @@ EVAL: Schema = {
     },
 }
 
-PETLIB_SCHEMA: Schema = {"MISC": MISC, "ANALYSER": ANALYSER, "SOLVER": SOLVER, "TRAIN": TRAIN, "TEST": TEST, "EVAL": EVAL}
+DATA: Schema = {
+    "ON_ERROR": Key(
+        "raise",
+        "What happens in training when a sample cannot be read. raise: the run ends. skip: another sample of the data set, drawn from the seed, takes its place, and skipped_samples.jsonl in the output folder lists it. Evaluations always end.",
+        choices=("raise", "skip"),
+    ),
+    "MAX_ERROR_SHARE": Key(
+        0.01, "End the run when more than this share of the samples seen so far, and more than 10, could not be read.", minimum=0
+    ),
+}
+
+PETLIB_SCHEMA: Schema = {"MISC": MISC, "ANALYSER": ANALYSER, "SOLVER": SOLVER, "TRAIN": TRAIN, "TEST": TEST, "EVAL": EVAL, "DATA": DATA}
+
+REPLACED = {"SOLVER.STOP_ON_NONFINITE": "SOLVER.NONFINITE, with stop for True and ignore for False"}
+"""Keys of earlier versions, and what to write in their place."""

@@ -7,8 +7,10 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode as YacsNode
 
+from petlib.config.defaults import REPLACED
 from petlib.config.key import Key, Schema
 from petlib.config.layers import Entry, Layer, override_layer, read_layers
+from petlib.config.limits import shown
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean, nearest_names
 
@@ -113,14 +115,14 @@ def _set_entry(cfg: CfgNode, entry: Entry) -> str:
         return _set_value(node, name, key, entry.value)
     if key is None:
         return _unknown(cfg, entry.key)
-    return "" if entry.value in (None, {}) else f"{entry.value!r} given, a section with {', '.join(key)} expected"
+    return "" if entry.value in (None, {}) else f"{shown(entry.value)} given, a section with {', '.join(key)} expected"
 
 
 def _set_value(node: CfgNode, name: str, key: Key, given: Any) -> str:
     try:
         value = key.check(given)
     except ValueError as error:
-        return f"{given!r} ({type(given).__name__}) given, {error} expected"
+        return f"{shown(given)} ({type(given).__name__}) given, {error} expected"
     if node.is_frozen():
         return "the config is frozen; values can only be changed before the run starts"
     dict.__setitem__(node, name, _copy(value))
@@ -138,6 +140,8 @@ def _set_in_mapping(mapping: dict[str, Any], path: list[str], value: Any) -> str
 
 
 def _unknown(cfg: CfgNode, key: str) -> str:
+    if key in REPLACED:
+        return f"this key is gone; write {REPLACED[key]}"
     known = [*_all_keys(cfg.schema, "")]
     section, _, last = key.rpartition(".")
     elsewhere = [name for name in known if name.rpartition(".")[2] == last]

@@ -2,12 +2,16 @@ from .agreed_flag import AgreedFlag as AgreedFlag
 from .collectives import all_gather_objects as all_gather_objects
 from .collectives import all_reduce_mean as all_reduce_mean
 from .collectives import all_reduce_sum as all_reduce_sum
+from .collectives import any_rank as any_rank
 from .collectives import barrier as barrier
 from .collectives import broadcast_buffers as broadcast_buffers
 from .collectives import broadcast_object as broadcast_object
 from .collectives import broadcast_tensors as broadcast_tensors
 from .collectives import gather_objects as gather_objects
 from .device import choose_device as choose_device
+from .interruption import Interrupted as Interrupted
+from .interruption import agree_to_go_on as agree_to_go_on
+from .interruption import until_asked_to_end as until_asked_to_end
 from .parallel import no_sync as no_sync
 from .parallel import parallelize as parallelize
 from .parallel import unwrap as unwrap
@@ -21,9 +25,12 @@ from .process_group import world_size as world_size
 
 __all__ = [
     "AgreedFlag",
+    "Interrupted",
+    "agree_to_go_on",
     "all_gather_objects",
     "all_reduce_mean",
     "all_reduce_sum",
+    "any_rank",
     "barrier",
     "broadcast_buffers",
     "broadcast_object",
@@ -38,6 +45,7 @@ __all__ = [
     "no_sync",
     "parallelize",
     "rank",
+    "until_asked_to_end",
     "unwrap",
     "world_size",
 ]

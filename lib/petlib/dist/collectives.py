@@ -47,6 +47,14 @@ def gather_objects(value: Value) -> list[Value] | None:
     return values
 
 
+def any_rank(*flags: bool) -> tuple[bool, ...]:
+    """Return for each of ``flags`` whether it is set on any rank; the answer is the same on every rank."""
+    if world_size() == 1:
+        return flags
+    counts = all_reduce_sum(torch.tensor(flags, dtype=torch.int64))
+    return tuple(count > 0 for count in counts.tolist())
+
+
 def all_reduce_sum(tensor: Tensor) -> Tensor:
     """Return the sum of the tensors of all ranks as a new tensor; shapes and dtypes have to be alike."""
     total = tensor.detach().clone(memory_format=torch.contiguous_format)

@@ -3,6 +3,7 @@ from .batch_stream import BatchStream as BatchStream
 from .build import build_checkpointer as build_checkpointer
 from .build import build_state as build_state
 from .build import build_step as build_step
+from .build import build_step_guard as build_step_guard
 from .build import build_train_hooks as build_train_hooks
 from .build import run_length as run_length
 from .hook import Hook as Hook
@@ -22,6 +23,7 @@ __all__ = [
     "build_checkpointer",
     "build_state",
     "build_step",
+    "build_step_guard",
     "build_train_hooks",
     "open_run",
     "prepare_model",

@@ -24,7 +24,10 @@ from petlib.engine.hooks.nan_guard import NanGuardHook
 from petlib.engine.hooks.precise_bn import PreciseBNHook
 from petlib.engine.hooks.profiler import ProfilerHook
 from petlib.engine.hooks.progress import ProgressHook
+from petlib.engine.hooks.rollback import RollbackHook
+from petlib.engine.hooks.skipped_steps import SkippedStepsHook
 from petlib.engine.hooks.timer import TimerHook
+from petlib.engine.skipping import StepGuard
 from petlib.engine.state import TrainState
 from petlib.engine.step import DefaultStep
 from petlib.engine.weight_average import WeightAverage
@@ -43,16 +46,26 @@ def build_step(cfg: CfgNode, device: torch.device) -> DefaultStep:
         clipper=build_gradient_clipper(cfg),
         precision=build_mixed_precision(cfg, device),
         metrics=cfg.TRAIN.METRICS_ON,
+        guard=build_step_guard(cfg),
     )
+
+
+def build_step_guard(cfg: CfgNode) -> StepGuard | None:
+    """Return what leaves out iterations that are not finite, where ``SOLVER.NONFINITE`` is ``skip``."""
+    return StepGuard() if cfg.SOLVER.NONFINITE == "skip" else None
 
 
 def build_checkpointer(cfg: CfgNode) -> Checkpointer:
     """Return the checkpointer of the output folder."""
+    sharded = cfg.TRAIN.PARALLEL == "fsdp"
+    timeout = cfg.SOLVER.SNAPSHOT_TIMEOUT
     return Checkpointer(
         cfg.MISC.CKPT,
         keep=cfg.SOLVER.SNAPSHOT_KEEP,
         background=cfg.SOLVER.SNAPSHOT_BACKGROUND,
-        sharded=cfg.TRAIN.PARALLEL == "fsdp",
+        sharded=sharded,
+        # Ranks that have written their parts wait for the others in a collective operation.
+        timeout=min(timeout, 0.8 * cfg.MISC.DIST_TIMEOUT) if sharded else timeout,
     )
 
 
@@ -114,7 +127,6 @@ def build_train_hooks(
     evaluate_every = _interval(cfg.EVAL.PERIOD_ITER, cfg.EVAL.PERIOD_EPOCH, state) if evaluate is not None else 0
     hooks: list[Hook] = [
         timer,
-        InterruptHook(),
         LRScheduleHook(),
         MetricWriterHook(make_writers=writers, every=cfg.MISC.DISPLAY_ITER, write_at=(save_every, evaluate_every), timer=timer),
     ]
@@ -127,13 +139,31 @@ def build_train_hooks(
     if evaluate is not None:
         evaluation = _build_evaluation(cfg, evaluate, every=evaluate_every, timer=timer, average=average)
         hooks += _evaluation_hooks(cfg, evaluation, timer=timer, batches=batches)
-    if cfg.SOLVER.STOP_ON_NONFINITE:
-        hooks.append(NanGuardHook(every=(save_every, evaluate_every)))
+    guard = _build_nan_guard(cfg, save_every=save_every, evaluate_every=evaluate_every)
+    if guard is not None:
+        hooks.append(guard)
+    if cfg.SOLVER.NONFINITE == "skip":
+        hooks.append(SkippedStepsHook(limit=cfg.SOLVER.NONFINITE_LIMIT))
     if cfg.MISC.PROFILER.ENABLED:
         profiler = cfg.MISC.PROFILER
         hooks.append(ProfilerHook(folder=Path(cfg.MISC.CKPT) / "profile", start_iter=profiler.START_ITER, num_iters=profiler.ITERS))
-    hooks.append(CheckpointHook(every=save_every, config=cfg.dump(), evaluation=evaluation))
+    checkpoint = CheckpointHook(
+        every=save_every,
+        config=cfg.dump(),
+        evaluation=evaluation,
+        on_error=cfg.SOLVER.SNAPSHOT_ON_ERROR,
+        check=None if guard is None else guard.check,
+        saves_beginning=cfg.SOLVER.NONFINITE == "rollback",
+    )
+    hooks += [checkpoint, InterruptHook(save=checkpoint.save_now)]
     return sort_hooks(hooks)
+
+
+def _build_nan_guard(cfg: CfgNode, *, save_every: int, evaluate_every: int) -> NanGuardHook | None:
+    every = (save_every, evaluate_every)
+    if cfg.SOLVER.NONFINITE == "rollback":
+        return RollbackHook(every=every, save_every=save_every, limit=cfg.SOLVER.NONFINITE_LIMIT)
+    return None if cfg.SOLVER.NONFINITE == "ignore" else NanGuardHook(every=every)
 
 
 def _build_average(cfg: CfgNode, state: TrainState) -> WeightAverage | None:
@@ -165,7 +195,7 @@ def _evaluation_hooks(
         hooks.append(EarlyStopHook(evaluation=evaluation, patience=cfg.EVAL.EARLY_STOP.PATIENCE))
     if cfg.TEST.PRECISE_BN.ENABLED and batches is not None:
         num_iters = cfg.TEST.PRECISE_BN.NUM_ITERS
-        hooks.append(PreciseBNHook(batches=batches, num_iters=num_iters, evaluates_after=evaluation.evaluates_after, timer=timer))
+        hooks.append(PreciseBNHook(batches=batches, num_iters=num_iters, evaluation=evaluation, timer=timer))
     return hooks
 
 

@@ -12,6 +12,7 @@ CALLS = (
     "after_backward",
     "after_step",
     "after_epoch",
+    "after_rollback",
     "after_train",
     "on_exception",
 )
@@ -30,6 +31,7 @@ class Hook:
                 step: forward, backward, after_backward, optimizer
                 after_step               (state.iteration counts the one that was just done)
             after_epoch
+        after_rollback                   (when the run went back to its last checkpoint; before_epoch follows)
         after_train
         on_exception                     (instead of after_train, when anything was raised)
 
@@ -62,6 +64,9 @@ class Hook:
 
     def after_epoch(self, state: TrainState) -> None:
         """Called after the last iteration of each epoch, after ``after_step``."""
+
+    def after_rollback(self, state: TrainState) -> None:
+        """Called when the run went back to its last checkpoint: the hook's state is the one of then, ``state.iteration`` is not."""
 
     def after_train(self, state: TrainState) -> None:
         """Called once, after the last iteration, also when the run was asked to end early."""

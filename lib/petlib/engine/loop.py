@@ -1,10 +1,11 @@
 """The one training loop. It knows iterations and hooks, nothing else."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.hook import CALLS, Hook, sort_hooks
+from petlib.engine.rollback import RolledBack
 from petlib.engine.state import TrainState
 
 Call = Callable[[TrainState], None]
@@ -15,6 +16,14 @@ class Loader(Protocol):
 
     def batches(self, start_iteration: int, max_iter: int) -> Iterator[Batch]:
         """Return the batches of the iterations ``start_iteration`` to ``max_iter``, as many an iteration as the step takes."""
+
+
+@runtime_checkable
+class NamedSamples(Protocol):
+    """A loader that can tell which samples an iteration has."""
+
+    def samples_of(self, iteration: int) -> list[dict[str, Any]]:
+        """Return what ``meta`` says of the samples of an iteration, counted from 0, on this rank."""
 
 
 class Step(Protocol):
@@ -34,12 +43,19 @@ def train(state: TrainState, loader: Loader, step: Step, hooks: Sequence[Hook]) 
     """
     ordered = sort_hooks(hooks)
     calls = {name: _implementations(ordered, name) for name in CALLS}
-    data = BatchStream(loader.batches(state.iteration, state.max_iter))
+    samples_of = loader.samples_of if isinstance(loader, NamedSamples) else None
+    data = BatchStream(loader.batches(state.iteration, state.max_iter), samples_of)
     state.data, state.hooks = data, ordered
     state.model.train()
     try:
         _call(calls["before_train"], state)
-        _run_iterations(state, data, step, ordered, calls)
+        while True:
+            try:
+                _run_iterations(state, data, step, ordered, calls)
+                break
+            except RolledBack:
+                data.restart(loader.batches(state.iteration, state.max_iter))
+                _go_on(state, ordered, calls)
         _call(calls["after_train"], state)
     except BaseException:
         _call(calls["on_exception"], state)
@@ -79,6 +95,13 @@ def _run_iterations(state: TrainState, data: BatchStream, step: Step, hooks: Seq
         epoch_begins = state.at_epoch_end
         if epoch_begins:
             _call(calls["after_epoch"], state)
+
+
+def _go_on(state: TrainState, hooks: Sequence[Hook], calls: dict[str, list[Call]]) -> None:
+    """Tell the hooks that the run went back; where it was the last iteration that failed, do what belongs to the end of a run."""
+    _call(calls["after_rollback"], state)
+    if state.iteration == state.max_iter:
+        _call(_implementations([hook for hook in hooks if hook.intervals is not None], "after_step"), state)
 
 
 def _next_multiple(iteration: int, intervals: Collection[int], max_iter: int) -> int:

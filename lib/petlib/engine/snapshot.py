@@ -26,7 +26,7 @@ ITERATION_STRIDE = 1_000_003
 def snapshot_of(state: TrainState, *, config: str) -> dict[str, Any]:
     """Return all that a run needs to continue exactly; every rank calls this together."""
     return {
-        **_parts(state, state.hooks),
+        **parts_of(state, state.hooks),
         "iteration": state.iteration,
         "epoch": state.epoch,
         "random": all_gather_objects(random_state()),
@@ -47,7 +47,7 @@ def resume(state: TrainState, hooks: Sequence[Hook], cfg: CfgNode) -> bool:
     Raises:
         CheckpointError: the checkpoint is damaged, or belongs to another network.
     """
-    saved = state.checkpointer.restore(_parts(state, hooks)) if cfg.TRAIN.AUTO_RESUME else None
+    saved = state.checkpointer.restore(parts_of(state, hooks)) if cfg.TRAIN.AUTO_RESUME else None
     if saved is None:
         seed_everything(cfg.MISC.SEED + 1 + rank())
         return False
@@ -57,11 +57,11 @@ def resume(state: TrainState, hooks: Sequence[Hook], cfg: CfgNode) -> bool:
     else:
         logger.warning("the checkpoint is of %d processes, now there are %d: random states begin anew", len(saved["random"]), world_size())
         seed_everything(cfg.MISC.SEED + 1 + rank() + ITERATION_STRIDE * state.iteration)
-    logger.info("continuing from iteration %d of %d (%s)", state.iteration, state.max_iter, state.checkpointer.latest_path)
+    logger.info("continuing from iteration %d of %d (%s)", state.iteration, state.max_iter, state.checkpointer.restored_path)
     return True
 
 
-def _parts(state: TrainState, hooks: Sequence[KeyedState]) -> dict[str, Any]:
+def parts_of(state: TrainState, hooks: Sequence[KeyedState]) -> dict[str, Any]:
     """Return the parts that are restored in place."""
     averages = [hook.average for hook in hooks if isinstance(hook, EmaHook)]
     return {

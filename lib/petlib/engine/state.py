@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -28,6 +28,18 @@ class KeyedState(Protocol):
         """Take them over."""
 
 
+class LeftOut(NamedTuple):
+    """An iteration that changed nothing, because its loss or its gradients were not finite.
+
+    Attributes:
+        losses: the sum of the losses of each of its batches on this rank.
+        samples: ``meta`` of the samples of these batches.
+    """
+
+    losses: list[float]
+    samples: list[dict[str, Any]]
+
+
 @dataclass
 class TrainState:
     """The parts that the loop, the step and the hooks share.
@@ -48,6 +60,7 @@ class TrainState:
         data: the batches of this process, while the loop runs.
         writers: who print and keep figures, on rank 0, while the loop runs.
         hooks: the hooks of the run, while the loop runs.
+        left_out: why the optimizers did not step in the iteration that was just done; None: they did.
     """
 
     model: nn.Module
@@ -65,6 +78,7 @@ class TrainState:
     data: BatchStream = field(default_factory=lambda: BatchStream(iter(())))
     writers: list[Writer] = field(default_factory=list)
     hooks: Sequence[KeyedState] = ()
+    left_out: LeftOut | None = None
 
     @property
     def network(self) -> nn.Module:

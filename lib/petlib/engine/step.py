@@ -9,6 +9,7 @@ from torch import Tensor
 
 from petlib.dist.parallel import no_sync
 from petlib.engine.batch_stream import Batch, BatchStream
+from petlib.engine.skipping import StepGuard, gradients_of
 from petlib.engine.state import TrainState
 from petlib.solver.clipping import GradientClipper
 from petlib.solver.precision import MixedPrecision
@@ -22,13 +23,23 @@ class DefaultStep:
         clipper: limits the gradients; None: they stay.
         precision: autocast and gradient scaler.
         metrics: whether the training metrics that the model returns are collected.
+        guard: leaves out iterations whose loss or gradients are not finite; None: every iteration counts.
     """
 
-    def __init__(self, *, accumulation: int, clipper: GradientClipper | None, precision: MixedPrecision, metrics: bool) -> None:
+    def __init__(
+        self,
+        *,
+        accumulation: int,
+        clipper: GradientClipper | None,
+        precision: MixedPrecision,
+        metrics: bool,
+        guard: StepGuard | None = None,
+    ) -> None:
         self.accumulation = accumulation
         self.clipper = clipper
         self.precision = precision
         self.metrics = metrics
+        self.guard = guard
         self._checked = False
 
     def __call__(self, state: TrainState, data: BatchStream, after_backward: Callable[[TrainState], None]) -> None:
@@ -39,6 +50,8 @@ class DefaultStep:
         """
         optimizer = state.optimizer
         optimizer.zero_grad(set_to_none=True)
+        if self.guard is not None:
+            self.guard.begin(state.network)
         for _ in range(self.accumulation - 1):
             with no_sync(state.model):
                 self._forward_backward(state, next(data))
@@ -57,7 +70,11 @@ class DefaultStep:
             self._checked = True
         losses: dict[str, Tensor] = outputs["losses"]
         total = functools.reduce(operator.add, losses.values())
-        state.storage.put(losses, outputs["metrics"] if self.metrics else {}, total=total)
+        metrics: dict[str, Tensor] = outputs["metrics"] if self.metrics else {}
+        if self.guard is None:
+            state.storage.put(losses, metrics, total=total)
+        else:
+            self.guard.put(batch, losses, metrics, total=total)
         if self.accumulation > 1:
             total = total / self.accumulation
         if state.scaler is not None:
@@ -66,15 +83,27 @@ class DefaultStep:
 
     def _update(self, state: TrainState, optimizer: torch.optim.Optimizer) -> None:
         scaler = state.scaler
-        if self.clipper is not None:
-            if scaler is not None:
-                scaler.unscale_(optimizer)
-            self.clipper(parameter for group in optimizer.param_groups for parameter in group["params"])
+        if scaler is not None and (self.clipper is not None or self.guard is not None):
+            scaler.unscale_(optimizer)
+        if self.clipper is not None or self.guard is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            if not _clip(parameters, self.clipper, self.guard, state):
+                return
         if scaler is None:
             optimizer.step()
         else:
             scaler.step(optimizer)
             scaler.update()
+
+
+def _clip(parameters: list[Tensor], clipper: GradientClipper | None, guard: StepGuard | None, state: TrainState) -> bool:
+    """Clip the gradients; return whether the iteration counts."""
+    by_norm = clipper is not None and clipper.method == "norm"
+    # cutting every element makes infinite ones finite, so they are looked at before
+    if guard is not None and not by_norm and guard.leaves_out(state, gradients_of(parameters)):
+        return False
+    norm = None if clipper is None else clipper(parameters)
+    return guard is None or norm is None or not guard.leaves_out(state, [norm])
 
 
 def check_losses(outputs: object) -> None:

@@ -24,8 +24,9 @@ class TeacherHook(Hook):
         self.momentum = momentum
 
     def after_step(self, state: TrainState) -> None:
-        """Take in the weights of this iteration."""
-        cast(MutualDistillation, state.network).update_teachers(momentum_after(state.iteration, self.momentum))
+        """Take in the weights of this iteration, unless it was left out."""
+        if state.left_out is None:
+            cast(MutualDistillation, state.network).update_teachers(momentum_after(state.iteration, self.momentum))
 
 
 def momentum_after(iterations: int, end: float) -> float:

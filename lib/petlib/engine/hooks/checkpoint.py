@@ -23,31 +23,47 @@ class CheckpointHook(Hook):
         config: the config as YAML text.
         evaluation: tells when a model was the best one.
         on_error: ``stop`` raises where a checkpoint cannot be saved; ``continue`` logs that and goes on, unless it is the last.
+        check: called before a save that nobody planned; raises where the weights must not be saved.
+        saves_beginning: save the state that a new run begins with, too.
     """
 
     order = 90
     key = "checkpoint"
 
-    def __init__(self, *, every: int, config: str, evaluation: EvaluationHook | None = None, on_error: str = "stop") -> None:
+    def __init__(
+        self,
+        *,
+        every: int,
+        config: str,
+        evaluation: EvaluationHook | None = None,
+        on_error: str = "stop",
+        check: Callable[[TrainState], None] | None = None,
+        saves_beginning: bool = False,
+    ) -> None:
         self._every = every
         self.intervals = (every,)
         self._config = config
         self._evaluation = evaluation
         self._goes_on = on_error == "continue"
+        self._check = check
+        self._saves_beginning = saves_beginning
         self._saved_at = 0
         self._failures = 0
         # Why there is no checkpoint of the latest attempt, as far as that is known.
         self._problem: CheckpointError | None = None
 
     def before_train(self, state: TrainState) -> None:
-        """Remember where the run begins; save the evaluation that was made up for."""
+        """Remember where the run begins; save the evaluation that was made up for, and the beginning where that is wanted."""
         self._saved_at = state.iteration
-        if self._evaluation is not None and self._evaluation.made_up:
+        is_new = self._saves_beginning and state.iteration == 0
+        if is_new or (self._evaluation is not None and self._evaluation.made_up):
             self._save(state)
 
     def save_now(self, state: TrainState) -> None:
         """Save between two iterations, unless that was done after the first of them."""
         if self._saved_at != state.iteration:
+            if self._check is not None:
+                self._check(state)
             self._save(state)
 
     def after_step(self, state: TrainState) -> None:
@@ -59,6 +75,10 @@ class CheckpointHook(Hook):
         """Save when it is time."""
         if self._is_due(state):
             self._save(state)
+
+    def after_rollback(self, state: TrainState) -> None:
+        """Save, so that a restart does not go through what failed again."""
+        self._save(state)
 
     def after_train(self, state: TrainState) -> None:
         """Wait until the last checkpoint is on the disk; raise where it is not, whatever ``on_error`` says."""

@@ -19,5 +19,6 @@ class EmaHook(Hook):
         self.average = average
 
     def after_step(self, state: TrainState) -> None:
-        """Take in the weights of this iteration."""
-        self.average.update(state.iteration)
+        """Take in the weights of this iteration, unless it was left out."""
+        if state.left_out is None:
+            self.average.update(state.iteration)

@@ -11,7 +11,9 @@ from torch import nn
 
 from petlib.checkpoint.random_state import preserved_random_state
 from petlib.dist.collectives import broadcast_buffers
+from petlib.dist.interruption import Interrupted
 from petlib.engine.hook import Hook, due
+from petlib.engine.hooks.interrupt import stop_for_signal
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.state import TrainState
 from petlib.engine.weight_average import WeightAverage
@@ -28,6 +30,7 @@ class EvaluationHook(Hook):
     """Evaluates the network (its moving average where there is one) and remembers the best value of a metric.
 
     An evaluation leaves no trace in the training: random states are put back and the network returns to training mode.
+    One that a signal prevents or ends is made up for when the run continues.
 
     Args:
         evaluate: computes metrics of a network in evaluation mode, named like ``cls/acc1``; every rank calls it and gets
@@ -44,6 +47,8 @@ class EvaluationHook(Hook):
         best_value: the best value so far; None before the first evaluation.
         improved_at: the iteration of the best value.
         without_improvement: evaluations since then.
+        pending: an evaluation of the present iteration is still to be made.
+        made_up: it was made when this process began.
     """
 
     order = 60
@@ -71,17 +76,25 @@ class EvaluationHook(Hook):
         self.best_value: float | None = None
         self.improved_at = 0
         self.without_improvement = 0
+        self.pending = False
+        self.made_up = False
+
+    def before_train(self, state: TrainState) -> None:
+        """Make up for the evaluation that a signal prevented."""
+        if self.pending:
+            self._run(state)
+            self.made_up = not self.pending
 
     def evaluates_after(self, state: TrainState) -> bool:
         """Return whether an evaluation follows the iteration that was just done."""
-        if state.signal_number:
-            return False
-        return due(state.iteration, every=self.every) or state.iteration == state.max_iter
+        return not state.signal_number and self._is_due(state)
 
     def after_step(self, state: TrainState) -> None:
         """Evaluate when it is time."""
         if self.evaluates_after(state):
             self._run(state)
+        else:
+            self.pending = self._is_due(state)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was best so far."""
@@ -89,6 +102,7 @@ class EvaluationHook(Hook):
             "best_value": self.best_value,
             "improved_at": self.improved_at,
             "without_improvement": self.without_improvement,
+            "pending": self.pending,
         }
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
@@ -96,6 +110,11 @@ class EvaluationHook(Hook):
         self.best_value = values["best_value"]
         self.improved_at = values["improved_at"]
         self.without_improvement = values["without_improvement"]
+        # checkpoints of earlier versions do not have it
+        self.pending = values.get("pending", False)
+
+    def _is_due(self, state: TrainState) -> bool:
+        return due(state.iteration, every=self.every) or state.iteration == state.max_iter
 
     def _run(self, state: TrainState) -> None:
         started = time.perf_counter()
@@ -103,9 +122,17 @@ class EvaluationHook(Hook):
         # DDP sends rank 0's batch-norm statistics before a forward pass, not after one: all ranks must judge the same model
         broadcast_buffers(network)
         network.eval()
-        with preserved_random_state(), self._average.applied() if self._average else nullcontext(), torch.no_grad():
-            metrics = self._evaluate(network)
-        network.train()
+        try:
+            with preserved_random_state(), self._average.applied() if self._average else nullcontext(), torch.no_grad():
+                metrics = self._evaluate(network)
+        except Interrupted as interruption:
+            self.pending = True
+            logger.info("the evaluation after iteration %d is given up; the continued run makes up for it", state.iteration)
+            stop_for_signal(state, interruption.signal_number)
+            return
+        finally:
+            network.train()
+        self.pending = False
         self._timer.exclude(time.perf_counter() - started)
         for writer in state.writers:
             writer.write_evaluation(EvaluationRecord(iteration=state.iteration, metrics=metrics))

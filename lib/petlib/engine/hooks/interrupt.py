@@ -1,49 +1,78 @@
-"""SIGTERM and Ctrl-C end a run at the next iteration boundary, with a checkpoint."""
+"""SIGTERM and Ctrl-C end a run at the next iteration boundary, with a checkpoint; SIGUSR1 saves one, and the run goes on."""
 
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from petlib.dist.agreed_flag import AgreedFlag
+from petlib.dist.interruption import end_request
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
+from petlib.launch.status import status
 
 logger = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SAVE_SIGNAL = signal.SIGUSR1
+
+# what the ranks agree on; the greatest counts
+_NOTHING, _SAVE, _END = 0, 1, 2
 
 
 class InterruptHook(Hook):
     """Turns the first SIGTERM or SIGINT into the wish to stop, agreed among all ranks; a second SIGINT ends at once.
 
     Ranks are asked at different moments. They exchange the wish without waiting: what they say in one iteration is known
-    to all in the next, so all stop after the same iteration and can write the checkpoint together.
+    to all in the next, so all stop, or save, after the same iteration and can write the checkpoint together. The launcher
+    is told how far the run is.
+
+    Args:
+        save: saves a checkpoint of the state; None: SIGUSR1 is left alone.
     """
 
     order = 10
     key = "interrupt"
 
-    def __init__(self) -> None:
-        self._received = 0
+    def __init__(self, *, save: Callable[[TrainState], None] | None = None) -> None:
+        self._save = save
+        self._wants_save = False
+        self._save_now = False
         self._agreed: AgreedFlag | None = None
         self._previous: dict[int, Any] = {}
 
     def before_train(self, state: TrainState) -> None:
         """Take over the signals."""
         self._agreed = AgreedFlag()
+        status.set_iterations(state.iteration)
         # python allows handlers in the main thread only; a run in another thread is stopped by whoever started it
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._receive) for number in SIGNALS}
+            self._take_over()
+
+    def before_step(self, state: TrainState) -> None:
+        """Save what the iteration before led to, when that was asked for."""
+        if self._save_now:
+            assert self._save is not None, "saving was agreed on, but nothing saves"
+            self._save_now = False
+            self._save(state)
+            logger.info("%s received: saved a checkpoint after iteration %d", SAVE_SIGNAL.name, state.iteration)
 
     def after_step(self, state: TrainState) -> None:
-        """Stop when any rank was asked to."""
+        """Stop, or save before the next iteration, when any rank was asked to."""
         assert self._agreed is not None, "after_step was called without before_train"
-        if self._agreed.exchange(self._received != 0):
-            state.signal_number = self._received or signal.SIGTERM
-            state.stop_reason = f"{signal.Signals(state.signal_number).name} received"
-            logger.info("%s: saving a checkpoint after iteration %d and ending", state.stop_reason, state.iteration)
+        status.set_iterations(state.iteration)
+        wish = _NOTHING
+        if end_request.signal_number:
+            wish = _END
+        elif self._wants_save:
+            wish, self._wants_save = _SAVE, False
+        agreed = self._agreed.exchange(wish)
+        if agreed == _END:
+            stop_for_signal(state, end_request.signal_number or signal.SIGTERM)
+        elif agreed == _SAVE:
+            self._save_now = self._save is not None
 
     def after_train(self, state: TrainState) -> None:
         """Give the signals back."""
@@ -55,12 +84,33 @@ class InterruptHook(Hook):
         """Give the signals back."""
         self._restore()
 
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._received and number == signal.SIGINT:
+    def _take_over(self) -> None:
+        end_request.signal_number = 0
+        self._previous = {number: signal.signal(number, self._asked_to_end) for number in END_SIGNALS}
+        if self._save is not None:
+            self._previous[SAVE_SIGNAL] = signal.signal(SAVE_SIGNAL, self._asked_to_save)
+        status.set_listening(True)
+
+    def _asked_to_end(self, number: int, frame: FrameType | None) -> None:
+        if end_request.signal_number and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self._received = number
+        end_request.signal_number = number
+        status.set_signal(number)
+
+    def _asked_to_save(self, number: int, frame: FrameType | None) -> None:
+        self._wants_save = True
 
     def _restore(self) -> None:
+        if self._previous:
+            end_request.signal_number = 0
+            status.set_listening(False)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+
+def stop_for_signal(state: TrainState, number: int) -> None:
+    """Have the run end after the iteration that was just done; all ranks call this at the same iteration."""
+    state.signal_number = number
+    state.stop_reason = f"{signal.Signals(number).name} received"
+    logger.info("%s: saving a checkpoint after iteration %d and ending", state.stop_reason, state.iteration)

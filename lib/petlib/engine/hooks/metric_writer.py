@@ -54,15 +54,23 @@ class MetricWriterHook(Hook):
     def after_step(self, state: TrainState) -> None:
         """End a window when it is full, and write when enough of them are or something follows that needs it."""
         iteration = state.iteration
-        if due(iteration, every=self._every) or iteration == state.max_iter:
+        # a run that ends here is saved by a later hook
+        ends = iteration == state.max_iter or state.stop_reason != ""
+        if ends or due(iteration, every=self._every):
             self._end_window(state)
-            if len(self._records) >= self._windows_per_write or iteration == state.max_iter:
+            if ends or len(self._records) >= self._windows_per_write:
                 self._write(state)
         if self._records:
             for interval in self._write_at:
                 if iteration % interval == 0:
                     self._write(state)
                     break
+
+    def after_rollback(self, state: TrainState) -> None:
+        """Begin anew: what was written about later iterations goes, as after a restart."""
+        _close(state)
+        self._records = []
+        self.before_train(state)
 
     def after_train(self, state: TrainState) -> None:
         """Write what is left of a run that was stopped, and close the writers."""

@@ -1,20 +1,27 @@
-"""A run whose loss is NaN or infinite ends before such weights are saved."""
+"""A run whose loss or weights are NaN or infinite ends before such weights are evaluated or saved."""
 
 import math
+from typing import NoReturn
 
+from torch import Tensor
+
+from petlib.dist.collectives import any_rank
+from petlib.engine.failure import SHOWN_SAMPLES, Failure, batches_an_iteration, find_failure
+from petlib.engine.finite import are_finite, scale_is_lost
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
 from petlib.errors import UserError
 
 
 class TrainingDivergedError(UserError):
-    """The loss is no finite number any more."""
+    """The loss, the gradients or the weights are no finite numbers any more."""
 
 
 class NanGuardHook(Hook):
-    """Looks at the mean losses when they are written, and before an evaluation and a checkpoint.
+    """Looks at the losses when they are written, and at losses and weights before an evaluation and a checkpoint.
 
-    It looks only then, because looking waits for the device. A mean that is finite has no value that is not.
+    It looks only then, because looking waits for the device; what it finds all ranks agree on. Weights are the parameters of the
+    optimizers and the buffers that were finite at the beginning.
 
     Args:
         every: intervals of evaluations and checkpoints in iterations.
@@ -26,38 +33,80 @@ class NanGuardHook(Hook):
     def __init__(self, *, every: tuple[int, ...]) -> None:
         self._every = tuple(interval for interval in every if interval > 0)
         self.intervals = self._every
-        self._last_look = 0
+        self._judged_to = 0
         self._flushes_seen = 0
+        self._weights: list[Tensor] = []
 
     def before_train(self, state: TrainState) -> None:
-        """Remember where the run begins."""
-        self._last_look = state.iteration
+        """Remember where the run begins, and what is to stay finite."""
+        self._begin(state)
+        parameters = [item for optimizer in state.optimizers.values() for group in optimizer.param_groups for item in group["params"]]
+        self._weights = [*parameters, *(buffer for buffer in state.network.buffers() if are_finite([buffer]))]
+
+    def after_rollback(self, state: TrainState) -> None:
+        """Look at what comes from here on."""
+        self._begin(state)
 
     def after_step(self, state: TrainState) -> None:
         """Look when there is something to see, or something follows that must not happen with bad weights.
 
         Raises:
-            TrainingDivergedError: a loss since the last look is not finite.
+            TrainingDivergedError: a loss since the last look is not finite, or weights are not.
         """
-        if state.storage.flush_count != self._flushes_seen:
-            self._flushes_seen = state.storage.flush_count
-            for means in state.storage.flushed:
-                self._judge(state, means.total)
-        iteration = state.iteration
-        for interval in self._every:
-            if iteration % interval == 0:
-                self._judge(state, state.storage.mean_total())
-                self._last_look = iteration
-                return
-        if iteration == state.max_iter or state.stop_reason:
-            self._judge(state, state.storage.mean_total())
+        self._look(state, before_use=self._comes_before_use(state))
 
-    def _judge(self, state: TrainState, mean: float) -> None:
-        if math.isfinite(mean):
-            return
-        rate = next(iter(state.optimizers.values())).param_groups[0]["lr"]
-        raise TrainingDivergedError(
-            f"the loss became {mean:g} between iterations {self._last_look + 1} and {state.iteration} (learning rate {rate:g}).\n"
-            "  Nothing was saved since; the run continues from its last checkpoint. Lower SOLVER.OPTIMIZER.BASE_LR, lengthen "
-            "SOLVER.SCHEDULER.WARM_UP_ITERS, clip with SOLVER.CLIP_GRADIENTS, or use SOLVER.AMP.DTYPE bf16 instead of fp16."
-        )
+    def check(self, state: TrainState) -> None:
+        """Look now, before weights are saved; every rank calls it.
+
+        Raises:
+            TrainingDivergedError: a loss since the last look is not finite, or weights are not.
+        """
+        self._look(state, before_use=True)
+
+    def _look(self, state: TrainState, *, before_use: bool) -> None:
+        flushed = state.storage.flush_count != self._flushes_seen
+        # means over all ranks: every rank comes to the same answer
+        failed = flushed and not all(math.isfinite(means.total) for means in state.storage.flushed)
+        if not failed and before_use:
+            (failed,) = any_rank(self._fails_here(state))
+        pending = state.storage.pending_totals() if failed or flushed else []
+        totals = [*state.storage.flushed_totals, *pending] if flushed else pending
+        if failed:
+            self._act(state, find_failure(state, totals, judged_to=self._judged_to))
+        if flushed:
+            parts = batches_an_iteration(len(totals), state.iteration - self._judged_to)
+            self._judged_to = state.iteration - len(pending) // parts
+            self._flushes_seen = state.storage.flush_count
+
+    def _act(self, state: TrainState, failure: Failure) -> NoReturn:
+        raise TrainingDivergedError(explain(state, failure))
+
+    def _begin(self, state: TrainState) -> None:
+        self._judged_to = state.iteration
+        self._flushes_seen = state.storage.flush_count
+
+    def _comes_before_use(self, state: TrainState) -> bool:
+        iteration = state.iteration
+        return any(iteration % interval == 0 for interval in self._every) or iteration == state.max_iter or state.stop_reason != ""
+
+    def _fails_here(self, state: TrainState) -> bool:
+        return not are_finite(state.storage.pending_totals()) or not are_finite(self._weights) or scale_is_lost(state.scaler)
+
+
+def explain(state: TrainState, failure: Failure) -> str:
+    """Return the message about a run that ends: what became not finite and when, the samples, and what may help."""
+    if failure.loss is not None:
+        what = f"the loss became {failure.loss:g} in iteration {failure.iteration}"
+    elif scale_is_lost(state.scaler):
+        what = f"the gradients of iteration {failure.iteration} are not finite in fp16 at any scale"
+    else:
+        what = f"weights or gradients became NaN or infinite by iteration {failure.iteration}, while the loss is finite"
+    samples = failure.samples(SHOWN_SAMPLES)
+    rate = next(iter(state.optimizers.values())).param_groups[0]["lr"]
+    return (
+        f"{what} (learning rate {rate:g}).\n"
+        + (f"  The samples of that iteration: {samples}.\n" if samples else "")
+        + "  Nothing was saved since; the run continues from its last checkpoint. Lower SOLVER.OPTIMIZER.BASE_LR, lengthen "
+        "SOLVER.SCHEDULER.WARM_UP_ITERS, clip with SOLVER.CLIP_GRADIENTS, or use SOLVER.AMP.DTYPE bf16 instead of fp16. "
+        "SOLVER.NONFINITE skip leaves single bad iterations out, rollback goes back to the last checkpoint."
+    )

@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterator
 from torch import nn
 
 from petlib.checkpoint.random_state import preserved_random_state
+from petlib.dist.agreed_flag import AgreedFlag
 from petlib.dist.collectives import all_reduce_mean
+from petlib.dist.interruption import Interrupted, end_request
 from petlib.engine.batch_stream import Batch
 from petlib.engine.hook import Hook
+from petlib.engine.hooks.evaluation import EvaluationHook
+from petlib.engine.hooks.interrupt import stop_for_signal
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.state import TrainState
 
@@ -26,7 +30,7 @@ class PreciseBNHook(Hook):
     Args:
         batches: gives training batches from an iteration on: ``batches(start_iteration, max_iter)``.
         num_iters: how many of them to use.
-        evaluates_after: tells whether an evaluation follows the iteration.
+        evaluation: tells whether an evaluation follows the iteration.
         timer: is told the time that this takes.
     """
 
@@ -39,17 +43,24 @@ class PreciseBNHook(Hook):
         *,
         batches: Callable[[int, int], Iterator[Batch]],
         num_iters: int,
-        evaluates_after: Callable[[TrainState], bool],
+        evaluation: EvaluationHook,
         timer: TimerHook,
     ) -> None:
         self._batches = batches
         self._num_iters = num_iters
-        self._evaluates_after = evaluates_after
+        self._evaluation = evaluation
         self._timer = timer
+        self._asked: AgreedFlag | None = None
+
+    def before_train(self, state: TrainState) -> None:
+        """Compute the statistics when an evaluation is made up for."""
+        self._asked = AgreedFlag()
+        if self._evaluation.pending and _has_batch_norm(state.network):
+            self._compute(state)
 
     def after_step(self, state: TrainState) -> None:
         """Compute the statistics when an evaluation follows."""
-        if self._evaluates_after(state) and _has_batch_norm(state.network):
+        if self._evaluation.evaluates_after(state) and _has_batch_norm(state.network):
             self._compute(state)
 
     def _compute(self, state: TrainState) -> None:
@@ -57,12 +68,35 @@ class PreciseBNHook(Hook):
         from fvcore.nn.precise_bn import update_bn_stats
 
         started = time.perf_counter()
-        batches = self._batches(state.iteration, state.iteration + self._num_iters)
-        with preserved_random_state():
-            update_bn_stats(state.network, itertools.islice(batches, self._num_iters), num_iters=self._num_iters)
+        batches = itertools.islice(self._batches(state.iteration, state.iteration + self._num_iters), self._num_iters)
+        norms = [
+            (norm, norm.momentum, {name: value.clone() for name, value in norm.named_buffers()}) for norm in _batch_norms(state.network)
+        ]
+        try:
+            with preserved_random_state():
+                update_bn_stats(state.network, self._until_asked_to_end(batches), num_iters=self._num_iters)
+        except Interrupted as interruption:
+            for norm, momentum, buffers in norms:
+                norm.momentum = momentum
+                norm.load_state_dict(buffers, strict=False)
+            stop_for_signal(state, interruption.signal_number)
+            return
         _average_over_ranks(state.network)
         self._timer.exclude(time.perf_counter() - started)
         logger.info("batch-norm statistics computed over %d batches", self._num_iters)
+
+    def _until_asked_to_end(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield ``batches``, as many on every rank.
+
+        Raises:
+            Interrupted: a rank was asked to end; on all ranks after the same batch.
+        """
+        assert self._asked is not None, "the statistics are computed outside of a run"
+        for batch in batches:
+            if number := self._asked.exchange(end_request.signal_number):
+                raise Interrupted(number)
+            yield batch
+        self._asked.finish()
 
 
 def _has_batch_norm(network: nn.Module) -> bool:

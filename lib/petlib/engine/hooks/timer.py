@@ -29,6 +29,11 @@ class TimerHook(Hook):
         self._begin = time.perf_counter()
         self._iteration = state.iteration
 
+    def after_rollback(self, state: TrainState) -> None:
+        """Begin a new window."""
+        self._begin, self._excluded = time.perf_counter(), 0.0
+        self._iteration, self._waited = state.iteration, state.data.wait_seconds
+
     def exclude(self, seconds: float) -> None:
         """Leave out time that does not belong to iterations, e.g. that of an evaluation."""
         self._excluded += seconds

@@ -3,6 +3,7 @@
 import functools
 import operator
 from collections.abc import Callable, Mapping
+from itertools import chain
 
 import torch
 from torch import Tensor, distributed
@@ -11,6 +12,7 @@ from pet.api.engine.model.losses import SEPARATOR
 from petlib.dist.collectives import broadcast_buffers
 from petlib.dist.process_group import world_size
 from petlib.engine.batch_stream import Batch, BatchStream
+from petlib.engine.skipping import StepGuard, gradients_of
 from petlib.engine.state import TrainState
 from petlib.solver.clipping import GradientClipper
 
@@ -25,10 +27,12 @@ class NetworksStep:
     Args:
         accumulation: batches whose gradients are averaged before the optimizers step.
         clippers: limit the gradients of a network; None: they stay.
+        guard: leaves out iterations whose losses or gradients are not finite, for all networks; None: every iteration counts.
     """
 
-    def __init__(self, *, accumulation: int, clippers: Mapping[str, GradientClipper | None]) -> None:
+    def __init__(self, *, accumulation: int, clippers: Mapping[str, GradientClipper | None], guard: StepGuard | None = None) -> None:
         self.accumulation = accumulation
+        self.guard = guard
         self.clippers = dict(clippers)
 
     def __call__(self, state: TrainState, data: BatchStream, after_backward: Callable[[TrainState], None]) -> None:
@@ -37,6 +41,8 @@ class NetworksStep:
         broadcast_buffers(state.network)
         for optimizer in state.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
+        if self.guard is not None:
+            self.guard.begin(state.network)
         parameters = {name: _parameters(optimizer) for name, optimizer in state.optimizers.items()}
         used: set[str] = set()
         for _ in range(self.accumulation):
@@ -45,6 +51,8 @@ class NetworksStep:
         if world_size() > 1:
             _average_gradients([parameter for name in trained for parameter in parameters[name]])
         after_backward(state)
+        if self.guard is not None and self.guard.leaves_out(state, gradients_of(chain.from_iterable(parameters.values()))):
+            return
         for name in trained:
             clipper = self.clippers[name]
             if clipper is not None:
@@ -58,7 +66,11 @@ class NetworksStep:
         for name, value in losses.items():
             network = name.partition(SEPARATOR)[0]
             totals[network] = totals[network] + value if network in totals else value
-        state.storage.put(losses, {}, total=functools.reduce(operator.add, totals.values()))
+        joint = functools.reduce(operator.add, totals.values())
+        if self.guard is None:
+            state.storage.put(losses, {}, total=joint)
+        else:
+            self.guard.put(batch, losses, {}, total=joint)
         last = list(totals)[-1]
         for network, total in totals.items():
             # networks may share a graph: it is kept until the last one has gone through it

@@ -137,7 +137,9 @@ class BaseTrainer:
     def _build_step(self, solvers: dict[str, NetworkSolver]) -> Step:
         if len(solvers) > 1:
             clippers = {name: solver.clipper for name, solver in solvers.items()}
-            return NetworksStep(accumulation=self.cfg.run.SOLVER.ACCUMULATION, clippers=clippers)
+            return NetworksStep(
+                accumulation=self.cfg.run.SOLVER.ACCUMULATION, clippers=clippers, guard=engine.build_step_guard(self.cfg.run)
+            )
         step = engine.build_step(self.cfg.run, self.device)
         step.clipper = next(iter(solvers.values())).clipper
         return step

@@ -1,12 +1,16 @@
+import os
+import signal
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from petlib.dist import Interrupted
 from petlib.engine.hooks.checkpoint import CheckpointHook
 from petlib.engine.hooks.early_stop import EarlyStopHook
 from petlib.engine.hooks.evaluation import EvaluationHook
+from petlib.engine.hooks.interrupt import InterruptHook
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.loop import train
 from petlib.engine.weight_average import WeightAverage
@@ -94,3 +98,46 @@ def test_a_run_that_no_longer_improves_ends_and_does_not_begin_again(make_state:
     again = make_state(max_iter=100)
     train(again, loader, step, [hook, EarlyStopHook(evaluation=hook, patience=2)])
     assert again.iteration == 0
+
+
+def interrupted(network: nn.Module) -> dict[str, float]:
+    raise Interrupted(signal.SIGTERM)
+
+
+def test_an_evaluation_that_a_signal_ends_is_made_up_for(make_state: Any, loader: Any, step: Any) -> None:
+    first = EvaluationHook(evaluate=interrupted, every=2, best_metric="", best_rule="greater", timer=TimerHook())
+    state = make_state(max_iter=6)
+    with pytest.raises(SystemExit) as error:
+        train(state, loader, step, [first, CheckpointHook(every=0, config="", evaluation=first)])
+    assert (error.value.code, state.iteration, state.checkpointer.saved) == (143, 2, [(2, False)])
+    assert state.model.training
+
+    second = make_hook([0.3, 0.1, 0.2])
+    second.load_state_dict(state.checkpointer.components["hooks"]["evaluation"])
+    state = make_state(max_iter=6)
+    state.iteration = 2
+    train(state, loader, step, [second, CheckpointHook(every=0, config="", evaluation=second)])
+    assert (second.best_value, second.improved_at, second.pending) == (0.3, 2, False)
+    assert state.checkpointer.saved == [(2, True), (6, False)]
+
+
+def test_an_evaluation_that_a_signal_prevents_is_made_up_for_at_the_end_too(make_state: Any, loader: Any, step: Any) -> None:
+    def signalled_step(state: Any, data: Any, after_backward: Any) -> None:
+        if state.iteration == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(state, data, after_backward)
+
+    hook = make_hook([0.5], every=0)
+    with pytest.raises(SystemExit):
+        train(make_state(max_iter=3), loader, signalled_step, [InterruptHook(), hook])
+    assert (hook.pending, hook.best_value) == (True, None)
+    state = make_state(max_iter=3)
+    state.iteration = 3
+    train(state, loader, step, [hook, CheckpointHook(every=0, config="", evaluation=hook)])
+    assert (hook.pending, hook.best_value, state.checkpointer.saved) == (False, 0.5, [(3, True)])
+
+
+def test_a_state_of_an_earlier_version_has_nothing_to_make_up_for() -> None:
+    hook = make_hook([])
+    hook.load_state_dict({"best_value": 0.5, "improved_at": 2, "without_improvement": 1})
+    assert (hook.best_value, hook.pending) == (0.5, False)

@@ -64,6 +64,7 @@ def build_step(cfg: CfgNode, settings: RunSettings, device: torch.device) -> eng
         clipper=None if clipping is None else read_clipper(clipping),
         precision=build_mixed_precision(cfg, device),
         metrics=cfg.TRAIN.METRICS_ON,
+        guard=engine.build_step_guard(cfg),
     )
 
 

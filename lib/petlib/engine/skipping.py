@@ -1,0 +1,76 @@
+"""Iterations whose loss or gradients are not finite are left out: nothing of them stays."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from petlib.dist.collectives import any_rank
+from petlib.engine.batch_stream import Batch
+from petlib.engine.finite import are_finite, scale_is_lost
+from petlib.engine.state import LeftOut, TrainState
+
+
+class StepGuard:
+    """Decides for a step, between the backward pass and the optimizers, whether the iteration is left out.
+
+    All ranks decide alike. Leaving out means that no optimizer steps, so that weights, momentum and step counts stay as they
+    were, and that the buffers of the network, such as batch-norm statistics, become again what they were before the forward
+    pass. The gradient scaler's own skips go on as ever: a gradient that is too large for fp16 while the loss is finite is its
+    affair.
+
+    Looking waits for the device once an iteration.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._samples: list[dict[str, Any]] = []
+        self._totals: list[Tensor] = []
+        self._records: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
+
+    @torch.no_grad()
+    def begin(self, network: nn.Module) -> None:
+        """Begin an iteration: remember the buffers."""
+        buffers = list(network.buffers())
+        if [id(buffer) for buffer, _ in self._kept] != [id(buffer) for buffer in buffers]:
+            self._kept = [(buffer, torch.empty_like(buffer)) for buffer in buffers]
+        for buffer, copy in self._kept:
+            copy.copy_(buffer)
+        self._samples, self._totals, self._records = [], [], []
+
+    def put(self, batch: Batch, losses: dict[str, Tensor], metrics: dict[str, Tensor], *, total: Tensor) -> None:
+        """Take what the storage gets once the iteration counts, see :meth:`petlib.events.storage.EventStorage.put`."""
+        self._samples += batch.get("meta", [])
+        self._totals.append(total.detach())
+        self._records.append((losses, metrics))
+
+    def leaves_out(self, state: TrainState, checked: Iterable[Tensor]) -> bool:
+        """Return whether the iteration is left out, and do so; else its losses go to the storage. Every rank calls it.
+
+        Args:
+            state: the run; ``left_out`` says what became of the iteration.
+            checked: the gradients, unscaled, or their norm.
+        """
+        losses_bad, gradients_bad = any_rank(not are_finite(self._totals), not are_finite(checked))
+        if losses_bad or (gradients_bad and (state.scaler is None or scale_is_lost(state.scaler))):
+            self._leave_out(state)
+            return True
+        state.left_out = None
+        for (losses, metrics), total in zip(self._records, self._totals, strict=True):
+            state.storage.put(losses, metrics, total=total)
+        return False
+
+    @torch.no_grad()
+    def _leave_out(self, state: TrainState) -> None:
+        state.left_out = LeftOut([float(total) for total in self._totals], self._samples)
+        for buffer, copy in self._kept:
+            buffer.copy_(copy)
+        if state.scaler is not None:
+            # it would refuse to unscale the next gradients; the scale itself stays
+            state.scaler.update(state.scaler.get_scale())
+
+
+def gradients_of(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """Return the gradients that are there."""
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
