@@ -1,6 +1,8 @@
 """The project of docs/bring_your_own_network.md, trained for a few iterations by its own script."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -61,6 +63,16 @@ def test_the_gan_has_two_optimizers_in_one_checkpoint(project: Path, printed: li
     assert re.search(r"\[generator/pixels: .*\[generator/adversarial: .*\[discriminator/judge: ", printed[2])
     saved = torch.load(project / "ckpts" / "denoise_gan" / "model_latest.pth", weights_only=True)
     assert list(saved["optimizers"]) == ["generator", "discriminator"]
+
+
+def test_the_denoiser_becomes_a_file(project: Path, printed: list[str]) -> None:
+    output = execute(project, [*COMMANDS[3].split(), WARM_UP])
+    assert "denoiser.onnx: 0.1 MB, images ('batch', 3, 'height', 'width') -> output" in output
+    assert re.search(r"onnxruntime and PyTorch differ by at most \d\S* on 8 inputs", output)
+    script = [ROOT / "tools" / "export_net_all.py", "--type", "engine", "--cfg", "denoise.py", "--out", "denoiser.pt2", "imports=[codes]"]
+    done = subprocess.run([sys.executable, *script, WARM_UP], cwd=project, env=environment(), capture_output=True, text=True, timeout=120)
+    assert "the .pt2 file and PyTorch differ by at most" in done.stdout, done.stderr
+    assert (project / "denoiser.pt2").exists()
 
 
 def test_the_trained_model_is_used_as_the_page_says(project: Path, printed: list[str]) -> None:

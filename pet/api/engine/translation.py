@@ -86,7 +86,7 @@ TABLE = (
 def translate(config: NestedConfig) -> Translated:
     """Return what Pet understands of a config, and mark that as read.
 
-    Components are ``trainer``, ``model``, ``model.<network>``, ``data.train``, ``data.val``, and for each network that is trained
+    Components are ``trainer``, ``model``, ``model.<network>``, ``data.train``, ``data.val``, ``export``, and for each trained network
     ``solver.<network>.optimizer``, ``.lr_scheduler``, ``.clip_gradients`` and ``.ema``, the last three where they are switched on. What
     stands below ``trainer.model`` beside them, the losses among it, is left to the user's model.
 
@@ -106,6 +106,8 @@ def translate(config: NestedConfig) -> Translated:
     }
     if config.has("dataloader.val_data_set"):
         components["data.val"] = config.component("dataloader.val_data_set", name_key="name")
+    if config.has("export"):
+        components["export"] = Component("export", config.get("export", type=dict), config.place("export"))
     notes: list[str] = []
     for name in _solvers(config):
         components |= _solver(config, name, notes, max_iter=settings["SOLVER.SCHEDULER.TOTAL_ITERS"])

@@ -10,10 +10,12 @@ import yaml
 
 from pet.api.engine.building import find
 from pet.api.engine.configuration import EngineConfig, read_config
+from pet.api.engine.exporting import export_generator
 from pet.api.engine.schedule.arguments import TrainArguments, parse_arguments
 from pet.api.engine.schedule.process import is_rank, start_ranks
 from pet.api.engine.trainer.build import BUILD_TRAINER_REGISTRY
 from pet.api.engine.trainer.trainer import BaseTrainer
+from pet.export.task import print_report
 from petlib import engine
 from petlib.dist.process_group import is_main_process
 from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, DeviceError, UserError
@@ -42,13 +44,16 @@ class BaseScheduler:
         self._argv = list(sys.argv[1:] if argv is None else argv)
 
     def schedule(self) -> None:
-        """Train, and return when that is done.
+        """Train, or with ``--export`` write a trained model as a file, and return when that is done.
 
         Raises:
-            SystemExit: the training failed, with its exit code: 2 after a mistake of the user, which is told in one message.
+            SystemExit: it failed, with its exit code: 2 after a mistake of the user, which is told in one message.
         """
         arguments = parse_arguments(self._argv)
-        code = run_process(lambda process: run(arguments, process)) if is_rank() else self._start(arguments)
+        if arguments.export is not None:
+            code = export(arguments, arguments.export)
+        else:
+            code = run_process(lambda process: run(arguments, process)) if is_rank() else self._start(arguments)
         if code:
             sys.exit(code)
 
@@ -64,6 +69,17 @@ class BaseScheduler:
             return start_ranks(devices)
         os.environ.update(device_environment(devices, os.environ))
         return run_process(lambda process: run(arguments, process))
+
+
+def export(arguments: TrainArguments, path: Path) -> int:
+    """Write a trained model as a file, say what was written, and return the exit code: 2 after a mistake, which one message tells."""
+    try:
+        cfg = read_config(arguments.config_file, arguments.overrides)
+        print_report(export_generator(cfg, path, arguments.weights))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return USER_ERROR_EXIT_CODE
+    return 0
 
 
 def pick_devices(arguments: TrainArguments, cfg: EngineConfig) -> Devices:

@@ -13,8 +13,7 @@ from pet.api.antgo.framework.helper.network import build_network, load_checkpoin
 from pet.api.antgo.framework.helper.settings import AntgoConfig, open_settings
 from pet.api.antgo.framework.helper.trainer import WORK_DIR
 from pet.export.export import OPSET, ExportReport, export_onnx
-from pet.export.runtime import first_line
-from pet.export.verify import flat_outputs
+from pet.export.trial import try_inputs
 from petlib.config import ConfigError
 from petlib.config.nested import Component
 from petlib.log import setup_logging
@@ -71,7 +70,8 @@ class Exporter:
         if declared is None:
             raise ConfigError(f"export: missing in {self._settings.name}; {EXAMPLE} expected")
         examples = read_inputs(declared, network.network)
-        outputs = try_inputs(declared, exported, examples)
+        advice = "set input_shape_list to what its onnx_export takes"
+        outputs = try_inputs(exported, examples, place=declared.place, advice=advice)
         names = declared.arguments.get("output_name_list") or [f"output{number}" for number in range(outputs)]
         if len(names) != outputs:
             raise ConfigError(
@@ -127,21 +127,3 @@ def read_inputs(declared: Component, network: nn.Module) -> dict[str, Tensor]:
         raise ConfigError(f"{declared.place}: {len(names)} inputs given, but {type(network).__name__}.onnx_export takes {takes}") from error
     generator = torch.Generator().manual_seed(0)
     return {name: torch.rand(tuple(shape), generator=generator) for name, shape in zip(names, shapes, strict=True)}
-
-
-def try_inputs(declared: Component, network: nn.Module, examples: Mapping[str, Tensor]) -> int:
-    """Return how many tensors the network gives for the examples.
-
-    Raises:
-        ConfigError: it cannot compute with their shapes.
-    """
-    try:
-        with torch.inference_mode():
-            return len(flat_outputs(network(*examples.values())))
-    except Exception as error:
-        # what a network of the user raises for a shape can be anything
-        shapes = {name: list(tensor.shape) for name, tensor in examples.items()}
-        raise ConfigError(
-            f"{declared.place}: the network cannot compute with the inputs {shapes}: {type(error).__name__}: {first_line(error)}; "
-            "set input_shape_list to what its onnx_export takes"
-        ) from error
