@@ -10,6 +10,7 @@ from torch.distributed.tensor import DTensor
 
 from pet.evaluation.evaluator import Evaluator
 from petlib.dist.collectives import all_gather_objects
+from petlib.dist.interruption import agree_to_go_on, until_asked_to_end
 from petlib.errors import DataError
 
 Batch = dict[str, Any]
@@ -45,12 +46,15 @@ def evaluate(
 
     Raises:
         DataError: a model that is sharded over the processes, and fewer samples than processes.
+        Interrupted: a signal asked the training around it to end; in all processes.
     """
-    extra_steps = _extra_steps(model, len(loader))
+    sharded = any(isinstance(parameter, DTensor) for parameter in model.parameters())
+    extra_steps = _extra_steps(len(loader)) if sharded else 0
     was_training = model.training
     model.eval()
     batch: Batch | None = None
-    for batch in loader:
+    # the processes of a sharded model compute each batch together: none can stop before the others
+    for batch in loader if sharded else until_asked_to_end(loader):
         with autocast():
             predictions = model(batch)
         for evaluator in evaluators:
@@ -59,19 +63,18 @@ def evaluate(
         with autocast():
             model(batch)
     model.train(was_training)
+    agree_to_go_on()
     metrics: dict[str, float] = {}
     for evaluator in evaluators:
         metrics |= evaluator.compute()
     return metrics
 
 
-def _extra_steps(model: nn.Module, steps: int) -> int:
+def _extra_steps(steps: int) -> int:
     """Return how often the last batch is to be repeated, its predictions unused, because other processes have more batches.
 
     Only a model that is sharded needs it: the other processes compute with this one's shards.
     """
-    if not any(isinstance(parameter, DTensor) for parameter in model.parameters()):
-        return 0
     all_steps = all_gather_objects(steps)
     if 0 in all_steps:
         raise DataError(

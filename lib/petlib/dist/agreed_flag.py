@@ -1,14 +1,14 @@
-"""A yes-or-no that all processes learn at the same iteration, without waiting for each other."""
+"""A small number that all processes learn at the same iteration, without waiting for each other."""
 
 import torch
 from torch import distributed
 from torch.distributed.distributed_c10d import AllreduceOptions, ProcessGroup, ReduceOp, Work
 
-from petlib.dist.process_group import world_size
+from petlib.dist.process_group import collective_timeout, world_size
 
 
 class AgreedFlag:
-    """Agreement on a flag that any rank may raise, e.g. "a signal asked for the end".
+    """Agreement on a flag that any rank may raise, e.g. "a signal asked for the end". Of several flags the highest counts.
 
     :meth:`exchange` starts to combine the present value of all ranks and answers with the combined value of the call before,
     which has had a whole iteration to travel. So it costs some microseconds, and still every rank gets the same answer at
@@ -19,7 +19,7 @@ class AgreedFlag:
     def __init__(self) -> None:
         self._group: ProcessGroup | None = None
         if world_size() > 1:
-            group = distributed.new_group(backend="gloo")
+            group = distributed.new_group(backend="gloo", timeout=collective_timeout())
             assert isinstance(group, ProcessGroup), "every rank is a member"
             self._group = group
         flag = torch.zeros(1, dtype=torch.uint8)
@@ -30,10 +30,10 @@ class AgreedFlag:
         self._options.reduceOp = ReduceOp.MAX
         self._work: Work | None = None
 
-    def exchange(self, value: bool) -> bool:
-        """Hand in this rank's value; return whether any rank handed in True at the call before.
+    def exchange(self, value: int) -> int:
+        """Hand in this rank's value, 0 to 255; return the greatest that any rank handed in at the call before.
 
-        The first call returns False. Without a process group the value itself is returned at once.
+        The first call returns 0. Without a process group the value itself is returned at once.
         """
         if self._group is None:
             return value
@@ -43,13 +43,13 @@ class AgreedFlag:
         self._work = self._group.allreduce(self._values, self._options)
         return agreed
 
-    def finish(self) -> bool:
-        """Wait for what is under way and return its combined value; False where nothing is under way.
+    def finish(self) -> int:
+        """Wait for what is under way and return its combined value; 0 where nothing is under way.
 
         Call it before the process group is left, when all ranks do.
         """
         if self._work is None:
-            return False
+            return 0
         self._work.wait()
         self._work = None
-        return bool(self._byte[0])
+        return int(self._byte[0])

@@ -13,6 +13,9 @@ STORE_SOCKET_VARIABLE = "PET_STORE_FD"
 """Environment variable of rank 0: the file descriptor of a socket that listens on ``MASTER_PORT`` already."""
 
 
+_timeouts: list[timedelta] = []
+
+
 def init_process_group(device: torch.device, *, timeout_seconds: float) -> None:
     """Join the process group that the launcher described in ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT``.
 
@@ -28,6 +31,7 @@ def init_process_group(device: torch.device, *, timeout_seconds: float) -> None:
         return
     _bind_gloo_to_loopback()
     store = _store(timeout_seconds)
+    _timeouts[:] = [timedelta(seconds=timeout_seconds)]
     distributed.init_process_group(
         backend="cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
         timeout=timedelta(seconds=timeout_seconds),
@@ -42,6 +46,11 @@ def destroy_process_group() -> None:
     """Leave the process group, if there is one."""
     if _has_group():
         distributed.destroy_process_group()
+
+
+def collective_timeout() -> timedelta | None:
+    """Return how long a collective waits for the other processes, for further groups; None: as torch has it."""
+    return _timeouts[0] if _timeouts else None
 
 
 def rank() -> int:

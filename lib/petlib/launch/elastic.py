@@ -1,10 +1,11 @@
-"""Several machines and automatic restarts, by torch's elastic agent."""
+"""Several machines, by torch's elastic agent."""
 
 import os
 import shlex
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from petlib.launch.devices import Devices
 from petlib.launch.diagnose import Ending, describe_failure, first_failure
 from petlib.launch.plan import LAUNCH_FOLDER, LAUNCHER_PID, device_environment, loopback_environment, thread_environment
 from petlib.launch.reports import ErrorReport, read_report, report_path
-from petlib.launch.supervise import say
+from petlib.launch.status import read_standing
+from petlib.launch.supervise import SAVE_SIGNAL, say
 
 RUN_ID = "pet"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1")
@@ -40,7 +42,7 @@ def describe_elastic(arguments: LaunchArguments, devices: Devices, command: tupl
     machine = "" if arguments.node_rank is None else f" of machine {arguments.node_rank}"
     return "\n".join(
         [
-            f"rendezvous: {arguments.rdzv_endpoint or 'on this machine'}, restarts: {arguments.max_restarts}",
+            f"rendezvous: {arguments.rdzv_endpoint}, restarts: {arguments.max_restarts}",
             f"ranks 0 to {devices.count - 1}{machine}, numbered over {arguments.nnodes} machine(s) by torch's elastic agent:",
             f"  {shlex.join(command)}",
             *variables,
@@ -63,12 +65,13 @@ def run_elastic(
         nproc_per_node=devices.count,
         run_id=RUN_ID,
         rdzv_backend="c10d",
-        rdzv_endpoint=arguments.rdzv_endpoint or "localhost:0",
+        rdzv_endpoint=arguments.rdzv_endpoint or "",
         rdzv_configs=_rendezvous_options(arguments),
         max_restarts=arguments.max_restarts,
         local_addr=_local_address(arguments),
     )
     os.environ.update(environment)
+    signal.signal(SAVE_SIGNAL, lambda *_: _pass_on_wish_to_save(folder))
     try:
         elastic_launch(config, command[0])(*command[1:])
     except ChildFailedError as error:
@@ -78,16 +81,23 @@ def run_elastic(
     return 0
 
 
+def _pass_on_wish_to_save(folder: Path) -> None:
+    for path in folder.glob("status_rank*"):
+        standing = read_standing(folder, int(path.name.removeprefix("status_rank")))
+        # a rank that has just ended has nothing left to save
+        with suppress(ProcessLookupError):
+            if standing is not None and standing.listens > 0:
+                os.kill(standing.pid, SAVE_SIGNAL)
+
+
 def _rendezvous_options(arguments: LaunchArguments) -> dict[str, Any]:
-    if arguments.nnodes == 1:
-        return {"is_host": "true"}
     return {} if arguments.node_rank is None else {"is_host": "true" if arguments.node_rank == 0 else "false"}
 
 
 def _local_address(arguments: LaunchArguments) -> str | None:
     """Return the address of this machine where the run stays on it, else None: torch asks for the host name."""
-    host = (arguments.rdzv_endpoint or "localhost:0").rpartition(":")[0]
-    return "127.0.0.1" if arguments.nnodes == 1 or host in LOOPBACK_NAMES else None
+    host = (arguments.rdzv_endpoint or "").rpartition(":")[0]
+    return "127.0.0.1" if host in LOOPBACK_NAMES else None
 
 
 def _tell_failure(error: Any, folder: Path) -> int:

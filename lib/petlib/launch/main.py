@@ -1,23 +1,21 @@
-"""The launcher: from a command line to the processes of a run. It imports no torch, except for several machines and restarts."""
+"""The launcher: from a command line to the processes of a run. It imports no torch, except for several machines."""
 
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from petlib.config import read_layers
-from petlib.errors import USER_ERROR_EXIT_CODE, OutputError, UserError
+from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.arguments import LaunchArguments, parse_launch_arguments
 from petlib.launch.check import check_config, configured_device, find_task_config
 from petlib.launch.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.elastic import describe_elastic, elastic_environment, run_elastic
-from petlib.launch.plan import DRY_MEETING, Meeting, describe, listening_socket, plan_ranks, rank_command
+from petlib.launch.local import private_folder, run_ranks
+from petlib.launch.plan import DRY_MEETING, describe, plan_ranks, rank_command
 from petlib.launch.resolve import Script, resolve_script
-from petlib.launch.supervise import say, supervise
+from petlib.launch.supervise import say
 from petlib.log import open_missing_streams
 
 
@@ -32,7 +30,7 @@ class Launch:
     @property
     def elastic(self) -> bool:
         """Whether torch's elastic agent is needed."""
-        return self.arguments.nnodes > 1 or self.arguments.max_restarts > 0
+        return self.arguments.nnodes > 1
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -87,30 +85,18 @@ def describe_launch(planned: Launch) -> str:
     if planned.elastic:
         return "\n".join([*head, describe_elastic(planned.arguments, planned.devices, planned.command)])
     plans = plan_ranks(planned.command, planned.devices, DRY_MEETING)
-    return "\n".join([*head, *(describe(plan) for plan in plans)])
+    restarts = [f"restarts: {planned.arguments.max_restarts}"] if planned.arguments.max_restarts else []
+    return "\n".join([*head, *restarts, *(describe(plan) for plan in plans)])
 
 
 def start(planned: Launch) -> int:
     """Start the processes and return the exit code of the run."""
     say(f"{planned.script.path}: {_summary(planned)}")
-    folder = _private_folder()
-    try:
-        if planned.elastic:
-            environment = elastic_environment(planned.arguments, planned.devices, folder)
-            return run_elastic(planned.arguments, planned.devices, planned.command, environment, folder)
-        with listening_socket() as listener:
-            port, descriptor = str(listener.getsockname()[1]), str(listener.fileno())
-            meeting = Meeting(port=port, descriptor=descriptor, launcher_pid=str(os.getpid()), folder=str(folder))
-            return supervise(plan_ranks(planned.command, planned.devices, meeting), folder=folder, listener=listener)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _private_folder() -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix="pet-launch-"))
-    except OSError as error:
-        raise OutputError(f"a temporary folder cannot be made: {error}; name a place for it with TMPDIR") from error
+    if not planned.elastic:
+        return run_ranks(planned.command, planned.devices, max_restarts=planned.arguments.max_restarts)
+    with private_folder() as folder:
+        environment = elastic_environment(planned.arguments, planned.devices, folder)
+        return run_elastic(planned.arguments, planned.devices, planned.command, environment, folder)
 
 
 def _summary(planned: Launch) -> str:

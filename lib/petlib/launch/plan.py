@@ -14,6 +14,8 @@ from petlib.launch.devices import Devices
 LAUNCHER_PID = "PET_LAUNCHER_PID"
 LAUNCH_FOLDER = "PET_LAUNCH_FOLDER"
 STORE_SOCKET = "PET_STORE_FD"
+ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
+"""Environment variable: how often the processes have been started again. The name is that of torch's agent, which sets it too."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Meeting:
         descriptor: of the socket that listens there already; rank 0 inherits it, so nobody can take the port in between.
         launcher_pid: process id of the launcher.
         folder: private folder of the launch.
+        attempt: how often the processes have been started again.
     """
 
     port: str
     descriptor: str
     launcher_pid: str
     folder: str
+    attempt: int = 0
 
 
 DRY_MEETING = Meeting(port="<free port>", descriptor="<listening socket>", launcher_pid="<launcher>", folder="<private folder>")
@@ -62,6 +66,7 @@ def plan_ranks(command: tuple[str, ...], devices: Devices, meeting: Meeting, env
         "MASTER_PORT": meeting.port,
         LAUNCHER_PID: meeting.launcher_pid,
         LAUNCH_FOLDER: meeting.folder,
+        ATTEMPT: str(meeting.attempt),
     }
     plans = []
     for rank in range(devices.count):

@@ -27,6 +27,8 @@ class RankProcess:
         self.sent: set[int] = set()
         self.returncode: int | None = None
         self._sweep_until: float | None = None
+        # after a restart it is a link to the log of the run, which must not be emptied
+        self.log.unlink(missing_ok=True)
         output = None if plan.rank == 0 else self.log.open("wb")
         self._process = subprocess.Popen(
             plan.command,
@@ -41,6 +43,11 @@ class RankProcess:
             output.close()
 
     @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the rank itself still runs."""
         return self.returncode is None
@@ -49,6 +56,12 @@ class RankProcess:
     def ready(self) -> bool:
         """Whether the rank has read its config and handles Ctrl-C; its log is then a link to the one in the output folder."""
         return self.log.is_symlink()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the rank is suspended (SIGSTOP); False where the system does not tell."""
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] in ("T", "t")
 
     @property
     def gone(self) -> bool:

@@ -1,4 +1,4 @@
-"""Restarts and several machines, by torch's elastic agent."""
+"""Several machines, by torch's elastic agent."""
 
 import signal
 import socket
@@ -8,55 +8,73 @@ import sys
 import pytest
 
 
-def test_a_failed_run_is_started_again_and_says_why(toy):
+@pytest.fixture
+def endpoint():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def machine(endpoint, *options, node, nodes):
+    """Options of one of the machines."""
+    return ["--nnodes", str(nodes), "--node_rank", str(node), "--rdzv_endpoint", endpoint, *options]
+
+
+@pytest.mark.nightly
+def test_a_failed_run_is_started_again_on_all_machines_and_says_why(toy, endpoint):
     toy.script("""
         mark("pid" + os.environ["TORCHELASTIC_RESTART_COUNT"] + "_")
-        if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0" and RANK == "1":
-            while not Path("pid0_0").exists():
-                time.sleep(0.01)
-            raise ValueError("only at first")
         if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
-            time.sleep(100)
-    """)
-    done = toy.run("--nproc", "2", "--max_restarts", "1")
-    assert done.returncode == 0, done.stderr
-    toy.wait_for("pid0_0", "pid0_1", "pid1_0", "pid1_1")
-    assert "restart 1 after rank 1 failed:" in done.stdout
-    assert "ValueError: only at first" in done.stdout
-
-
-def test_when_restarts_are_used_up_the_last_failure_stands_last(toy, gone):
-    toy.script("""
-        mark("pid")
-        if RANK == "1":
-            while not Path("pid0").exists():
+            while not Path("pid0_1").exists() or not Path("pid0_0").exists():
                 time.sleep(0.01)
-            raise ValueError("attempt " + os.environ["TORCHELASTIC_RESTART_COUNT"])
-        time.sleep(100)
+            # a rank whose peer has failed fails too, in its next collective
+            raise ValueError("only at first")
     """)
-    done = toy.run("--nproc", "2", "--max_restarts", "1")
-    assert done.returncode == 1
-    assert done.stderr.rstrip().endswith("ValueError: attempt 1")
-    gone(toy.wait_for("pid0", "pid1"))
+    processes = [toy.start(*machine(endpoint, "--max_restarts", "1", node=node, nodes=2)) for node in (0, 1)]
+    first, second = map(toy.end, processes)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    toy.wait_for("pid0_0", "pid0_1", "pid1_0", "pid1_1")
+    assert "ValueError: only at first" in first.stdout + second.stdout
 
 
-def test_a_signal_reaches_the_ranks_of_the_agent(toy, gone):
+def test_a_signal_reaches_the_ranks_of_the_agent(toy, gone, endpoint):
     toy.script("stop_in_order(); mark('pid'); time.sleep(100)")
-    process = toy.start("--nproc", "2", "--max_restarts", "1")
+    processes = [toy.start(*machine(endpoint, node=node, nodes=2)) for node in (0, 1)]
     pids = toy.wait_for("pid0", "pid1")
-    process.send_signal(signal.SIGTERM)
-    done = toy.end(process)
-    assert done.returncode == 143, done.stderr
-    assert "Traceback" not in done.stderr
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    for process in processes:
+        done = toy.end(process)
+        assert done.returncode == 143, done.stderr
+        assert "Traceback" not in done.stderr
     toy.wait_for("saved0", "saved1")
     gone(pids)
 
 
-def test_when_the_launcher_of_the_agent_is_killed_the_ranks_save_and_end(toy, gone):
+@pytest.mark.nightly
+def test_the_wish_to_save_reaches_the_ranks_of_the_agent(toy, gone, endpoint):
+    toy.script("""
+        from petlib.launch.status import status
+        signal.signal(signal.SIGUSR1, lambda *_: mark("wish"))
+        status.set_listening(True)
+        mark("pid")
+        while not Path("wish0").exists() or not Path("wish1").exists():
+            time.sleep(0.02)
+    """)
+    processes = [toy.start(*machine(endpoint, node=node, nodes=2)) for node in (0, 1)]
+    toy.wait_for("pid0", "pid1")
+    for process in processes:
+        process.send_signal(signal.SIGUSR1)
+    for process in processes:
+        assert toy.end(process).returncode == 0
+
+
+def test_when_the_launchers_of_the_agent_are_killed_the_ranks_save_and_end(toy, gone, endpoint):
     toy.script("stop_in_order(); mark('pid'); time.sleep(100)")
-    process = toy.start("--nproc", "2", "--max_restarts", "1")
+    processes = [toy.start(*machine(endpoint, node=node, nodes=2)) for node in (0, 1)]
     pids = toy.wait_for("pid0", "pid1")
-    process.kill()
+    for process in processes:
+        process.kill()
     toy.wait_for("saved0", "saved1")
     gone(pids)
 
@@ -80,13 +98,6 @@ def test_torchrun_starts_the_script_too_and_shows_the_traceback(toy):
     assert "WORLD 2" in done.stdout
     assert "ValueError: the reason" in done.stderr
     assert "ValueError: the reason" in toy.log(1)
-
-
-@pytest.fixture
-def endpoint():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def test_two_machines_number_their_ranks_through(toy, endpoint):

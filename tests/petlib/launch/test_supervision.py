@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import time
 
@@ -273,3 +274,60 @@ def test_an_ignored_hangup_stays_ignored(toy):
     process.send_signal(signal.SIGHUP)
     (toy.root / "go").write_text("1")
     assert toy.end(process).returncode == 0
+
+
+def test_what_somebody_else_asks_a_rank_for_is_passed_on_at_once(toy, gone):
+    """Rank 0 evaluates and hears of nothing; it ends because the launcher tells it."""
+    toy.script("""
+        from petlib.launch.status import status
+        def stop(number, frame):
+            mark("asked")
+            status.set_signal(number)
+        signal.signal(signal.SIGTERM, stop)
+        mark("pid")
+        while not (Path("asked0").exists() and Path("asked1").exists()):
+            time.sleep(0.02)
+        sys.exit(143)
+    """)
+    process = toy.start("--nproc", "2")
+    pids = toy.wait_for("pid0", "pid1")
+    os.kill(pids[1], signal.SIGTERM)
+    done = toy.end(process)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (143, "stopped by SIGTERM")
+    gone(pids)
+
+
+def test_the_wish_to_save_reaches_the_ranks_that_can(toy):
+    toy.script("""
+        from petlib.launch.status import status
+        mark("early")
+        while not Path("told").exists():
+            time.sleep(0.02)
+        signal.signal(signal.SIGUSR1, lambda *_: mark("wish"))
+        status.set_listening(True)
+        mark("pid")
+        while not Path(f"wish{RANK}").exists():
+            time.sleep(0.02)
+    """)
+    process = toy.start("--nproc", "2")
+    early = toy.wait_for("early0", "early1")
+    for pid in (process.pid, *early):
+        os.kill(pid, signal.SIGUSR1)
+    time.sleep(0.3)
+    (toy.root / "told").write_text("1")
+    toy.wait_for("pid0", "pid1")
+    process.send_signal(signal.SIGUSR1)
+    done = toy.end(process)
+    assert done.returncode == 0, done.stderr
+    assert "SIGUSR1: there is nothing to save yet" in done.stderr
+    assert "SIGUSR1: the run saves and goes on" in done.stderr
+
+
+def test_the_folder_of_a_launch_is_private(toy):
+    toy.script("mark('pid'); time.sleep(100)")
+    process = toy.start()
+    toy.wait_for("pid0")
+    (folder,) = toy.temporary.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    process.send_signal(signal.SIGTERM)
+    toy.end(process)

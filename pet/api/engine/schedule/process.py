@@ -1,14 +1,10 @@
 """The processes of a training that a user's own script starts, by the means of Pet's launcher."""
 
 import os
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
 from petlib.launch.devices import Devices
-from petlib.launch.plan import Meeting, listening_socket, plan_ranks
-from petlib.launch.supervise import supervise
+from petlib.launch.local import run_ranks
 
 
 def is_rank() -> bool:
@@ -19,11 +15,4 @@ def is_rank() -> bool:
 def start_ranks(devices: Devices) -> int:
     """Run this program once more for each device, stay with the processes, and return the exit code of the run."""
     command = (sys.executable, *sys.orig_argv[1:])
-    folder = Path(tempfile.mkdtemp(prefix="pet-launch-"))
-    try:
-        with listening_socket() as listener:
-            port, descriptor = str(listener.getsockname()[1]), str(listener.fileno())
-            meeting = Meeting(port=port, descriptor=descriptor, launcher_pid=str(os.getpid()), folder=str(folder))
-            return supervise(plan_ranks(command, devices, meeting), folder=folder, listener=listener)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return run_ranks(command, devices)
