@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from petlib.config.key import annotation_name, coerce
+from petlib.config.limits import shown
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
@@ -28,7 +29,7 @@ def split_entry(place: str, entry: Any, *, example: str) -> tuple[str, dict[str,
         return entry, {}
     if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
         return entry["name"], {str(key): value for key, value in entry.items() if key != "name"}
-    raise ConfigError(f"{place}: {entry!r} given, a name or a mapping like {example} expected")
+    raise ConfigError(f"{place}: {shown(entry)} given, a name or a mapping like {example} expected")
 
 
 def fit_arguments(kind: str, name: str, component: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def _fit(place: str, value: Any, annotation: Any) -> Any:
     try:
         return coerce(value, wanted)
     except ValueError:
-        raise ConfigError(f"{place}: {value!r} given, {annotation_name(wanted)} expected") from None
+        raise ConfigError(f"{place}: {shown(value)} given, {annotation_name(wanted)} expected") from None
 
 
 def _plain(annotation: Any) -> Any:

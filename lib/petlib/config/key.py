@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from petlib.config.limits import LARGEST_NUMBER
+
 
 @dataclass(frozen=True)
 class Key:
@@ -149,10 +151,14 @@ def _coerce_number(value: Any, annotation: type) -> Any:
             raise ValueError(annotation.__name__) from None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(annotation.__name__)
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        raise ValueError(f"{annotation.__name__} of at most {LARGEST_NUMBER.bit_length() - 1} bits")
     if annotation is int:
         if not math.isfinite(value) or value != int(value):
             raise ValueError("int")
         return int(value)
+    if math.isnan(value):
+        raise ValueError("a number, and not NaN,")
     return float(value)
 
 
@@ -160,7 +166,7 @@ def _coerce_list(value: Any, annotation: Any) -> list[Any]:
     if isinstance(value, str):
         try:
             value = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             raise ValueError(annotation_name(annotation)) from None
     if not isinstance(value, list | tuple):
         raise ValueError(annotation_name(annotation))

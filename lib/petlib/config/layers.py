@@ -9,8 +9,10 @@ from typing import Any
 import yaml
 
 from petlib.config.contents import BASE_KEYS, Contents
+from petlib.config.limits import LONGEST_SHOWN, MOST_FILES, read_text, shown
 from petlib.config.python_file import read_python
 from petlib.config.yaml_file import read_yaml
+from petlib.config.yaml_loader import read_value
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
@@ -60,7 +62,9 @@ def read_files(path: Path, *, schemaless: bool = False) -> list[tuple[Path, Cont
     Raises:
         ConfigError: as ``read_layers``.
     """
-    return _read(path, (), schemaless)
+    files: list[tuple[Path, Contents]] = []
+    _read(path, (), schemaless, files)
+    return files
 
 
 def override_layer(overrides: list[str]) -> Layer:
@@ -83,11 +87,11 @@ def parse_value(text: str) -> Any:
     """Read a value as Python writes it (``(1, 2)``, ``True``), else as YAML does (``[a, b]``, ``true``), else as text."""
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         pass
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        return read_value(text)
+    except (yaml.YAMLError, ConfigError, RecursionError):
         return text
 
 
@@ -100,23 +104,35 @@ def _base_path(path: Path, base: str) -> Path:
     if not base.startswith(PACKAGE_PREFIX):
         return path.parent / base
     package, _, name = base.removeprefix(PACKAGE_PREFIX).partition("/")
-    try:
-        found = importlib.util.find_spec(package)
-    except ModuleNotFoundError:
-        found = None
-    if found is None or not found.submodule_search_locations:
-        raise ConfigError(f"{path}: {BASE_KEYS[0]}: {base}: there is no package {package}; {PACKAGE_PREFIX}PACKAGE/FILE expected")
-    return Path(found.submodule_search_locations[0]) / name
+    first, *below = package.split(".")
+    # asked for the whole name, Python would import the packages above, and so run code that a config names
+    is_name = len(package) < LONGEST_SHOWN and all(part.isidentifier() for part in (first, *below))
+    found = importlib.util.find_spec(first) if is_name else None
+    folders = [Path(folder, *below) for folder in (found.submodule_search_locations or () if found else ())]
+    folder = next((folder for folder in folders if folder.is_dir()), None)
+    if folder is None:
+        raise ConfigError(
+            f"{path}: {BASE_KEYS[0]}: {shown(base)}: there is no package {package[:LONGEST_SHOWN]}; {PACKAGE_PREFIX}PACKAGE/FILE expected"
+        )
+    return folder / name
 
 
-def _read(path: Path, parents: tuple[Path, ...], schemaless: bool) -> list[tuple[Path, Contents]]:
-    if path.resolve() in parents:
-        chain = " -> ".join(str(parent) for parent in (*parents, path.resolve()))
-        raise ConfigError(f"{path}: {BASE_KEYS[0]} leads back to a file that is being read: {chain}")
+def _read(path: Path, parents: tuple[Path, ...], schemaless: bool, files: list[tuple[Path, Contents]]) -> None:
+    """Append what the bases of a file hold, and then what it holds."""
     contents = _read_file(path, schemaless)
-    bases = [base for key in BASE_KEYS for base in _bases(path, key, contents)]
-    files = [file for base in bases for file in _read(_base_path(path, base), (*parents, path.resolve()), schemaless)]
-    return [*files, (path, contents)]
+    place = path.resolve()
+    if place in parents:
+        chain = " -> ".join(map(str, (*parents, place)))
+        raise ConfigError(f"{path}: {BASE_KEYS[0]} leads back to a file that is being read: {chain}")
+    for key in BASE_KEYS:
+        for base in _bases(path, key, contents):
+            # bases that name each other's bases double their number with every level
+            if len(parents) + len(files) >= MOST_FILES:
+                raise ConfigError(
+                    f"{path}: {key}: more than {MOST_FILES} files are named, each counted as often as it is; no config needs as many"
+                )
+            _read(_base_path(path, base), (*parents, place), schemaless, files)
+    files.append((path, contents))
 
 
 def _bases(path: Path, key: str, contents: Contents) -> list[str]:
@@ -124,17 +140,15 @@ def _bases(path: Path, key: str, contents: Contents) -> list[str]:
     bases = contents.values.pop(key, [])
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
-        raise ConfigError(f"{path}:{contents.lines.get(key, '')}: {key}: {bases!r} given, a file name or a list of them expected")
+        raise ConfigError(f"{path}:{contents.lines.get(key, '')}: {key}: {shown(bases)} given, a file name or a list of them expected")
     return bases
 
 
 def _read_file(path: Path, schemaless: bool) -> Contents:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         raise ConfigError(_missing(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
     if path.suffix == ".py":
         return read_python(path, text)
     if path.suffix in (".yaml", ".yml"):

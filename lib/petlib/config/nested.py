@@ -14,6 +14,7 @@ from typing import Any
 from petlib.config.contents import Contents
 from petlib.config.key import coerce
 from petlib.config.layers import override_layer, read_files
+from petlib.config.limits import shown
 from petlib.config.tree import Node, grow, merge, replace
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean, nearest_names
@@ -86,7 +87,7 @@ class NestedConfig:
         try:
             return coerce(value, type)
         except ValueError as error:
-            raise ConfigError(f"{self.place(key)}: {value!r} given, {error} expected") from None
+            raise ConfigError(f"{self.place(key)}: {shown(value)} given, {error} expected") from None
 
     def has(self, key: str) -> bool:
         """Return whether the key is there, without marking it as read."""
@@ -100,7 +101,7 @@ class NestedConfig:
         """
         node = self._node(key)
         if node is not None and node.value is not None and not isinstance(node.value, dict):
-            raise ConfigError(f"{self.place(key)}: {node.plain()!r} given, a mapping expected")
+            raise ConfigError(f"{self.place(key)}: {shown(node.plain())} given, a mapping expected")
         return NestedConfig(self._root, path=self.path, ignore_case=self._ignore_case, prefix=self._names(key), asked=self._asked)
 
     def component(self, key: str, *, name_key: str) -> Component:
@@ -118,7 +119,7 @@ class NestedConfig:
             raise ConfigError(self._missing(key))
         node.mark()
         if not isinstance(node.value, dict):
-            raise ConfigError(f"{self.place(key)}: {node.plain()!r} given, a mapping with the entry {name_key!r} expected")
+            raise ConfigError(f"{self.place(key)}: {shown(node.plain())} given, a mapping with the entry {name_key!r} expected")
         there = node.find(name_key, ignore_case=self._ignore_case)
         if there is None:
             hint = did_you_mean(name_key, map(str, node.value)) or f"; it has {', '.join(map(str, node.value)) or 'no entries'}"
@@ -126,7 +127,7 @@ class NestedConfig:
         arguments = node.plain()
         name = arguments.pop(there)
         if not isinstance(name, str) or not name:
-            raise ConfigError(f"{node.value[there].place}: {self._dotted(key)}.{there}: {name!r} given, a name expected")
+            raise ConfigError(f"{node.value[there].place}: {self._dotted(key)}.{there}: {shown(name)} given, a name expected")
         return Component(name, arguments, self.place(key))
 
     def place(self, key: str) -> str:
@@ -192,7 +193,7 @@ class NestedConfig:
         elif is_asked or not names or (deeper and node.value in (None, {})):
             return
         elif deeper:
-            yield f"{node.place}: {'.'.join(names)}: {node.plain()!r} given, a mapping with {', '.join(deeper)} expected"
+            yield f"{node.place}: {'.'.join(names)}: {shown(node.plain())} given, a mapping with {', '.join(deeper)} expected"
         else:
             yield f"{node.place}: {'.'.join(names)}: unknown key, nothing reads it{self._hint(folded)}"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from petlib.config.contents import BASE_KEYS, Contents
+from petlib.config.limits import Extent, extent_around, problem_of, shown
 from petlib.errors import ConfigError
 
 
@@ -19,13 +20,16 @@ def read_python(path: Path, text: str) -> Contents:
     """
     try:
         module = ast.parse(text, filename=str(path))
+        reader = _Reader(path)
+        for position, statement in enumerate(module.body):
+            if position == 0 and _is_docstring(statement):
+                continue
+            reader.assign(statement)
     except SyntaxError as error:
         raise ConfigError(f"{path}:{error.lineno}:{error.offset}: not valid Python: {error.msg}") from error
-    reader = _Reader(path)
-    for position, statement in enumerate(module.body):
-        if position == 0 and _is_docstring(statement):
-            continue
-        reader.assign(statement)
+    # Python says either of an expression in too many parts
+    except (RecursionError, MemoryError) as error:
+        raise ConfigError(f"{path}: an expression in it is nested too deeply; no config is") from error
     values = {name: value for name, value in reader.variables.items() if name in BASE_KEYS or not name.startswith("_")}
     return Contents(values, reader.lines, referred=reader.referred)
 
@@ -40,32 +44,53 @@ class _Reader:
         self.variables: dict[str, Any] = {}
         self.lines: dict[str, int] = {}
         self.referred: set[str] = set()
+        self.extents: dict[str, Extent] = {}
 
     def assign(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
             name = statement.targets[0].id
+            self.extents[name] = self.extent(statement.value)
             self.variables[name] = self.value(statement.value, name)
             self.lines[name] = statement.lineno
             return
         raise self._refuse(statement, "only assignments of data to names are allowed: a config is read, not executed")
 
+    def extent(self, node: ast.expr) -> Extent:
+        """Return how much an expression holds, before any of it is made: names may double what they stand for, line by line."""
+        match node:
+            case ast.List() | ast.Tuple():
+                parts = node.elts
+            case ast.Dict():
+                parts = node.values
+            case ast.Call():
+                parts = [word.value for word in node.keywords]
+            case ast.Name():
+                return self.extents.get(node.id, Extent())
+            case _:
+                return Extent()
+        return extent_around(map(self.extent, parts), f"{self.path}:{node.lineno}")
+
     def value(self, node: ast.expr, key: str) -> Any:
         self.lines[key] = node.lineno
         match node:
             case ast.Constant():
-                return node.value
+                return self._plain(node, node.value, key)
             case ast.List() | ast.Tuple():
                 items = [self.value(item, f"{key}[{index}]") for index, item in enumerate(node.elts)]
                 return items if isinstance(node, ast.List) else tuple(items)
             case ast.Dict():
                 return self._mapping(node, key)
             case ast.Call(func=ast.Name(id="dict"), args=[]):
-                return {self._word(word): self.value(word.value, f"{key}.{word.arg}") for word in node.keywords}
+                names = [self._word(word) for word in node.keywords]
+                if len(set(names)) < len(names):
+                    twice = next(name for name in names if names.count(name) > 1)
+                    raise self._refuse(node, f"{key}: {twice} is given twice; keep one")
+                return {word.arg: self.value(word.value, f"{key}.{word.arg}") for word in node.keywords}
             case ast.Name() if node.id in self.variables:
                 self.referred.add(node.id)
                 return self.variables[node.id]
             case ast.UnaryOp(op=ast.USub()) | ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
-                return self._number(node, key)
+                return self._plain(node, self._number(node, key), key)
         raise self._refuse(node, f"{key}: {ast.unparse(node)[:60]!r} is not plain data (literals, dict(...), names from above)")
 
     def _mapping(self, node: ast.Dict, key: str) -> dict[Any, Any]:
@@ -73,6 +98,8 @@ class _Reader:
         for key_node, value_node in zip(node.keys, node.values, strict=True):
             if not isinstance(key_node, ast.Constant):
                 raise self._refuse(node, f"{key}: the names in a dictionary must be literals")
+            if self._plain(key_node, key_node.value, key) in values:
+                raise self._refuse(key_node, f"{key}: {shown(key_node.value)} is given twice; keep one")
             values[key_node.value] = self.value(value_node, f"{key}.{key_node.value!s}")
         return values
 
@@ -98,6 +125,12 @@ class _Reader:
         if numbers[1] == 0:
             raise self._refuse(node, f"{key}: division by zero")
         return numbers[0] / numbers[1]  # type: ignore[no-any-return]
+
+    def _plain(self, node: ast.expr, value: Any, key: str) -> Any:
+        problem = problem_of(value)
+        if problem:
+            raise self._refuse(node, f"{key}: {problem}")
+        return value
 
     def _refuse(self, node: ast.stmt | ast.expr, reason: str) -> ConfigError:
         return ConfigError(f"{self.path}:{node.lineno}: {reason}")

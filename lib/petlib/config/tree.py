@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from petlib.config.limits import shown
 from petlib.errors import ConfigError
 
 DELETE_KEY = "_delete_"
@@ -141,7 +142,7 @@ def replace(node: Node, key: Sequence[str], new: Node, *, ignore_case: bool) -> 
         items = list(node.value)
         items[there] = replace(items[there], rest, new, ignore_case=ignore_case)
         return Node(type(node.value)(items), node.place, node.read)
-    raise ConfigError(f"{name} given, but there is nothing below the value {node.value!r} in {node.place}")
+    raise ConfigError(f"{name} given, but there is nothing below the value {shown(node.plain())} in {node.place}")
 
 
 def _without_delete(node: Node) -> Node:
@@ -157,5 +158,5 @@ def _deletes(node: Node) -> bool:
     if flag is None:
         return False
     if not isinstance(flag.value, bool):
-        raise ConfigError(f"{flag.place}: {DELETE_KEY}: {flag.value!r} given, True or False expected")
+        raise ConfigError(f"{flag.place}: {DELETE_KEY}: {shown(flag.plain())} given, True or False expected")
     return flag.value

@@ -1,6 +1,5 @@
 """YAML configs, read with the line of every key."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,9 @@ from typing import Any
 import yaml
 
 from petlib.config.contents import Contents
+from petlib.config.limits import LONGEST_SHOWN
+from petlib.config.yaml_loader import MAPPING_TAG, PlainLoader, ScientificLoader, check_extent
 from petlib.errors import ConfigError
-
-
-class _ScientificLoader(yaml.SafeLoader):
-    """Reads ``1e-6`` as a number, as YAML 1.2 does; for PyYAML it is text."""
-
-
-_ScientificLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
-)
 
 
 def read_yaml(path: Path, text: str, *, schemaless: bool = False) -> Contents:
@@ -31,41 +23,40 @@ def read_yaml(path: Path, text: str, *, schemaless: bool = False) -> Contents:
     Raises:
         ConfigError: the text is not valid YAML (with line and column) or not a mapping.
     """
-    loader = _ScientificLoader(text) if schemaless else yaml.SafeLoader(text)
     try:
+        loader = (ScientificLoader if schemaless else PlainLoader)(text)
         root = loader.get_single_node()
         if root is None:
             return Contents()
         if not isinstance(root, yaml.MappingNode):
             kind = "list" if isinstance(root, yaml.SequenceNode) else "single value"
             raise ConfigError(f"{path}: a config holds keys and values, this file holds a {kind}")
+        check_extent(str(path), root)
         reader = _Reader(path, loader, keeps_names=schemaless)
         return Contents(reader.mapping(root, ""), reader.lines, reader.problems)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path}:{place}: not valid YAML: {error.problem or error.context}") from error
+        problem = str(error.problem or error.context)[: 2 * LONGEST_SHOWN]
+        raise ConfigError(f"{path}:{place}: not valid YAML: {problem}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
-    finally:
-        loader.dispose()
+    except RecursionError as error:
+        raise ConfigError(f"{path}: lists and mappings are nested too deeply; no config is") from error
 
 
 class _Reader:
-    def __init__(self, path: Path, loader: yaml.SafeLoader, *, keeps_names: bool) -> None:
+    def __init__(self, path: Path, loader: PlainLoader, *, keeps_names: bool) -> None:
         self.path = path
         self.loader = loader
         self.keeps_names = keeps_names
         self.lines: dict[str, int] = {}
         self.problems: list[str] = []
         self.noted: set[int] = set()
-        self.open: list[yaml.Node] = []
 
     def mapping(self, node: yaml.MappingNode, prefix: str) -> dict[Any, Any]:
-        if node in self.open:
-            line = node.start_mark.line + 1
-            raise ConfigError(f"{self.path}:{line}: {prefix.removesuffix('.')}: a mapping refers to itself; write the values out")
-        self.open.append(node)
+        if node.tag != MAPPING_TAG:
+            self.loader.construct_undefined(node)
         self.loader.flatten_mapping(node)
         values: dict[Any, Any] = {}
         for name, value_node in self._entries(node, prefix):
@@ -74,7 +65,6 @@ class _Reader:
             else:
                 values[name] = self.loader.construct_object(value_node, deep=True)
                 self._note_within(value_node, f"{prefix}{name}")
-        self.open.pop()
         return values
 
     def _entries(self, node: yaml.MappingNode, prefix: str) -> Iterator[tuple[Any, yaml.Node]]:
