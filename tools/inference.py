@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pet import visual
+from pet import data, visual
 from pet.vision import inference
 from petlib import engine
 from petlib.config import CfgNode, ConfigError
@@ -43,6 +43,7 @@ def infer(cfg: CfgNode, options: argparse.Namespace) -> int:
         cfg.freeze()
     inputs, settings, names = inference.find_inputs(options.images), visual.build_draw_settings(cfg), inference.find_names(cfg)
     with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
+        data.prepare_readers(cfg)
         predictor = inference.build_predictor(cfg, device)
         with Progress(transient=True) as bar:
             task = bar.add_task("inference", total=len(inputs.images) + sum(map(inference.count_frames, inputs.videos)))

@@ -5,6 +5,7 @@ from .build import build_dataset as build_dataset
 from .build import build_test_loader as build_test_loader
 from .build import build_train_loader as build_train_loader
 from .build import build_training_data as build_training_data
+from .build import prepare_readers as prepare_readers
 from .check import Expectation as Expectation
 from .check import check_samples as check_samples
 from .datasets.label_list import LabelList as LabelList
@@ -40,6 +41,7 @@ __all__ = [
     "build_training_data",
     "build_transforms",
     "check_samples",
+    "prepare_readers",
     "read_image",
     "sample_by_count",
     "sample_by_percent",

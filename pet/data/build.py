@@ -1,6 +1,7 @@
 """Data sets and loaders from a config."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import cv2
@@ -12,6 +13,8 @@ from pet.data.check import Expectation, check_samples, check_vision_samples, des
 from pet.data.images import silence_opencv
 from pet.data.joined import JoinedVisionDataset
 from pet.data.labelled import JoinedDataset, LabelledDataset, describe_difference
+from pet.data.limits import set_limits
+from pet.data.reach import Reach
 from pet.data.sampling import build_sampler, without_empty
 from pet.data.source import Source
 from pet.data.splits import share_of
@@ -24,6 +27,7 @@ from petlib.config import CfgNode, ConfigError
 from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.protocols import BatchTransform, Dataset
 from petlib.data.reader import SampleReader
+from petlib.data.skipped_samples import build_skipped_samples
 from petlib.data.train_batches import TrainBatches
 from petlib.data.train_loader import TrainLoader
 from petlib.dist.process_group import rank, world_size
@@ -70,13 +74,19 @@ def build_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str] = LAB
     """
     if not names:
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
-    silence_opencv()
+    prepare_readers(cfg)
     datasets = [_build_one(cfg, name, kinds) for name in names]
     if len(datasets) == 1:
         return datasets[0]
     if tuple(kinds) == LABEL:
         return JoinedDataset(names, datasets)
     return JoinedVisionDataset(names, cast("list[VisionDataset]", datasets), kinds)
+
+
+def prepare_readers(cfg: CfgNode) -> None:
+    """Set in this process, and the workers that it forks, what files may hold; OpenCV keeps silent about damaged ones."""
+    silence_opencv()
+    set_limits(pixels=cfg.DATA.MAX_PIXELS, file_bytes=cfg.DATA.MAX_FILE_BYTES)
 
 
 def build_vision_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str]) -> VisionDataset:
@@ -121,6 +131,7 @@ def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
         separator=entry.separator,
         reading=entry.reading,
         channels=cfg.get("MODEL", {}).get("IN_CHANNELS"),
+        reach=Reach(root=Path(cfg.MISC.DATA_ROOT), anywhere=cfg.DATA.ALLOW_OUTSIDE),
     )
 
 
@@ -139,10 +150,10 @@ def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectatio
     source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
     if expected is None or expected.kinds == LABEL:
         dataset = build_dataset(cfg, cfg.TRAIN.DATASETS)
-        check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES, source=source)
+        check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
         return build_train_loader(cfg, dataset, device)
     vision_dataset = build_vision_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds)
-    check_vision_samples(vision_dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source)
+    check_vision_samples(vision_dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
     if "boxes" in expected.kinds and cfg.DATA.FILTER_EMPTY:
         vision_dataset = without_empty(vision_dataset)
     return build_train_loader(cfg, vision_dataset, device, expected.kinds)
@@ -167,7 +178,7 @@ def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.dev
         epochwise=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS > 0,
     )
     return TrainLoader(
-        SampleReader(dataset, transforms, seed=cfg.MISC.SEED),
+        SampleReader(dataset, transforms, seed=cfg.MISC.SEED, on_error=cfg.DATA.ON_ERROR),
         batches,
         device=device,
         num_workers=cfg.TRAIN.NUM_WORKERS,
@@ -175,6 +186,7 @@ def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.dev
         batch_transforms=_build_batch_transforms(cfg, normalize, kinds),
         seed=cfg.MISC.SEED,
         worker_init=start_worker,
+        skipped=build_skipped_samples(cfg),
     )
 
 

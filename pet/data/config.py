@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pet.data.limits import MOST_FILE_BYTES, MOST_PIXELS
 from petlib.config import Key, Schema
 
 SCALES = Key(
@@ -27,6 +28,14 @@ DATA_SCHEMA: Schema = {
             type=list[str],
         ),
         "FILTER_EMPTY": Key(True, "Leave images without objects out of the training of detectors."),
+        "ALLOW_OUTSIDE": Key(
+            False,
+            "Let the names of files in lists, COCO and XML files lead out of their folder and of MISC.DATA_ROOT: for files that you trust.",
+        ),
+        "MAX_PIXELS": Key(
+            MOST_PIXELS, "Greatest image, or part of one, that is read; larger ones are refused by their head.", unit="pixels", minimum=1
+        ),
+        "MAX_FILE_BYTES": Key(MOST_FILE_BYTES, "Greatest COCO file or list that is read.", unit="bytes", minimum=1),
         "CHECK_SAMPLES": Key(
             16, "How many samples are checked before training, spread over the data set; 0: none.", unit="samples", minimum=0
         ),

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
+from pet.data.files import read_file
+from pet.data.image_heads import opened, size_of
+from pet.data.limits import LIMITS, check_pixels
 from petlib.errors import DataError
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
@@ -29,12 +31,9 @@ def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
         unchanged: give the channels that the file has, (height, width, C), in 8 or 16 bits, as they lie in the file.
 
     Raises:
-        DataError: the file is missing, empty, cut off or no image.
+        DataError: the file is missing, empty, cut off or no image, or has more pixels than ``DATA.MAX_PIXELS``.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{os.fspath(path)}: the image cannot be read: {error.strerror}") from error
+    data = read_file(path, what="the image", most_bytes=LIMITS.image_bytes)
     return decode_image(data, name=os.fspath(path), unchanged=unchanged)
 
 
@@ -42,10 +41,11 @@ def decode_image(data: bytes, *, name: str, unchanged: bool = False) -> np.ndarr
     """Return encoded image data as an array like :func:`read_image`; ``name`` stands in messages.
 
     Raises:
-        DataError: the data are empty, cut off, no image, or one of more pixels than OpenCV takes (2**30).
+        DataError: the data are empty, cut off, no image, or one of more pixels than ``DATA.MAX_PIXELS``.
     """
     if not data:
         raise DataError(f"{name}: the image file is empty")
+    check_pixels(*size_of(data, name), name)
     # OpenCV fills the missing part of a file that was cut off with gray and says nothing
     if _looks_cut_off(data):
         _check_with_pillow(data, name)
@@ -77,8 +77,5 @@ def _looks_cut_off(data: bytes) -> bool:
 
 
 def _check_with_pillow(data: bytes, name: str) -> None:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: the image is cut off or damaged ({len(data)} bytes): {error}") from error
+    with opened(io.BytesIO(data), f"{name}: the image is cut off or damaged ({len(data)} bytes)") as image:
+        image.load()

@@ -4,8 +4,10 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from pet.data.files import read_file
+from pet.data.image_heads import opened, size_of
+from pet.data.limits import LIMITS, check_pixels
 from pet.data.targets import IGNORE
 from petlib.errors import DataError
 
@@ -24,20 +26,16 @@ def read_label_image(path: str | Path, *, colours: bool = False) -> np.ndarray:
         colours: give images with three channels as well, as uint8 (height, width, 3).
 
     Raises:
-        DataError: the file is missing, damaged, a JPEG (whose values are not kept exactly), or has several channels.
+        DataError: the file is missing, damaged, a JPEG (whose values are not kept exactly), has several channels, or more pixels
+            than ``DATA.MAX_PIXELS``.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: the label image cannot be read: {error.strerror}") from error
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()
-            # transparency is no label
-            mode = "RGB" if colours and image.mode == "RGBA" else image.mode
-            kind, labels = image.format, np.asarray(image.convert("RGB") if mode != image.mode else image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a label image that can be decoded ({len(data)} bytes): {error}") from error
+    data = read_file(path, what="the label image", most_bytes=LIMITS.image_bytes)
+    check_pixels(*size_of(data, str(path), what="a label image"), path)
+    with opened(io.BytesIO(data), f"{path}: not a label image that can be decoded ({len(data)} bytes)") as image:
+        image.load()
+        # transparency is no label
+        mode = "RGB" if colours and image.mode == "RGBA" else image.mode
+        kind, labels = image.format, np.asarray(image.convert("RGB") if mode != image.mode else image)
     if kind == "JPEG":
         raise DataError(f"{path}: the label image is a JPEG, which does not keep the values of pixels; a PNG is expected")
     if colours and mode == "RGB":

@@ -1,16 +1,20 @@
 """Image files of any depth and number of bands, whole or a window of them; GeoTIFF through rasterio."""
 
 import importlib.util
+import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from pet.data.files import check_file, open_file
+from pet.data.image_heads import opened
 from pet.data.images import read_image
+from pet.data.limits import LIMITS, check_pixels
 from pet.data.sized_images import image_size
 from pet.data.windows import Window
 from petlib.errors import ConfigError, DataError
@@ -19,6 +23,9 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 PLAIN_MODES = ("1", "L", "P", "RGB")
 PNG_START, PNG_DEPTH = b"\x89PNG\r\n\x1a\n", 24
 """The depth stands at byte 24 of a PNG file (https://www.w3.org/TR/png-3/#11IHDR)."""
+
+MOST_ITEM_BYTES = 16
+"""Of a complex number of two float64."""
 
 WIDENED = {"int16": np.float32, "float64": np.float32}
 """Types of GeoTIFF that no transform takes, and what they become; float32 has all values of int16."""
@@ -72,7 +79,7 @@ def raster_info(path: str | Path) -> RasterInfo:
         DataError: the file cannot be read.
     """
     if uses_rasterio(path):
-        with open_raster(path) as file:
+        with open_raster(path) as file, _reading(path):
             placed = file.crs is not None or not file.transform.is_identity
             transform = file.transform if placed else None
             return RasterInfo(file.height, file.width, file.count, file.dtypes[0], file.nodata, file.crs, transform)
@@ -136,13 +143,12 @@ def read_geotiff(path: str | Path, *, bands: Sequence[int] = (), window: Window 
     with open_raster(path) as file:
         _check_bands(path, bands, file.count)
         indexes = list(bands) or list(file.indexes)
-        try:
+        size = file.height, file.width
+        _check_size(path, (window.height, window.width) if window else size, len(indexes), max(map(_item_bytes, file.dtypes)))
+        with _reading(path):
             values = np.ascontiguousarray(np.moveaxis(file.read(indexes, window=part), 0, -1))
             complete = all(rasterio.enums.MaskFlags.all_valid in file.mask_flag_enums[index - 1] for index in indexes)
             void = None if complete else (file.read_masks(indexes, window=part) == 0).all(axis=0)
-        except rasterio.errors.RasterioError as error:
-            raise DataError(f"{path}: the GeoTIFF is cut off or damaged: {error}") from error
-        size = file.height, file.width
     return Pixels(values.astype(WIDENED.get(values.dtype.name, values.dtype), copy=False), void, size)
 
 
@@ -154,10 +160,50 @@ def open_raster(path: str | Path) -> Any:
         ConfigError: rasterio is not installed.
     """
     rasterio = load_rasterio()
+    check_file(path, what="the GeoTIFF")
     try:
-        return rasterio.open(path)
-    except rasterio.errors.RasterioError as error:
+        # other drivers of GDAL fetch what a file tells them to, from other files and from the network
+        return rasterio.open(Path(path).absolute(), driver="GTiff")
+    except _gdal_errors() as error:
         raise DataError(f"{path}: the GeoTIFF cannot be read: {error}") from error
+
+
+@contextmanager
+def _reading(path: str | Path) -> Iterator[None]:
+    """Turn what GDAL says of a damaged file into our own error."""
+    try:
+        yield
+    except DataError:
+        raise
+    except _gdal_errors() as error:
+        raise DataError(f"{path}: the GeoTIFF is cut off or damaged: {error}") from error
+
+
+def _gdal_errors() -> tuple[type[Exception], ...]:
+    rasterio = load_rasterio()
+    errors: tuple[type[Exception], ...] = (
+        rasterio.errors.RasterioError,
+        rasterio._err.CPLE_BaseError,
+        ValueError,
+        LookupError,
+        TypeError,
+        MemoryError,
+    )
+    return errors
+
+
+def _check_size(path: str | Path, size: tuple[int, int], bands: int, item_bytes: int) -> None:
+    """Refuse to read what has more pixels, or pixels of more bands, than fit into the memory."""
+    check_pixels(*size, path)
+    if size[0] * size[1] * bands * item_bytes > LIMITS.image_bytes:
+        raise DataError(
+            f"{path}: {bands} bands of {size[1]}x{size[0]} pixels of {item_bytes} bytes are more than {LIMITS.image_bytes:,} bytes; read "
+            "fewer bands (bands) or windows (window), or set DATA.MAX_PIXELS, of which each stands for 8 bytes, higher"
+        )
+
+
+def _item_bytes(name: str) -> int:
+    return np.dtype(name).itemsize if hasattr(np, name) else MOST_ITEM_BYTES
 
 
 @cache
@@ -169,6 +215,7 @@ def load_rasterio() -> Any:
     """
     try:
         import rasterio
+        import rasterio._err
         import rasterio.enums
         import rasterio.windows
     except ImportError as error:
@@ -210,9 +257,9 @@ def _check_plain(path: str | Path) -> None:
     if not str(path).lower().endswith(TIFF_SUFFIXES):
         return
     try:
-        with Image.open(path) as image:
+        with open_file(path, what="the image") as file, opened(io.BufferedReader(file), str(path)) as image:
             mode = image.mode
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except DataError:
         mode = "unknown"
     if mode not in PLAIN_MODES and Path(path).is_file():
         raise ConfigError(
@@ -224,9 +271,9 @@ def _has_16_bits(path: str | Path) -> bool:
     if not str(path).lower().endswith(".png"):
         return False
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path, what="the image") as file:
             head = file.read(PNG_DEPTH + 1)
-    except OSError:
+    except (OSError, DataError):
         # the reader tells
         return False
     return head.startswith(PNG_START) and head[PNG_DEPTH:] == b"\x10"

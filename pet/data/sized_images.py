@@ -1,10 +1,12 @@
 """Images whose size a record tells."""
 
+import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from pet.data.files import open_file
+from pet.data.image_heads import opened
 from pet.data.images import read_image
 from petlib.errors import DataError
 
@@ -40,10 +42,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: the image cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(ORIENTATION_TAG) in TURNED_ORIENTATIONS
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: the image cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    with open_file(path, what="the image") as file, opened(io.BufferedReader(file), f"{path}: the image cannot be read") as image:
+        width, height = image.size
+        turned = image.getexif().get(ORIENTATION_TAG) in TURNED_ORIENTATIONS
     return (width, height) if turned else (height, width)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from pet.data.reach import INSIDE, Reach
 from pet.data.reading import WHOLE, Reading
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
@@ -23,6 +24,7 @@ class Source(NamedTuple):
         separator: what stands between the fields of a line of a list.
         reading: how images with label images are read.
         channels: channels that the model takes; None: three, or whatever there is.
+        reach: where the names of files in the files of the data set may lead.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class Source(NamedTuple):
     separator: str = " "
     reading: Reading = WHOLE
     channels: int | None = None
+    reach: Reach = INSIDE
 
 
 def check_split(kind: str, split: str) -> None:

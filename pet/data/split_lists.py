@@ -1,9 +1,13 @@
 """List files of a training and its validation: a line for each image, with its label image."""
 
+import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from pet.data.files import read_text
+from pet.data.limits import shortened
+from pet.data.reach import INSIDE
 from pet.data.stems import MOST_SHOWN, pair_stems, shown
 from petlib.errors import ConfigError, DataError, OutputError
 from petlib.files import write_text_atomically
@@ -13,17 +17,18 @@ def read_stems(path: Path) -> list[str]:
     """Return the names in a list file, one a line; empty lines do not count.
 
     Raises:
-        DataError: it cannot be read, has no names, or a name twice.
+        DataError: it cannot be read, has no names, a name twice, or one that leads out of its folder.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the list of names cannot be read: {error}") from error
+    lines = read_text(path, what="the list of names").splitlines()
     first_lines: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         stem = line.strip()
+        if stem:
+            INSIDE.check(stem, path.parent, f"{path}:{number}")
         if stem and stem in first_lines:
-            raise DataError(f"{path}:{number}: {stem!r} stands in line {first_lines[stem]} already; it could be trained and validated with")
+            raise DataError(
+                f"{path}:{number}: {shortened(stem)!r} stands in line {first_lines[stem]} already; it could be trained and validated with"
+            )
         if stem:
             first_lines[stem] = number
     if not first_lines:
@@ -49,7 +54,7 @@ def check_files(stems: Sequence[str], images: Path, labels: Path, image_suffix: 
         DataError: some are not; up to ten are named.
     """
     for folder, suffix, option in ((images, image_suffix, "--image-suffix"), (labels, label_suffix, "--label-suffix")):
-        missing = [f"{stem}{suffix}" for stem in stems if not (folder / f"{stem}{suffix}").is_file()]
+        missing = [f"{stem}{suffix}" for stem in stems if not os.path.isfile(folder / f"{stem}{suffix}")]  # noqa: PTH113 -- takes names of any length
         if missing:
             first = missing[0].removesuffix(suffix)
             there = sorted(path.name for path in (folder / first).parent.glob("*") if path.stem == Path(f"{first}{suffix}").stem)

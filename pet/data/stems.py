@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from pet.data.limits import shortened
 from pet.data.suffixes import SUFFIXES
 from petlib.errors import DataError
 
@@ -57,4 +58,4 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
 def shown(names: list[str]) -> str:
     """Return the first names of a list, and how many more there are."""
     more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
-    return ", ".join(names[:MOST_SHOWN]) + more
+    return ", ".join(shortened(name, 600) for name in names[:MOST_SHOWN]) + more

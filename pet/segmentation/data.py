@@ -42,7 +42,7 @@ def build_training_data(cfg: CfgNode, device: torch.device, dataset: VisionDatas
     """
     source = "the training data" if dataset is not None else describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
     dataset = dataset if dataset is not None else build_vision_dataset(cfg, cfg.TRAIN.DATASETS, KINDS)
-    check_vision_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source)
+    check_vision_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
     return build_train_loader(cfg, dataset, device, KINDS)
 
 

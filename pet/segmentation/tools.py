@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from pet.data.build import prepare_readers
 from pet.export.runtime import OnnxModel
 from pet.export.task import add_export_options as add_export_options
 from pet.export.task import choose_weights, print_report
@@ -53,6 +54,7 @@ def run_predict(cfg: CfgNode, options: argparse.Namespace, *, build: Callable[[C
     windows = WindowSettings(size=options.window or cfg.TEST.SLIDING.SIZE or WindowSettings.size, overlap=cfg.TEST.SLIDING.OVERLAP)
     choose_weights(cfg, options.weights)
     with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
+        prepare_readers(cfg)
         predictor = OnnxPredictor(OnnxModel(options.onnx)) if options.onnx else build_predictor(cfg, build(cfg), device)
         with Progress(transient=True) as bar:
             task = bar.add_task("prediction", total=len(inputs))

@@ -14,6 +14,10 @@ Outline = tuple[np.ndarray, ...] | dict[str, Any] | np.ndarray
 """Polygons, each float64 (P, 2), that an object is the union of; or a compressed COCO RLE; or a bitmap, uint8 (H, W)."""
 
 
+MOST_BYTES = 2 * 1024**3
+"""Of the drawn masks of an image: thousands of objects in a photograph."""
+
+
 class Frame(NamedTuple):
     """How the image of some outlines came to lie in the present one.
 
@@ -102,7 +106,16 @@ class InstanceMasks:
         return InstanceMasks(self._outlines, size, frames, self._places)
 
     def rasterise(self) -> np.ndarray:
-        """Return uint8 (N, H, W), 1 where the object is; the pixels of polygons are those that pycocotools takes."""
+        """Return uint8 (N, H, W), 1 where the object is; the pixels of polygons are those that pycocotools takes.
+
+        Raises:
+            DataError: they would take more than :data:`MOST_BYTES`.
+        """
+        if len(self) * self.size[0] * self.size[1] > MOST_BYTES:
+            raise DataError(
+                f"the masks of {len(self)} objects in an image of {self.size[1]}x{self.size[0]} pixels would take more than {MOST_BYTES:,} "
+                "bytes; crop or resize the image before, or leave out objects"
+            )
         result = np.zeros((len(self), *self.size), np.uint8)
         for index in range(len(self)):
             drawn = self._draw(index)

@@ -29,6 +29,8 @@ class Meaning(NamedTuple):
 
 SAME: dict[str, Meaning] = {
     "seed": Meaning("MISC.SEED"),
+    "nonfinite": Meaning("SOLVER.NONFINITE"),
+    "data.on_error": Meaning("DATA.ON_ERROR"),
     "log_config.interval": Meaning("MISC.DISPLAY_ITER", 10),
     "checkpoint_config.interval": Meaning("SOLVER.SNAPSHOT_EPOCH", 1),
     "evaluation.interval": Meaning("EVAL.PERIOD_EPOCH", 1),

@@ -9,6 +9,7 @@ import numpy as np
 from pet.api.buildseg.pipeline import Pipeline, build_pipeline
 from pet.data.datasets.label_list import LabelList
 from pet.data.images import silence_opencv
+from pet.data.reach import Reach
 from pet.data.reading import Reading
 from pet.data.targets import IGNORE
 from petlib.data.global_generators import generator_of_global_state
@@ -36,6 +37,7 @@ class Dataset:
         test_path: list file of ``test``; its lines have labels too.
         separator: what stands between the fields of a line.
         ignore_index: label of pixels that do not count, after the transforms. It becomes 255, and 255 never counts.
+        allow_outside: the paths in the list may lead out of ``dataset_root``; not PaddleSeg's.
 
     Raises:
         ConfigError: an argument is wrong, or there is no list for the mode.
@@ -56,6 +58,8 @@ class Dataset:
         test_path: str | Path | None = None,
         separator: str = " ",
         ignore_index: int = IGNORE,
+        *,
+        allow_outside: bool = False,
     ) -> None:
         if mode not in MODES:
             raise ConfigError(f"Dataset: mode: {mode!r} given, one of {', '.join(MODES)} expected")
@@ -76,6 +80,7 @@ class Dataset:
             classes=[str(number) for number in range(num_classes)],
             reading=Reading(raw_labels=True),
             channels=CHANNELS,
+            reach=Reach(anywhere=allow_outside),
         )
 
     @property

@@ -1,7 +1,7 @@
 """What a training or an evaluation reads of a data set: the door's own, or any object of the user that gives ``(image, label)``."""
 
 import logging
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -49,7 +49,14 @@ class OpenedData(NamedTuple):
     num_classes: int
 
 
-def open_data(dataset: Dataset | LabelledTiles, *, seed: int, for_evaluation: bool, name: str) -> OpenedData:
+def open_data(
+    dataset: Dataset | LabelledTiles,
+    *,
+    seed: int,
+    for_evaluation: bool,
+    name: str,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> OpenedData:
     """Return how a training or an evaluation reads ``dataset``, after a look at some samples.
 
     Args:
@@ -57,6 +64,7 @@ def open_data(dataset: Dataset | LabelledTiles, *, seed: int, for_evaluation: bo
         seed: of all random numbers of the samples.
         for_evaluation: labels stay at their own size, as ``truth_semseg``.
         name: the argument that the data set was given as, for messages.
+        on_error: ``skip`` takes others in the place of samples that cannot be read.
 
     Raises:
         ConfigError: it is no data set.
@@ -77,6 +85,7 @@ def open_data(dataset: Dataset | LabelledTiles, *, seed: int, for_evaluation: bo
         pipeline.transforms,
         seed=seed,
         seed_global_generators=pipeline.draws_globally or own is None,
+        on_error=on_error,
     )
     _look_at_samples(reader, name)
     return OpenedData(reader, pipeline.normalize, dataset.num_classes)

@@ -1,14 +1,17 @@
 """CIFAR-10 and CIFAR-100 in their python batch layout."""
 
-import io
-import pickle
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pet.data.files import is_name
+from pet.data.limits import shown
+from pet.data.plain_pickles import read_plain_pickle
 from pet.data.source import Source, check_split
 from petlib.errors import DataError
+
+MOST_SHOWN = 20
 
 
 class Layout(NamedTuple):
@@ -60,10 +63,16 @@ class Cifar:
         batches = [_read_batch(folder / name, layout.labels_key) for name in names]
         self._images = np.concatenate([images for images, _ in batches])
         self._labels = np.concatenate([labels for _, labels in batches])
-        self.classes = [_text(name) for name in _unpickle(folder / layout.meta)[layout.classes_key]]
+        self.classes = _read_classes(folder / layout.meta, layout.classes_key)
         self._prefix = f"{kind}/{split}"
-        if self._labels.max() >= layout.num_classes or len(self.classes) != layout.num_classes:
-            raise DataError(f"{folder}: {kind} has {layout.num_classes} classes, these files have labels up to {self._labels.max()}")
+        if not len(self._labels):
+            raise DataError(f"{folder}: these files have no images")
+        least, greatest = self._labels.min(), self._labels.max()
+        if least < 0 or greatest >= layout.num_classes or len(self.classes) != layout.num_classes:
+            raise DataError(
+                f"{folder}: {kind} has {layout.num_classes} classes, these files name {len(self.classes)} and have labels from {least} "
+                f"to {greatest}"
+            )
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -77,53 +86,41 @@ def _read_batch(path: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
     """Return images (N, 3, 32, 32) uint8 and labels (N,) of one file."""
     content = _unpickle(path)
     try:
-        images = np.asarray(content["data"], np.uint8).reshape(-1, 3, 32, 32)
-        labels = np.asarray(content[labels_key], np.int64)
-    except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: not a CIFAR batch: {error!r}; entries are {', '.join(map(str, content))}") from error
+        images, labels = content["data"], content[labels_key]
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+            raise TypeError("data is no array of bytes")
+        if not isinstance(labels, np.ndarray) and not (isinstance(labels, list) and all(isinstance(label, int) for label in labels)):
+            raise TypeError(f"{labels_key} is no list of numbers")
+        images, labels = images.reshape(-1, 3, 32, 32), np.asarray(labels, np.int64).ravel()
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        entries = ", ".join(list(content)[:MOST_SHOWN])
+        raise DataError(f"{path}: not a CIFAR batch: {error!r}; entries are {entries}") from error
     if len(images) != len(labels):
         raise DataError(f"{path}: {len(images)} images, but {len(labels)} labels")
     return images, labels
 
 
-def _text(name: str | bytes) -> str:
-    return name.decode("utf-8") if isinstance(name, bytes) else name
+def _read_classes(path: Path, key: str) -> list[str]:
+    names = _unpickle(path).get(key)
+    if not isinstance(names, list):
+        raise DataError(f"{path}: not a CIFAR file: it has no list {key!r}")
+    return [_text(name, path) for name in names]
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Builds plain containers and numpy arrays and refuses everything else."""
-
-    ALLOWED = {
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy._core.numeric", "_frombuffer"),
-        ("numpy.core.numeric", "_frombuffer"),
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("_codecs", "encode"),
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in self.ALLOWED:
-            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        return self._refuse(f"{module}.{name}")
-
-    def persistent_load(self, pid: Any) -> Any:
-        return self._refuse(f"the persistent object {pid!r}")
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it wants {what}, but only numpy arrays and plain values are allowed")
+def _text(name: object, path: Path) -> str:
+    text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+    if not isinstance(text, str) or not is_name(text):
+        raise DataError(f"{path}: not a CIFAR file: {shown(text)} is no name")
+    return text
 
 
 def _unpickle(path: Path) -> dict[str, Any]:
-    try:
-        # the files were written by python 2
-        content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    except (pickle.UnpicklingError, EOFError, ValueError, IndexError, AttributeError, TypeError, KeyError) as error:
-        raise DataError(f"{path}: not a CIFAR file, or a damaged one: {error}") from error
+    content = read_plain_pickle(path, what="a CIFAR file")
     if not isinstance(content, dict):
         raise DataError(f"{path}: not a CIFAR file: it holds a {type(content).__name__}")
-    return {_text(name): value for name, value in content.items()}
+    if not all(isinstance(name, str | bytes) for name in content):
+        raise DataError(f"{path}: not a CIFAR file: its entries have no names")
+    return {_text(name, path): value for name, value in content.items()}
 
 
 def build_cifar10(source: Source) -> Cifar:

@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from pet.data.files import read_text
 from pet.data.label_images import check_label_size, read_checked_labels, read_label_image
 from pet.data.left_right import swap_from_names
+from pet.data.limits import shortened, shown
+from pet.data.reach import INSIDE, Reach
 from pet.data.sized_images import read_sized_image
 from pet.data.source import Source
 from pet.data.targets import ImageTruth, PartSet
@@ -31,6 +34,7 @@ CIHP_PARTS = (
 
 FOLDERS = {"train": ("Training", "train_id.txt"), "val": ("Validation", "val_id.txt")}
 READERS = 8
+MOST_PEOPLE = 1000
 logger = logging.getLogger(__name__)
 
 
@@ -58,6 +62,7 @@ class CihpDataset:
         folder: the folder ``instance-level_human_parsing``.
         split: ``train`` or ``val``.
         kinds: kinds of targets of the samples, of ``boxes``, ``masks`` and ``parsing``; None: all.
+        reach: where the ids of the list, which are parts of paths, may lead.
 
     Raises:
         ConfigError: there is no such split.
@@ -72,12 +77,12 @@ class CihpDataset:
     keypoint_set = None
     part_set = PartSet(CIHP_PARTS, swap_from_names(CIHP_PARTS))
 
-    def __init__(self, *, folder: Path, split: str, kinds: frozenset[str] | None = None) -> None:
+    def __init__(self, *, folder: Path, split: str, kinds: frozenset[str] | None = None, reach: Reach = INSIDE) -> None:
         if split not in FOLDERS:
             raise ConfigError(f"cihp: the split {split!r} given, train or val expected{did_you_mean(split, FOLDERS)}")
         self._wanted = choose_kinds(folder, self.kinds, kinds)
         self._folder = folder / FOLDERS[split][0]
-        self._records = share_records(lambda: _read_records(folder, split, "masks" in self._wanted))
+        self._records = share_records(lambda: _read_records(folder, split, "masks" in self._wanted, reach))
         self.skipped: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -132,19 +137,21 @@ def _parts_path(folder: Path, name: str) -> Path:
     return folder / "Category_ids" / f"{name}.png"
 
 
-def _read_records(folder: Path, split: str, with_masks: bool) -> Iterator[CihpRecord]:
+def _read_records(folder: Path, split: str, with_masks: bool, reach: Reach) -> Iterator[CihpRecord]:
     below, list_name = FOLDERS[split]
-    names = _read_names(folder, below, list_name)
+    names = _read_names(folder, below, list_name, reach)
     for name in names:
         for path in (_image_path(folder / below, name), _people_path(folder / below, name), _parts_path(folder / below, name)):
-            if not path.is_file():
-                raise DataError(f"{path}: there is no such file, but {name!r} is one of the images of {folder / below}")
+            if not os.path.isfile(path):  # noqa: PTH113 -- takes names of any length
+                raise DataError(
+                    f"{shortened(str(path), 500)}: there is no such file, but {shown(name)} is one of the images of {folder / below}"
+                )
     logger.info("cihp: reading the people of %d images", len(names))
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
         yield from pool.map(partial(_read_record, folder / below, with_masks), names)
 
 
-def _read_names(folder: Path, below: str, list_name: str) -> list[str]:
+def _read_names(folder: Path, below: str, list_name: str, reach: Reach) -> list[str]:
     """Return the ids of the images."""
     images = folder / below / "Images"
     if not images.is_dir():
@@ -156,7 +163,9 @@ def _read_names(folder: Path, below: str, list_name: str) -> list[str]:
     if path is None:
         names = sorted(image.stem for image in images.glob("*.jpg"))
     else:
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = [line.strip() for line in read_text(path, what="the list").splitlines() if line.strip()]
+        for name in names:
+            reach.check(name, images, str(path))
     if not names:
         raise DataError(f"{path or images}: no images in it")
     return names
@@ -166,6 +175,10 @@ def _read_record(folder: Path, with_masks: bool, name: str) -> CihpRecord:
     people = read_label_image(_people_path(folder, name))
     counts = np.bincount(people.ravel())
     instance_ids = np.flatnonzero(counts[1:]) + 1
+    if len(instance_ids) > MOST_PEOPLE:
+        raise DataError(
+            f"{_people_path(folder, name)}: {len(instance_ids)} people, at most {MOST_PEOPLE} expected; is it an image of people?"
+        )
     masks = [people == number for number in instance_ids]
     return CihpRecord(
         name=name,
@@ -185,4 +198,4 @@ def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 def build_cihp(source: Source) -> CihpDataset:
     """Return the split, ``train`` or ``val``, of the folder that a source names."""
-    return CihpDataset(folder=source.path, split=source.split, kinds=source.kinds)
+    return CihpDataset(folder=source.path, split=source.split, kinds=source.kinds, reach=source.reach)

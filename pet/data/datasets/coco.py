@@ -8,6 +8,7 @@ import numpy as np
 
 from pet.data.datasets.coco_objects import CocoRecord
 from pet.data.datasets.coco_records import CocoHeader, read_records
+from pet.data.reach import INSIDE, Reach
 from pet.data.sized_images import read_sized_image
 from pet.data.source import Source
 from pet.data.targets import ImageTruth
@@ -31,6 +32,7 @@ class CocoDataset:
         annotations: the COCO file.
         classes: names of the classes in the order of their labels, objects of others are left out; None: all, by category id.
         kinds: kinds of targets of the samples; None: all that the file has.
+        reach: where the names of images and of folders of label images may lead.
 
     Raises:
         DataError: the file cannot be used, is wrong, or lacks a wanted kind; the message names the record.
@@ -38,10 +40,18 @@ class CocoDataset:
 
     numbered = False
 
-    def __init__(self, *, images: Path, annotations: Path, classes: list[str] | None = None, kinds: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        images: Path,
+        annotations: Path,
+        classes: list[str] | None = None,
+        kinds: frozenset[str] | None = None,
+        reach: Reach = INSIDE,
+    ) -> None:
         self._images = images
         self._annotations = annotations
-        self._records = share_records(lambda: read_records(annotations, classes, kinds))
+        self._records = share_records(lambda: read_records(annotations, classes, kinds, images=images, reach=reach))
         header = cast("CocoHeader", self._records[-1])
         self._wanted, self._labels = header.wanted, header.labels
         self.classes = header.classes
@@ -98,4 +108,4 @@ def build_coco(source: Source) -> CocoDataset:
     """
     if source.annotations is None:
         raise ConfigError(f"{source.path}: data of the type coco need annotations: the path of their JSON file")
-    return CocoDataset(images=source.path, annotations=source.annotations, classes=source.classes, kinds=source.kinds)
+    return CocoDataset(images=source.path, annotations=source.annotations, classes=source.classes, kinds=source.kinds, reach=source.reach)

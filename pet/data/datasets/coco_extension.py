@@ -6,8 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pet.data.files import LONGEST_NAME, is_name
 from pet.data.label_images import check_label_size, read_checked_labels, read_label_image
 from pet.data.left_right import swap_from_names
+from pet.data.limits import shown
+from pet.data.reach import Reach
 from pet.data.targets import PartSet
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
@@ -61,27 +64,29 @@ class LabelFolders(NamedTuple):
         return self.folders[kind] / (Path(name.name) if name.is_absolute() else name).with_suffix(".png")
 
 
-def read_extension(path: Path, entries: Mapping[str, Any]) -> LabelFolders:
+def read_extension(path: Path, entries: Mapping[str, Any], reach: Reach) -> LabelFolders:
     """Return what the entry ``pet`` of a COCO file says.
 
     It may have the folders ``semseg``, ``parsing`` with ``instances`` (relative to the file; an image ``a.jpg`` has ``a.png``
     there), the lists of names ``semseg_classes`` and ``parts``, and ``part_swap``, without which left and right are told from the
-    names.
+    names. ``reach`` says where the folders may lie.
 
     Raises:
-        DataError: an entry is unknown, wrong, or misses what belongs to it.
+        DataError: an entry is unknown, wrong, leads elsewhere, or misses what belongs to it.
     """
     unknown = [key for key in entries if key not in ENTRIES]
     if unknown:
-        raise DataError(
-            f"{path}: unknown entry {unknown[0]!r} of 'pet'{did_you_mean(unknown[0], ENTRIES)}; known ones are {', '.join(ENTRIES)}"
-        )
+        meant = did_you_mean(unknown[0][:LONGEST_NAME], ENTRIES)
+        raise DataError(f"{path}: unknown entry {shown(unknown[0])} of 'pet'{meant}; known ones are {', '.join(ENTRIES)}")
     for first, second in (("semseg", "semseg_classes"), ("parsing", "parts"), ("parsing", "instances"), ("instances", "parsing")):
         if first in entries and second not in entries:
             raise DataError(f"{path}: 'pet' has {first!r}, so it needs {second!r} too")
     wrong = [key for key in FOLDERS if key in entries and not isinstance(entries[key], str)]
     if wrong:
-        raise DataError(f"{path}: {wrong[0]!r} of 'pet' is {entries[wrong[0]]!r}, a folder relative to this file expected")
+        raise DataError(f"{path}: {wrong[0]!r} of 'pet' is {shown(entries[wrong[0]])}, a folder relative to this file expected")
+    for key in FOLDERS:
+        if key in entries:
+            reach.check(entries[key], path.parent, f"{path}: {key!r} of 'pet'")
     folders = {key: path.parent / entries[key] for key in FOLDERS if key in entries}
     semseg_classes = _names(path, entries, "semseg_classes")
     parts = _names(path, entries, "parts")
@@ -91,8 +96,8 @@ def read_extension(path: Path, entries: Mapping[str, Any]) -> LabelFolders:
 
 def _names(path: Path, entries: Mapping[str, Any], key: str) -> list[str]:
     names = entries.get(key, [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DataError(f"{path}: {key!r} of 'pet' is {names!r}, a list of names expected")
+    if not isinstance(names, list) or not all(map(is_name, names)):
+        raise DataError(f"{path}: {key!r} of 'pet' is {shown(names)}, a list of names expected")
     return names
 
 
@@ -100,8 +105,10 @@ def _part_swap(path: Path, entries: Mapping[str, Any], parts: list[str]) -> tupl
     swap = entries.get("part_swap")
     if swap is None:
         return swap_from_names(parts)
-    if not isinstance(swap, list) or sorted(swap) != list(range(len(parts))) or any(swap[swap[place]] != place for place in swap):
+    whole = isinstance(swap, list) and all(isinstance(place, int) for place in swap)
+    if not whole or sorted(swap) != list(range(len(parts))) or any(swap[swap[place]] != place for place in swap):
         raise DataError(
-            f"{path}: 'part_swap' of 'pet' is {swap!r}; for each of the {len(parts)} parts the place of its mirror image expected, from 0"
+            f"{path}: 'part_swap' of 'pet' is {shown(swap)}; for each of the {len(parts)} parts the place of its mirror image expected, "
+            "from 0"
         )
     return tuple(swap)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pet.data.files import is_name
 from pet.data.left_right import swap_from_names
+from pet.data.limits import shown
 from pet.data.targets import KeypointSet
 from petlib.errors import DataError
 
@@ -12,6 +14,7 @@ COCO_SIGMAS = (0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.
 """Spreads of the 17 keypoints of a person as published by COCO (https://cocodataset.org/#keypoints-eval)."""
 
 DEFAULT_SIGMA = 0.05
+GREATEST_SIGMA = 1000.0
 
 
 def keypoint_set(path: Path, categories: Sequence[dict[str, Any]]) -> KeypointSet | None:
@@ -29,9 +32,12 @@ def keypoint_set(path: Path, categories: Sequence[dict[str, Any]]) -> KeypointSe
     first = owners[0]
     names = first["keypoints"]
     where = f"{path}: category {first['id']} ({first['name']!r})"
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DataError(f"{where}: its keypoints are {names!r}, a list of names expected")
+    if not isinstance(names, list) or not all(map(is_name, names)):
+        raise DataError(f"{where}: its keypoints are {shown(names)}, a list of names expected")
     for other in owners[1:]:
+        if not isinstance(other["keypoints"], list):
+            given = shown(other["keypoints"])
+            raise DataError(f"{path}: category {other['id']} ({other['name']!r}): its keypoints are {given}, a list expected")
         if len(other["keypoints"]) != len(names):
             raise DataError(
                 f"{path}: category {other['id']} ({other['name']!r}) has {len(other['keypoints'])} keypoints, but category {first['id']} "
@@ -43,9 +49,11 @@ def keypoint_set(path: Path, categories: Sequence[dict[str, Any]]) -> KeypointSe
 def _skeleton(where: str, category: dict[str, Any], count: int) -> tuple[tuple[int, int], ...]:
     """Return the lines between places from 0; the file counts from 1."""
     lines = category.get("skeleton") or []
+    if not isinstance(lines, list):
+        raise DataError(f"{where}: its skeleton is {shown(lines)}, a list of pairs of keypoints expected")
     for line in lines:
-        if len(line) != 2 or not all(isinstance(end, int) and 1 <= end <= count for end in line):
-            raise DataError(f"{where}: the line {line!r} of its skeleton; two numbers from 1 to {count} expected")
+        if not isinstance(line, list) or len(line) != 2 or not all(isinstance(end, int) and 1 <= end <= count for end in line):
+            raise DataError(f"{where}: the line {shown(line)} of its skeleton; two numbers from 1 to {count} expected")
     return tuple((start - 1, end - 1) for start, end in lines)
 
 
@@ -53,6 +61,10 @@ def _sigmas(where: str, category: dict[str, Any], count: int) -> tuple[float, ..
     given = category.get("sigmas")
     if given is None:
         return COCO_SIGMAS if count == len(COCO_SIGMAS) else (DEFAULT_SIGMA,) * count
-    if not isinstance(given, list) or len(given) != count or not all(isinstance(value, int | float) and value > 0 for value in given):
-        raise DataError(f"{where}: its sigmas are {given!r}, {count} numbers above 0 expected")
+    if not isinstance(given, list) or len(given) != count or not all(map(_is_sigma, given)):
+        raise DataError(f"{where}: its sigmas are {shown(given)}, {count} numbers above 0 expected, up to {GREATEST_SIGMA:g}")
     return tuple(map(float, given))
+
+
+def _is_sigma(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value <= GREATEST_SIGMA

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pet.data.datasets.coco_segmentations import SegmentationReader, describe
+from pet.data.limits import shown
 from pet.data.skipped import SkipCounter
 from pet.data.targets import ImageTruth
 from pet.structures.masks import InstanceMasks
@@ -19,6 +20,9 @@ OUTSIDE = "object whose box lies outside of the image"
 
 SMALLEST_EDGE = 1e-3
 """Edges below it, in pixels, could vanish among the digits of float32."""
+
+GREATEST_COORDINATE = 1e9
+"""Pixels; what lies farther away is no box but a mistake, and float32 has not its digits."""
 
 REQUIRED_KEYS = frozenset(("id", "image_id", "category_id", "bbox"))
 GREATEST_INSTANCE_ID = 65535
@@ -127,7 +131,7 @@ class ObjectReader:
             known = list(self._labels)
             raise self._error(
                 annotation,
-                f"its category_id {category!r} is not listed; the categories are "
+                f"its category_id {shown(category)} is not listed; the categories are "
                 f"{', '.join(map(str, known[:20]))}{', ...' if len(known) > 20 else ''}",
             )
         return self._labels[category]
@@ -136,10 +140,11 @@ class ObjectReader:
         """Return XYXY as it stands in the file, or None and count the reason."""
         try:
             left, top, width, height = map(float, annotation["bbox"])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             left, top, width, height = (math.nan,) * 4
-        if not math.isfinite(left + top + width + height):
-            raise self._error(annotation, f"its bbox is {annotation['bbox']!r}, four numbers [x, y, width, height] expected")
+        # NaN is in no range
+        if not all(abs(value) <= GREATEST_COORDINATE for value in (left, top, width, height)):
+            raise self._error(annotation, f"its bbox is {shown(annotation['bbox'])}, four numbers [x, y, width, height] expected")
         if min(width, height) < SMALLEST_EDGE:
             self._skipped.add(NO_AREA, describe(annotation))
             return None
@@ -155,21 +160,21 @@ class ObjectReader:
             if segmentation is not None:
                 return float(InstanceMasks.from_segmentations([segmentation], size).areas()[0])
             return (box[2] - box[0]) * (box[3] - box[1])
-        if not isinstance(area, int | float) or not math.isfinite(area):
-            raise self._error(annotation, f"its area is {area!r}, a number of square pixels expected")
+        if not isinstance(area, int | float) or not abs(area) <= GREATEST_COORDINATE**2:
+            raise self._error(annotation, f"its area is {shown(area)}, a number of square pixels expected")
         return float(area)
 
     def _instance_id(self, annotation: dict[str, Any]) -> int:
         number = annotation.get("instance_id", 0)
         if not isinstance(number, int) or not 0 <= number <= GREATEST_INSTANCE_ID:
-            raise self._error(annotation, f"its instance_id is {number!r}, a whole number from 0 to {GREATEST_INSTANCE_ID} expected")
+            raise self._error(annotation, f"its instance_id is {shown(number)}, a whole number from 0 to {GREATEST_INSTANCE_ID} expected")
         return number
 
     def _instance_id_array(self, objects: Sequence[_Object]) -> np.ndarray:
         owners: dict[int, _Object] = {}
         for item in objects:
             if item.instance_id and owners.setdefault(item.instance_id, item) is not item:
-                other = owners[item.instance_id].annotation["id"]
+                other = shown(owners[item.instance_id].annotation["id"])
                 raise self._error(item.annotation, f"its instance_id {item.instance_id} is also that of annotation {other}")
         return np.array([item.instance_id for item in objects], np.int64)
 
@@ -184,8 +189,10 @@ class ObjectReader:
             raise self._error(
                 annotation, f"its keypoints are {length} numbers, {expected} expected: x, y, visibility of {self._keypoint_count} keypoints"
             )
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in given) or not {0, 1, 2}.issuperset(given[2::3]):
-            raise self._error(annotation, f"its keypoints are {given!r}; numbers expected, and 0, 1 or 2 as visibility")
+        if not all(isinstance(value, int | float) and abs(value) <= GREATEST_COORDINATE for value in given) or not {0, 1, 2}.issuperset(
+            given[2::3]
+        ):
+            raise self._error(annotation, f"its keypoints are {shown(given)}; numbers expected, and 0, 1 or 2 as visibility")
         return given
 
     def _keypoint_array(self, objects: Sequence[_Object]) -> np.ndarray:
@@ -194,5 +201,4 @@ class ObjectReader:
         return keypoints
 
     def _error(self, annotation: dict[str, Any], message: str) -> DataError:
-        where = f"annotation {annotation.get('id', '(without id)')} of image {annotation.get('image_id')!r}"
-        return DataError(f"{self._path}: {where}: {message}")
+        return DataError(f"{self._path}: {describe(annotation)}: {message}")

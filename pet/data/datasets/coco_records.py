@@ -8,6 +8,8 @@ from pet.data.datasets.coco_extension import LabelFolders, read_extension
 from pet.data.datasets.coco_keypoints import keypoint_set
 from pet.data.datasets.coco_objects import CocoRecord, ObjectReader
 from pet.data.datasets.coco_tables import CocoTables, choose_classes, read_tables
+from pet.data.limits import shown
+from pet.data.reach import Reach
 from pet.data.skipped import SkipCounter
 from pet.data.targets import KeypointSet
 from pet.data.wanted import choose_kinds
@@ -38,21 +40,25 @@ class CocoHeader(NamedTuple):
     skipped: dict[str, int]
 
 
-def read_records(path: Path, classes: Sequence[str] | None, wanted: frozenset[str] | None) -> Iterator[CocoRecord | CocoHeader]:
+def read_records(
+    path: Path, classes: Sequence[str] | None, wanted: frozenset[str] | None, *, images: Path, reach: Reach
+) -> Iterator[CocoRecord | CocoHeader]:
     """Yield a record for each image in the order of the file, and the header last.
 
     Args:
         path: the COCO file.
         classes: names of the classes in the order of their labels; None: all, in the order of their ids.
         wanted: the wanted kinds of targets; None: all that the file has. Nothing else is checked and kept.
+        images: the folder that the names of images start from.
+        reach: where the names of images and of folders of label images may lead.
 
     Raises:
         DataError: the file cannot be used, see the functions that this one calls.
     """
-    tables = read_tables(path)
+    tables = read_tables(path, images, reach)
     chosen = choose_classes(tables, classes)
     keypoints = keypoint_set(path, chosen)
-    labels = read_extension(path, tables.pet)
+    labels = read_extension(path, tables.pet, reach)
     skipped = SkipCounter(path)
     annotations = _annotations_of_images(tables, skipped)
     kinds = _kinds(tables, keypoints, labels)
@@ -89,17 +95,18 @@ def _annotations_of_images(tables: CocoTables, skipped: SkipCounter) -> dict[int
         image_id = row.get("image_id")
         if not isinstance(image_id, int | str):
             raise DataError(
-                f"{tables.path}: annotations[{place}] (id {row.get('id')!r}): its image_id is {image_id!r}, an id of 'images' expected"
+                f"{tables.path}: annotations[{place}] (id {shown(row.get('id'))}): its image_id is {shown(image_id)}, "
+                "an id of 'images' expected"
             )
         if image_id in annotations:
             annotations[image_id].append(row)
         else:
-            skipped.add(UNKNOWN_IMAGE, f"annotation {row.get('id')!r} of image {image_id!r}")
+            skipped.add(UNKNOWN_IMAGE, f"annotation {shown(row.get('id'))} of image {shown(image_id)}")
     count = len(tables.annotations)
     if count and skipped.counts.get(UNKNOWN_IMAGE) == count:
         raise DataError(
             f"{tables.path}: none of the {count} annotations belongs to a listed image: their image_id is, e.g., "
-            f"{tables.annotations[0]['image_id']!r}, the ids of images are, e.g., {tables.images[0]['id']!r}"
+            f"{shown(tables.annotations[0]['image_id'])}, the ids of images are, e.g., {shown(tables.images[0]['id'])}"
         )
     return annotations
 

@@ -6,12 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from pet.data.limits import shown
 from pet.data.skipped import SkipCounter
 from petlib.errors import DataError
 
 NO_MASK = "object without a mask"
 NO_POLYGON = "object whose polygons have fewer than 3 points"
 POOR_POLYGON = "polygon of fewer than 3 points; its object has others"
+
+
+GREATEST_COORDINATE = 1_000_000
+LONGEST_OUTLINE = 2_000_000
+"""Pixels; drawing takes some hundred bytes for each."""
+
+MOST_GROUPS = 6
+"""Of a count in an RLE, which are 30 bits."""
 
 
 class SegmentationReader:
@@ -44,20 +53,22 @@ class SegmentationReader:
             return self._polygons(annotation, segmentation)
         if isinstance(segmentation, dict) and {"counts", "size"} <= segmentation.keys():
             self._check_rle(annotation, segmentation, size)
-            return segmentation
-        raise self._error(annotation, f"its segmentation is {_shorten(segmentation)}, polygons or an RLE with 'counts' and 'size' expected")
+            return {"size": [*size], "counts": segmentation["counts"]}
+        raise self._error(annotation, f"its segmentation is {shown(segmentation)}, polygons or an RLE with 'counts' and 'size' expected")
 
     def _polygons(self, annotation: dict[str, Any], polygons: list[Any]) -> list[Any] | None:
         try:
-            finite = all(math.isfinite(sum(polygon)) for polygon in polygons)
-        except TypeError:
+            finite = all(isinstance(polygon, list) and math.isfinite(sum(polygon)) for polygon in polygons)
+        except (TypeError, OverflowError):
             finite = False
         if not finite:
-            raise self._error(annotation, f"its segmentation is {_shorten(polygons)}, a list of polygons [x, y, x, y, ...] expected")
+            raise self._error(annotation, f"its segmentation is {shown(polygons)}, a list of polygons [x, y, x, y, ...] expected")
         odd = next((polygon for polygon in polygons if len(polygon) % 2), None)
         if odd is not None:
             raise self._error(annotation, f"a polygon of its segmentation has {len(odd)} numbers, pairs of x and y expected")
         usable = [polygon for polygon in polygons if len(polygon) >= 6]
+        for polygon in usable:
+            self._check_length(annotation, polygon)
         if not usable:
             self._skipped.add(NO_POLYGON, describe(annotation))
             return None
@@ -65,14 +76,31 @@ class SegmentationReader:
             self._skipped.add(POOR_POLYGON, describe(annotation))
         return usable
 
+    def _check_length(self, annotation: dict[str, Any], polygon: list[float]) -> None:
+        """Refuse an outline that would take gigabytes to draw: each pixel of its length does, wherever it lies."""
+        low, high = min(polygon), max(polygon)
+        if max(abs(low), abs(high)) > GREATEST_COORDINATE:
+            raise self._error(annotation, f"a point of its segmentation lies {max(abs(low), abs(high)):g} pixels away from the image")
+        # nearly all outlines are shorter than this bound
+        if (high - low) * len(polygon) <= LONGEST_OUTLINE:
+            return
+        points = np.array(polygon, np.float64).reshape(-1, 2)
+        length = float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
+        if length > LONGEST_OUTLINE:
+            raise self._error(
+                annotation, f"a polygon of its segmentation is {length:,.0f} pixels long, at most {LONGEST_OUTLINE:,} are drawn"
+            )
+
     def _check_rle(self, annotation: dict[str, Any], rle: dict[str, Any], size: tuple[int, int]) -> None:
         height, width = size
         if rle["size"] not in ([height, width], (height, width)):
-            raise self._error(annotation, f"its RLE is for an image of size {rle['size']} (height, width), the image has {[height, width]}")
+            raise self._error(
+                annotation, f"its RLE is for an image of size {shown(rle['size'])} (height, width), the image has {[height, width]}"
+            )
         try:
-            length = rle_length(rle["counts"])
+            length = rle_length(rle["counts"], height * width)
         except (TypeError, ValueError, OverflowError) as error:
-            raise self._error(annotation, f"the counts of its RLE are {_shorten(rle['counts'])}: {error}") from error
+            raise self._error(annotation, f"the counts of its RLE are {shown(rle['counts'])}: {error}") from error
         if length != height * width:
             raise self._error(
                 annotation, f"the counts of its RLE add up to {length} pixels, its image has {height} x {width} = {height * width}"
@@ -82,7 +110,7 @@ class SegmentationReader:
         return DataError(f"{self._path}: {describe(annotation)}: {message}")
 
 
-def rle_length(counts: list[int] | str | bytes) -> int:
+def rle_length(counts: list[int] | str | bytes, most: int) -> int:
     """Return how many pixels the counts of a run-length encoding cover.
 
     Text holds each count in groups of five bits, the lowest first, with 48 added; a sixth bit tells that more groups follow, the
@@ -90,17 +118,20 @@ def rle_length(counts: list[int] | str | bytes) -> int:
     (format: https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c).
 
     Raises:
-        ValueError: a count is negative, or the text ends in the middle of one or has letters of another alphabet.
+        ValueError: a count is negative or above ``most``, or the text ends in the middle of one or has letters of another alphabet.
         TypeError: it is neither text nor a list of whole numbers.
     """
     if not isinstance(counts, str | bytes):
-        if not all(isinstance(count, int) for count in counts):
+        if not isinstance(counts, list) or not all(isinstance(count, int) for count in counts):
             raise TypeError("whole numbers expected")
         values = np.array(counts, np.int64)
     else:
         values = _decode_counts(counts.encode("latin-1") if isinstance(counts, str) else counts)
     if values.size and values.min() < 0:
         raise ValueError(f"the count {values.min()} is negative")
+    # the drawing library keeps each in 32 bits and writes whatever they say
+    if values.size and values.max() > most:
+        raise ValueError(f"the count {values.max()} is greater than the {most} pixels of the image")
     return int(values.sum())
 
 
@@ -113,7 +144,7 @@ def _decode_counts(text: bytes) -> np.ndarray:
         raise ValueError("they end in the middle of a number")
     starts = np.concatenate([[0], ends[:-1] + 1])
     lengths = ends - starts + 1
-    if lengths.max() > 12:
+    if lengths.max() > MOST_GROUPS:
         raise ValueError("a number is too long")
     shifts = 5 * (np.arange(groups.size) - np.repeat(starts, lengths))
     values = np.add.reduceat((groups & 31) << shifts, starts)
@@ -125,9 +156,5 @@ def _decode_counts(text: bytes) -> np.ndarray:
 
 def describe(annotation: dict[str, Any]) -> str:
     """Return which annotation it is, for messages."""
-    return f"annotation {annotation['id']} of image {annotation['image_id']!r}"
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    number = shown(annotation["id"]) if "id" in annotation else "(without id)"
+    return f"annotation {number} of image {shown(annotation.get('image_id'))}"

@@ -1,15 +1,18 @@
 """The tables of a COCO file, and which of its categories is which class."""
 
-import gc
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pet.data.files import LONGEST_PATH, is_name
+from pet.data.json_files import read_json
+from pet.data.limits import check_pixels, shortened, shown
+from pet.data.reach import Reach
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 
+MOST_KEYS = 20
+GREATEST_ID = 2**63 - 1
 TABLES = ("images", "annotations", "categories")
 
 
@@ -31,8 +34,13 @@ class CocoTables(NamedTuple):
     pet: dict[str, Any]
 
 
-def read_tables(path: Path) -> CocoTables:
+def read_tables(path: Path, images_folder: Path, reach: Reach) -> CocoTables:
     """Return the tables of the file (https://cocodataset.org/#format-data), images and categories checked.
+
+    Args:
+        path: the file.
+        images_folder: the folder that the names of images start from.
+        reach: where they may lead.
 
     Raises:
         DataError: the file is missing, no JSON or no COCO file, has no images, or has rows with missing or doubled entries.
@@ -40,7 +48,7 @@ def read_tables(path: Path) -> CocoTables:
     content = _load(path)
     missing = [name for name in TABLES if not isinstance(content.get(name), list)]
     if missing:
-        found = ", ".join(map(str, list(content)[:10])) or "nothing"
+        found = ", ".join(map(shortened, list(content)[:10])) or "nothing"
         raise DataError(f"{path}: not a COCO file: the list {missing[0]!r} is missing; the file has {found}")
     images, annotations, categories = (content[name] for name in TABLES)
     if not images:
@@ -48,7 +56,7 @@ def read_tables(path: Path) -> CocoTables:
     pet = content.get("pet", {})
     if not isinstance(pet, dict):
         raise DataError(f"{path}: 'pet' is a {type(pet).__name__}, names with values expected")
-    _check_images(path, images)
+    _check_images(path, images, images_folder, reach)
     _check_categories(path, categories)
     return CocoTables(path, images, annotations, sorted(categories, key=lambda row: int(row["id"])), pet)
 
@@ -65,54 +73,39 @@ def choose_classes(tables: CocoTables, classes: Sequence[str] | None) -> list[di
         names = list(by_name)
         raise DataError(
             f"{tables.path}: the class {unknown[0]!r} of DATA.CLASSES is no category of this file{did_you_mean(unknown[0], names)}; "
-            f"it has {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+            f"it has {', '.join(names[:MOST_KEYS])}{', ...' if len(names) > 20 else ''}"
         )
     return tables.categories if classes is None else [by_name[name] for name in classes]
 
 
+def is_id(value: object) -> bool:
+    """Return whether a value can be the id of an image: a whole number that tools for COCO files can hold, or a name."""
+    return abs(value) <= GREATEST_ID if isinstance(value, int) else is_name(value)
+
+
 def _load(path: Path) -> dict[Any, Any]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path}: the COCO file cannot be read: {error.strerror}. Paths of the catalogue start from MISC.DATA_ROOT"
-        ) from error
-    try:
-        with _no_garbage_collection():
-            content = json.loads(data)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{path}: not a JSON file, or a damaged one: {error}") from error
+    content = read_json(path, what="the COCO file", hint=". Paths of the catalogue start from MISC.DATA_ROOT")
     if not isinstance(content, dict):
         raise DataError(f"{path}: not a COCO file: it holds a {type(content).__name__}, a dictionary with {', '.join(TABLES)} expected")
     return content
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Spare the search for cycles among millions of new objects, of which there are none in JSON."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _check_images(path: Path, images: list[Any]) -> None:
+def _check_images(path: Path, images: list[Any], folder: Path, reach: Reach) -> None:
     ids = set()
     for place, row in enumerate(images):
         _check_row(path, "images", place, row, ("id", "file_name", "height", "width"))
-        where = f"{path}: image {row['id']!r}"
-        if not isinstance(row["id"], int | str):
+        where = f"{path}: image {shown(row['id'])}"
+        if not is_id(row["id"]):
             raise DataError(f"{where}: a whole number or text expected as its id")
+        if not is_name(row["file_name"], longest=LONGEST_PATH):
+            raise DataError(f"{where}: its file_name is {shown(row['file_name'])}, the name of a file expected")
         if row["id"] in ids:
-            raise DataError(f"{where}: two images have this id; the second is {row['file_name']}")
-        if not isinstance(row["file_name"], str) or not row["file_name"]:
-            raise DataError(f"{where}: its file_name is {row['file_name']!r}, the name of a file expected")
+            raise DataError(f"{where}: two images have this id; the second is {shortened(row['file_name'])}")
+        reach.check(row["file_name"], folder, where)
         for key in ("height", "width"):
             if not isinstance(row[key], int) or row[key] < 1:
-                raise DataError(f"{where}: its {key} is {row[key]!r}, pixels as a whole number from 1 expected")
+                raise DataError(f"{where}: its {key} is {shown(row[key])}, pixels as a whole number from 1 expected")
+        check_pixels(row["height"], row["width"], where)
         ids.add(row["id"])
 
 
@@ -122,8 +115,8 @@ def _check_categories(path: Path, categories: list[Any]) -> None:
     ids, names = set(), set()
     for place, row in enumerate(categories):
         _check_row(path, "categories", place, row, ("id", "name"))
-        where = f"{path}: category {row['id']!r} ({row['name']!r})"
-        if not isinstance(row["id"], int) or not isinstance(row["name"], str):
+        where = f"{path}: category {shown(row['id'])} ({shown(row['name'])})"
+        if not isinstance(row["id"], int) or not is_id(row["id"]) or not is_name(row["name"]):
             raise DataError(f"{where}: a whole number as id and text as name expected")
         if row["id"] in ids or row["name"] in names:
             raise DataError(f"{where}: two categories have this {'id' if row['id'] in ids else 'name'}")
@@ -137,5 +130,6 @@ def _check_row(path: Path, table: str, place: int, row: object, keys: Sequence[s
     missing = [key for key in keys if key not in row]
     if missing:
         raise DataError(
-            f"{path}: {table}[{place}] has no {missing[0]!r} (id {row.get('id', 'missing')!r}); it has {', '.join(map(str, row))}"
+            f"{path}: {table}[{place}] has no {missing[0]!r} (id {shown(row.get('id', 'missing'))}); it has "
+            f"{', '.join(map(shortened, list(row)[:MOST_KEYS]))}"
         )

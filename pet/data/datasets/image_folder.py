@@ -9,6 +9,7 @@ from pet.data.folders import class_folders
 from pet.data.images import read_image
 from pet.data.source import Source
 from pet.data.suffixes import SUFFIXES
+from pet.data.walk import files_below
 from petlib.data.records import share_records
 from petlib.errors import DataError
 
@@ -21,7 +22,8 @@ class ImageFolder:
         classes: names of the classes in the order of their labels; None: the folders that are there, sorted.
 
     Raises:
-        DataError: the folder is missing, or holds no class folders or no images; a class has none, or is not in ``classes``.
+        DataError: the folder is missing, or holds no class folders or no images; a class has none, or is not in ``classes``; links
+            lead in a circle.
     """
 
     numbered = False
@@ -55,7 +57,7 @@ class ImageFolder:
 
 
 def _images_below(folder: Path) -> Iterator[str]:
-    for parent, _, files in os.walk(folder, followlinks=True):
+    for parent, files in files_below(folder):
         yield from (os.path.join(parent, name) for name in files if name.lower().endswith(SUFFIXES))  # noqa: PTH118 -- many files
 
 

@@ -1,11 +1,15 @@
 """A text file with an image, or a pair of dates, and a label image in each line."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages
+from pet.data.files import read_text
 from pet.data.label_coding import NumberCoding
+from pet.data.limits import shortened
 from pet.data.names import check_named, identifier
+from pet.data.reach import INSIDE, Reach
 from pet.data.reading import WHOLE, Reading
 from pet.data.source import Source
 from petlib.errors import ConfigError, DataError
@@ -27,11 +31,12 @@ class LabelList(LabelledImages):
         reading: how the files are read.
         channels: channels that every image has to have; None: any number.
         kinds: kinds of targets that are wanted: ``semseg`` is what there is.
+        reach: where the names of files may lead.
 
     Raises:
         ConfigError: the separator is empty, or ``reading`` does not fit the classes.
-        DataError: the list is missing, empty or no text, a line is wrong or names a missing file (with its number), or another
-            kind is wanted.
+        DataError: the list is missing, empty or no text, a line is wrong, names a missing file or leads elsewhere (with its
+            number), or another kind is wanted.
     """
 
     def __init__(
@@ -44,12 +49,13 @@ class LabelList(LabelledImages):
         reading: Reading = WHOLE,
         channels: int | None = None,
         kinds: frozenset[str] | None = None,
+        reach: Reach = INSIDE,
     ) -> None:
         if not separator:
             raise ConfigError(f"{path}: the separator '' given, e.g. a blank, a tab or a comma expected")
         folder = path.parent if root is None else root
         super().__init__(
-            files=lambda: _read_list(path, folder, separator),
+            files=lambda: _read_list(path, folder, separator, reach),
             folders=Folders.same(folder),
             coding=NumberCoding(classes=classes, values=reading.label_values or None, classes_filter=reading.classes_filter),
             reading=reading,
@@ -58,7 +64,7 @@ class LabelList(LabelledImages):
         )
 
 
-def _read_list(path: Path, root: Path, separator: str) -> Iterator[LabelledFiles | dict[str, int]]:
+def _read_list(path: Path, root: Path, separator: str, reach: Reach) -> Iterator[LabelledFiles | dict[str, int]]:
     expected, first_line = 0, 0
     seen: set[str] = set()
     for line, fields in _read_fields(path, separator):
@@ -68,9 +74,11 @@ def _read_list(path: Path, root: Path, separator: str) -> Iterator[LabelledFiles
             raise DataError(
                 f"{path}:{line}: {len(fields)} fields, but {expected} in line {first_line}; all samples are single images or pairs"
             )
-        missing = [field for field in fields if not (root / field).is_file()]
+        for field in fields:
+            reach.check(field, root, f"{path}:{line}")
+        missing = [field for field in fields if not os.path.isfile(root / field)]  # noqa: PTH113 -- takes names of any length
         if missing:
-            raise DataError(f"{path}:{line}: {missing[0]}: there is no such file below {root}")
+            raise DataError(f"{path}:{line}: {shortened(missing[0])}: there is no such file below {root}")
         yield LabelledFiles(identifier(fields[0], root, seen), fields[0], fields[-1], fields[1] if len(fields) == 3 else "")
     if not first_line:
         raise DataError(f"{path}: the list file names no images; its lines are {FORMAT}")
@@ -79,25 +87,15 @@ def _read_list(path: Path, root: Path, separator: str) -> Iterator[LabelledFiles
 
 def _read_fields(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield number and fields of each line that is not empty."""
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path, what="the list file", hint=f"; its lines are {FORMAT}").splitlines(), start=1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
         fields = text.split() if separator == " " else [field.strip() for field in text.split(separator)]
         if len(fields) not in (2, 3) or not all(fields):
             hint = "; paths with blanks need another separator, e.g. a tab" if separator == " " and len(fields) > 3 else ""
-            raise DataError(f"{path}:{number}: {text!r} given, {FORMAT} expected with {separator!r} between the fields{hint}")
+            raise DataError(f"{path}:{number}: {shortened(text)!r} given, {FORMAT} expected with {separator!r} between the fields{hint}")
         yield number, fields
-
-
-def _read_text(path: Path) -> str:
-    try:
-        # some editors begin a file with a mark
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: the list file cannot be read: {error.strerror}; its lines are {FORMAT}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: the list file is no UTF-8 text ({error.reason}); save it as UTF-8") from error
 
 
 def build_label_list(source: Source) -> LabelList:
@@ -117,4 +115,5 @@ def build_label_list(source: Source) -> LabelList:
         reading=source.reading,
         channels=source.channels,
         kinds=source.kinds,
+        reach=source.reach,
     )

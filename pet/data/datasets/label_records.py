@@ -1,13 +1,17 @@
 """An explicit list of images, or pairs of dates, and their label images."""
 
-import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages
+from pet.data.files import LONGEST_NAME
+from pet.data.json_files import read_json
 from pet.data.label_coding import NumberCoding
+from pet.data.limits import shortened, shown
 from pet.data.names import check_named, identifier
+from pet.data.reach import ANYWHERE, Reach
 from pet.data.reading import WHOLE, Reading
 from pet.data.source import Source
 from petlib.errors import DataError
@@ -28,6 +32,7 @@ class LabelRecords(LabelledImages):
         reading: how the files are read.
         channels: channels that every image has to have; None: any number.
         kinds: kinds of targets that are wanted: ``semseg`` is what there is.
+        reach: where the paths may lead; anywhere, where a program gives them.
 
     Raises:
         ConfigError: ``reading`` does not fit the classes.
@@ -44,9 +49,10 @@ class LabelRecords(LabelledImages):
         reading: Reading = WHOLE,
         channels: int | None = None,
         kinds: frozenset[str] | None = None,
+        reach: Reach = ANYWHERE,
     ) -> None:
         super().__init__(
-            files=lambda: _check_records(records, root, name),
+            files=lambda: _check_records(records, root, name, reach),
             folders=Folders.same(root),
             coding=NumberCoding(classes=classes, values=reading.label_values or None, classes_filter=reading.classes_filter),
             reading=reading,
@@ -55,7 +61,7 @@ class LabelRecords(LabelledImages):
         )
 
 
-def _check_records(records: Sequence[Mapping[str, Any]], root: Path, name: str) -> Iterator[LabelledFiles | dict[str, int]]:
+def _check_records(records: Sequence[Mapping[str, Any]], root: Path, name: str, reach: Reach) -> Iterator[LabelledFiles | dict[str, int]]:
     if not records:
         raise DataError(f"{name}: there are no records; one looks like {FORMAT}")
     seen: set[str] = set()
@@ -66,32 +72,33 @@ def _check_records(records: Sequence[Mapping[str, Any]], root: Path, name: str) 
             raise DataError(
                 f"{name}: record {number}: {'no ' if has_pairs else ''}img2 here, other than in record 0; all are pairs or none"
             )
-        missing = [path for path in paths.values() if path and not (root / path).is_file()]
+        for path in filter(None, paths.values()):
+            reach.check(path, root, f"{name}: record {number}")
+        missing = [path for path in paths.values() if path and not os.path.isfile(root / path)]  # noqa: PTH113 -- takes names of any length
         if missing:
-            raise DataError(f"{name}: record {number}: {missing[0]}: there is no such file" + (f" below {root}" if root != Path() else ""))
+            below = f" below {root}" if root != Path() else ""
+            raise DataError(f"{name}: record {number}: {shortened(missing[0])}: there is no such file{below}")
         yield LabelledFiles(identifier(paths["img"], root, seen), paths["img"], paths["ann"], paths["img2"])
     yield {}
 
 
 def _check_record(record: object, place: str) -> dict[str, str]:
     if not isinstance(record, Mapping):
-        raise DataError(f"{place}: {record!r} given, {FORMAT} expected")
+        raise DataError(f"{place}: {shown(record)} given, {FORMAT} expected")
     unknown = [str(key) for key in record if key not in FIELDS]
     if unknown:
-        raise DataError(f"{place}: unknown entry {unknown[0]!r}{did_you_mean(unknown[0], FIELDS)}; there are {', '.join(FIELDS)}")
-    paths = {field: str(record.get(field) or "") for field in FIELDS}
+        meant = did_you_mean(unknown[0][:LONGEST_NAME], FIELDS)
+        raise DataError(f"{place}: unknown entry {shown(unknown[0])}{meant}; there are {', '.join(FIELDS)}")
+    paths = {field: str(record.get(field) or "") for field in FIELDS if isinstance(record.get(field) or "", str | Path)}
+    if len(paths) < len(FIELDS):
+        raise DataError(f"{place}: {shown(dict(record))} given, {FORMAT} expected")
     if not paths["img"] or not paths["ann"]:
-        raise DataError(f"{place}: {dict(record)!r} given, {FORMAT} expected")
+        raise DataError(f"{place}: {shown(dict(record))} given, {FORMAT} expected")
     return paths
 
 
 def _read_records(path: Path) -> list[Any]:
-    try:
-        records = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: the list of records cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: the list of records is no JSON: {error}") from error
+    records = read_json(path, what="the list of records")
     if not isinstance(records, list):
         raise DataError(f"{path}: a JSON {type(records).__name__} given, a list of records like {FORMAT} expected")
     return records
@@ -112,4 +119,5 @@ def build_label_records(source: Source) -> LabelRecords:
         reading=source.reading,
         channels=source.channels,
         kinds=source.kinds,
+        reach=source.reach,
     )

@@ -5,13 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pet.data.files import LONGEST_NAME, read_text
 from pet.data.images import read_image
+from pet.data.limits import shortened
+from pet.data.reach import INSIDE, Reach
 from pet.data.source import Source
 from petlib.data.records import share_records
 from petlib.errors import DataError
 
 WHOLE_NUMBER = re.compile(r"-?\d+")
 GREATEST_LABEL = 9_999_999
+MOST_DIGITS = 18
 
 
 class ListFile:
@@ -22,14 +26,15 @@ class ListFile:
     Args:
         path: the file. Images stand relative to its folder.
         classes: names of the classes in the order of their labels; None: the names that occur, sorted.
+        reach: where the names of images may lead.
 
     Raises:
-        DataError: the file is missing or empty, or a line is wrong (with its number).
+        DataError: the file is missing or empty, or a line is wrong or leads elsewhere (with its number).
     """
 
-    def __init__(self, *, path: Path, classes: list[str] | None = None) -> None:
+    def __init__(self, *, path: Path, classes: list[str] | None = None, reach: Reach = INSIDE) -> None:
         self.path = path
-        self._records = share_records(lambda: _read_lines(path))
+        self._records = share_records(lambda: _read_lines(path, reach))
         labels = self._read_labels()
         self._numeric = all(isinstance(label, int) for label in labels)
         self.numbered = self._numeric and not classes
@@ -78,32 +83,26 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
-def _read_lines(path: Path) -> Iterator[tuple[str, int | str, int]]:
+def _read_lines(path: Path, reach: Reach) -> Iterator[tuple[str, int | str, int]]:
     """Yield image, label and line number."""
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such list file; its lines are 'image label'")
     empty = True
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path, what="the list file", hint="; its lines are 'image label'").splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         fields = _split(line.strip())
         if len(fields) != 2 or not all(fields):
-            raise DataError(f"{path}:{number}: {line.strip()!r} given, 'image label' expected (separated by a tab, a comma or a blank)")
+            raise DataError(
+                f"{path}:{number}: {shortened(line.strip())!r} given, 'image label' expected (separated by a tab, a comma or a blank)"
+            )
         empty = False
         image, label = fields
-        yield image, int(label) if WHOLE_NUMBER.fullmatch(label) else label, number
+        reach.check(image, path.parent, f"{path}:{number}")
+        is_number = WHOLE_NUMBER.fullmatch(label)
+        if len(label) > (MOST_DIGITS if is_number else LONGEST_NAME):
+            raise DataError(f"{path}:{number}: the label {shortened(label)!r} is too long")
+        yield image, int(label) if is_number else label, number
     if empty:
         raise DataError(f"{path}: the list file names no images; its lines are 'image label'")
-
-
-def _read_text(path: Path) -> str:
-    data = path.read_bytes()
-    try:
-        # some editors begin a file with a mark
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}:{line}: the list file is no UTF-8 text ({error.reason}); save it as UTF-8") from error
 
 
 def _split(line: str) -> list[str]:
@@ -115,4 +114,4 @@ def _split(line: str) -> list[str]:
 
 def build_list_file(source: Source) -> ListFile:
     """Return the list that a source names."""
-    return ListFile(path=source.path, classes=source.classes)
+    return ListFile(path=source.path, classes=source.classes, reach=source.reach)

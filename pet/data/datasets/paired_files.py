@@ -5,8 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pet.data.datasets.labelled_images import Folders, LabelledFiles
+from pet.data.files import read_text
+from pet.data.limits import shortened
 from pet.data.skipped import SkipCounter
 from pet.data.suffixes import SUFFIXES
+from pet.data.walk import files_below
 from petlib.errors import DataError
 
 LABEL_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
@@ -56,7 +59,7 @@ def _check_complete(stems: Iterable[str], files: dict[str, str], where: str, wha
     missing = [stem for stem in stems if stem not in files]
     if missing:
         more = f" and {len(missing) - 3} more have" if len(missing) > 3 else " have" if len(missing) > 1 else " has"
-        raise DataError(f"{where}: {', '.join(missing[:3])}{more} {what}")
+        raise DataError(f"{where}: {', '.join(map(shortened, missing[:3]))}{more} {what}")
 
 
 def _files_below(folder: Path, suffixes: tuple[str, ...], what: str) -> dict[str, str]:
@@ -64,7 +67,7 @@ def _files_below(folder: Path, suffixes: tuple[str, ...], what: str) -> dict[str
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder of {what}; paths of the catalogue start from MISC.DATA_ROOT")
     files: dict[str, str] = {}
-    for parent, _, names in os.walk(folder, followlinks=True):
+    for parent, names in files_below(folder):
         below = os.path.relpath(parent, folder)
         for name in names:
             stem, suffix = os.path.splitext(name)  # noqa: PTH122 -- many files
@@ -80,10 +83,7 @@ def _files_below(folder: Path, suffixes: tuple[str, ...], what: str) -> dict[str
 
 
 def _read_names(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the list of names cannot be read: {error}") from error
+    lines = read_text(path, what="the list of names").splitlines()
     names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise DataError(f"{path}: the list is empty; one name of an image a line expected")

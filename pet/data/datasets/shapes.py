@@ -1,7 +1,6 @@
 """The data set ``shapes``: drawn, not downloaded, and written as files in COCO format when it is first used."""
 
 import fcntl
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from pet.data.datasets.coco import CocoDataset, build_coco
 from pet.data.datasets.shapes_writing import ANNOTATIONS, GENERATOR, IMAGES, VERSION, write_shapes
+from pet.data.json_files import read_json
 from pet.data.source import Source, check_split
 from petlib.data.records import share_records
 from petlib.errors import DataError
@@ -59,9 +59,9 @@ def _is_current(place: Path, split: str) -> bool:
     if not place.parent.exists() or not any(place.parent.iterdir()):
         return False
     try:
-        info = json.loads(place.read_text(encoding="utf-8"))["info"]
+        info = read_json(place, what="the COCO file")["info"]
         ours = info["description"] == GENERATOR
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, LookupError, TypeError):
         ours = False
     if not ours:
         raise DataError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from pet.data.datasets.voc_records import VOC_CLASSES, VocHeader, annotation_path, read_list, read_records
 from pet.data.label_images import read_checked_labels
+from pet.data.reach import INSIDE, Reach
 from pet.data.sized_images import read_sized_image
 from pet.data.source import Source
 from pet.data.targets import ImageTruth, KeypointSet, PartSet
@@ -34,6 +35,7 @@ class VocDataset:
         classes: names of the classes in the order of their labels; None: the 20 of VOC where no other one occurs, else those that
             occur, sorted.
         kinds: kinds of targets of the samples; None: boxes.
+        reach: where the ids of a list, which are parts of paths, may lead.
 
     Raises:
         DataError: a list or annotation file is missing or wrong, or a wanted kind is not there.
@@ -43,13 +45,21 @@ class VocDataset:
     keypoint_set: KeypointSet | None = None
     part_set: PartSet | None = None
 
-    def __init__(self, *, folder: Path, split: str, classes: list[str] | None = None, kinds: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        split: str,
+        classes: list[str] | None = None,
+        kinds: frozenset[str] | None = None,
+        reach: Reach = INSIDE,
+    ) -> None:
         self.folder = folder
         has_labels = (folder / "SegmentationClass").is_dir() and (folder / "ImageSets" / "Segmentation" / f"{split}.txt").is_file()
         self.kinds: frozenset[str] = BOXES | {"semseg"} if has_labels else BOXES
         self._wanted = choose_kinds(folder, self.kinds, BOXES if kinds is None else kinds)
         list_kind = "Segmentation" if "semseg" in self._wanted else "Main"
-        self._records = share_records(lambda: read_records(folder, read_list(folder, list_kind, split), classes))
+        self._records = share_records(lambda: read_records(folder, read_list(folder, list_kind, split, reach), classes))
         header = cast("VocHeader", self._records[-1])
         self.classes = header.classes
         self.skipped = header.skipped
@@ -90,4 +100,4 @@ class VocDataset:
 
 def build_voc(source: Source) -> VocDataset:
     """Return the split ``source.split`` of the folder ``source.path``."""
-    return VocDataset(folder=source.path, split=source.split, classes=source.classes, kinds=source.kinds)
+    return VocDataset(folder=source.path, split=source.split, classes=source.classes, kinds=source.kinds, reach=source.reach)

@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pet.data.datasets.voc_xml import VocFile, VocObject, read_voc_xml
+from pet.data.files import read_text
+from pet.data.limits import shown
+from pet.data.reach import INSIDE, Reach
 from pet.data.sized_images import image_size
 from pet.data.skipped import SkipCounter
 from pet.data.targets import ImageTruth
@@ -69,16 +72,17 @@ def annotation_path(folder: Path, name: str) -> Path:
     return folder / "Annotations" / f"{name}.xml"
 
 
-def read_list(folder: Path, kind: str, split: str) -> list[str]:
+def read_list(folder: Path, kind: str, split: str, reach: Reach = INSIDE) -> list[str]:
     """Return the ids of the images of a split.
 
     Args:
         folder: the one that has ``ImageSets``.
         kind: ``Main``, or ``Segmentation`` for the images that have label images.
         split: name of the list, e.g. ``trainval``.
+        reach: where the ids may lead.
 
     Raises:
-        DataError: there is no such list, it is empty, or names an image twice.
+        DataError: there is no such list, it is empty, names an image twice, or leads elsewhere.
     """
     path = folder / "ImageSets" / kind / f"{split}.txt"
     if not path.is_file():
@@ -86,18 +90,15 @@ def read_list(folder: Path, kind: str, split: str) -> list[str]:
         splits = [name for name in there if "_" not in name] or there
         found = f"there are {', '.join(splits)}{did_you_mean(split, splits)}" if splits else "a folder of Pascal VOC has lists there"
         raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from MISC.DATA_ROOT")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: the list is no UTF-8 text ({error.reason}); save it as UTF-8") from error
     lines: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(read_text(path, what="the list").splitlines(), start=1):
         if not line.strip():
             continue
         # lists of one class have a second column
         name = line.split()[0]
+        reach.check(name, folder / "Annotations", f"{path}:{number}")
         if lines.setdefault(name, number) != number:
-            raise DataError(f"{path}:{number}: the image {name!r} stands in line {lines[name]} already")
+            raise DataError(f"{path}:{number}: the image {shown(name)} stands in line {lines[name]} already")
     if not lines:
         raise DataError(f"{path}: the list names no images; it has the id of an image in each line, e.g. 000005")
     return list(lines)

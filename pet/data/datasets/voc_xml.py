@@ -7,7 +7,12 @@ from typing import Any, NamedTuple, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from pet.data.files import is_name, read_file
+from pet.data.limits import LIMITS, check_pixels, shortened, shown
 from petlib.errors import DataError
+
+MOST_BYTES = 8 * 1024**2
+"""Of one annotation file; thirty thousand objects fit. Elements without content take thirty times as much memory."""
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -49,16 +54,13 @@ def read_voc_xml(path: Path) -> VocFile:
     """
     root = _parse(path)
     if root.tag != "annotation":
-        raise DataError(f"{path}: not an annotation of Pascal VOC: its outermost element is <{root.tag}>, <annotation> expected")
+        raise DataError(f"{path}: not an annotation of Pascal VOC: its outermost element is <{shortened(root.tag)}>, <annotation> expected")
     objects = [_read_object(path, place, element) for place, element in enumerate(root.findall("object"), start=1)]
     return VocFile((root.findtext("filename") or "").strip(), _read_size(path, root.find("size")), objects)
 
 
 def _parse(path: Path) -> Element:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: the annotation file cannot be read: {error.strerror}") from error
+    data = read_file(path, what="the annotation file", most_bytes=min(MOST_BYTES, LIMITS.file_bytes))
     builder = TreeBuilder()
     parser = expat.ParserCreate()
 
@@ -73,7 +75,7 @@ def _parse(path: Path) -> Element:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         raise DataError(f"{path}:{error.lineno}: not an XML file, or a damaged one: {error}") from error
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, TypeError) as error:
         # an encoding that Python's parser does not know
         if isinstance(error, DataError):
             raise
@@ -86,13 +88,18 @@ def _read_size(path: Path, element: Element | None) -> tuple[int, int] | None:
     if element is None:
         return None
     height, width = (_number(path, "its <size>", element, name) for name in ("height", "width"))
-    return (int(height), int(width)) if min(height, width) > 0 else None
+    if min(height, width) <= 0:
+        return None
+    check_pixels(math.ceil(height), math.ceil(width), f"{path}: its <size>")
+    return max(int(height), 1), max(int(width), 1)
 
 
 def _read_object(path: Path, place: int, element: Element) -> VocObject:
     name = (element.findtext("name") or "").strip()
     if not name:
         raise DataError(f"{path}: object {place} has no <name>")
+    if not is_name(name):
+        raise DataError(f"{path}: object {place}: its <name> is {shown(name)}, the name of a class expected")
     where = f"object {place} ({name})"
     box = element.find("bndbox")
     if box is None:
@@ -100,7 +107,7 @@ def _read_object(path: Path, place: int, element: Element) -> VocObject:
     left, top, right, bottom = (_number(path, where, box, edge) for edge in EDGES)
     difficult = (element.findtext("difficult") or "0").strip()
     if difficult not in ("0", "1"):
-        raise DataError(f"{path}: {where}: <difficult> is {difficult!r}, 0 or 1 expected")
+        raise DataError(f"{path}: {where}: <difficult> is {shown(difficult)}, 0 or 1 expected")
     return VocObject(name, (left, top, right, bottom), difficult == "1")
 
 
@@ -111,6 +118,6 @@ def _number(path: Path, where: str, parent: Element, name: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        given = "is missing" if text is None else f"is {text!r}"
+        given = "is missing" if text is None else f"is {shown(text)}"
         raise DataError(f"{path}: {where}: <{name}> {given}, a number of pixels expected")
     return value

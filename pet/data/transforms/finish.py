@@ -7,6 +7,7 @@ import numpy as np
 from pet.data.targets import IMAGE_FIELDS, TARGET_FIELDS
 from pet.data.transforms.targets import OBJECT_FIELDS, check_label_map
 from petlib.data.protocols import Sample
+from petlib.errors import DataError
 
 
 class FinishTargets:
@@ -26,13 +27,16 @@ class FinishTargets:
         """Return the sample.
 
         Raises:
-            DataError: ``semseg`` has several channels.
+            DataError: ``semseg`` has several channels, or the masks would fill the memory.
         """
         check_label_map(sample)
         images = {field: sample[field] for field in IMAGE_FIELDS if field in sample}
         finished = {**images, **{field: sample[field] for field in self.fields}, "meta": sample["meta"]}
         if "masks" in finished:
-            finished["masks"] = finished["masks"].rasterise()
+            try:
+                finished["masks"] = finished["masks"].rasterise()
+            except DataError as error:
+                raise DataError(f"{sample['meta'].get('file', 'a sample')}: {error}") from error
             return _without_empty(finished)
         return finished
 

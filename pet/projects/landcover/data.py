@@ -7,10 +7,9 @@ import numpy as np
 import torch
 
 from pet.data.batch_transforms import NormalizeImages
-from pet.data.build import build_sample_transforms, build_vision_dataset, start_worker
+from pet.data.build import build_sample_transforms, build_vision_dataset, prepare_readers, start_worker
 from pet.data.catalog import BUILTIN, resolve_path
 from pet.data.check import check_image, check_vision_samples, describe_source
-from pet.data.images import silence_opencv
 from pet.data.sampling import build_sampler
 from pet.data.targets import VisionDataset
 from pet.data.transforms.base import Compose
@@ -24,6 +23,7 @@ from petlib.config import CfgNode, ConfigError
 from petlib.data.concatenated import ConcatenatedDataset
 from petlib.data.protocols import BatchTransform, Dataset
 from petlib.data.reader import SampleReader
+from petlib.data.skipped_samples import build_skipped_samples
 from petlib.data.train_batches import TrainBatches
 from petlib.data.train_loader import TrainLoader
 from petlib.dist.process_group import rank, world_size
@@ -49,7 +49,7 @@ def build_training_data(
     """
     source = "the training data" if dataset is not None else describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
     dataset = dataset if dataset is not None else build_vision_dataset(cfg, cfg.TRAIN.DATASETS, KINDS)
-    check_vision_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source)
+    check_vision_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
     unlabelled = unlabelled if unlabelled is not None else build_unlabelled(cfg)
     _check_unlabelled(unlabelled, cfg)
     return _build_loader(cfg, device, dataset, unlabelled)
@@ -65,7 +65,7 @@ def build_unlabelled(cfg: CfgNode) -> Dataset:
     names: Sequence[str] = cfg.SEMI.DATASETS
     if not names:
         raise ConfigError("SEMI.DATASETS: nothing given, but SEMI.ENABLED is True; name folders of unlabelled images, or switch it off")
-    silence_opencv()
+    prepare_readers(cfg)
     parts = [_build_one(cfg, name) for name in names]
     return parts[0] if len(parts) == 1 else ConcatenatedDataset(parts)
 
@@ -106,7 +106,7 @@ def _build_loader(cfg: CfgNode, device: torch.device, dataset: VisionDataset, un
         epochwise=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS > 0,
     )
     return TrainLoader(
-        SampleReader(dataset, Compose([*transforms.transforms, FinishTargets(KINDS), views]), seed=cfg.MISC.SEED),
+        SampleReader(dataset, Compose([*transforms.transforms, FinishTargets(KINDS), views]), seed=cfg.MISC.SEED, on_error=cfg.DATA.ON_ERROR),
         batches,
         device=device,
         num_workers=cfg.TRAIN.NUM_WORKERS,
@@ -114,6 +114,7 @@ def _build_loader(cfg: CfgNode, device: torch.device, dataset: VisionDataset, un
         batch_transforms=_build_batch_transforms(cfg, normalize, batches.device_batch_size),
         seed=cfg.MISC.SEED,
         worker_init=start_worker,
+        skipped=build_skipped_samples(cfg),
     )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pet.data.rasters import raster_size, read_pixels
 from pet.data.suffixes import SUFFIXES
+from pet.data.walk import files_below
 from pet.data.windows import Window, windows_of
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
@@ -61,5 +62,5 @@ def _parts_of(folder: Path, window: int) -> Iterator[_Part]:
 
 
 def _images_below(folder: Path) -> Iterator[str]:
-    for parent, _, files in os.walk(folder, followlinks=True):
+    for parent, files in files_below(folder):
         yield from (os.path.join(parent, name) for name in files if name.lower().endswith(SUFFIXES))  # noqa: PTH118 -- many files

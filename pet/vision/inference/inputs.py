@@ -10,6 +10,7 @@ import numpy as np
 
 from pet.data.images import read_image
 from pet.data.suffixes import SUFFIXES
+from pet.data.videos import frame_count, frames_per_second, open_video
 from petlib.errors import DataError
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
@@ -115,10 +116,8 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._capture = cv2.VideoCapture(str(path))
-        if not self._capture.isOpened():
-            raise DataError(f"{path}: not a video that can be read, or one in a format that OpenCV here lacks")
-        self.frames_per_second = float(self._capture.get(cv2.CAP_PROP_FPS)) or 25.0
+        self._capture = open_video(path)
+        self.frames_per_second = frames_per_second(self._capture)
 
     def chunks(self, length: int) -> Iterator[list[np.ndarray]]:
         """Yield the frames, RGB, in lists of ``length``; the last one may be shorter. The file is closed at the end."""
@@ -140,9 +139,13 @@ class Video:
 
 def count_frames(path: Path) -> int:
     """Return how many frames a video file says that it has; 0 where it says nothing or cannot be read."""
-    capture = cv2.VideoCapture(str(path))
     try:
-        return max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+        capture = open_video(path)
+    except DataError:
+        # whoever reads it tells
+        return 0
+    try:
+        return frame_count(capture)
     finally:
         capture.release()
 

@@ -119,7 +119,7 @@ def test_pickles_that_run_code_are_refused_and_do_not(tmp_path: Path) -> None:
         (python3_batch(images(0), [1, 2, 3, 4], "fine_labels"), "test_batch: not a CIFAR batch: .*entries are data, fine_labels"),
         (python3_batch(images(0)[:, :100], [1, 2, 3, 4]), "test_batch: not a CIFAR batch"),
         (python3_batch(images(0), [1, 2, 3]), "test_batch: 4 images, but 3 labels"),
-        (python3_batch(images(0), [1, 2, 3, 10]), "labels up to 10"),
+        (python3_batch(images(0), [1, 2, 3, 10]), "cifar10 has 10 classes, these files name 10 and have labels from 1 to 10"),
     ],
 )
 def test_other_files_are_told(content: bytes, message: str, tmp_path: Path) -> None:

@@ -409,5 +409,5 @@ def test_the_length_of_counts_is_that_of_the_image() -> None:
         image = cv2.resize(rng.integers(0, 2, (5, 5), np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         noisy = image ^ (rng.random((height, width)) < rng.choice([0, 0.1, 1.0])).astype(np.uint8)
         encoded = coco_mask.encode(np.asfortranarray(noisy))
-        assert rle_length(encoded["counts"]) == height * width
-        assert rle_length(encoded["counts"].decode()) == height * width
+        assert rle_length(encoded["counts"], height * width) == height * width
+        assert rle_length(encoded["counts"].decode(), height * width) == height * width

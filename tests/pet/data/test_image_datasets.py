@@ -129,7 +129,7 @@ def test_other_mistakes_of_lists_are_told(tmp_path: Path) -> None:
         ListFile(path=write_list(tmp_path, "a.png cat\nb.png dgo\n"), classes=["cat", "dog"])
     with pytest.raises(DataError, match=r"list\.txt:2: the list file is no UTF-8 text"):
         ListFile(path=write_list(tmp_path, "a.png 0\n\u00e4.png 1\n", encoding="latin-1"))
-    with pytest.raises(DataError, match=r"no\.txt: there is no such list file"):
+    with pytest.raises(DataError, match=r"no\.txt: the list file cannot be read: No such file"):
         ListFile(path=tmp_path / "no.txt")
     with pytest.raises(DataError, match=r"a\.png: the image cannot be read"):
         ListFile(path=write_list(tmp_path, "a.png 0\n"))[0]

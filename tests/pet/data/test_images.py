@@ -136,7 +136,7 @@ def test_pixels_that_end_early_and_sizes_beyond_reason_are_told() -> None:
 
     with pytest.raises(DataError, match="a: not an image that can be decoded"):
         decode_image(png(100, 100), name="a")
-    with pytest.raises(DataError, match="a: the image cannot be decoded: .*pixels"):
+    with pytest.raises(DataError, match="a: the image is 100000x100000 .*10,000,000,000 pixels, and at most 178,956,970 are read"):
         decode_image(png(100_000, 100_000), name="a")
 
 

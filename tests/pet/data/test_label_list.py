@@ -92,7 +92,7 @@ def test_missing_and_strange_lists_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no\.txt: the list file cannot be read: No such file"):
         LabelList(path=tmp_path / "no.txt", classes=CLASSES)
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe1")
-    with pytest.raises(DataError, match=r"a\.txt: the list file is no UTF-8 text"):
+    with pytest.raises(DataError, match=r"a\.txt:1: the list file is no UTF-8 text"):
         LabelList(path=tmp_path / "a.txt", classes=CLASSES)
     with pytest.raises(ConfigError, match="separator '' given"):
         LabelList(path=tmp_path / "a.txt", separator="", classes=CLASSES)
@@ -179,7 +179,7 @@ def test_records_come_from_a_json_file(tmp_path: Path) -> None:
     path.write_text(json.dumps([{"img": "img/0.jpg", "ann": "gt/0.png"}]))
     source = Source(path=path, split="train", classes=CLASSES)
     assert len(build_label_records(source)) == 1
-    for text, message in (("{", "is no JSON"), ("{}", "a JSON dict given, a list of records"), ("[]", "there are no records")):
+    for text, message in (("{", "not a JSON file"), ("{}", "a JSON dict given, a list of records"), ("[]", "there are no records")):
         path.write_text(text)
         with pytest.raises(DataError, match=rf"records\.json: .*{message}"):
             build_label_records(source)

@@ -30,6 +30,8 @@ def build_run_config(
     tensorboard: bool,
     keep: int,
     seed: int,
+    nonfinite: str,
+    on_error: str,
 ) -> CfgNode:
     """Return the settings of a run, frozen; see :func:`pet.api.buildseg.core.train`.
 
@@ -46,10 +48,12 @@ def build_run_config(
         "MISC.SEED": seed,
         "MISC.DISPLAY_ITER": log_iters,
         "MISC.TENSORBOARD": tensorboard,
+        "SOLVER.NONFINITE": nonfinite,
         "SOLVER.SCHEDULER.TOTAL_ITERS": iters,
         "SOLVER.SNAPSHOT_ITER": save_interval,
         "SOLVER.SNAPSHOT_EPOCH": 0,
         "SOLVER.SNAPSHOT_KEEP": keep,
+        "DATA.ON_ERROR": on_error,
         "TRAIN.BATCH_SIZE": batch_size,
         "TRAIN.NUM_WORKERS": num_workers,
         "TRAIN.AUTO_RESUME": _resumes(folder, resume_model),

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ from pet.data.build import start_worker
 from petlib import dist, engine
 from petlib.config import CfgNode
 from petlib.data.samplers import ShuffledSampler
+from petlib.data.skipped_samples import build_skipped_samples
 from petlib.data.train_batches import TrainBatches
 from petlib.data.train_loader import TrainLoader
 from petlib.dist.process_group import rank, world_size
@@ -49,6 +50,8 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     *,
     lr_scheduler: LRScheduler | None = None,
     seed: int | None = None,
+    nonfinite: Literal["stop", "skip", "rollback", "ignore"] = "stop",
+    on_error: Literal["raise", "skip"] = "raise",
 ) -> None:
     """Train a network on Pet's engine, on the GPU where there is one; what comes out lies in ``save_dir``.
 
@@ -75,6 +78,8 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         keep_checkpoint_max: how many ``model_iter<N>.pth`` stay, the newest; 0: all.
         lr_scheduler: a schedule of torch for ``optimizer``, stepped after every iteration; None: that of the door's optimizer, or none.
         seed: of the order and the augmentation of the samples, and of what the model draws in training; None: 3.
+        nonfinite: what happens when the loss is NaN or infinite, as ``SOLVER.NONFINITE``.
+        on_error: ``skip`` takes others in the place of training samples that cannot be read, as ``DATA.ON_ERROR``.
 
     Raises:
         ConfigError: an argument is wrong, or they do not go together.
@@ -82,7 +87,7 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         CheckpointError: there is nothing to go on from, or it is of another network.
     """
     seed = SEED if seed is None else seed
-    data = open_data(train_dataset, seed=seed, for_evaluation=False, name="train_dataset")
+    data = open_data(train_dataset, seed=seed, for_evaluation=False, name="train_dataset", on_error=on_error)
     val_data = None if val_dataset is None else open_data(val_dataset, seed=seed, for_evaluation=True, name="val_dataset")
     cfg = build_run_config(
         save_dir,
@@ -96,6 +101,8 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         tensorboard=use_vdl,
         keep=keep_checkpoint_max,
         seed=seed,
+        nonfinite=nonfinite,
+        on_error=on_error,
     )
     optimizer, schedule = choose_schedule(model, optimizer, lr_scheduler)
     segmenter = build_segmenter(model, losses, num_classes=data.num_classes)
@@ -138,4 +145,5 @@ def build_training_loader(cfg: CfgNode, data: OpenedData, device: torch.device) 
         batch_transforms=[NormalizeImages.from_transform(data.normalize, channels_last=False)],
         seed=cfg.MISC.SEED,
         worker_init=start_worker,
+        skipped=build_skipped_samples(cfg),
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from pet.api.antgo.dataflow.dataset.built_in import BuiltIn, in_antgos_words
 from pet.data.datasets.coco import CocoDataset
+from pet.data.reach import Reach
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError, DataError
 
@@ -50,7 +51,13 @@ class COCO2017(BuiltIn):
                 "files of other names are named by ext_params.annotations and ext_params.images"
             )
         with in_antgos_words():
-            self._data = CocoDataset(images=images, annotations=annotations, classes=self.class_names(), kinds=frozenset({"boxes", kind}))
+            self._data = CocoDataset(
+                images=images,
+                annotations=annotations,
+                classes=self.class_names(),
+                kinds=frozenset({"boxes", kind}),
+                reach=Reach(root=self.folder),
+            )
 
     @property
     def size(self) -> int:

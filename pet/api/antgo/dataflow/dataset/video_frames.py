@@ -13,6 +13,8 @@ import numpy as np
 from pet.api.antgo.dataflow.dataset.built_in import BuiltIn
 from pet.data.images import read_image
 from pet.data.suffixes import SUFFIXES
+from pet.data.videos import frame_count, open_video
+from pet.data.walk import files_below
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError, DataError
 
@@ -88,8 +90,7 @@ class VideoFrames(BuiltIn):
 
 
 def _find_clips(root: Path) -> Iterator[_Clip]:
-    for parent, folders, names in os.walk(root, followlinks=True):
-        folders.sort()
+    for parent, names in files_below(root):
         folder = Path(parent)
         images = tuple(sorted(name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")))
         if images:
@@ -100,8 +101,8 @@ def _find_clips(root: Path) -> Iterator[_Clip]:
 
 
 def _length_of(path: Path) -> int:
-    capture = _open(path)
-    length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture = open_video(path)
+    length = frame_count(capture)
     capture.release()
     if length < 1:
         raise DataError(f"{path}: the video does not say how many frames it has; write it anew, or as a folder of images")
@@ -128,7 +129,7 @@ class _OpenVideo:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._capture = _open(path)
+        self._capture = open_video(path)
         self._next = 0
 
     def read(self, frame: int) -> np.ndarray:
@@ -142,10 +143,3 @@ class _OpenVideo:
             raise DataError(f"{self.path}: frame {frame} cannot be read; the video is damaged or shorter than it says")
         image: np.ndarray = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
         return image
-
-
-def _open(path: Path) -> Any:
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
-        raise DataError(f"{path}: not a video that can be read, or one in a format that OpenCV here lacks")
-    return capture

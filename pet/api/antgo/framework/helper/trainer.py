@@ -18,6 +18,7 @@ from petlib import dist, engine
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.checkpoint.weights import load_weights
 from petlib.config import CfgNode, ConfigError
+from petlib.data.skipped_samples import build_skipped_samples
 from petlib.data.train_loader import TrainLoader
 from petlib.engine.hooks.nan_guard import TrainingDivergedError
 from petlib.engine.seed import seed_everything
@@ -127,7 +128,13 @@ class Trainer:
             device=device,
             find_unused_parameters=self._find_unused_parameters,
         )
-        loader = build_train_loader(data, **self._settings.components["data.train_dataloader"].arguments, seed=cfg.MISC.SEED, device=device)
+        loader = build_train_loader(
+            data,
+            **self._settings.components["data.train_dataloader"].arguments,
+            seed=cfg.MISC.SEED,
+            device=device,
+            skipped=build_skipped_samples(cfg),
+        )
         state = self._build_state(cfg, model, loader)
         evaluation = None if self._val_data is None else self._build_evaluation(cfg, self._val_data, device)
         hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -53,13 +53,13 @@ class PipelineDataset:
         file = image_meta.get("image_file") if isinstance(image_meta, dict) else None
         return {**sample, "meta": {"id": index} if file is None else {"id": index, "file": str(file)}}
 
-    def open(self, *, seed: int) -> SampleReader:
+    def open(self, *, seed: int, on_error: Literal["raise", "skip"] = "raise") -> SampleReader:
         """Return what reads samples: data set, pipeline, choice of the fields.
 
         Before each sample the global generators of python, numpy and torch are seeded with what follows from ``seed``, the epoch and
         the position, for data sets and steps that draw from them.
         """
-        return SampleReader(self, self._finish, seed=seed, seed_global_generators=True)
+        return SampleReader(self, self._finish, seed=seed, seed_global_generators=True, on_error=on_error)
 
     def _ask_size(self) -> int:
         if not hasattr(self.dataset, "size") or not callable(getattr(self.dataset, "sample", None)):

@@ -1,5 +1,7 @@
 """Loaders of batches from the settings of ``train_dataloader``, ``val_dataloader`` and ``test_dataloader``."""
 
+from typing import Literal
+
 import torch
 
 from pet.api.antgo.framework.helper.dataset.adapter import PipelineDataset, RestoreObjects
@@ -8,6 +10,7 @@ from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.protocols import SampleKey
 from petlib.data.reader import SampleReader
 from petlib.data.samplers import SequentialSampler, ShuffledSampler
+from petlib.data.skipped_samples import SkippedSamples
 from petlib.data.train_batches import TrainBatches
 from petlib.data.train_loader import TrainLoader
 from petlib.dist.process_group import rank, world_size
@@ -25,6 +28,7 @@ def build_train_loader(
     device: torch.device,
     accumulation: int = 1,
     place: str = "data.train_dataloader",
+    skipped: SkippedSamples | None = None,
 ) -> TrainLoader:
     """Return the batches of a training, after a look at the first sample. Every process calls it.
 
@@ -39,13 +43,14 @@ def build_train_loader(
         device: where batches go.
         accumulation: batches on each device that make up one step of the optimizer.
         place: where the settings stand, for messages.
+        skipped: lists samples that cannot be read, in whose place others come; None: they end the training.
 
     Raises:
         ConfigError: a number is out of range.
         DataError: there are too few samples, or the first one cannot be read.
     """
     _check_numbers(place, samples_per_gpu, workers_per_gpu)
-    reader = _open(dataset, seed)
+    reader = _open(dataset, seed, on_error="raise" if skipped is None else "skip")
     batch = samples_per_gpu * world_size() * accumulation
     if len(reader) < batch:
         raise DataError(
@@ -67,6 +72,7 @@ def build_train_loader(
         batch_transforms=[RestoreObjects(dataset.fields)],
         seed=seed,
         worker_init=start_worker,
+        skipped=skipped,
     )
 
 
@@ -123,10 +129,10 @@ def _check_numbers(place: str, samples_per_gpu: int, workers_per_gpu: int) -> No
         raise ConfigError(f"{place}.workers_per_gpu: {workers_per_gpu} given, at least 0 expected")
 
 
-def _open(dataset: PipelineDataset, seed: int) -> SampleReader:
+def _open(dataset: PipelineDataset, seed: int, on_error: Literal["raise", "skip"] = "raise") -> SampleReader:
     """Return the reader; a field that is not there is told here and not by a worker in the middle of a run."""
     if not len(dataset):
         raise DataError(f"{dataset.place}: {type(dataset.dataset).__name__} has no samples; check its dir")
-    reader = dataset.open(seed=seed)
+    reader = dataset.open(seed=seed, on_error=on_error)
     reader.read([SampleKey(0, 0, 0)])
     return reader
