@@ -1,13 +1,16 @@
 """The first look at data, before a training is spent on them."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from pet.data.labelled import LabelledDataset
 from pet.data.targets import IGNORE, IMAGE_FIELDS, VisionDataset
 from petlib.data.protocols import Sample
+from petlib.data.reader import name_sample
 from petlib.errors import DataError
 
 
@@ -41,8 +44,17 @@ class Expectation:
 IMAGE_TYPES = ("uint8", "uint16", "float32")
 ONE_RGB_IMAGE = Expectation(("label",), num_classes=0)
 
+logger = logging.getLogger(__name__)
 
-def check_samples(dataset: LabelledDataset, num_classes: int, count: int, *, source: str = "the data") -> None:
+
+def check_samples(
+    dataset: LabelledDataset,
+    num_classes: int,
+    count: int,
+    *,
+    source: str = "the data",
+    on_error: Literal["raise", "skip"] = "raise",
+) -> None:
     """Read ``count`` samples, spread evenly, and compare the classes of the data with those of the model.
 
     A label outside of the classes would end a training on a GPU in an unreadable assertion.
@@ -52,14 +64,14 @@ def check_samples(dataset: LabelledDataset, num_classes: int, count: int, *, sou
         num_classes: number of classes of the model.
         count: number of samples; 0: none.
         source: what the data are called in messages about all of them, see :func:`describe_source`.
+        on_error: ``skip`` lets samples pass that cannot be read, unless none of them can.
 
     Raises:
         DataError: the data set is empty, its classes do not fit, or a sample is not as it should be (with its file).
     """
     _check_not_empty(dataset, source)
     _check_classes(dataset, num_classes, source)
-    for index in _spread(dataset, count):
-        sample = dataset[index]
+    for sample in _read_some(dataset, count, dataset.__getitem__, on_error):
         check_image(sample)
         if not 0 <= int(sample["label"]) < num_classes:
             raise DataError(
@@ -75,6 +87,7 @@ def check_vision_samples(
     *,
     source: str = "the data",
     read: Callable[[int], Sample] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
 ) -> None:
     """Do the same for data with targets of other kinds.
 
@@ -84,6 +97,7 @@ def check_vision_samples(
         count: number of samples; 0: none.
         source: what the data are called in messages about all of them.
         read: gives a sample as the model sees it, where transforms turn raw labels into classes; None: as the data set has it.
+        on_error: ``skip`` lets samples pass that cannot be read, unless none of them can.
 
     Raises:
         DataError: the data set is empty, its classes, keypoints or parts do not fit, or a sample is not as it should be.
@@ -104,8 +118,7 @@ def check_vision_samples(
     if "parsing" in expected.kinds:
         _compare(source, "part labels", dataset.part_set.names if dataset.part_set else (), expected.num_parts, "MODEL.PARSING.NUM_PARTS")
     expected = replace(expected, raw_labels=read is None and getattr(dataset, "raw_labels", False))
-    for index in _spread(dataset, count):
-        sample = dataset[index] if read is None else read(index)
+    for sample in _read_some(dataset, count, read or dataset.__getitem__, on_error):
         check_image(sample, expected)
         for kind in expected.kinds:
             CHECKS[kind](sample, expected)
@@ -215,8 +228,22 @@ def _check_not_empty(dataset: LabelledDataset, source: str) -> None:
         raise DataError(f"{source} are empty")
 
 
-def _spread(dataset: LabelledDataset, count: int) -> list[int]:
-    return [int(index) for index in np.linspace(0, len(dataset) - 1, num=min(count, len(dataset)), dtype=int)]
+def _read_some(dataset: LabelledDataset, count: int, read: Callable[[int], Sample], on_error: Literal["raise", "skip"]) -> Iterator[Sample]:
+    """Yield samples that lie evenly over the data set."""
+    places = [int(index) for index in np.linspace(0, len(dataset) - 1, num=min(count, len(dataset)), dtype=int)]
+    unreadable = 0
+    for index in places:
+        try:
+            sample = read(index)
+        except (DataError, OSError) as error:
+            if isinstance(error, DataError):
+                name_sample(error, index, dataset)
+            unreadable += 1
+            if on_error == "raise" or unreadable == len(places):
+                raise
+            logger.warning("a sample of the first look cannot be read; DATA.ON_ERROR is skip: %s", error)
+        else:
+            yield sample
 
 
 def _check_classes(dataset: LabelledDataset, num_classes: int, source: str) -> None:

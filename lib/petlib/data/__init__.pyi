@@ -19,6 +19,8 @@ from .samplers import SequentialSampler as SequentialSampler
 from .samplers import ShuffledSampler as ShuffledSampler
 from .seeding import KeyedGenerators as KeyedGenerators
 from .seeding import seed_sequence as seed_sequence
+from .skipped_samples import SkippedSamples as SkippedSamples
+from .skipped_samples import build_skipped_samples as build_skipped_samples
 from .train_batches import DeviceBatch as DeviceBatch
 from .train_batches import TrainBatches as TrainBatches
 from .train_loader import TrainLoader as TrainLoader
@@ -42,8 +44,10 @@ __all__ = [
     "SequentialSampler",
     "SharedRecords",
     "ShuffledSampler",
+    "SkippedSamples",
     "TrainBatches",
     "TrainLoader",
+    "build_skipped_samples",
     "collate",
     "repeat_factors",
     "seed_sequence",

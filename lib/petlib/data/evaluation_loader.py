@@ -8,7 +8,7 @@ import torch
 
 from petlib.data.collate import collate
 from petlib.data.device_copy import copy_to_device
-from petlib.data.loading import LoadingOptions, start_loading
+from petlib.data.loading import LOADER_TIMEOUT, LoadingOptions, start_loading
 from petlib.data.protocols import Batch, BatchTransform, SampleKey
 from petlib.data.reader import SampleReader
 from petlib.data.seeding import KeyedGenerators
@@ -33,6 +33,7 @@ class EvaluationLoader:
             batch, rank).
         seed: the seed of the run.
         worker_init: called once in each worker process.
+        timeout: seconds to wait for a batch of the workers; 0: without end.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class EvaluationLoader:
         batch_transforms: Sequence[BatchTransform] = (),
         seed: int = 0,
         worker_init: Callable[[], None] | None = None,
+        timeout: float = LOADER_TIMEOUT,
     ) -> None:
         assert 0 <= rank < world_size, f"rank {rank} of {world_size}"
         assert batch_size > 0, f"batch_size {batch_size}"
@@ -57,7 +59,7 @@ class EvaluationLoader:
         self._batch_size = batch_size
         self._rank = rank
         self._device = device
-        self._options = LoadingOptions(num_workers, prefetch, device.type == "cuda", worker_init)
+        self._options = LoadingOptions(num_workers, prefetch, device.type == "cuda", worker_init, timeout)
         self._batch_transforms = list(batch_transforms)
         self._seed = seed
 
@@ -68,7 +70,7 @@ class EvaluationLoader:
     def __iter__(self) -> Generator[Batch, None, None]:
         """Start the workers and return the batches of this rank; errors are those of :meth:`TrainLoader.batches`."""
         requests = [self.share[start : start + self._batch_size] for start in range(0, len(self.share), self._batch_size)]
-        loaded = start_loading(self._read, requests, self._options)
+        loaded = start_loading(self._read, requests, self._options, locate=self._reader.known_file_of)
         return self._transformed(copy_to_device(loaded, self._device))
 
     def _read(self, indices: range) -> Batch:

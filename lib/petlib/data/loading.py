@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 import torch
@@ -15,12 +15,17 @@ from torch.utils.data import DataLoader, get_worker_info
 from petlib.data.host_batch import HostBatch
 from petlib.data.portable_error import portable_error
 from petlib.data.protocols import Batch
+from petlib.data.worker_watch import Locate, WorkerWatch, death_gate
 from petlib.errors import UserError
 
 Request = TypeVar("Request")
 
 _WORKER_DIED = re.compile(r"DataLoader worker \(pid")
+_TIMED_OUT = re.compile(r"DataLoader timed out")
 _WATCH_SECONDS = 1.0
+
+LOADER_TIMEOUT = 600.0
+"""Seconds that workers may take for a batch where nothing else is set."""
 
 
 class LoadingOptions(NamedTuple):
@@ -34,22 +39,35 @@ class LoadingOptions(NamedTuple):
     """Hand batches over in pinned memory."""
     worker_init: Callable[[], None] | None
     """Called once in each worker process."""
+    timeout: float = LOADER_TIMEOUT
+    """Seconds to wait for a batch of the workers; 0: without end."""
+
+
+def _unknown(_: int) -> str:
+    return ""
 
 
 def start_loading(
-    read: Callable[[Request], Batch], requests: Iterable[Request], options: LoadingOptions
+    read: Callable[[Request], Batch], requests: Iterable[Request], options: LoadingOptions, *, locate: Locate = _unknown
 ) -> Generator[HostBatch, None, None]:
     """Start the workers at once and return the batches of ``requests``, in their order.
 
-    ``read`` runs in the workers, which are forks of this process. They ignore SIGINT, and a SIGTERM that does not come from
-    this process: cluster tools send it to every process of a run that is to save a checkpoint, which needs its batches until
-    then. They end within about a second when this process dies. Closing or dropping the generator ends them. No global
+    ``read`` runs in the workers, which are forks of this process. They ignore SIGINT and SIGUSR1, and a SIGTERM that does not come
+    from this process: cluster tools send it to every process of a run that is to save a checkpoint, which needs its batches
+    until then. They end within about a second when this process dies. Closing or dropping the generator ends them. No global
     random generator of this process is drawn from.
+
+    Args:
+        read: gives the batch of a request.
+        requests: one for each batch.
+        options: how many workers there are, and so on.
+        locate: gives the file of a sample for messages, by its place in the data set and without reading it.
 
     Raises (while iterating):
         UserError: what ``read`` raised, as the same class with the same message.
-        RuntimeError: a worker was killed.
+        RuntimeError: a worker was killed, or gave no batch within the time that is set.
     """
+    watch = WorkerWatch(options.num_workers, locate)
     loader: DataLoader[Any] = DataLoader(
         _Source(read),  # type: ignore[arg-type]  # torch takes anything that has __getitem__
         sampler=_Requests(requests),
@@ -58,52 +76,68 @@ def start_loading(
         num_workers=options.num_workers,
         prefetch_factor=options.prefetch if options.num_workers else None,
         pin_memory=options.pin_memory,
-        worker_init_fn=_WorkerStart(options.worker_init),
+        timeout=options.timeout if options.num_workers else 0,
+        worker_init_fn=_WorkerStart(options.worker_init, watch),
         generator=torch.Generator(),
         multiprocessing_context="fork" if options.num_workers else None,
     )
-    return _drain(iter(loader))
+    batches = iter(loader)
+    watch.processes = getattr(batches, "_workers", ())
+    return _drain(batches, watch, options.timeout)
 
 
-def _drain(batches: Iterator[Any]) -> Generator[HostBatch, None, None]:
-    with closing(_Shutdown(batches)):
+def _drain(batches: Iterator[Any], watch: WorkerWatch, timeout: float) -> Generator[HostBatch, None, None]:
+    gate = death_gate() if watch.processes else None
+    with closing(_Shutdown(batches, watch)):
         while True:
             try:
-                batch = next(batches)
+                with gate.open() if gate is not None else nullcontext():
+                    batch = next(batches)
             except StopIteration:
                 return
             except RuntimeError as error:
                 if _WORKER_DIED.match(str(error)):
-                    _explain_death(error)
+                    _explain_death(error, watch)
+                if _TIMED_OUT.match(str(error)):
+                    _explain_hang(error, watch, timeout)
                 raise
             except (ConnectionError, EOFError) as error:
                 # the trainer was fetching a tensor's file descriptor from the worker when that died
-                _explain_death(error)
+                _explain_death(error, watch)
             if isinstance(batch, _Failure):
                 raise batch.error
             yield batch
 
 
-def _explain_death(error: Exception) -> NoReturn:
+def _explain_death(error: Exception, watch: WorkerWatch) -> NoReturn:
     # What torch's loader caught while it waited says which signal it was.
     reason = error.__cause__ if _WORKER_DIED.match(str(error.__cause__)) else error
+    known = watch.describe_death()
     raise RuntimeError(
-        f"a loader worker process died: {str(reason).strip().rstrip('.') or type(reason).__name__}. "
+        f"a loader worker process died: {known or str(reason).strip().rstrip('.') or type(reason).__name__}. "
         "If it was killed, the machine probably ran out of memory: set TRAIN.NUM_WORKERS and TRAIN.PREFETCH "
         "(TEST.NUM_WORKERS in a test) lower, and look into the system's log. With 0 workers an error inside "
         "a library shows where it happens."
     ) from error
 
 
+def _explain_hang(error: Exception, watch: WorkerWatch, timeout: float) -> NoReturn:
+    raise RuntimeError(
+        f"no batch came from the loader workers within {timeout:g} seconds (MISC.LOADER_TIMEOUT): {watch.describe_hang()}"
+    ) from error
+
+
 class _Shutdown:
     """Ends the workers of an iterator of torch's loader; left to its destructor, a traceback could keep them alive."""
 
-    def __init__(self, batches: Iterator[Any]) -> None:
+    def __init__(self, batches: Iterator[Any], watch: WorkerWatch) -> None:
         self._end = getattr(batches, "_shutdown_workers", None)
+        self._watch = watch
 
     def close(self) -> None:
         if self._end is not None:
             self._end()
+        self._watch.close()
 
 
 class _Failure(NamedTuple):
@@ -140,12 +174,15 @@ class _Requests(Generic[Request]):
 class _WorkerStart:
     """The first call in a worker process."""
 
-    def __init__(self, worker_init: Callable[[], None] | None) -> None:
+    def __init__(self, worker_init: Callable[[], None] | None, watch: WorkerWatch) -> None:
         self._worker_init = worker_init
+        self._watch = watch
         self._trainer = os.getpid()
 
     def __call__(self, worker: int) -> None:
+        self._watch.begin(worker)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         if hasattr(signal, "sigtimedwait"):
             # the thread below waits for it; it learns who sent it, which a handler does not
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

@@ -1,6 +1,6 @@
 """What the parts of the data path hand to each other."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +27,15 @@ class Dataset(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> Sample: ...
+
+
+@runtime_checkable
+class NamedFiles(Protocol):
+    """A data set that can tell the file of a sample without reading it, for messages."""
+
+    def file_of(self, index: int, /) -> str:
+        """Return the file of a sample."""
+        ...
 
 
 class SampleTransform(Protocol):

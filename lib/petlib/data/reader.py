@@ -1,17 +1,33 @@
 """Reads one sample: from the data set, through the transforms, with its own random numbers."""
 
+import re
 from collections.abc import Iterable
 from contextlib import nullcontext
+from typing import Any, Literal
 
 import numpy as np
 from torch.utils.data import get_worker_info
 
 from petlib.data.global_generators import preserved_global_generators, seed_global_generators
-from petlib.data.protocols import Dataset, Sample, SampleKey, SampleTransform
+from petlib.data.protocols import Dataset, NamedFiles, Sample, SampleKey, SampleTransform
 from petlib.data.seeding import KeyedGenerators
-from petlib.errors import DataError, UserError
+from petlib.errors import ConfigError, DataError, UserError
+from petlib.launch.status import status
+
+REPLACES = "replaces"
+"""Where in ``meta`` a sample that stands for another one says which, and why: a list of what could not be read."""
 
 _SEED_LIMIT = 2**32
+_MOST_REPLACEMENTS = 10
+
+
+class _UnreadableError(Exception):
+    """A sample could not be read, for a reason that another one need not have."""
+
+    def __init__(self, error: Exception, file: object) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.file = file
 
 
 class SampleReader:
@@ -27,14 +43,26 @@ class SampleReader:
         seed_global_generators: seed the global generators of python, numpy and torch before each sample, for data
             sets and transforms that draw from them. In a loader worker they stay as the sample left them; in the
             training process :meth:`read` gives them their states back.
+        on_error: ``raise`` raises what a sample raises. ``skip`` takes another sample in its place, drawn with a generator
+            that follows from (seed, epoch, position), and notes in its ``meta`` what it replaces. So it does whatever the
+            data set raises, but for a wrong setting and lacking memory, and where a transform raises a ``DataError`` or an
+            ``OSError``: other errors of transforms are faults of the program.
     """
 
     def __init__(
-        self, dataset: Dataset, transforms: SampleTransform | None = None, *, seed: int, seed_global_generators: bool = False
+        self,
+        dataset: Dataset,
+        transforms: SampleTransform | None = None,
+        *,
+        seed: int,
+        seed_global_generators: bool = False,
+        on_error: Literal["raise", "skip"] = "raise",
     ) -> None:
         self.dataset = dataset
         self._transforms = transforms or _unchanged
+        self._skips = on_error == "skip"
         self._generators = KeyedGenerators(seed, "sample")
+        self._replacements = KeyedGenerators(seed, "replacement")
         self._global_seeds = KeyedGenerators(seed, "global generators") if seed_global_generators else None
 
     def __len__(self) -> int:
@@ -44,25 +72,75 @@ class SampleReader:
         """Return the samples of ``keys``.
 
         Raises:
-            DataError: the data set gives something that is no dict, or the transforms do.
-            UserError: what the data set or the transforms raise about their input; an error of the transforms also
-                names the file of the sample, if ``meta`` has ``file``.
+            DataError: the data set gives something that is no dict, or the transforms do; or none of the samples that were
+                drawn for one that cannot be read can be read.
+            UserError: what the data set or the transforms raise about their input, with the place of the sample, or its
+                file where ``meta`` has it.
         """
         keeps_states = self._global_seeds is not None and get_worker_info() is None
         with preserved_global_generators() if keeps_states else nullcontext():
             return [self._read_one(key) for key in keys]
 
+    def file_of(self, index: int) -> str:
+        """Return the file of a sample, for messages; empty where it has none or cannot be read."""
+        try:
+            return str(self._get(index)["meta"].get("file", ""))
+        except Exception:  # noqa: BLE001 -- it is asked for in the middle of another error, which matters more
+            return ""
+
+    def known_file_of(self, index: int) -> str:
+        """Return the file of a sample without reading it; empty where the data set cannot tell."""
+        return self.dataset.file_of(index) if isinstance(self.dataset, NamedFiles) else ""
+
     def _read_one(self, key: SampleKey) -> Sample:
+        status.set_sample(key.epoch, key.position, key.index)
         if self._global_seeds is not None:
             seed_global_generators(int(self._global_seeds.at(key.epoch, key.position).integers(_SEED_LIMIT)))
         try:
-            sample = self._get(key.index)
-            return self._transform(sample, self._generators.at(key.epoch, key.position))
+            return self._read_from(key.index, self._generators.at(key.epoch, key.position))
         except UserError:
             raise
+        except _UnreadableError as unreadable:
+            return self._read_another(key, unreadable)
         except Exception as error:
             error.add_note(f"This was sample {key.index} of {type(self.dataset).__name__}, position {key.position} of epoch {key.epoch}.")
             raise
+
+    def _read_another(self, key: SampleKey, unreadable: _UnreadableError) -> Sample:
+        notes = [_note(key, key.index, unreadable)]
+        for attempt in range(_MOST_REPLACEMENTS):
+            rng = self._replacements.at(key.epoch, key.position, attempt)
+            index = int(rng.integers(len(self.dataset)))
+            if self._global_seeds is not None:
+                seed_global_generators(int(rng.integers(_SEED_LIMIT)))
+            try:
+                sample = self._read_from(index, rng)
+            except _UnreadableError as another:
+                notes.append(_note(key, index, another))
+                continue
+            return {**sample, "meta": {**sample["meta"], REPLACES: notes}}
+        raise DataError(
+            f"sample {key.index} of {type(self.dataset).__name__} cannot be read ({unreadable}), and none of {_MOST_REPLACEMENTS} that "
+            f"were drawn in its place (DATA.ON_ERROR is skip): {notes[-1]['reason']}"
+        ) from unreadable.error
+
+    def _read_from(self, index: int, rng: np.random.Generator) -> Sample:
+        """Return a sample.
+
+        Raises:
+            _UnreadableError: instead of what another sample need not raise, with ``skip``.
+        """
+        sample: Sample = {}
+        try:
+            sample = self._get(index)
+            return self._transform(sample, rng)
+        except Exception as error:
+            if isinstance(error, UserError) and not sample:
+                name_sample(error, index, self.dataset)
+            if not self._skips or isinstance(error, ConfigError | MemoryError) or (sample and not isinstance(error, DataError | OSError)):
+                raise
+            file = sample["meta"].get("file") if sample else getattr(error, "filename", None)
+            raise _UnreadableError(error, file) from error
 
     def _get(self, index: int) -> Sample:
         given = self.dataset[index]
@@ -86,6 +164,17 @@ class SampleReader:
                 f"the transform {_describe(self._transforms)} gave {_name(changed)} for sample {index}; the changed sample is expected"
             )
         return changed
+
+
+def _note(key: SampleKey, index: int, unreadable: _UnreadableError) -> dict[str, Any]:
+    reason = str(unreadable) if isinstance(unreadable.error, UserError) else f"{type(unreadable.error).__name__}: {unreadable}"
+    return {"epoch": key.epoch, "position": key.position, "index": index, "file": str(unreadable.file or ""), "reason": reason}
+
+
+def name_sample(error: UserError, index: int, dataset: Dataset) -> None:
+    """Put the place of the sample before the message, where it is not there already."""
+    if not re.search(rf"\bsample\W{{1,2}}{index}\b", str(error)):
+        error.args = (f"sample {index} of {type(dataset).__name__}: {error}",)
 
 
 def _name(value: object) -> str:

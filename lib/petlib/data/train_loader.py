@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from typing import Any
 
 import torch
+from torch.utils.data import get_worker_info
 
 from petlib.data.collate import collate
 from petlib.data.device_copy import copy_to_device
-from petlib.data.loading import LoadingOptions, start_loading
+from petlib.data.loading import LOADER_TIMEOUT, LoadingOptions, start_loading
 from petlib.data.protocols import Batch, BatchTransform
 from petlib.data.reader import SampleReader
 from petlib.data.seeding import KeyedGenerators
+from petlib.data.skipped_samples import SkippedSamples
 from petlib.data.train_batches import DeviceBatch, TrainBatches
+from petlib.launch.status import status
 
 
 class TrainLoader:
@@ -30,6 +34,8 @@ class TrainLoader:
             rank, accumulation part).
         seed: the seed of the run.
         worker_init: called once in each worker process, e.g. to set the threads of a library.
+        timeout: seconds to wait for a batch of the workers; 0: without end.
+        skipped: lists the samples that a reader with ``on_error="skip"`` replaced; None: nobody does.
 
     Attributes:
         iterations_per_epoch: iterations of an epoch.
@@ -47,15 +53,18 @@ class TrainLoader:
         batch_transforms: Sequence[BatchTransform] = (),
         seed: int,
         worker_init: Callable[[], None] | None = None,
+        timeout: float = LOADER_TIMEOUT,
+        skipped: SkippedSamples | None = None,
     ) -> None:
         self.iterations_per_epoch = batches.iterations_per_epoch
         self.accumulation = batches.accumulation
         self._reader = reader
         self._plan = batches
         self._device = device
-        self._options = LoadingOptions(num_workers, prefetch, device.type == "cuda", worker_init)
+        self._options = LoadingOptions(num_workers, prefetch, device.type == "cuda", worker_init, timeout)
         self._batch_transforms = list(batch_transforms)
         self._seed = seed
+        self._skipped = skipped
 
     def batches(self, start_iteration: int, max_iter: int) -> Generator[Batch, None, None]:
         """Start the workers and return the batches of the iterations from ``start_iteration`` to before ``max_iter``.
@@ -65,18 +74,32 @@ class TrainLoader:
 
         Raises (while iterating):
             UserError: what the data set, a transform or the collation raised about a sample.
-            RuntimeError: a worker was killed.
+            RuntimeError: a worker was killed, or gave no batch in time.
         """
-        loaded = start_loading(self._read, self._plan.device_batches(start_iteration, max_iter), self._options)
+        if self._skipped is not None:
+            self._skipped.open(start_iteration)
+        requests = self._plan.device_batches(start_iteration, max_iter)
+        loaded = start_loading(self._read, requests, self._options, locate=self._reader.known_file_of)
         return self._transformed(copy_to_device(loaded, self._device), start_iteration, max_iter)
 
+    def samples_of(self, iteration: int) -> list[dict[str, Any]]:
+        """Return index and file of the samples of an iteration, counted from 0, on this rank. It reads them."""
+        parts = [DeviceBatch(iteration, part) for part in range(self.accumulation)]
+        keys = [key for part in parts for key in self._plan.keys_of(part)]
+        return [{"index": key.index, "file": self._reader.file_of(key.index)} for key in keys]
+
     def _read(self, device_batch: DeviceBatch) -> Batch:
+        if get_worker_info() is not None:
+            status.set_iterations(device_batch.iteration)
         return collate(self._reader.read(self._plan.keys_of(device_batch)))
 
     def _transformed(self, batches: Generator[Batch, None, None], start_iteration: int, max_iter: int) -> Generator[Batch, None, None]:
         generators = KeyedGenerators(self._seed, "batch")
         with closing(batches):
             for device_batch, batch in zip(self._plan.device_batches(start_iteration, max_iter), batches, strict=True):
+                if self._skipped is not None:
+                    seen = (device_batch.iteration + 1) * self._plan.batch_size
+                    self._skipped.take(device_batch.iteration, batch["meta"], seen=seen)
                 rng = generators.at(device_batch.iteration, self._plan.rank, device_batch.part)
                 changed = batch
                 for transform in self._batch_transforms:

@@ -61,6 +61,8 @@ TABLE = (
     Row("imports", "MISC.IMPORTS", ()),
     Row("seed", "MISC.SEED", 3),
     Row("dataloader.num_workers", "TRAIN.NUM_WORKERS", 0),
+    Row("dataloader.on_error", "DATA.ON_ERROR", "raise"),
+    Row("dataloader.max_error_share", "DATA.MAX_ERROR_SHARE", 0.01),
     Row("trainer.device", "MISC.DEVICE", "auto", _device),
     Row("trainer.weights", "TRAIN.WEIGHTS", ""),
     Row("trainer.parallel", "TRAIN.PARALLEL", "ddp", _parallel),
@@ -76,6 +78,8 @@ TABLE = (
     Row("solver.eval_period", "EVAL.PERIOD_ITER", None),
     Row("solver.best_metric", "EVAL.BEST_METRIC", ""),
     Row("solver.best_rule", "EVAL.BEST_RULE", "greater"),
+    Row("solver.nonfinite", "SOLVER.NONFINITE", "stop"),
+    Row("solver.nonfinite_limit", "SOLVER.NONFINITE_LIMIT", 5),
     Row("solver.log_period", "MISC.DISPLAY_ITER", 20),
 )
 """Settings with one value. Evaluations come with the checkpoints where ``solver.eval_period`` is not given.

@@ -105,8 +105,9 @@ def _build_loader(cfg: CfgNode, device: torch.device, dataset: VisionDataset, un
         accumulation=cfg.SOLVER.ACCUMULATION,
         epochwise=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS > 0,
     )
+    every_sample = Compose([*transforms.transforms, FinishTargets(KINDS), views])
     return TrainLoader(
-        SampleReader(dataset, Compose([*transforms.transforms, FinishTargets(KINDS), views]), seed=cfg.MISC.SEED, on_error=cfg.DATA.ON_ERROR),
+        SampleReader(dataset, every_sample, seed=cfg.MISC.SEED, on_error=cfg.DATA.ON_ERROR),
         batches,
         device=device,
         num_workers=cfg.TRAIN.NUM_WORKERS,
@@ -114,6 +115,7 @@ def _build_loader(cfg: CfgNode, device: torch.device, dataset: VisionDataset, un
         batch_transforms=_build_batch_transforms(cfg, normalize, batches.device_batch_size),
         seed=cfg.MISC.SEED,
         worker_init=start_worker,
+        timeout=cfg.MISC.LOADER_TIMEOUT,
         skipped=build_skipped_samples(cfg),
     )
 

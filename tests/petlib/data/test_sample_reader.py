@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from petlib.data import KeyedGenerators, SampleKey, SampleReader
-from petlib.errors import DataError
+from petlib.errors import ConfigError, DataError
 
 
 class Numbers:
@@ -116,3 +116,107 @@ def test_a_fault_of_the_program_notes_the_sample():
     with pytest.raises(KeyError) as caught:
         SampleReader(Numbers("broken"), keep, seed=3).read([SampleKey(2, 1, 4)])
     assert caught.value.__notes__ == ["This was sample 4 of Numbers, position 1 of epoch 2."]
+
+
+class Damaged(Numbers):
+    """Raises for odd places."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def __getitem__(self, index):
+        if index % 2:
+            raise type(self.error)(*self.error.args)
+        return {"value": np.arange(3), "meta": {"file": f"{index}.png"}}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (DataError("it is empty"), "sample 3 of Damaged: it is empty"),
+        (DataError("sample 3 has no label"), "sample 3 has no label"),
+        (DataError("sample 33 has no label"), "sample 3 of Damaged: sample 33 has no label"),
+    ],
+)
+def test_an_error_of_the_data_set_names_the_place_once(error, message):
+    with pytest.raises(DataError) as caught:
+        SampleReader(Damaged(error), keep, seed=3).read([SampleKey(0, 0, 3)])
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("error", [DataError("it is empty"), OSError(2, "No such file", "3.png"), KeyError("label"), ValueError("no PNG")])
+def test_another_sample_takes_the_place_of_one_that_cannot_be_read(error):
+    reader = SampleReader(Damaged(error), draw, seed=3, on_error="skip")
+    keys = [SampleKey(epoch, position, 3) for epoch in range(2) for position in range(8)]
+    samples = reader.read(keys)
+    places = [sample["meta"]["index"] for sample in samples]
+    assert all(place % 2 == 0 for place in places)
+    assert len(set(places)) > 2
+    for sample, key in zip(samples, keys, strict=True):
+        first, *others = sample["meta"]["replaces"]
+        assert (first["epoch"], first["position"], first["index"]) == key
+        assert all(other["index"] % 2 for other in others)
+        assert str(error.args[-1]) in first["reason"]
+    # whoever reads it, whenever
+    again = SampleReader(Damaged(error), draw, seed=3, on_error="skip").read([keys[5]])[0]
+    assert again["meta"] == samples[5]["meta"]
+    assert again["drawn"].tolist() == samples[5]["drawn"].tolist()
+    assert SampleReader(Damaged(error), draw, seed=4, on_error="skip").read(keys)[5]["drawn"].tolist() != again["drawn"].tolist()
+
+
+def test_the_file_of_a_skipped_sample_is_noted_where_it_is_known():
+    missing = SampleReader(Damaged(FileNotFoundError(2, "No such file", "3.png")), seed=3, on_error="skip")
+    assert missing.read([SampleKey(0, 0, 3)])[0]["meta"]["replaces"][0]["file"] == "3.png"
+
+    def refuse_some(sample, rng):
+        if sample["meta"]["index"] == 2:
+            raise DataError("a crop of 0 pixels")
+        return sample
+
+    refused = SampleReader(Damaged(None), refuse_some, seed=3, on_error="skip").read([SampleKey(0, 1, 2)])[0]["meta"]["replaces"][0]
+    assert refused == {"epoch": 0, "position": 1, "index": 2, "file": "2.png", "reason": "2.png: a crop of 0 pixels"}
+
+
+def test_good_samples_are_the_same_with_and_without_skip():
+    keys = [SampleKey(0, position, 2 * position) for position in range(4)]
+    for sample, other in zip(
+        SampleReader(Damaged(None), draw, seed=3).read(keys),
+        SampleReader(Damaged(None), draw, seed=3, on_error="skip").read(keys),
+        strict=True,
+    ):
+        assert sample["meta"] == other["meta"]
+        assert sample["drawn"].tolist() == other["drawn"].tolist()
+
+
+def divide(sample, rng):
+    return 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("dataset", "transform", "error"),
+    [
+        (Damaged(ConfigError("DATA.CLASSES is wrong")), keep, ConfigError),
+        (Damaged(MemoryError()), keep, MemoryError),
+        (Numbers(), divide, ZeroDivisionError),
+    ],
+)
+def test_faults_of_the_program_and_the_settings_are_not_skipped(dataset, transform, error):
+    with pytest.raises(error):
+        SampleReader(dataset, transform, seed=3, on_error="skip").read([SampleKey(0, 0, 3)])
+
+
+def test_data_of_which_nothing_can_be_read_end_the_run():
+    message = r"sample 4 of Numbers cannot be read \('no such thing'\), and none of 10 that were drawn in its place"
+    with pytest.raises(DataError, match=message):
+        SampleReader(Numbers("broken"), keep, seed=3, on_error="skip").read([SampleKey(0, 0, 4)])
+
+
+def test_replacements_do_not_depend_on_what_was_drawn_globally_before():
+    def read(count):
+        random.seed(count)
+        reader = SampleReader(Damaged(DataError("no")), draw_globally, seed=3, seed_global_generators=True, on_error="skip")
+        return drawn(reader, *[(0, position, 3) for position in range(4)])
+
+    assert read(1) == read(2)
+    assert len(set(read(1))) == 4

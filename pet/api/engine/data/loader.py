@@ -1,5 +1,7 @@
 """The batches of a user's data set."""
 
+from typing import Literal
+
 import torch
 
 from pet.api.engine.data.batch import NameFields
@@ -8,6 +10,7 @@ from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.protocols import Dataset
 from petlib.data.reader import SampleReader
 from petlib.data.samplers import ShuffledSampler
+from petlib.data.skipped_samples import SkippedSamples
 from petlib.data.train_batches import TrainBatches
 from petlib.data.train_loader import TrainLoader
 from petlib.dist.process_group import rank, world_size
@@ -23,6 +26,7 @@ def build_train_loader(
     prefetch: int = 2,
     seed: int,
     device: torch.device,
+    skipped: SkippedSamples | None = None,
 ) -> TrainLoader:
     """Return the batches of a training: one long stream, in a new order in every epoch.
 
@@ -37,6 +41,7 @@ def build_train_loader(
         prefetch: batches that each of them reads ahead.
         seed: of the order of the samples and of their random numbers.
         device: where batches go.
+        skipped: lists samples that cannot be read, in whose place others come; None: they end the training.
 
     Raises:
         DataError: the data set has no samples, or fewer than a batch.
@@ -54,7 +59,7 @@ def build_train_loader(
         epochwise=False,
     )
     return TrainLoader(
-        _reader(data_set, seed),
+        _reader(data_set, seed, on_error="raise" if skipped is None else "skip"),
         batches,
         device=device,
         num_workers=num_workers,
@@ -62,6 +67,7 @@ def build_train_loader(
         batch_transforms=[NameFields(type(data_set).__name__)],
         seed=seed,
         worker_init=start_worker,
+        skipped=skipped,
     )
 
 
@@ -93,8 +99,8 @@ def build_test_loader(
     )
 
 
-def _reader(data_set: Dataset, seed: int) -> SampleReader:
-    return SampleReader(data_set, seed=seed, seed_global_generators=True)
+def _reader(data_set: Dataset, seed: int, on_error: Literal["raise", "skip"] = "raise") -> SampleReader:
+    return SampleReader(data_set, seed=seed, seed_global_generators=True, on_error=on_error)
 
 
 def _count(data_set: Dataset, place: str) -> int:

@@ -19,6 +19,7 @@ from pet.api.engine.trainer.step import NetworksStep
 from pet.evaluation.evaluation import Evaluation
 from petlib import dist, engine
 from petlib.checkpoint import load_weights
+from petlib.data.skipped_samples import build_skipped_samples
 from petlib.data.train_loader import TrainLoader
 from petlib.dist.collectives import broadcast_tensors
 from petlib.dist.process_group import world_size
@@ -109,6 +110,7 @@ class BaseTrainer:
             num_workers=cfg.TRAIN.NUM_WORKERS,
             seed=cfg.MISC.SEED,
             device=self.device,
+            skipped=build_skipped_samples(cfg),
         )
 
     def _wrap(self) -> nn.Module:

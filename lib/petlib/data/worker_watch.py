@@ -1,0 +1,147 @@
+"""Which worker died or hangs, and what it was reading."""
+
+import faulthandler
+import mmap
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any
+
+from petlib.launch.status import STACK_SIGNAL, STATUS_BYTES, Standing, standing_in, status
+
+STACK_SECONDS = 1.0
+"""How long a worker that hangs may take to write where it stands."""
+STACK_LINES = 15
+_DEATH_SECONDS = 1.0
+
+Locate = Callable[[int], str]
+
+
+class WorkerWatch:
+    """Memory in which workers say what they read, and a file for their stacks; made before the workers are.
+
+    Args:
+        num_workers: how many there are.
+        locate: gives the file of a sample by its place in the data set, without reading it; empty where it is not known.
+    """
+
+    def __init__(self, num_workers: int, locate: Locate) -> None:
+        self._memory = mmap.mmap(-1, max(1, num_workers) * STATUS_BYTES)
+        # a file without a name: only this process and its workers have it
+        self._stacks = tempfile.TemporaryFile() if num_workers else None  # noqa: SIM115 -- it lives as long as the workers
+        self._locate = locate
+        self.processes: Sequence[BaseProcess] = ()
+
+    def begin(self, worker: int) -> None:
+        """Called in a worker: say from here on what it reads, and write its stacks when it is asked to."""
+        status.write_to(self._memory, worker * STATUS_BYTES)
+        if self._stacks is not None:
+            faulthandler.register(STACK_SIGNAL, file=self._stacks.fileno(), all_threads=True)
+
+    def describe_death(self) -> str:
+        """Return which workers died and what they were reading; empty where none is known to have."""
+        deadline = time.monotonic() + _DEATH_SECONDS
+        while not (dead := [worker for worker, process in enumerate(self.processes) if process.exitcode]):
+            if time.monotonic() > deadline:
+                return ""
+            time.sleep(0.01)
+        return "; ".join(f"worker {worker} {_ending(self.processes[worker])}{self._reading(worker)}" for worker in dead)
+
+    def describe_hang(self) -> str:
+        """Return what the worker was reading that the training waits for, and where it stands; then kill all that are not idle."""
+        busy = [(self._standing(worker).iterations, worker) for worker, process in enumerate(self.processes) if process.is_alive()]
+        _, worker = min(busy, default=(0, 0))
+        text = f"worker {worker}{self._reading(worker)}{self._stack(self.processes[worker])}"
+        for process in self.processes:
+            process.kill()
+        return text
+
+    def _standing(self, worker: int) -> Standing:
+        return standing_in(self._memory, worker * STATUS_BYTES)
+
+    def _reading(self, worker: int) -> str:
+        standing = self._standing(worker)
+        if not standing.sample:
+            return ", which had not begun to read"
+        file = self._locate(standing.sample_index)
+        batch = f", for iteration {standing.iterations + 1}" if standing.iterations >= 0 else ""
+        return f"; the last that it began to read was {standing.sample}{f', {file}' if file else ''}{batch}"
+
+    def _stack(self, process: BaseProcess) -> str:
+        """Have a worker write its stacks, and return that of its main thread."""
+        if self._stacks is None or process.pid is None:
+            return ""
+        os.kill(process.pid, STACK_SIGNAL)
+        deadline, written = time.monotonic() + STACK_SECONDS, b""
+        while time.monotonic() < deadline and (not written or len(written) < os.fstat(self._stacks.fileno()).st_size):
+            time.sleep(0.05)
+            written = os.pread(self._stacks.fileno(), 1 << 16, 0)
+        # faulthandler writes the main thread last
+        lines = written.decode(errors="replace").rstrip().rpartition("(most recent call first):\n")[2].splitlines()[:STACK_LINES]
+        return "\n".join(["; it stands here, the latest call first:", *lines]) if lines else "; it could not say where it stands"
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._stacks is not None:
+            self._stacks.close()
+
+
+class DeathGate:
+    """Lets the death of a worker end the training where it waits for a batch, and nowhere else.
+
+    torch's handler of SIGCHLD raises in the midst of whatever the main thread does, where nobody can tell what the error is of.
+    """
+
+    def __init__(self, handler: Any) -> None:
+        self._handler = handler
+        self._waits = False
+        self._death: RuntimeError | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handle the signal."""
+        try:
+            self._handler(number, frame)
+        except RuntimeError as error:
+            if self._waits:
+                raise
+            self._death = error
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Be told of deaths, also of one that came before."""
+        self._waits = True
+        try:
+            if self._death is not None:
+                death, self._death = self._death, None
+                raise death
+            yield
+        finally:
+            self._waits = False
+
+
+def death_gate() -> DeathGate | None:
+    """Put a gate before torch's handler, if it has one in this thread, and return it."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    handler = signal.getsignal(signal.SIGCHLD)
+    if not callable(handler):
+        return None
+    if not isinstance(handler, DeathGate):
+        handler = DeathGate(handler)
+        signal.signal(signal.SIGCHLD, handler)
+    return handler
+
+
+def _ending(process: BaseProcess) -> str:
+    code = process.exitcode or 0
+    if code >= 0:
+        return f"ended with exit code {code}"
+    with suppress(ValueError):
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"was killed by signal {-code}"
