@@ -1,7 +1,7 @@
 """Saving and finding the checkpoints of a run."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,7 +101,9 @@ class Checkpointer:
         self.finish()
         return read_checkpoint(self.latest_path) if self.has_latest() else None
 
-    def restore(self, components: Mapping[str, Any]) -> dict[str, Any] | None:
+    def restore(
+        self, components: Mapping[str, Any], *, inspect: Callable[[Mapping[str, Any], str], None] | None = None
+    ) -> dict[str, Any] | None:
         """Load the latest checkpoint into ``components`` in place; every rank calls it.
 
         Where that is damaged or gone, the newest whole one is taken, with a warning; ``restored_path`` is then its path.
@@ -110,6 +112,7 @@ class Checkpointer:
             components: what :meth:`save` was given. Each object in it with ``load_state_dict`` takes its state, at whatever
                 depth of mappings. Networks and optimizers have to fit; another object that the checkpoint does not know stays
                 as it is, with a warning.
+            inspect: called with all that the checkpoint holds and its path before anything is restored; may raise.
 
         Returns:
             What no object took, such as plain values; None where there is no checkpoint.
@@ -124,6 +127,8 @@ class Checkpointer:
             return None
         self.restored_path = choice.path
         self._run_folder.note_damaged(choice.damaged)
+        if inspect is not None:
+            inspect(choice.state, str(choice.path))
         return restore_components(components, choice.state, origin=str(choice.path))
 
     def save(self, components: Mapping[str, Any], *, iteration: int, best: bool = False, latest: bool = True) -> None:

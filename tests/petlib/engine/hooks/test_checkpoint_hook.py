@@ -68,3 +68,103 @@ def test_an_error_of_the_writer_does_not_hide_the_error_of_the_run(
     with pytest.raises(RuntimeError, match="boom"):
         train(state, loader, failing_step, [CheckpointHook(every=1, config="")])
     assert "the disk is full" in caplog.text
+
+
+class FailingCheckpointer:
+    """Says at the next call, on every rank, that a save has failed; remembers what was saved."""
+
+    def __init__(self, *, failing: tuple[int, ...], refuses: bool = False) -> None:
+        self.failing = failing
+        self.refuses = refuses
+        self.saved: list[int] = []
+        self.patience: list[bool] = []
+        self.stalled = False
+        self.given_up = False
+        self._problem = ""
+
+    def save(self, components: dict[str, Any], *, iteration: int, best: bool = False) -> None:
+        failing = iteration in self.failing
+        if failing and self.refuses:
+            raise CheckpointError(f"iteration {iteration}: read-only")
+        self._problem = f"iteration {iteration}: disk full" if failing else ""
+        if not failing:
+            self.saved.append(iteration)
+
+    def wait(self, *, patient: bool = False) -> None:
+        self.patience.append(patient)
+        problem, self._problem = self._problem, ""
+        if problem:
+            raise CheckpointError(problem)
+
+    def finish(self) -> None:
+        self.wait()
+
+    def give_up(self) -> None:
+        self.given_up = True
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["in the background", "at once"])
+def test_with_continue_each_failed_save_is_one_error_and_the_next_interval_tries_again(
+    make_state: Any, loader: Any, step: Any, caplog: pytest.LogCaptureFixture, refuses: bool
+) -> None:
+    state = make_state(max_iter=7)
+    state.checkpointer = FailingCheckpointer(failing=(2, 4), refuses=refuses)
+    train(state, loader, step, [CheckpointHook(every=2, config="", on_error="continue")])
+    assert state.checkpointer.saved == [6, 7]
+    assert state.checkpointer.patience == [False, False, False, True, False]
+    reason = "read-only" if refuses else "disk full"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"iteration {iteration}: {reason}; training goes on (SOLVER.SNAPSHOT_ON_ERROR is continue)" for iteration in (2, 4)
+    ]
+    assert "2 attempts to save a checkpoint failed in this run; the last checkpoint is on the disk" in caplog.text
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["in the background", "at once"])
+@pytest.mark.parametrize("on_error", ["stop", "continue"])
+def test_a_run_whose_last_checkpoint_is_not_saved_fails(make_state: Any, loader: Any, step: Any, on_error: str, refuses: bool) -> None:
+    state = make_state(max_iter=4)
+    state.checkpointer = FailingCheckpointer(failing=(4,), refuses=refuses)
+    with pytest.raises(CheckpointError) as caught:
+        train(state, loader, step, [CheckpointHook(every=2, config="", on_error=on_error)])
+    beginning = "the last checkpoint of the run, of iteration 4, is not saved: " if on_error == "continue" else ""
+    assert str(caught.value) == f"{beginning}iteration 4: {'read-only' if refuses else 'disk full'}"
+    assert state.checkpointer.saved == [2]
+
+
+def test_with_stop_the_run_ends_at_the_save_after_the_failed_one(make_state: Any, loader: Any, step: Any) -> None:
+    state = make_state(max_iter=100)
+    state.checkpointer = FailingCheckpointer(failing=(4,))
+    with pytest.raises(CheckpointError, match="iteration 4: disk full"):
+        train(state, loader, step, [CheckpointHook(every=2, config="")])
+    assert state.iteration == 6
+    assert state.checkpointer.saved == [2]
+
+
+def test_while_an_earlier_save_hangs_no_other_is_begun(
+    make_state: Any, loader: Any, step: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = make_state(max_iter=6)
+    state.checkpointer = checkpointer = FailingCheckpointer(failing=())
+
+    def wait(*, patient: bool = False) -> None:
+        checkpointer.stalled = len(checkpointer.saved) == 1 and not patient
+        if checkpointer.stalled:
+            raise CheckpointError("iteration 2: still not there")
+
+    monkeypatch.setattr(checkpointer, "wait", wait)
+    train(state, loader, step, [CheckpointHook(every=2, config="", on_error="continue")])
+    assert checkpointer.saved == [2, 6]
+    assert "iteration 2: still not there; training goes on" in caplog.text
+    assert "no checkpoint of iteration 4 is saved, because an earlier one still hangs" in caplog.text
+
+
+def test_who_interrupts_twice_does_not_wait_for_the_writer(make_state: Any, loader: Any) -> None:
+    def interrupted_step(state: Any, data: Any, after_backward: Any) -> None:
+        raise KeyboardInterrupt
+
+    state = make_state(max_iter=3)
+    state.checkpointer = FailingCheckpointer(failing=())
+    with pytest.raises(KeyboardInterrupt):
+        train(state, loader, interrupted_step, [CheckpointHook(every=1, config="")])
+    assert state.checkpointer.given_up
+    assert state.checkpointer.patience == []
