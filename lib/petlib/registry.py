@@ -21,10 +21,21 @@ class Registry:
         kind: what the components are, for messages: ``"optimizer"``.
         builtin: the table of built-in components.
         hint: how a user adds components, for messages.
+        tells_late: a name that is taken is told when a component is asked for, not where it is registered. For scripts of users that
+            import their components before any command line is there to turn a mistake into a message.
     """
 
-    def __init__(self, kind: str, builtin: Mapping[str, str] | None = None, *, hint: str = "add your own with MISC.IMPORTS") -> None:
+    def __init__(
+        self,
+        kind: str,
+        builtin: Mapping[str, str] | None = None,
+        *,
+        hint: str = "add your own with MISC.IMPORTS",
+        tells_late: bool = False,
+    ) -> None:
         self.kind = kind
+        self._tells_late = tells_late
+        self._conflict: ConfigError | None = None
         self._hint = hint
         self._builtin = dict(builtin or {})
         self._registered: dict[str, Callable[..., Any]] = {}
@@ -39,10 +50,12 @@ class Registry:
         def add(component: Component) -> Component:
             key = name or component.__name__
             if key in self:
-                raise ConfigError(
+                self._conflict = ConfigError(
                     f"the {self.kind} {key!r} of {component.__module__} has a name that is taken by {self._origin(key)}; "
                     "choose another name"
                 )
+                if not self._tells_late:
+                    raise self._conflict
             self._registered[key] = component
             return component
 
@@ -52,8 +65,11 @@ class Registry:
         """Return the component called ``name``.
 
         Raises:
-            ConfigError: there is none; the message gives the nearest names and the modules that were looked at.
+            ConfigError: there is none; the message gives the nearest names and the modules that were looked at. Or a name of
+                this registry was given twice, and it tells late.
         """
+        if self._tells_late and self._conflict is not None:
+            raise self._conflict
         if name in self._registered:
             return self._registered[name]
         if name in self._builtin:

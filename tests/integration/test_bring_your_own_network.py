@@ -19,11 +19,11 @@ SHORT = ["solver.checkpoint_period=2", "solver.train_per_batch=4", "solver.log_p
 WARM_UP = "solver.generator.lr_scheduler.params.warmup_iter=1"
 
 
-def execute(folder: Path, words: list[str]) -> str:
+def execute(folder: Path, words: list[str], *, expected_code: int = 0) -> str:
     code, output = warm_python().run(
         [folder / words[0], *words[1:]], folder=folder, environment={**environment(), "PYTHONPATH": str(ROOT)}, timeout=120
     )
-    assert code == 0, output
+    assert code == expected_code, output
     return output
 
 
@@ -77,3 +77,11 @@ def test_the_denoiser_becomes_a_file(project: Path, printed: list[str]) -> None:
 
 def test_the_trained_model_is_used_as_the_page_says(project: Path, printed: list[str]) -> None:
     assert execute(project, ["use.py"]).endswith("torch.Size([1, 3, 64, 64])\n")
+
+
+def test_a_name_that_two_classes_have_is_one_message(project: Path) -> None:
+    (project / "more.py").write_text("from codes import *\n\n@BUILD_NETWORK_REGISTRY.register()\nclass Denoiser(nn.Module): pass\n")
+    (project / "train_more.py").write_text((project / "train.py").read_text().replace("codes", "more"))
+    output = execute(project, ["train_more.py", "--config-file", "denoise.py"], expected_code=2)
+    assert "error: denoise.py:18: trainer.model.generator: the network 'Denoiser' of more has a name that is taken by codes" in output
+    assert "Traceback" not in output

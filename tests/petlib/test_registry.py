@@ -34,6 +34,16 @@ def test_a_name_is_registered_once() -> None:
         registry.register("focal")(print)
 
 
+def test_a_name_that_is_given_twice_may_be_told_late() -> None:
+    registry = Registry("loss", tells_late=True)
+    registry.register("focal")(print)
+    registry.register("dice")(print)
+    registry.register("focal")(len)
+    for name in ("focal", "dice"):
+        with pytest.raises(ConfigError, match="the loss 'focal' of builtins has a name that is taken by builtins"):
+            registry.get(name)
+
+
 def test_user_modules_are_imported_and_a_missing_one_is_named() -> None:
     with pytest.raises(ConfigError, match="the config imports: there is no module 'no_such_module_of_mine'"):
         import_user_modules(["json", "no_such_module_of_mine"])

@@ -8,7 +8,7 @@ from petlib.config.nested import Component
 from petlib.errors import ConfigError
 from petlib.registry import Registry
 
-BUILD_DATASET_REGISTRY = Registry("data set", hint=HINT)
+BUILD_DATASET_REGISTRY = Registry("data set", hint=HINT, tells_late=True)
 
 
 def build_data_set(component: Component) -> Any:

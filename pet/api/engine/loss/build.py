@@ -17,4 +17,5 @@ BUILD_LOSS_REGISTRY = Registry(
         "SmoothL1Loss": "pet.api.engine.loss.distance:SmoothL1Loss",
     },
     hint=HINT,
+    tells_late=True,
 )

@@ -22,6 +22,7 @@ BUILD_TRANSFORMS_REGISTRY = Registry(
         "Resize": "pet.api.engine.transforms.geometry:Resize",
     },
     hint=HINT,
+    tells_late=True,
 )
 
 

@@ -74,11 +74,6 @@ def test_what_is_wrong_is_told_with_its_place(name: str, arguments: dict[str, An
         build(name, **arguments)
 
 
-def test_two_data_sets_of_one_name_are_told() -> None:
-    with pytest.raises(ConfigError, match="the data set 'NoItems' of .* has a name that is taken by"):
-        BUILD_DATASET_REGISTRY.register("NoItems")(OfMyOwn)
-
-
 def test_a_constructor_that_forgets_the_base_is_told() -> None:
     class Forgetful(EngineDataSet):
         def __init__(self) -> None:
