@@ -94,7 +94,9 @@ def _change(branch: Any, name: Any, rng: random.Random, values: list[Any], branc
         for _ in range(rng.choice((1, 3, 50, 900))):
             branch[name] = rng.choice(([branch[name]], {"a": branch[name]}))
     elif isinstance(branch[name], int | float):
-        branch[name] = rng.choice((branch[name] + 1, -branch[name], branch[name] * 10**6, str(branch[name]), branch[name] + 0.5))
+        value = branch[name]
+        # a whole number may be too great for any fraction
+        branch[name] = rng.choice((value + 1, -value, value * 10**6, str(value), value + 0.5 if abs(value) < 2**53 else 0.5))
     else:
         branch[name] = str(branch[name])[:200]
 
