@@ -186,6 +186,7 @@ def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.dev
         batch_transforms=_build_batch_transforms(cfg, normalize, kinds),
         seed=cfg.MISC.SEED,
         worker_init=start_worker,
+        timeout=cfg.MISC.LOADER_TIMEOUT,
         skipped=build_skipped_samples(cfg),
     )
 
@@ -214,6 +215,7 @@ def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kind
         batch_transforms=[_build_normalization(cfg, normalize, kinds)],
         seed=cfg.MISC.SEED,
         worker_init=start_worker,
+        timeout=cfg.MISC.LOADER_TIMEOUT,
     )
 
 
