@@ -17,7 +17,7 @@ _LOGGER = logging.getLogger(__name__)
 def restore_components(components: Mapping[str, Any], saved: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
     """Load every object of the nested ``components`` from its place in ``saved``; return what of ``saved`` no object took.
 
-    The networks are all compared with the file before anything is changed. An object that the file does not know stays as
+    Networks and optimizers are all compared with the file before anything is changed. An object that the file does not know stays as
     it is, with a warning; not so a network or an optimizer.
 
     Raises:
@@ -26,6 +26,8 @@ def restore_components(components: Mapping[str, Any], saved: Mapping[str, Any], 
     for path, component in _objects(components, ()):
         if isinstance(component, nn.Module):
             compare(component, _lookup(saved, path, origin), origin).require_complete()
+        elif isinstance(component, Optimizer):
+            _require_same_kind(component, _lookup(saved, path, origin), ".".join(path), origin)
     taken: set[tuple[str, ...]] = set()
     for path, component in _objects(components, ()):
         if _load(component, _lookup(saved, path, origin, required=isinstance(component, nn.Module | Optimizer)), path, origin):
@@ -110,6 +112,20 @@ def _load(component: Any, state: Any, path: tuple[str, ...], origin: str) -> boo
             "resume with the settings of the run that saved it"
         ) from error
     return True
+
+
+def _require_same_kind(optimizer: Optimizer, saved: Any, name: str, origin: str) -> None:
+    """Refuse the state of another class of optimizer, which torch would load and stumble over in the first step."""
+    groups = saved.get("param_groups") if isinstance(saved, Mapping) else None
+    if not isinstance(groups, list) or not all(isinstance(group, Mapping) and isinstance(group.get("params"), list) for group in groups):
+        raise CheckpointError(f"{origin}: {name}: the state of an optimizer is expected, with its parameter groups; the file is damaged")
+    own, given = set(optimizer.param_groups[0]), set(groups[0]) if groups else set()
+    # a version of torch may add a setting or drop one; another class of optimizer does both
+    if own - given and given - own:
+        raise CheckpointError(
+            f"{origin}: the state of {name} is that of another optimizer: this run's {type(optimizer).__name__} has "
+            f"{', '.join(sorted(own - given))}, the checkpoint {', '.join(sorted(given - own))}"
+        )
 
 
 def _optimizer_template(optimizer: Optimizer, saved: Mapping[int, Any]) -> dict[int, dict[str, Tensor]]:

@@ -11,11 +11,14 @@ import torch
 from petlib.checkpoint.random_state import random_state, restore_random_state
 from petlib.config.node import CfgNode
 from petlib.dist.collectives import all_gather_objects
-from petlib.dist.process_group import rank, world_size
+from petlib.dist.process_group import is_main_process, rank, world_size
+from petlib.engine.changed_settings import SavedSettings
 from petlib.engine.hook import Hook
 from petlib.engine.hooks.ema import EmaHook
+from petlib.engine.optimizer_settings import keep_settings, settings_of
 from petlib.engine.seed import seed_everything
 from petlib.engine.state import KeyedState, TrainState
+from petlib.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ def snapshot_of(state: TrainState, *, config: str) -> dict[str, Any]:
         **parts_of(state, state.hooks),
         "iteration": state.iteration,
         "epoch": state.epoch,
+        "iterations_per_epoch": state.iterations_per_epoch,
         "random": all_gather_objects(random_state()),
         "config": config,
         "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
@@ -39,15 +43,18 @@ def resume(state: TrainState, hooks: Sequence[Hook], cfg: CfgNode) -> bool:
     """Continue from the latest checkpoint where there is one, else seed this rank's random generators for a new run.
 
     With the same number of ranks the run goes on as if it had never been interrupted. With another number the
-    order of the data stays, but random numbers that the model itself draws (dropout) begin anew.
+    order of the data stays, but random numbers that the model itself draws (dropout) begin anew. Settings that differ from
+    those of the checkpoint are listed; those of the optimizer and of its schedule count from here on.
 
     Returns:
         Whether a checkpoint was found. With ``TRAIN.AUTO_RESUME`` off none is looked for.
 
     Raises:
-        CheckpointError: the checkpoint is damaged, or belongs to another network.
+        CheckpointError: the checkpoint is damaged, or belongs to another network or other optimizers; the message lists the
+            settings that differ.
     """
-    saved = state.checkpointer.restore(parts_of(state, hooks)) if cfg.TRAIN.AUTO_RESUME else None
+    settings = SavedSettings(cfg)
+    saved, kept = _restore(state, hooks, settings) if cfg.TRAIN.AUTO_RESUME else (None, [])
     if saved is None:
         seed_everything(cfg.MISC.SEED + 1 + rank())
         return False
@@ -55,10 +62,45 @@ def resume(state: TrainState, hooks: Sequence[Hook], cfg: CfgNode) -> bool:
     if len(saved["random"]) == world_size():
         restore_random_state(saved["random"][rank()])
     else:
-        logger.warning("the checkpoint is of %d processes, now there are %d: random states begin anew", len(saved["random"]), world_size())
         seed_everything(cfg.MISC.SEED + 1 + rank() + ITERATION_STRIDE * state.iteration)
-    logger.info("continuing from iteration %d of %d (%s)", state.iteration, state.max_iter, state.checkpointer.restored_path)
+    if is_main_process():
+        logger.info("continuing from iteration %d of %d (%s)", state.iteration, state.max_iter, state.checkpointer.restored_path)
+        _tell_changes(state, settings, saved, kept)
     return True
+
+
+def _restore(state: TrainState, hooks: Sequence[Hook], settings: SavedSettings) -> tuple[dict[str, Any] | None, list[str]]:
+    """Restore all parts; return the plain values of the checkpoint, None where there is none, and what of it does not count."""
+    wanted = settings_of(state.optimizers)
+    try:
+        saved = state.checkpointer.restore(parts_of(state, hooks), inspect=settings.inspect)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}{settings.advice()}") from error
+    return saved, [] if saved is None else keep_settings(state.optimizers, state.schedulers, wanted)
+
+
+def _tell_changes(state: TrainState, settings: SavedSettings, saved: dict[str, Any], kept: list[str]) -> None:
+    """Say what is not as it was when the checkpoint was saved."""
+    if settings.changes:
+        logger.warning("settings that differ from those of the checkpoint:%s", settings.describe())
+    if kept:
+        logger.warning("settings of the optimizer that count in place of those of the checkpoint:\n  %s", "\n  ".join(kept))
+    if len(saved["random"]) != world_size():
+        logger.warning(
+            "the checkpoint is of %d processes, now there are %d: the batches stay the same, random numbers of the model begin anew",
+            *(len(saved["random"]), world_size()),
+        )
+    length = saved.get("iterations_per_epoch", state.iterations_per_epoch)
+    if length != state.iterations_per_epoch:
+        logger.warning(
+            "an epoch had %d iterations and has %d now: the data or the batch are others, so the rest of this epoch has samples that "
+            "it had already, and lacks others; iterations are counted on",
+            *(length, state.iterations_per_epoch),
+        )
+    if state.iteration > state.max_iter:
+        logger.warning(
+            "the checkpoint is of iteration %d, and the run ends after %d: there is nothing to do", state.iteration, state.max_iter
+        )
 
 
 def parts_of(state: TrainState, hooks: Sequence[KeyedState]) -> dict[str, Any]:

@@ -28,6 +28,14 @@ class FactorSchedule(LambdaLR):
         """Set the rates of the next iteration, or of iteration ``epoch``, as torch calls it."""
         self._step_count += 1
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self._set_rates()
+
+    def refresh(self) -> None:
+        """Set the rates of the present iteration anew, after the groups were given other rates to begin with."""
+        self.base_lrs = [group["initial_lr"] for group in self.optimizer.param_groups]
+        self._set_rates()
+
+    def _set_rates(self) -> None:
         factor = self._factor(self.last_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor

@@ -1,0 +1,135 @@
+"""A run that continues with other settings: what changed, what that means, and what cannot be continued."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from petlib.config.key import Key, Schema
+from petlib.config.node import CfgNode
+from petlib.config.yaml_file import read_yaml
+from petlib.errors import CheckpointError, ConfigError
+
+_NONE = "no effect on the weights"
+_FROM_HERE = "counts from here on"
+_OTHER_ORDER = "other samples from here on: in this epoch some may come twice and others not at all"
+_REFUSED = "cannot be continued: the state of one optimizer means nothing to another"
+
+EFFECTS: dict[str, str] = {
+    "ANALYSER": _NONE,
+    "EVAL": "counts for the evaluations from here on",
+    "MISC": _NONE,
+    "MISC.CHANNELS_LAST": "counts from here on; rounding may differ",
+    "MISC.COMPILE": "counts from here on; rounding may differ",
+    "MISC.DETERMINISTIC": "counts from here on; rounding may differ",
+    "MISC.DEVICE": "counts from here on; rounding may differ",
+    "MISC.SEED": _OTHER_ORDER,
+    "MISC.TF32": "counts from here on; rounding may differ",
+    "SOLVER.ACCUMULATION": "no effect on the batch of a step",
+    "SOLVER.OPTIMIZER.NAME": _REFUSED,
+    "SOLVER.SCHEDULER": "the rate is that of the new schedule from here on, as if it had been so from the start",
+    "SOLVER.SNAPSHOT_BACKGROUND": _NONE,
+    "SOLVER.SNAPSHOT_EPOCH": _NONE,
+    "SOLVER.SNAPSHOT_ITER": _NONE,
+    "SOLVER.SNAPSHOT_KEEP": _NONE,
+    "TEST": "counts for the evaluations from here on",
+    "TRAIN.AUTO_RESUME": _NONE,
+    "TRAIN.BATCH_SIZE": f"iterations are counted on, which stand elsewhere in the data now; {_OTHER_ORDER}",
+    "TRAIN.DATASETS": _OTHER_ORDER,
+    "TRAIN.FIND_UNUSED_PARAMETERS": _NONE,
+    "TRAIN.METRICS_ON": _NONE,
+    "TRAIN.NUM_WORKERS": _NONE,
+    "TRAIN.PREFETCH": _NONE,
+    "TRAIN.SHUFFLE": _OTHER_ORDER,
+    "TRAIN.WEIGHTS": "no effect: the weights are those of the checkpoint",
+}
+"""What a changed setting means, by the longest part of its name that stands here; all others count from here on."""
+
+
+class ChangedSetting(NamedTuple):
+    """A setting that has another value than in the run that saved the checkpoint."""
+
+    key: str
+    old: Any
+    new: Any
+
+    @property
+    def effect(self) -> str:
+        """What that means for a run that continues."""
+        words = self.key.split(".")
+        parts = (".".join(words[:length]) for length in range(len(words), 0, -1))
+        return next((EFFECTS[part] for part in parts if part in EFFECTS), _FROM_HERE)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.old!r} -> {self.new!r} ({self.effect})"
+
+
+class SavedSettings:
+    """Compares the settings of a checkpoint with those of the run that is to continue from it.
+
+    Args:
+        cfg: the settings of this run.
+
+    Attributes:
+        changes: what differs; filled by :meth:`inspect`.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        self._cfg = cfg
+        self.changes: list[ChangedSetting] = []
+
+    def inspect(self, saved: Mapping[str, Any], origin: str) -> None:
+        """Take note of what a checkpoint says, before anything of it is restored.
+
+        Args:
+            saved: what it holds.
+            origin: where it was read, for messages.
+
+        Raises:
+            CheckpointError: the run cannot be continued with the settings of this one.
+        """
+        self.changes = changed_settings(saved.get("config"), self._cfg, origin)
+        if any(change.effect == _REFUSED for change in self.changes):
+            raise CheckpointError(f"{origin}: the run cannot be continued with other settings than its own")
+
+    def describe(self) -> str:
+        """Return a line for each change; nothing where there is none."""
+        return "".join(f"\n  {change}" for change in self.changes)
+
+    def advice(self) -> str:
+        """Return what to add to the message of a checkpoint that does not fit."""
+        if not self.changes:
+            return ""
+        return (
+            f"\nsettings that differ from those of the checkpoint:{self.describe()}\n"
+            "set them back to continue the run; to begin a new one choose another MISC.CKPT, or add TRAIN.AUTO_RESUME False"
+        )
+
+
+def changed_settings(text: Any, cfg: CfgNode, origin: str) -> list[ChangedSetting]:
+    """Return the settings that differ from those in a checkpoint, in the order of the config.
+
+    A setting that the checkpoint does not know counts as changed where it has not its default value, which it had then.
+
+    Args:
+        text: the config of the checkpoint as YAML; anything else gives no changes.
+        cfg: the present config.
+        origin: where the text was read, for messages.
+    """
+    if not isinstance(text, str):
+        return []
+    try:
+        saved = dict(_leaves(read_yaml(Path(origin), text).values, cfg.schema, ""))
+    except ConfigError:
+        return []
+    saved = {**CfgNode(cfg.schema).flat(), **saved}
+    return [ChangedSetting(key, saved[key], value) for key, value in cfg.flat().items() if key in saved and saved[key] != value]
+
+
+def _leaves(values: Mapping[str, Any], schema: Schema, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield the settings of nested values that the schema knows, with their dotted names."""
+    for name, value in values.items():
+        entry = schema.get(name)
+        if isinstance(entry, Key):
+            yield prefix + name, value
+        elif entry is not None and isinstance(value, Mapping):
+            yield from _leaves(value, entry, f"{prefix}{name}.")
