@@ -27,6 +27,9 @@ MISC: Schema = {
     "DIST_TIMEOUT": Key(
         1800.0, "How long a process waits for the others in a collective operation before it fails.", unit="seconds", minimum=1
     ),
+    "LOADER_TIMEOUT": Key(
+        600.0, "How long the loader workers may take for a batch before the run fails; 0: without end.", unit="seconds", minimum=0
+    ),
     "PROFILER": {
         "ENABLED": Key(False, "Record a few iterations with torch.profiler and write a trace into the output folder."),
         "START_ITER": Key(10, "First iteration to record.", unit="iterations", minimum=0),

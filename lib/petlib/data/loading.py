@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 import torch
@@ -17,6 +17,7 @@ from petlib.data.portable_error import portable_error
 from petlib.data.protocols import Batch
 from petlib.data.worker_watch import Locate, WorkerWatch, death_gate
 from petlib.errors import UserError
+from petlib.launch.status import status
 
 Request = TypeVar("Request")
 
@@ -91,8 +92,7 @@ def _drain(batches: Iterator[Any], watch: WorkerWatch, timeout: float) -> Genera
     with closing(_Shutdown(batches, watch)):
         while True:
             try:
-                with gate.open() if gate is not None else nullcontext():
-                    batch = next(batches)
+                batch = next(batches) if gate is None else gate.next_of(batches, watch.processes)
             except StopIteration:
                 return
             except RuntimeError as error:
@@ -152,23 +152,27 @@ class _Source(Generic[Request]):
     def __init__(self, read: Callable[[Request], Batch]) -> None:
         self._read = read
 
-    def __getitem__(self, request: Request) -> HostBatch | _Failure:
+    def __getitem__(self, numbered: tuple[int, Request]) -> HostBatch | _Failure:
+        number, request = numbered
+        if get_worker_info() is None:
+            return HostBatch(self._read(request))
+        status.set_request(number)
         try:
             return HostBatch(self._read(request))
         except UserError as error:
-            if get_worker_info() is None:
-                raise
             return _Failure(portable_error(error))
+        finally:
+            status.set_request(-1)
 
 
 class _Requests(Generic[Request]):
-    """Hides the length that ``requests`` may have, which torch would compare with the data set's."""
+    """Numbers the requests, and hides the length that they may have, which torch would compare with the data set's."""
 
     def __init__(self, requests: Iterable[Request]) -> None:
         self._requests = requests
 
-    def __iter__(self) -> Iterator[Request]:
-        return iter(self._requests)
+    def __iter__(self) -> Iterator[tuple[int, Request]]:
+        return enumerate(self._requests)
 
 
 class _WorkerStart:

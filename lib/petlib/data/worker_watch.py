@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
@@ -54,10 +54,11 @@ class WorkerWatch:
         return "; ".join(f"worker {worker} {_ending(self.processes[worker])}{self._reading(worker)}" for worker in dead)
 
     def describe_hang(self) -> str:
-        """Return what the worker was reading that the training waits for, and where it stands; then kill all that are not idle."""
-        busy = [(self._standing(worker).iterations, worker) for worker, process in enumerate(self.processes) if process.is_alive()]
-        _, worker = min(busy, default=(0, 0))
-        text = f"worker {worker}{self._reading(worker)}{self._stack(self.processes[worker])}"
+        """Return what the worker was reading that the training waits for, and where it stands; then kill them all."""
+        at_work = [(self._standing(worker).request, worker) for worker in range(len(self.processes))]
+        # batches come in the order of their requests: the others wait for the first
+        _, worker = min((entry for entry in at_work if entry[0] >= 0), default=(-1, -1))
+        text = "none of them is at work" if worker < 0 else f"worker {worker}{self._reading(worker)}{self._stack(self.processes[worker])}"
         for process in self.processes:
             process.kill()
         return text
@@ -93,36 +94,35 @@ class WorkerWatch:
 
 
 class DeathGate:
-    """Lets the death of a worker end the training where it waits for a batch, and nowhere else.
+    """Lets the death of a worker end the training where it waits for a batch of that worker, and nowhere else.
 
     torch's handler of SIGCHLD raises in the midst of whatever the main thread does, where nobody can tell what the error is of.
     """
 
     def __init__(self, handler: Any) -> None:
         self._handler = handler
-        self._waits = False
-        self._death: RuntimeError | None = None
+        self._awaited: Sequence[BaseProcess] = ()
+        self._any_died = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle the signal."""
         try:
             self._handler(number, frame)
-        except RuntimeError as error:
-            if self._waits:
+        except RuntimeError:
+            self._any_died = True
+            if any(process.exitcode for process in self._awaited):
                 raise
-            self._death = error
 
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        """Be told of deaths, also of one that came before."""
-        self._waits = True
+    def next_of(self, batches: Iterator[Any], processes: Sequence[BaseProcess]) -> Any:
+        """Return the next of ``batches``; raise what torch raises when one of ``processes`` dies meanwhile, or has died before."""
+        self._awaited = processes
         try:
-            if self._death is not None:
-                death, self._death = self._death, None
-                raise death
-            yield
+            dead = [process.pid for process in processes if process.exitcode] if self._any_died else []
+            if dead:
+                raise RuntimeError(f"DataLoader worker (pid(s) {dead}) died before its batch was asked for")
+            return next(batches)
         finally:
-            self._waits = False
+            self._awaited = ()
 
 
 def death_gate() -> DeathGate | None:

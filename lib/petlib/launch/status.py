@@ -11,7 +11,7 @@ from typing import NamedTuple
 STACK_SIGNAL = getattr(signal, "SIGRTMIN", signal.SIGUSR2)
 """Asks a process to write the stacks of its threads; C code does it, so a process that hangs obeys too."""
 STATUS_BYTES = 64
-_LAYOUT = struct.Struct("<7q")
+_LAYOUT = struct.Struct("<8q")
 _PLACE = struct.Struct("<3q")
 _NUMBER = struct.Struct("<q")
 _UNKNOWN = -1
@@ -28,6 +28,7 @@ class Standing(NamedTuple):
         epoch: of the sample that was read last.
         position: of that sample in the epoch.
         sample_index: of that sample in the data set.
+        request: which of its requests a loader worker works at.
     """
 
     pid: int
@@ -37,6 +38,7 @@ class Standing(NamedTuple):
     epoch: int
     position: int
     sample_index: int
+    request: int
 
     @property
     def progress(self) -> str:
@@ -61,7 +63,7 @@ class Status:
         """Write into ``memory`` at ``start`` from here on."""
         self._memory = memory
         self._start = start
-        _LAYOUT.pack_into(memory, start, os.getpid(), *(_UNKNOWN,) * 6)
+        _LAYOUT.pack_into(memory, start, os.getpid(), *(_UNKNOWN,) * 7)
 
     def share(self, path: Path) -> None:
         """Write into a file of the launcher from here on.
@@ -90,6 +92,10 @@ class Status:
     def set_sample(self, epoch: int, position: int, index: int) -> None:
         """Say which sample is being read."""
         _PLACE.pack_into(self._memory, self._start + 4 * _NUMBER.size, epoch, position, index)
+
+    def set_request(self, number: int) -> None:
+        """Say which request is being worked at; -1: none."""
+        self._set(7, number)
 
     def _set(self, place: int, value: int) -> None:
         _NUMBER.pack_into(self._memory, self._start + place * _NUMBER.size, value)

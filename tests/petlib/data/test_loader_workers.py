@@ -1,6 +1,7 @@
 import functools
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,9 @@ class Behaving:
     def __len__(self):
         return 40
 
+    def file_of(self, index):
+        return f"images/{index}.png"
+
     def __getitem__(self, index):
         if index == 5 and self.act is not None:
             self.act()
@@ -36,10 +40,10 @@ def keep(sample, rng):
     return sample
 
 
-def batches_of(act=None, num_workers=2, transform=keep, worker_init=None):
+def batches_of(act=None, num_workers=2, transform=keep, worker_init=None, timeout=60.0):
     plan = TrainBatches(SequentialSampler(40), batch_size=2, epochwise=False)
     reader = SampleReader(Behaving(act), transform, seed=3)
-    return TrainLoader(reader, plan, device=CPU, num_workers=num_workers, seed=3, worker_init=worker_init).batches(0, 100)
+    return TrainLoader(reader, plan, device=CPU, num_workers=num_workers, seed=3, worker_init=worker_init, timeout=timeout).batches(0, 100)
 
 
 def workers_end(timeout=8.0):
@@ -93,6 +97,59 @@ def test_a_killed_worker_is_explained():
     with pytest.raises(RuntimeError, match="a loader worker process died: .*out of memory: set TRAIN.NUM_WORKERS"):
         list(batches)
     assert workers_end()
+
+
+READING = r"the last that it began to read was sample 5 \(position 5 of epoch 0\), images/5.png, for iteration 3"
+
+
+def test_what_a_killed_worker_was_to_deliver_is_told():
+    with pytest.raises(RuntimeError, match=rf"a loader worker process died: worker 0 was killed by SIGKILL; {READING}\. If it"):
+        list(batches_of(kill_itself))
+    assert workers_end()
+
+
+def test_a_death_while_the_trainer_does_something_else_waits_for_the_next_batch():
+    batches = batches_of()
+    next(batches)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while len(multiprocessing.active_children()) == 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with pytest.raises(RuntimeError, match=r"a loader worker process died: worker \d was killed by SIGKILL"):
+        next(batches)
+    assert workers_end()
+
+
+def sleep_for_ever():
+    while True:
+        time.sleep(100)
+
+
+def test_a_worker_that_hangs_is_told_with_the_place_where_it_stands():
+    started = time.monotonic()
+    with pytest.raises(RuntimeError) as caught:
+        list(batches_of(sleep_for_ever, timeout=2.0))
+    head, stack = str(caught.value).split("; it stands here, the latest call first:\n")
+    assert re.fullmatch(rf"no batch came from the loader workers within 2 seconds \(MISC.LOADER_TIMEOUT\): worker 0; {READING}", head)
+    assert "in sleep_for_ever" in stack.splitlines()[0]
+    assert workers_end()
+    assert time.monotonic() - started < 15
+
+
+def stop_itself():
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def test_a_suspended_worker_is_told_and_ended():
+    with pytest.raises(RuntimeError, match=rf"within 1 seconds .*: worker 0; {READING}; it could not say where it stands"):
+        list(batches_of(stop_itself, timeout=1.0))
+    assert workers_end()
+
+
+def test_the_time_counts_for_each_batch_and_0_means_without_end():
+    pause = functools.partial(time.sleep, 1.5)
+    assert len(list(batches_of(pause, timeout=0))) == 100
 
 
 class BreaksOnArrival:
