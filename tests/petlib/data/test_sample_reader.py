@@ -1,3 +1,4 @@
+import copy
 import random
 
 import numpy as np
@@ -127,7 +128,7 @@ class Damaged(Numbers):
 
     def __getitem__(self, index):
         if index % 2:
-            raise type(self.error)(*self.error.args)
+            raise copy.copy(self.error)
         return {"value": np.arange(3), "meta": {"file": f"{index}.png"}}
 
 
