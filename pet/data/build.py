@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import cv2
 import torch
+from PIL import Image
 
 from pet.data.batch_transforms import MixupCutmix, NormalizeImages
 from pet.data.catalog import WHOLE_SHARE, CatalogEntry, find_entry, resolve_path
@@ -87,6 +88,8 @@ def prepare_readers(cfg: CfgNode) -> None:
     """Set in this process, and the workers that it forks, what files may hold; OpenCV keeps silent about damaged ones."""
     silence_opencv()
     set_limits(pixels=cfg.DATA.MAX_PIXELS, file_bytes=cfg.DATA.MAX_FILE_BYTES)
+    # it warns from there on, and refuses what has twice as many
+    Image.MAX_IMAGE_PIXELS = -(-cfg.DATA.MAX_PIXELS // 2)
 
 
 def build_vision_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str]) -> VisionDataset:

@@ -8,6 +8,7 @@ from zlib import error as ZlibError
 
 from PIL import Image, UnidentifiedImageError
 
+from pet.data.limits import RAISE_LIMIT
 from petlib.errors import DataError
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -20,7 +21,7 @@ FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 DAMAGE = (
     *(OSError, SyntaxError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, MemoryError, RuntimeError),
-    *(ZlibError, Image.DecompressionBombError),
+    ZlibError,
 )
 """What Pillow raises for damaged files, besides errors of its own."""
 
@@ -62,6 +63,8 @@ def opened(file: IO[bytes], failure: str) -> Iterator[Image.Image]:
         raise
     except UnidentifiedImageError as error:
         raise DataError(failure) from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{failure}: {error} {RAISE_LIMIT}") from error
     except DAMAGE as error:
         raise DataError(f"{failure}: {getattr(error, 'strerror', None) or error}") from error
 

@@ -62,8 +62,12 @@ def _colours_first(image: np.ndarray) -> np.ndarray:
     """Return (H, W, C) with red first, from what OpenCV gives: (H, W) or blue first."""
     if image.ndim == 2:
         return image[..., None]
-    order = [2, 1, 0, *range(3, image.shape[2])] if image.shape[2] >= 3 else [*range(image.shape[2])]
-    return np.ascontiguousarray(image[..., order])
+    if image.shape[2] >= 3:
+        # in place: a copy of a large image is as large
+        blue = image[..., 0].copy()
+        image[..., 0] = image[..., 2]
+        image[..., 2] = blue
+    return image
 
 
 def _looks_cut_off(data: bytes) -> bool:

@@ -8,6 +8,7 @@ from petlib.errors import DataError
 MOST_PIXELS = 178_956_970
 """Where Pillow, too, refuses an image: 512 MiB as RGB."""
 
+RAISE_LIMIT = "Set DATA.MAX_PIXELS higher if the image is what it should be"
 MOST_FILE_BYTES = 2 * 1024**3
 MOST_BYTES_OF_A_PIXEL = 8
 """Four channels of 16 bits; no image file needs more bytes than its pixels have."""
@@ -55,7 +56,7 @@ def check_pixels(height: int, width: int, name: object) -> None:
     if height * width > LIMITS.pixels:
         raise DataError(
             f"{name}: the image is {width}x{height} (width x height), {height * width:,} pixels, and at most {LIMITS.pixels:,} are read: "
-            "a small file could fill the memory. Set DATA.MAX_PIXELS higher if the image is what it should be"
+            f"a small file could fill the memory. {RAISE_LIMIT}"
         )
 
 
