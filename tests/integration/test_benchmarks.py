@@ -41,7 +41,8 @@ def execute(name: str, folder: Path, *options: str) -> Done:
 
 def test_every_script_is_tested() -> None:
     scripts = {path.name for path in FOLDER.glob("*.py") if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")}
-    assert scripts == set(SMALLEST) == set(NUMBERS)
+    # a soak takes minutes: tests/faults/test_long_run.py
+    assert scripts - {"soak.py"} == set(SMALLEST) == set(NUMBERS)
 
 
 @pytest.mark.parametrize("name", sorted(SMALLEST))

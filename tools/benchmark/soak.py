@@ -35,8 +35,8 @@ SETTINGS = [
     "ANALYSER.ENABLED=False",
 ]
 SECONDS = 0.5
-FIRST_SHARE = 0.1
-"""The run may grow for this share of it: caches fill, libraries load what they need first."""
+FIRST_TENTH, LAST_TENTH = 1, 9
+"""What is compared. A run may grow in the tenth before: caches fill, libraries load what they need first."""
 QUANTITIES = {"memory_mb": "resident memory (MB)", "files": "open files", "threads": "threads"}
 MOST_GROWTH = {"memory_mb": 0.02, "files": 0.0, "threads": 0.0}
 """What counts as flat, as a share of the value after the first tenth."""
@@ -75,6 +75,9 @@ def main() -> int:
     if code:
         print(f"error: the training ended with {code}; its output is in {arguments.out / 'screen.txt'}", file=sys.stderr)
         return code
+    if not all(tenth(looks, arguments.iterations, number) for number in (FIRST_TENTH, LAST_TENTH)):
+        print(f"error: {arguments.iterations} iterations were over too soon to be looked at: take more", file=sys.stderr)
+        return 2
     growths = judge(looks, arguments.iterations)
     draw(looks, arguments.out / "soak.png")
     grew = [growth for growth in growths if growth["grew"]]
@@ -163,15 +166,22 @@ def judge(looks: Sequence[Look], iterations: int) -> list[dict[str, object]]:
     print(f"{'process':18} {'':24} {'after 10 %':>12} {'at the end':>12} {'growth':>9}")
     for process in sorted({look.process for look in looks}):
         own = [look for look in looks if look.process == process]
-        early = [look for look in own if FIRST_SHARE <= look.iteration / iterations < 2 * FIRST_SHARE]
-        late = [look for look in own if look.iteration / iterations >= 1 - FIRST_SHARE]
+        parts = [tenth(own, iterations, number) for number in (FIRST_TENTH, LAST_TENTH)]
+        if not all(parts):
+            print(f"{process:18} was not there in both tenths")
+            continue
         for quantity, title in QUANTITIES.items():
-            before, after = (statistics.median(look.values[quantity] for look in part) for part in (early, late))
+            before, after = (statistics.median(look.values[quantity] for look in part) for part in parts)
             grew = after - before > max(MOST_GROWTH[quantity] * before, LEAST_GROWTH[quantity] * 0.999)
             verdict = "GROWS" if grew else "flat"
             print(f"{process:18} {title:24} {before:12.1f} {after:12.1f} {after - before:+9.1f}  {verdict}")
             rows.append({"process": process, "quantity": quantity, "before": round(before, 1), "after": round(after, 1), "grew": grew})
     return rows
+
+
+def tenth(looks: Sequence[Look], iterations: int, number: int) -> list[Look]:
+    """Return the looks in a tenth of the run, from 0."""
+    return [look for look in looks if 10 * look.iteration // iterations == number]
 
 
 def draw(looks: Sequence[Look], path: Path) -> None:
