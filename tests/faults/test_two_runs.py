@@ -22,6 +22,7 @@ call = DefaultStep.__call__
 
 def wait(self, state, data, after_backward):
     while state.iteration == 6 and not pathlib.Path("go").exists():
+        pathlib.Path("held").touch()
         time.sleep(0.02)
     call(self, state, data, after_backward)
 
@@ -32,8 +33,7 @@ DefaultStep.__call__ = wait
 def hold(training: Training, **arguments: int) -> subprocess.Popen[bytes]:
     """Start a run and return when it stands still in iteration 6, with the checkpoint of iteration 4 on the disk."""
     process = training.start(training.module("held", HELD), **arguments)
-    training.wait_for_iteration(4)
-    while not (training.folder / "model_latest.pth").exists():
+    while not ((training.root / "held").exists() and (training.folder / "model_latest.pth").exists()):
         assert process.poll() is None, training.printed()
         time.sleep(0.02)
     return process
@@ -101,9 +101,9 @@ def test_after_the_death_of_the_launcher_the_next_run_waits_for_the_ranks_to_sav
     process = hold(training)
     process.kill()
     process.wait()
-    # the rank saves as soon as its step has ended
-    subprocess.Popen(["sh", "-c", "sleep 4; touch go"], cwd=training.root)
-    code, printed = training.run_script()
+    # the rank saves as soon as its step has ended, which is a while after the next run came
+    subprocess.Popen(["sh", "-c", "until grep -q 'PREFETCH: 3' run/logs/*; do sleep 0.1; done; sleep 5; touch go"], cwd=training.root)
+    code, printed = training.run_script("TRAIN.PREFETCH=3")
     assert code == 0, printed
     assert "waiting for a run whose launcher was killed to save and end" in printed
     assert "continuing from iteration 7 of 24" in printed
