@@ -1,6 +1,7 @@
 """Curves of a training: losses, learning rate, metrics."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,16 @@ WIDE_SPAN = 100
 
 Series = dict[str, tuple[list[int], list[float]]]
 
+logger = logging.getLogger(__name__)
+
 
 def draw_run(folder: str | Path) -> None:
-    """Draw the curves of a run into ``curves.png`` in its output folder; rank 0 does it."""
+    """Draw the curves of a run into ``curves.png`` in its output folder; rank 0 does it. A full disk does not make the run fail."""
     if is_main_process():
-        draw_curves(Path(folder) / "metrics.jsonl", Path(folder) / "curves.png")
+        try:
+            draw_curves(Path(folder) / "metrics.jsonl", Path(folder) / "curves.png")
+        except OSError as error:
+            logger.warning("the curves of the run cannot be drawn: %s", error)
 
 
 def draw_curves(metrics_jsonl: Path, path: Path) -> None:

@@ -122,14 +122,15 @@ def build_train_hooks(
     def writers(start_iteration: int) -> list[Writer]:
         return build_writers(cfg, start_iteration=start_iteration)
 
+    def save_unplanned(state: TrainState) -> None:
+        metric_writer.write_ended(state)
+        checkpoint.save_now(state)
+
     timer = TimerHook()
     save_every = _interval(cfg.SOLVER.SNAPSHOT_ITER, cfg.SOLVER.SNAPSHOT_EPOCH, state)
     evaluate_every = _interval(cfg.EVAL.PERIOD_ITER, cfg.EVAL.PERIOD_EPOCH, state) if evaluate is not None else 0
-    hooks: list[Hook] = [
-        timer,
-        LRScheduleHook(),
-        MetricWriterHook(make_writers=writers, every=cfg.MISC.DISPLAY_ITER, write_at=(save_every, evaluate_every), timer=timer),
-    ]
+    metric_writer = MetricWriterHook(make_writers=writers, every=cfg.MISC.DISPLAY_ITER, write_at=(save_every, evaluate_every), timer=timer)
+    hooks: list[Hook] = [timer, LRScheduleHook(), metric_writer]
     if is_main_process() and sys.stdout is not None and sys.stdout.isatty():
         hooks.append(ProgressHook())
     average = average or _build_average(cfg, state)
@@ -155,7 +156,7 @@ def build_train_hooks(
         check=None if guard is None else guard.check,
         saves_beginning=cfg.SOLVER.NONFINITE == "rollback",
     )
-    hooks += [checkpoint, InterruptHook(save=checkpoint.save_now)]
+    hooks += [checkpoint, InterruptHook(save=save_unplanned)]
     return sort_hooks(hooks)
 
 

@@ -34,7 +34,7 @@ def open_run(cfg: CfgNode, *, record: str = "config.yaml") -> Iterator[torch.dev
     A test and a training do not exclude each other.
 
     Raises:
-        OutputError: another run holds the lock; every rank raises it.
+        OutputError: another run holds the lock (every rank raises it), or the output folder cannot be written.
     """
     device = choose_device(cfg.MISC.DEVICE)
     init_process_group(device, timeout_seconds=cfg.MISC.DIST_TIMEOUT)
@@ -45,7 +45,7 @@ def open_run(cfg: CfgNode, *, record: str = "config.yaml") -> Iterator[torch.dev
         import_user_modules(cfg.MISC.IMPORTS)
         seed_everything(cfg.MISC.SEED)
         if is_main_process():
-            write_text_atomically(Path(cfg.MISC.CKPT) / record, cfg.dump())
+            _write_record(Path(cfg.MISC.CKPT) / record, cfg)
             logger.info("%d process%s on %s, torch %s", world_size(), "" if world_size() == 1 else "es", device.type, torch.__version__)
         yield device
     finally:
@@ -80,6 +80,15 @@ def _acquire(lock: RunLock) -> None:
     refusal = broadcast_object(refusal)
     if refusal:
         raise OutputError(refusal)
+
+
+def _write_record(path: Path, cfg: CfgNode) -> None:
+    try:
+        write_text_atomically(path, cfg.dump())
+    except OSError as error:
+        raise OutputError(
+            f"{path}: the settings of the run cannot be written: {error.strerror}; make room, or choose another MISC.CKPT"
+        ) from error
 
 
 def _set_backends(cfg: CfgNode) -> None:

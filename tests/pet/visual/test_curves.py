@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pet.visual import draw_curves
+from pet.visual import draw_curves, draw_run
 
 FIRST_LINE = (31, 119, 180)
 
@@ -74,3 +74,10 @@ def test_an_empty_file_gives_a_picture_that_says_so(tmp_path):
     picture = drawn(tmp_path, [])
     middle = picture[picture.shape[0] // 3 : -picture.shape[0] // 3, picture.shape[1] // 3 : -picture.shape[1] // 3]
     assert (middle.min(axis=2) < 100).sum() > 50
+
+
+def test_a_run_does_not_fail_because_its_curves_cannot_be_written(tmp_path, caplog):
+    (tmp_path / "metrics.jsonl").write_text('{"iteration": 1, "loss": 2.0}\n')
+    (tmp_path / ".curves.png.tmp").symlink_to("/dev/full")
+    draw_run(tmp_path)
+    assert "the curves of the run cannot be drawn: [Errno 28] No space left on device" in caplog.messages

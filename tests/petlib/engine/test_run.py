@@ -125,3 +125,16 @@ def test_a_second_run_is_kept_out_of_the_folder_but_a_test_is_not(tmp_path: Path
     with engine.open_run(cfg):
         pass
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml", "test"]
+
+
+def test_a_full_disk_at_the_start_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("petlib.engine.run.write_text_atomically", fail)
+    with (
+        pytest.raises(OutputError, match="config.yaml: the settings of the run cannot be written: No space left on device; make room"),
+        engine.open_run(make_cfg(tmp_path)),
+    ):
+        pass
+    assert not (tmp_path / "run" / "config.lock").exists()

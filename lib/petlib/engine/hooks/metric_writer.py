@@ -66,6 +66,11 @@ class MetricWriterHook(Hook):
                     self._write(state)
                     break
 
+    def write_ended(self, state: TrainState) -> None:
+        """Write the windows that have ended, before a checkpoint that nobody planned; all ranks call it together."""
+        if self._records:
+            self._write(state)
+
     def after_rollback(self, state: TrainState) -> None:
         """Begin anew: what was written about later iterations goes, as after a restart."""
         _close(state)

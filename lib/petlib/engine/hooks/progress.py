@@ -34,6 +34,7 @@ class ProgressHook(Hook):
         self._task = self._progress.add_task("training", rate=0.0, loss="")
         self._shown_at = 0.0
         self._shown_iteration = 0
+        self._terminal_is_gone = False
 
     def before_train(self, state: TrainState) -> None:
         """Show the line."""
@@ -44,16 +45,28 @@ class ProgressHook(Hook):
     def after_step(self, state: TrainState) -> None:
         """Move the bar, a few times a second."""
         elapsed = time.perf_counter() - self._shown_at
-        if elapsed >= REFRESH_SECONDS:
-            self._show(state, elapsed)
+        if elapsed >= REFRESH_SECONDS and not self._terminal_is_gone:
+            try:
+                self._show(state, elapsed)
+            except OSError:
+                # the log goes on without it
+                self._terminal_is_gone = True
 
     def after_train(self, state: TrainState) -> None:
         """Remove the line."""
-        self._progress.stop()
+        self._stop()
 
     def on_exception(self, state: TrainState) -> None:
         """Remove the line."""
-        self._progress.stop()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._terminal_is_gone:
+            return
+        try:
+            self._progress.stop()
+        except OSError:
+            self._terminal_is_gone = True
 
     def _show(self, state: TrainState, elapsed: float) -> None:
         rate = (state.iteration - self._shown_iteration) / elapsed

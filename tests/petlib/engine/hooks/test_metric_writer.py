@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import torch
 
+from petlib.engine.hook import Hook
 from petlib.engine.hooks.metric_writer import MetricWriterHook
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.loop import train
@@ -91,3 +92,34 @@ def test_long_windows_are_written_at_once(make_state: Any, loader: Any, step: An
 
     run(make_state(max_iter=8), loader, slow_step)
     assert (written[3], written[6]) == (1, 2)
+
+
+def test_windows_are_written_before_a_save_that_nobody_planned_and_before_the_last_one(make_state: Any, loader: Any, step: Any) -> None:
+    writer, timer = RecordingWriter(), TimerHook()
+    hook = MetricWriterHook(make_writers=lambda start: [writer], every=1, timer=timer)
+    written: list[list[int]] = []
+
+    class Saving(Hook):
+        order = 90
+        key = "saving"
+
+        def before_step(self, state: Any) -> None:
+            if state.iteration == 6:
+                hook.write_ended(state)
+                written.append([record.iteration for record in writer.records])
+
+        def after_step(self, state: Any) -> None:
+            if state.stop_reason:
+                written.append([record.iteration for record in writer.records])
+
+    class Stopping(Hook):
+        order = 10
+        key = "stopping"
+
+        def after_step(self, state: Any) -> None:
+            if state.iteration == 8:
+                state.stop_reason = "somebody asked"
+
+    train(make_state(max_iter=20), loader, step, [hook, timer, Saving(), Stopping()])
+    assert written == [list(range(1, 7)), list(range(1, 9))]
+    assert [record.iteration for record in writer.records] == list(range(1, 9))

@@ -1,3 +1,4 @@
+import errno
 import re
 import time
 from typing import Any
@@ -25,3 +26,22 @@ def test_the_line_follows_the_run(
     train(make_state(max_iter=10), loader, slow_step, [timer, writer, ProgressHook()])
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().out)
     assert re.search(r"training .* [4-9]/10 1\d\.\d it/s loss \d+\.\d{4}", shown), shown
+
+
+def test_a_terminal_that_is_gone_ends_the_line_and_not_the_run(
+    make_state: Any, loader: Any, step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = 0
+
+    def fail() -> None:
+        nonlocal shown
+        shown += 1
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("petlib.engine.hooks.progress.REFRESH_SECONDS", 0.0)
+    hook = ProgressHook()
+    monkeypatch.setattr(hook._progress, "refresh", fail)
+    state = make_state(max_iter=5)
+    train(state, loader, step, [hook])
+    assert state.iteration == 5
+    assert shown == 1
