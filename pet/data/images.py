@@ -33,8 +33,12 @@ def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
     Raises:
         DataError: the file is missing, empty, cut off or no image, or has more pixels than ``DATA.MAX_PIXELS``.
     """
-    data = read_file(path, what="the image", most_bytes=LIMITS.image_bytes)
-    return decode_image(data, name=os.fspath(path), unchanged=unchanged)
+    try:
+        data = read_file(path, what="the image", most_bytes=LIMITS.image_bytes)
+        return decode_image(data, name=os.fspath(path), unchanged=unchanged)
+    except DataError as error:
+        error.filename = os.fspath(path)
+        raise
 
 
 def decode_image(data: bytes, *, name: str, unchanged: bool = False) -> np.ndarray:

@@ -143,7 +143,7 @@ def test_the_limit_can_be_set() -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "lossless WEBP", "GIF", "BMP"])
 def test_heads_are_read_as_decoders_read_them(kind: str) -> None:
     options = {"lossless": True} if kind.startswith("lossless") else {}
-    kind = kind.split()[-1]
+    kind = kind.rsplit(maxsplit=1)[-1]
     for size in ((1, 1), (24, 32), (300, 7), (5, 1000)):
         data = encoded(kind, picture(*size), **options)
         assert size_of(data, "a") == size == decode_image(data, name="a").shape[:2]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from pet.api.antgo.framework.helper.dataset.adapter import PipelineDataset
 from pet.api.antgo.framework.helper.models.builder import MODELS
 from pet.api.antgo.framework.helper.runner import BaseModule
 from pet.api.antgo.framework.helper.runner.builder import *  # noqa: F403  # as the document imports it
@@ -301,3 +302,21 @@ def _sample(index: int) -> dict[str, Any]:
     top, left = generator.integers(0, SIZE // 2, 2)
     segments[:, top : top + SIZE // 2, left : left + SIZE // 2] = 1
     return {"image": (generator.normal(0, 0.1, (3, SIZE, SIZE)).astype(np.float32) + segments).astype(np.float32), "segments": segments}
+
+
+def test_iterations_that_are_not_finite_and_bad_samples_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        TrainingDivergedError, match=r"^6 iterations in a row were left out \(SOLVER.NONFINITE_LIMIT\): the loss became nan"
+    ):
+        train(tmp_path / "nan", 4, model=one_weight(returns="nan"), nonfinite="skip")
+    item = PipelineDataset.__getitem__
+
+    def torn(data_set: PipelineDataset, index: int) -> Any:
+        if index == 1:
+            raise OSError("the tape is torn")
+        return item(data_set, index)
+
+    monkeypatch.setattr(PipelineDataset, "__getitem__", torn)
+    data = {**tiny_config()["data"], "on_error": "skip"}
+    train(tmp_path / "torn", 2, model=one_weight(), data=data)
+    assert '"index": 1, "file": "", "reason": "OSError: the tape is torn"' in (tmp_path / "torn" / "skipped_samples.jsonl").read_text()

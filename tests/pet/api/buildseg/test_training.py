@@ -173,3 +173,30 @@ def test_wrong_data_leave_no_folder_behind(tmp_path: Path) -> None:
 def test_something_that_is_no_data_set_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train_dataset: list given; a Dataset, or an object with __len__"):
         train(Tiny(), [], optimizer=None, save_dir=tmp_path / "run")
+
+
+def test_bad_samples_and_iterations_can_be_left_out(tmp_path: Path) -> None:
+    tiles = open_tiles(write_tiles(tmp_path / "data"), [T.Resize(RESIZED), T.Normalize()])
+
+    class Torn:
+        num_classes = 2
+        reads = 0
+
+        def __len__(self):
+            return len(tiles)
+
+        def __getitem__(self, index):
+            Torn.reads += 1
+            if index == 1:
+                raise OSError("the tape is torn")
+            image, label = tiles[index]
+            return image * (np.nan if Torn.reads in (30, 31) else 1), label
+
+    model = Tiny()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = {"types": [CrossEntropyLoss()], "coef": [1]}
+    train(model, Torn(), None, optimizer, tmp_path / "run", iters=20, losses=losses, save_interval=0, nonfinite="skip", on_error="skip")
+    assert "OSError: the tape is torn" in (tmp_path / "run" / "skipped_samples.jsonl").read_text()
+    saved = torch.load(tmp_path / "run" / "model_latest.pth", weights_only=True)
+    assert saved["hooks"]["skipped_steps"]["count"] in (1, 2)
+    assert all(bool(value.isfinite().all()) for value in saved["model"].values())
