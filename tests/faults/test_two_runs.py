@@ -39,7 +39,34 @@ def hold(training: Training, **arguments: int) -> subprocess.Popen[bytes]:
     return process
 
 
-@pytest.mark.fault(8, "a second training in the folder")
+@pytest.fixture
+def holder(training: Training) -> subprocess.Popen[bytes]:
+    """A process that has the lock of the folder, as a training has it."""
+    code = "import sys, time; from pathlib import Path; from petlib.run_lock import RunLock; RunLock(Path(sys.argv[1])).acquire(); time.sleep(300)"
+    path = training.folder / "config.lock"
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)])
+    training.processes.append(process)
+    while not path.exists() or not path.read_text():
+        assert process.poll() is None
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.fault(8, "a start in a folder that another run holds")
+def test_a_folder_that_is_taken(training: Training, holder: subprocess.Popen[bytes], happened: Happened) -> None:
+    code, printed = training.run_script()
+    assert code == 2, printed
+    message = printed.splitlines()[-1]
+    assert message.startswith(
+        f"error: {training.folder}: another run writes into this folder: process {holder.pid} on {socket.gethostname()}, since 20"
+    )
+    assert "Traceback" not in printed
+    assert not (training.folder / "config.yaml").exists()
+    happened("exit code 2, one message with who holds it")
+
+
+@pytest.mark.nightly
+@pytest.mark.fault(8, "a second training beside one that runs")
 def test_a_second_training_is_refused_and_the_first_goes_on(training: Training, happened: Happened) -> None:
     process = hold(training)
     code, printed = training.run_script("MISC.SEED=7")
