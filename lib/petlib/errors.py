@@ -16,7 +16,13 @@ class ConfigError(UserError):
 
 
 class DataError(UserError):
-    """A data set, or one file of it, cannot be used."""
+    """A data set, or one file of it, cannot be used.
+
+    Attributes:
+        filename: the file, where who raised it knows one, as with an ``OSError``.
+    """
+
+    filename: str = ""
 
 
 class CheckpointError(UserError):

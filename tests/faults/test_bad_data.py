@@ -71,7 +71,7 @@ def test_skip(training: Training, pictures: list[Path], happened: Happened) -> N
     # 24 iterations of 64 are 3 epochs of 400 images and 336 of the fourth one
     assert {entry["index"] for entry in entries} == set(DAMAGED)
     assert len({(entry["epoch"], entry["index"]) for entry in entries if entry["epoch"] <= 3}) == 9
-    assert all(str(pictures[entry["index"]]) in entry["reason"] for entry in entries)
+    assert all(entry["file"] == str(pictures[entry["index"]]) and "cut off" in entry["reason"] for entry in entries)
     assert training.checkpoint()["iteration"] == 24
     happened("others took their places, each is listed with its file and reason")
 

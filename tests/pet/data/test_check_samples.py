@@ -86,3 +86,32 @@ def test_a_label_outside_of_the_classes_is_told_with_its_file(label: int) -> Non
 def test_another_kind_of_image_is_told_with_its_file(image: Any, given: str) -> None:
     with pytest.raises(DataError, match=rf"0\.jpg: the image is {given}, a uint8 array \(height, width, 3\) expected"):
         check_samples(Given([0], ["a"], image=image), 1, 4)
+
+
+class Damaged(Given):
+    """Some samples cannot be read."""
+
+    def __init__(self, damaged: set[int]) -> None:
+        super().__init__([0, 1] * 50, ["a", "b"])
+        self.damaged = damaged
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if index in self.damaged:
+            raise DataError("the image is cut off")
+        return super().__getitem__(index)
+
+
+def test_samples_that_will_be_skipped_are_told_at_the_first_look(caplog: pytest.LogCaptureFixture) -> None:
+    dataset = Damaged({33})
+    with pytest.raises(DataError, match="^sample 33 of Damaged: the image is cut off$"):
+        check_samples(dataset, 2, 4)
+    check_samples(dataset, 2, 4, on_error="skip")
+    assert dataset.read == [0, 0, 66, 99]
+    assert caplog.messages == [
+        "a sample of the first look cannot be read; DATA.ON_ERROR is skip: sample 33 of Damaged: the image is cut off"
+    ]
+
+
+def test_data_of_which_nothing_can_be_read_are_refused_whatever_is_to_be_skipped() -> None:
+    with pytest.raises(DataError, match="^sample 99 of Damaged: the image is cut off$"):
+        check_samples(Damaged(set(range(100))), 2, 4, on_error="skip")

@@ -194,3 +194,9 @@ def test_a_base_may_lie_in_an_installed_package(tmp_path, monkeypatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     layers = read_layers(write(tmp_path, "x.yaml", "_BASE_: package:own_presets/small.yaml\nMISC: {DISPLAY_ITER: 7}\n"))
     assert [(entry.key, entry.value) for layer in layers for entry in layer.entries] == [("TRAIN.BATCH_SIZE", 21), ("MISC.DISPLAY_ITER", 7)]
+
+
+def test_a_key_of_earlier_versions_names_the_new_one(tmp_path: Path) -> None:
+    message = r"x.yaml:2: SOLVER.STOP_ON_NONFINITE: this key is gone; write SOLVER.NONFINITE, with stop for True and ignore for False$"
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, "", "MISC.SEED=3") and load(tmp_path, "SOLVER.STOP_ON_NONFINITE: False")

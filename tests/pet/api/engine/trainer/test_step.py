@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from pet.api.engine.trainer.step import NetworksStep
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.engine.batch_stream import BatchStream
+from petlib.engine.skipping import StepGuard
 from petlib.engine.state import TrainState
 from petlib.solver.clipping import GradientClipper
 
@@ -72,3 +73,17 @@ def test_a_network_without_losses_rests(tmp_path: Any) -> None:
     model.rests = "g"
     do_step(model, tmp_path, 1.0)
     assert [model.g.item(), model.d.item()] == pytest.approx([2.0, 3 + 0.1 * 2])
+
+
+def test_networks_leave_out_an_iteration_together(tmp_path: Any) -> None:
+    model = Duel()
+    step = NetworksStep(accumulation=1, clippers={"g": None, "d": None}, guard=StepGuard())
+    state, stream = make_state(model, tmp_path), batches(float("nan"), 1.0)
+    step(state, stream, lambda _: None)
+    assert state.left_out is not None
+    assert [model.g.item(), model.d.item()] == [2.0, 3.0]
+    assert state.storage.pending_totals() == []
+    step(state, stream, lambda _: None)
+    assert state.left_out is None
+    assert [model.g.item(), model.d.item()] == pytest.approx([2 - 0.1 * 4, 3 + 0.1 * 2])
+    assert len(state.storage.pending_totals()) == 1

@@ -13,10 +13,11 @@ from pet.api.engine.schedule.scheduler import build_trainer
 from pet.api.engine.trainer.build import BUILD_TRAINER_REGISTRY
 from pet.api.engine.trainer.trainer import BaseTrainer
 from petlib.checkpoint.locate import read_checkpoint
+from petlib.engine.batch_stream import BatchStream
 from petlib.engine.seed import seed_everything
 from petlib.errors import CheckpointError, ConfigError, UserError
 from tests.conftest import RunRanks
-from tests.pet.api.engine.project import GAN, TinyModel, make_config
+from tests.pet.api.engine.project import GAN, TinyModel, TinyPairs, make_config
 
 EXACT: dict[str, Any] = {
     **GAN,
@@ -264,3 +265,34 @@ def test_a_wrong_config_is_told_before_the_training(tmp_path: Path, changes: dic
     with pytest.raises(UserError, match=message):
         train(make_config(tmp_path, changes))
     assert not (tmp_path / "model_latest.pth").exists()
+
+
+@pytest.mark.parametrize("changes", [{}, GAN], ids=["one network", "two networks"])
+def test_iterations_that_are_not_finite_can_be_left_out(tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def nan_once(batch: dict[str, Any]) -> dict[str, Any]:
+        calls.append(None)
+        return {**batch, "input_data": batch["input_data"] * (torch.nan if len(calls) == 2 else 1.0)}
+
+    item = BatchStream.__next__
+    monkeypatch.setattr(BatchStream, "__next__", lambda stream: nan_once(item(stream)))
+    train(make_config(tmp_path, {**changes, "solver.nonfinite": "skip", "solver.max_iter": 4}))
+    saved = read_checkpoint(tmp_path / "model_latest.pth")
+    assert saved["hooks"]["skipped_steps"] == {"count": 1, "in_a_row": 0}
+    assert all(bool(value.isfinite().all()) for value in saved["model"].values())
+
+
+def test_samples_that_cannot_be_read_can_be_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = TinyPairs.__getitem__
+
+    def torn(data_set: TinyPairs, index: int) -> Any:
+        if index == 1:
+            raise OSError("the tape is torn")
+        return item(data_set, index)
+
+    monkeypatch.setattr(TinyPairs, "__getitem__", torn)
+    train(make_config(tmp_path / "skip", {"dataloader.on_error": "skip", "solver.max_iter": 8}))
+    assert '"index": 1, "file": "", "reason": "OSError: the tape is torn"' in (tmp_path / "skip" / "skipped_samples.jsonl").read_text()
+    with pytest.raises(OSError, match="the tape is torn"):
+        train(make_config(tmp_path / "raise", {"solver.max_iter": 8}))
