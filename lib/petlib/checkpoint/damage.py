@@ -1,5 +1,6 @@
 """Whether what lies on the disk is still what was written; files are read in small pieces, however large they are."""
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -19,13 +20,26 @@ class DamagedError(CheckpointError):
 def zip_damage(path: Path) -> str:
     """Return what is wrong with a zip file as ``torch.save`` writes it, compared with its checksums; empty where it is whole."""
     try:
-        if path.stat().st_size == 0:
+        size = path.stat().st_size
+        if size == 0:
             return "empty (0 bytes)"
         with zipfile.ZipFile(path) as archive:
+            problem = _claims(archive, size)
+            if problem:
+                return problem
             record = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error) as error:
         return f"truncated or damaged ({error})"
     return f"damaged: the checksum of its record {record} is wrong" if record else ""
+
+
+def _claims(archive: zipfile.ZipFile, size: int) -> str:
+    """Return what is wrong with an archive by its directory: torch compresses nothing, so what is larger than the file is a bomb."""
+    records = archive.infolist()
+    if any(record.compress_type != zipfile.ZIP_STORED for record in records):
+        return "no checkpoint (its records are compressed, which torch does not do)"
+    claimed = sum(record.file_size for record in records)
+    return f"damaged (its records claim {claimed} bytes, it has {size})" if claimed > size else ""
 
 
 def checksums(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -5,16 +5,31 @@ from typing import NamedTuple
 
 from petlib.errors import CheckpointError
 
+LONGEST_NAME = 200
+
+
+def shown_name(name: object) -> str:
+    """Return a name of a file as messages show it: cut, and without line breaks and what moves the cursor."""
+    text = str(name) if isinstance(name, str) else f"a {type(name).__name__}"
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
+
 
 class Mismatch(NamedTuple):
-    """A tensor whose shape in the file is not the one in the model."""
+    """A tensor whose shape, or kind of numbers, in the file is not the one in the model."""
 
     name: str
     file_shape: tuple[int, ...]
     model_shape: tuple[int, ...]
+    file_kind: str = ""
+    model_kind: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} {list(self.file_shape)} in the file, {list(self.model_shape)} in the model"
+        return (
+            f"{self.name} {list(self.file_shape)} {self.file_kind}".rstrip()
+            + f" in the file, {list(self.model_shape)} {self.model_kind}".rstrip()
+            + " in the model"
+        )
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class LoadReport:
         matched: names in the model that took the value of the file.
         missing: names in the model that the file does not have.
         unexpected: names in the file that the model does not have.
-        mismatched: names that both have with different shapes.
+        mismatched: names that both have with different shapes, or one with whole numbers or complex ones and the other not.
     """
 
     source: str
@@ -46,7 +61,7 @@ class LoadReport:
         for kind, names in (("missing", self.missing), ("unexpected", self.unexpected), ("mismatched", [*map(str, self.mismatched)])):
             if names:
                 more = f", and {len(names) - most} more" if len(names) > most else ""
-                lines.append(f"  {len(names)} {kind}: {', '.join(names[:most])}{more}")
+                lines.append(f"  {len(names)} {kind}: {', '.join(map(shown_name, names[:most]))}{more}")
         return "\n".join(lines)
 
     def require_complete(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from petlib.checkpoint.load_report import LoadReport, Mismatch
+from petlib.checkpoint.load_report import LoadReport, Mismatch, shown_name
 from petlib.checkpoint.shards import distribute_like
 from petlib.errors import CheckpointError
 
@@ -62,14 +62,22 @@ def compare(model: nn.Module, state: Any, origin: str) -> LoadReport:
         if not isinstance(value, Tensor):
             continue
         if not isinstance(state.get(name), Tensor):
-            if not name.endswith("num_batches_tracked"):
+            if name in state or not name.endswith("num_batches_tracked"):
                 report.missing.append(name)
         elif state[name].shape != value.shape:
             report.mismatched.append(Mismatch(name, tuple(state[name].shape), tuple(value.shape)))
+        elif _kind(state[name]) != _kind(value):
+            report.mismatched.append(Mismatch(name, tuple(state[name].shape), tuple(value.shape), *map(_kind, (state[name], value))))
         else:
             report.matched.append(name)
-    report.unexpected.extend(name for name in state if name not in own)
+    report.unexpected.extend(shown_name(name) for name in state if name not in own)
     return report
+
+
+def _kind(tensor: Tensor) -> str:
+    if tensor.is_floating_point():
+        return "floating point"
+    return "complex" if tensor.is_complex() else "whole numbers"
 
 
 def _objects(component: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -9,6 +9,7 @@ import torch
 
 from petlib.checkpoint.damage import DamagedError, zip_damage
 from petlib.checkpoint.files import write_atomically
+from petlib.checkpoint.hostile import check_content, check_index, check_kind
 from petlib.errors import CheckpointError
 from petlib.suggest import did_you_mean
 
@@ -42,8 +43,14 @@ def read_file(path: Path, *, checked: bool = False) -> Any:
             # Imported here because only these files need it.
             from safetensors.torch import load_file
 
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+            content: Any = load_file(path)
+        else:
+            check_index(path)
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        check_content(content, path)
+        return content
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         refused = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
         if refused is None:
@@ -62,6 +69,7 @@ def _check_file(path: Path, *, checked: bool) -> None:
         raise CheckpointError(f"{path}: there is no such file{did_you_mean(path.name, siblings)}")
     if path.is_dir():
         raise CheckpointError(f"{path}: this is a folder and no file with weights")
+    check_kind(path)
     with path.open("rb") as file:
         start = file.read(4)
     if not start:

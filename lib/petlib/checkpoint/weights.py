@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from petlib.checkpoint.load_report import LoadReport
+from petlib.checkpoint.load_report import LoadReport, shown_name
 from petlib.checkpoint.locate import read_checkpoint
 from petlib.checkpoint.restore import compare
 from petlib.checkpoint.snapshot import is_sharded
@@ -73,7 +73,7 @@ def _state_dict(content: Mapping[str, Any], prefer_ema: bool, source: str) -> di
         if isinstance(inner, Mapping) and any(isinstance(value, Tensor) for value in inner.values()):
             content = inner
             break
-    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor) and isinstance(name, str)}
     if not tensors:
         raise CheckpointError(
             f"{source}: there are no weights in it; expected names and tensors, or such a dictionary under {' or '.join(_MODEL_KEYS)}; "
@@ -95,7 +95,7 @@ def _own_name(name: str, own: Mapping[str, Any], prefixes: Sequence[str]) -> str
 
 
 def _first(names: Mapping[str, Any], count: int = 4) -> str:
-    return ", ".join(map(str, list(names)[:count])) + (", ..." if len(names) > count else "")
+    return ", ".join(map(shown_name, list(names)[:count])) + (", ..." if len(names) > count else "")
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from yaml.constructor import ConstructorError
@@ -53,7 +53,7 @@ class PlainLoader(yaml.SafeLoader):
         except (ValueError, KeyError, IndexError, OverflowError):
             raise ConstructorError(None, None, f"{shown(node.value)} is no {kind}", node.start_mark) from None
 
-    def construct_undefined(self, node: yaml.Node) -> None:
+    def construct_undefined(self, node: yaml.Node) -> NoReturn:
         """Refuse what is no plain data."""
         raise ConstructorError(None, None, f"the tag {shown(node.tag)} is not plain data", node.start_mark)
 

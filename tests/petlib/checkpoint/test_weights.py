@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from petlib.checkpoint import Checkpointer, load_model_strict, load_weights
+from petlib.checkpoint.load_report import Mismatch
 from petlib.errors import CheckpointError
 
 
@@ -74,7 +75,7 @@ def test_what_does_not_fit_is_reported_and_stays_as_it_was(tmp_path, source):
     assert torch.equal(target.head.weight, head)
     assert torch.equal(target.backbone.conv.weight, source.backbone.conv.weight)
     assert (report.missing, report.unexpected) == (["backbone.norm.bias"], ["neck.weight"])
-    assert report.mismatched == [("head.weight", (5, 4), (7, 4)), ("head.bias", (5,), (7,))]
+    assert report.mismatched == [Mismatch("head.weight", (5, 4), (7, 4)), Mismatch("head.bias", (5,), (7,))]
     assert report.summary().splitlines() == [
         f"{tmp_path / 'weights.pth'}: 6 tensors matched",
         "  1 missing: backbone.norm.bias",
