@@ -33,3 +33,12 @@ def training(tmp_path: Path) -> Iterator[Training]:
             time.sleep(0.2)
             process.kill()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """The same training, which nothing disturbed."""
+    reference = Training(tmp_path_factory.mktemp("undisturbed"))
+    code, printed = reference.run_script()
+    assert code == 0, printed
+    return reference
