@@ -103,6 +103,14 @@ class Training:
             assert time.monotonic() < deadline, f"iteration {iteration} never came:\n{self.printed()}"
             time.sleep(0.005)
 
+    def wait_for_file(self, name: str) -> None:
+        """Wait until a module of :meth:`module` has made a file in the folder that the command runs in."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while not (self.root / name).exists():
+            assert self.processes[-1].poll() is None, f"it ended without making {name}:\n{self.printed()}"
+            assert time.monotonic() < deadline, f"{name} never came:\n{self.printed()}"
+            time.sleep(0.005)
+
     def logged_iterations(self) -> list[int]:
         """Return the iterations of the training lines of ``metrics.jsonl``, one entry a line."""
         path = self.folder / "metrics.jsonl"

@@ -43,11 +43,6 @@ class RankProcess:
             output.close()
 
     @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._process.pid
-
-    @property
     def running(self) -> bool:
         """Whether the rank itself still runs."""
         return self.returncode is None

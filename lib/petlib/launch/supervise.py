@@ -16,7 +16,7 @@ from petlib.launch.kernel import adopt_orphans
 from petlib.launch.plan import RankPlan, listening_socket
 from petlib.launch.processes import RankProcess
 from petlib.launch.reports import read_report, report_path, write_report
-from petlib.launch.status import STACK_SIGNAL, read_standing, stack_path
+from petlib.launch.status import STACK_SIGNAL, read_standing, stack_path, status_path
 
 Planner = Callable[[socket.socket, int], Sequence[RankPlan]]
 
@@ -129,6 +129,9 @@ class _Supervisor:
         return self._asked is None and failure is not None and failure.exit_code != USER_ERROR_EXIT_CODE
 
     def start(self, plan: RankPlan, descriptors: tuple[int, ...]) -> None:
+        # what the attempt before left there is not true of this one
+        for path in (status_path(self._folder, plan.rank), stack_path(self._folder, plan.rank)):
+            path.unlink(missing_ok=True)
         self._processes.append(RankProcess(plan, folder=self._folder, descriptors=descriptors))
 
     def step(self, signals: Sequence[int]) -> None:
@@ -229,13 +232,12 @@ class _Supervisor:
                 continue
             if process.stopped:
                 self._suspended.add(process.rank)
-            standing = read_standing(self._folder, process.rank)
-            if standing is not None and standing.pid == process.pid:
+            if read_standing(self._folder, process.rank) is not None:
                 process.send(STACK_SIGNAL)
 
     def _listens(self, process: RankProcess) -> bool:
         standing = read_standing(self._folder, process.rank)
-        return process.running and standing is not None and standing.pid == process.pid and standing.listens > 0
+        return process.running and standing is not None and standing.listens > 0
 
     def _note_ending(self, process: RankProcess) -> None:
         assert process.returncode is not None, f"rank {process.rank} has not ended"

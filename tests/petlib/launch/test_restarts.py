@@ -41,6 +41,23 @@ def test_a_restart_after_a_kill_says_who_was_killed(toy):
     assert "restart 2" not in done.stderr
 
 
+def test_a_rank_that_had_been_asked_to_end_begins_again_like_the_others(toy):
+    toy.script("""
+        from petlib.launch.status import status
+        if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            signal.signal(signal.SIGTERM, lambda number, _: status.set_signal(number))
+            mark("pid")
+            while RANK == "1" and not Path("pid0").exists():
+                time.sleep(0.01)
+            if RANK == "1":
+                raise ValueError("the reason")
+            time.sleep(100)
+        time.sleep(1)
+    """)
+    done = toy.run("--nproc", "2", "--max_restarts", "1")
+    assert done.returncode == 0, done.stderr
+
+
 def test_when_restarts_are_used_up_the_last_failure_stands_last(toy, gone):
     toy.script("""
         mark("pid")
