@@ -42,7 +42,8 @@ def hold(training: Training, **arguments: int) -> subprocess.Popen[bytes]:
 @pytest.fixture
 def holder(training: Training) -> subprocess.Popen[bytes]:
     """A process that has the lock of the folder, as a training has it."""
-    code = "import sys, time; from pathlib import Path; from petlib.run_lock import RunLock; RunLock(Path(sys.argv[1])).acquire(); time.sleep(300)"
+    code = "import sys, time; from pathlib import Path; from petlib.run_lock import RunLock; "
+    code += "RunLock(Path(sys.argv[1])).acquire(); time.sleep(300)"
     path = training.folder / "config.lock"
     process = subprocess.Popen([sys.executable, "-c", code, str(path)])
     training.processes.append(process)
