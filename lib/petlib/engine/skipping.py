@@ -24,7 +24,8 @@ class StepGuard:
     """
 
     def __init__(self) -> None:
-        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._buffers: list[Tensor] = []
+        self._kept: list[tuple[list[Tensor], list[Tensor]]] = []
         self._samples: list[dict[str, Any]] = []
         self._totals: list[Tensor] = []
         self._records: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
@@ -33,10 +34,10 @@ class StepGuard:
     def begin(self, network: nn.Module) -> None:
         """Begin an iteration: remember the buffers."""
         buffers = list(network.buffers())
-        if [id(buffer) for buffer, _ in self._kept] != [id(buffer) for buffer in buffers]:
-            self._kept = [(buffer, torch.empty_like(buffer)) for buffer in buffers]
-        for buffer, copy in self._kept:
-            copy.copy_(buffer)
+        if [*map(id, buffers)] != [*map(id, self._buffers)]:
+            self._buffers, self._kept = buffers, _with_copies(buffers)
+        for members, copies in self._kept:
+            torch._foreach_copy_(copies, members)
         self._samples, self._totals, self._records = [], [], []
 
     def put(self, batch: Batch, losses: dict[str, Tensor], metrics: dict[str, Tensor], *, total: Tensor) -> None:
@@ -59,16 +60,25 @@ class StepGuard:
         state.left_out = None
         for (losses, metrics), total in zip(self._records, self._totals, strict=True):
             state.storage.put(losses, metrics, total=total)
+        self._records = []
         return False
 
     @torch.no_grad()
     def _leave_out(self, state: TrainState) -> None:
         state.left_out = LeftOut([float(total) for total in self._totals], self._samples)
-        for buffer, copy in self._kept:
-            buffer.copy_(copy)
+        for members, copies in self._kept:
+            torch._foreach_copy_(members, copies)
         if state.scaler is not None:
             # it would refuse to unscale the next gradients; the scale itself stays
             state.scaler.update(state.scaler.get_scale())
+
+
+def _with_copies(tensors: Iterable[Tensor]) -> list[tuple[list[Tensor], list[Tensor]]]:
+    """Return tensors of one device and type together, so that one operation copies them all, with room for a copy of each."""
+    groups: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+    for tensor in tensors:
+        groups.setdefault((tensor.device, tensor.dtype), []).append(tensor)
+    return [(members, [torch.empty_like(member) for member in members]) for members in groups.values()]
 
 
 def gradients_of(parameters: Iterable[Tensor]) -> list[Tensor]:

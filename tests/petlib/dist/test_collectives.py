@@ -13,6 +13,7 @@ def collect():
         "gather": dist.gather_objects(rank * 10),
         "sum": dist.all_reduce_sum(torch.full((2, 3), rank + 1.0).t()).tolist(),
         "mean": dist.all_reduce_mean(mean_source).tolist(),
+        "any": dist.any_rank(rank == 1, False, rank == 0),
         "source_after": mean_source.tolist(),
     }
 
@@ -25,6 +26,7 @@ def test_collectives_of_three_ranks(run_ranks):
         assert result["gather"] == ([0, 10, 20] if rank == 0 else None)
         assert result["sum"] == [[6.0, 6.0]] * 3
         assert result["mean"] == [1.0, 4.0]
+        assert result["any"] == (True, False, True)
         assert result["source_after"] == [rank, 4]
 
 
@@ -37,6 +39,7 @@ def test_collectives_without_a_group():
         "gather": [0],
         "sum": [[1.0, 1.0]] * 3,
         "mean": [0.0, 4.0],
+        "any": (False, False, True),
         "source_after": [0, 4],
     }
 

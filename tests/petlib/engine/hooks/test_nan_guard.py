@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 import torch
 
-from petlib.engine.batch_stream import Batch
+from petlib.dist.process_group import rank
+from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.hooks.checkpoint import CheckpointHook
 from petlib.engine.hooks.metric_writer import MetricWriterHook
 from petlib.engine.hooks.nan_guard import NanGuardHook, TrainingDivergedError
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.loop import train
+from petlib.engine.state import TrainState
+from tests.conftest import RunRanks
 
 
 def poisoned(step: Any, at: int, value: float) -> Any:
@@ -92,3 +95,45 @@ def test_buffers_are_looked_at_unless_they_hold_infinity_by_design(make_state: A
 
     with pytest.raises(TrainingDivergedError, match="by iteration 2"):
         train(state, loader, step_to_nan, [NanGuardHook(every=(2,))])
+
+
+class OneSample:
+    """Rank 1 has a bad batch in the third iteration, which no line and no gradient tells rank 0."""
+
+    def batches(self, start_iteration: int, max_iter: int) -> Iterator[Batch]:
+        for iteration in range(start_iteration, max_iter):
+            bad = float("nan") if iteration == 2 and rank() == 1 else 1.0
+            yield {"x": torch.ones(1, 1) * bad}
+
+    def samples_of(self, iteration: int) -> list[dict[str, Any]]:
+        return [{"index": 10 * rank() + iteration}]
+
+
+def stop_on_ranks() -> tuple[int, str]:
+    model = torch.nn.Linear(1, 1)
+    state = TrainState(
+        model=model,
+        optimizers={"main": torch.optim.SGD(model.parameters(), lr=0.1)},
+        schedulers={},
+        max_iter=8,
+        iterations_per_epoch=8,
+        checkpointer=None,  # type: ignore[arg-type]  # nothing is saved here
+    )
+
+    def step(state: TrainState, data: BatchStream, after_backward: Any) -> None:
+        total = state.model(next(data)["x"]).mean()
+        state.storage.put({"loss": total}, {}, total=total)
+
+    try:
+        train(state, OneSample(), step, [NanGuardHook(every=(4,))])
+    except TrainingDivergedError as error:
+        return state.iteration, str(error)
+    return state.iteration, "no error"
+
+
+def test_ranks_stop_together_and_name_whose_batch_it_was(run_ranks: RunRanks) -> None:
+    first, second = run_ranks(stop_on_ranks, 2)
+    assert first == second
+    iteration, message = first
+    assert iteration == 4
+    assert message.startswith("the loss became nan in iteration 3 (learning rate 0.1).\n  The samples of that iteration: 12.\n")
