@@ -24,6 +24,8 @@ Request = TypeVar("Request")
 _WORKER_DIED = re.compile(r"DataLoader worker \(pid")
 _TIMED_OUT = re.compile(r"DataLoader timed out")
 _WATCH_SECONDS = 1.0
+_SLACK_SECONDS = 5.0
+"""How much longer the guard waits than torch's loader."""
 
 LOADER_TIMEOUT = 600.0
 """Seconds that workers may take for a batch where nothing else is set."""
@@ -89,21 +91,23 @@ def start_loading(
 
 def _drain(batches: Iterator[Any], watch: WorkerWatch, timeout: float) -> Generator[HostBatch, None, None]:
     gate = death_gate() if watch.processes else None
+    if timeout and watch.processes:
+        watch.end_hangs(timeout + _SLACK_SECONDS)
     with closing(_Shutdown(batches, watch)):
         while True:
             try:
+                watch.waits_since = time.monotonic()
                 batch = next(batches) if gate is None else gate.next_of(batches, watch.processes)
+                watch.waits_since = None
             except StopIteration:
                 return
-            except RuntimeError as error:
-                if _WORKER_DIED.match(str(error)):
-                    _explain_death(error, watch)
-                if _TIMED_OUT.match(str(error)):
+            except (RuntimeError, ConnectionError, EOFError) as error:
+                if watch.hang or _TIMED_OUT.match(str(error)):
                     _explain_hang(error, watch, timeout)
+                # where it is no RuntimeError, a tensor's file descriptor was being fetched from the worker when that died
+                if _WORKER_DIED.match(str(error)) or not isinstance(error, RuntimeError):
+                    _explain_death(error, watch)
                 raise
-            except (ConnectionError, EOFError) as error:
-                # the trainer was fetching a tensor's file descriptor from the worker when that died
-                _explain_death(error, watch)
             if isinstance(batch, _Failure):
                 raise batch.error
             yield batch
@@ -122,9 +126,9 @@ def _explain_death(error: Exception, watch: WorkerWatch) -> NoReturn:
 
 
 def _explain_hang(error: Exception, watch: WorkerWatch, timeout: float) -> NoReturn:
-    raise RuntimeError(
-        f"no batch came from the loader workers within {timeout:g} seconds (MISC.LOADER_TIMEOUT): {watch.describe_hang()}"
-    ) from error
+    hang = watch.hang or watch.describe_hang()
+    watch.kill()
+    raise RuntimeError(f"no batch came from the loader workers within {timeout:g} seconds (MISC.LOADER_TIMEOUT): {hang}") from error
 
 
 class _Shutdown:

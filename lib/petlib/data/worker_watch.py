@@ -19,6 +19,7 @@ STACK_SECONDS = 1.0
 """How long a worker that hangs may take to write where it stands."""
 STACK_LINES = 15
 _DEATH_SECONDS = 1.0
+_GUARD_SECONDS = 1.0
 
 Locate = Callable[[int], str]
 
@@ -29,6 +30,11 @@ class WorkerWatch:
     Args:
         num_workers: how many there are.
         locate: gives the file of a sample by its place in the data set, without reading it; empty where it is not known.
+
+    Attributes:
+        processes: the workers.
+        waits_since: when the training began to wait for its present batch; None: it does not wait.
+        hang: what :meth:`end_hangs` found before it killed the workers.
     """
 
     def __init__(self, num_workers: int, locate: Locate) -> None:
@@ -36,7 +42,10 @@ class WorkerWatch:
         # a file without a name: only this process and its workers have it
         self._stacks = tempfile.TemporaryFile() if num_workers else None  # noqa: SIM115 -- it lives as long as the workers
         self._locate = locate
+        self._closed = threading.Event()
         self.processes: Sequence[BaseProcess] = ()
+        self.waits_since: float | None = None
+        self.hang = ""
 
     def begin(self, worker: int) -> None:
         """Called in a worker: say from here on what it reads, and write its stacks when it is asked to."""
@@ -54,14 +63,34 @@ class WorkerWatch:
         return "; ".join(f"worker {worker} {_ending(self.processes[worker])}{self._reading(worker)}" for worker in dead)
 
     def describe_hang(self) -> str:
-        """Return what the worker was reading that the training waits for, and where it stands; then kill them all."""
+        """Return what the worker was reading that the training waits for, and where it stands."""
         at_work = [(self._standing(worker).request, worker) for worker in range(len(self.processes))]
         # batches come in the order of their requests: the others wait for the first
         _, worker = min((entry for entry in at_work if entry[0] >= 0), default=(-1, -1))
-        text = "none of them is at work" if worker < 0 else f"worker {worker}{self._reading(worker)}{self._stack(self.processes[worker])}"
+        if worker < 0:
+            return "none of them is at work"
+        return f"worker {worker}{self._reading(worker)}{self._stack(self.processes[worker])}"
+
+    def end_hangs(self, seconds: float) -> None:
+        """From here on kill the workers when the training waits longer than ``seconds``.
+
+        torch's own limit does not help where a worker stopped in the middle of handing a batch over: the reader waits for the
+        rest without end, but for the signal that tells of a worker's death.
+        """
+        threading.Thread(target=self._guard, args=(seconds,), name="loader-guard", daemon=True).start()
+
+    def kill(self) -> None:
+        """Kill the workers: one that hangs would not end when it is asked to."""
         for process in self.processes:
             process.kill()
-        return text
+
+    def _guard(self, seconds: float) -> None:
+        while not self._closed.wait(_GUARD_SECONDS):
+            since = self.waits_since
+            if since is not None and time.monotonic() - since > seconds:
+                self.hang = self.describe_hang()
+                self.kill()
+                return
 
     def _standing(self, worker: int) -> Standing:
         return standing_in(self._memory, worker * STATUS_BYTES)
@@ -88,7 +117,8 @@ class WorkerWatch:
         return "\n".join(["; it stands here, the latest call first:", *lines]) if lines else "; it could not say where it stands"
 
     def close(self) -> None:
-        """Give the file back."""
+        """End the guard and give the file back."""
+        self._closed.set()
         if self._stacks is not None:
             self._stacks.close()
 

@@ -147,6 +147,18 @@ def test_a_suspended_worker_is_told_and_ended():
     assert workers_end()
 
 
+def test_a_worker_that_stops_in_the_middle_of_handing_over_is_told_and_ended(monkeypatch):
+    monkeypatch.setattr("petlib.data.loading._SLACK_SECONDS", 0.5)
+    batches = batches_of(timeout=1.0)
+    # a batch is larger than the pipe: both workers wait with a part of theirs in it
+    time.sleep(1.0)
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid, signal.SIGSTOP)
+    with pytest.raises(RuntimeError, match=r"no batch came from the loader workers within 1 seconds"):
+        list(batches)
+    assert workers_end()
+
+
 def test_the_time_counts_for_each_batch_and_0_means_without_end():
     pause = functools.partial(time.sleep, 1.5)
     assert len(list(batches_of(pause, timeout=0))) == 100

@@ -60,9 +60,9 @@ def test_a_rank_that_had_been_asked_to_end_begins_again_like_the_others(toy):
 
 def test_when_restarts_are_used_up_the_last_failure_stands_last(toy, gone):
     toy.script("""
-        mark("pid")
+        mark("pid" + os.environ["TORCHELASTIC_RESTART_COUNT"] + "_")
         if RANK == "1":
-            while not Path("pid0").exists():
+            while not Path("pid" + os.environ["TORCHELASTIC_RESTART_COUNT"] + "_0").exists():
                 time.sleep(0.01)
             raise ValueError("attempt " + os.environ["TORCHELASTIC_RESTART_COUNT"])
         time.sleep(100)
@@ -70,7 +70,7 @@ def test_when_restarts_are_used_up_the_last_failure_stands_last(toy, gone):
     done = toy.run("--nproc", "2", "--max_restarts", "2")
     assert done.returncode == 1
     assert done.stderr.rstrip().endswith("ValueError: attempt 2")
-    gone(toy.wait_for("pid0", "pid1"))
+    gone(toy.wait_for("pid0_0", "pid0_1", "pid2_1"))
 
 
 def test_a_mistake_of_the_user_is_not_repeated(toy):
