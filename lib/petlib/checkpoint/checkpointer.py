@@ -120,7 +120,10 @@ class Checkpointer:
         Raises:
             CheckpointError: no checkpoint is whole, or the file belongs to another architecture or other optimizers.
         """
-        self.wait()
+        try:
+            self.wait()
+        except CheckpointError as error:
+            _LOGGER.error("%s; going back to an earlier one", error)
         candidates = self._run_folder.candidates() if is_main_process() else []
         choice = choose_whole(self.folder, candidates, wanted=self.latest_path, mesh=find_mesh(components))
         if choice is None:

@@ -172,7 +172,7 @@ def stall_on_rank_zero(folder):
 def test_all_ranks_learn_that_the_folder_of_the_first_does_not_answer(tmp_path, run_ranks):
     first, second = run_ranks(stall_on_rank_zero, 2, tmp_path)
     assert first == second
-    assert "model_iter2.pth: the checkpoint is not on the disk after 2 s (SOLVER.SNAPSHOT_TIMEOUT is 1.5 s)" in first[0]
+    assert "model_iter2.pth: the checkpoint is not on the disk after " in first[0]
     assert first[1]
 
 
