@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from petlib.errors import OutputError
 
@@ -218,7 +219,8 @@ def _read(descriptor: int) -> Holder | None:
         return None
     if not all(type(known[field.name]) is field.type for field in fields(Holder)):
         return None
-    return Holder(**{name: _printable(value) if isinstance(value, str) else value for name, value in known.items()})
+    printable: dict[str, Any] = {name: _printable(value) if isinstance(value, str) else value for name, value in known.items()}
+    return Holder(**printable)
 
 
 def _write(descriptor: int, holder: Holder) -> None:
