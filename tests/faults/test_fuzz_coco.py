@@ -14,7 +14,11 @@ from pycocotools import mask as coco_mask
 from pet.data.datasets.coco import build_coco
 from pet.data.images import silence_opencv
 from pet.data.source import Source
+from pet.data.targets import ImageTruth
 from pet.data.transforms.finish import FinishTargets
+from pet.evaluation.detection_truth import coco_truth
+from pet.metrics.coco import Kind, coco_precision
+from pet.structures.masks import InstanceMasks
 from petlib.errors import UserError
 from tests.faults.conftest import Happened
 from tests.faults.fuzz import COUNTS, assert_survives, generate
@@ -71,9 +75,24 @@ def read(path: Path) -> None:
     for kinds in (KINDS, None):
         dataset = build_coco(Source(path.parent / "images", "train", None, path, frozenset(kinds) if kinds else None))
         finish = FinishTargets(tuple(kinds or dataset.kinds))
-        for index in range(min(len(dataset), 4)):
-            dataset.truth(index)
+        count = min(len(dataset), 4)
+        for index in range(count):
             finish(dataset[index], np.random.default_rng(0))
+        measure([dataset.truth(index) for index in range(count)], dataset.classes)
+
+
+def measure(truths: list[ImageTruth], classes: list[str]) -> None:
+    """Compare the objects with themselves, as an evaluation does with predictions."""
+    kinds: list[Kind] = ["bbox"] if truths[0].segmentations is None else ["bbox", "segm"]
+    for kind in kinds:
+        truth = coco_truth(truths, classes, kind)
+        found = [{**row, "score": 0.9} for row in truth["annotations"] if not row["iscrowd"]]
+        if kind == "segm":
+            for row in found:
+                size = truths[row["image_id"] - 1].height, truths[row["image_id"] - 1].width
+                mask = InstanceMasks.from_segmentations([row["segmentation"]], size).rasterise()[0]
+                row["segmentation"] = coco_mask.encode(np.asfortranarray(mask))
+        coco_precision(truth, found, kind)
 
 
 def test_the_file_that_is_changed_is_whole(tmp_path: Path) -> None:

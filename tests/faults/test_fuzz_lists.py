@@ -2,6 +2,7 @@
 
 import json
 import os
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,13 @@ ODD_NAMES = [
 def as_lines(tree: Any) -> bytes:
     """Write a list of rows of fields."""
     rows = tree if isinstance(tree, list) else [tree]
-    lines = [" ".join(map(str, row)) if isinstance(row, list) else str(row) for row in rows]
+    lines = [" ".join(map(_text, row)) if isinstance(row, list) else _text(row) for row in rows]
     return "\n".join(lines).encode("utf-8", "surrogatepass")
+
+
+def _text(value: object) -> str:
+    # lists in lists may be deeper than Python writes
+    return value if isinstance(value, str) else reprlib.repr(value)
 
 
 def make_folder(folder: Path) -> None:
