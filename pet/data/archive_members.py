@@ -1,8 +1,10 @@
 """Members of archives: where they belong, what their links stand for, and what goes wrong while they are read."""
 
 import lzma
+import os
 import posixpath
 import re
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -14,8 +16,18 @@ from typing import Any
 
 from petlib.errors import DataError
 
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
-"""What the readers of the standard library raise for files that they cannot read."""
+DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, NotImplementedError),
+    *(ValueError, KeyError, IndexError, OverflowError, MemoryError, RuntimeError),
+)
+"""What the readers of the standard library raise for files that they cannot read, the last line for numbers and names in them."""
+
+LONGEST_PATH, LONGEST_NAME = 1024, 255
+"""Bytes of a member's path, and of each name in it: what file systems have room for below a folder."""
+
+DEEPEST_PATH = 64
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+"""Bytes that are no UTF-8 stand as U+DC80 to U+DCFF in Python's names, and as they are on the disk."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +55,9 @@ def path_inside(archive: Path, name: str) -> PurePosixPath:
     """Return the path of a member below the target folder; ``\\`` separates folders too, as some zip writers have it.
 
     Raises:
-        DataError: it leads out of the folder.
+        DataError: it leads out of the folder, or is none that every file system and every list of files has room for.
     """
+    _check_name(archive, name)
     plain = name.replace("\\", "/")
     path = PurePosixPath(plain)
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:/", plain):
@@ -53,6 +66,18 @@ def path_inside(archive: Path, name: str) -> PurePosixPath:
             "Archives of data do not do that: look where it comes from"
         )
     return path
+
+
+def _check_name(archive: Path, name: str) -> None:
+    found = UNPRINTABLE.search(name)
+    if found:
+        raise DataError(f"{archive}: the name {name[:100]!r} of a member holds the character {found.group()!r}; nothing was unpacked")
+    parts = re.split(r"[/\\]+", name)
+    if len(os.fsencode(name)) > LONGEST_PATH or len(parts) > DEEPEST_PATH or max(len(os.fsencode(part)) for part in parts) > LONGEST_NAME:
+        raise DataError(
+            f"{archive}: the name {name[:100]!r}... of a member is too long; at most {LONGEST_NAME} bytes a name, "
+            f"{DEEPEST_PATH} folders in each other and {LONGEST_PATH} bytes in all have room on a disk; nothing was unpacked"
+        )
 
 
 def follow_links(archive: Path, members: dict[PurePosixPath, Member]) -> dict[PurePosixPath, Member]:
@@ -105,6 +130,8 @@ def reading(archive: Path, member: str | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except DataError:
+        raise
     except DAMAGE as error:
         what = f"the member {member!r} is" if member else "the archive is"
         # some say nothing at all

@@ -6,16 +6,18 @@ import tarfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self
 
 from pet.data.archive_members import Member, link_inside, path_inside, reading
+from pet.data.zip_directory import CountedZipFile, too_many
 from petlib.errors import DataError
 
 ZIP_SUFFIXES = (".zip",)
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 CHUNK_BYTES = 1 << 20
+MOST_MEMBERS = 1_000_000
 UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
 """Bits of a zip member's general purpose flag (APPNOTE.TXT of PKWARE, section 4.4.4)."""
 
@@ -66,16 +68,19 @@ class ZipArchive(Archive):
     Args:
         path: the file.
         encoding: of names that are not marked as UTF-8; None: UTF-8 where they are that, else code page 437 as the format says.
+        most_members: files and folders that it may have.
 
     Raises:
         DataError: it is no zip archive, or cut off.
     """
 
-    def __init__(self, path: Path, encoding: str | None = None) -> None:
+    def __init__(self, path: Path, encoding: str | None = None, *, most_members: int) -> None:
         super().__init__(path)
         self._encoding = encoding
-        with reading(path):
-            self._file = zipfile.ZipFile(path)
+        with reading(path), ExitStack() as opened:
+            self._source = opened.enter_context(CountedZipFile(path, most_members))
+            self._file = zipfile.ZipFile(self._source)
+            opened.pop_all()
 
     def members(self) -> Iterator[Member]:
         """Yield what is in it."""
@@ -97,6 +102,7 @@ class ZipArchive(Archive):
     def close(self) -> None:
         """Close it."""
         self._file.close()
+        self._source.close()
 
     def _read_link(self, info: zipfile.ZipInfo, name: str) -> str:
         if info.file_size > LONGEST_LINK:
@@ -130,19 +136,26 @@ class _CheckedHeader(tarfile.TarInfo):
 class TarArchive(Archive):
     """A tar archive, compressed or not.
 
+    Args:
+        path: the file.
+        most_members: files and folders that it may have.
+
     Raises:
         DataError: it is no tar archive, or cut off.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, most_members: int) -> None:
         super().__init__(path)
+        self._most_members = most_members
         with reading(path):
             self._file = tarfile.open(path, tarinfo=_CheckedHeader)  # noqa: SIM115 -- closed by close()
 
     def members(self) -> Iterator[Member]:
         """Yield what is in it."""
         with reading(self.path):
-            for info in self._file:
+            for count, info in enumerate(self._file):
+                if count >= self._most_members:
+                    raise DataError(too_many(self.path, self._most_members))
                 path = path_inside(self.path, info.name)
                 link = None
                 if info.issym():
@@ -166,17 +179,19 @@ class TarArchive(Archive):
 
 
 @contextmanager
-def open_archive(path: Path, encoding: str | None = None) -> Iterator[Archive]:
+def open_archive(path: Path, encoding: str | None = None, *, most_members: int = MOST_MEMBERS) -> Iterator[Archive]:
     """Open an archive by its suffix.
 
     Args:
         path: the file.
         encoding: see :class:`ZipArchive`.
+        most_members: files and folders that it may have.
 
     Raises:
-        DataError: it is no archive, or cut off.
+        DataError: it is no archive, or cut off, or has too many members.
     """
-    archive = ZipArchive(path, encoding) if path.name.lower().endswith(ZIP_SUFFIXES) else TarArchive(path)
+    is_zip = path.name.lower().endswith(ZIP_SUFFIXES)
+    archive = ZipArchive(path, encoding, most_members=most_members) if is_zip else TarArchive(path, most_members=most_members)
     try:
         yield archive
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pet.data.archive_members import Member, follow_links
-from pet.data.archives import Archive, open_archive
+from pet.data.archives import MOST_MEMBERS, Archive, open_archive
 from petlib.errors import DataError, OutputError
 
 FREE_BYTES = 10 << 20
@@ -24,10 +24,12 @@ class Limits:
     Attributes:
         total_bytes: greatest number of bytes of all files together.
         ratio: greatest number of bytes of an archive's files as a multiple of its own, from 10 MiB on.
+        files: greatest number of members of an archive; a million take about a gigabyte of memory.
     """
 
     total_bytes: int
     ratio: float
+    files: int = MOST_MEMBERS
 
 
 class Unpacked(NamedTuple):
@@ -111,8 +113,8 @@ def unpack(
     """
     target = target.resolve()
     plans = _plan(archives, limits, encoding)
-    _check_target(plans, target, force)
     with _writing(target):
+        _check_target(plans, target, force)
         base = _make_base(target)
         _check_space(plans, base)
         counter = _Counter(limits)
@@ -122,7 +124,7 @@ def unpack(
             for plan in plans:
                 counter.begin(plan.archive)
                 advance = start(plan.archive.name, plan.size) if start else lambda count: None
-                with open_archive(plan.archive, encoding) as archive:
+                with open_archive(plan.archive, encoding, most_members=limits.files) as archive:
                     _write_members(archive, plan, content, counter, advance)
             files = _move(content, target)
     return Unpacked(files, counter.total)
@@ -134,7 +136,7 @@ def _plan(archives: Sequence[Path], limits: Limits, encoding: str | None) -> lis
     for path in archives:
         counter.begin(path)
         members: dict[PurePosixPath, Member] = {}
-        with open_archive(path, encoding) as archive:
+        with open_archive(path, encoding, most_members=limits.files) as archive:
             for member in archive.members():
                 counter.add(0 if member.is_folder else member.size)
                 # the last one of a name counts, as in a tar archive that was added to

@@ -19,11 +19,13 @@ import json
 import os
 import re
 import resource
+import subprocess
 import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ from petlib.errors import UserError
 COUNTS = [200, pytest.param(2000, marks=pytest.mark.nightly)]
 """Inputs of a fuzz test in CI and in the nightly run."""
 
+ROOT = Path(__file__).parents[2]
 FOREIGN = re.compile("site-packages|/lib/python|^<")
 MEMORY_BYTES = 2 * 10**9
 LONGEST_MESSAGE = 20_000
@@ -83,6 +86,13 @@ def generate(strategy: SearchStrategy[Any], count: int) -> list[Any]:
     (collect if chosen is None else seed(int(chosen))(collect))()
     assert len(values) >= count, f"the strategy gave {len(values)} values only"
     return values[:count]
+
+
+def run_limited(script: str, *words: object, folder: Path, memory_bytes: int = MEMORY_BYTES) -> subprocess.CompletedProcess[str]:
+    """Run a script of this repository from its beginning, in a folder and with limited memory."""
+    limit = partial(resource.setrlimit, resource.RLIMIT_DATA, (memory_bytes, resource.RLIM_INFINITY))
+    command = [sys.executable, str(ROOT / script), *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=120, preexec_fn=limit)
 
 
 def assert_survives(

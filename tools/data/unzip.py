@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pet.data.archives import find_archives
+from pet.data.archives import MOST_MEMBERS, find_archives
 from pet.data.unpacking import Limits, unpack
 from petlib.errors import ConfigError
 from petlib.launch.plain_tool import run_plain_tool
@@ -30,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="greatest size of an archive's files, as a multiple of its own (default: 200)",
     )
+    parser.add_argument("--max-files", type=int, default=MOST_MEMBERS, metavar="N", help="most members of an archive (default: 1,000,000)")
     parser.add_argument(
         "--encoding", metavar="NAME", help="of names in zip archives that do not say it, e.g. gbk (default: UTF-8 or cp437)"
     )
@@ -40,8 +41,9 @@ def unzip(options: argparse.Namespace) -> int:
     # slow, and only needed here
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    if not options.max_size > 0 or not options.max_ratio > 0:
-        raise ConfigError(f"--max-size {options.max_size:g} --max-ratio {options.max_ratio:g}: numbers above 0 expected")
+    if not options.max_size > 0 or not options.max_ratio > 0 or not options.max_files > 0:
+        given = f"--max-size {options.max_size:g} --max-ratio {options.max_ratio:g} --max-files {options.max_files}"
+        raise ConfigError(f"{given}: numbers above 0 expected")
     check_encoding(options.encoding)
     archives = find_archives(options.source)
     with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), transient=True) as bar:
@@ -50,7 +52,7 @@ def unzip(options: argparse.Namespace) -> int:
             task = bar.add_task(name, total=size)
             return lambda count: bar.advance(task, count)
 
-        limits = Limits(total_bytes=int(options.max_size * GIGABYTE), ratio=options.max_ratio)
+        limits = Limits(total_bytes=int(options.max_size * GIGABYTE), ratio=options.max_ratio, files=options.max_files)
         done = unpack(archives, options.out, limits=limits, force=options.force, encoding=options.encoding, start=start)
     print(f"unpacked {done.files} files, {done.size / 1e6:.1f} MB, from {len(archives)} archives into {options.out}")
     return 0

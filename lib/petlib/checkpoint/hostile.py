@@ -16,7 +16,7 @@ from petlib.errors import CheckpointError
 LARGEST_INDEX_BYTES = 1 << 26
 """Of the pickle in a file that says which tensors are in it; that of a large model with its optimizer has a few million."""
 
-MOST_VALUES = 5_000_000
+MOST_VALUES = 2_000_000
 """Values of a file beside the elements of tensors, those that are used twice counted twice."""
 
 DEEPEST = 100

@@ -245,3 +245,58 @@ def test_a_target_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "a.zip", {"1.jpg": b"1"})
     with pytest.raises(OutputError, match="cannot be written"):
         unpack([archive], tmp_path / "file" / "out", limits=LIMITS)
+
+
+def test_archives_of_too_many_members_are_refused(tmp_path: Path) -> None:
+    limits = Limits(total_bytes=1 << 30, ratio=200.0, files=100)
+    names = {f"{number}.txt": b"" for number in range(101)}
+    message = r"it has more than 100 members, each of which takes memory; if that is right, allow more with --max-files"
+    refused(zip_of(tmp_path / "a.zip", names), tmp_path / "out", f"a.zip: {message}", limits=limits)
+    refused(
+        tar_of(tmp_path / "a.tar", *((name, b"", tarfile.REGTYPE) for name in names)), tmp_path / "out", f"a.tar: {message}", limits=limits
+    )
+    names.popitem()
+    assert unpack([zip_of(tmp_path / "b.zip", names)], tmp_path / "b", limits=limits).files == 100
+    assert (
+        unpack([tar_of(tmp_path / "c.tar", *((name, b"", tarfile.REGTYPE) for name in names))], tmp_path / "c", limits=limits).files == 100
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("line\nbreak.txt", r"the name 'line\\nbreak.txt' of a member holds the character '\\n'; nothing was unpacked"),
+        ("\x1b[31mred", r"holds the character '\\x1b'"),
+        ("x" * 256, r"of a member is too long; at most 255 bytes a name"),
+        ("a/" * 64 + "b", r"64 folders in each other"),
+        ("/".join(["x" * 200] * 6), r"and 1024 bytes in all have room on a disk"),
+    ],
+)
+def test_names_that_no_disk_and_no_list_has_room_for(name: str, message: str, tmp_path: Path) -> None:
+    refused(zip_of(tmp_path / "a.zip", {name: b"x"}), tmp_path / "out", message)
+    refused(tar_of(tmp_path / "a.tar", (name, b"x", tarfile.REGTYPE)), tmp_path / "out", message)
+
+
+def test_names_that_are_no_text_are_told_in_zip_and_kept_in_tar(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", {"é.txt": b"x"})
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xe9\xe9"))
+    refused(path, tmp_path / "out", r"a.zip: the archive is damaged or of an unknown kind: 'utf-8' codec can't decode byte 0xe9")
+    path = tar_of(tmp_path / "a.tar", ("\udcb1.txt", b"x", tarfile.REGTYPE))
+    assert unpack([path], tmp_path / "out", limits=LIMITS).files == 1
+    assert [place.name for place in (tmp_path / "out").iterdir()] == ["\udcb1.txt"]
+
+
+def test_headers_of_tar_archives_that_are_no_numbers_are_told(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("a")
+        info.pax_headers = {"GNU.sparse.map": "0,1,x"}
+        archive.addfile(info)
+    refused(tmp_path / "a.tar", tmp_path / "out", r"a.tar: the archive is damaged or of an unknown kind: invalid literal for int")
+
+
+def test_a_directory_that_claims_more_than_the_file_has_takes_no_memory(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", {"a.txt": b"x"})
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<L", content, content.index(b"PK\x05\x06") + 12, 2**31)
+    path.write_bytes(content)
+    refused(path, tmp_path / "out", r"a.zip: the archive is damaged or of an unknown kind: Bad ")

@@ -75,8 +75,8 @@ def deep_lists(path: Path) -> None:
 
 def doubling_lists(path: Path) -> None:
     """Fifty lists, each of which holds the one before twice."""
-    doubled = b"".join(b"q" + bytes([n]) + b"0]h" + bytes([n]) + b"ah" + bytes([n]) + b"a" for n in range(50))
-    _zipped(path, b"\x80\x02}X\x01\x00\x00\x00a]" + doubled + b"s.")
+    doubled = b"".join(b"]q" + bytes([n]) + (b"h" + bytes([n - 1]) + b"a") * 2 for n in range(1, 50))
+    _zipped(path, b"\x80\x02}X\x01\x00\x00\x00a(]q\x00" + doubled + b"ts.")
 
 
 def sparse(path: Path) -> None:
