@@ -48,6 +48,7 @@ class EvaluationHook(Hook):
         improved_at: the iteration of the best value.
         without_improvement: evaluations since then.
         pending: an evaluation of the present iteration is still to be made.
+        prepared: what comes before that evaluation has been done.
         made_up: it was made when this process began.
     """
 
@@ -77,11 +78,12 @@ class EvaluationHook(Hook):
         self.improved_at = 0
         self.without_improvement = 0
         self.pending = False
+        self.prepared = False
         self.made_up = False
 
     def before_train(self, state: TrainState) -> None:
         """Make up for the evaluation that a signal prevented."""
-        if self.pending:
+        if self.pending and not state.signal_number:
             self._run(state)
             self.made_up = not self.pending
 
@@ -94,7 +96,7 @@ class EvaluationHook(Hook):
         if self.evaluates_after(state):
             self._run(state)
         else:
-            self.pending = self._is_due(state)
+            self.pending, self.prepared = self._is_due(state), False
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was best so far."""
@@ -103,6 +105,7 @@ class EvaluationHook(Hook):
             "improved_at": self.improved_at,
             "without_improvement": self.without_improvement,
             "pending": self.pending,
+            "prepared": self.prepared,
         }
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
@@ -110,8 +113,9 @@ class EvaluationHook(Hook):
         self.best_value = values["best_value"]
         self.improved_at = values["improved_at"]
         self.without_improvement = values["without_improvement"]
-        # checkpoints of earlier versions do not have it
+        # checkpoints of earlier versions do not have them
         self.pending = values.get("pending", False)
+        self.prepared = values.get("prepared", False)
 
     def _is_due(self, state: TrainState) -> bool:
         return due(state.iteration, every=self.every) or state.iteration == state.max_iter
@@ -126,13 +130,13 @@ class EvaluationHook(Hook):
             with preserved_random_state(), self._average.applied() if self._average else nullcontext(), torch.no_grad():
                 metrics = self._evaluate(network)
         except Interrupted as interruption:
-            self.pending = True
+            self.pending, self.prepared = True, True
             logger.info("the evaluation after iteration %d is given up; the continued run makes up for it", state.iteration)
             stop_for_signal(state, interruption.signal_number)
             return
         finally:
             network.train()
-        self.pending = False
+        self.pending, self.prepared = False, False
         self._timer.exclude(time.perf_counter() - started)
         for writer in state.writers:
             writer.write_evaluation(EvaluationRecord(iteration=state.iteration, metrics=metrics))

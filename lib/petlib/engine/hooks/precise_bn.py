@@ -55,7 +55,7 @@ class PreciseBNHook(Hook):
     def before_train(self, state: TrainState) -> None:
         """Compute the statistics when an evaluation is made up for."""
         self._asked = AgreedFlag()
-        if self._evaluation.pending and _has_batch_norm(state.network):
+        if self._evaluation.pending and not self._evaluation.prepared and _has_batch_norm(state.network):
             self._compute(state)
 
     def after_step(self, state: TrainState) -> None:
