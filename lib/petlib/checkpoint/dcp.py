@@ -3,6 +3,7 @@
 That package is imported inside the functions, because it takes most of a second and only sharded training needs it.
 """
 
+import math
 import pickle
 import warnings
 from contextlib import nullcontext
@@ -74,6 +75,7 @@ def read_parts(folder: Path, placements: dict[str, Placements], mesh: "DeviceMes
 
     metadata = _read_metadata(folder)
     try:
+        _check_claims(folder, [metadata.state_dict_metadata[key] for key in placements])
         tensors = {key: _allocate(metadata, key, dimensions, mesh) for key, dimensions in placements.items()}
         with warnings.catch_warnings():
             # Each rank reads for itself: none waits for another, and no plans travel between them. torch takes that for an oversight.
@@ -88,6 +90,18 @@ def read_parts(folder: Path, placements: dict[str, Placements], mesh: "DeviceMes
 
 def _reasons(error: Any) -> str:
     return "; ".join(f"rank {rank}: {cause[0]}" for rank, cause in error.failures.items())
+
+
+def _check_claims(folder: Path, entries: list[Any]) -> None:
+    """Check that no tensor of an index, which may lie, is larger than all files, before there is room for it.
+
+    Raises:
+        ValueError: one is.
+    """
+    there = sum(part.stat().st_size for part in folder.iterdir() if part.is_file())
+    claimed = max((math.prod(entry.size) * entry.properties.dtype.itemsize for entry in entries), default=0)
+    if claimed > there:
+        raise ValueError(f"the index claims a tensor of {claimed} bytes, all files have {there}")
 
 
 def _allocate(metadata: "Metadata", key: str, dimensions: Placements, mesh: "DeviceMesh | None") -> torch.Tensor:

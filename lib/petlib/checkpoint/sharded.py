@@ -75,9 +75,20 @@ def read_folder(path: Path, mesh: "DeviceMesh | None" = None, *, checked: bool =
         CheckpointError: it holds something else.
     """
     content = _read_content(path, checked=checked)
-    damage = "" if checked else changed_files(path, content.get("files", {}))
-    if damage:
-        raise DamagedError(f"{path}: the checkpoint is {damage}")
+    try:
+        damage = "" if checked else changed_files(path, content.get("files", {}))
+        if damage:
+            raise DamagedError(f"{path}: the checkpoint is {damage}")
+        return _joined(path, content, mesh)
+    except CheckpointError:
+        raise
+    # nothing says what a file from elsewhere holds in these places
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise CheckpointError(f"{path / _STATE_FILE}: this is no part of a sharded checkpoint ({error!r})") from error
+
+
+def _joined(path: Path, content: dict[str, Any], mesh: "DeviceMesh | None") -> dict[str, Any]:
+    """Return the state with its sharded tensors."""
     state: dict[str, Any] = content["state"]
     placements = {key: placement for key, (_, placement) in content["sharded"].items()}
     tensors = dcp.read_parts(path, placements, mesh) if placements else {}

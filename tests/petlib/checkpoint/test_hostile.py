@@ -4,13 +4,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from petlib.checkpoint import load_model_strict, load_weights
+from petlib.checkpoint import dcp, load_model_strict, load_weights
 from petlib.checkpoint.pickled_tuples import deepest_tuple
+from petlib.checkpoint.sharded import read_folder
 from petlib.checkpoint.state_file import read_file
 from petlib.errors import CheckpointError
 from tests.petlib.checkpoint import hostile_files
@@ -112,3 +114,17 @@ def test_the_count_of_batches_has_to_be_a_number() -> None:
 )
 def test_how_deep_tuples_lie(pickled: bytes, depth: int) -> None:
     assert deepest_tuple(pickled) >= depth
+
+
+@pytest.mark.parametrize("sharded", [5, {"a": 3}, {"a": (["x"], None)}, {5: (3, [0])}])
+@pytest.mark.parametrize("state", [{}, 5, {"x": 5}])
+def test_folders_that_hold_something_else(sharded: object, state: object, tmp_path: Path) -> None:
+    torch.save({"state": state, "sharded": sharded}, tmp_path / "state.pth")
+    with pytest.raises(CheckpointError, match=r"this is no part of a sharded checkpoint|index of the checkpoint is missing"):
+        read_folder(tmp_path)
+
+
+def test_a_part_that_claims_more_than_the_files_hold(tmp_path: Path) -> None:
+    entry = SimpleNamespace(size=torch.Size([2**40]), properties=SimpleNamespace(dtype=torch.float32))
+    with pytest.raises(ValueError, match="the index claims a tensor of 4398046511104 bytes, all files have 0"):
+        dcp._check_claims(tmp_path, [entry])
