@@ -334,6 +334,7 @@ def spoil(folder: Path, spoiler: Callable[[Path], object]) -> Path:
     return path
 
 
+@pytest.mark.nightly
 @pytest.mark.fault("let-in", "an image of ten billion pixels in the training data")
 def test_a_training_ends_with_the_message(training: Training, happened: Happened) -> None:
     path = spoil(training.root / "images", lambda place: place.write_bytes(png(100_000, 100_000)))
