@@ -1,4 +1,4 @@
-"""The commands of docs/vision.md and of the README about detection, in their order, with trainings of two iterations."""
+"""The commands of docs/vision.md and of the README about detection, in their order, with small networks on a few images."""
 
 import json
 import re
@@ -8,27 +8,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import pytest
 
 from pet.data.catalog import BUILTIN
+from pet.data.datasets.shapes import COUNTS
+from pet.data.datasets.shapes_writing import write_shapes
 from pet.data.public_sets import PUBLIC_SETS
 from tests.integration.conftest import ROOT, Done, environment
 from tests.integration.warm_python import warm_python
 
 PAGE = (ROOT / "docs" / "vision.md").read_text(encoding="utf-8")
 COMMANDS = [line for line in re.findall(r"^    (python tools/.*)$", PAGE, re.MULTILINE) if "mscoco" not in line]
-SHORT = ["SOLVER.SCHEDULER.TOTAL_ITERS=2", "SOLVER.SCHEDULER.WARM_UP_ITERS=0"]
-SHORT += ["MISC.TENSORBOARD=False", "ANALYSER.ENABLED=False", "TEST.IMS_PER_GPU=50"]
+IMAGES = 8
+SHORT = ["SOLVER.SCHEDULER.TOTAL_ITERS=2", "SOLVER.SCHEDULER.WARM_UP_ITERS=0", "MODEL.BACKBONE=timm/test_resnet"]
+SHORT += ["MODEL.FPN.CHANNELS=32", "MODEL.BOX.ROI.HIDDEN=32", "MISC.TENSORBOARD=False", "ANALYSER.ENABLED=False"]
+WITH_LAUNCHER = COMMANDS[:2]
+"""The others start the script of the task, as the launcher does, in the warm python."""
 
 
 def execute(line: str, folder: Path) -> str:
     """Run a command line in ``folder`` and return what it printed."""
     words = [*shlex.split(line)[1:], *SHORT]
-    if words[0].endswith("_net_all.py"):
+    if line in WITH_LAUNCHER:
         done = Done(*run_cold([sys.executable, *words], folder))
     else:
-        done = Done(*warm_python().run([folder / words[0], *words[1:]], folder=folder, environment=environment(), timeout=240))
+        script = re.sub(r"^tools/(train|test)_net_all", r"tools/vision/\1_net", words[0])
+        done = Done(*warm_python().run([folder / script, *words[1:]], folder=folder, environment=environment(), timeout=240))
     return done.succeeded().output
 
 
@@ -39,15 +44,24 @@ def run_cold(words: list[str], folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def write_few_shapes(folder: Path) -> None:
+    """Write the data set as a first run does, but say of a few images that they are all."""
+    for split, count in COUNTS.items():
+        path = write_shapes(folder, split=split, count=IMAGES)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["info"]["count"] = count
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the scripts and configs of Pet, a photograph, and a short training of the masks that the page looks with."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("cfgs", "tools"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    write_few_shapes(folder / "data" / "shapes")
     execute("python tools/train_net_all.py --cfg cfgs/vision/shapes/mask_rcnn_R-18-FPN.yaml", folder)
-    picture = cv2.imread(str(next((folder / "data" / "shapes" / "test" / "images").iterdir())))
-    cv2.imwrite(str(folder / "photo.jpg"), picture)
+    shutil.copy(next((folder / "data" / "shapes" / "test" / "images").iterdir()), folder / "photo.jpg")
     return folder
 
 
@@ -62,6 +76,7 @@ def test_the_commands_of_the_page_run(checkout: Path) -> None:
         execute(line, checkout)
     metrics = json.loads((checkout / "ckpts/vision/shapes/faster_rcnn_R-18-FPN/test/metrics.json").read_text())
     assert {"bbox/AP", "bbox/AP50"} <= set(metrics)
+    assert len([*(checkout / "data" / "shapes" / "test" / "images").iterdir()]) == IMAGES, "the data set was written anew"
     assert (checkout / "pictures" / "photo.jpg").exists()
     assert (checkout / "pictures" / "photo.json").exists()
     assert (checkout / "ckpts/vision/shapes/mask_rcnn_R-18-FPN/data/samples.png").exists()
