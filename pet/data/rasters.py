@@ -163,7 +163,7 @@ def open_raster(path: str | Path) -> Any:
     check_file(path, what="the GeoTIFF")
     try:
         # other drivers of GDAL fetch what a file tells them to, from other files and from the network
-        return rasterio.open(Path(path).absolute(), driver="GTiff")
+        return rasterio.open(Path(path).absolute(), driver="PNG" if str(path).lower().endswith(".png") else "GTiff")
     except _gdal_errors() as error:
         raise DataError(f"{path}: the GeoTIFF cannot be read: {error}") from error
 
