@@ -115,26 +115,6 @@ def test_asked_to_stop_twice(reference: Path, tmp_path: Path, run: Run) -> None:
     assert sorted(lines_per_iteration(folder)) == list(range(1, LENGTH + 1))
 
 
-def descendants(pid: int) -> list[int]:
-    children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in map(int, (task / "children").read_text().split())]
-    return [*children, *(process for child in children for process in descendants(child))]
-
-
-def test_a_signal_to_every_process_still_saves(reference: Path, tmp_path: Path, run: Run) -> None:
-    """Cluster tools send SIGTERM to the loader workers too."""
-    folder = tmp_path / "run"
-    process = start(folder, tmp_path, "TRAIN.NUM_WORKERS=2")
-    wait_for_iteration(folder, 5, process)
-    processes = [process.pid, *descendants(process.pid)]
-    assert len(processes) == 4
-    for pid in processes:
-        os.kill(pid, signal.SIGTERM)
-    assert process.wait(30) == 128 + signal.SIGTERM
-    assert 5 < checkpoint(folder)["iteration"] < LENGTH
-    run("train_net_all.py", *OPTIONS, "--nproc", "1", f"MISC.CKPT={folder}", "TRAIN.NUM_WORKERS=1").succeeded()
-    assert_same_run(folder, reference)
-
-
 def test_a_finished_run_is_left_alone(reference: Path, run: Run) -> None:
     before = (reference / "model_latest.pth").read_bytes()
     done = run("train_net_all.py", *OPTIONS, "--nproc", "1", f"MISC.CKPT={reference}").succeeded()
