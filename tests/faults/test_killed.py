@@ -36,7 +36,7 @@ STEPS = (
     *(("write", 1), ("write", 200), ("fsync", 1), ("replace", 1)),
     *(("fsync", 2), ("link", 1), ("replace", 2), ("fsync", 3), ("unlink", 3)),
 )
-SAVES_ALWAYS = ("SOLVER.SNAPSHOT_ITER=1", "SOLVER.SNAPSHOT_KEEP=1", "SOLVER.SCHEDULER.TOTAL_ITERS=200", "TRAIN.BATCH_SIZE=16")
+SAVES_ALWAYS = ("SOLVER.SNAPSHOT_ITER=1", "SOLVER.SNAPSHOT_KEEP=1", "SOLVER.SCHEDULER.TOTAL_ITERS=240", "TRAIN.BATCH_SIZE=16")
 
 
 def saved_iteration(training: Training) -> int:
@@ -102,16 +102,15 @@ def kill_somewhere(training: Training, moments: random.Random, ranks: int) -> st
     before = saved_iteration(training)
     process = training.start(*SAVES_ALWAYS, ranks=ranks)
     victim = moments.choice(["rank", "launcher", "all"])
-    if moments.random() < 0.2:
-        time.sleep(moments.random() * 10)
-    else:
-        while max(training.logged_iterations(), default=0) <= before and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(moments.random() * 1.5)
+    early = moments.random() < 0.2
+    until, pause = before + moments.randint(1, 10), moments.random() * (10 if early else 0.2)
+    while not early and max(training.logged_iterations(), default=0) < until and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(pause)
     everything = [process.pid, *descendants(process.pid)]
-    victims = {"rank": rank_pids(process.pid)[-1:], "launcher": [process.pid], "all": everything}[victim]
     if process.poll() is not None:
         return ""
+    victims = {"rank": rank_pids(process.pid)[-1:], "launcher": [process.pid], "all": everything}[victim]
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
     process.wait(LIMIT_SECONDS)
