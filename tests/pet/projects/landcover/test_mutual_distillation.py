@@ -16,7 +16,7 @@ from pet.segmentation import Segmenter
 from pet.segmentation import build_model as build_segmenter
 from petlib import dist
 from petlib.config import CfgNode
-from petlib.engine import TrainState
+from petlib.engine.state import LeftOut, TrainState
 from petlib.solver import build_optimizer
 from tests.conftest import RunRanks
 
@@ -90,10 +90,10 @@ def test_a_teacher_is_the_moving_average_of_its_student() -> None:
         first += 1.0
         second -= 2.0
     hook = TeacherHook(momentum=0.4)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
     left_out = LeftOut([float("nan")], [])
     hook.after_step(cast(TrainState, SimpleNamespace(network=model, iteration=5, left_out=left_out)))
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
     hook.after_step(cast(TrainState, SimpleNamespace(network=model, iteration=5, left_out=None)))
     torch.testing.assert_close(teachers[0], before[0] + 0.6)
     torch.testing.assert_close(teachers[1], before[1] - 1.2)
