@@ -32,6 +32,11 @@ def shown(value: Any) -> str:
         text = repr(value)
     except (ValueError, RecursionError) as error:
         return f"a value of the type {type(value).__name__} that cannot be shown ({error})"
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """Return a text as messages show it: cut where it is long."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text)} characters)"
 
 

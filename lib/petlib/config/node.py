@@ -10,7 +10,7 @@ from yacs.config import CfgNode as YacsNode
 from petlib.config.defaults import REPLACED
 from petlib.config.key import Key, Schema
 from petlib.config.layers import Entry, Layer, override_layer, read_layers
-from petlib.config.limits import shown
+from petlib.config.limits import cut, shown
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean, nearest_names
 
@@ -96,7 +96,7 @@ def _merge(cfg: CfgNode, layers: list[Layer]) -> Iterator[str]:
             problem = _set_entry(cfg, entry)
             if problem:
                 place = f"{layer.source}:{entry.place}" if entry.place else layer.source
-                yield f"{place}: {entry.key}: {problem}"
+                yield f"{place}: {cut(entry.key)}: {problem}"
 
 
 def _set_entry(cfg: CfgNode, entry: Entry) -> str:

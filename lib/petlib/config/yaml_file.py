@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from petlib.config.contents import Contents
-from petlib.config.limits import LONGEST_SHOWN
+from petlib.config.limits import LONGEST_SHOWN, cut
 from petlib.config.yaml_loader import MAPPING_TAG, PlainLoader, ScientificLoader, check_extent
 from petlib.errors import ConfigError
 
@@ -76,7 +76,9 @@ class _Reader:
             line = key_node.start_mark.line + 1
             is_merged = not node.start_mark.index <= key_node.start_mark.index < node.end_mark.index
             if name in first_lines:
-                self.problems.append(f"{self.path}:{line}: {prefix}{name}: given twice, first in line {first_lines[name]}; keep one")
+                self.problems.append(
+                    f"{self.path}:{line}: {cut(f'{prefix}{name}')}: given twice, first in line {first_lines[name]}; keep one"
+                )
             elif not is_merged:
                 first_lines[name] = line
             self.lines[f"{prefix}{name}"] = line
