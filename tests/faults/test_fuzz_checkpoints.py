@@ -31,7 +31,7 @@ TWINS: list[Callable[[torch.Tensor], Any]] = [
     *(partial(torch.Tensor.to, dtype=torch.float8_e4m3fn), partial(torch.mul, other=float("nan")), partial(torch.unsqueeze, dim=0)),
     lambda tensor: tensor.mT if tensor.dim() > 1 else tensor.flip(0),
     lambda tensor: tensor.reshape(-1)[:-1],
-    lambda tensor: torch.zeros(1).expand(tensor.shape),
+    lambda tensor: torch.zeros(()).expand(tensor.shape),
     lambda tensor: torch.zeros(1).expand(2**20, 2**30),
     lambda tensor: torch.quantize_per_tensor(tensor.float(), 0.1, 0, torch.qint8),
     lambda tensor: {"tensor": tensor},
@@ -93,7 +93,9 @@ def with_odd_twins(chance: int) -> dict[str, Any]:
     optimizer = content["optimizers"]["default"]["state"]
     places = [(content["model"], name) for name in content["model"]] + [(entry, "momentum_buffer") for entry in optimizer.values()]
     for branch, name in rng.sample(places, rng.randrange(1, 4)):
-        branch[name] = rng.choice(TWINS)(branch[name].detach())
+        # not every tensor has every twin
+        with contextlib.suppress(RuntimeError, IndexError):
+            branch[name] = rng.choice(TWINS)(branch[name].detach())
     if rng.random() < 0.3:
         branch, name = rng.choice(places)
         branch[rng.choice((0, ("a",), "x" * 9000, "\x1b[31m\n", "module.0.weight", "", 1.5, None))] = branch.pop(name)
