@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from petlib.data.protocols import Dataset, Sample
+from petlib.data.protocols import Dataset, NamedFiles, Sample
 
 
 class ConcatenatedDataset:
@@ -25,6 +25,12 @@ class ConcatenatedDataset:
     def __getitem__(self, index: int) -> Sample:
         number, inside = self.locate(index)
         return self.datasets[number][inside]
+
+    def file_of(self, index: int) -> str:
+        """Return the file of a sample without reading it; empty where its data set cannot tell."""
+        number, inside = self.locate(index)
+        dataset = self.datasets[number]
+        return dataset.file_of(inside) if isinstance(dataset, NamedFiles) else ""
 
     def locate(self, index: int) -> tuple[int, int]:
         """Return the number of the data set that holds sample ``index``, and the place of the sample in it.

@@ -108,6 +108,10 @@ class CihpDataset:
             meta["part_swap"] = self.part_set.swap
         return sample
 
+    def file_of(self, index: int) -> str:
+        """Return the file of a sample's image, without reading it."""
+        return str(_image_path(self._folder, self._records[index].name))
+
     def truth(self, index: int) -> ImageTruth:
         """Return the people of an image; masks only where they are wanted."""
         record = self._records[index]

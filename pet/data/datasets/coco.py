@@ -90,6 +90,11 @@ class CocoDataset:
             meta["part_swap"] = self.part_set.swap
         return sample
 
+    def file_of(self, index: int) -> str:
+        """Return the file of a sample's image, without reading it."""
+        truth, _ = self._record(index)
+        return str(self._images / truth.file)
+
     def truth(self, index: int) -> ImageTruth:
         """Return the objects of an image with its crowd regions; masks and keypoints only where they are wanted."""
         truth, _ = self._record(index)

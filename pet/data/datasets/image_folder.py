@@ -45,6 +45,11 @@ class ImageFolder:
         path = self.folder / name
         return {"image": read_image(path), "label": label, "meta": {"id": index, "file": str(path)}}
 
+    def file_of(self, index: int) -> str:
+        """Return the file of a sample's image, without reading it."""
+        name, _ = self._records[index]
+        return str(self.folder / name)
+
     def _list_images(self) -> Iterator[tuple[str, int]]:
         for name in self._folders:
             label = self.classes.index(name)

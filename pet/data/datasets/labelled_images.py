@@ -119,6 +119,10 @@ class LabelledImages:
         labels = self._read_labels(label_path, image, image_path, files.window)
         return {**sample, "semseg": labels if self.raw_labels else _without(labels, voids), "meta": meta}
 
+    def file_of(self, index: int) -> str:
+        """Return the file of a sample's image, without reading it."""
+        return str(self._folders.images / self._record(index).image)
+
     def truth(self, index: int) -> ImageTruth:
         """Return the size of a sample; there are no objects."""
         files = self._record(index)

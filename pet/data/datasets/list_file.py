@@ -52,6 +52,11 @@ class ListFile:
         number = label if isinstance(label, int) else self.classes.index(label)
         return {"image": read_image(path), "label": number, "meta": {"id": index, "file": str(path)}}
 
+    def file_of(self, index: int) -> str:
+        """Return the file of a sample's image, without reading it."""
+        name, *_ = self._records[index]
+        return str(self.path.parent / name)
+
     def _read_labels(self) -> set[int | str]:
         """Return the labels that occur, all of one kind."""
         labels = set()

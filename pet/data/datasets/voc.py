@@ -84,6 +84,11 @@ class VocDataset:
             sample["semseg"] = read_checked_labels(labels, size=size, count=len(self.semseg_classes))
         return sample
 
+    def file_of(self, index: int) -> str:
+        """Return the file of a sample's image, without reading it."""
+        truth = self._record(index)
+        return str(self.folder / truth.file)
+
     def truth(self, index: int) -> ImageTruth:
         """Return the objects of an image with the difficult ones."""
         truth = self._record(index)

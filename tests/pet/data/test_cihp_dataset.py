@@ -65,7 +65,9 @@ def test_people_become_objects(folder: Path) -> None:
 
 
 def test_an_image_without_people_stays(folder: Path) -> None:
-    sample = build(folder)[1]
+    dataset = build(folder)
+    sample = dataset[1]
+    assert dataset.file_of(1) == sample["meta"]["file"]
     assert sample["boxes"].shape == (0, 4)
     assert len(sample["labels"]) == len(sample["masks"]) == len(sample["instance_ids"]) == 0
 

@@ -88,6 +88,7 @@ def test_samples_hold_the_objects_and_truths_the_crowd_too(tmp_path: Path) -> No
     assert (sample["labels"].dtype, sample["labels"].tolist()) == (np.int64, [0, 1])
     # an absent keypoint has no place, whatever the file says
     assert sample["keypoints"].tolist() == [[[4, 5, 2], [0, 0, 0], [9, 4, 1]], [[0, 0, 0]] * 3]
+    assert dataset.file_of(0) == sample["meta"]["file"]
     assert sample["meta"] == {"id": 7, "file": str(tmp_path / "images/b.png"), "size": (HEIGHT, WIDTH), "keypoint_swap": (0, 2, 1)}
     truth = dataset.truth(0)
     assert truth[:4] == (7, str(tmp_path / "images/b.png"), HEIGHT, WIDTH)

@@ -14,6 +14,7 @@ from pet.data.datasets.image_folder import ImageFolder
 from pet.data.datasets.list_file import ListFile
 from pet.data.labelled import LabelledDataset
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, merge_schemas
+from petlib.data.protocols import NamedFiles
 from petlib.errors import DataError
 
 
@@ -56,6 +57,7 @@ def test_folders_are_classes_and_files_are_sorted(tmp_path: Path) -> None:
     assert labels_of(dataset) == [0, 0, 1, 1]
     files = [Path(dataset[index]["meta"]["file"]).relative_to(tmp_path).as_posix() for index in range(4)]
     assert files == ["cat/2.JPG", "cat/deep/er/1.png", "dog/a.bmp", "dog/b.png"]
+    assert [dataset.file_of(index) for index in range(4)] == [dataset[index]["meta"]["file"] for index in range(4)]
     assert int(dataset[2]["image"][0, 0, 0]) == 4
     assert dataset[2]["image"].shape == (4, 5, 3)
 
@@ -151,6 +153,8 @@ def test_several_data_sets_follow_one_another(tmp_path: Path) -> None:
     assert dataset.classes == ["cat", "dog"]
     assert labels_of(dataset) == [0, 1, 0, 1]
     assert dataset[2]["meta"]["file"].startswith(names[1])
+    assert isinstance(dataset, NamedFiles)
+    assert dataset.file_of(2) == dataset[2]["meta"]["file"]
 
 
 def test_data_sets_of_other_classes_cannot_be_joined(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_images_and_label_images_are_paired_by_name_at_any_depth(tmp_path: Path)
     assert len(dataset) == 2
     assert dataset.classes == dataset.semseg_classes == CLASSES
     first, second = dataset[0], dataset[1]
+    assert dataset.file_of(0) == first["meta"]["file"]
     assert first["meta"] == {"id": "a/c.1", "file": str(tmp_path / "images/a/c.1.jpg"), "size": (4, 6)}
     assert (first["semseg"] == 2).all()
     assert first["image"].shape == (4, 6, 3)

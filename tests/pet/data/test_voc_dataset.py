@@ -44,6 +44,7 @@ def test_boxes_are_edges_and_difficult_objects_are_in_the_truth_alone(tmp_path: 
     sample, truth = dataset[0], dataset.truth(0)
     assert set(sample) == {"image", "meta", "boxes", "labels"}
     assert sample["image"].shape == (HEIGHT, WIDTH, 3)
+    assert dataset.file_of(0) == sample["meta"]["file"]
     assert sample["meta"] == {"id": "b", "file": str(tmp_path / "JPEGImages/b.jpg"), "size": (HEIGHT, WIDTH)}
     assert (sample["boxes"].dtype, sample["boxes"].tolist()) == (np.float32, [[2, 3, 12, 9]])
     assert (sample["labels"].dtype, sample["labels"].tolist()) == (np.int64, [7])
