@@ -13,6 +13,7 @@ import pytest
 
 from pet.data.datasets.shapes_writing import write_shapes
 from tests.integration.conftest import Done, environment
+from tests.integration.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^\*\*`(?P<path>[^`]+)`\*\*[^\n]*\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -38,12 +39,16 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def launch(tree: Path, script: str, *options: str) -> Done:
+def execute(tree: Path, script: str, *options: str) -> Done:
+    """Run a script below ``tools`` of the tree: one of the launcher as a user starts it, the others in the warm python."""
     tiny = f"{{tiny: {{type: coco, path: {tree}/data/tiny/images, annotations: {tree}/data/tiny/annotations.json}}}}"
-    words = [sys.executable, f"tools/{script}", "--cfg", CONFIG, f"DATA.CATALOG={tiny}", "TRAIN.DATASETS=[tiny]", "TEST.DATASETS=[tiny]"]
+    words = [f"{tree}/tools/{script}", "--cfg", CONFIG, f"DATA.CATALOG={tiny}", "TRAIN.DATASETS=[tiny]", "TEST.DATASETS=[tiny]"]
+    words += ["TEST.IMS_PER_GPU=3", "MODEL.BACKBONE=timm/test_resnet", *options]
     paths = {"PYTHONPATH": os.pathsep.join([str(tree / "lib"), str(tree)])}
+    if not script.endswith("_net_all.py"):
+        return Done(*warm_python().run(words, folder=tree, environment=environment() | paths, timeout=180))
     done = subprocess.run(
-        [*words, "TEST.IMS_PER_GPU=3", "MODEL.BACKBONE=timm/test_resnet", *options],
+        [sys.executable, *words],
         cwd=tree,
         env=environment() | paths,
         stdout=subprocess.PIPE,
@@ -62,14 +67,14 @@ def lines_with(folder: Path, name: str) -> list[dict[str, Any]]:
 def test_the_new_head_learns_and_is_measured(tree: Path) -> None:
     short = ["SOLVER.SCHEDULER.TOTAL_ITERS=30", "SOLVER.SCHEDULER.WARM_UP_ITERS=5", "MISC.DISPLAY_ITER=1", "EVAL.PERIOD_ITER=30"]
     quick = ["ANALYSER.ENABLED=False", "MISC.TENSORBOARD=False", "MODEL.COUNT.HIDDEN=32"]
-    launch(tree, "train_net_all.py", "--nproc", "1", *short, *quick).succeeded()
+    execute(tree, "vision/train_net.py", *short, *quick).succeeded()
     folder = tree / "ckpts" / "vision" / "shapes" / "count_R-18"
     training = lines_with(folder, "loss_count")
     assert training[-1]["loss_count"] < training[0]["loss_count"]
     assert training[-1]["count_error"] < training[0]["count_error"]
     evaluated = lines_with(folder, "count/MAE")[-1]
 
-    output = launch(tree, "test_net_all.py", "--nproc", "2", "MODEL.COUNT.HIDDEN=32").succeeded().output
+    output = execute(tree, "test_net_all.py", "--nproc", "2", "MODEL.COUNT.HIDDEN=32").succeeded().output
     metrics = json.loads((folder / "test" / "metrics.json").read_text())
     # two processes have batches of other sizes than the one that trained
     assert metrics["count/MAE"] == pytest.approx(evaluated["count/MAE"], rel=1e-4)
@@ -95,13 +100,13 @@ def mean_error(tree: Path, counts: dict[str, dict[str, float]]) -> float:
 def test_it_joins_a_detector(tree: Path) -> None:
     both = ["MODEL.HAS_BOX=True", "MODEL.NECK=fpn", f"MISC.CKPT={tree}/both", "ANALYSER.ENABLED=False", "MISC.TENSORBOARD=False"]
     short = ["SOLVER.SCHEDULER.TOTAL_ITERS=2", "SOLVER.SCHEDULER.WARM_UP_ITERS=0", "EVAL.PERIOD_ITER=2", "MISC.DISPLAY_ITER=1"]
-    launch(tree, "train_net_all.py", "--nproc", "1", *both, *short).succeeded()
+    execute(tree, "vision/train_net.py", *both, *short).succeeded()
     last = lines_with(tree / "both", "loss_count")[-1]
     assert any(name.startswith("loss_") and name != "loss_count" for name in last)
     assert {"bbox/AP", "count/MAE"} <= lines_with(tree / "both", "count/MAE")[-1].keys()
 
 
 def test_its_settings_are_checked_by_the_launcher(tree: Path) -> None:
-    done = launch(tree, "train_net_all.py", "MODEL.COUNT.HIDEN=32")
+    done = execute(tree, "train_net_all.py", "MODEL.COUNT.HIDEN=32")
     assert done.code == 2
     assert "MODEL.COUNT.HIDEN: unknown key; did you mean MODEL.COUNT.HIDDEN?" in done.output

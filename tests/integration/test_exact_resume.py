@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.integration.conftest import DIGITS, Run, command, environment
+from tests.integration.many_runs import run_many
 
 LENGTH = 24
 OPTIONS = [
@@ -84,8 +85,8 @@ def rank_pids(launcher: int) -> list[int]:
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nobody disturbed, without loader workers."""
     tmp_path = tmp_path_factory.mktemp("reference")
-    process = start(tmp_path / "run", tmp_path, "TRAIN.NUM_WORKERS=0")
-    assert process.wait(120) == 0
+    (done,) = run_many([("vision/train_net.py", [*OPTIONS, f"MISC.CKPT={tmp_path}/run", "TRAIN.NUM_WORKERS=0"])], tmp_path)
+    done.succeeded()
     return tmp_path / "run"
 
 
@@ -97,7 +98,7 @@ def test_killed_at_a_random_iteration(reference: Path, tmp_path: Path, run: Run)
     for pid in rank_pids(process.pid):
         os.kill(pid, signal.SIGKILL)
     assert process.wait(30) == 128 + signal.SIGKILL
-    run("train_net_all.py", *OPTIONS, "--nproc", "1", f"MISC.CKPT={folder}", "TRAIN.NUM_WORKERS=2").succeeded()
+    run("vision/train_net.py", *OPTIONS, f"MISC.CKPT={folder}", "TRAIN.NUM_WORKERS=2").succeeded()
     assert_same_run(folder, reference)
     assert all(count == 1 for count in lines_per_iteration(folder).values())
 
@@ -110,14 +111,14 @@ def test_asked_to_stop_twice(reference: Path, tmp_path: Path, run: Run) -> None:
         process.send_signal(number)
         assert process.wait(30) == 128 + number
         assert iteration < checkpoint(folder)["iteration"] < LENGTH
-    run("train_net_all.py", *OPTIONS, "--nproc", "1", f"MISC.CKPT={folder}", "TRAIN.NUM_WORKERS=0").succeeded()
+    run("vision/train_net.py", *OPTIONS, f"MISC.CKPT={folder}", "TRAIN.NUM_WORKERS=0").succeeded()
     assert_same_run(folder, reference)
     assert sorted(lines_per_iteration(folder)) == list(range(1, LENGTH + 1))
 
 
 def test_a_finished_run_is_left_alone(reference: Path, run: Run) -> None:
     before = (reference / "model_latest.pth").read_bytes()
-    done = run("train_net_all.py", *OPTIONS, "--nproc", "1", f"MISC.CKPT={reference}").succeeded()
+    done = run("vision/train_net.py", *OPTIONS, f"MISC.CKPT={reference}").succeeded()
     assert f"continuing from iteration {LENGTH} of {LENGTH}" in done.output
     assert (reference / "model_latest.pth").read_bytes() == before
 

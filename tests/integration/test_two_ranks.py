@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tests.integration.conftest import DIGITS, Run
+from tests.integration.many_runs import run_many
 
 OPTIONS = [
     "--cfg",
@@ -40,34 +42,40 @@ def assert_alike(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor])
         torch.testing.assert_close(ours[name], tensor, rtol=1e-4, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}")
 
 
-def train(run: Run, folder: Path, *options: str) -> str:
-    return run("train_net_all.py", *OPTIONS, f"MISC.CKPT={folder}", *options).succeeded().output
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process trained, without launcher."""
+    folder = tmp_path_factory.mktemp("one")
+    (done,) = run_many([("vision/train_net.py", [*OPTIONS, f"MISC.CKPT={folder}"])], folder)
+    done.succeeded()
+    return folder
 
 
-def test_ranks_and_parts_of_a_batch_change_nothing(run: Run, tmp_path: Path) -> None:
-    train(run, tmp_path / "one", "--nproc", "1")
-    output = train(run, tmp_path / "two", "--nproc", "2", "SOLVER.ACCUMULATION=2")
+def train_two(run: Run, folder: Path, *options: str) -> str:
+    return run("train_net_all.py", *OPTIONS, f"MISC.CKPT={folder}", "--nproc", "2", *options).succeeded().output
+
+
+def test_ranks_and_parts_of_a_batch_change_nothing(one: Path, run: Run, tmp_path: Path) -> None:
+    output = train_two(run, tmp_path / "two", "SOLVER.ACCUMULATION=2")
     assert "2 processes on cpu" in output
-    assert_alike(weights(tmp_path / "two"), weights(tmp_path / "one"))
+    assert_alike(weights(tmp_path / "two"), weights(one))
     assert (tmp_path / "two" / "logs" / "train_rank1.log").exists()
 
 
-def test_a_sharded_run_is_continued_by_one_process(run: Run, tmp_path: Path) -> None:
-    train(run, tmp_path / "one", "--nproc", "1")
+def test_a_sharded_run_is_continued_by_one_process(one: Path, run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "sharded"
-    train(run, folder, "--nproc", "2", "TRAIN.PARALLEL=fsdp", "SOLVER.SNAPSHOT_ITER=3", "SOLVER.SCHEDULER.TOTAL_ITERS=3")
+    train_two(run, folder, "TRAIN.PARALLEL=fsdp", "SOLVER.SNAPSHOT_ITER=3", "SOLVER.SCHEDULER.TOTAL_ITERS=3")
     assert (folder / "model_iter3.dcp").is_dir()
-    output = train(run, folder, "--nproc", "1", "TRAIN.PARALLEL=none")
-    assert "continuing from iteration 3 of 6" in output
-    assert_alike(weights(folder), weights(tmp_path / "one"))
+    done = run("vision/train_net.py", *OPTIONS, f"MISC.CKPT={folder}", "TRAIN.PARALLEL=none").succeeded()
+    assert "continuing from iteration 3 of 6" in done.output
+    assert_alike(weights(folder), weights(one))
 
 
-def test_the_test_of_two_processes_counts_every_sample_once(run: Run, tmp_path: Path) -> None:
-    train(run, tmp_path / "run", "--nproc", "1")
+def test_the_test_of_two_processes_counts_every_sample_once(one: Path, run: Run) -> None:
     results = []
-    for count in ("1", "2"):
-        run("test_net_all.py", *OPTIONS, f"MISC.CKPT={tmp_path}/run", "--nproc", count).succeeded()
-        folder = tmp_path / "run" / "test"
+    for words in (("vision/test_net.py",), ("test_net_all.py", "--nproc", "2")):
+        run(*words, *OPTIONS, f"MISC.CKPT={one}").succeeded()
+        folder = one / "test"
         assert len((folder / "predictions.jsonl").read_text().splitlines()) == 360
         results.append(((folder / "metrics.json").read_text(), (folder / "predictions.jsonl").read_text()))
     assert results[0][0] == results[1][0]

@@ -215,7 +215,7 @@ def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(tried: dict[str
     for copy in ("model_iter2.pth", "model_latest.pth"):
         shutil.copy(reference / "model_iter2.pth", folder / copy)
     line = options(data, name, f"MISC.CKPT={folder}", "TRAIN.NUM_WORKERS=1", "EVAL.PERIOD_ITER=0")
-    done = run("train_net_all.py", *line, "--nproc", "1").succeeded()
+    done = run("vision/train_net.py", *line).succeeded()
     assert f"continuing from iteration 2 of {ITERATIONS}" in done.output
     ours, theirs = (torch.load(place / "model_latest.pth", weights_only=True) for place in (folder, reference))
     assert ours["iteration"] == theirs["iteration"] == ITERATIONS
