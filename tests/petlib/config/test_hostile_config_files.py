@@ -28,7 +28,7 @@ NAME_TOWER = "a = []\n" + "a = [a]\n" * 100
         ("x.yaml", MERGE_BOMB, r"more than 100000 values"),
         ("x.py", NAME_BOMB, r"x.py:9: more than 100000 values"),
         ("x.py", NAME_TOWER, r"x.py:65: more than 64 levels"),
-        ("x.yaml", "a:\n" + "".join(" " * n + "-\n" for n in range(1, 80)), r"x.yaml:16: more than 64 levels of lists and mappings in each other"),
+        ("x.yaml", "a:\n" + "".join(" " * n + "-\n" for n in range(1, 80)), r"x.yaml:16: more than 64 levels of lists and mappings"),
         ("x.yaml", "a:\n" + "".join(" " * n + "-\n" for n in range(1, 900)), r"x.yaml: lists and mappings are nested too deeply"),
         ("x.yaml", "a: " + "[" * 100_000, r"x.yaml:1:68: not valid YAML: more than 64 levels of brackets in each other"),
         ("x.py", "a = " + "-" * 50_000 + "1", r"x.py: an expression in it is nested too deeply"),
