@@ -107,7 +107,7 @@ def test_unknown_names_and_missing_data(unknown: dict[str, Done], option: str) -
 
 
 def test_the_launcher_shows_the_message_of_a_rank_once(run: Run) -> None:
-    assert_one_message(run("train_net_all.py", "--cfg", DIGITS, *QUICK, "MODEL.NUM_CLASSES=7"), "the data have 10 classes")
+    assert_one_message(train(run, "MODEL.NUM_CLASSES=7"), "the data have 10 classes")
 
 
 def test_a_batch_that_does_not_divide_is_told_once_by_two_ranks(run: Run) -> None:

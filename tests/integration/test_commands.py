@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.integration.conftest import DIGITS, ROOT, Done, environment
+from tests.integration.conftest import DIGITS, ROOT, Done, Run, environment
 
 TEXT = (ROOT / "docs" / "launcher.md").read_text(encoding="utf-8")
 TWO_ITERATIONS = [
@@ -61,9 +61,9 @@ def test_torchrun_starts_two_ranks(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / OUTPUT / "logs").iterdir()) == ["train_rank0.log", "train_rank1.log"]
 
 
-def test_plain_python_runs_one_process(tmp_path: Path) -> None:
+def test_plain_python_runs_one_process(tmp_path: Path, run: Run) -> None:
     assert "python tools/vision/train_net.py --cfg" in TEXT
-    output = execute(tmp_path, sys.executable, tool("vision/train_net.py"), "--cfg", DIGITS, *TWO_ITERATIONS).succeeded().output
+    output = run("vision/train_net.py", "--cfg", DIGITS, *TWO_ITERATIONS).succeeded().output
     assert "iter: 2/2" in output
     assert iteration(tmp_path) == 2
 

@@ -163,15 +163,16 @@ def test_two_processes_train_and_the_first_student_does_the_rest_by_the_command_
     given["TRAIN.TRANSFORMS"] = [*given["TRAIN.TRANSFORMS"][:1], "PhotometricDistortion", "Normalize"]
     (tmp_path / "semi.yaml").write_text("{}")
     options = [f"{name}={value!r}" if isinstance(value, dict | list) else f"{name}={value}" for name, value in given.items()]
-    common = ["--cfg", tmp_path / "semi.yaml", "--type", "projects/landcover"]
-    output = run("train_net_all.py", *common, "--nproc", "2", *options, timeout=300).succeeded().output
+    cfg_file = ["--cfg", tmp_path / "semi.yaml"]
+    typed = [*cfg_file, "--type", "projects/landcover"]
+    output = run("train_net_all.py", *typed, "--nproc", "2", *options, timeout=300).succeeded().output
     assert "2 processes on cpu" in output
     assert "loss_mutual_1" in output
-    tested = run("test_net_all.py", *common, "--nproc", "1", *options, timeout=300).succeeded().output
+    tested = run("projects/landcover/test_net.py", *cfg_file, *options, timeout=300).succeeded().output
     assert "[EVAL] #Images: 5 mIoU:" in tested
     pytest.importorskip("onnxruntime")
-    assert "onnxruntime and PyTorch differ by at most" in run("export_net_all.py", *common, *options).succeeded().output
-    predict = ["projects/landcover/predict.py", *common, "--images", data / "images", "--window", "32", *options]
+    assert "onnxruntime and PyTorch differ by at most" in run("projects/landcover/export_net.py", *typed, *options).succeeded().output
+    predict = ["projects/landcover/predict.py", *typed, "--images", data / "images", "--window", "32", *options]
     run(*predict, "--out", "by_network").succeeded()
     run(*predict, "--out", "by_file", "--onnx", tmp_path / "run" / "model.onnx").succeeded()
     for number in range(5):
