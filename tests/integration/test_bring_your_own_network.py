@@ -1,8 +1,6 @@
 """The project of docs/bring_your_own_network.md, trained for a few iterations by its own script."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -69,9 +67,9 @@ def test_the_denoiser_becomes_a_file(project: Path, printed: list[str]) -> None:
     output = execute(project, [*COMMANDS[3].split(), WARM_UP])
     assert "denoiser.onnx: 0.1 MB, images ('batch', 3, 'height', 'width') -> output" in output
     assert re.search(r"onnxruntime and PyTorch differ by at most \d\S* on 8 inputs", output)
-    script = [ROOT / "tools" / "export_net_all.py", "--type", "engine", "--cfg", "denoise.py", "--out", "denoiser.pt2", "imports=[codes]"]
-    done = subprocess.run([sys.executable, *script, WARM_UP], cwd=project, env=environment(), capture_output=True, text=True, timeout=120)
-    assert "the .pt2 file and PyTorch differ by at most" in done.stdout, done.stderr
+    options = ["--type", "engine", "--cfg", "denoise.py", "--out", "denoiser.pt2", "imports=[codes]", WARM_UP]
+    output = execute(project, [str(ROOT / "tools" / "export_net_all.py"), *options])
+    assert "the .pt2 file and PyTorch differ by at most" in output
     assert (project / "denoiser.pt2").exists()
 
 
