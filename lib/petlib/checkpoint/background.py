@@ -30,7 +30,7 @@ class Worker:
         self._error: BaseException | None = None
         self._started = 0.0
         self._given_up = False
-        _WORKERS.add(self)
+        atexit.register(_finish, weakref.ref(self))
 
     @property
     def busy(self) -> bool:
@@ -97,10 +97,7 @@ class Worker:
             done.set()
 
 
-_WORKERS: "weakref.WeakSet[Worker]" = weakref.WeakSet()
-
-
-@atexit.register
-def _finish_all() -> None:
-    for worker in list(_WORKERS):
+def _finish(reference: "weakref.ref[Worker]") -> None:
+    worker = reference()
+    if worker is not None:
         worker.finish()
