@@ -4,13 +4,12 @@ import dataclasses
 import logging
 from pathlib import Path
 
-import yaml
-
 from pet.data.build import build_dataset
 from pet.data.catalog import find_entry, resolve_path
 from pet.vision.data import expected_data
 from pet.visual.names import TargetNames
 from petlib.config import CfgNode, ConfigError
+from petlib.config.nested import read_nested
 from petlib.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -49,7 +48,8 @@ def _names_of_data(cfg: CfgNode) -> TargetNames:
 
 def _classes_of_run(cfg: CfgNode) -> list[str]:
     try:
-        saved = yaml.safe_load((Path(cfg.MISC.CKPT) / "config.yaml").read_text(encoding="utf-8"))
-        return [str(name) for name in saved["DATA"]["CLASSES"]]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        saved = read_nested(Path(cfg.MISC.CKPT) / "config.yaml")
+        return [str(name) for name in saved.get("DATA.CLASSES", [], type=list)]
+    except ConfigError as error:
+        logger.info("the run does not tell the names of the classes: %s", error)
         return []
