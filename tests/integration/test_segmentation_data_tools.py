@@ -53,7 +53,7 @@ def test_mistakes_end_with_one_message(run: Run, tmp_path: Path) -> None:
         (("data/unzip.py", tmp_path, "--out", root, "--encoding", "klingon"), "--encoding klingon: unknown"),
         (
             ("data/unzip.py", tmp_path, "--out", root, "--max-size", "0"),
-            "--max-size 0 --max-ratio 200 --max-files 1000000: numbers",
+            "--max-size 0 --max-ratio 200 --max-files 1000000: numbers above 0 expected",
         ),
         (("data/filter.py", root), "1 of 4 label images cannot be used: "),
         (("data/filter.py", root, "--max-background", "95"), "95 given, a number from 0 to 1 expected"),
