@@ -120,7 +120,7 @@ def test_a_worker_that_hangs(training: Training, happened: Happened, stop: str, 
 @pytest.mark.fault(4, "a rank hangs while another waits in a collective")
 def test_a_rank_that_hangs(training: Training, happened: Happened, stop: str, where: str) -> None:
     process = training.start(training.module("stops_rank", IN_A_RANK + stop), "MISC.DIST_TIMEOUT=8", ranks=2)
-    training.wait_for_iteration(10)
+    training.wait_for_file("stopped")
     pids, started = [process.pid, *descendants(process.pid)], time.monotonic()
     assert process.wait(60) == 1
     took = time.monotonic() - started
@@ -136,7 +136,7 @@ def test_a_rank_that_hangs(training: Training, happened: Happened, stop: str, wh
 @pytest.mark.fault(4, "a rank raises")
 def test_a_rank_that_raises(training: Training, happened: Happened) -> None:
     process = training.start(training.module("raises", IN_A_RANK + RAISES), ranks=2)
-    training.wait_for_iteration(10)
+    training.wait_for_file("stopped")
     pids, started = [process.pid, *descendants(process.pid)], time.monotonic()
     assert process.wait(60) == 1
     printed = training.printed()
@@ -150,7 +150,7 @@ def test_a_rank_that_raises(training: Training, happened: Happened) -> None:
 @pytest.mark.fault(4, "one rank of two is killed")
 def test_one_rank_of_two_is_killed(training: Training, happened: Happened) -> None:
     process = training.start(training.module("kills_rank", IN_A_RANK + KILLS), "TRAIN.NUM_WORKERS=1", ranks=2)
-    training.wait_for_iteration(9)
+    training.wait_for_file("stopped")
     pids, started = [process.pid, *rank_pids(process.pid)], time.monotonic()
     assert process.wait(60) == 137
     assert "rank 1 was killed by SIGKILL (out of memory?) after iteration 10" in training.printed()

@@ -164,7 +164,7 @@ def test_all_ranks_save_and_go_on(training: Training, happened: Happened, to_lau
 @pytest.mark.fault(5, "Ctrl-C twice while the ranks hang")
 def test_a_second_interrupt_ends_at_once(training: Training, happened: Happened) -> None:
     process = training.start(training.module("hangs", IN_A_RANK + SLEEPS), "TRAIN.NUM_WORKERS=1", ranks=2)
-    training.wait_for_iteration(10)
+    training.wait_for_file("stopped")
     pids = [process.pid, *descendants(process.pid)]
     process.send_signal(signal.SIGINT)
     training.wait_for("SIGINT: the run saves and ends; once more ends it at once")
