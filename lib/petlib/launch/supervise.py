@@ -78,7 +78,7 @@ def _run_attempt(supervisor: "_Supervisor", plan: Planner, received: "_Signals")
 
 
 class _Signals:
-    """Collects signals while it is entered. A signal that was ignored before (nohup) stays ignored."""
+    """Collects signals while it is entered. One that asks for the end and was ignored before (nohup) stays ignored."""
 
     def __init__(self, numbers: Sequence[signal.Signals]) -> None:
         self._numbers = numbers
@@ -87,7 +87,8 @@ class _Signals:
 
     def __enter__(self) -> "_Signals":
         for number in self._numbers:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            # a process that has nothing to save ignores that wish, and hands this on to a launcher that it starts
+            if number == SAVE_SIGNAL or signal.getsignal(number) is not signal.SIG_IGN:
                 self._previous[number] = signal.signal(number, self._receive)
         return self
 

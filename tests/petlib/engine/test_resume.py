@@ -100,7 +100,7 @@ def test_settings_of_optimizer_and_schedule_count_from_the_next_iteration_on(tmp
     assert state.optimizer.state_dict()["state"][0]["momentum_buffer"] is not None
     state.schedulers["main"].step()
     assert rates(state) == pytest.approx([0.1375, 0.1375])
-    listed, kept = (message.splitlines() for message in caplog.messages)
+    listed, kept = (record.getMessage().splitlines() for record in caplog.records if record.levelname == "WARNING")
     assert listed[1] == "  SOLVER.OPTIMIZER.BASE_LR: 0.1 -> 0.2 (counts from here on)"
     assert kept[0] == "settings of the optimizer that count in place of those of the checkpoint:"
     assert kept[1:] == [
