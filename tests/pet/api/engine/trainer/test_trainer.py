@@ -55,7 +55,7 @@ def assert_equal(first: Any, second: Any, place: str = "") -> None:
         assert first == second, place
 
 
-class Interruption(Exception):
+class InterruptedTrainingError(Exception):
     """What ends a training in its middle here."""
 
 
@@ -67,7 +67,7 @@ class StopAfter(BaseTrainer):
     def iterate_after(self, epoch: int, loss_dict: dict[str, float]) -> None:
         self.iterations += 1
         if self.iterations == 3:
-            raise Interruption
+            raise InterruptedTrainingError
 
 
 BUILD_TRAINER_REGISTRY.register()(StopAfter)
@@ -75,7 +75,7 @@ BUILD_TRAINER_REGISTRY.register()(StopAfter)
 
 def test_a_gan_that_was_interrupted_ends_bit_for_bit_as_one_that_was_not(tmp_path: Path) -> None:
     train(make_config(tmp_path / "whole", EXACT))
-    with pytest.raises(Interruption):
+    with pytest.raises(InterruptedTrainingError):
         train(make_config(tmp_path / "parts", {**EXACT, "trainer.name": "StopAfter"}))
     assert [path.name for path in (tmp_path / "parts").glob("model_iter*")] == ["model_iter2.pth"]
     train(make_config(tmp_path / "parts", EXACT, resume=True))
