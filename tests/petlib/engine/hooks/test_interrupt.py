@@ -93,11 +93,11 @@ class RankLoader:
         yield from ({} for _ in range(start_iteration, max_iter))
 
 
-def wishes_of_ranks(wishes: dict[int, dict[int, int]]) -> tuple[list[int], int]:
+def wishes_of_ranks(wishes: dict[int, dict[int, int]], max_iter: int, exchange_seconds: float) -> tuple[list[int], int]:
     """Send this rank signals before iterations; return after which iterations it saved, and the last one."""
     model = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    length: Any = {"max_iter": 30, "iterations_per_epoch": 5, "checkpointer": None}
+    length: Any = {"max_iter": max_iter, "iterations_per_epoch": 5, "checkpointer": None}
     state, saved = TrainState(model=model, optimizers={"main": optimizer}, schedulers={}, **length), []
 
     def step(state: Any, data: Any, after_backward: Any) -> None:
@@ -106,10 +106,20 @@ def wishes_of_ranks(wishes: dict[int, dict[int, int]]) -> tuple[list[int], int]:
             os.kill(os.getpid(), number)
 
     with suppress(SystemExit):
-        train(state, RankLoader(), step, [InterruptHook(save=lambda state: saved.append(state.iteration))])
+        hook = InterruptHook(save=lambda state: saved.append(state.iteration), exchange_seconds=exchange_seconds)
+        train(state, RankLoader(), step, [hook])
     return saved, state.iteration
 
 
 def test_all_ranks_save_and_stop_after_the_same_iterations(run_ranks: Any) -> None:
     wishes = {0: {4: signal.SIGUSR1, 20: signal.SIGTERM}, 1: {4: signal.SIGUSR1, 12: signal.SIGUSR1}}
-    assert run_ranks(wishes_of_ranks, 2, wishes) == [([6, 14], 22)] * 2
+    assert run_ranks(wishes_of_ranks, 2, wishes, 30, 0.0) == [([6, 14], 22)] * 2
+
+
+def test_ranks_with_short_iterations_exchange_now_and_then_and_stop_together(run_ranks: Any) -> None:
+    wishes = {0: {}, 1: {4: signal.SIGUSR1, 500: signal.SIGTERM}}
+    first, second = run_ranks(wishes_of_ranks, 2, wishes, 1000, 3600.0)
+    assert first == second
+    saved, last = first
+    assert [4 < iteration < 4 + 3 * 15 for iteration in saved] == [True]
+    assert 500 + 15 < last < 500 + 3 * 15
