@@ -58,6 +58,20 @@ def test_values_and_strides_are_those_of_the_source():
         assert copy.data_ptr() != source.data_ptr()
 
 
+def test_a_large_state_is_copied_whole_and_again_after_it_changed():
+    kinds = (torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.complex64)
+    state = {f"{kind}{size}": torch.randint(0, 9, (size,)).to(kind) for kind in kinds for size in (3, 1000, 1 << 20)}
+    state["transposed"] = torch.randn(1000, 900).T
+    assert sum(tensor.nbytes for tensor in state.values()) > 20_000_000
+    snapshot = Snapshot()
+    for _ in range(2):
+        copied = snapshot.copy(state)
+        assert all(torch.equal(copied[name], tensor) for name, tensor in state.items())
+        assert all(copied[name].data_ptr() != tensor.data_ptr() for name, tensor in state.items())
+        for tensor in state.values():
+            tensor.add_(1)
+
+
 def test_tied_weights_are_copied_once():
     model = nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)})
     model["b"].weight = model["a"].weight
