@@ -68,7 +68,7 @@ def test_plain_python_runs_one_process(tmp_path: Path, run: Run) -> None:
     assert iteration(tmp_path) == 2
 
 
-def test_a_launch_with_restarts_runs_through_the_elastic_agent(tmp_path: Path) -> None:
+def test_a_launch_with_restarts_trains(tmp_path: Path) -> None:
     options = ("--max_restarts", "1", "MISC.DEVICE=cpu", *TWO_ITERATIONS)
     output = execute(tmp_path, sys.executable, tool("train_net_all.py"), "--cfg", DIGITS, *options).succeeded().output
     assert "iter: 2/2" in output

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.faults.training import assert_same_run, rank_pids
 from tests.integration.conftest import DIGITS, Run, command, environment
 from tests.integration.many_runs import run_many
 
@@ -39,28 +40,9 @@ def checkpoint(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "model_latest.pth", weights_only=True)  # type: ignore[no-any-return]
 
 
-def assert_same(first: Any, second: Any, place: str = "") -> None:
-    """Compare nested values bit for bit."""
-    if isinstance(first, torch.Tensor):
-        assert torch.equal(first, second), place
-    elif isinstance(first, dict):
-        assert first.keys() == second.keys(), place
-        for name in first:
-            assert_same(first[name], second[name], f"{place}.{name}")
-    elif isinstance(first, list | tuple):
-        assert len(first) == len(second), place
-        for index, (a, b) in enumerate(zip(first, second, strict=True)):
-            assert_same(a, b, f"{place}[{index}]")
-    else:
-        assert first == second, place
-
-
-def assert_same_run(folder: Path, reference: Path) -> None:
-    """Compare all that training depends on."""
-    ours, theirs = checkpoint(folder), checkpoint(reference)
-    assert ours["iteration"] == LENGTH
-    for part in ("model", "optimizers", "schedulers", "ema", "hooks", "random"):
-        assert_same(ours[part], theirs[part], part)
+def assert_same_weights(folder: Path, reference: Path) -> None:
+    assert checkpoint(folder)["iteration"] == LENGTH
+    assert_same_run(checkpoint(folder), checkpoint(reference))
 
 
 def start(folder: Path, tmp_path: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -75,10 +57,6 @@ def wait_for_iteration(folder: Path, iteration: int, process: subprocess.Popen[b
             return
         time.sleep(0.005)
     raise AssertionError(f"iteration {iteration} was not seen; the launcher's exit code is {process.poll()}")
-
-
-def rank_pids(launcher: int) -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +77,7 @@ def test_killed_at_a_random_iteration(reference: Path, tmp_path: Path, run: Run)
         os.kill(pid, signal.SIGKILL)
     assert process.wait(30) == 128 + signal.SIGKILL
     run("vision/train_net.py", *OPTIONS, f"MISC.CKPT={folder}", "TRAIN.NUM_WORKERS=2").succeeded()
-    assert_same_run(folder, reference)
+    assert_same_weights(folder, reference)
     assert all(count == 1 for count in lines_per_iteration(folder).values())
 
 
@@ -112,7 +90,7 @@ def test_asked_to_stop_twice(reference: Path, tmp_path: Path, run: Run) -> None:
         assert process.wait(30) == 128 + number
         assert iteration < checkpoint(folder)["iteration"] < LENGTH
     run("vision/train_net.py", *OPTIONS, f"MISC.CKPT={folder}", "TRAIN.NUM_WORKERS=0").succeeded()
-    assert_same_run(folder, reference)
+    assert_same_weights(folder, reference)
     assert sorted(lines_per_iteration(folder)) == list(range(1, LENGTH + 1))
 
 

@@ -4,7 +4,7 @@ Pet's loop runs a tiny model with the guards of the defaults on and off, in turn
 signals and, beside them, reading samples with ``DATA.ON_ERROR: skip`` and without any guard at all. The CPU time of the loop's
 thread counts, in the fastest block of iterations, so that other programs on the machine do not; with several processes the
 threads that carry messages work beside it, and ``--threads`` counts them too. Of several processes a step sleeps for 5 ms, in which
-messages travel as beside the work of a real one. The promise is 1 % of a step of 5 ms. The last line is one JSON object.
+messages travel as beside the work of a real one. Shares are those of a step of 5 ms, a short one. The last line is one JSON object.
 
     python tools/benchmark/guards.py [--iterations 1600] [--repeats 5] [--threads]
     torchrun --nproc-per-node 2 tools/benchmark/guards.py          with the agreement of two processes
@@ -15,7 +15,7 @@ import itertools
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from counts import count
+from prepared_batches import PreparedBatches
 from torch import Tensor, nn
 
 from petlib import config, data, dist, engine
@@ -34,7 +35,6 @@ Clock = Callable[[], float]
 GUARDS = ("nan_guard", "interrupt")
 """Hooks that are there for the sake of safety alone."""
 SAMPLES = 32
-BATCHES = [{"x": torch.randn(32, 64), "y": torch.randint(10, (32,))} for _ in range(16)]
 
 
 class TinyMLP(nn.Module):
@@ -50,14 +50,6 @@ class TinyMLP(nn.Module):
         if dist.world_size() > 1:
             time.sleep(STEP_MS / 1000)
         return {"losses": {"loss": self.criterion(self.layers(batch["x"]), batch["y"])}, "metrics": {}}
-
-
-class Batches:
-    """A loader that costs nothing."""
-
-    def batches(self, start_iteration: int, max_iter: int) -> Iterator[engine.Batch]:
-        """Return the prepared batches, over and over."""
-        return itertools.islice(itertools.cycle(BATCHES), max_iter - start_iteration)
 
 
 class Blocks(engine.Hook):
@@ -111,7 +103,7 @@ def run_loop(iterations: int, clock: Clock, *, guarded: bool) -> float:
         )
         blocks = Blocks(clock)
         hooks = [hook for hook in engine.build_train_hooks(cfg, state) if guarded or hook.key not in GUARDS]
-        engine.train(state, Batches(), engine.build_step(cfg, torch.device("cpu")), [*hooks, blocks])
+        engine.train(state, PreparedBatches(), engine.build_step(cfg, torch.device("cpu")), [*hooks, blocks])
     return blocks.least()
 
 

@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,12 +23,12 @@ from typing import Any
 import torch
 from counts import count
 from loop_peers import PEERS, missing_peers
+from prepared_batches import BATCHES, PreparedBatches
 from torch import Tensor, nn
 
 from petlib import config, engine, solver
 
 WARM_UP = 100
-BATCHES = [{"x": torch.randn(32, 64), "y": torch.randint(10, (32,))} for _ in range(16)]
 
 
 class TinyMLP(nn.Module):
@@ -42,14 +42,6 @@ class TinyMLP(nn.Module):
     def forward(self, batch: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         """Return the loss as Pet's models do."""
         return {"losses": {"loss": self.criterion(self.layers(batch["x"]), batch["y"])}, "metrics": {}}
-
-
-class Batches:
-    """A loader that costs nothing."""
-
-    def batches(self, start_iteration: int, max_iter: int) -> Iterator[engine.Batch]:
-        """Return the prepared batches, over and over."""
-        return itertools.islice(itertools.cycle(BATCHES), max_iter - start_iteration)
 
 
 class Probe(engine.Hook):
@@ -112,7 +104,7 @@ def pet(iterations: int) -> float:
         )
         probe = Probe()
         hooks = [*engine.build_train_hooks(cfg, state, evaluate=lambda network: {"cls/acc1": 0.0}), probe]
-        engine.train(state, Batches(), engine.build_step(cfg, torch.device("cpu")), hooks)
+        engine.train(state, PreparedBatches(), engine.build_step(cfg, torch.device("cpu")), hooks)
     return (probe.end - probe.begin) / (iterations - 1 - WARM_UP)
 
 

@@ -83,6 +83,9 @@ class SampleReader:
 
     def file_of(self, index: int) -> str:
         """Return the file of a sample, for messages; empty where it has none or cannot be read."""
+        known = self.known_file_of(index)
+        if known:
+            return known
         try:
             return str(self._get(index)["meta"].get("file", ""))
         except Exception:  # noqa: BLE001 -- it is asked for in the middle of another error, which matters more
@@ -140,7 +143,7 @@ class SampleReader:
             if not self._skips or isinstance(error, ConfigError | MemoryError) or (sample and not isinstance(error, DataError | OSError)):
                 raise
             file = sample["meta"].get("file") if sample else getattr(error, "filename", None)
-            raise _UnreadableError(error, file) from error
+            raise _UnreadableError(error, file or self.known_file_of(index)) from error
 
     def _get(self, index: int) -> Sample:
         given = self.dataset[index]

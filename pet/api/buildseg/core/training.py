@@ -19,6 +19,7 @@ from pet.api.buildseg.samples import LabelledTiles, OpenedData, open_data
 from pet.api.buildseg.segmenter import build_segmenter
 from pet.data.batch_transforms import NormalizeImages
 from pet.data.build import start_worker
+from pet.evaluation.evaluation import Evaluation
 from petlib import dist, engine
 from petlib.config import CfgNode
 from petlib.data.samplers import ShuffledSampler
@@ -108,25 +109,38 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     segmenter = build_segmenter(model, losses, num_classes=data.num_classes)
     setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose="train")
     with engine.open_run(cfg) as device:
-        wrapped = dist.parallelize(engine.prepare_model(segmenter, cfg, device), cfg.TRAIN.PARALLEL, device=device)
         loader = build_training_loader(cfg, data, device)
         evaluation = None if val_data is None else build_evaluation(val_data, device, num_workers=num_workers)
+        _run(cfg, device, network=model, segmenter=segmenter, optimizer=optimizer, schedule=schedule, loader=loader, evaluation=evaluation)
 
-        step = engine.build_step(cfg, device)
-        state = engine.TrainState(
-            model=wrapped,
-            optimizers={"main": optimizer},
-            schedulers={"main": schedule},
-            max_iter=iters,
-            iterations_per_epoch=loader.iterations_per_epoch,
-            checkpointer=engine.build_checkpointer(cfg),
-        )
-        hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)
-        judges = [hook for hook in hooks if isinstance(hook, EvaluationHook)]
-        hooks += [BestModelHook(network=model, folder=Path(cfg.MISC.CKPT), evaluation=judge) for judge in judges]
 
-        engine.resume(state, hooks, cfg)
-        engine.train(state, loader, step, hooks)
+def _run(
+    cfg: CfgNode,
+    device: torch.device,
+    *,
+    network: nn.Module,
+    segmenter: nn.Module,
+    optimizer: Optimizer,
+    schedule: LRScheduler,
+    loader: TrainLoader,
+    evaluation: Evaluation | None,
+) -> None:
+    """Train ``segmenter``, the user's ``network`` with its losses, from the latest checkpoint where the config says so."""
+    wrapped = dist.parallelize(engine.prepare_model(segmenter, cfg, device), cfg.TRAIN.PARALLEL, device=device)
+    step = engine.build_step(cfg, device)
+    state = engine.TrainState(
+        model=wrapped,
+        optimizers={"main": optimizer},
+        schedulers={"main": schedule},
+        max_iter=cfg.SOLVER.SCHEDULER.TOTAL_ITERS,
+        iterations_per_epoch=loader.iterations_per_epoch,
+        checkpointer=engine.build_checkpointer(cfg),
+    )
+    hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)
+    judges = [hook for hook in hooks if isinstance(hook, EvaluationHook)]
+    hooks += [BestModelHook(network=network, folder=Path(cfg.MISC.CKPT), evaluation=judge) for judge in judges]
+    engine.resume(state, hooks, cfg)
+    engine.train(state, loader, step, hooks)
 
 
 def build_training_loader(cfg: CfgNode, data: OpenedData, device: torch.device) -> TrainLoader:

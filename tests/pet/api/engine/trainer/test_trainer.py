@@ -17,6 +17,7 @@ from petlib.engine.batch_stream import BatchStream
 from petlib.engine.seed import seed_everything
 from petlib.errors import CheckpointError, ConfigError, UserError
 from tests.conftest import RunRanks
+from tests.faults.training import assert_same_state
 from tests.pet.api.engine.project import GAN, TinyModel, TinyPairs, make_config
 
 EXACT: dict[str, Any] = {
@@ -36,23 +37,6 @@ def train(cfg: EngineConfig) -> BaseTrainer:
     trainer = build_trainer(cfg)
     trainer.loop()
     return trainer
-
-
-def assert_equal(first: Any, second: Any, place: str = "") -> None:
-    """Compare nested states bit for bit."""
-    assert type(first) is type(second), place
-    if isinstance(first, torch.Tensor):
-        assert torch.equal(first, second), place
-    elif isinstance(first, dict):
-        assert first.keys() == second.keys(), place
-        for key in first:
-            assert_equal(first[key], second[key], f"{place}.{key}")
-    elif isinstance(first, list | tuple):
-        assert len(first) == len(second), place
-        for number, (one, other) in enumerate(zip(first, second, strict=True)):
-            assert_equal(one, other, f"{place}[{number}]")
-    else:
-        assert first == second, place
 
 
 class InterruptedTrainingError(Exception):
@@ -83,7 +67,7 @@ def test_a_gan_that_was_interrupted_ends_bit_for_bit_as_one_that_was_not(tmp_pat
     assert whole["iteration"] == parts["iteration"] == 4
     assert list(whole["optimizers"]) == list(whole["schedulers"]) == ["generator", "discriminator"]
     for part in ("model", "ema", "optimizers", "schedulers", "random"):
-        assert_equal(whole[part], parts[part], part)
+        assert_same_state(whole[part], parts[part], part)
 
 
 def averages_of(folder: Path, changes: dict[str, Any]) -> dict[str, bool]:
@@ -121,8 +105,8 @@ def test_a_training_of_one_network_goes_on_bit_for_bit(tmp_path: Path) -> None:
     train(make_config(tmp_path / "parts", {**changes, "solver.max_iter": 2}))
     train(make_config(tmp_path / "parts", {**changes, "solver.max_iter": 4}, resume=True))
     whole, parts = (read_checkpoint(tmp_path / name / "model_latest.pth") for name in ("whole", "parts"))
-    assert_equal(whole["model"], parts["model"])
-    assert_equal(whole["random"], parts["random"])
+    assert_same_state(whole["model"], parts["model"])
+    assert_same_state(whole["random"], parts["random"])
 
 
 def test_the_parts_of_a_batch_train_as_the_whole_batch(tmp_path: Path) -> None:
@@ -231,7 +215,7 @@ def test_weights_are_taken_from_a_checkpoint_and_from_a_bare_network(tmp_path: P
     torch.save({"model": source.state_dict()}, tmp_path / "whole.pth")
     for name in ("bare.pth", "whole.pth"):
         model = build_trainer(make_config(tmp_path, {"trainer.weights": str(tmp_path / name)})).model
-        assert_equal(model.state_dict(), source.state_dict())
+        assert_same_state(model.state_dict(), source.state_dict())
 
 
 @pytest.mark.parametrize("returns", ["none", "vector", "number", "empty", "detached"])
