@@ -179,6 +179,16 @@ def test_the_file_of_a_skipped_sample_is_noted_where_it_is_known():
     assert refused == {"epoch": 0, "position": 1, "index": 2, "file": "2.png", "reason": "2.png: a crop of 0 pixels"}
 
 
+def test_a_data_set_that_knows_its_files_names_those_of_skipped_samples():
+    class Named(Damaged):
+        def file_of(self, index):
+            return f"{index}.png"
+
+    sample = SampleReader(Named(DataError("no")), seed=3, on_error="skip").read([SampleKey(0, 1, 3)])[0]
+    assert sample["meta"]["replaces"][0]["file"] == "3.png"
+    assert SampleReader(Named(DataError("no")), seed=3).file_of(3) == "3.png"
+
+
 def test_good_samples_are_the_same_with_and_without_skip():
     keys = [SampleKey(0, position, 2 * position) for position in range(4)]
     for sample, other in zip(
