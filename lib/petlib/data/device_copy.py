@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from petlib.data.host_batch import HostBatch
+from petlib.data.loading import ClosableBatches
 from petlib.data.protocols import Batch
 
 
-def copy_to_device(batches: Generator[HostBatch, None, None], device: torch.device) -> Generator[Batch, None, None]:
+def copy_to_device(batches: ClosableBatches[HostBatch], device: torch.device) -> Generator[Batch, None, None]:
     """Yield the batches on ``device``.
 
     On CUDA each copy is started one batch ahead, on a stream of its own, and runs beside the computation.

@@ -8,7 +8,7 @@ import torch
 
 from petlib.data.collate import collate
 from petlib.data.device_copy import copy_to_device
-from petlib.data.loading import LOADER_TIMEOUT, LoadingOptions, start_loading
+from petlib.data.loading import LOADER_TIMEOUT, ClosableBatches, LoadingOptions, start_loading
 from petlib.data.protocols import Batch, BatchTransform, SampleKey
 from petlib.data.reader import SampleReader
 from petlib.data.seeding import KeyedGenerators
@@ -67,11 +67,11 @@ class EvaluationLoader:
         """Return the number of batches of this rank."""
         return math.ceil(len(self.share) / self._batch_size)
 
-    def __iter__(self) -> Generator[Batch, None, None]:
+    def __iter__(self) -> ClosableBatches[Batch]:
         """Start the workers and return the batches of this rank; errors are those of :meth:`TrainLoader.batches`."""
         requests = [self.share[start : start + self._batch_size] for start in range(0, len(self.share), self._batch_size)]
         loaded = start_loading(self._read, requests, self._options, locate=self._reader.known_file_of)
-        return self._transformed(copy_to_device(loaded, self._device))
+        return ClosableBatches(self._transformed(copy_to_device(loaded, self._device)), loaded)
 
     def _read(self, indices: range) -> Batch:
         return collate(self._reader.read(SampleKey(0, index, index) for index in indices))

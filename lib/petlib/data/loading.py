@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, get_worker_info
@@ -20,6 +20,7 @@ from petlib.errors import UserError
 from petlib.launch.status import status
 
 Request = TypeVar("Request")
+Item = TypeVar("Item")
 
 _WORKER_DIED = re.compile(r"DataLoader worker \(pid")
 _TIMED_OUT = re.compile(r"DataLoader timed out")
@@ -52,12 +53,12 @@ def _unknown(_: int) -> str:
 
 def start_loading(
     read: Callable[[Request], Batch], requests: Iterable[Request], options: LoadingOptions, *, locate: Locate = _unknown
-) -> Generator[HostBatch, None, None]:
+) -> "ClosableBatches[HostBatch]":
     """Start the workers at once and return the batches of ``requests``, in their order.
 
     ``read`` runs in the workers, which are forks of this process. They ignore SIGINT and SIGUSR1, and a SIGTERM that does not come
     from this process: cluster tools send it to every process of a run that is to save a checkpoint, which needs its batches
-    until then. They end within about a second when this process dies. Closing or dropping the generator ends them. No global
+    until then. They end within about a second when this process dies. Closing or dropping the batches ends them. No global
     random generator of this process is drawn from.
 
     Args:
@@ -86,14 +87,46 @@ def start_loading(
     )
     batches = iter(loader)
     watch.processes = getattr(batches, "_workers", ())
-    return _drain(batches, watch, options.timeout)
+    shutdown = _Shutdown(batches, watch)
+    return ClosableBatches(_drain(batches, watch, shutdown, options.timeout), shutdown)
 
 
-def _drain(batches: Iterator[Any], watch: WorkerWatch, timeout: float) -> Generator[HostBatch, None, None]:
+class Closable(Protocol):
+    """Something that holds workers."""
+
+    def close(self) -> None:
+        """End them; a second call does nothing."""
+
+
+class ClosableBatches(Iterator[Item]):
+    """The batches of a generator, whose workers end when these are closed.
+
+    The generator alone would not do: before its first batch was asked for, it has not begun, and closing it runs none of its
+    ``finally`` and ``with`` blocks.
+
+    Args:
+        batches: gives the batches.
+        source: holds the workers that read them.
+    """
+
+    def __init__(self, batches: Generator[Item, None, None], source: Closable) -> None:
+        self._batches = batches
+        self._source = source
+
+    def __next__(self) -> Item:
+        return next(self._batches)
+
+    def close(self) -> None:
+        """End the workers; there are no batches after that."""
+        self._batches.close()
+        self._source.close()
+
+
+def _drain(batches: Iterator[Any], watch: WorkerWatch, shutdown: "_Shutdown", timeout: float) -> Generator[HostBatch, None, None]:
     gate = death_gate() if watch.processes else None
     if timeout and watch.processes:
         watch.end_hangs(timeout + _SLACK_SECONDS)
-    with closing(_Shutdown(batches, watch)):
+    with closing(shutdown):
         while True:
             try:
                 watch.waits_since = time.monotonic()

@@ -9,7 +9,7 @@ from torch.utils.data import get_worker_info
 
 from petlib.data.collate import collate
 from petlib.data.device_copy import copy_to_device
-from petlib.data.loading import LOADER_TIMEOUT, LoadingOptions, start_loading
+from petlib.data.loading import LOADER_TIMEOUT, ClosableBatches, LoadingOptions, start_loading
 from petlib.data.protocols import Batch, BatchTransform
 from petlib.data.reader import SampleReader
 from petlib.data.seeding import KeyedGenerators
@@ -66,11 +66,11 @@ class TrainLoader:
         self._seed = seed
         self._skipped = skipped
 
-    def batches(self, start_iteration: int, max_iter: int) -> Generator[Batch, None, None]:
+    def batches(self, start_iteration: int, max_iter: int) -> ClosableBatches[Batch]:
         """Start the workers and return the batches of the iterations from ``start_iteration`` to before ``max_iter``.
 
-        Each iteration has ``accumulation`` batches. The workers live until the last batch was taken or the generator
-        is closed.
+        Each iteration has ``accumulation`` batches. The workers live until the last batch was taken or the batches are
+        closed or dropped.
 
         Raises (while iterating):
             UserError: what the data set, a transform or the collation raised about a sample.
@@ -80,7 +80,7 @@ class TrainLoader:
             self._skipped.open(start_iteration)
         requests = self._plan.device_batches(start_iteration, max_iter)
         loaded = start_loading(self._read, requests, self._options, locate=self._reader.known_file_of)
-        return self._transformed(copy_to_device(loaded, self._device), start_iteration, max_iter)
+        return ClosableBatches(self._transformed(copy_to_device(loaded, self._device), start_iteration, max_iter), loaded)
 
     def samples_of(self, iteration: int) -> list[dict[str, Any]]:
         """Return index and file of the samples of an iteration, counted from 0, on this rank. It reads them."""

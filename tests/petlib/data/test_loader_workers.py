@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from petlib.data import SampleReader, SequentialSampler, TrainBatches, TrainLoader
+from petlib.data import EvaluationLoader, SampleReader, SequentialSampler, TrainBatches, TrainLoader
 from petlib.errors import DataError
 
 CPU = torch.device("cpu")
@@ -247,10 +247,20 @@ def test_closing_or_dropping_the_batches_ends_the_workers():
     started = batches_of()
     assert len(multiprocessing.active_children()) == 2
     started.close()
+    assert list(started) == []
     assert workers_end()
     used = batches_of()
     next(used)
     del used
+    assert workers_end()
+
+
+def test_closing_the_batches_of_an_evaluation_before_the_first_ends_the_workers():
+    loader = EvaluationLoader(SampleReader(Behaving(), keep, seed=3), batch_size=2, device=CPU, num_workers=2)
+    started = iter(loader)
+    assert len(multiprocessing.active_children()) == 2
+    started.close()
+    assert list(started) == []
     assert workers_end()
 
 
@@ -278,7 +288,7 @@ def test_worker_init_runs_in_every_worker_and_only_there():
 
 TRAINER = """
 import os, time, numpy as np, torch
-from petlib.data import SampleReader, SequentialSampler, TrainBatches, TrainLoader
+from petlib.data import EvaluationLoader, SampleReader, SequentialSampler, TrainBatches, TrainLoader
 
 class Wide:
     def __len__(self): return 1000
