@@ -19,9 +19,9 @@ import pytest
 import torch
 from xdist.scheduler import LoadScopeScheduling
 
-from petlib import dist
+from petlib import distributed
 
-_PRELOADED = ["petlib.dist.parallel", "petlib.checkpoint.checkpointer", "torch.distributed.checkpoint", "torch._dynamo"]
+_PRELOADED = ["petlib.distributed.parallel", "petlib.checkpoint.checkpointer", "torch.distributed.checkpoint", "torch._dynamo"]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -138,10 +138,10 @@ def _rank_main(
     if listener is not None:
         os.environ["PET_STORE_FD"] = str(listener.detach())
     try:
-        dist.init_process_group(torch.device("cpu"), timeout_seconds=timeout)
+        distributed.init_process_group(torch.device("cpu"), timeout_seconds=timeout)
         result = call()
-        dist.barrier()
-        dist.destroy_process_group()
+        distributed.barrier()
+        distributed.destroy_process_group()
         writer.send_bytes(pickle.dumps((True, result)))
     except BaseException:  # noqa: BLE001 -- whatever ends a rank is what the test has to show
         writer.send_bytes(pickle.dumps((False, traceback.format_exc())))

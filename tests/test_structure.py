@@ -16,7 +16,7 @@ PETLIB_FLOORS = [
     {"errors", "suggest", "files", "appending", "run_lock"},
     {"registry", "log"},
     {"config"},
-    {"arguments", "dist", "launch"},
+    {"arguments", "distributed", "launch"},
     {"data", "solver", "checkpoint", "events", "analyser"},
     {"engine"},
 ]
@@ -26,7 +26,7 @@ PET_FLOORS = [
     {"evaluation", "export"},
     {"segmentation"},
     {"vision", "tasks", "projects"},
-    {"api", "templates"},
+    {"compat", "templates"},
     {"cli"},
 ]
 
@@ -93,7 +93,7 @@ def test_imports_go_one_way() -> None:
         ("petlib.engine.loop", "pet.vision.model", True),
         ("petlib.data.loader", "petlib.engine.loop", True),
         ("petlib.engine.loop", "petlib.data.loader", False),
-        ("pet.data.images", "pet.vision.model", True),
+        ("pet.data.files.images", "pet.vision.model", True),
         ("pet.vision.model", "pet.tasks.cls.model", True),
         ("pet.tasks.cls.model", "pet.tasks.face.model", True),
         ("pet.tasks.cls.model", "pet.tasks.cls.config", False),

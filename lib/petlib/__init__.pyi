@@ -2,11 +2,11 @@ from . import analyser as analyser
 from . import checkpoint as checkpoint
 from . import config as config
 from . import data as data
-from . import dist as dist
+from . import distributed as distributed
 from . import engine as engine
 from . import events as events
 from . import launch as launch
 from . import log as log
 from . import solver as solver
 
-__all__ = ["analyser", "checkpoint", "config", "data", "dist", "engine", "events", "launch", "log", "solver"]
+__all__ = ["analyser", "checkpoint", "config", "data", "distributed", "engine", "events", "launch", "log", "solver"]

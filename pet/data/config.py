@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pet.data.limits import MOST_FILE_BYTES, MOST_PIXELS
+from pet.data.files.limits import MOST_FILE_BYTES, MOST_PIXELS
 from petlib.config import Key, Schema
 
 SCALES = Key(

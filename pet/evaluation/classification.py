@@ -11,7 +11,7 @@ from torch import Tensor
 from pet.metrics.classification import ClassificationMetrics, ClassificationResult
 from pet.metrics.results import write_predictions
 from pet.visual.confusion_matrix import draw_confusion_matrix
-from petlib.dist.collectives import gather_objects
+from petlib.distributed.collectives import gather_objects
 
 TOP_COUNT = 5
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.detection_measures import CocoMeasure, Measure, Score, VocMeasure
 from pet.evaluation.detection_results import DetectionCollector, Detections, join_shares, result_records
 from pet.evaluation.detection_truth import labels_with_keypoints, objects_per_class
 from pet.metrics.coco import Kind
 from petlib.config import CfgNode, ConfigError
-from petlib.dist.collectives import broadcast_object, gather_objects
+from petlib.distributed.collectives import broadcast_object, gather_objects
 from petlib.errors import DataError
 from petlib.files import write_text_atomically
 from petlib.suggest import did_you_mean

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pet.data.build import build_dataset, build_test_loader
-from pet.data.check import check_samples, describe_source
+from pet.data.loading.build import build_dataset, build_test_loader
+from pet.data.targets.check import check_samples, describe_source
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.metrics.results import write_metrics_json
 from petlib.config import CfgNode, ConfigError
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.process_group import is_main_process
 from petlib.log import FILE_ONLY
 from petlib.solver.precision import build_mixed_precision
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from petlib.dist.collectives import gather_objects
+from petlib.distributed.collectives import gather_objects
 
 
 class _Encoded(NamedTuple):

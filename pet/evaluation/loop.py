@@ -9,8 +9,8 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from pet.evaluation.evaluator import Evaluator
-from petlib.dist.collectives import all_gather_objects
-from petlib.dist.interruption import agree_to_go_on, until_asked_to_end
+from petlib.distributed.collectives import all_gather_objects
+from petlib.distributed.interruption import agree_to_go_on, until_asked_to_end
 from petlib.errors import DataError
 
 Batch = dict[str, Any]

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.merged_parts import MergedParts
 from pet.evaluation.segmentation import write_class_table
 from pet.metrics.parsing import ParsingMetrics, PartPiece, PartTruth
 from pet.metrics.segmentation import SegmentationResult
 from pet.structures.paste import paste_parts
 from petlib.config import CfgNode
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.process_group import is_main_process
 from petlib.errors import DataError
 
 PASTED_PIXELS = 2**25

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.label_images import LabelImages
 from pet.metrics.segmentation import SegmentationMetrics, SegmentationResult, report_lines
 from pet.visual.confusion_matrix import draw_confusion_matrix
 from petlib.config import CfgNode
-from petlib.dist.collectives import all_reduce_sum
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.collectives import all_reduce_sum
+from petlib.distributed.process_group import is_main_process
 from petlib.errors import DataError
 
 logger = logging.getLogger(__name__)

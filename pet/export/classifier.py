@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from pet.data.build import build_dataset
+from pet.data.loading.build import build_dataset
 from pet.export.export import ExportReport
 from pet.export.task import TaskNetwork, export_task
 from petlib.config import CfgNode

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pet.data.build import build_sample_transforms
-from pet.data.targets import IMAGE_FIELDS
+from pet.data.loading.build import build_sample_transforms
+from pet.data.targets.kinds import IMAGE_FIELDS
 from petlib.config import CfgNode, ConfigError
 from petlib.data.protocols import Dataset, SampleKey
 from petlib.data.reader import SampleReader

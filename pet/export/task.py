@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pet.data.build import build_sample_transforms
+from pet.data.loading.build import build_sample_transforms
 from pet.data.transforms.normalize import Normalize
 from pet.export.config import check_export, chosen_names, export_size
 from pet.export.export import ExportReport, export_model

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from petlib.dist.collectives import all_reduce_sum
+from petlib.distributed.collectives import all_reduce_sum
 
 IGNORE_INDEX = -100
 

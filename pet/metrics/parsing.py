@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from petlib.dist.collectives import all_gather_objects
+from petlib.distributed.collectives import all_gather_objects
 
 IGNORE_LABEL = 255
 THRESHOLDS = tuple(tenths / 10 for tenths in range(1, 10))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from petlib.dist.collectives import all_reduce_sum
+from petlib.distributed.collectives import all_reduce_sum
 from petlib.errors import DataError
 
 IGNORE_LABEL = 255

@@ -9,7 +9,7 @@ from torchvision.models.detection.roi_heads import RoIHeads
 
 from petlib.analyser import Analyser
 from petlib.config import CfgNode
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.process_group import is_main_process
 
 logger = logging.getLogger(__name__)
 

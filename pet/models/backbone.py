@@ -7,8 +7,8 @@ from torch import nn
 
 from pet.models.classifiers import build_classifier
 from petlib.config import CfgNode
-from petlib.dist.device import choose_device
-from petlib.dist.process_group import world_size
+from petlib.distributed.device import choose_device
+from petlib.distributed.process_group import world_size
 from petlib.errors import ConfigError
 
 

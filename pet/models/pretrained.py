@@ -16,8 +16,8 @@ from pet.models.torchvision_names import select_coco_classes, torchvision_key
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.checkpoint.weights import Translation, load_weights
 from petlib.config import CfgNode
-from petlib.dist.collectives import broadcast_object
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.collectives import broadcast_object
+from petlib.distributed.process_group import is_main_process
 from petlib.errors import CheckpointError, ConfigError
 from petlib.suggest import did_you_mean
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pet.data.classes import check_classes
+from pet.data.catalog.classes import check_classes
 from pet.data.config import DATA_SCHEMA
-from pet.data.targets import IGNORE
+from pet.data.targets.kinds import IGNORE
 from pet.export.config import EXPORT_SCHEMA, check_export
 from pet.models.config import MODEL_SCHEMA
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas

@@ -2,10 +2,10 @@
 
 import torch
 
-from pet.data.build import build_test_loader, build_train_loader, build_vision_dataset
-from pet.data.check import Expectation, check_vision_samples, describe_source
-from pet.data.joined import TruthApart
-from pet.data.targets import VisionDataset
+from pet.data.loading.build import build_test_loader, build_train_loader, build_vision_dataset
+from pet.data.loading.joined import TruthApart
+from pet.data.targets.check import Expectation, check_vision_samples, describe_source
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.evaluation import Evaluation
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.segmentation import SegmentationEvaluator

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from pet.data.build import build_sample_transforms, build_vision_dataset
-from pet.data.joined import TruthApart
+from pet.data.loading.build import build_sample_transforms, build_vision_dataset
+from pet.data.loading.joined import TruthApart
 from pet.data.transforms.normalize import Normalize
 from pet.export.export import ExportReport
 from pet.export.task import TaskNetwork, export_task

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pet.data.targets import IMAGE_FIELDS
+from pet.data.targets.kinds import IMAGE_FIELDS
 from pet.losses.pixels.build import build_pixel_loss
 from pet.losses.pixels.mixed import MixedLoss
 from pet.losses.segmentation import pad_labels

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.models.analysis import analyse
 from pet.models.pretrained import load_pretrained, load_test_weights
 from pet.segmentation.data import build_evaluation, build_training_data
 from pet.segmentation.model import build_model
 from pet.visual.curves import draw_run
-from petlib import dist, engine, solver
+from petlib import distributed, engine, solver
 from petlib.config import CfgNode
 
 
@@ -26,8 +26,8 @@ def train(cfg: CfgNode, *, train_dataset: VisionDataset | None = None, test_data
         load_pretrained(segmenter, cfg, backbone=segmenter.network.encoder_name)
 
         model = engine.prepare_model(segmenter, cfg, device)
-        model = dist.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
-        optimizer = solver.build_optimizer(dist.unwrap(model), cfg)
+        model = distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        optimizer = solver.build_optimizer(distributed.unwrap(model), cfg)
 
         loader = build_training_data(cfg, device, train_dataset)
         has_test_data = test_dataset is not None or cfg.TEST.DATASETS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from pet.data.build import prepare_readers
+from pet.data.loading.build import prepare_readers
 from pet.export.runtime import OnnxModel
 from pet.export.task import add_export_options as add_export_options
 from pet.export.task import choose_weights, print_report

@@ -1,6 +1,6 @@
 """The settings of the general CNN. Imports no torch, so that a mistake in a config is told at once."""
 
-from pet.data.classes import check_classes, infer_classes
+from pet.data.catalog.classes import check_classes, infer_classes
 from pet.data.config import DATA_SCHEMA
 from pet.export.config import EXPORT_SCHEMA, check_export
 from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, ONE_STAGE_DETECTORS, check_model, check_num_classes

@@ -2,8 +2,8 @@
 
 import torch
 
-from pet.data.build import build_training_data as build_shared_training_data
-from pet.data.check import Expectation
+from pet.data.loading.build import build_training_data as build_shared_training_data
+from pet.data.targets.check import Expectation
 from pet.vision.heads.table import target_kinds
 from petlib.config import CfgNode
 from petlib.data.train_loader import TrainLoader

@@ -4,10 +4,10 @@ from typing import cast
 
 import torch
 
-from pet.data.build import build_dataset, build_test_loader, build_vision_dataset
-from pet.data.check import check_samples, check_vision_samples, describe_source
-from pet.data.joined import TruthApart
-from pet.data.targets import VisionDataset
+from pet.data.loading.build import build_dataset, build_test_loader, build_vision_dataset
+from pet.data.loading.joined import TruthApart
+from pet.data.targets.check import check_samples, check_vision_samples, describe_source
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.evaluation import Evaluation
 from pet.evaluation.evaluator import Evaluator
 from pet.vision.data import expected_data

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pet.visual.figure import make_figure, plain, save_figure
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.process_group import is_main_process
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -37,7 +37,7 @@ class TargetNames:
 
     @classmethod
     def of_dataset(cls, dataset: object) -> "TargetNames":
-        """Return the names of a data set, from those of the attributes of :class:`pet.data.targets.VisionDataset` that it has."""
+        """Return the names of a data set, from those of the attributes of :class:`pet.data.targets.kinds.VisionDataset` that it has."""
         keypoint_set, part_set = getattr(dataset, "keypoint_set", None), getattr(dataset, "part_set", None)
         return cls(
             classes=tuple(getattr(dataset, "classes", ())),

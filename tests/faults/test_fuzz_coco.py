@@ -11,11 +11,11 @@ import pytest
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
+from pet.data.catalog.source import Source
 from pet.data.datasets.coco import build_coco
-from pet.data.images import silence_opencv
-from pet.data.source import Source
-from pet.data.targets import ImageTruth
-from pet.data.transforms.finish import FinishTargets
+from pet.data.files.images import silence_opencv
+from pet.data.targets.finish import FinishTargets
+from pet.data.targets.kinds import ImageTruth
 from pet.evaluation.detection_truth import coco_truth
 from pet.metrics.coco import Kind, coco_precision
 from pet.structures.masks import InstanceMasks

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from pet.data.catalog.source import Source
+from pet.data.catalog.split_lists import read_stems
 from pet.data.datasets.cihp import build_cihp
 from pet.data.datasets.label_list import build_label_list
 from pet.data.datasets.label_records import build_label_records
 from pet.data.datasets.list_file import build_list_file
 from pet.data.datasets.semseg_folder import build_semseg_folder
 from pet.data.datasets.voc_records import read_list
-from pet.data.images import silence_opencv
-from pet.data.labelled import LabelledDataset
-from pet.data.reach import Reach
-from pet.data.source import Source
-from pet.data.split_lists import read_stems
+from pet.data.files.allowed_paths import Reach
+from pet.data.files.images import silence_opencv
+from pet.data.targets.labelled import LabelledDataset
 from tests.faults.conftest import Happened
 from tests.faults.fuzz import COUNTS, assert_survives, generate
 from tests.faults.mutations import ODD_VALUES, as_json, mutated, mutated_trees

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from pet.data.catalog.source import Source
 from pet.data.datasets.voc import build_voc
-from pet.data.images import silence_opencv
-from pet.data.source import Source
+from pet.data.files.images import silence_opencv
 from tests.faults.conftest import Happened
 from tests.faults.fuzz import COUNTS, assert_survives, generate
 from tests.faults.mutations import ODD_VALUES, mutated, mutated_trees

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from pet.data.archives import find_archives
-from pet.data.unpacking import Limits, unpack
+from pet.data.archives.archives import find_archives
+from pet.data.archives.unpacking import Limits, unpack
 from tests.faults.conftest import Happened
 from tests.faults.fuzz import COUNTS, assert_survives, generate
 from tests.faults.mutations import mutated

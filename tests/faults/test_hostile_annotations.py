@@ -17,8 +17,8 @@ from pycocotools import mask as coco_mask
 from pet.data.datasets.cifar import Cifar
 from pet.data.datasets.coco_segmentations import rle_length
 from pet.data.datasets.voc import VocDataset
-from pet.data.limits import LIMITS, set_limits
-from pet.data.plain_pickles import read_plain_pickle
+from pet.data.files.limits import LIMITS, set_limits
+from pet.data.files.plain_pickles import read_plain_pickle
 from pet.structures.masks import InstanceMasks
 from petlib.errors import DataError
 from tests.faults import test_fuzz_coco as coco

@@ -18,15 +18,15 @@ import pytest
 import rasterio
 from PIL import Image
 
-from pet.api.antgo.dataflow.dataset.video_frames import VideoFrames
+from pet.compat.antgo.dataflow.dataset.video_frames import VideoFrames
 from pet.data.datasets.image_folder import ImageFolder
-from pet.data.image_heads import size_of
-from pet.data.images import decode_image, read_image, silence_opencv
-from pet.data.label_images import read_label_image
-from pet.data.limits import LIMITS, set_limits
-from pet.data.rasters import open_raster, raster_size, read_geotiff, read_pixels
-from pet.data.sized_images import image_size
-from pet.data.windows import Window
+from pet.data.files.image_size import size_of
+from pet.data.files.images import decode_image, read_image, silence_opencv
+from pet.data.files.label_images import read_label_image
+from pet.data.files.limits import LIMITS, set_limits
+from pet.data.files.rasters import open_raster, raster_size, read_geotiff, read_pixels
+from pet.data.files.sized_images import image_size
+from pet.data.files.windows import Window
 from pet.vision.inference.inputs import Video, count_frames
 from petlib.errors import DataError
 from tests.faults.conftest import Happened

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pet.api.buildseg.datasets import Dataset
+from pet.compat.paddleseg.datasets import Dataset
+from pet.data.catalog.source import Source
+from pet.data.catalog.split_lists import read_stems
 from pet.data.datasets.label_list import LabelList, build_label_list
 from pet.data.datasets.label_records import LabelRecords, build_label_records
 from pet.data.datasets.list_file import ListFile, build_list_file
-from pet.data.reach import ANYWHERE, Reach
-from pet.data.source import Source
-from pet.data.split_lists import read_stems
+from pet.data.files.allowed_paths import ANYWHERE, Reach
 from petlib.errors import DataError
 from tests.faults.conftest import Happened
 from tests.faults.training import Training

@@ -27,7 +27,7 @@ Digits.__getitem__ = stop_here
 IN_A_RANK = """
 import os, signal, time
 from pathlib import Path
-from petlib.dist import rank
+from petlib.distributed import rank
 from petlib.engine.step import DefaultStep
 
 RANK, ITERATION = 1, 10
@@ -44,7 +44,7 @@ DefaultStep.__call__ = stop_here
 IN_THE_DATA = """
 import time
 from pathlib import Path
-from petlib.dist import rank
+from petlib.distributed import rank
 from pet.data.datasets.digits import Digits
 
 read, count = Digits.__getitem__, 0

@@ -67,7 +67,7 @@ def test_the_denoiser_becomes_a_file(project: Path, printed: list[str]) -> None:
     output = execute(project, [*COMMANDS[3].split(), WARM_UP])
     assert "denoiser.onnx: 0.1 MB, images ('batch', 3, 'height', 'width') -> output" in output
     assert re.search(r"onnxruntime and PyTorch differ by at most \d\S* on 8 inputs", output)
-    options = ["--type", "engine", "--cfg", "denoise.py", "--out", "denoiser.pt2", "imports=[codes]", WARM_UP]
+    options = ["--type", "trainframework", "--cfg", "denoise.py", "--out", "denoiser.pt2", "imports=[codes]", WARM_UP]
     output = execute(project, [str(ROOT / "tools" / "export_net_all.py"), *options])
     assert "the .pt2 file and PyTorch differ by at most" in output
     assert (project / "denoiser.pt2").exists()

@@ -19,7 +19,7 @@ import pet.projects.target_extraction.config
 import pet.tasks.cls.config
 import pet.vision.config
 from pet.data import build_transforms
-from pet.data.catalog import find_entry
+from pet.data.catalog.entries import find_entry
 from pet.models import build_classifier
 from pet.segmentation import build_model
 from pet.vision import GeneralizedCNN

@@ -13,7 +13,7 @@ import torch
 from pet.models.segmentation.networks import build_network
 from tests.integration.conftest import ROOT, Done, environment
 from tests.integration.warm_python import warm_python
-from tests.pet.api.aiearth.image_files import write_gid, write_pairs
+from tests.pet.compat.aiearth.image_files import write_gid, write_pairs
 
 PAGE = (ROOT / "docs" / "train_job.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pet.data.catalog import BUILTIN
+from pet.data.catalog.entries import BUILTIN
+from pet.data.catalog.public_sets import PUBLIC_SETS
 from pet.data.datasets.shapes import COUNTS
 from pet.data.datasets.shapes_writing import write_shapes
-from pet.data.public_sets import PUBLIC_SETS
 from tests.integration.conftest import ROOT, Done, environment
 from tests.integration.warm_python import warm_python
 

@@ -21,7 +21,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.transforms import v2
 
 from pet import data, structures
-from pet.data.transforms.finish import FinishTargets
+from pet.data.targets.finish import FinishTargets
 from petlib.data import SampleKey, SampleReader, collate
 
 HEIGHT, WIDTH = 480, 640

@@ -26,7 +26,7 @@ from counts import count
 from prepared_batches import PreparedBatches
 from torch import Tensor, nn
 
-from petlib import config, data, dist, engine
+from petlib import config, data, distributed, engine
 from petlib.solver.build import build_scheduler
 
 STEP_MS = 5.0
@@ -47,7 +47,7 @@ class TinyMLP(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         """Return the loss as Pet's models do, after a while."""
-        if dist.world_size() > 1:
+        if distributed.world_size() > 1:
             time.sleep(STEP_MS / 1000)
         return {"losses": {"loss": self.criterion(self.layers(batch["x"]), batch["y"])}, "metrics": {}}
 
@@ -148,19 +148,19 @@ def main() -> None:
     if arguments.iterations < 4 * BLOCK:
         parser.error(f"--iterations: at least {4 * BLOCK} expected")
     torch.set_num_threads(1)
-    dist.init_process_group(torch.device("cpu"), timeout_seconds=300)
+    distributed.init_process_group(torch.device("cpu"), timeout_seconds=300)
     parts = {"loop": run_loop, f"reading {SAMPLES} samples": run_reader}
     least = {name: {True: float("inf"), False: float("inf")} for name in parts}
     for _, (name, run), guarded in itertools.product(range(arguments.repeats), parts.items(), (False, True)):
         least[name][guarded] = min(least[name][guarded], run(arguments.iterations, clock, guarded=guarded))
-    if dist.is_main_process():
+    if distributed.is_main_process():
         report(least)
-    dist.destroy_process_group()
+    distributed.destroy_process_group()
 
 
 def report(least: dict[str, dict[bool, float]]) -> None:
     """Print the table."""
-    print(f"{dist.world_size()} process(es)\n{'':<22}{'off, us':>10}{'on, us':>10}{'guards, us':>12}{f'of {STEP_MS:g} ms':>10}")
+    print(f"{distributed.world_size()} process(es)\n{'':<22}{'off, us':>10}{'on, us':>10}{'guards, us':>12}{f'of {STEP_MS:g} ms':>10}")
     cost = {name: max(times[True] - times[False], 0.0) for name, times in least.items()}
     for name, times in least.items():
         print(f"{name:<22}{times[False]:>10.1f}{times[True]:>10.1f}{cost[name]:>12.1f}{cost[name] / STEP_MS / 1000:>10.2%}")

@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[2]
 LAUNCHER = [sys.executable, str(ROOT / "tools" / "train_net_all.py")]
 
 # what tools/vision/train_net.py touches until the first iteration, with a network of Pet's own
-RUN = "from pet import data, models, vision; from petlib import dist, engine, solver; " + "; ".join(
+RUN = "from pet import data, models, vision; from petlib import distributed, engine, solver; " + "; ".join(
     [
-        "vision.GeneralizedCNN, models.analyse, models.load_pretrained, dist.parallelize",
+        "vision.GeneralizedCNN, models.analyse, models.load_pretrained, distributed.parallelize",
         "engine.open_run, engine.build_checkpointer, engine.build_train_hooks, engine.train, engine.resume",
         "solver.build_optimizer, solver.build_scheduler, data.build_dataset, data.build_train_loader, vision.build_evaluation",
     ]

@@ -26,7 +26,7 @@ SCRIPT = f"""
 import time
 
 import torch
-from petlib import dist
+from petlib import distributed
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.launch import run_script
 from torch import nn
@@ -41,15 +41,15 @@ class Task:
 
 
 def main(cfg):
-    device = dist.choose_device(cfg.MISC.DEVICE)
-    dist.init_process_group(device, timeout_seconds=cfg.MISC.DIST_TIMEOUT)
+    device = distributed.choose_device(cfg.MISC.DEVICE)
+    distributed.init_process_group(device, timeout_seconds=cfg.MISC.DIST_TIMEOUT)
     model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
-    model = dist.parallelize(model, "ddp", device=device, find_unused_parameters=False)
+    model = distributed.parallelize(model, "ddp", device=device, find_unused_parameters=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model(torch.randn(32, 64)).square().mean().backward()
     optimizer.step()
     print("{MARK}", time.monotonic(), flush=True)
-    dist.destroy_process_group()
+    distributed.destroy_process_group()
 
 
 run_script(main, Task())

@@ -23,7 +23,7 @@ import torch
 from counts import count
 from torch import Tensor, nn
 
-from pet.data.rasters import load_rasterio
+from pet.data.files.rasters import load_rasterio
 from pet.segmentation.prediction import ModelDescription, NetworkPredictor, WindowSettings, find_images, predict_files
 from pet.visual import DrawSettings
 

@@ -20,7 +20,7 @@ from petlib.files import write_text_atomically
 from petlib.launch import run_tool
 
 if TYPE_CHECKING:
-    from pet.data.labelled import LabelledDataset
+    from pet.data.targets.labelled import LabelledDataset
 
 ROOT = Path(__file__).resolve().parents[2]
 SPLITS = {"train": ("train",), "test": ("test",), "both": ("train", "test")}

@@ -1,7 +1,7 @@
 """Trains a model of ``pet.vision``: the steps of a run from top to bottom."""
 
 from pet import models, vision, visual
-from petlib import dist, engine, solver
+from petlib import distributed, engine, solver
 from petlib.config import CfgNode
 from petlib.launch import run_script
 
@@ -16,10 +16,10 @@ def train(cfg: CfgNode) -> None:
 
         # 3. Device, and processes that share the work
         model = engine.prepare_model(model, cfg, device)
-        model = dist.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        model = distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
 
         # 4. Optimizer
-        optimizer = solver.build_optimizer(dist.unwrap(model), cfg)
+        optimizer = solver.build_optimizer(distributed.unwrap(model), cfg)
 
         # 5. Data
         loader = vision.build_training_data(cfg, device)

@@ -15,8 +15,8 @@ from petlib.checkpoint.sharded import on_main, write_folder
 from petlib.checkpoint.shards import find_mesh
 from petlib.checkpoint.snapshot import Snapshot, collect_state
 from petlib.checkpoint.state_file import write_file
-from petlib.dist.collectives import broadcast_object
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.collectives import broadcast_object
+from petlib.distributed.process_group import is_main_process
 from petlib.errors import CheckpointError
 
 _LOGGER = logging.getLogger(__name__)

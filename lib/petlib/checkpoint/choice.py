@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from petlib.checkpoint.damage import DamagedError
 from petlib.checkpoint.locate import damage_of_checkpoint, read_checkpoint
-from petlib.dist.collectives import all_gather_objects, broadcast_object
-from petlib.dist.process_group import is_main_process, rank, world_size
+from petlib.distributed.collectives import all_gather_objects, broadcast_object
+from petlib.distributed.process_group import is_main_process, rank, world_size
 from petlib.errors import CheckpointError
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from petlib.checkpoint.damage import Checksums, DamagedError, changed_files, che
 from petlib.checkpoint.shards import insert, split_sharded
 from petlib.checkpoint.snapshot import Snapshot
 from petlib.checkpoint.state_file import read_file, write_file
-from petlib.dist.collectives import all_gather_objects, broadcast_object
-from petlib.dist.process_group import is_main_process, rank
+from petlib.distributed.collectives import all_gather_objects, broadcast_object
+from petlib.distributed.process_group import is_main_process, rank
 from petlib.errors import CheckpointError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from petlib.data.portable_error import portable_error
 from petlib.data.protocols import Batch
 from petlib.data.worker_watch import Locate, WorkerWatch, death_gate
 from petlib.errors import UserError
-from petlib.launch.status import status
+from petlib.launch.watch.status import status
 
 Request = TypeVar("Request")
 Item = TypeVar("Item")

@@ -12,7 +12,7 @@ from petlib.data.global_generators import preserved_global_generators, seed_glob
 from petlib.data.protocols import Dataset, NamedFiles, Sample, SampleKey, SampleTransform
 from petlib.data.seeding import KeyedGenerators
 from petlib.errors import ConfigError, DataError, UserError
-from petlib.launch.status import status
+from petlib.launch.watch.status import status
 
 REPLACES = "replaces"
 """Where in ``meta`` a sample that stands for another one says which, and why: a list of what could not be read."""

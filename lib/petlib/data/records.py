@@ -12,8 +12,8 @@ from typing import Any, Generic, NamedTuple, TypeVar, overload
 import numpy as np
 
 from petlib.data.portable_error import portable_error
-from petlib.dist.collectives import all_gather_objects
-from petlib.dist.process_group import local_rank, rank
+from petlib.distributed.collectives import all_gather_objects
+from petlib.distributed.process_group import local_rank, rank
 from petlib.errors import OutputError
 
 Record = TypeVar("Record")

@@ -9,8 +9,8 @@ from typing import Any
 from petlib.appending import AppendedFile
 from petlib.config.node import CfgNode
 from petlib.data.reader import REPLACES
-from petlib.dist.collectives import barrier
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.collectives import barrier
+from petlib.distributed.process_group import is_main_process
 from petlib.errors import DataError
 from petlib.files import write_text_atomically
 

@@ -15,7 +15,7 @@ from petlib.data.reader import SampleReader
 from petlib.data.seeding import KeyedGenerators
 from petlib.data.skipped_samples import SkippedSamples
 from petlib.data.train_batches import DeviceBatch, TrainBatches
-from petlib.launch.status import status
+from petlib.launch.watch.status import status
 
 
 class TrainLoader:

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
-from petlib.launch.status import STACK_SIGNAL, STATUS_BYTES, Standing, standing_in, status
+from petlib.launch.watch.status import STACK_SIGNAL, STATUS_BYTES, Standing, standing_in, status
 
 STACK_SECONDS = 1.0
 """How long a worker that hangs may take to write where it stands."""

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config.node import CfgNode
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.process_group import is_main_process
 from petlib.engine.batch_stream import Batch
 from petlib.engine.hook import Hook, sort_hooks
 from petlib.engine.hooks.checkpoint import CheckpointHook

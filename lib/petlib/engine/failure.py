@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from petlib.dist.collectives import all_gather_objects
+from petlib.distributed.collectives import all_gather_objects
 from petlib.engine.state import TrainState
 
 SHOWN_SAMPLES = 8

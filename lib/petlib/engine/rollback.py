@@ -1,7 +1,7 @@
 """Back to the last checkpoint while a run goes on."""
 
 from petlib.checkpoint.random_state import restore_random_state
-from petlib.dist.process_group import rank, world_size
+from petlib.distributed.process_group import rank, world_size
 from petlib.engine.snapshot import parts_of
 from petlib.engine.state import TrainState
 from petlib.errors import CheckpointError

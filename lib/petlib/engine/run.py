@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from petlib.config.node import CfgNode
-from petlib.dist.collectives import broadcast_object
-from petlib.dist.device import choose_device
-from petlib.dist.process_group import destroy_process_group, init_process_group, is_main_process, world_size
+from petlib.distributed.collectives import broadcast_object
+from petlib.distributed.device import choose_device
+from petlib.distributed.process_group import destroy_process_group, init_process_group, is_main_process, world_size
 from petlib.engine.seed import seed_everything
 from petlib.errors import OutputError
 from petlib.files import write_text_atomically

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from petlib.dist.collectives import any_rank
+from petlib.distributed.collectives import any_rank
 from petlib.engine.batch_stream import Batch
 from petlib.engine.finite import are_finite, scale_is_lost
 from petlib.engine.state import LeftOut, TrainState

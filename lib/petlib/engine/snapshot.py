@@ -10,8 +10,8 @@ import torch
 
 from petlib.checkpoint.random_state import random_state, restore_random_state
 from petlib.config.node import CfgNode
-from petlib.dist.collectives import all_gather_objects
-from petlib.dist.process_group import is_main_process, rank, world_size
+from petlib.distributed.collectives import all_gather_objects
+from petlib.distributed.process_group import is_main_process, rank, world_size
 from petlib.engine.changed_settings import SavedSettings
 from petlib.engine.hook import Hook
 from petlib.engine.hooks.ema import EmaHook

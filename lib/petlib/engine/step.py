@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from petlib.dist.parallel import no_sync
+from petlib.distributed.parallel import no_sync
 from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.skipping import StepGuard, gradients_of
 from petlib.engine.state import TrainState

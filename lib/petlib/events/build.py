@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from petlib.config.node import CfgNode
-from petlib.dist.process_group import is_main_process
+from petlib.distributed.process_group import is_main_process
 from petlib.events.records import Writer
 from petlib.events.writers.console import ConsoleWriter
 from petlib.events.writers.json_lines import JsonLinesWriter

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from petlib.dist.collectives import all_reduce_mean
-from petlib.dist.process_group import world_size
+from petlib.distributed.collectives import all_reduce_mean
+from petlib.distributed.process_group import world_size
 
 Series = dict[str, list[Tensor]]
 

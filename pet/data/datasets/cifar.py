@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pet.data.files import is_name
-from pet.data.limits import shown
-from pet.data.plain_pickles import read_plain_pickle
-from pet.data.source import Source, check_split
+from pet.data.catalog.source import Source, check_split
+from pet.data.files.limits import shown
+from pet.data.files.opening import is_name
+from pet.data.files.plain_pickles import read_plain_pickle
 from petlib.errors import DataError
 
 MOST_SHOWN = 20

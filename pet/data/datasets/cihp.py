@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from pet.data.files import read_text
-from pet.data.label_images import check_label_size, read_checked_labels, read_label_image
-from pet.data.left_right import swap_from_names
-from pet.data.limits import shortened, shown
-from pet.data.reach import INSIDE, Reach
-from pet.data.sized_images import read_sized_image
-from pet.data.source import Source
-from pet.data.targets import ImageTruth, PartSet
-from pet.data.wanted import choose_kinds
+from pet.data.catalog.source import Source
+from pet.data.files.allowed_paths import INSIDE, Reach
+from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
+from pet.data.files.limits import shortened, shown
+from pet.data.files.opening import read_text
+from pet.data.files.sized_images import read_sized_image
+from pet.data.targets.kinds import ImageTruth, PartSet
+from pet.data.targets.left_right import swap_from_names
+from pet.data.targets.wanted import choose_kinds
 from pet.structures.masks import InstanceMasks
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records

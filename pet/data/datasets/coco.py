@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from pet.data.catalog.source import Source
 from pet.data.datasets.coco_objects import CocoRecord
 from pet.data.datasets.coco_records import CocoHeader, read_records
-from pet.data.reach import INSIDE, Reach
-from pet.data.sized_images import read_sized_image
-from pet.data.source import Source
-from pet.data.targets import ImageTruth
+from pet.data.files.allowed_paths import INSIDE, Reach
+from pet.data.files.sized_images import read_sized_image
+from pet.data.targets.kinds import ImageTruth
 from pet.structures.masks import InstanceMasks
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pet.data.files import LONGEST_NAME, is_name
-from pet.data.label_images import check_label_size, read_checked_labels, read_label_image
-from pet.data.left_right import swap_from_names
-from pet.data.limits import shown
-from pet.data.reach import Reach
-from pet.data.targets import PartSet
+from pet.data.files.allowed_paths import Reach
+from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
+from pet.data.files.limits import shown
+from pet.data.files.opening import LONGEST_NAME, is_name
+from pet.data.targets.kinds import PartSet
+from pet.data.targets.left_right import swap_from_names
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 

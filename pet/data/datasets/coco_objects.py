@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pet.data.datasets.coco_segmentations import SegmentationReader, describe
-from pet.data.limits import shown
-from pet.data.skipped import SkipCounter
-from pet.data.targets import ImageTruth
+from pet.data.files.limits import shown
+from pet.data.files.skipped import SkipCounter
+from pet.data.targets.kinds import ImageTruth
 from pet.structures.masks import InstanceMasks
 from petlib.errors import DataError
 
@@ -41,7 +41,7 @@ class CocoRecord(NamedTuple):
 
 
 class _Object(NamedTuple):
-    """One object; see :class:`pet.data.targets.ImageTruth`."""
+    """One object; see :class:`pet.data.targets.kinds.ImageTruth`."""
 
     box: tuple[float, float, float, float]
     label: int

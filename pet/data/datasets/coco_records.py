@@ -8,18 +8,18 @@ from pet.data.datasets.coco_extension import LabelFolders, read_extension
 from pet.data.datasets.coco_keypoints import keypoint_set
 from pet.data.datasets.coco_objects import CocoRecord, ObjectReader
 from pet.data.datasets.coco_tables import CocoTables, choose_classes, read_tables
-from pet.data.limits import shown
-from pet.data.reach import Reach
-from pet.data.skipped import SkipCounter
-from pet.data.targets import KeypointSet
-from pet.data.wanted import choose_kinds
+from pet.data.files.allowed_paths import Reach
+from pet.data.files.limits import shown
+from pet.data.files.skipped import SkipCounter
+from pet.data.targets.kinds import KeypointSet
+from pet.data.targets.wanted import choose_kinds
 from petlib.errors import DataError
 
 UNKNOWN_IMAGE = "annotation of an image that is not listed"
 
 
 class CocoHeader(NamedTuple):
-    """What holds for all images of a COCO file; see :class:`pet.data.targets.VisionDataset`.
+    """What holds for all images of a COCO file; see :class:`pet.data.targets.kinds.VisionDataset`.
 
     Attributes:
         classes: names in the order of the labels.

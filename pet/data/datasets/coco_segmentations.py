@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.limits import shown
-from pet.data.skipped import SkipCounter
+from pet.data.files.limits import shown
+from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
 
 NO_MASK = "object without a mask"

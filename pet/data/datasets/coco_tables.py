@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pet.data.files import LONGEST_PATH, is_name
-from pet.data.json_files import read_json
-from pet.data.limits import check_pixels, shortened, shown
-from pet.data.reach import Reach
+from pet.data.files.allowed_paths import Reach
+from pet.data.files.json_files import read_json
+from pet.data.files.limits import check_pixels, shortened, shown
+from pet.data.files.opening import LONGEST_PATH, is_name
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.source import Source, check_split
+from pet.data.catalog.source import Source, check_split
 from petlib.errors import DataError
 
 CLASSES = [str(digit) for digit in range(10)]

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pet.data.folders import class_folders
-from pet.data.images import read_image
-from pet.data.source import Source
-from pet.data.suffixes import SUFFIXES
-from pet.data.walk import files_below
+from pet.data.catalog.source import Source
+from pet.data.files.folders import class_folders
+from pet.data.files.images import read_image
+from pet.data.files.suffixes import SUFFIXES
+from pet.data.files.walk import files_below
 from petlib.data.records import share_records
 from petlib.errors import DataError
 

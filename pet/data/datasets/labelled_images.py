@@ -6,13 +6,13 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from pet.data.label_coding import LabelCoding
-from pet.data.label_images import read_label_image
-from pet.data.rasters import Pixels, cut, raster_size, read_geotiff, read_pixels, uses_rasterio
-from pet.data.reading import WHOLE, Reading
-from pet.data.targets import IGNORE, ImageTruth
-from pet.data.wanted import choose_kinds
-from pet.data.windows import Window, check_window, windows_of
+from pet.data.catalog.reading import WHOLE, Reading
+from pet.data.files.label_images import read_label_image
+from pet.data.files.rasters import Pixels, cut, raster_size, read_geotiff, read_pixels, uses_rasterio
+from pet.data.files.windows import Window, check_window, windows_of
+from pet.data.targets.kinds import IGNORE, ImageTruth
+from pet.data.targets.label_coding import LabelCoding
+from pet.data.targets.wanted import choose_kinds
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 from petlib.errors import DataError

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pet.data.files import LONGEST_NAME, read_text
-from pet.data.images import read_image
-from pet.data.limits import shortened
-from pet.data.reach import INSIDE, Reach
-from pet.data.source import Source
+from pet.data.catalog.source import Source
+from pet.data.files.allowed_paths import INSIDE, Reach
+from pet.data.files.images import read_image
+from pet.data.files.limits import shortened
+from pet.data.files.opening import LONGEST_NAME, read_text
 from petlib.data.records import share_records
 from petlib.errors import DataError
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from pet.data.catalog.public_sets import PUBLIC_SETS, PublicSet
+from pet.data.catalog.reading import Reading
+from pet.data.catalog.source import Source
 from pet.data.datasets.semseg_folder import SemsegFolder
-from pet.data.label_coding import BACKGROUND, ColourCoding, LabelCoding, NumberCoding
-from pet.data.public_sets import PUBLIC_SETS, PublicSet
-from pet.data.reading import Reading
-from pet.data.source import Source
+from pet.data.targets.label_coding import BACKGROUND, ColourCoding, LabelCoding, NumberCoding
 from petlib.errors import ConfigError, DataError
 from petlib.suggest import did_you_mean
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pet.data.catalog.source import Source, check_split
 from pet.data.datasets.coco import CocoDataset, build_coco
 from pet.data.datasets.shapes_writing import ANNOTATIONS, GENERATOR, IMAGES, VERSION, write_shapes
-from pet.data.json_files import read_json
-from pet.data.source import Source, check_split
+from pet.data.files.json_files import read_json
 from petlib.data.records import share_records
 from petlib.errors import DataError
 

@@ -6,13 +6,13 @@ from typing import cast
 
 import numpy as np
 
+from pet.data.catalog.source import Source
 from pet.data.datasets.voc_records import VOC_CLASSES, VocHeader, annotation_path, read_list, read_records
-from pet.data.label_images import read_checked_labels
-from pet.data.reach import INSIDE, Reach
-from pet.data.sized_images import read_sized_image
-from pet.data.source import Source
-from pet.data.targets import ImageTruth, KeypointSet, PartSet
-from pet.data.wanted import choose_kinds
+from pet.data.files.allowed_paths import INSIDE, Reach
+from pet.data.files.label_images import read_checked_labels
+from pet.data.files.sized_images import read_sized_image
+from pet.data.targets.kinds import ImageTruth, KeypointSet, PartSet
+from pet.data.targets.wanted import choose_kinds
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 

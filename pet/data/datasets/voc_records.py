@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from pet.data.datasets.voc_xml import VocFile, VocObject, read_voc_xml
-from pet.data.files import read_text
-from pet.data.limits import shown
-from pet.data.reach import INSIDE, Reach
-from pet.data.sized_images import image_size
-from pet.data.skipped import SkipCounter
-from pet.data.targets import ImageTruth
+from pet.data.files.allowed_paths import INSIDE, Reach
+from pet.data.files.limits import shown
+from pet.data.files.opening import read_text
+from pet.data.files.sized_images import image_size
+from pet.data.files.skipped import SkipCounter
+from pet.data.targets.kinds import ImageTruth
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 
@@ -30,7 +30,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 class VocHeader(NamedTuple):
-    """What holds for all images; see :class:`pet.data.targets.VisionDataset`."""
+    """What holds for all images; see :class:`pet.data.targets.kinds.VisionDataset`."""
 
     classes: list[str]
     skipped: dict[str, int]

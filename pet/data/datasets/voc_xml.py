@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from pet.data.files import is_name, read_file
-from pet.data.limits import LIMITS, check_pixels, shortened, shown
+from pet.data.files.limits import LIMITS, check_pixels, shortened, shown
+from pet.data.files.opening import is_name, read_file
 from petlib.errors import DataError
 
 MOST_BYTES = 8 * 1024**2

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.check import Expectation
-from pet.data.labelled import LabelledDataset
 from pet.data.report.examination import Finding, Observation, examine
-from pet.data.targets import IGNORE
+from pet.data.targets.check import Expectation
+from pet.data.targets.kinds import IGNORE
+from pet.data.targets.labelled import LabelledDataset
 
 SMALL, LARGE = 32**2, 96**2
 """Square pixels: smaller objects are small, larger ones large (COCO, https://cocodataset.org/#detection-eval)."""

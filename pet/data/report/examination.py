@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pet.data.check import CHECKS, Expectation, check_image
-from pet.data.labelled import LabelledDataset
-from pet.data.targets import IGNORE, ImageTruth
+from pet.data.targets.check import CHECKS, Expectation, check_image
+from pet.data.targets.kinds import IGNORE, ImageTruth
+from pet.data.targets.labelled import LabelledDataset
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 

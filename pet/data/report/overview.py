@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
-from pet.data.build import LABEL, build_dataset
-from pet.data.check import Expectation, check_samples, check_vision_samples
-from pet.data.labelled import LabelledDataset
+from pet.data.loading.build import LABEL, build_dataset
 from pet.data.report.dataset_report import NO_OBJECTS, DatasetReport, report_dataset
 from pet.data.report.examination import Finding
-from pet.data.targets import VisionDataset
+from pet.data.targets.check import Expectation, check_samples, check_vision_samples
+from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.labelled import LabelledDataset
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import DataError
 

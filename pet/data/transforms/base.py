@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from pet.data.targets import IGNORE, IMAGE_FIELDS
-from pet.data.transforms.moves import Move, Stay
-from pet.data.transforms.targets import PLACED_FIELDS, clip_boxes, move_targets, select_objects
+from pet.data.targets.kinds import IGNORE, IMAGE_FIELDS
+from pet.data.targets.moving import PLACED_FIELDS, clip_boxes, move_targets, select_objects
+from pet.structures.moves import Move, Stay
 from petlib.data.protocols import Sample, SampleTransform
 from petlib.errors import ConfigError
 

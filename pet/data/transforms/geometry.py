@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pet.data.targets import IGNORE
+from pet.data.targets.kinds import IGNORE
+from pet.data.targets.moving import check_label_map
 from pet.data.transforms.base import (
     GeometricTransform,
     check_gray,
@@ -16,8 +17,7 @@ from pet.data.transforms.base import (
     check_share,
     check_size,
 )
-from pet.data.transforms.moves import BORDERS, CropResize, Flip, Move, PadCrop, Stay
-from pet.data.transforms.targets import check_label_map
+from pet.structures.moves import BORDERS, CropResize, Flip, Move, PadCrop, Stay
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pet.data.targets import IMAGE_FIELDS
+from pet.data.targets.kinds import IMAGE_FIELDS
+from pet.data.targets.moving import MAP_FIELDS, PLACED_FIELDS
 from pet.data.transforms.base import GeometricTransform, check_gray, check_probability, check_range, check_share, check_size
-from pet.data.transforms.moves import Chain, CropResize, Move, PadCrop, Size
-from pet.data.transforms.targets import MAP_FIELDS, PLACED_FIELDS
 from pet.structures.affine import shift
 from pet.structures.masks import InstanceMasks
+from pet.structures.moves import Chain, CropResize, Move, PadCrop, Size
 from petlib.data.protocols import Dataset, Sample
 from petlib.errors import ConfigError
 

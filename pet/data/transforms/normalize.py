@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.targets import IMAGE_FIELDS
+from pet.data.targets.kinds import IMAGE_FIELDS
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
 
@@ -15,7 +15,7 @@ class Normalize:
     """``(image / maximum - mean) / std`` for each channel of the image, or of the two of a pair.
 
     At the end of a list of transforms it is applied to whole batches on the device instead, with the same numbers
-    (:class:`pet.data.batch_transforms.NormalizeImages`): samples travel as uint8, a quarter of the memory.
+    (:class:`pet.data.loading.batch_transforms.NormalizeImages`): samples travel as uint8, a quarter of the memory.
 
     Args:
         mean: of the C channels, from 0 to 1, or one number for all of them; by default ImageNet's of R, G and B.

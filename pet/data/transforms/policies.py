@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pet.data.targets.moving import PLACED_FIELDS
 from pet.data.transforms.base import ImageTransform, check_gray
 from pet.data.transforms.geometry import check_interpolation
 from pet.data.transforms.operations import Canvas
 from pet.data.transforms.policy_tables import AUGMIX_OPERATIONS, MOVING, OPERATIONS, POLICIES, RANDAUGMENT_OPERATIONS, SIGNED
-from pet.data.transforms.targets import PLACED_FIELDS
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean

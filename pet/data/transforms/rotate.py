@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.targets import IGNORE
+from pet.data.targets.kinds import IGNORE
 from pet.data.transforms.base import GeometricTransform, check_gray, check_label, check_probability, check_range, check_share
 from pet.data.transforms.geometry import check_interpolation
-from pet.data.transforms.moves import Move, QuarterTurns, Stay, Turn
+from pet.structures.moves import Move, QuarterTurns, Stay, Turn
 from petlib.errors import ConfigError
 
 

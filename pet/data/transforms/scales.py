@@ -7,7 +7,7 @@ import numpy as np
 
 from pet.data.transforms.base import GeometricTransform, check_gray, check_range, check_share, check_size
 from pet.data.transforms.geometry import WINDOWS, check_interpolation
-from pet.data.transforms.moves import Chain, CropResize, Move, PadCrop, Stay
+from pet.structures.moves import Chain, CropResize, Move, PadCrop, Stay
 from petlib.errors import ConfigError
 
 SAMPLING = ("choice", "range")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pet.data.transforms.base import GeometricTransform, check_gray, check_probability, check_range
-from pet.data.transforms.moves import CropResize, Move, PadCrop, Stay
+from pet.structures.moves import CropResize, Move, PadCrop, Stay
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
 

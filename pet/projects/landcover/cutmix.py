@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pet.data.batch_transforms import NormalizeImages
+from pet.data.loading.batch_transforms import NormalizeImages
 from pet.projects.landcover.views import STRONG, WEAK
 from petlib.data.protocols import Batch
 from petlib.errors import ConfigError

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pet.data.batch_transforms import NormalizeImages
-from pet.data.build import build_sample_transforms, build_vision_dataset, prepare_readers, start_worker
-from pet.data.catalog import BUILTIN, resolve_path
-from pet.data.check import check_image, check_vision_samples, describe_source
-from pet.data.sampling import build_sampler
-from pet.data.targets import VisionDataset
+from pet.data.catalog.entries import BUILTIN, resolve_path
+from pet.data.loading.batch_transforms import NormalizeImages
+from pet.data.loading.build import build_sample_transforms, build_vision_dataset, prepare_readers, start_worker
+from pet.data.loading.sampling import build_sampler
+from pet.data.targets.check import check_image, check_vision_samples, describe_source
+from pet.data.targets.finish import FinishTargets
+from pet.data.targets.kinds import VisionDataset
 from pet.data.transforms.base import Compose
-from pet.data.transforms.finish import FinishTargets
 from pet.data.transforms.normalize import Normalize
 from pet.projects.landcover.cutmix import CutMixBoxes, NormalizeViews
 from pet.projects.landcover.unlabelled import UnlabelledImages
@@ -26,7 +26,7 @@ from petlib.data.reader import SampleReader
 from petlib.data.skipped_samples import build_skipped_samples
 from petlib.data.train_batches import TrainBatches
 from petlib.data.train_loader import TrainLoader
-from petlib.dist.process_group import rank, world_size
+from petlib.distributed.process_group import rank, world_size
 from petlib.errors import DataError
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pet import segmentation
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.models.analysis import analyse
 from pet.models.pretrained import load_test_weights
 from pet.projects.landcover.data import build_training_data
@@ -11,7 +11,7 @@ from pet.projects.landcover.model import build_model, load_students
 from pet.projects.landcover.mutual_distillation import MutualDistillation
 from pet.projects.landcover.teachers import TeacherHook
 from pet.visual.curves import draw_run
-from petlib import dist, engine, solver
+from petlib import distributed, engine, solver
 from petlib.config import CfgNode, ConfigError
 from petlib.data.protocols import Dataset
 
@@ -46,8 +46,8 @@ def train(
         load_students(students, cfg)
 
         model = engine.prepare_model(students, cfg, device)
-        model = dist.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
-        optimizer = solver.build_optimizer(dist.unwrap(model), cfg)
+        model = distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        optimizer = solver.build_optimizer(distributed.unwrap(model), cfg)
 
         loader = build_training_data(cfg, device, train_dataset, unlabelled_dataset)
         has_test_data = test_dataset is not None or cfg.TEST.DATASETS

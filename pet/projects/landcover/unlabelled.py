@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pet.data.rasters import raster_size, read_pixels
-from pet.data.suffixes import SUFFIXES
-from pet.data.walk import files_below
-from pet.data.windows import Window, windows_of
+from pet.data.files.rasters import raster_size, read_pixels
+from pet.data.files.suffixes import SUFFIXES
+from pet.data.files.walk import files_below
+from pet.data.files.windows import Window, windows_of
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 from petlib.errors import DataError

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pet.data.rasters import RasterInfo, load_rasterio
-from pet.data.targets import IGNORE
+from pet.data.files.rasters import RasterInfo, load_rasterio
+from pet.data.targets.kinds import IGNORE
 from pet.visual.palette import Colour
 
 BLOCK = 256

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pet.data.rasters import load_rasterio, open_raster
+from pet.data.files.rasters import load_rasterio, open_raster
 
 
 class Polygon(NamedTuple):

@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pet.data.label_images import read_label_image
-from pet.data.rasters import uses_rasterio
-from pet.data.targets import IGNORE
-from pet.data.windows import Window
+from pet.data.files.label_images import read_label_image
+from pet.data.files.rasters import uses_rasterio
+from pet.data.files.windows import Window
+from pet.data.targets.kinds import IGNORE
 from pet.segmentation.prediction.geojson import write_geojson
 from pet.segmentation.prediction.inputs import ImageInput
 from pet.segmentation.prediction.label_files import LabelFile, open_geotiff, open_png, temporary_path

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pet.data.windows import Window
+from pet.data.files.windows import Window
 from pet.segmentation.prediction.grid import Axis, plan_axis
 
 

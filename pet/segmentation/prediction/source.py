@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pet.data.rasters import Pixels, RasterInfo, cut, raster_info, read_pixels, uses_rasterio
-from pet.data.windows import Window
+from pet.data.files.rasters import Pixels, RasterInfo, cut, raster_info, read_pixels, uses_rasterio
+from pet.data.files.windows import Window
 from petlib.errors import DataError
 
 

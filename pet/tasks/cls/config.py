@@ -1,6 +1,6 @@
 """The settings of fine-tuning a classifier on one's own images. Imports no torch, so that a mistake in a config is told at once."""
 
-from pet.data.classes import infer_classes
+from pet.data.catalog.classes import infer_classes
 from pet.data.config import DATA_SCHEMA
 from pet.export.config import EXPORT_SCHEMA, check_export
 from pet.models.config import MODEL_SCHEMA, check_model, check_num_classes

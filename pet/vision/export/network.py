@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.data.build import PAD_DIVISOR
+from pet.data.loading.build import PAD_DIVISOR
 from pet.models.detection.roi_keypoints import KeypointHead
 from pet.models.detection.roi_mask import MaskHead
 from pet.models.features import Features

@@ -5,8 +5,8 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from pet.data.build import build_vision_dataset
-from pet.data.joined import TruthApart
+from pet.data.loading.build import build_vision_dataset
+from pet.data.loading.joined import TruthApart
 from pet.export.classifier import export_classifier
 from pet.export.export import ExportReport
 from pet.export.matching import DetectionDifference

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.detection import build_box_evaluator
 from pet.evaluation.evaluator import Evaluator
 from pet.models.detection.box_heads import build_box_head

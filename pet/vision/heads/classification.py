@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.classification import ClassificationEvaluator
 from pet.models.classification import ClassificationHead, build_classification_head
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions

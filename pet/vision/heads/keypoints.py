@@ -1,6 +1,6 @@
 """Keypoints of objects (``MODEL.HAS_KEYPOINTS``)."""
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.detection import build_keypoint_evaluator
 from pet.evaluation.evaluator import Evaluator
 from pet.models.detection.roi_keypoints import KeypointHead, build_keypoint_head

@@ -1,6 +1,6 @@
 """Outlines of objects (``MODEL.HAS_MASK``)."""
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.detection import build_mask_evaluator
 from pet.evaluation.evaluator import Evaluator
 from pet.models.detection.roi_mask import MaskHead, build_mask_head

@@ -1,6 +1,6 @@
 """Parts of objects (``MODEL.HAS_PARSING``)."""
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.parsing import build_parsing_evaluator
 from pet.models.detection.roi_parsing import ParsingHead, build_parsing_head

@@ -5,7 +5,7 @@ from typing import Protocol, cast
 
 from torch import nn
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.evaluator import Evaluator
 from pet.models.features import FeatureInfo
 from pet.vision.heads.table import HEADS

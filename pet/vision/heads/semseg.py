@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from pet.data.targets import VisionDataset
+from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.segmentation import SegmentationEvaluator, build_semseg_evaluator
 from pet.models.features import FeatureInfo
 from pet.models.segmentation.head import build_semseg_head

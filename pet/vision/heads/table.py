@@ -12,7 +12,7 @@ class HeadEntry(NamedTuple):
     Attributes:
         module: what :class:`pet.vision.heads.protocol.HeadModule` describes.
         meaning: what the switch does, for the reference of all keys.
-        targets: the kinds of targets that it learns from, keys of :data:`pet.data.targets.TARGET_FIELDS`.
+        targets: the kinds of targets that it learns from, keys of :data:`pet.data.targets.kinds.TARGET_FIELDS`.
         settings: keys of its own.
         needs: the switch of the head whose regions it looks into; empty: it looks at the whole image.
     """

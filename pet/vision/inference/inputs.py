@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from pet.data.images import read_image
-from pet.data.suffixes import SUFFIXES
-from pet.data.videos import frame_count, frames_per_second, open_video
+from pet.data.files.images import read_image
+from pet.data.files.suffixes import SUFFIXES
+from pet.data.files.videos import frame_count, frames_per_second, open_video
 from petlib.errors import DataError
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")

@@ -4,8 +4,8 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from pet.data.build import build_dataset
-from pet.data.catalog import find_entry, resolve_path
+from pet.data.catalog.entries import find_entry, resolve_path
+from pet.data.loading.build import build_dataset
 from pet.vision.data import expected_data
 from pet.visual.names import TargetNames
 from petlib.config import CfgNode, ConfigError

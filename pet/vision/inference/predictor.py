@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pet.data.build import build_test_loader
+from pet.data.loading.build import build_test_loader
 from pet.models.pretrained import load_test_weights
 from pet.vision.data import expected_data
 from pet.vision.model import GeneralizedCNN

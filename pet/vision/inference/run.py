@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pet.data.images import read_image
+from pet.data.files.images import read_image
 from pet.vision.inference.inputs import UNREADABLE, Frames, ImageFiles, Inputs, Video
 from pet.vision.inference.predictor import Predictor
 from pet.vision.inference.records import describe_predictions, label_images

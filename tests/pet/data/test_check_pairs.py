@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pet.data.check import Expectation, check_vision_samples
 from pet.data.report import as_text, check_run, examine, report_dataset
 from pet.data.report.overview import RunReport
+from pet.data.targets.check import Expectation, check_vision_samples
 from pet.vision.config import get_base_cfg
 from petlib.errors import DataError
 from tests.pet.data.label_files import write, write_image

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pet.data.check import Expectation, check_vision_samples
-from pet.data.targets import ImageTruth, KeypointSet, PartSet
+from pet.data.targets.check import Expectation, check_vision_samples
+from pet.data.targets.kinds import ImageTruth, KeypointSet, PartSet
 from pet.structures.masks import InstanceMasks
 from petlib.errors import DataError
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from pet.data.catalog.source import Source
 from pet.data.datasets.cihp import CIHP_PARTS, CihpDataset, build_cihp
-from pet.data.source import Source
 from petlib.errors import ConfigError, DataError
 
 

@@ -14,9 +14,9 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from pet.data.catalog.source import Source
 from pet.data.datasets.coco import CocoDataset, build_coco
 from pet.data.datasets.coco_segmentations import rle_length
-from pet.data.source import Source
 from petlib.errors import ConfigError, DataError
 
 HEIGHT, WIDTH = 20, 30

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pet.data.check import Expectation
 from pet.data.report import as_text, check_run, examine, report_dataset
-from pet.data.targets import ImageTruth
+from pet.data.targets.check import Expectation
+from pet.data.targets.kinds import ImageTruth
 from pet.structures import InstanceMasks
 from pet.vision.config import get_base_cfg
 from petlib.config import CfgNode, ConfigError

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from pet.data.targets.finish import FinishTargets
 from pet.data.transforms import rotate, scales, ssd
-from pet.data.transforms.finish import FinishTargets
 from pet.structures import InstanceMasks
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError

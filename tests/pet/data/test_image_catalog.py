@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from pet.data.build import DATASETS
-from pet.data.catalog import BUILTIN, TYPES_OF_FILES, CatalogEntry, find_entry, resolve_path
+from pet.data.catalog.entries import BUILTIN, TYPES_OF_FILES, CatalogEntry, find_entry, resolve_path
+from pet.data.catalog.reading import Reading
 from pet.data.config import DATA_SCHEMA
-from pet.data.reading import Reading
+from pet.data.loading.build import DATASETS
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, merge_schemas
 
 

@@ -12,7 +12,7 @@ from pet.data import build_dataset
 from pet.data.config import DATA_SCHEMA
 from pet.data.datasets.image_folder import ImageFolder
 from pet.data.datasets.list_file import ListFile
-from pet.data.labelled import LabelledDataset
+from pet.data.targets.labelled import LabelledDataset
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, merge_schemas
 from petlib.data.protocols import NamedFiles
 from petlib.errors import DataError

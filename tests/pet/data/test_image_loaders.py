@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pet.data import build_dataset, build_train_loader
-from pet.data.build import start_worker
-from pet.data.labelled import LabelledDataset
+from pet.data.loading.build import start_worker
+from pet.data.targets.labelled import LabelledDataset
 from pet.vision import config
 from petlib.config import CfgNode
 

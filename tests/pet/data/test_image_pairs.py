@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pet.data.batch_transforms import NormalizeImages
+from pet.data.loading.batch_transforms import NormalizeImages
+from pet.data.targets.finish import FinishTargets
 from pet.data.transforms import geometry, scales
 from pet.data.transforms.base import GeometricTransform
 from pet.data.transforms.build import build_transforms
-from pet.data.transforms.finish import FinishTargets
 from pet.data.transforms.mosaic import Mosaic
 from pet.data.transforms.normalize import Normalize
 from pet.data.transforms.pairs import SwapImages

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pet.data import build_dataset
-from pet.data.build import build_vision_dataset
 from pet.data.datasets.shapes_writing import write_shapes
-from pet.data.joined import JoinedVisionDataset, SomeSamples, TruthApart
-from pet.data.targets import ImageTruth, KeypointSet, PartSet
+from pet.data.loading.build import build_vision_dataset
+from pet.data.loading.joined import JoinedVisionDataset, SomeSamples, TruthApart
+from pet.data.targets.kinds import ImageTruth, KeypointSet, PartSet
 from pet.vision import config
 from petlib.config import CfgNode
 from petlib.errors import DataError

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pet.data.catalog.reading import Reading
+from pet.data.catalog.source import Source
 from pet.data.datasets.label_list import LabelList, build_label_list
 from pet.data.datasets.label_records import LabelRecords, build_label_records
-from pet.data.reading import Reading
-from pet.data.source import Source
 from petlib.errors import ConfigError, DataError
 from tests.pet.data.label_files import write, write_image
 

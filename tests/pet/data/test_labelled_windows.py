@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import rasterio
 
+from pet.data.catalog.reading import Reading
 from pet.data.datasets.semseg_folder import SemsegFolder
-from pet.data.reading import Reading
-from pet.data.splits import split_by_percent
-from pet.data.windows import Window
+from pet.data.files.windows import Window
+from pet.data.loading.splits import split_by_percent
 from petlib.errors import ConfigError, DataError
 from tests.pet.data.label_files import write, write_geotiff, write_image
 

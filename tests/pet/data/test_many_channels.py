@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pet.data.batch_transforms import NormalizeImages
+from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.transforms import geometry, scales
 from pet.data.transforms.base import GeometricTransform, ImageTransform
 from pet.data.transforms.build import build_transforms

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pet.data.targets import IGNORE
+from pet.data.targets.kinds import IGNORE
 from pet.data.transforms import geometry, rotate, scales, ssd
 from pet.data.transforms.colour import ColorJitter
 from pet.data.transforms.mosaic import Mosaic

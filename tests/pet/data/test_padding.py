@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from pet.data.batch_transforms import NormalizeImages
+from pet.data.loading.batch_transforms import NormalizeImages
 
 RNG = np.random.default_rng(0)
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)

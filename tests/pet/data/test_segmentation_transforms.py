@@ -9,9 +9,9 @@ import pytest
 from pet.data.transforms.build import build_transforms
 from pet.data.transforms.geometry import RandomCrop, largest_class_share
 from pet.data.transforms.label_values import InitMask
-from pet.data.transforms.moves import CropResize, QuarterTurns, Stay, Turn
 from pet.data.transforms.rotate import RandomRotate90, RandomRotation
 from pet.data.transforms.scales import RandomScale, RandomScaleAspect
+from pet.structures.moves import CropResize, QuarterTurns, Stay, Turn
 from petlib.errors import ConfigError
 
 RNG = np.random.default_rng(0)

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from pet.data.catalog.source import Source
 from pet.data.datasets.ade20k_classes import ADE20K_CLASSES
 from pet.data.datasets.semseg_folder import SemsegFolder, build_ade20k, build_semseg_folder
-from pet.data.source import Source
 from petlib.errors import ConfigError, DataError
 
 CLASSES = ["background", "road", "car"]

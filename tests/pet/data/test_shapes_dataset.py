@@ -13,12 +13,12 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from pet.data.catalog.source import Source
 from pet.data.datasets import shapes, shapes_writing
 from pet.data.datasets.coco import CocoDataset
 from pet.data.datasets.shapes import build_shapes
 from pet.data.datasets.shapes_drawing import CLASSES, FIGURE, KEYPOINTS, PARTS, Drawing, draw_image
 from pet.data.datasets.shapes_writing import write_shapes
-from pet.data.source import Source
 from petlib.errors import ConfigError, DataError
 
 LEFT_HAND, RIGHT_HAND, LEFT_FOOT, RIGHT_FOOT = (KEYPOINTS.index(name) for name in ("left_hand", "right_hand", "left_foot", "right_foot"))

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pet.data.catalog.source import Source
 from pet.data.datasets.voc import VocDataset, build_voc
-from pet.data.source import Source
 from petlib.errors import DataError
 
 HEIGHT, WIDTH = 20, 30

@@ -15,11 +15,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
-from pet.data.targets import ImageTruth, KeypointSet
+from pet.data.targets.kinds import ImageTruth, KeypointSet
 from pet.evaluation.detection import DetectionEvaluator, build_box_evaluator, build_keypoint_evaluator, build_mask_evaluator
 from pet.evaluation.detection_results import encode_mask
 from pet.structures.paste import paste_masks
-from petlib import dist
+from petlib import distributed
 from petlib.config import CfgNode, ConfigError, Key
 from petlib.errors import DataError
 
@@ -46,7 +46,7 @@ class Objects:
         return len(self._truths)
 
     def truth(self, index: int) -> ImageTruth:
-        assert dist.rank() == 0, "only the main process asks for the truth"
+        assert distributed.rank() == 0, "only the main process asks for the truth"
         return self._truths[index]
 
 
@@ -297,7 +297,7 @@ def test_labels_beyond_the_classes_of_the_data_are_left_out(tmp_path: Path) -> N
 
 def share_metrics(kind: str, folder: str) -> dict[str, float]:
     """Evaluate every second image; the other process has the others, in batches of another size."""
-    rank, world_size = dist.rank(), dist.world_size()
+    rank, world_size = distributed.rank(), distributed.world_size()
     evaluator = BUILDERS[kind](make_config("coco", "voc"), Objects(), keep_predictions=True)
     feed(evaluator, noisy_predictions(), range(rank, IMAGES, world_size), batch_size=2 + rank)
     metrics = evaluator.compute()

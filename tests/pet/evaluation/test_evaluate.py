@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pet.evaluation import ClassificationEvaluator, Evaluation, evaluate
-from petlib import dist
+from petlib import distributed
 
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox"]
 COUNT = 23
@@ -51,7 +51,7 @@ def build_evaluators(keep_predictions: bool) -> list[ClassificationEvaluator]:
 
 
 def run_share(folder: str) -> dict[str, float]:
-    rank, world_size = dist.rank(), dist.world_size()
+    rank, world_size = distributed.rank(), distributed.world_size()
     batches = make_batches(rank * COUNT // world_size, (rank + 1) * COUNT // world_size)
     return Evaluation(loader=batches, build_evaluators=build_evaluators).test(Linear(), Path(folder))
 
@@ -117,8 +117,8 @@ def test_several_processes_give_the_result_of_one(world_size: int, run_ranks: An
 
 def evaluate_sharded() -> tuple[dict[str, float], int]:
     model = Linear()
-    dist.parallelize(model, "fsdp", device=torch.device("cpu"))
-    batches = make_batches(0, 12) if dist.rank() == 0 else make_batches(12, 16)
+    distributed.parallelize(model, "fsdp", device=torch.device("cpu"))
+    batches = make_batches(0, 12) if distributed.rank() == 0 else make_batches(12, 16)
     return evaluate(model, batches, build_evaluators(False)), len(model.modes)
 
 

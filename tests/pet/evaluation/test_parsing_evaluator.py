@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from pet.evaluation.parsing import ParsingEvaluator, build_parsing_evaluator
-from petlib import dist
+from petlib import distributed
 from petlib.config import CfgNode, Key
 
 PARTS = ["background", "head", "body"]
@@ -77,7 +77,7 @@ def several() -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def evaluate_share(folder: str) -> dict[str, float]:
-    return evaluate(several()[dist.rank() :: dist.world_size()], Path(folder))
+    return evaluate(several()[distributed.rank() :: distributed.world_size()], Path(folder))
 
 
 def test_perfect_detections_give_one() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pet.evaluation.segmentation import SegmentationEvaluator, build_semseg_evaluator
-from petlib import dist
+from petlib import distributed
 from petlib.config import CfgNode, Key
 from petlib.errors import DataError
 
@@ -42,7 +42,7 @@ def run(folder: Path, share: slice) -> dict[str, float]:
 
 
 def run_share(folder: str) -> dict[str, float]:
-    return run(Path(folder), slice(dist.rank(), None, dist.world_size()))
+    return run(Path(folder), slice(distributed.rank(), None, distributed.world_size()))
 
 
 def test_metrics_are_fractions_over_all_pixels(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def count_foreground(share: slice) -> tuple[dict[str, float], list[str]]:
 
 
 def count_share_of_foreground() -> tuple[dict[str, float], list[str]]:
-    return count_foreground(slice(dist.rank(), None, dist.world_size()))
+    return count_foreground(slice(distributed.rank(), None, distributed.world_size()))
 
 
 def test_the_foreground_of_two_classes_and_the_report() -> None:

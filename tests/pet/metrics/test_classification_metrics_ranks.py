@@ -1,7 +1,7 @@
 import torch
 
 from pet.metrics import ClassificationMetrics
-from petlib import dist
+from petlib import distributed
 
 SHARES = {0: slice(0, 2), 1: slice(2, 3)}
 
@@ -20,7 +20,7 @@ def count(share):
 
 
 def count_share():
-    return count(SHARES.get(dist.rank(), slice(0)))
+    return count(SHARES.get(distributed.rank(), slice(0)))
 
 
 def test_ranks_are_joined_exactly_also_one_without_a_sample(run_ranks):

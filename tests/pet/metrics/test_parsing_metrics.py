@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pet.metrics.parsing import ParsingMetrics, PartPiece, PartTruth, average_precision, paint
-from petlib import dist
+from petlib import distributed
 
 PARTS = 4
 SIZE = (12, 16)
@@ -81,7 +81,7 @@ def measure(scenes: list[tuple[list[PartPiece], PartTruth]], indices: range) -> 
 
 def measure_share() -> dict[str, float]:
     scenes = [scene(seed) for seed in range(12)]
-    return measure(scenes, (range(0, 12, 2), range(1, 12, 2))[dist.rank()])
+    return measure(scenes, (range(0, 12, 2), range(1, 12, 2))[distributed.rank()])
 
 
 @pytest.mark.parametrize("ignored", [0.0, 0.2])

@@ -3,7 +3,7 @@
 import torch
 
 from pet.metrics.segmentation import SegmentationMetrics
-from petlib import dist
+from petlib import distributed
 
 SHARES = {0: slice(0, 2), 1: slice(2, 3)}
 
@@ -17,7 +17,7 @@ def count(share: slice) -> list[list[int]]:
 
 
 def count_share() -> list[list[int]]:
-    return count(SHARES.get(dist.rank(), slice(0)))
+    return count(SHARES.get(distributed.rank(), slice(0)))
 
 
 def test_ranks_are_joined_exactly_also_one_without_an_image(run_ranks) -> None:

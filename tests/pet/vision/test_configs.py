@@ -11,8 +11,8 @@ import yaml
 from torch import nn
 
 from pet.data import build_transforms
-from pet.data.build import DATASETS
-from pet.data.catalog import find_entry
+from pet.data.catalog.entries import find_entry
+from pet.data.loading.build import DATASETS
 from pet.models import build_classifier
 from pet.tasks.cls import config as cls_config
 from pet.vision import GeneralizedCNN

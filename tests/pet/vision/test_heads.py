@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from pet.data.targets import TARGET_FIELDS
+from pet.data.targets.kinds import TARGET_FIELDS
 from pet.models.features import Features, HeadOutput, Regions
 from pet.vision import GeneralizedCNN, config
 from pet.vision.heads import protocol, table

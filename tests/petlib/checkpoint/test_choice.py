@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from petlib import dist
+from petlib import distributed
 from petlib.checkpoint import Checkpointer
 from petlib.errors import CheckpointError
 
@@ -144,7 +144,7 @@ def test_all_ranks_take_the_same(tmp_path, run_ranks):
 
 def restore_where_rank_one_sees_nothing(folder):
     with pytest.raises(CheckpointError) as caught:
-        Checkpointer(folder if dist.is_main_process() else folder / "elsewhere").restore({})
+        Checkpointer(folder if distributed.is_main_process() else folder / "elsewhere").restore({})
     return str(caught.value)
 
 

@@ -13,7 +13,7 @@ import time
 import pytest
 import torch
 
-from petlib import dist
+from petlib import distributed
 from petlib.checkpoint import Checkpointer
 from petlib.checkpoint.background import Worker
 from petlib.checkpoint.files import Sink
@@ -142,7 +142,7 @@ def test_what_a_failed_write_left_is_removed_and_a_failing_removal_hides_nothing
 def fail_on_rank_zero(folder):
     checkpointer = saved_once(folder)
     messages = []
-    if dist.is_main_process():
+    if distributed.is_main_process():
         Sink.write = refuse
     for state in ({"iteration": 2}, {"odd": datetime.date(2020, 1, 1)}):
         checkpointer_saves = lambda state=state: (checkpointer.save(state, iteration=2), checkpointer.wait())  # noqa: E731
@@ -161,7 +161,7 @@ def test_all_ranks_learn_that_the_first_could_not_save(tmp_path, run_ranks):
 
 def stall_on_rank_zero(folder):
     checkpointer = saved_once(folder, timeout=1.5)
-    if dist.is_main_process():
+    if distributed.is_main_process():
         os.fsync = lambda descriptor: time.sleep(600)
     checkpointer.save({"iteration": 2}, iteration=2)
     with pytest.raises(CheckpointError) as caught:
@@ -177,15 +177,15 @@ def test_all_ranks_learn_that_the_folder_of_the_first_does_not_answer(tmp_path, 
 
 
 def stall_with_shards(folder):
-    model = dist.parallelize(torch.nn.Linear(6, 4), "fsdp", device=torch.device("cpu"), find_unused_parameters=False)
+    model = distributed.parallelize(torch.nn.Linear(6, 4), "fsdp", device=torch.device("cpu"), find_unused_parameters=False)
     checkpointer = Checkpointer(folder, sharded=True, timeout=1)
-    checkpointer.save({"model": dist.unwrap(model), "iteration": 1}, iteration=1)
-    if dist.rank() == 1:
+    checkpointer.save({"model": distributed.unwrap(model), "iteration": 1}, iteration=1)
+    if distributed.rank() == 1:
         os.fsync = lambda descriptor: time.sleep(600)
     messages = []
     for iteration in (2, 3):
         with pytest.raises(CheckpointError) as caught:
-            checkpointer.save({"model": dist.unwrap(model), "iteration": iteration}, iteration=iteration)
+            checkpointer.save({"model": distributed.unwrap(model), "iteration": iteration}, iteration=iteration)
         messages.append(str(caught.value))
     return messages
 

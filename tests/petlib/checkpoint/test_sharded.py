@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from petlib import dist
+from petlib import distributed
 from petlib.checkpoint import Checkpointer, load_weights
 from petlib.errors import CheckpointError
 
@@ -26,11 +26,11 @@ class Network(nn.Module):
 
 def make_run(seed: int, mode: str, optimizer: str):
     torch.manual_seed(seed)
-    model = dist.parallelize(Network(), mode, device=CPU, find_unused_parameters=False)
+    model = distributed.parallelize(Network(), mode, device=CPU, find_unused_parameters=False)
     make = {"SGD": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), "AdamW": lambda p: torch.optim.AdamW(p, lr=0.01)}[optimizer]
     main = make(model.parameters())
     return {
-        "model": dist.unwrap(model),
+        "model": distributed.unwrap(model),
         "optimizers": {"main": main},
         "schedulers": {"main": torch.optim.lr_scheduler.ExponentialLR(main, 0.9)},
     }, model
@@ -40,7 +40,7 @@ def train(run, model, iterations: int) -> None:
     """Train on samples that depend on the iteration and the rank alone."""
     model.train()
     for _ in range(iterations):
-        generator = torch.Generator().manual_seed(100 * run["schedulers"]["main"].last_epoch + dist.rank())
+        generator = torch.Generator().manual_seed(100 * run["schedulers"]["main"].last_epoch + distributed.rank())
         model(torch.randn(5, 6, generator=generator)).square().mean().backward()
         run["optimizers"]["main"].step()
         run["optimizers"]["main"].zero_grad()
@@ -65,7 +65,7 @@ def save_sharded(folder, optimizer):
     run, model = make_run(0, "fsdp", optimizer)
     checkpointer = Checkpointer(folder, sharded=True)
     train(run, model, 2)
-    checkpointer.save({**run, "iteration": 2, "random": dist.all_gather_objects(dist.rank() * 11)}, iteration=2, best=True)
+    checkpointer.save({**run, "iteration": 2, "random": distributed.all_gather_objects(distributed.rank() * 11)}, iteration=2, best=True)
     at_save = summary(run)
     train(run, model, 3)
     return at_save, summary(run)
@@ -74,7 +74,7 @@ def save_sharded(folder, optimizer):
 def restore(folder, mode, optimizer, iterations):
     run, model = make_run(1, mode, optimizer)
     rest = Checkpointer(folder, sharded=mode == "fsdp").restore({**run, "iteration": 0})
-    local = model.layers[0].weight.to_local().numel() if mode == "fsdp" and dist.world_size() > 1 else None
+    local = model.layers[0].weight.to_local().numel() if mode == "fsdp" and distributed.world_size() > 1 else None
     restored = summary(run)
     train(run, model, iterations)
     return rest, local, restored, summary(run)
@@ -163,7 +163,7 @@ def fail_on_rank_one(folder):
     run, model = make_run(0, "fsdp", "SGD")
     checkpointer = Checkpointer(folder, sharded=True)
     checkpointer.save(run, iteration=1)
-    if dist.rank() == 1:
+    if distributed.rank() == 1:
         torch.distributed.checkpoint.filesystem.FileSystemWriter.write_data = lambda self, plan, planner: 1 / 0
     with pytest.raises(CheckpointError) as caught:
         checkpointer.save(run, iteration=2)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from petlib import dist
+from petlib import distributed
 from petlib.data import share_records
 from petlib.errors import DataError, OutputError
 
@@ -90,7 +90,7 @@ def share_over_ranks(folder):
     builds = []
 
     def build():
-        builds.append(dist.rank())
+        builds.append(distributed.rank())
         return RECORDS
 
     records = share_records(build)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from petlib.data import EvaluationLoader, SampleReader, ShuffledSampler, SkippedSamples, TrainBatches, TrainLoader
-from petlib.dist.process_group import rank, world_size
+from petlib.distributed.process_group import rank, world_size
 from petlib.errors import DataError
 from tests.conftest import RunRanks
 

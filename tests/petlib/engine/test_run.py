@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from petlib import dist, engine, run_lock, solver
+from petlib import distributed, engine, run_lock, solver
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, load_cfg
 from petlib.errors import OutputError
 
@@ -97,8 +97,8 @@ def train_frozen(folder: str) -> list[bool]:
     torch.manual_seed(0)
     model = engine.prepare_model(Classifier(), cfg, torch.device("cpu"))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    wrapped = dist.parallelize(model, "ddp", device=torch.device("cpu"))
-    optimizer = solver.build_optimizer(dist.unwrap(wrapped), cfg)
+    wrapped = distributed.parallelize(model, "ddp", device=torch.device("cpu"))
+    optimizer = solver.build_optimizer(distributed.unwrap(wrapped), cfg)
     for _ in range(3):
         optimizer.zero_grad()
         wrapped({"x": torch.ones(2, 4)})["losses"]["loss"].backward()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from petlib.dist.process_group import rank
+from petlib.distributed.process_group import rank
 from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.skipping import StepGuard
 from petlib.engine.state import LeftOut, TrainState

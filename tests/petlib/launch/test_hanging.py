@@ -3,7 +3,7 @@
 import re
 
 WAITS = """
-from petlib.launch.status import status
+from petlib.launch.watch.status import status
 signal.signal(signal.SIGTERM, lambda *_: None)
 status.set_iterations(12)
 status.set_listening(True)
@@ -50,7 +50,7 @@ raise RuntimeError("Timed out waiting 5000ms for recv operation to complete")
 
 def test_the_place_of_a_killed_rank_is_told(toy):
     toy.script("""
-        from petlib.launch.status import status
+        from petlib.launch.watch.status import status
         status.set_iterations(12)
         os.kill(os.getpid(), signal.SIGKILL)
     """)
@@ -59,7 +59,7 @@ def test_the_place_of_a_killed_rank_is_told(toy):
 
 def test_a_mistake_of_the_user_in_training_names_the_rank_and_the_iteration(toy):
     toy.script("""
-        from petlib.launch.status import status
+        from petlib.launch.watch.status import status
         status.set_iterations(12)
         raise DataError("data/x.png: cut off")
     """)

@@ -43,7 +43,7 @@ def test_a_restart_after_a_kill_says_who_was_killed(toy):
 
 def test_a_rank_that_had_been_asked_to_end_begins_again_like_the_others(toy):
     toy.script("""
-        from petlib.launch.status import status
+        from petlib.launch.watch.status import status
         if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
             signal.signal(signal.SIGTERM, lambda number, _: status.set_signal(number))
             mark("pid")

@@ -279,7 +279,7 @@ def test_an_ignored_hangup_stays_ignored(toy):
 def test_what_somebody_else_asks_a_rank_for_is_passed_on_at_once(toy, gone):
     """Rank 0 evaluates and hears of nothing; it ends because the launcher tells it."""
     toy.script("""
-        from petlib.launch.status import status
+        from petlib.launch.watch.status import status
         def stop(number, frame):
             mark("asked")
             status.set_signal(number)
@@ -299,7 +299,7 @@ def test_what_somebody_else_asks_a_rank_for_is_passed_on_at_once(toy, gone):
 
 def test_the_wish_to_save_reaches_the_ranks_that_can(toy):
     toy.script("""
-        from petlib.launch.status import status
+        from petlib.launch.watch.status import status
         mark("early")
         while not Path("told").exists():
             time.sleep(0.02)

@@ -2,7 +2,7 @@
 
 from pet import data, models, visual
 from pet.tasks import cls
-from petlib import dist, engine
+from petlib import distributed, engine
 from petlib.config import CfgNode
 from petlib.launch import run_script
 
@@ -17,10 +17,10 @@ def train(cfg: CfgNode) -> None:
 
         # 3. Device, and processes that share the work
         model = engine.prepare_model(model, cfg, device)
-        model = dist.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        model = distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
 
         # 4. Optimizer
-        optimizer = cls.build_optimizer(dist.unwrap(model), cfg)
+        optimizer = cls.build_optimizer(distributed.unwrap(model), cfg)
 
         # 5. Data
         loader = data.build_training_data(cfg, device)

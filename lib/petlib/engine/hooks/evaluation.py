@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from petlib.checkpoint.random_state import preserved_random_state
-from petlib.dist.collectives import broadcast_buffers
-from petlib.dist.interruption import Interrupted
+from petlib.distributed.collectives import broadcast_buffers
+from petlib.distributed.interruption import Interrupted
 from petlib.engine.hook import Hook, due
 from petlib.engine.hooks.interrupt import stop_for_signal
 from petlib.engine.hooks.timer import TimerHook

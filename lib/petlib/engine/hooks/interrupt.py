@@ -8,12 +8,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from petlib.dist.agreed_flag import AgreedFlag
-from petlib.dist.interruption import end_request
-from petlib.dist.process_group import world_size
+from petlib.distributed.agreed_flag import AgreedFlag
+from petlib.distributed.interruption import end_request
+from petlib.distributed.process_group import world_size
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
-from petlib.launch.status import status
+from petlib.launch.watch.status import status
 
 logger = logging.getLogger(__name__)
 

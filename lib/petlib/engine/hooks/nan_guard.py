@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from petlib.dist.collectives import any_rank
+from petlib.distributed.collectives import any_rank
 from petlib.engine.failure import SHOWN_SAMPLES, Failure, batches_an_iteration, find_failure
 from petlib.engine.finite import are_finite, scale_is_lost
 from petlib.engine.hook import Hook

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from petlib.dist.process_group import rank
+from petlib.distributed.process_group import rank
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
 

@@ -14,7 +14,7 @@ from pet.models.segmentation.network import SegmentationNetwork
 from pet.projects.landcover import MutualDistillation, TeacherHook, build_model, config, load_students, mix, momentum_after
 from pet.segmentation import Segmenter
 from pet.segmentation import build_model as build_segmenter
-from petlib import dist
+from petlib import distributed
 from petlib.config import CfgNode
 from petlib.engine.state import LeftOut, TrainState
 from petlib.solver import build_optimizer
@@ -247,11 +247,11 @@ def test_a_checkpoint_gives_each_student_its_own_weights(tmp_path: Path) -> None
 
 def learn_on_a_rank() -> list[Tensor]:
     model = make_model(outputs=2)
-    parallel = dist.parallelize(model, "ddp", device=torch.device("cpu"))
+    parallel = distributed.parallelize(model, "ddp", device=torch.device("cpu"))
     optimizer = torch.optim.SGD([parameter for parameter in model.parameters() if parameter.requires_grad], lr=0.1)
     for iteration in range(2):
         optimizer.zero_grad()
-        total(cast(MutualDistillation, parallel), make_batch(10 * iteration + dist.rank())).backward()
+        total(cast(MutualDistillation, parallel), make_batch(10 * iteration + distributed.rank())).backward()
         optimizer.step()
         model.update_teachers(momentum_after(iteration + 1, 0.4))
     return [parameter.detach() for parameter in model.parameters()]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pet.data.batch_transforms import NormalizeImages
+from pet.data.loading.batch_transforms import NormalizeImages
 from pet.projects.landcover import (
     AddUnlabelled,
     CutMixBoxes,

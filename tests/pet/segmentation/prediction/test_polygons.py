@@ -10,7 +10,7 @@ from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.features import rasterize
 
-from pet.data.rasters import RasterInfo
+from pet.data.files.rasters import RasterInfo
 from pet.segmentation.prediction import ModelDescription, Polygon, trace_label_image
 from pet.segmentation.prediction.geojson import write_geojson
 from pet.segmentation.prediction.polygons import signed_area, trace_raster

@@ -12,7 +12,7 @@ import torch
 from rasterio import Affine
 from torch import Tensor, nn
 
-from pet.data.label_images import read_label_image
+from pet.data.files.label_images import read_label_image
 from pet.export import InputNormalization, OnnxModel, export_onnx
 from pet.segmentation.prediction import (
     ImageInput,

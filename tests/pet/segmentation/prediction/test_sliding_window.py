@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pet.data.windows import Window
+from pet.data.files.windows import Window
 from pet.segmentation.prediction import labels_of, sliding_window
 from pet.segmentation.prediction.grid import plan_axis
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from petlib.dist import Interrupted
+from petlib.distributed import Interrupted
 from petlib.engine.hooks.checkpoint import CheckpointHook
 from petlib.engine.hooks.early_stop import EarlyStopHook
 from petlib.engine.hooks.evaluation import EvaluationHook

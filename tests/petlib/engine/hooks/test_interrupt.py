@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from petlib import dist
+from petlib import distributed
 from petlib.engine.hooks.checkpoint import CheckpointHook
 from petlib.engine.hooks.interrupt import InterruptHook
 from petlib.engine.loop import train
@@ -102,7 +102,7 @@ def wishes_of_ranks(wishes: dict[int, dict[int, int]], max_iter: int, exchange_s
 
     def step(state: Any, data: Any, after_backward: Any) -> None:
         next(data)
-        if number := wishes.get(dist.rank(), {}).get(state.iteration):
+        if number := wishes.get(distributed.rank(), {}).get(state.iteration):
             os.kill(os.getpid(), number)
 
     with suppress(SystemExit):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from petlib.dist.process_group import rank
+from petlib.distributed.process_group import rank
 from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.hooks.checkpoint import CheckpointHook
 from petlib.engine.hooks.metric_writer import MetricWriterHook

@@ -1,0 +1,111 @@
+"""Ways for several processes or GPUs to train one model."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
+
+import torch
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+
+from petlib.distributed.collectives import broadcast_tensors
+from petlib.distributed.process_group import world_size
+from petlib.errors import ConfigError
+
+BLOCK_PARAMETERS = 250_000
+"""Blocks with at least so many parameters are gathered and freed by themselves; smaller ones travel with what is around them."""
+
+
+def parallelize(model: nn.Module, mode: str, *, device: torch.device, find_unused_parameters: bool = False) -> nn.Module:
+    """Return ``model``, which is on ``device``, made ready for ``TRAIN.PARALLEL``.
+
+    Args:
+        mode: ``"ddp"``: every rank has the model, gradients are averaged. ``"fsdp"``: parameters, gradients and optimizer
+            state are sharded over the ranks (FSDP2; https://arxiv.org/abs/2304.11277), in place; build the optimizer
+            afterwards. ``"dp"``: one process, ``nn.DataParallel`` over all visible GPUs. ``"none"``: no exchange.
+            With one process ``"ddp"`` and ``"fsdp"`` return the model as it is.
+        find_unused_parameters: ``"ddp"`` looks for parameters that took no part in a loss.
+
+    Raises:
+        ConfigError: an unknown mode, or ``"dp"`` with several processes.
+    """
+    if mode == "dp":
+        if world_size() > 1:
+            raise ConfigError("TRAIN.PARALLEL: dp is for one process with several GPUs; use ddp with several processes")
+        return DataParallel(model) if device.type == "cuda" and torch.cuda.device_count() > 1 else model
+    if mode not in ("ddp", "fsdp", "none"):
+        raise ConfigError(f"TRAIN.PARALLEL: {mode!r} given; choose ddp, fsdp, dp or none")
+    if mode == "none" or world_size() == 1:
+        return model
+    if mode == "fsdp":
+        return _shard(model, device)
+    return DistributedDataParallel(
+        model,
+        device_ids=[device.index] if device.type == "cuda" else None,
+        gradient_as_bucket_view=True,
+        find_unused_parameters=find_unused_parameters,
+    )
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """Return the network inside ``DistributedDataParallel``, ``DataParallel`` and ``torch.compile``."""
+    while True:
+        name = "module" if isinstance(model, DistributedDataParallel | DataParallel) else "_orig_mod"
+        inner = getattr(model, name, None)
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
+
+
+def no_sync(model: nn.Module) -> AbstractContextManager[None]:
+    """Return a context in which backward passes accumulate gradients on each rank without exchanging them."""
+    if isinstance(model, DistributedDataParallel):
+        return model.no_sync()
+    switch: Callable[[bool], None] | None = getattr(unwrap(model), "set_requires_gradient_sync", None)
+    return nullcontext() if switch is None else _switched_off(switch)
+
+
+@contextmanager
+def _switched_off(switch: Callable[[bool], None]) -> Iterator[None]:
+    switch(False)
+    try:
+        yield
+    finally:
+        switch(True)
+
+
+def _shard(model: nn.Module, device: torch.device) -> nn.Module:
+    # Imported here because it takes most of a second and only sharded training needs it.
+    from torch.distributed.fsdp import fully_shard
+
+    # Each rank keeps a part of its own parameters, so they have to be alike before.
+    broadcast_tensors(chain(model.parameters(), model.buffers()))
+    mesh = init_device_mesh(device.type, (world_size(),))
+    for block in _blocks(model):
+        fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    return model
+
+
+def _blocks(model: nn.Module) -> list[nn.Module]:
+    """Return the repeated parts of a network that are worth a message of their own, inner ones first.
+
+    Those are the members of ``nn.ModuleList`` and ``nn.Sequential``, which their parents call as a whole. Other modules may have
+    their parameters read without being called, and sharded parameters are whole only during a call.
+    """
+    blocks: list[nn.Module] = []
+    taken: set[nn.Parameter] = set()
+
+    def visit(module: nn.Module, in_container: bool) -> None:
+        if not isinstance(module, nn.MultiheadAttention):
+            for child in module.children():
+                visit(child, isinstance(module, nn.ModuleList | nn.Sequential))
+        own = [parameter for parameter in module.parameters() if parameter not in taken]
+        callable_whole = not isinstance(module, nn.ModuleList | nn.ModuleDict)
+        if in_container and callable_whole and sum(parameter.numel() for parameter in own) >= BLOCK_PARAMETERS:
+            blocks.append(module)
+            taken.update(own)
+
+    visit(model, False)
+    return blocks

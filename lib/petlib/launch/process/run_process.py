@@ -1,0 +1,128 @@
+"""One process of a run: its log, what it says when it fails, and its exit code."""
+
+import logging
+import os
+import shutil
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from petlib.errors import USER_ERROR_EXIT_CODE, UserError
+from petlib.launch.process.guard import follow_launcher, has_died
+from petlib.launch.start.plan import LAUNCH_FOLDER
+from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
+from petlib.launch.watch.reports import first_report, write_report
+from petlib.launch.watch.supervise import say
+from petlib.log import FILE_ONLY, open_missing_streams, setup_logging
+
+logger = logging.getLogger(__name__)
+
+
+class RunProcess:
+    """This process as one of a run.
+
+    Args:
+        launch_folder: private folder of the launcher that started it; None: there is none, or one that is not ours.
+
+    Attributes:
+        rank: its number among all.
+    """
+
+    def __init__(self, launch_folder: Path | None) -> None:
+        self.rank = int(os.environ.get("RANK", "0"))
+        self._launch_folder = launch_folder
+        self._attempt = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+        self._logging = False
+        self._screen = os.dup(2)
+
+    def log_to(self, folder: Path, *, purpose: str) -> None:
+        """Log to the output folder from here on; what went wrong in the attempt before is said first.
+
+        Args:
+            folder: the output folder.
+            purpose: of the run, the beginning of the log's name: ``"train"``, ``"test"``.
+
+        Raises:
+            OutputError: the log file cannot be made.
+        """
+        early_output = self._launch_folder / f"rank{self.rank}.log" if self._launch_folder else None
+        log = setup_logging(folder, rank=self.rank, purpose=purpose, early_output=early_output)
+        self._logging = True
+        if early_output is not None:
+            _replace_by_link(early_output, log)
+        if self.rank == 0:
+            self._tell_restart()
+
+    def call(self, main: Callable[["RunProcess"], None]) -> int:
+        """Call ``main`` with this process and return its exit code; see :func:`run_process`."""
+        try:
+            main(self)
+        except UserError as error:
+            self._tell(str(error))
+            return USER_ERROR_EXIT_CODE
+        except KeyboardInterrupt:
+            return INTERRUPTED_EXIT_CODE
+        except Exception:
+            if self._logging:
+                logger.exception("rank %d failed", self.rank, extra=FILE_ONLY)
+            if not self._report(traceback.format_exc(), user_error=False, exit_code=1):
+                os.dup2(self._screen, 2)
+                raise
+            return 1
+        return 0
+
+    def _tell(self, message: str) -> None:
+        """Say a mistake of the user once, on the screen, whoever started this process."""
+        if self._logging:
+            logger.error(message, extra=FILE_ONLY)
+        if self._report(message, user_error=True, exit_code=USER_ERROR_EXIT_CODE):
+            return
+        # before logging is set up all ranks make the same mistake: one tells it
+        if self._logging or os.environ.get("LOCAL_RANK", "0") == "0":
+            os.dup2(self._screen, 2)
+            say(f"error: {message}")
+
+    def _tell_restart(self) -> None:
+        if self._attempt and self._launch_folder:
+            report = first_report(self._launch_folder, self._attempt - 1)
+            reason = f" after rank {report.rank} failed:\n{report.text.rstrip()}" if report else ""
+            logger.warning("restart %d%s", self._attempt, reason)
+
+    def _report(self, text: str, *, user_error: bool, exit_code: int) -> bool:
+        """Leave the error to the launcher to print; return whether there is one that can."""
+        if self._launch_folder is None:
+            return False
+        try:
+            write_report(self._launch_folder, rank=self.rank, user_error=user_error, text=text, exit_code=exit_code, attempt=self._attempt)
+        except OSError as error:
+            logger.warning("the launcher cannot be told: %s", error)
+            return False
+        return True
+
+
+def run_process(main: Callable[[RunProcess], None]) -> int:
+    """Call ``main`` as one process of a run, whoever started it, and return the exit code.
+
+    ``main`` reads its config, calls :meth:`RunProcess.log_to` when it knows the output folder, and trains. Exit codes: 0, 2
+    after a mistake of the user (one message, no traceback), 130 after Ctrl-C, 1 after another exception that was left to the
+    launcher to print. When the launcher dies, this process saves and ends, or is ended.
+
+    Raises:
+        Exception: what ``main`` raised, where no launcher of ours is there to print it and it is no mistake of the user.
+    """
+    open_missing_streams()
+    launcher = follow_launcher()
+    name = os.environ.pop(LAUNCH_FOLDER, None)
+    folder = Path(name) if launcher is not None and name else None
+    try:
+        return RunProcess(folder).call(main)
+    finally:
+        if launcher is not None and folder is not None and has_died(launcher):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _replace_by_link(early_output: Path, log: Path) -> None:
+    """Let the launcher find the log of the rank where it started the rank's output."""
+    link = early_output.with_suffix(".link")
+    link.symlink_to(log)
+    link.replace(early_output)

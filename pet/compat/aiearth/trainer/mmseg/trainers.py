@@ -1,0 +1,184 @@
+"""Trainers: a preset, its changes, and the run that they describe."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from pet import segmentation
+from pet.compat.aiearth.model_zoo.model import PretrainedModel
+from pet.compat.aiearth.trainer.mmseg.config import PLACE, MMSegConfig
+from pet.compat.aiearth.trainer.mmseg.presets import find_preset, list_presets
+from pet.compat.aiearth.trainer.mmseg.translation import process_count
+from pet.data.targets.kinds import VisionDataset
+from pet.models.pretrained import load_test_weights
+from pet.projects import changedet, landcover, target_extraction
+from pet.segmentation.model import Segmenter
+from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.config import CfgNode, TaskConfig, load_cfg, read_layers
+from petlib.config.layers import Entry, Layer
+from petlib.distributed.device import choose_device
+from petlib.log import setup_logging
+
+logger = logging.getLogger(__name__)
+
+
+class Runs(Protocol):
+    """What a project does with a config, see :mod:`pet.segmentation`."""
+
+    def build_model(self, cfg: CfgNode) -> Segmenter:
+        """Return the model with random weights."""
+
+    def train(self, cfg: CfgNode, *, train_dataset: VisionDataset | None = None, test_dataset: VisionDataset | None = None) -> None:
+        """Train."""
+
+    def test(self, cfg: CfgNode, *, test_dataset: VisionDataset | None = None) -> dict[str, float]:
+        """Return the metrics."""
+
+
+class MMSegTrainer:
+    """A preset of a project, and what is changed in it.
+
+    Args:
+        work_dir: folder of the run.
+        config_name: a preset, see :meth:`list_config`.
+
+    Attributes:
+        cfg: the settings under the names of mmseg's configs; ``cfg.pet`` are Pet's own.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+
+    project: ClassVar[str]
+    task: ClassVar[TaskConfig]
+    runs: ClassVar[Runs] = segmentation
+
+    def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "") -> None:
+        self._preset = find_preset(self.project, config_name)
+        pet = self._read_preset()
+        pet.set("MISC.CKPT", str(work_dir))
+        # the batch of a preset is that of one device
+        pet.set("TRAIN.BATCH_SIZE", pet.TRAIN.BATCH_SIZE * process_count())
+        self._cfg = MMSegConfig(pet)
+
+    @property
+    def cfg(self) -> MMSegConfig:
+        """The settings, to be read and changed until the run begins."""
+        return self._cfg
+
+    @classmethod
+    def list_config(cls) -> list[str]:
+        """Return the names of the presets."""
+        return list_presets(cls.project)
+
+    @property
+    def num_images(self) -> int:
+        """Images of a sample that the network takes: 2 for pairs of dates."""
+        count: int = self._cfg.pet.DATA.NUM_IMAGES
+        return count
+
+    def load_from(self, pretrained_model: str | Path | PretrainedModel) -> None:
+        """Begin the training with the weights of a file; those that do not fit, such as a head of other classes, are random."""
+        path = pretrained_model.local_path if isinstance(pretrained_model, PretrainedModel) else pretrained_model
+        self._cfg.load_from = str(path)
+
+    def settings(self, classes: Sequence[str], changes: dict[str, Any] | None = None) -> CfgNode:
+        """Return the frozen config of a run.
+
+        Args:
+            classes: names of the classes, which decide on the size of the head too.
+            changes: further keys of Pet and their values.
+
+        Raises:
+            ConfigError: settings are wrong or do not go together.
+        """
+        preset = self._read_preset()
+        default = preset.flat()
+        own = {key: value for key, value in self._cfg.pet.flat().items() if key not in default or value != default[key]}
+        preset.merge_layers([Layer(source=f"{PLACE}.pet", entries=[Entry(key, value, "") for key, value in own.items()])])
+        # the data come from the program
+        given = {"TRAIN.DATASETS": [], "TEST.DATASETS": [], "DATA.CATALOG": {}, "DATA.CLASSES": list(classes), "MODEL.NUM_CLASSES": 0}
+        if "MODEL.NUM_CLASSES" in own:
+            del given["MODEL.NUM_CLASSES"]
+        if self._lacks_half_precision():
+            given["SOLVER.AMP.ENABLED"] = False
+        values = {**own, **given, **(changes or {})}
+        return load_cfg(self.task, self._preset, [f"{key}={value!r}" for key, value in values.items()])
+
+    def train(self, cfg: CfgNode, train_dataset: VisionDataset, val_dataset: VisionDataset | None) -> None:
+        """Train with a config of :meth:`settings`; what comes out lies in ``work_dir``.
+
+        Args:
+            cfg: the config.
+            train_dataset: the data to learn from.
+            val_dataset: the data of the evaluations; None: there are none, and no best model.
+        """
+        self._start_log(cfg, "train")
+        if val_dataset is None:
+            logger.info("there are no validation data: the model is not evaluated while it is trained, and there is no model_best.pth")
+        if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).can_resume():
+            logger.info(
+                "%s holds a run, which is continued up to iteration %d; a new one needs another work_dir, or %s.auto_resume = False",
+                *(cfg.MISC.CKPT, cfg.SOLVER.SCHEDULER.TOTAL_ITERS, PLACE),
+            )
+        self.runs.train(cfg, train_dataset=train_dataset, test_dataset=val_dataset)
+
+    def test(self, cfg: CfgNode, dataset: VisionDataset) -> dict[str, float]:
+        """Measure the trained model with a config of :meth:`settings` and return the metrics; they also go to ``work_dir/test``."""
+        self._start_log(cfg, "test")
+        return self.runs.test(cfg, test_dataset=dataset)
+
+    def export_onnx(self, cfg: CfgNode, path: str | Path | None) -> Path:
+        """Write the trained model as ONNX, checked against PyTorch, and return the file; None: ``work_dir/model.onnx``."""
+        self._start_log(cfg, "export")
+        model = self.runs.build_model(cfg)
+        load_test_weights(model, cfg)
+        return segmentation.export(cfg, model, None if path is None else Path(path)).path
+
+    def _read_preset(self) -> CfgNode:
+        cfg = self.task.get_base_cfg()
+        cfg.merge_layers(read_layers(self._preset))
+        return cfg
+
+    def _lacks_half_precision(self) -> bool:
+        precision = self._cfg.pet.SOLVER.AMP
+        return bool(precision.ENABLED) and precision.DTYPE == "fp16" and choose_device(self._cfg.pet.MISC.DEVICE).type == "cpu"
+
+    def _start_log(self, cfg: CfgNode, purpose: str) -> None:
+        setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose=purpose)
+        logger.info("%s of %s, with these settings:\n%s", self._preset.stem, self.project, cfg.dump().rstrip())
+        if self._lacks_half_precision() and purpose == "train":
+            logger.info("fp16 is off: it needs a GPU, and this run is on the CPU")
+
+
+class LandcoverTrainer(MMSegTrainer):
+    """Land cover: a class for each pixel."""
+
+    project: ClassVar[str] = "landcover"
+    task: ClassVar[TaskConfig] = landcover.config
+    runs: ClassVar[Runs] = landcover
+
+    def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "fcn_hr18_1024x1024_16k_landcover") -> None:
+        super().__init__(work_dir, config_name)
+
+
+class ChangeDetTrainer(MMSegTrainer):
+    """Change detection in pairs of dates."""
+
+    project: ClassVar[str] = "changedet"
+    task: ClassVar[TaskConfig] = changedet.config
+
+    def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "hrnet_w18_base_150k_new512_cosine_lr_batch_48") -> None:
+        super().__init__(work_dir, config_name)
+
+
+class TargetExtractionTrainer(MMSegTrainer):
+    """Target extraction: one kind of object against the rest."""
+
+    project: ClassVar[str] = "target_extraction"
+    task: ClassVar[TaskConfig] = target_extraction.config
+
+    def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "fcn_hr18_1024x1024_40k4_bceious1w1.0") -> None:
+        super().__init__(work_dir, config_name)

@@ -1,0 +1,31 @@
+"""The registries of data sets and of pipeline steps, under the names of antgo."""
+
+from pet.compat.antgo.framework.helper.dataset.registry import ComponentRegistry
+
+_SETS = "pet.compat.antgo.dataflow.dataset"
+_STEPS = "pet.compat.antgo.framework.helper.dataset.pipelines"
+
+DATASETS = ComponentRegistry(
+    "data set",
+    {
+        "Pascal2012": f"{_SETS}.pascal_voc:Pascal2012",
+        "COCO2017": f"{_SETS}.coco2017:COCO2017",
+        "ImageFolder": f"{_SETS}.image_folder:ImageFolder",
+        "CIFAR10": f"{_SETS}.cifar:CIFAR10",
+        "CIFAR100": f"{_SETS}.cifar:CIFAR100",
+        "VideoFrames": f"{_SETS}.video_frames:VideoFrames",
+    },
+)
+
+PIPELINES = ComponentRegistry(
+    "pipeline step",
+    {
+        "Rotation": f"{_STEPS}.geometry:Rotation",
+        "ResizeS": f"{_STEPS}.geometry:ResizeS",
+        "RandomFlipImage": f"{_STEPS}.geometry:RandomFlipImage",
+        "ColorDistort": f"{_STEPS}.colour:ColorDistort",
+        "ToTensor": f"{_STEPS}.formatting:ToTensor",
+        "Normalize": f"{_STEPS}.formatting:Normalize",
+        "UnSqueeze": f"{_STEPS}.formatting:UnSqueeze",
+    },
+)

@@ -1,0 +1,20 @@
+"""Where networks and their parts are found by the ``type`` of a config.
+
+As in antgo all parts of networks share their names, so ``MODELS.build`` finds backbones, necks, heads and losses too.
+"""
+
+from pet.compat.antgo.framework.helper.dataset.registry import ComponentRegistry
+
+MODELS = ComponentRegistry(
+    "network",
+    {
+        "SmallBackbone": "pet.compat.antgo.framework.helper.models.small:SmallBackbone",
+        "SimpleHead": "pet.compat.antgo.framework.helper.models.small:SimpleHead",
+    },
+)
+BACKBONES = MODELS
+NECKS = MODELS
+HEADS = MODELS
+LOSSES = MODELS
+
+__all__ = ["BACKBONES", "HEADS", "LOSSES", "MODELS", "NECKS"]

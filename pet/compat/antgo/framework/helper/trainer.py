@@ -1,0 +1,191 @@
+"""Training from one config."""
+
+import logging
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pet.compat.antgo.framework.helper.dataset import PipelineDataset, build_dataset, build_evaluation_loader, build_train_loader
+from pet.compat.antgo.framework.helper.measuring import Measure, MeasureEvaluator, build_measures, check_truths
+from pet.compat.antgo.framework.helper.network import PREFIX, FieldNetwork, build_network, check_fields
+from pet.compat.antgo.framework.helper.optimizing import build_checked_optimizer, build_step, check_optimizer
+from pet.compat.antgo.framework.helper.schedules import rate_factor
+from pet.compat.antgo.framework.helper.settings import AntgoConfig, open_settings
+from pet.evaluation.evaluation import Evaluation
+from petlib import distributed, engine
+from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.checkpoint.weights import load_weights
+from petlib.config import CfgNode, ConfigError
+from petlib.data.skipped_samples import build_skipped_samples
+from petlib.data.train_loader import TrainLoader
+from petlib.engine.hooks.nan_guard import TrainingDivergedError
+from petlib.engine.seed import seed_everything
+from petlib.log import setup_logging
+from petlib.solver.factor_schedule import FactorSchedule
+
+WORK_DIR = "./output"
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer:
+    """Trains the network of a config on its data: :meth:`config_dataloader`, :meth:`config_model`, :meth:`start_train`.
+
+    Every process of a training with several makes the same calls; ``torchrun`` starts them.
+
+    Args:
+        cfg: path of a config (Python, read as data, or YAML), a dictionary, or a config of :func:`petlib.config.nested.read_nested`.
+        work_dir: folder of the run. Log, ``metrics.jsonl`` and checkpoints lie in it; ``checkpoint_config.out_dir`` is it, or a folder
+            below it.
+        device: ``auto`` takes CUDA where there is a GPU; ``cuda``, ``cpu``.
+        find_unused_parameters: for several processes, where parts of the network take no part in the losses.
+
+    Raises:
+        ConfigError: the config cannot be read, a value is wrong, or a key is one that nothing reads.
+    """
+
+    def __init__(
+        self, cfg: AntgoConfig, work_dir: str | Path = WORK_DIR, *, device: str = "auto", find_unused_parameters: bool = False
+    ) -> None:
+        self._settings = open_settings(cfg, work_dir, device=device)
+        self._find_unused_parameters = find_unused_parameters
+        self._network: FieldNetwork | None = None
+        self._train_data: PipelineDataset | None = None
+        self._val_data: PipelineDataset | None = None
+        self._measures: list[Measure] = []
+
+    @property
+    def model(self) -> nn.Module:
+        """The network of the config, after :meth:`config_model`."""
+        return self._configured_network().network
+
+    def config_dataloader(self, with_validate: bool = False) -> None:
+        """Open the data sets ``data.train`` and, to evaluate every ``evaluation.interval`` epochs, ``data.val``.
+
+        Raises:
+            ConfigError: an entry is missing or wrong, or the measures want fields that are not among those of ``data.val``.
+            DataError: the files of a data set cannot be used.
+        """
+        self._train_data = build_dataset(self._settings.entry("data.train"), place="data.train")
+        self._val_data, self._measures = None, []
+        if with_validate:
+            self._val_data = build_dataset(self._settings.entry("data.val"), place="data.val")
+            self._measures = build_measures(self._settings.components)
+            check_truths(self._measures, self._val_data.fields, place="data.val.inputs_def.fields")
+
+    def config_model(self, load_from: str | Path | None = None) -> None:
+        """Make the network, with weights that follow from ``seed``, and check what changes them.
+
+        Args:
+            load_from: a checkpoint or a state dict; what fits the network is taken from it, the rest is logged.
+
+        Raises:
+            ConfigError: network or optimizer are not registered, or do not take their arguments.
+            CheckpointError: the file cannot be read, or nothing in it fits.
+        """
+        check_optimizer(self._settings)
+        seed_everything(self._settings.config({}).MISC.SEED)
+        self._network = build_network(self._settings.components.get("model"))
+        if load_from is not None:
+            logger.info("%s", load_weights(self._network, load_from, prefer_ema=True, key_prefixes=(PREFIX,)).summary())
+
+    def start_train(self, max_epochs: int, *, resume: bool = True) -> None:
+        """Train up to ``max_epochs`` epochs, with evaluations and checkpoints in between.
+
+        A work_dir with checkpoints is gone on with, exactly as if it had not been interrupted where the config is the same and
+        ``max_epochs`` too; with a greater ``max_epochs`` the schedule is the one of the greater length from there on.
+
+        Args:
+            max_epochs: length of the whole training, the epochs that are done included.
+            resume: go on where there is a checkpoint; False: begin anew, and replace it.
+
+        Raises:
+            ConfigError: something does not fit, such as the losses that the network returns.
+            DataError: a sample cannot be used.
+            CheckpointError: the checkpoint belongs to another network.
+            TrainingDivergedError: a loss is not finite.
+        """
+        if isinstance(max_epochs, bool) or not isinstance(max_epochs, int) or max_epochs < 1:
+            raise ConfigError(f"start_train: max_epochs: {max_epochs!r} given, a whole number from 1 on expected")
+        network, data = self._configured_network(), self._configured_data()
+        check_fields(network.network, "forward_train", data.fields, place="data.train.inputs_def.fields")
+        if self._val_data is not None:
+            check_fields(network.network, "forward_test", self._val_data.fields, place="data.val.inputs_def.fields")
+        cfg = self._settings.config({"SOLVER.SCHEDULER.TOTAL_EPOCHS": max_epochs, "TRAIN.AUTO_RESUME": resume})
+        setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose="train")
+        try:
+            with engine.open_run(cfg) as device:
+                self._run(cfg, network, data, device)
+        except TrainingDivergedError as error:
+            raise TrainingDivergedError(_in_words_of_antgo(error)) from error
+
+    def _run(self, cfg: CfgNode, network: FieldNetwork, data: PipelineDataset, device: torch.device) -> None:
+        model = distributed.parallelize(
+            engine.prepare_model(network, cfg, device),
+            cfg.TRAIN.PARALLEL,
+            device=device,
+            find_unused_parameters=self._find_unused_parameters,
+        )
+        loader = build_train_loader(
+            data,
+            **self._settings.components["data.train_dataloader"].arguments,
+            seed=cfg.MISC.SEED,
+            device=device,
+            skipped=build_skipped_samples(cfg),
+        )
+        state = self._build_state(cfg, model, loader)
+        evaluation = None if self._val_data is None else self._build_evaluation(cfg, self._val_data, device)
+        hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)
+
+        engine.resume(state, hooks, cfg)
+        if state.iteration >= state.max_iter:
+            logger.info(
+                "the %d epochs are done; a greater max_epochs, or another work_dir, trains on", state.max_iter // state.iterations_per_epoch
+            )
+        engine.train(state, loader, build_step(cfg, self._settings, device), hooks)
+
+    def _build_state(self, cfg: CfgNode, model: nn.Module, loader: TrainLoader) -> engine.TrainState:
+        max_epochs = cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS
+        optimizer = build_checked_optimizer(model, cfg, self._settings)
+        factor = rate_factor(
+            self._settings.components.get("lr_config"),
+            base_lr=cfg.SOLVER.OPTIMIZER.BASE_LR,
+            max_epochs=max_epochs,
+            iterations_per_epoch=loader.iterations_per_epoch,
+        )
+        return engine.TrainState(
+            model=model,
+            optimizers={"main": optimizer},
+            schedulers={"main": FactorSchedule(optimizer, factor)},
+            max_iter=max_epochs * loader.iterations_per_epoch,
+            iterations_per_epoch=loader.iterations_per_epoch,
+            total_epochs=max_epochs,
+            checkpointer=Checkpointer(self._settings.folder("checkpoint_config.out_dir"), keep=cfg.SOLVER.SNAPSHOT_KEEP),
+        )
+
+    def _build_evaluation(self, cfg: CfgNode, data: PipelineDataset, device: torch.device) -> Evaluation:
+        options = self._settings.components["data.val_dataloader"].arguments
+        return Evaluation(
+            loader=build_evaluation_loader(data, **options, seed=cfg.MISC.SEED, device=device),
+            build_evaluators=lambda _: [MeasureEvaluator(self._measures, save_best=cfg.EVAL.BEST_METRIC)],
+        )
+
+    def _configured_network(self) -> FieldNetwork:
+        if self._network is None:
+            raise ConfigError("there is no network yet; call config_model() before")
+        return self._network
+
+    def _configured_data(self) -> PipelineDataset:
+        if self._train_data is None:
+            raise ConfigError("start_train: there are no data yet; call config_dataloader() before")
+        return self._train_data
+
+
+def _in_words_of_antgo(error: TrainingDivergedError) -> str:
+    what = str(error).partition("\n")[0]
+    return (
+        f"{what}\n  Nothing was saved since; the run continues from its last checkpoint. Lower optimizer.lr, lengthen "
+        "lr_config.warmup_iters, or clip gradients: optimizer_config = dict(grad_clip=dict(max_norm=10.0))."
+    )

@@ -1,0 +1,125 @@
+"""Evaluation of a network on a data set of the door."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from pet.compat.paddleseg.datasets import Dataset
+from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
+from pet.compat.paddleseg.segmenter import build_evaluated
+from pet.data.loading.batch_transforms import NormalizeImages
+from pet.data.loading.build import start_worker
+from pet.evaluation.evaluation import Evaluation
+from pet.evaluation.segmentation import SegmentationEvaluator
+from pet.metrics.segmentation import SegmentationResult, report_lines
+from petlib.data.evaluation_loader import EvaluationLoader
+from petlib.distributed.device import choose_device
+from petlib.distributed.process_group import is_main_process, rank, world_size
+
+logger = logging.getLogger(__name__)
+
+SEED = 3
+
+
+class EvaluationFigures(NamedTuple):
+    """What :func:`evaluate` measured, in the order of PaddleSeg; fractions from 0 to 1.
+
+    Attributes:
+        miou: mean intersection over union of the classes that occur in labels or predictions.
+        acc: share of the pixels that are right.
+        class_iou: intersection over union of each class, float64 (K,); NaN where undefined.
+        class_precision: share of the pixels taken for a class that are right, float64 (K,); what PaddleSeg prints as ``Class Acc``.
+        kappa: Cohen's kappa, from -1 to 1.
+    """
+
+    miou: float
+    acc: float
+    class_iou: np.ndarray
+    class_precision: np.ndarray
+    kappa: float
+
+
+class ReportingEvaluator(SegmentationEvaluator):
+    """Measures, and says the result in PaddleSeg's lines.
+
+    Args:
+        num_classes: number of classes with the background.
+        num_images: images of the whole data set.
+        say: takes each line; None: nothing is said.
+    """
+
+    def __init__(self, *, num_classes: int, num_images: int, say: Callable[[str], Any] | None) -> None:
+        super().__init__(classes=[str(number) for number in range(num_classes)])
+        self._images_in_all = num_images
+        self._say = say
+
+    @property
+    def result(self) -> SegmentationResult:
+        """The counts, after :meth:`compute`."""
+        assert self._result is not None, "result is there after compute()"
+        return self._result
+
+    def compute(self) -> dict[str, float]:
+        """Return the metrics and say the lines."""
+        metrics = super().compute()
+        if self._say is not None and is_main_process():
+            for line in report_lines(self.result, self._images_in_all):
+                self._say(line)
+        return metrics
+
+
+def evaluate(model: nn.Module, eval_dataset: Dataset | LabelledTiles, num_workers: int = 0, print_detail: bool = True) -> EvaluationFigures:
+    """Measure a network, print the result in PaddleSeg's lines, and return it.
+
+    Labels keep their own size: what the transforms of the data set do to the size of an image is undone on the logits. Images are
+    looked at one by one, on the GPU where there is one; the network comes back in the mode, training or evaluation, that it was in.
+
+    Args:
+        model: a network of :mod:`pet.compat.paddleseg.models`, or any module that takes images (B, 3, H, W) and gives logits (B, K, H, W).
+        eval_dataset: images with labels, whose transforms are applied in every mode.
+        num_workers: processes that read images; 0: this one.
+        print_detail: print the result.
+
+    Raises:
+        DataError: an image or a label cannot be used.
+        ConfigError: the network has another number of classes than the data.
+    """
+    device = choose_device("auto")
+    data = open_data(eval_dataset, seed=SEED, for_evaluation=True, name="eval_dataset")
+    segmenter = build_evaluated(model, num_classes=data.num_classes).train(model.training).to(device)
+    evaluator = ReportingEvaluator(num_classes=data.num_classes, num_images=len(data.reader), say=print if print_detail else None)
+    Evaluation(loader=build_evaluation_loader(data, device, num_workers), build_evaluators=lambda _: [evaluator])(segmenter)
+    result = evaluator.result
+    return EvaluationFigures(
+        miou=result.mean_iou,
+        acc=result.pixel_accuracy,
+        class_iou=result.per_class_iou().numpy(),
+        class_precision=result.per_class_precision().numpy(),
+        kappa=result.kappa,
+    )
+
+
+def build_evaluation(data: OpenedData, device: torch.device, *, num_workers: int) -> Evaluation:
+    """Return the evaluation in the middle of a training; its lines go to the log."""
+    return Evaluation(
+        loader=build_evaluation_loader(data, device, num_workers),
+        build_evaluators=lambda _: [ReportingEvaluator(num_classes=data.num_classes, num_images=len(data.reader), say=logger.info)],
+    )
+
+
+def build_evaluation_loader(data: OpenedData, device: torch.device, num_workers: int) -> EvaluationLoader:
+    """Return the images one by one, so that their sizes may differ."""
+    return EvaluationLoader(
+        data.reader,
+        batch_size=1,
+        rank=rank(),
+        world_size=world_size(),
+        device=device,
+        num_workers=num_workers,
+        batch_transforms=[NormalizeImages.from_transform(data.normalize, channels_last=False)],
+        worker_init=start_worker,
+    )

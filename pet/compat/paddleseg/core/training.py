@@ -1,0 +1,163 @@
+"""Training of a network on data sets of the door, the steps of a run from top to bottom."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from pet.compat.paddleseg.core.best_model import BestModelHook
+from pet.compat.paddleseg.core.evaluating import SEED, build_evaluation
+from pet.compat.paddleseg.core.settings import build_run_config, choose_schedule
+from pet.compat.paddleseg.datasets import Dataset
+from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
+from pet.compat.paddleseg.segmenter import build_segmenter
+from pet.data.loading.batch_transforms import NormalizeImages
+from pet.data.loading.build import start_worker
+from pet.evaluation.evaluation import Evaluation
+from petlib import distributed, engine
+from petlib.config import CfgNode
+from petlib.data.samplers import ShuffledSampler
+from petlib.data.skipped_samples import build_skipped_samples
+from petlib.data.train_batches import TrainBatches
+from petlib.data.train_loader import TrainLoader
+from petlib.distributed.process_group import rank, world_size
+from petlib.engine.hooks.evaluation import EvaluationHook
+from petlib.log import setup_logging
+
+logger = logging.getLogger(__name__)
+
+
+def train(  # noqa: PLR0917 -- PaddleSeg's order
+    model: nn.Module,
+    train_dataset: Dataset | LabelledTiles,
+    val_dataset: Dataset | LabelledTiles | None = None,
+    optimizer: Optimizer | None = None,
+    save_dir: str | Path = "output",
+    iters: int = 10000,
+    batch_size: int = 2,
+    resume_model: str | Path | None = None,
+    save_interval: int = 1000,
+    log_iters: int = 10,
+    num_workers: int = 0,
+    use_vdl: bool = False,
+    losses: Mapping[str, Any] | None = None,
+    keep_checkpoint_max: int = 5,
+    *,
+    lr_scheduler: LRScheduler | None = None,
+    seed: int | None = None,
+    nonfinite: Literal["stop", "skip", "rollback", "ignore"] = "stop",
+    on_error: Literal["raise", "skip"] = "raise",
+) -> None:
+    """Train a network on Pet's engine, on the GPU where there is one; what comes out lies in ``save_dir``.
+
+    There are ``best_model/model.pdparams``, the weights with the best mIoU on ``val_dataset`` as a state dict of torch, the checkpoints
+    ``model_iter<N>.pth`` and ``model_latest.pth``, ``metrics.jsonl``, and ``logs``. The same script gives the same numbers again: random
+    numbers of samples follow from ``seed``, weights from ``torch.manual_seed`` before the model is made.
+
+    Args:
+        model: a network of :mod:`pet.compat.paddleseg.models`, or any module that takes images (B, 3, H, W) and gives logits
+            (B, K, H, W), or a list of them, the main ones first.
+        train_dataset: the data to learn from.
+        val_dataset: the data of the evaluations; None: there are none, and no best model.
+        optimizer: of the network's parameters, torch's or :class:`pet.compat.paddleseg.paddle.optimizer.AdamW`.
+        save_dir: folder of the run.
+        iters: steps of the optimizer, at least 1.
+        batch_size: samples of a step, over all processes.
+        resume_model: ``save_dir`` of a run that was interrupted, or the ``model_latest.pth`` in it, to go on from there; the same arguments
+            as then give the same result as without the interruption. None: the run begins anew.
+        save_interval: a checkpoint and an evaluation come every so many iterations, and at the end; 0: only at the end.
+        log_iters: a line is logged every so many iterations.
+        num_workers: processes that read images; 0: this one. It has no effect on the results.
+        use_vdl: write TensorBoard events.
+        losses: ``{"types": [...], "coef": [...]}``, a loss and its weight for each output that the network has in training.
+        keep_checkpoint_max: how many ``model_iter<N>.pth`` stay, the newest; 0: all.
+        lr_scheduler: a schedule of torch for ``optimizer``, stepped after every iteration; None: that of the door's optimizer, or none.
+        seed: of the order and the augmentation of the samples, and of what the model draws in training; None: 3.
+        nonfinite: what happens when the loss is NaN or infinite, as ``SOLVER.NONFINITE``.
+        on_error: ``skip`` takes others in the place of training samples that cannot be read, as ``DATA.ON_ERROR``.
+
+    Raises:
+        ConfigError: an argument is wrong, or they do not go together.
+        DataError: an image or a label cannot be used.
+        CheckpointError: there is nothing to go on from, or it is of another network.
+    """
+    seed = SEED if seed is None else seed
+    data = open_data(train_dataset, seed=seed, for_evaluation=False, name="train_dataset", on_error=on_error)
+    val_data = None if val_dataset is None else open_data(val_dataset, seed=seed, for_evaluation=True, name="val_dataset")
+    cfg = build_run_config(
+        save_dir,
+        iters=iters,
+        batch_size=batch_size,
+        num_samples=len(data.reader),
+        resume_model=resume_model,
+        save_interval=save_interval,
+        log_iters=log_iters,
+        num_workers=num_workers,
+        tensorboard=use_vdl,
+        keep=keep_checkpoint_max,
+        seed=seed,
+        nonfinite=nonfinite,
+        on_error=on_error,
+    )
+    optimizer, schedule = choose_schedule(model, optimizer, lr_scheduler)
+    segmenter = build_segmenter(model, losses, num_classes=data.num_classes)
+    setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose="train")
+    with engine.open_run(cfg) as device:
+        loader = build_training_loader(cfg, data, device)
+        evaluation = None if val_data is None else build_evaluation(val_data, device, num_workers=num_workers)
+        _run(cfg, device, network=model, segmenter=segmenter, optimizer=optimizer, schedule=schedule, loader=loader, evaluation=evaluation)
+
+
+def _run(
+    cfg: CfgNode,
+    device: torch.device,
+    *,
+    network: nn.Module,
+    segmenter: nn.Module,
+    optimizer: Optimizer,
+    schedule: LRScheduler,
+    loader: TrainLoader,
+    evaluation: Evaluation | None,
+) -> None:
+    """Train ``segmenter``, the user's ``network`` with its losses, from the latest checkpoint where the config says so."""
+    wrapped = distributed.parallelize(engine.prepare_model(segmenter, cfg, device), cfg.TRAIN.PARALLEL, device=device)
+    step = engine.build_step(cfg, device)
+    state = engine.TrainState(
+        model=wrapped,
+        optimizers={"main": optimizer},
+        schedulers={"main": schedule},
+        max_iter=cfg.SOLVER.SCHEDULER.TOTAL_ITERS,
+        iterations_per_epoch=loader.iterations_per_epoch,
+        checkpointer=engine.build_checkpointer(cfg),
+    )
+    hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)
+    judges = [hook for hook in hooks if isinstance(hook, EvaluationHook)]
+    hooks += [BestModelHook(network=network, folder=Path(cfg.MISC.CKPT), evaluation=judge) for judge in judges]
+    engine.resume(state, hooks, cfg)
+    engine.train(state, loader, step, hooks)
+
+
+def build_training_loader(cfg: CfgNode, data: OpenedData, device: torch.device) -> TrainLoader:
+    """Return the batches of a training, one long stream in a new order in every epoch."""
+    return TrainLoader(
+        data.reader,
+        TrainBatches(
+            ShuffledSampler(len(data.reader), seed=cfg.MISC.SEED),
+            batch_size=cfg.TRAIN.BATCH_SIZE,
+            rank=rank(),
+            world_size=world_size(),
+            epochwise=False,
+        ),
+        device=device,
+        num_workers=cfg.TRAIN.NUM_WORKERS,
+        batch_transforms=[NormalizeImages.from_transform(data.normalize, channels_last=False)],
+        seed=cfg.MISC.SEED,
+        worker_init=start_worker,
+        skipped=build_skipped_samples(cfg),
+    )

@@ -1,0 +1,61 @@
+"""A network of the door becomes an ONNX file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pet.compat.paddleseg.segmenter import wrap_network
+from pet.compat.paddleseg.transforms import Normalize
+from pet.export.export import ExportReport, export_onnx
+from pet.export.normalization import InputNormalization
+from pet.segmentation.export import OUTPUT, MainLogits
+from pet.segmentation.prediction.description import ModelDescription
+from petlib.errors import ConfigError
+
+TOLERANCE = 1e-3
+
+
+def export(
+    model: nn.Module,
+    path: str | Path,
+    *,
+    shape: Sequence[int] = (3, 512, 512),
+    normalize: Normalize | None = None,
+    classes: Sequence[str] = (),
+    dynamic: bool = False,
+    tolerance: float = TOLERANCE,
+) -> ExportReport:
+    """Write a trained network as ONNX, checked against PyTorch; ``tools/projects/buildseg/predict.py`` reads the file.
+
+    The input ``images`` is float32 (B, C, H, W), RGB from 0 to 255, which the graph normalises itself; the output ``logits`` is float32
+    (B, K, H, W).
+
+    Args:
+        model: the network.
+        path: the file; its folder is made.
+        shape: (C, height, width) of the images.
+        normalize: of the training; None: ``Normalize()``.
+        classes: names of the classes, the background first, for predictions; empty: they go by their numbers.
+        dynamic: the file takes batches and images of any size.
+        tolerance: greatest difference of logits between PyTorch and the file.
+
+    Raises:
+        ConfigError: a package is missing, an argument is wrong, or the file does not give what PyTorch gives.
+    """
+    if len(shape) != 3 or min(shape) < 1:
+        raise ConfigError(f"export: shape: {list(shape)} given, (channels, height, width) expected, e.g. (3, 512, 512)")
+    chosen = (normalize or Normalize()).normalize
+    description = ModelDescription(classes=tuple(classes), mean=chosen.mean, std=chosen.std, maximum=chosen.maximum, normalizes=True)
+    example = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).mul(chosen.maximum).round()
+    network = InputNormalization(MainLogits(wrap_network(model)), mean=chosen.mean, std=chosen.std, maximum=chosen.maximum)
+    return export_onnx(
+        network,
+        {"images": example},
+        Path(path),
+        output_names=[OUTPUT],
+        dynamic=dynamic,
+        tolerance=tolerance,
+        metadata=description.to_metadata(),
+    )

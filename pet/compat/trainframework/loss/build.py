@@ -1,0 +1,21 @@
+"""Losses by name."""
+
+from pet.compat.trainframework.building import HINT
+from petlib.registry import Registry
+
+BUILD_LOSS_REGISTRY = Registry(
+    "loss",
+    {
+        "BCEWithLogitsLoss": "pet.compat.trainframework.loss.entropy:BCEWithLogitsLoss",
+        "CharbonnierLoss": "pet.compat.trainframework.loss.distance:CharbonnierLoss",
+        "CrossEntropyLoss": "pet.compat.trainframework.loss.entropy:CrossEntropyLoss",
+        "GANDiscriminatorLoss": "pet.compat.trainframework.loss.adversarial:GANDiscriminatorLoss",
+        "GANGeneratorLoss": "pet.compat.trainframework.loss.adversarial:GANGeneratorLoss",
+        "L1Loss": "pet.compat.trainframework.loss.distance:L1Loss",
+        "MSELoss": "pet.compat.trainframework.loss.distance:MSELoss",
+        "SSIMLoss": "pet.compat.trainframework.loss.ssim:SSIMLoss",
+        "SmoothL1Loss": "pet.compat.trainframework.loss.distance:SmoothL1Loss",
+    },
+    hint=HINT,
+    tells_late=True,
+)

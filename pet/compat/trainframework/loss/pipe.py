@@ -1,0 +1,112 @@
+"""Named groups of losses."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pet.compat.trainframework.loss.terms import EXAMPLE, Term, build_term
+from petlib.errors import ConfigError
+from petlib.suggest import did_you_mean
+
+
+class LossKeyCompose(nn.Module):
+    """Groups of losses, all of which are computed by one call.
+
+    Called with a tuple, every loss gets its values in their order. Called with a dictionary, a loss with ``input_name`` gets the
+    values of these names and one without gets all values in their order. Called with a dictionary from names of groups to tuples or
+    dictionaries, these groups are computed, each with inputs of its own.
+
+    Args:
+        params: name of a group -> list of ``dict(name=..., param=dict(lambda_weight=..., ...), input_name=[...])``; ``param`` holds the
+            arguments of the loss and its weight, 1 where it is missing, and ``input_name`` may be left out.
+
+    Raises:
+        ConfigError: it is something else, or a name or an argument is unknown, missing or wrong.
+    """
+
+    def __init__(self, params: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        super().__init__()
+        if not isinstance(params, Mapping) or not params:
+            raise ConfigError(f"loss: {params!r} given, groups of losses expected: dict(loss1=[{EXAMPLE}])")
+        self._groups = {str(group): _build_group(str(group), entries) for group, entries in params.items()}
+        names = Counter(name for terms in self._groups.values() for name in terms)
+        if taken := [name for name, count in names.items() if count > 1]:
+            raise ConfigError(f"loss: two losses are called {taken[0]!r}; give one of their groups another name")
+        modules = [term.call for terms in self._groups.values() for term in terms.values() if isinstance(term.call, nn.Module)]
+        self.losses = nn.ModuleList(modules)
+        self._device: torch.device | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all losses, as calls return them: that of the group, with the name of the loss where it has several."""
+        return [name for terms in self._groups.values() for name in terms]
+
+    def forward(self, inputs: Any, group: str | Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Return name -> scalar, each multiplied by its weight.
+
+        Args:
+            inputs: a tuple or list of values, one tensor, or a dictionary; see the class.
+            group: the name or names of the groups that are computed; None: all, or those that ``inputs`` names.
+
+        Raises:
+            ConfigError: a group or an input is missing, or a loss gives no scalar.
+        """
+        chosen = self._chosen(group)
+        by_group = self._by_group(inputs)
+        if by_group is not None:
+            chosen = [name for name in chosen if name in by_group]
+        given = {name: _as_inputs(inputs if by_group is None else by_group[name]) for name in chosen}
+        self._follow(given.values())
+        return {name: term(values) for key, values in given.items() for name, term in self._groups[key].items()}
+
+    def _chosen(self, group: str | Sequence[str] | None) -> list[str]:
+        wanted = list(self._groups) if group is None else [group] if isinstance(group, str) else list(group)
+        for name in wanted:
+            if name not in self._groups:
+                raise ConfigError(
+                    f"loss: there is no group {name!r}{did_you_mean(name, self._groups)} (there are {', '.join(self._groups)})"
+                )
+        return wanted
+
+    def _by_group(self, inputs: Any) -> Mapping[str, Any] | None:
+        """Return inputs whose keys are groups, None for any other ones."""
+        if not isinstance(inputs, Mapping) or not inputs:
+            return None
+        of_groups = all(key in self._groups and isinstance(value, tuple | list | Mapping) for key, value in inputs.items())
+        return inputs if of_groups else None
+
+    def _follow(self, inputs: Iterable[Mapping[str, Any] | tuple[Any, ...]]) -> None:
+        """Take weights and windows of the losses to the device of the inputs."""
+        for values in inputs:
+            for value in values.values() if isinstance(values, Mapping) else values:
+                if isinstance(value, Tensor):
+                    if value.device != self._device:
+                        self.to(value.device)
+                        self._device = value.device
+                    return
+
+
+def _build_group(group: str, entries: Any) -> dict[str, Term]:
+    listed = [entries] if isinstance(entries, Mapping) else entries
+    if not isinstance(listed, list | tuple) or not listed:
+        raise ConfigError(f"loss.{group}: {entries!r} given, a list of losses expected: [{EXAMPLE}]")
+    terms = [build_term(entry, f"loss.{group}[{number}]") for number, entry in enumerate(listed)]
+    if len(terms) == 1:
+        return {group: terms[0]}
+    kinds = Counter(term.kind for term in terms)
+    seen: Counter[str] = Counter()
+    named = {}
+    for term in terms:
+        seen[term.kind] += 1
+        number = f"_{seen[term.kind]}" if kinds[term.kind] > 1 else ""
+        named[f"{group}_{term.kind}{number}"] = term
+    return named
+
+
+def _as_inputs(inputs: Any) -> Mapping[str, Any] | tuple[Any, ...]:
+    if isinstance(inputs, Mapping):
+        return inputs
+    return tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)

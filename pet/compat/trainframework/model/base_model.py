@@ -1,0 +1,149 @@
+"""The model of a user: networks, and how a loss comes from a batch."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from pet.compat.trainframework.building import make
+from pet.compat.trainframework.configuration import EngineConfig, Settings
+from pet.compat.trainframework.model.build import BUILD_NETWORK_REGISTRY
+from pet.compat.trainframework.model.losses import name_losses
+from petlib import distributed
+from petlib.config.nested import Component
+from petlib.distributed.device import choose_device
+from petlib.errors import ConfigError
+
+ATTRIBUTES = {"generator": "g_model", "discriminator": "d_model"}
+"""Network -> attribute of the model; that of any other network is ``<network>_model``."""
+
+
+class BaseModel(nn.Module, ABC):
+    """One or several networks and the losses that they learn from.
+
+    Each block with a name below ``trainer.model`` is a network: ``generator`` becomes ``self.g_model``, ``discriminator``
+    ``self.d_model``, any other ``self.<network>_model``. A network with a block ``solver.<network>`` is trained, the others
+    are frozen. Losses are made in the constructor of the subclass.
+
+    With one optimizer ``run_step`` returns a scalar tensor or a dictionary of named ones, which are added. With several it returns a
+    dictionary with the losses of each network, ``{"generator": ..., "discriminator": ...}``: all are computed with the weights that the
+    iteration begins with, each network learns from its own losses only (whatever else the graph leads through), and then all optimizers
+    step. ``detach()`` of what one network made for another saves time and changes nothing.
+
+    Args:
+        cfg: the config of the run; settings of one's own stand below ``trainer.model``.
+
+    Attributes:
+        device: where the networks are.
+        epoch: the epoch that is under way, from 0, which ``run_step`` is told.
+        kept_losses: the losses of the batches since it was emptied, where a list stands here; None: none are kept.
+    """
+
+    def __init__(self, cfg: EngineConfig) -> None:
+        super().__init__()
+        self.device = choose_device(cfg.run.MISC.DEVICE)
+        self.epoch = 0
+        self.kept_losses: list[dict[str, Tensor]] | None = None
+        components = cfg.translated.components
+        built = [name.removeprefix("model.") for name in components if name.startswith("model.")]
+        self._trained = [name.split(".")[1] for name in components if name.startswith("solver.") and name.endswith(".optimizer")]
+        self._names = list(dict.fromkeys([*built, *self._trained]))
+        for name in built:
+            params = cfg.trainer.model[name]
+            network = self.create_model(params)
+            # the document shows an override that returns nothing
+            network = build_network(params) if network is None else network
+            setattr(self, _attribute(name), network.to(self.device))
+
+    def create_model(self, params: Settings) -> nn.Module | None:
+        """Return the network of a block below ``trainer.model``; override it for networks that no registry has.
+
+        Args:
+            params: the block, ``params.name`` and the arguments.
+
+        Returns:
+            The network; None: the one that the registry has under this name.
+
+        Raises:
+            ConfigError: the name is not registered, or the arguments do not fit.
+        """
+        return build_network(params)
+
+    @abstractmethod
+    def run_step(self, data: dict[str, Any], *, epoch: int | None = None, **kwargs: Any) -> Any:
+        """Return the losses of a batch.
+
+        Args:
+            data: the fields of the data set's samples, stacked, on the device.
+            epoch: the epoch that is under way, from 0.
+            **kwargs: nothing; the document's signature has it.
+        """
+
+    @abstractmethod
+    def generator(self, data: Any) -> Any:
+        """Return what the network makes of an input, for use after the training."""
+
+    def evaluate_step(self, data: dict[str, Any]) -> Mapping[str, float | Tensor]:
+        """Return figures of a batch of the validation set, means over its samples; override it to have the set measured.
+
+        It is called without gradients, in evaluation mode, with the moving average of the weights where there is one.
+        """
+        return {}
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks by the names of their blocks.
+
+        Raises:
+            ConfigError: there is a solver for a network that the model does not have.
+        """
+        found = {name: getattr(self, _attribute(name), None) for name in self._names}
+        for name, network in found.items():
+            if not isinstance(network, nn.Module):
+                raise ConfigError(
+                    f"solver.{name}: {type(self).__name__} has no such network: name one under trainer.model.{name}, or set "
+                    f"self.{_attribute(name)} in its constructor"
+                )
+        return found  # type: ignore[return-value]  # all are modules
+
+    @property
+    def trained(self) -> list[str]:
+        """The networks that have an optimizer."""
+        return list(self._trained)
+
+    def share_by_replicas(self) -> None:
+        """Let calls of the networks run on all visible GPUs, with ``nn.DataParallel``; names in checkpoints stay."""
+        for name, network in self.networks.items():
+            # in the instance's own dictionary it comes before the module of the same name
+            vars(self)[_attribute(name)] = distributed.parallelize(network, "dp", device=self.device)
+
+    def forward(self, batch: dict[str, Any]) -> Any:
+        """Return the losses of a batch in training and its figures in evaluation, as Pet's engine wants them.
+
+        Raises:
+            ConfigError: ``run_step`` returned no losses that can be learnt from.
+        """
+        if not self.training:
+            return self.evaluate_step(batch)
+        returned = self.run_step(batch, epoch=self.epoch)
+        losses = name_losses(returned, model=type(self).__name__, networks=self._trained)
+        if self.kept_losses is not None:
+            self.kept_losses.append({name: value.detach() for name, value in losses.items()})
+        return {"losses": losses, "metrics": {}}
+
+
+def build_network(params: Settings) -> nn.Module:
+    """Return the network that :data:`BUILD_NETWORK_REGISTRY` has under the name of a block of the config.
+
+    Raises:
+        ConfigError: the name is not registered, or the arguments do not fit.
+    """
+    arguments = params.to_dict()
+    name = arguments.pop(next(key for key in arguments if key.lower() == "name"))
+    network: nn.Module = make(BUILD_NETWORK_REGISTRY, Component(name, arguments, params.locate()))
+    return network
+
+
+def _attribute(network: str) -> str:
+    return ATTRIBUTES.get(network, f"{network}_model")

@@ -1,0 +1,140 @@
+"""The scheduler: reads the config, picks the way to train, and starts the trainer on every device."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from pet.compat.trainframework.building import find
+from pet.compat.trainframework.configuration import EngineConfig, read_config
+from pet.compat.trainframework.exporting import export_generator
+from pet.compat.trainframework.schedule.arguments import TrainArguments, parse_arguments
+from pet.compat.trainframework.schedule.process import is_rank, start_ranks
+from pet.compat.trainframework.trainer.build import BUILD_TRAINER_REGISTRY
+from pet.compat.trainframework.trainer.trainer import BaseTrainer
+from pet.export.task import print_report
+from petlib import engine
+from petlib.distributed.process_group import is_main_process
+from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, DeviceError, UserError
+from petlib.files import write_text_atomically
+from petlib.launch import RunProcess, run_process
+from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
+from petlib.launch.start.plan import device_environment
+
+CONFIG_RECORD = "engine_config.yaml"
+"""The config of a training in its output folder, with the settings of the command line; it can be trained from."""
+
+logger = logging.getLogger(__name__)
+
+
+class BaseScheduler:
+    """What a user's ``train.py`` ends with: ``BaseScheduler().schedule()``.
+
+    Several GPUs get a process each: the script is started once more for every one of them. Under ``torchrun`` the processes are there
+    already.
+
+    Args:
+        argv: the command line without the script's name; None: that of the process.
+    """
+
+    def __init__(self, argv: Sequence[str] | None = None) -> None:
+        self._argv = list(sys.argv[1:] if argv is None else argv)
+
+    def schedule(self) -> None:
+        """Train, or with ``--export`` write a trained model as a file, and return when that is done.
+
+        Raises:
+            SystemExit: it failed, with its exit code: 2 after a mistake of the user, which is told in one message.
+        """
+        arguments = parse_arguments(self._argv)
+        if arguments.export is not None:
+            code = export(arguments, arguments.export)
+        else:
+            code = run_process(lambda process: run(arguments, process)) if is_rank() else self._start(arguments)
+        if code:
+            sys.exit(code)
+
+    def _start(self, arguments: TrainArguments) -> int:
+        try:
+            cfg = read_config(arguments.config_file, arguments.overrides)
+            devices = pick_devices(arguments, cfg)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            return USER_ERROR_EXIT_CODE
+        print(devices.summary + (f" ({devices.note})" if devices.note else ""), file=sys.stderr, flush=True)
+        if devices.count > 1 and cfg.run.TRAIN.PARALLEL != "dp":
+            return start_ranks(devices)
+        os.environ.update(device_environment(devices, os.environ))
+        return run_process(lambda process: run(arguments, process))
+
+
+def export(arguments: TrainArguments, path: Path) -> int:
+    """Write a trained model as a file, say what was written, and return the exit code: 2 after a mistake, which one message tells."""
+    try:
+        cfg = read_config(arguments.config_file, arguments.overrides)
+        print_report(export_generator(cfg, path, arguments.weights))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return USER_ERROR_EXIT_CODE
+    return 0
+
+
+def pick_devices(arguments: TrainArguments, cfg: EngineConfig) -> Devices:
+    """Return the devices of a training.
+
+    Without a GPU that is the CPU, also for a config with ``device='cuda'`` and for ``--num-gpus 1``, as in the document.
+
+    Raises:
+        DeviceError: more GPUs are asked for than there are, or GPUs and CPU processes at once.
+    """
+    visible = visible_gpus()
+    device = "cpu" if arguments.num_gpus == 0 else str(cfg.run.MISC.DEVICE)
+    on_cpu = device == "cpu" or not visible
+    if arguments.nproc is not None and not on_cpu:
+        raise DeviceError("--nproc counts CPU processes: add --num-gpus 0, or give --num-gpus N instead")
+    if arguments.num_gpus and arguments.num_gpus > max(len(visible), 1):
+        there = f"{len(visible)} visible" if visible else "none visible; leave it out to train on the CPU"
+        raise DeviceError(f"--num-gpus {arguments.num_gpus}: there are not so many GPUs on this machine ({there})")
+    return choose_devices(gpu_id=None, nproc=arguments.nproc if on_cpu else arguments.num_gpus, device=device, visible=visible)
+
+
+def run(arguments: TrainArguments, process: RunProcess) -> None:
+    """Train in this process, which may be one of several.
+
+    Raises:
+        UserError: config, data, weights or checkpoint are wrong, or the loss is not finite.
+    """
+    cfg = read_config(arguments.config_file, arguments.overrides, resume=arguments.resume)
+    folder = Path(cfg.run.MISC.CKPT)
+    process.log_to(folder, purpose=_log_name(cfg))
+    with engine.open_run(cfg.run):
+        if is_main_process():
+            write_text_atomically(folder / CONFIG_RECORD, yaml.safe_dump(_plain(cfg.nested.to_dict()), sort_keys=False, allow_unicode=True))
+        build_trainer(cfg).loop()
+
+
+def build_trainer(cfg: EngineConfig) -> BaseTrainer:
+    """Return the trainer of a config, with its model and its data.
+
+    Raises:
+        UserError: a name is not registered, or something cannot be built or read.
+    """
+    component = cfg.translated.components["trainer"]
+    trainer = find(BUILD_TRAINER_REGISTRY, component)(cfg)
+    if not isinstance(trainer, BaseTrainer):
+        raise ConfigError(f"{component.place}: {component.name} is no subclass of BaseTrainer")
+    return trainer
+
+
+def _log_name(cfg: EngineConfig) -> str:
+    return cfg.nested.get("output_log_name", "train") or "train"
+
+
+def _plain(value: object) -> object:
+    """Return lists in the place of tuples, which YAML has not."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

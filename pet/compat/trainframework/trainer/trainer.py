@@ -1,0 +1,200 @@
+"""The trainer: data, model, checkpoints, and one run of Pet's engine."""
+
+import logging
+from itertools import chain
+from typing import Any
+
+from torch import nn
+
+from pet.compat.trainframework.configuration import EngineConfig
+from pet.compat.trainframework.data.build import build_data_set
+from pet.compat.trainframework.data.loader import build_test_loader, build_train_loader
+from pet.compat.trainframework.model.base_model import BaseModel
+from pet.compat.trainframework.model.loading import build_model
+from pet.compat.trainframework.solver.average import build_average
+from pet.compat.trainframework.solver.build import NetworkSolver, build_solvers
+from pet.compat.trainframework.trainer.evaluation import FiguresEvaluator
+from pet.compat.trainframework.trainer.hooks import AfterLoopHook, EpochHook, IterateAfterHook
+from pet.compat.trainframework.trainer.step import NetworksStep
+from pet.evaluation.evaluation import Evaluation
+from petlib import distributed, engine
+from petlib.checkpoint import load_weights
+from petlib.data.skipped_samples import build_skipped_samples
+from petlib.data.train_loader import TrainLoader
+from petlib.distributed.collectives import broadcast_tensors
+from petlib.distributed.process_group import world_size
+from petlib.engine.hook import Hook
+from petlib.engine.hooks.nan_guard import TrainingDivergedError
+from petlib.engine.loop import Step
+from petlib.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+class BaseTrainer:
+    """Trains the model of a config. A subclass may say what happens after an iteration and after the training.
+
+    Args:
+        cfg: the config of the run.
+
+    Raises:
+        UserError: model, data or weights cannot be built or read.
+
+    Attributes:
+        cfg: the config of the run.
+        model: the user's model; ``self.model.generator(data)`` uses it.
+        device: where it computes.
+        train_data_set: what it learns from.
+        val_data_set: what it is measured on; None: nothing.
+    """
+
+    def __init__(self, cfg: EngineConfig) -> None:
+        self.cfg = cfg
+        components = cfg.translated.components
+        self.model: BaseModel = build_model(cfg)
+        self.device = self.model.device
+        self.train_data_set: Any = build_data_set(components["data.train"])
+        self.val_data_set: Any = build_data_set(components["data.val"]) if "data.val" in components else None
+        if cfg.run.TRAIN.WEIGHTS:
+            prefixes = [f"{name}." for name, network in self.model.named_children() if network in self.model.networks.values()]
+            logger.info("%s", load_weights(self.model, cfg.run.TRAIN.WEIGHTS, key_prefixes=prefixes).summary())
+
+    def after_loop(self) -> None:
+        """Called at the end of the training, in every process; does nothing unless it is overridden."""
+
+    def iterate_after(self, epoch: int, loss_dict: dict[str, float]) -> None:
+        """Called after every iteration, in every process, where a subclass defines it; else it costs nothing.
+
+        Args:
+            epoch: the epoch of the iteration, from 0.
+            loss_dict: the losses of the iteration by name, on this process.
+        """
+
+    def loop(self) -> None:
+        """Train, from the latest checkpoint where the run is to be resumed.
+
+        Raises:
+            ConfigError: a setting is wrong, or nothing reads it.
+            CheckpointError: the checkpoint is damaged, or one of another network.
+            TrainingDivergedError: a loss is not finite.
+        """
+        self.cfg.nested.require_all_read()
+        for note in self.cfg.translated.notes:
+            logger.warning("%s", note)
+        cfg = self.cfg.run
+        loader = self._build_loader()
+        model = self._wrap()
+        solvers = build_solvers(self.model.networks, self.cfg.translated.components, max_iter=cfg.SOLVER.SCHEDULER.TOTAL_ITERS)
+        average = build_average(self.model, self.model.networks, self.cfg.translated.components)
+        state = engine.TrainState(
+            model=model,
+            optimizers={name: solver.optimizer for name, solver in solvers.items()},
+            schedulers={name: solver.schedule for name, solver in solvers.items()},
+            max_iter=cfg.SOLVER.SCHEDULER.TOTAL_ITERS,
+            iterations_per_epoch=loader.iterations_per_epoch,
+            checkpointer=engine.build_checkpointer(cfg),
+        )
+        hooks = [*engine.build_train_hooks(cfg, state, evaluate=self._build_evaluation(), average=average), *self._own_hooks()]
+        engine.resume(state, hooks, cfg)
+        try:
+            engine.train(state, loader, self._build_step(solvers), hooks)
+        except TrainingDivergedError as error:
+            raise TrainingDivergedError(_with_our_keys(error)) from error
+
+    def _build_loader(self) -> TrainLoader:
+        cfg = self.cfg.run
+        return build_train_loader(
+            self.train_data_set,
+            batch_size=cfg.TRAIN.BATCH_SIZE,
+            accumulation=cfg.SOLVER.ACCUMULATION,
+            num_workers=cfg.TRAIN.NUM_WORKERS,
+            seed=cfg.MISC.SEED,
+            device=self.device,
+            skipped=build_skipped_samples(cfg),
+        )
+
+    def _wrap(self) -> nn.Module:
+        """Return the model as it is called in training, what nobody trains frozen."""
+        cfg = self.cfg.run
+        _freeze_untrained(self.model)
+        model = engine.prepare_model(self.model, cfg, self.device)
+        mode, several = cfg.TRAIN.PARALLEL, len(self.model.trained) > 1
+        if mode == "fsdp" and (several or cfg.SOLVER.EMA.ENABLED):
+            raise ConfigError(
+                f"{self.cfg.nested.place('trainer.parallel')}: fsdp shards a model with one optimizer and without a moving average "
+                "(ema); use ddp"
+            )
+        if mode == "dp":
+            self.model.share_by_replicas()
+            return model
+        if mode == "ddp" and several:
+            # the step averages the gradients, so the weights only have to be alike at the start
+            broadcast_tensors(chain(model.parameters(), model.buffers()))
+            return model
+        wrapped = distributed.parallelize(model, mode, device=self.device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        if mode == "fsdp" and world_size() > 1:
+            _let_generator_gather(self.model)
+        return wrapped
+
+    def _build_step(self, solvers: dict[str, NetworkSolver]) -> Step:
+        if len(solvers) > 1:
+            clippers = {name: solver.clipper for name, solver in solvers.items()}
+            return NetworksStep(
+                accumulation=self.cfg.run.SOLVER.ACCUMULATION, clippers=clippers, guard=engine.build_step_guard(self.cfg.run)
+            )
+        step = engine.build_step(self.cfg.run, self.device)
+        step.clipper = next(iter(solvers.values())).clipper
+        return step
+
+    def _build_evaluation(self) -> Evaluation | None:
+        if self.val_data_set is None:
+            return None
+        if type(self.model).evaluate_step is BaseModel.evaluate_step:
+            logger.info("nothing measures the validation set: %s has no evaluate_step(data)", type(self.model).__name__)
+            return None
+        cfg = self.cfg.run
+        loader = build_test_loader(
+            self.val_data_set,
+            batch_size=cfg.TEST.IMS_PER_GPU,
+            num_workers=cfg.TEST.NUM_WORKERS,
+            seed=cfg.MISC.SEED,
+            device=self.device,
+        )
+        return Evaluation(loader=loader, build_evaluators=lambda _: [FiguresEvaluator(model=type(self.model).__name__)])
+
+    def _own_hooks(self) -> list[Hook]:
+        hooks: list[Hook] = [EpochHook(self.model)]
+        if type(self).iterate_after is not BaseTrainer.iterate_after:
+            hooks.append(IterateAfterHook(self.model, self.iterate_after))
+        if type(self).after_loop is not BaseTrainer.after_loop:
+            hooks.append(AfterLoopHook(self.after_loop))
+        return hooks
+
+
+def _freeze_untrained(model: BaseModel) -> None:
+    """Let only the networks that have an optimizer learn, and say which parameters do not."""
+    networks = model.networks
+    trained = {parameter for name in model.trained for parameter in networks[name].parameters()}
+    frozen = [name for name, parameter in model.named_parameters() if parameter not in trained and parameter.requires_grad]
+    for parameter in model.parameters():
+        if parameter not in trained:
+            parameter.requires_grad_(False)
+    if frozen:
+        owners = sorted({name.split(".")[0] for name in frozen})
+        logger.info("%d parameters have no optimizer and stay as they are: those of %s", len(frozen), ", ".join(owners))
+
+
+def _let_generator_gather(model: BaseModel) -> None:
+    """Let calls of ``generator`` see whole weights where the model is sharded; every process has to make them."""
+    # it takes most of a second to import, and only sharded training needs it
+    from torch.distributed.fsdp import register_fsdp_forward_method
+
+    register_fsdp_forward_method(model, "generator")
+
+
+def _with_our_keys(error: TrainingDivergedError) -> str:
+    what = str(error).split("\n", maxsplit=1)[0]
+    return (
+        f"{what}\n  Nothing was saved since; --resume continues from the last checkpoint. Lower lr in optimizer.params of the network's "
+        "solver, lengthen warmup_iter, switch clip_gradients on, or look for a division by zero or a logarithm in run_step."
+    )

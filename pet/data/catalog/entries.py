@@ -1,0 +1,178 @@
+"""Names of data sets. Imports nothing slow: settings are derived with it."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pet.data.catalog.public_sets import PUBLIC_SETS
+from pet.data.catalog.reading import WHOLE, Reading
+from petlib.config import CfgNode, ConfigError
+from petlib.suggest import did_you_mean
+
+LIST_SUFFIXES = (".txt", ".csv", ".tsv")
+TYPES_OF_FILES = (
+    *("cifar10", "cifar100", "image_folder", "list_file", "coco", "voc", "semseg_folder", "ade20k", "cihp", "shapes"),
+    *("label_list", "label_records", "public_set"),
+)
+WITH_ANNOTATIONS = ("coco", "semseg_folder")
+WITH_READING = ("semseg_folder", "ade20k", "label_list", "label_records", "public_set")
+WHOLE_SHARE = (0.0, 1.0)
+
+
+class CatalogEntry(NamedTuple):
+    """What a name stands for: a type of the registry of data sets, and its arguments.
+
+    Attributes:
+        type: a name of the registry.
+        path: folder or file.
+        split: part of the data, for types that have several in one place.
+        annotations: file or folder of the targets, for types that have them apart from the images.
+        images2: folder of the images of a second date, of ``semseg_folder``.
+        separator: what stands between the fields of a line, of ``label_list``.
+        classes: names of the classes in the order of their numbers; empty: ``DATA.CLASSES``.
+        share: the part of the samples between these shares of a random order, e.g. 0 and 0.8 for training and 0.8 and 1 for testing.
+        seed: of that order.
+        reading: how label images and the images beside them are read; its fields are keys of the entry.
+    """
+
+    type: str
+    path: str = ""
+    split: str = "train"
+    annotations: str = ""
+    images2: str = ""
+    separator: str = " "
+    classes: tuple[str, ...] = ()
+    share: tuple[float, ...] = WHOLE_SHARE
+    seed: int = 0
+    reading: Reading = WHOLE
+
+
+def _coco(images: str, annotations: str) -> CatalogEntry:
+    return CatalogEntry("coco", f"coco/{images}", annotations=f"coco/annotations/{annotations}.json")
+
+
+BUILTIN = {
+    "digits_train": CatalogEntry("digits", split="train"),
+    "digits_test": CatalogEntry("digits", split="test"),
+    "cifar10_train": CatalogEntry("cifar10", "cifar/cifar-10-batches-py", "train"),
+    "cifar10_test": CatalogEntry("cifar10", "cifar/cifar-10-batches-py", "test"),
+    "cifar100_train": CatalogEntry("cifar100", "cifar/cifar-100-python", "train"),
+    "cifar100_test": CatalogEntry("cifar100", "cifar/cifar-100-python", "test"),
+    "imagenet_train": CatalogEntry("image_folder", "imagenet/train", "train"),
+    "imagenet_val": CatalogEntry("image_folder", "imagenet/val", "test"),
+    "shapes_train": CatalogEntry("shapes", "shapes", "train"),
+    "shapes_test": CatalogEntry("shapes", "shapes", "test"),
+    "coco_2017_train": _coco("train2017", "instances_train2017"),
+    "coco_2017_val": _coco("val2017", "instances_val2017"),
+    "keypoints_coco_2017_train": _coco("train2017", "person_keypoints_train2017"),
+    "keypoints_coco_2017_val": _coco("val2017", "person_keypoints_val2017"),
+    "voc_2007_trainval": CatalogEntry("voc", "VOCdevkit/VOC2007", "trainval"),
+    "voc_2007_test": CatalogEntry("voc", "VOCdevkit/VOC2007", "test"),
+    "voc_2012_train": CatalogEntry("voc", "VOCdevkit/VOC2012", "train"),
+    "voc_2012_trainval": CatalogEntry("voc", "VOCdevkit/VOC2012", "trainval"),
+    "voc_2012_val": CatalogEntry("voc", "VOCdevkit/VOC2012", "val"),
+    "bccd_train": CatalogEntry("voc", "bccd", "train"),
+    "bccd_val": CatalogEntry("voc", "bccd", "val"),
+    "bccd_test": CatalogEntry("voc", "bccd", "test"),
+    "cihp_train": CatalogEntry("cihp", "CIHP/instance-level_human_parsing", "train"),
+    "cihp_val": CatalogEntry("cihp", "CIHP/instance-level_human_parsing", "val"),
+    "ade20k_train": CatalogEntry("ade20k", "ADEChallengeData2016", "train"),
+    "ade20k_val": CatalogEntry("ade20k", "ADEChallengeData2016", "val"),
+    **{name: CatalogEntry("public_set", public.folder, name) for name, public in PUBLIC_SETS.items()},
+}
+
+TEXTS = ("type", "path", "split", "annotations", "images2", "separator")
+READING_KEYS = tuple(field.name for field in fields(Reading))
+KEYS = (*(name for name in CatalogEntry._fields if name != "reading"), *READING_KEYS)
+ONLY_OF = {"images2": ("semseg_folder",), "separator": ("label_list",), **dict.fromkeys(READING_KEYS, WITH_READING)}
+"""Keys that not every type has, and the types that have them."""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_share(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(item, int | float) and not isinstance(item, bool) for item in value)
+        and 0 <= value[0] < value[1] <= 1
+    )
+
+
+def _is_list(accept: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(accept, value))
+
+
+EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
+    "classes": (_is_list(lambda item: isinstance(item, str)), "a list of names"),
+    "share": (_is_share, "two ascending numbers from 0 to 1, e.g. [0.0, 0.8]"),
+    "seed": (_is_number, "a whole number from 0 on"),
+    "classes_filter": (_is_list(lambda item: isinstance(item, str)), "a list of names"),
+    "label_values": (_is_list(_is_number), "a list of numbers from 0 to 255"),
+    "raw_labels": (lambda value: isinstance(value, bool), "true or false"),
+    "bands": (_is_list(_is_number), "a list of numbers from 1 on"),
+    "window": (_is_number, "a number of pixels; 0: whole images"),
+    "stride": (_is_number, "a number of pixels; 0: half a window"),
+}
+"""What the values of keys that are no text have to be."""
+
+
+def find_entry(cfg: CfgNode, name: str) -> CatalogEntry:
+    """Return what ``name`` stands for: an entry of ``DATA.CATALOG`` or of Pet, a folder of class folders, or a list file.
+
+    Raises:
+        ConfigError: neither, or an entry of ``DATA.CATALOG`` is wrong.
+    """
+    own = cfg.DATA.CATALOG
+    if name in own:
+        return _own_entry(name, own[name])
+    if name in BUILTIN:
+        return BUILTIN[name]
+    if name.endswith(LIST_SUFFIXES):
+        return CatalogEntry("list_file", name)
+    if "/" in name or Path(name).is_dir() or resolve_path(cfg, name).is_dir():
+        return CatalogEntry("image_folder", name)
+    raise ConfigError(
+        f"unknown data set {name!r}{did_you_mean(name, [*own, *BUILTIN])}\n"
+        f"  there are: {', '.join([*own, *BUILTIN])}\n"
+        "  or give the path of a folder of class folders, or of a list file (.txt, .csv, .tsv) with lines 'image label'"
+    )
+
+
+def resolve_path(cfg: CfgNode, path: str) -> Path:
+    """Return a path of the catalogue: absolute, else below ``MISC.DATA_ROOT``, else, where only that exists, as it is."""
+    below = Path(cfg.MISC.DATA_ROOT) / path
+    return Path(path) if not below.exists() and Path(path).exists() else below
+
+
+def _own_entry(name: str, given: object) -> CatalogEntry:
+    place = f"DATA.CATALOG.{name}"
+    if not isinstance(given, dict) or not isinstance(given.get("type"), str):
+        raise ConfigError(f"{place}: {given!r} given, a mapping like {{type: image_folder, path: flowers/train}} expected")
+    unknown = [key for key in given if key not in KEYS]
+    if unknown:
+        raise ConfigError(f"{place}: unknown entry {unknown[0]!r}{did_you_mean(str(unknown[0]), KEYS)}")
+    # a key without a value, as YAML allows, is one that is left out
+    values = {key: _check_value(place, key, value) for key, value in given.items() if value is not None}
+    if values["type"] in TYPES_OF_FILES and not values.get("path"):
+        raise ConfigError(f"{place}: {given!r} has no path; say where the {given['type']} is, e.g. path: flowers/train")
+    if values["type"] in WITH_ANNOTATIONS and not values.get("annotations"):
+        raise ConfigError(f"{place}: {given!r} has no annotations; say where those of the {given['type']} are, below MISC.DATA_ROOT")
+    foreign = [key for key in values if values["type"] not in ONLY_OF.get(key, (values["type"],))]
+    if foreign:
+        raise ConfigError(f"{place}: {values['type']} has no {foreign[0]}; {', '.join(ONLY_OF[foreign[0]])} have")
+    reading = Reading(**{key: values.pop(key) for key in READING_KEYS if key in values})
+    return CatalogEntry(**values, reading=reading)
+
+
+def _check_value(place: str, key: str, value: Any) -> Any:
+    """Return the value of a key as an entry has it: text, a number, or a tuple."""
+    if key in TEXTS:
+        return str(value)
+    accept, expected = EXPECTED[key]
+    if not accept(value):
+        raise ConfigError(f"{place}.{key}: {value!r} given, {expected} expected")
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,49 @@
+"""Where the samples of a data set come from."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pet.data.catalog.reading import WHOLE, Reading
+from pet.data.files.allowed_paths import INSIDE, Reach
+from petlib.errors import ConfigError
+from petlib.suggest import did_you_mean
+
+SPLITS = ("train", "test")
+
+
+class Source(NamedTuple):
+    """What a type of data sets gets to know.
+
+    Attributes:
+        path: folder or file; meaningless for data that come with a library.
+        split: ``train`` or ``test``, for types whose files hold both.
+        classes: names of the classes in the order of their labels; None: the type finds them.
+        annotations: file or folder of the targets, where it is apart from the images; None: the type finds it below ``path``.
+        kinds: the kinds of targets that are wanted, keys of :data:`pet.data.targets.kinds.TARGET_FIELDS`; None: all that there are.
+        images2: folder of the images of a second date; None: samples are single images, or the type finds it.
+        separator: what stands between the fields of a line of a list.
+        reading: how images with label images are read.
+        channels: channels that the model takes; None: three, or whatever there is.
+        reach: where the names of files in the files of the data set may lead.
+    """
+
+    path: Path
+    split: str
+    classes: list[str] | None
+    annotations: Path | None = None
+    kinds: frozenset[str] | None = None
+    images2: Path | None = None
+    separator: str = " "
+    reading: Reading = WHOLE
+    channels: int | None = None
+    reach: Reach = INSIDE
+
+
+def check_split(kind: str, split: str) -> None:
+    """Check the split of a type that has ``train`` and ``test``.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if split not in SPLITS:
+        raise ConfigError(f"{kind}: the split {split!r} given, {' or '.join(SPLITS)} expected{did_you_mean(split, SPLITS)}")

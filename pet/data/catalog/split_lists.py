@@ -1,0 +1,136 @@
+"""List files of a training and its validation: a line for each image, with its label image."""
+
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from pet.data.files.allowed_paths import INSIDE
+from pet.data.files.limits import shortened
+from pet.data.files.opening import read_text
+from pet.data.files.stems import MOST_SHOWN, pair_stems, shown
+from petlib.errors import ConfigError, DataError, OutputError
+from petlib.files import write_text_atomically
+
+
+def read_stems(path: Path) -> list[str]:
+    """Return the names in a list file, one a line; empty lines do not count.
+
+    Raises:
+        DataError: it cannot be read, has no names, a name twice, or one that leads out of its folder.
+    """
+    lines = read_text(path, what="the list of names").splitlines()
+    first_lines: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        stem = line.strip()
+        if stem:
+            INSIDE.check(stem, path.parent, f"{path}:{number}")
+        if stem and stem in first_lines:
+            raise DataError(
+                f"{path}:{number}: {shortened(stem)!r} stands in line {first_lines[stem]} already; it could be trained and validated with"
+            )
+        if stem:
+            first_lines[stem] = number
+    if not first_lines:
+        raise DataError(f"{path}: no names in this list")
+    return list(first_lines)
+
+
+def labelled_stems(images: Path, labels: Path, image_suffix: str, label_suffix: str) -> list[str]:
+    """Return the stems of a folder of images that all have a label image, sorted.
+
+    Raises:
+        DataError: a label image is missing, or files have other suffixes.
+    """
+    stems = list(pair_stems(images, labels))
+    check_files(stems, images, labels, image_suffix, label_suffix)
+    return stems
+
+
+def check_files(stems: Sequence[str], images: Path, labels: Path, image_suffix: str, label_suffix: str) -> None:
+    """Check that the files of stems are there.
+
+    Raises:
+        DataError: some are not; up to ten are named.
+    """
+    for folder, suffix, option in ((images, image_suffix, "--image-suffix"), (labels, label_suffix, "--label-suffix")):
+        missing = [f"{stem}{suffix}" for stem in stems if not os.path.isfile(folder / f"{stem}{suffix}")]  # noqa: PTH113 -- takes names of any length
+        if missing:
+            first = missing[0].removesuffix(suffix)
+            there = sorted(path.name for path in (folder / first).parent.glob("*") if path.stem == Path(f"{first}{suffix}").stem)
+            hint = f"; there is {', '.join(there[:MOST_SHOWN])}, see {option}" if there else ""
+            raise DataError(f"{folder}: {len(missing)} of {len(stems)} files are missing: {shown(missing)}{hint}")
+
+
+def split_stems(
+    stems: Sequence[str], *, val_count: int | None = None, val_percent: float | None = None, seed: int = 24
+) -> tuple[list[str], list[str]]:
+    """Return the stems for training and for validation, in random order.
+
+    The order is that of Python's ``random.shuffle`` after ``random.seed(seed)``, and its beginning is for validation: the same list
+    of names gives the split of the buildseg notebook (https://github.com/deepbands/buildseg), whose seed is 24.
+
+    Args:
+        stems: all of them.
+        val_count: number of those for validation.
+        val_percent: their percentage instead, rounded to whole stems.
+        seed: of the order.
+
+    Raises:
+        ConfigError: not exactly one of number and percentage is given, or it is no percentage.
+        DataError: one of both would be empty.
+    """
+    if (val_count is None) == (val_percent is None):
+        raise ConfigError("one of --val-count and --val-percent is expected, and not both")
+    if val_percent is not None and not 0.0 < val_percent < 100.0:
+        raise ConfigError(f"--val-percent {val_percent:g}: a number above 0 and below 100 expected")
+    count = val_count if val_count is not None else round(len(stems) * (val_percent or 0.0) / 100.0)
+    if not 0 < count < len(stems):
+        given = f"--val-count {val_count}" if val_count is not None else f"--val-percent {val_percent:g}"
+        raise DataError(
+            f"{given} of {len(stems)} images: {count} for validation leave {len(stems) - count} for training; both need at least one"
+        )
+    order = list(stems)
+    random.Random(seed).shuffle(order)
+    return order[count:], order[:count]
+
+
+def list_lines(stems: Sequence[str], image_pattern: str, label_pattern: str, separator: str = " ") -> str:
+    """Return the text of a list file: a line for each stem, image and label image.
+
+    Args:
+        stems: the stems.
+        image_pattern: path of an image with ``{}`` for the stem, e.g. ``img/{}.jpg``.
+        label_pattern: likewise of a label image.
+        separator: what stands between the two.
+
+    Raises:
+        ConfigError: a path contains the separator.
+    """
+    lines = []
+    for stem in stems:
+        paths = [pattern.replace("{}", stem) for pattern in (image_pattern, label_pattern)]
+        for path in paths:
+            if separator in path:
+                raise ConfigError(f"--separator {separator!r}: it occurs in the path {path!r}; take another one, as --separator ','")
+        lines.append(f"{separator.join(paths)}\n")
+    return "".join(lines)
+
+
+def write_lists(texts: dict[Path, str]) -> None:
+    """Write several files, or none of them: where one cannot be written, the others get back what they had.
+
+    Raises:
+        OutputError: one cannot be written.
+    """
+    before = {path: path.read_bytes() if path.is_file() else None for path in texts}
+    try:
+        for path, text in texts.items():
+            write_text_atomically(path, text)
+    except OSError as error:
+        for path, content in before.items():
+            if content is not None:
+                path.write_bytes(content)
+            elif path.is_file():
+                path.unlink()
+        raise OutputError(f"{error.filename or path}: cannot be written: {error.strerror}; no list was changed") from error

@@ -1,0 +1,1 @@
+"""Reading files of images, labels, videos and tables that come from outside."""

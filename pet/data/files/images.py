@@ -1,0 +1,89 @@
+"""Image files become arrays."""
+
+import io
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pet.data.files.image_size import opened, size_of
+from pet.data.files.limits import LIMITS, check_pixels
+from pet.data.files.opening import read_file
+from petlib.errors import DataError
+
+JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
+
+
+def silence_opencv() -> None:
+    """Keep OpenCV from printing its own words about damaged files beside our messages, in this process."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
+    """Return an image file as RGB, uint8, shape (height, width, 3), turned upright as its EXIF orientation says.
+
+    Gray and palette images become RGB, 16 bits become 8, transparency is dropped.
+
+    Args:
+        path: the file.
+        unchanged: give the channels that the file has, (height, width, C), in 8 or 16 bits, as they lie in the file.
+
+    Raises:
+        DataError: the file is missing, empty, cut off or no image, or has more pixels than ``DATA.MAX_PIXELS``.
+    """
+    try:
+        data = read_file(path, what="the image", most_bytes=LIMITS.image_bytes)
+        return decode_image(data, name=os.fspath(path), unchanged=unchanged)
+    except DataError as error:
+        error.filename = os.fspath(path)
+        raise
+
+
+def decode_image(data: bytes, *, name: str, unchanged: bool = False) -> np.ndarray:
+    """Return encoded image data as an array like :func:`read_image`; ``name`` stands in messages.
+
+    Raises:
+        DataError: the data are empty, cut off, no image, or one of more pixels than ``DATA.MAX_PIXELS``.
+    """
+    if not data:
+        raise DataError(f"{name}: the image file is empty")
+    check_pixels(*size_of(data, name), name)
+    # OpenCV fills the missing part of a file that was cut off with gray and says nothing
+    if _looks_cut_off(data):
+        _check_with_pillow(data, name)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if unchanged else cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:
+        raise DataError(f"{name}: the image cannot be decoded: {error.err}") from error
+    if image is None:
+        raise DataError(f"{name}: not an image that can be decoded ({len(data)} bytes, beginning with {data[:8]!r})")
+    return _colours_first(image) if unchanged else image
+
+
+def _colours_first(image: np.ndarray) -> np.ndarray:
+    """Return (H, W, C) with red first, from what OpenCV gives: (H, W) or blue first."""
+    if image.ndim == 2:
+        return image[..., None]
+    if image.shape[2] >= 3:
+        # in place: a copy of a large image is as large
+        blue = image[..., 0].copy()
+        image[..., 0] = image[..., 2]
+        image[..., 2] = blue
+    return image
+
+
+def _looks_cut_off(data: bytes) -> bool:
+    """Return whether the mark that ends a JPEG or PNG is missing after the last begin of pixels.
+
+    Embedded previews have marks of their own, and some cameras append data: a hit is examined further.
+    """
+    if data.startswith(JPEG_START):
+        return data.rfind(JPEG_END) < data.rfind(JPEG_SCAN)
+    return data.startswith(PNG_START) and PNG_END not in data[-64:]
+
+
+def _check_with_pillow(data: bytes, name: str) -> None:
+    with opened(io.BytesIO(data), f"{name}: the image is cut off or damaged ({len(data)} bytes)") as image:
+        image.load()

@@ -1,0 +1,91 @@
+"""Label images: files whose pixels are numbers of classes, parts or persons."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from pet.data.files.image_size import opened, size_of
+from pet.data.files.limits import LIMITS, check_pixels
+from pet.data.files.opening import read_file
+from pet.data.targets.kinds import IGNORE
+from petlib.errors import DataError
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+PNG_DEPTH, PNG_KIND, PNG_GRAY = 24, 25, 0
+"""Places of bit depth and colour type in a PNG file, and the colour type of gray images (https://www.w3.org/TR/png-3/#11IHDR)."""
+
+
+def read_label_image(path: str | Path, *, colours: bool = False) -> np.ndarray:
+    """Return the numbers of a label image: uint8 or, from 16-bit files, uint16, shape (height, width).
+
+    Gray images of 1 to 16 bits give their values, palette images the places in the palette.
+
+    Args:
+        path: the file.
+        colours: give images with three channels as well, as uint8 (height, width, 3).
+
+    Raises:
+        DataError: the file is missing, damaged, a JPEG (whose values are not kept exactly), has several channels, or more pixels
+            than ``DATA.MAX_PIXELS``.
+    """
+    data = read_file(path, what="the label image", most_bytes=LIMITS.image_bytes)
+    check_pixels(*size_of(data, str(path), what="a label image"), path)
+    with opened(io.BytesIO(data), f"{path}: not a label image that can be decoded ({len(data)} bytes)") as image:
+        image.load()
+        # transparency is no label
+        mode = "RGB" if colours and image.mode == "RGBA" else image.mode
+        kind, labels = image.format, np.asarray(image.convert("RGB") if mode != image.mode else image)
+    if kind == "JPEG":
+        raise DataError(f"{path}: the label image is a JPEG, which does not keep the values of pixels; a PNG is expected")
+    if colours and mode == "RGB":
+        return labels
+    if labels.ndim != 2 or mode not in ("1", "L", "P", "I;16", "I;16B"):
+        raise DataError(
+            f"{path}: the label image has the mode {mode}, one number a pixel expected (8 or 16 bits, gray or palette); "
+            "turn its colours into numbers of classes, or take one channel with InitMask (raw_labels: true)"
+        )
+    if mode.startswith("I;16"):
+        return labels.astype(np.uint16)
+    return labels.astype(np.uint8) // _gray_step(data)
+
+
+def read_checked_labels(path: str | Path, *, size: tuple[int, int], count: int) -> np.ndarray:
+    """Return a label image as uint8 (height, width) whose values are below ``count``, or 255 for pixels that do not count.
+
+    Args:
+        path: the file.
+        size: height and width of the image that it belongs to.
+        count: number of classes or parts.
+
+    Raises:
+        DataError: it cannot be read, has another size, or other values.
+    """
+    labels = read_label_image(path)
+    check_label_size(labels, size=size, path=path)
+    occurring = np.flatnonzero(np.bincount(labels.ravel()))
+    wrong = occurring[(occurring >= count) & (occurring != IGNORE)]
+    if len(wrong):
+        raise DataError(
+            f"{path}: the label image has the value {wrong[0]}, 0 to {count - 1} expected for {count} classes (and {IGNORE} for pixels "
+            f"that do not count); the values are {', '.join(map(str, occurring[:20]))}{', ...' if len(occurring) > 20 else ''}"
+        )
+    return labels.astype(np.uint8, copy=False)
+
+
+def check_label_size(labels: np.ndarray, *, size: tuple[int, int], path: str | Path) -> None:
+    """Compare a label image with the image that it belongs to, whose ``size`` is height and width.
+
+    Raises:
+        DataError: they differ.
+    """
+    if labels.shape != size:
+        height, width = labels.shape
+        raise DataError(f"{path}: the label image is {width}x{height} (width x height), its image {size[1]}x{size[0]}")
+
+
+def _gray_step(data: bytes) -> int:
+    """Return what Pillow multiplies gray values of 2 and 4 bits by, so that white becomes 255; it leaves the others."""
+    if data.startswith(PNG_START) and data[PNG_KIND] == PNG_GRAY and data[PNG_DEPTH] in (2, 4):
+        return 255 // ((1 << data[PNG_DEPTH]) - 1)
+    return 1

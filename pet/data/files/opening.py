@@ -1,0 +1,97 @@
+"""Files from outside: only files are opened, and no more is read than can be."""
+
+import io
+import os
+import re
+import stat
+from pathlib import Path
+
+from pet.data.files.limits import LIMITS, shortened
+from petlib.errors import DataError
+
+KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+LONGEST_NAME = 500
+LONGEST_PATH = 4096
+
+
+def open_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | None = None) -> io.FileIO:
+    """Return an open file, unbuffered. A pipe or device, which could wait or go on for ever, is not opened.
+
+    Args:
+        path: the file.
+        what: what it is called in messages, e.g. ``the image``.
+        hint: what messages say at their end.
+        most_bytes: greatest size; None: any.
+
+    Raises:
+        DataError: it is missing, no file, or too large.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 -- many files
+        if stat.S_ISDIR(found.st_mode):
+            reason = "it is a folder"
+        elif not stat.S_ISREG(found.st_mode):
+            reason = f"it is {KINDS.get(stat.S_IFMT(found.st_mode), 'something else')}, a file expected"
+        elif most_bytes is not None and found.st_size > most_bytes:
+            reason = f"it has {found.st_size:,} bytes, and at most {most_bytes:,} are read ({_setting(most_bytes)})"
+        else:
+            # should it have become a pipe in between, nobody waits for it
+            return io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "r")
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except ValueError as error:
+        # NUL, or what no name of a file can hold
+        reason = str(error)
+    raise DataError(f"{shortened(os.fspath(path), 500)}: {what} cannot be read: {reason}{hint}")
+
+
+def check_file(path: str | Path, *, what: str) -> None:
+    """Check that a library that opens files by itself is given a file, and neither an address nor a pipe.
+
+    Raises:
+        DataError: it is missing or no file.
+    """
+    open_file(path, what=what).close()
+
+
+def read_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | None = None) -> bytes:
+    """Return what a file holds, see :func:`open_file`; at most ``DATA.MAX_FILE_BYTES`` where ``most_bytes`` is None.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with open_file(path, what=what, hint=hint, most_bytes=LIMITS.file_bytes if most_bytes is None else most_bytes) as file:
+            return file.read()
+    except OSError as error:
+        raise DataError(f"{os.fspath(path)}: {what} cannot be read: {error.strerror}{hint}") from error
+
+
+def read_text(path: Path, *, what: str, hint: str = "") -> str:
+    """Return a text file in UTF-8, with or without the mark that some editors begin a file with.
+
+    Raises:
+        DataError: it cannot be read, or is no such text.
+    """
+    data = read_file(path, what=what, hint=hint)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}:{line}: {what} is no UTF-8 text ({error.reason}); save it as UTF-8") from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise DataError(f"{path}:{line}: {what} has a NUL byte, which no text has; save it as UTF-8")
+    return text
+
+
+def is_name(value: object, *, longest: int = LONGEST_NAME) -> bool:
+    """Return whether a value can be the name of a class or a file: text that can be printed and stored, of at most ``longest`` letters."""
+    return isinstance(value, str) and 0 < len(value) <= longest and UNPRINTABLE.search(value) is None
+
+
+def _setting(most_bytes: int) -> str:
+    if most_bytes == LIMITS.image_bytes:
+        return "8 for each of DATA.MAX_PIXELS"
+    return "DATA.MAX_FILE_BYTES" if most_bytes == LIMITS.file_bytes else "of such a file"

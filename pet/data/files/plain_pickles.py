@@ -1,0 +1,136 @@
+"""Pickles from outside that hold lists, dictionaries, numbers, text and arrays of numbers, and nothing else."""
+
+import io
+import pickle
+import pickletools
+import re
+import struct
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from pet.data.files.limits import shown
+from pet.data.files.opening import read_file
+from petlib.errors import DataError
+
+MOST_BYTES = 1024**3
+MOST_TUPLES = 10_000
+"""Python follows tuples in tuples without a limit of its own; arrays have a few each."""
+
+FOREIGN = {"EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "NEXT_BUFFER", "FROZENSET"}
+TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
+KEEPING = {"PUT", "BINPUT", "LONG_BINPUT"}
+NUMBERS = re.compile("[<|=]?(u1|i4|i8|uint8|int32|int64)")
+FAILURES = (
+    *(pickle.UnpicklingError, EOFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, MemoryError, RecursionError),
+    struct.error,
+)
+
+
+def read_plain_pickle(path: Path, *, what: str) -> Any:
+    """Return what a pickle holds, of Python 2 as well; arrays only directly in a dictionary, of bytes or whole numbers.
+
+    No code of the file runs, and none of numpy's own reader, which trusts what it reads.
+
+    Args:
+        path: the file.
+        what: what it is called in messages, e.g. ``a CIFAR file``.
+
+    Raises:
+        DataError: it cannot be read, is no pickle, or holds something else.
+    """
+    data = read_file(path, what=what, most_bytes=MOST_BYTES)
+    try:
+        _check_steps(data)
+        # text of python 2 is bytes
+        content = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
+    except FAILURES as error:
+        raise DataError(f"{path}: not {what}, or a damaged one: {error}") from error
+    if isinstance(content, dict):
+        return {name: value.values if isinstance(value, _Array) else value for name, value in content.items()}
+    return content
+
+
+def _check_steps(data: bytes) -> None:
+    """Refuse steps that would take memory that nothing stands for, before any is done."""
+    tuples = 0
+    for count, (step, argument, _) in enumerate(pickletools.genops(data)):
+        tuples += step.name in TUPLES
+        if step.name in FOREIGN or tuples > MOST_TUPLES:
+            raise pickle.UnpicklingError(f"it has the step {step.name}, but only numpy arrays and plain values are allowed")
+        # python keeps a table as long as the greatest number, of which ten bytes can name four billion
+        if step.name in KEEPING and int(argument or 0) > count:
+            raise pickle.UnpicklingError(f"it keeps value {argument} after {count} steps")
+
+
+class _Dtype:
+    """The type of an array, as the pickle names it."""
+
+    def __init__(self, name: str, *unused: object) -> None:
+        if not NUMBERS.fullmatch(name):
+            raise pickle.UnpicklingError(f"it wants an array of {shown(name)}, but only numpy arrays of whole numbers are allowed")
+        self.type = np.dtype(name)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if state[1] not in ("|", "<", "="):
+            raise pickle.UnpicklingError("it has an array of another byte order")
+
+
+class _Array:
+    """An array that is being read; ``values`` are there after its state."""
+
+    values: np.ndarray
+
+    @classmethod
+    def reconstruct(cls, *unused: object) -> "_Array":  # noqa: ARG003 -- numpy's arguments
+        """Stand for numpy's ``_reconstruct``, which makes an empty array."""
+        return cls()
+
+    @classmethod
+    def from_buffer(cls, data: object, dtype: _Dtype, shape: tuple[int, ...], order: str) -> "_Array":
+        """Stand for numpy's ``_frombuffer``."""
+        array = cls()
+        array.__setstate__((1, shape, dtype, order == "F", data))
+        return array
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, dtype, is_fortran, data = state
+        if not isinstance(dtype, _Dtype) or not isinstance(data, str | bytes | bytearray):
+            raise pickle.UnpicklingError("it has an array of something else than numbers")
+        values = np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, dtype.type)
+        self.values = values.reshape(shape, order="F" if is_fortran else "C")
+
+
+class _Text:
+    """Text as it was written."""
+
+    @staticmethod
+    def encode(text: str, encoding: str) -> bytes:
+        """Stand for ``_codecs.encode``, by which Python 3 writes bytes for Python 2."""
+        if encoding != "latin1":
+            raise pickle.UnpicklingError(f"it wants text in {shown(encoding)}")
+        return text.encode("latin1")
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Builds plain containers and arrays and refuses everything else."""
+
+    ALLOWED = {
+        **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array.reconstruct for core in ("core", "_core")},
+        **{(f"numpy.{core}.numeric", "_frombuffer"): _Array.from_buffer for core in ("core", "_core")},
+        ("numpy", "ndarray"): _Array,
+        ("numpy", "dtype"): _Dtype,
+        ("_codecs", "encode"): _Text().encode,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in self.ALLOWED:
+            return self.ALLOWED[module, name]
+        return self._refuse(f"{shown(module)[1:-1]}.{shown(name)[1:-1]}")
+
+    def persistent_load(self, pid: Any) -> Any:
+        return self._refuse("a persistent object")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"it wants {what}, but only numpy arrays and plain values are allowed")

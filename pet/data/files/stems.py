@@ -1,0 +1,61 @@
+"""Files of two folders that belong together by their paths without suffix."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from pet.data.files.limits import shortened
+from pet.data.files.suffixes import SUFFIXES
+from petlib.errors import DataError
+
+MOST_SHOWN = 10
+
+
+class StemFiles(NamedTuple):
+    """An image and its label image."""
+
+    image: Path
+    label: Path
+
+
+def pair_stems(images: Path, labels: Path) -> dict[str, StemFiles]:
+    """Return the image and the label image of each stem, sorted by it.
+
+    A stem is the path below the folder without suffix. Label images that have no image are left out.
+
+    Raises:
+        DataError: a folder is missing or has no images, two files of a folder have one stem, or images have no label image.
+    """
+    image_files, label_files = files_by_stem(images), files_by_stem(labels)
+    lacking = [stem for stem in image_files if stem not in label_files]
+    if lacking:
+        raise DataError(f"{labels}: no label image for {shown(lacking)} of {images}; add them, or take the images away")
+    return {stem: StemFiles(path, label_files[stem]) for stem, path in image_files.items()}
+
+
+def files_by_stem(folder: Path) -> dict[str, Path]:
+    """Return the image files at any depth below a folder, without hidden ones, by their stems and sorted by them.
+
+    Raises:
+        DataError: the folder is missing or has no images, or two files have one stem.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    found: dict[str, Path] = {}
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")):
+            path = Path(parent, name)
+            stem = path.relative_to(folder).with_suffix("").as_posix()
+            if stem in found:
+                raise DataError(f"{path} and {found[stem].name} have the name {stem!r} both; a name without suffix must belong to one file")
+            found[stem] = path
+    if not found:
+        raise DataError(f"{folder}: no images in this folder ({', '.join(SUFFIXES)})")
+    return dict(sorted(found.items()))
+
+
+def shown(names: list[str]) -> str:
+    """Return the first names of a list, and how many more there are."""
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(shortened(name, 600) for name in names[:MOST_SHOWN]) + more

@@ -1,0 +1,266 @@
+"""Data sets and loaders from a config."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import torch
+from PIL import Image
+
+from pet.data.catalog.entries import WHOLE_SHARE, CatalogEntry, find_entry, resolve_path
+from pet.data.catalog.source import Source
+from pet.data.files.allowed_paths import Reach
+from pet.data.files.images import silence_opencv
+from pet.data.files.limits import set_limits
+from pet.data.loading.batch_transforms import MixupCutmix, NormalizeImages
+from pet.data.loading.joined import JoinedVisionDataset
+from pet.data.loading.sampling import build_sampler, without_empty
+from pet.data.loading.splits import share_of
+from pet.data.targets.check import Expectation, check_samples, check_vision_samples, describe_source
+from pet.data.targets.finish import FinishTargets
+from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.labelled import JoinedDataset, LabelledDataset, describe_difference
+from pet.data.transforms.base import Compose
+from pet.data.transforms.build import build_transforms
+from pet.data.transforms.normalize import Normalize
+from petlib.config import CfgNode, ConfigError
+from petlib.data.evaluation_loader import EvaluationLoader
+from petlib.data.protocols import BatchTransform, Dataset
+from petlib.data.reader import SampleReader
+from petlib.data.skipped_samples import build_skipped_samples
+from petlib.data.train_batches import TrainBatches
+from petlib.data.train_loader import TrainLoader
+from petlib.distributed.process_group import rank, world_size
+from petlib.errors import DataError
+from petlib.registry import Registry
+
+LABEL = ("label",)
+PAD_DIVISOR = 32
+"""Images of different sizes are padded to a multiple of it, the stride of the coarsest stage of the usual backbones."""
+
+DATASETS = Registry(
+    "type of data set",
+    {
+        "digits": "pet.data.datasets.digits:build_digits",
+        "cifar10": "pet.data.datasets.cifar:build_cifar10",
+        "cifar100": "pet.data.datasets.cifar:build_cifar100",
+        "image_folder": "pet.data.datasets.image_folder:build_image_folder",
+        "list_file": "pet.data.datasets.list_file:build_list_file",
+        "coco": "pet.data.datasets.coco:build_coco",
+        "voc": "pet.data.datasets.voc:build_voc",
+        "semseg_folder": "pet.data.datasets.semseg_folder:build_semseg_folder",
+        "ade20k": "pet.data.datasets.semseg_folder:build_ade20k",
+        "cihp": "pet.data.datasets.cihp:build_cihp",
+        "shapes": "pet.data.datasets.shapes:build_shapes",
+        "label_list": "pet.data.datasets.label_list:build_label_list",
+        "label_records": "pet.data.datasets.label_records:build_label_records",
+        "public_set": "pet.data.datasets.public_set:build_public_set",
+    },
+)
+
+
+def build_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str] = LABEL) -> LabelledDataset:
+    """Return the data sets called ``names``, joined. Every process calls it.
+
+    Args:
+        cfg: the config.
+        names: names of the catalogue, folders or list files.
+        kinds: the kinds of targets that are wanted; for others than ``label`` the result is a
+            :class:`pet.data.targets.kinds.VisionDataset`.
+
+    Raises:
+        ConfigError: no name is given, or one is unknown.
+        DataError: files are missing or wrong, have other targets than those wanted, or the data sets have different classes.
+    """
+    if not names:
+        raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
+    prepare_readers(cfg)
+    datasets = [_build_one(cfg, name, kinds) for name in names]
+    if len(datasets) == 1:
+        return datasets[0]
+    if tuple(kinds) == LABEL:
+        return JoinedDataset(names, datasets)
+    return JoinedVisionDataset(names, cast("list[VisionDataset]", datasets), kinds)
+
+
+def prepare_readers(cfg: CfgNode) -> None:
+    """Set in this process, and the workers that it forks, what files may hold; OpenCV keeps silent about damaged ones."""
+    silence_opencv()
+    set_limits(pixels=cfg.DATA.MAX_PIXELS, file_bytes=cfg.DATA.MAX_FILE_BYTES)
+    # it warns from there on, and refuses what has twice as many
+    Image.MAX_IMAGE_PIXELS = -(-cfg.DATA.MAX_PIXELS // 2)
+
+
+def build_vision_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str]) -> VisionDataset:
+    """Return the data sets called ``names`` with targets of ``kinds``, joined.
+
+    Raises:
+        ConfigError: no name is given, or one is unknown.
+        DataError: as :func:`build_dataset`.
+    """
+    return cast("VisionDataset", build_dataset(cfg, names, kinds))
+
+
+def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str]) -> LabelledDataset:
+    entry = find_entry(cfg, name)
+    dataset: LabelledDataset = DATASETS.get(entry.type)(_source(cfg, entry, kinds))
+    there = getattr(dataset, "kinds", frozenset(LABEL))
+    lacking = [kind for kind in kinds if kind not in there]
+    if lacking:
+        raise DataError(f"{name} ({entry.type}) has no {' and no '.join(lacking)}; it has {', '.join(sorted(there))}")
+    # with a filter these are the names in the files, unless the entry has names of its own
+    wanted = cfg.DATA.CLASSES if entry.classes or not entry.reading.classes_filter else []
+    if wanted and dataset.classes != wanted:
+        raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(dataset.classes, wanted)}")
+    if entry.share == WHOLE_SHARE:
+        return dataset
+    if tuple(kinds) == LABEL:
+        raise ConfigError(
+            f"DATA.CATALOG.{name}.share: {list(entry.share)} given; only data with targets can be shared out, not labelled images"
+        )
+    start, end = entry.share
+    return share_of(cast("VisionDataset", dataset), start, end, seed=entry.seed)
+
+
+def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
+    return Source(
+        path=resolve_path(cfg, entry.path),
+        split=entry.split,
+        classes=list(entry.classes) or cfg.DATA.CLASSES or None,
+        annotations=resolve_path(cfg, entry.annotations) if entry.annotations else None,
+        kinds=frozenset(kinds) if tuple(kinds) != LABEL else None,
+        images2=resolve_path(cfg, entry.images2) if entry.images2 else None,
+        separator=entry.separator,
+        reading=entry.reading,
+        channels=cfg.get("MODEL", {}).get("IN_CHANNELS"),
+        reach=Reach(root=Path(cfg.MISC.DATA_ROOT), anywhere=cfg.DATA.ALLOW_OUTSIDE),
+    )
+
+
+def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectation | None = None) -> TrainLoader:
+    """Return the batches of ``TRAIN.DATASETS``, after a first look at the samples.
+
+    Args:
+        cfg: the config.
+        device: where batches go.
+        expected: what the model wants of its data; None: images with a label, as many classes as ``MODEL.NUM_CLASSES``.
+
+    Raises:
+        ConfigError: a name is unknown or a setting wrong.
+        DataError: the data are missing, wrong, or do not fit the model.
+    """
+    source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
+    if expected is None or expected.kinds == LABEL:
+        dataset = build_dataset(cfg, cfg.TRAIN.DATASETS)
+        check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
+        return build_train_loader(cfg, dataset, device)
+    vision_dataset = build_vision_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds)
+    check_vision_samples(vision_dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
+    if "boxes" in expected.kinds and cfg.DATA.FILTER_EMPTY:
+        vision_dataset = without_empty(vision_dataset)
+    return build_train_loader(cfg, vision_dataset, device, expected.kinds)
+
+
+def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.device, kinds: Sequence[str] = LABEL) -> TrainLoader:
+    """Return the batches of a training: seeded order, augmentation, normalisation and mixing on the device.
+
+    Raises:
+        ConfigError: a transform is unknown or wrong, or the batch does not divide among processes and parts.
+        DataError: there are fewer samples than a batch takes.
+    """
+    transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, cfg.TRAIN.RESIZE.SCALES, dataset)
+    if tuple(kinds) != LABEL:
+        transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
+    batches = TrainBatches(
+        build_sampler(cfg, dataset),
+        batch_size=cfg.TRAIN.BATCH_SIZE,
+        rank=rank(),
+        world_size=world_size(),
+        accumulation=cfg.SOLVER.ACCUMULATION,
+        epochwise=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS > 0,
+    )
+    return TrainLoader(
+        SampleReader(dataset, transforms, seed=cfg.MISC.SEED, on_error=cfg.DATA.ON_ERROR),
+        batches,
+        device=device,
+        num_workers=cfg.TRAIN.NUM_WORKERS,
+        prefetch=cfg.TRAIN.PREFETCH,
+        batch_transforms=_build_batch_transforms(cfg, normalize, kinds),
+        seed=cfg.MISC.SEED,
+        worker_init=start_worker,
+        timeout=cfg.MISC.LOADER_TIMEOUT,
+        skipped=build_skipped_samples(cfg),
+    )
+
+
+def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kinds: Sequence[str] = LABEL) -> EvaluationLoader:
+    """Return this process's share of the test data.
+
+    Args:
+        cfg: the config.
+        dataset: samples with an ``image`` and ``meta``; with others than ``label`` among ``kinds`` only fields that no transform
+            moves beside them (:class:`pet.data.loading.joined.TruthApart`).
+        device: where batches go.
+        kinds: the kinds of targets that are evaluated.
+
+    Raises:
+        ConfigError: a transform is unknown or wrong.
+    """
+    transforms, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset)
+    return EvaluationLoader(
+        SampleReader(dataset, transforms, seed=cfg.MISC.SEED),
+        batch_size=cfg.TEST.IMS_PER_GPU,
+        rank=rank(),
+        world_size=world_size(),
+        device=device,
+        num_workers=cfg.TEST.NUM_WORKERS,
+        batch_transforms=[_build_normalization(cfg, normalize, kinds)],
+        seed=cfg.MISC.SEED,
+        worker_init=start_worker,
+        timeout=cfg.MISC.LOADER_TIMEOUT,
+    )
+
+
+def build_sample_transforms(entries: Sequence[Any], scales: Sequence[int], dataset: Dataset) -> tuple[Compose, Normalize | None]:
+    """Return the transforms of ``TRAIN`` or ``TEST``, and apart from them a ``Normalize`` that stands at the end of their list.
+
+    Args:
+        entries: ``TRANSFORMS``.
+        scales: ``RESIZE.SCALES``, for transforms that are given no size.
+        dataset: where transforms that join several samples take the others from.
+
+    Raises:
+        ConfigError: a transform is unknown or wrong.
+    """
+    sizes = list(scales) or None
+    return build_transforms(entries, default_size=sizes[0] if sizes else None, default_sizes=sizes, dataset=dataset)
+
+
+def _build_normalization(cfg: CfgNode, normalize: Normalize | None, kinds: Sequence[str]) -> NormalizeImages:
+    divisor = 1 if tuple(kinds) == LABEL else PAD_DIVISOR
+    return NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST, pad_divisor=divisor)
+
+
+def _build_batch_transforms(cfg: CfgNode, normalize: Normalize | None, kinds: Sequence[str]) -> list[BatchTransform]:
+    transforms: list[BatchTransform] = [_build_normalization(cfg, normalize, kinds)]
+    mixup = cfg.TRAIN.MIXUP
+    if mixup.MIXUP_ALPHA > 0 or mixup.CUTMIX_ALPHA > 0:
+        if tuple(kinds) != LABEL:
+            raise ConfigError(f"TRAIN.MIXUP: mixes labels of whole images; this model learns from {', '.join(kinds)}. Set both alphas to 0")
+        transforms.append(
+            MixupCutmix(
+                num_classes=cfg.MODEL.NUM_CLASSES,
+                mixup_alpha=mixup.MIXUP_ALPHA,
+                cutmix_alpha=mixup.CUTMIX_ALPHA,
+                probability=mixup.PROBABILITY,
+                switch_probability=mixup.SWITCH_PROBABILITY,
+            )
+        )
+    return transforms
+
+
+def start_worker() -> None:
+    """Let a loader worker compute on one thread: the workers are the parallelism."""
+    cv2.setNumThreads(0)
+    silence_opencv()

@@ -1,0 +1,56 @@
+"""In which order the samples of a training come."""
+
+import logging
+
+import numpy as np
+
+from pet.data.loading.joined import SomeSamples
+from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.labelled import LabelledDataset
+from petlib.config import CfgNode, ConfigError
+from petlib.data.aspect_ratio import AspectRatioSampler
+from petlib.data.protocols import Sampler
+from petlib.data.repeat_factor import RepeatFactorSampler, repeat_factors
+from petlib.data.samplers import SequentialSampler, ShuffledSampler
+from petlib.distributed.process_group import world_size
+from petlib.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+
+def build_sampler(cfg: CfgNode, dataset: LabelledDataset | VisionDataset) -> Sampler:
+    """Return the order of ``TRAIN.SHUFFLE``, ``TRAIN.REPEAT_THRESHOLD`` and ``TRAIN.ASPECT_GROUPING``.
+
+    Raises:
+        ConfigError: settings exclude each other, or need a data set of objects and this is none.
+    """
+    repeats, groups = cfg.TRAIN.REPEAT_THRESHOLD > 0, cfg.TRAIN.ASPECT_GROUPING
+    if (repeats or groups) and not cfg.TRAIN.SHUFFLE:
+        raise ConfigError("TRAIN.SHUFFLE: False given; TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING shuffle by their nature")
+    if (repeats or groups) and not hasattr(dataset, "truth"):
+        raise ConfigError("TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING need a data set of objects, whose files tell sizes and classes")
+    sampler: Sampler = ShuffledSampler(len(dataset), cfg.MISC.SEED) if cfg.TRAIN.SHUFFLE else SequentialSampler(len(dataset))
+    if repeats:
+        labels = [dataset.truth(index).labels for index in range(len(dataset))]  # type: ignore[union-attr]
+        sampler = RepeatFactorSampler(repeat_factors(labels, threshold=cfg.TRAIN.REPEAT_THRESHOLD), cfg.MISC.SEED)
+    if groups:
+        truths = (dataset.truth(index) for index in range(len(dataset)))  # type: ignore[union-attr]
+        wide = np.fromiter((truth.width >= truth.height for truth in truths), np.int64, len(dataset))
+        device_batch = max(1, cfg.TRAIN.BATCH_SIZE // (world_size() * cfg.SOLVER.ACCUMULATION))
+        sampler = AspectRatioSampler(sampler, wide, device_batch)
+    return sampler
+
+
+def without_empty(dataset: VisionDataset) -> VisionDataset:
+    """Return the images that have objects to learn from; how many are left out is logged.
+
+    Raises:
+        DataError: there are none.
+    """
+    full = np.array([bool((~dataset.truth(index).crowd).any()) for index in range(len(dataset))], bool)
+    if not full.any():
+        raise DataError(f"none of the {len(full)} training images has an object; DATA.FILTER_EMPTY False keeps images without objects")
+    if full.all():
+        return dataset
+    logger.info("%d of %d training images have no objects and are left out (DATA.FILTER_EMPTY)", len(full) - full.sum(), len(full))
+    return SomeSamples(dataset, np.flatnonzero(full))

@@ -1,0 +1,1 @@
+"""The kinds of targets: what their fields are, how they are checked, moved and joined."""

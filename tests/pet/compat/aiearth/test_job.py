@@ -1,0 +1,228 @@
+"""Jobs: what is checked before anything is written, and what a run leaves."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from onnxruntime import InferenceSession
+
+from pet.compat.aiearth import aie
+from pet.compat.aiearth.datasets import ChangeDetNonGeoCustomDataset, LandcoverNonGeoCustomDataset
+from pet.compat.aiearth.job import TrainJob
+from pet.compat.aiearth.sampler import SequentialNonGeoDatasetSampler
+from pet.compat.aiearth.trainer.mmseg import ChangeDetTrainer, LandcoverTrainer, MMSegTrainer
+from petlib.errors import CheckpointError, ConfigError, DataError
+from tests.pet.compat.aiearth.image_files import write_pairs
+
+CLASSES = ["background", "change"]
+SHAPES: dict[str, Any] = {"img_shape": (64, 64, 3), "ann_shape": (64, 64, 1)}
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Give back the handlers that a run replaced."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    yield
+    for handler in [*root.handlers]:
+        if handler not in handlers:
+            root.removeHandler(handler)
+            handler.close()
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+class ChangeJob(TrainJob):
+    """A small siamese network on eight pairs of 64 pixels."""
+
+    parts: Sequence[str] = ("train", "val")
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.work_dir = str(folder / "work")
+        self.classes = CLASSES
+        self.__dict__.update(settings)
+
+    def set_trainer(self) -> MMSegTrainer:
+        trainer = ChangeDetTrainer(work_dir=self.work_dir, config_name="siamese_R-18_cpu")
+        trainer.cfg.runner["max_iters"] = 2
+        trainer.cfg.lr_config["warmup_iters"] = 0
+        trainer.cfg.data.samples_per_gpu = 2
+        trainer.cfg.log_config["interval"] = 1
+        pet = trainer.cfg.pet
+        pet.TRAIN.RESIZE.SCALES, pet.ANALYSER.ENABLED, pet.MISC.TENSORBOARD, pet.MISC.DEVICE = [64], False, False, "cpu"
+        return trainer
+
+    def set_datasets(self) -> None:
+        folders = {"img_dir": self.folder / "images1", "img2_dir": self.folder / "images2", "ann_dir": self.folder / "annotations"}
+        pairs = ChangeDetNonGeoCustomDataset(classes=CLASSES, **SHAPES, **folders)
+        for part, dataset in zip(("train", "val"), SequentialNonGeoDatasetSampler.split_by_percent(pairs, 0.75), strict=True):
+            if part in self.parts:
+                self.datasets[part].append(dataset)
+
+
+class SingleImages(ChangeJob):
+    def set_datasets(self) -> None:
+        folders = {"img_dir": self.folder / "images1", "ann_dir": self.folder / "annotations"}
+        self.datasets["train"].append(LandcoverNonGeoCustomDataset(classes=CLASSES, **SHAPES, **folders))
+
+
+class NoTrainer(ChangeJob):
+    def set_trainer(self) -> MMSegTrainer:
+        return None  # type: ignore[return-value]
+
+
+class UnknownPreset(ChangeJob):
+    def set_trainer(self) -> MMSegTrainer:
+        return LandcoverTrainer(work_dir=self.work_dir, config_name="fcn_hr48_1024x1024_16k_landcovr")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_pairs(tmp_path, [f"p{number}" for number in range(8)])
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("job", "settings", "error", "message"),
+    [
+        (
+            ChangeJob,
+            {"parts": ["val"]},
+            DataError,
+            r'ChangeJob: there are no training data; append a data set to self\.datasets\["train"\]',
+        ),
+        (
+            ChangeJob,
+            {"classes": ["a", "b", "c"]},
+            ConfigError,
+            r"MODEL\.BINARY: True tells foreground from background; there are 3 classes",
+        ),
+        (SingleImages, {}, DataError, r'datasets\["train"\]: .* has single images, but ChangeDetTrainer learns from pairs of dates'),
+        (NoTrainer, {}, ConfigError, r"NoTrainer\.set_trainer: None returned, a trainer expected"),
+        (
+            UnknownPreset,
+            {},
+            ConfigError,
+            r"no preset 'fcn_hr48_1024x1024_16k_landcovr' for landcover; did you mean fcn_hr48_1024x1024_16k_l",
+        ),
+        (
+            ChangeJob,
+            {"datasets": {"train": ["images1"], "val": []}},
+            DataError,
+            r"datasets\[\"train\"\]: 'images1' given, a data set of pet\.compat\.",
+        ),
+        (ChangeJob, {"datasets": {"train": [], "vall": [], "val": []}}, ConfigError, r"unknown part 'vall'; did you mean val\?"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_written(
+    folder: Path, job: type[ChangeJob], settings: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        job(folder, **settings).run()
+    assert not (folder / "work").exists()
+
+
+def test_a_run_that_goes_on_its_test_and_its_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = ChangeJob(folder)
+    job.run()
+    work = folder / "work"
+    assert {"config.yaml", "metrics.jsonl", "model_iter2.pth", "model_latest.pth", "model_best.pth"} <= {
+        path.name for path in work.iterdir()
+    }
+    lines = [json.loads(line) for line in (work / "metrics.jsonl").read_text().splitlines()]
+    assert any("semseg/foreground_IoU" in line for line in lines)
+
+    metrics = job.test()
+    assert 0.0 <= metrics["semseg/foreground_IoU"] <= 1.0
+    assert json.loads((work / "test" / "metrics.json").read_text())["semseg/foreground_IoU"] == metrics["semseg/foreground_IoU"]
+    path = job.export_onnx(shape=(64, 96))
+    assert path == work / "model.onnx"
+    session = InferenceSession(path)
+    assert [(value.name, value.shape) for value in session.get_inputs()] == [("images", [1, 3, 64, 96]), ("images2", [1, 3, 64, 96])]
+
+    stamp = (work / "model_latest.pth").stat().st_mtime_ns
+    again = ChangeJob(folder)
+    again.run()
+    assert (work / "model_latest.pth").stat().st_mtime_ns == stamp
+    again.trainer.cfg.runner["max_iters"] = 3
+    again.run()
+    output = capsys.readouterr().out
+    assert "holds a run, which is continued up to iteration 2; a new one needs another work_dir, or trainer.cfg.auto_resume" in output
+    assert "continuing from iteration 2 of 3" in output
+    assert (work / "model_iter3.pth").exists()
+
+
+def test_without_validation_data_nothing_is_evaluated(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = ChangeJob(folder, parts=["train"])
+    job.train()
+    assert "there are no validation data: the model is not evaluated while it is trained" in capsys.readouterr().out
+    assert not (folder / "work" / "model_best.pth").exists()
+    with pytest.raises(DataError, match="there are no test data"):
+        job.test()
+
+
+def test_a_model_that_is_not_there_is_not_tested(folder: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no best and no latest checkpoint to test"):
+        ChangeJob(folder).test()
+    with pytest.raises(CheckpointError, match=r"gone\.pth"):
+        ChangeJob(folder).test(checkpoint=folder / "gone.pth")
+
+
+def test_data_belong_to_a_job(folder: Path) -> None:
+    first, second = ChangeJob(folder), ChangeJob(folder)
+    first.datasets["train"].append("something")  # type: ignore[arg-type]
+    assert second.datasets == {"train": [], "val": [], "test": []}
+
+
+def test_a_second_try_does_not_take_the_data_twice(folder: Path) -> None:
+    calls: list[int] = []
+
+    class Hasty(ChangeJob):
+        def set_datasets(self) -> None:
+            super().set_datasets()
+            calls.append(len(self.datasets["train"]))
+            if len(calls) == 1:
+                raise DataError("not yet")
+
+    job = Hasty(folder, classes=["a", "b", "c"])
+    with pytest.raises(DataError, match="not yet"):
+        job.run()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="there are 3 classes"):
+            job.run()
+    assert calls == [1, 1]
+
+
+def test_several_data_sets_are_joined(folder: Path) -> None:
+    class Twice(ChangeJob):
+        def set_datasets(self) -> None:
+            super().set_datasets()
+            super().set_datasets()
+
+    job = Twice(folder, classes=None)
+    job.run()
+    assert [len(dataset) for dataset in job.datasets["train"]] == [6, 6]
+    assert (folder / "work" / "model_best.pth").exists()
+
+
+def test_a_job_needs_both_methods() -> None:
+    class Empty(TrainJob):
+        pass
+
+    with pytest.raises(TypeError, match="set_datasets.*set_trainer"):
+        Empty()  # type: ignore[abstract]
+
+
+def test_no_token_is_needed_or_shown(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+    with caplog.at_level(logging.INFO):
+        aie.Authenticate()
+        aie.Authenticate("abc-secret")
+        aie.Initialize()
+    shown = caplog.text + "".join(capsys.readouterr())
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["aie.Authenticate"] * 2 + ["aie.Initialize"]
+    assert "a local run needs no token" in shown
+    assert "secret" not in shown

@@ -1,0 +1,202 @@
+"""Trainings of a tiny network: what is written, what repeats, what is told."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pet.compat.paddleseg.transforms as T
+from pet.compat.paddleseg.core import train
+from pet.compat.paddleseg.models.losses import CrossEntropyLoss, DiceLoss, MixedLoss
+from petlib.errors import ConfigError, DataError, UserError
+from tests.pet.compat.paddleseg.tiles import RESIZED, Tiny, open_tiles, train_tiny, write_tiles
+
+
+class Noise:
+    """Draws from numpy's global generator."""
+
+    def __call__(self, im, label=None):
+        return im + np.random.normal(0, 20, im.shape), label
+
+
+NOISY = [Noise(), T.RandomRotation(), T.Resize(RESIZED), T.Normalize()]
+
+
+def lines(folder: Path, key: str = "total_loss") -> list[float]:
+    """Return the values that the run recorded under ``key``, in order."""
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [value for record in records for name, value in record.items() if name.endswith(key)]
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_run_leaves_the_best_model_checkpoints_and_figures(tmp_path: Path) -> None:
+    model = train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", use_vdl=True, iters=5, keep_checkpoint_max=1)
+    folder = tmp_path / "run"
+    best = weights_of(folder / "best_model" / "model.pdparams")
+    assert best.keys() == model.state_dict().keys()
+    assert {path.name for path in folder.glob("model_*")} >= {"model_latest.pth", "model_best.pth", "model_iter5.pth"}
+    assert not (folder / "model_iter1.pth").exists()
+    assert list((folder / "events").iterdir())
+    checkpoint = torch.load(folder / "model_best.pth", weights_only=True)["model"]
+    assert all(torch.equal(best[name], checkpoint[f"network.network.{name}"]) for name in best)
+
+
+def test_a_network_learns(tmp_path: Path) -> None:
+    train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", iters=40)
+    mious = lines(tmp_path / "run", "mIoU")
+    assert mious[-1] > 0.8
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
+    root = write_tiles(tmp_path / "data")
+    whole = train_tiny(root, tmp_path / "whole", transforms=NOISY, iters=6)
+
+    class StopError(Exception):
+        pass
+
+    class Interrupting(Noise):
+        calls = 0
+
+        def __call__(self, im, label=None):
+            Interrupting.calls += 1
+            if Interrupting.calls > 14:
+                raise StopError
+            return super().__call__(im, label)
+
+    with pytest.raises(StopError):
+        train_tiny(root, tmp_path / "parts", transforms=[Interrupting(), *NOISY[1:]], iters=6)
+    assert (tmp_path / "parts" / "model_latest.pth").exists()
+    resumed = train_tiny(root, tmp_path / "parts", transforms=NOISY, iters=6, resume_model=tmp_path / "parts")
+    assert same(whole.state_dict(), resumed.state_dict())
+    assert lines(tmp_path / "whole") == lines(tmp_path / "parts")
+
+
+def test_the_seed_decides_and_the_number_of_workers_does_not(tmp_path: Path) -> None:
+    root = write_tiles(tmp_path / "data")
+    first = train_tiny(root, tmp_path / "first", transforms=NOISY).state_dict()
+    again = train_tiny(root, tmp_path / "again", transforms=NOISY, num_workers=2).state_dict()
+    other = train_tiny(root, tmp_path / "other", transforms=NOISY, seed=11).state_dict()
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_a_run_without_resume_begins_anew(tmp_path: Path) -> None:
+    root = write_tiles(tmp_path / "data")
+    first = train_tiny(root, tmp_path / "run").state_dict()
+    assert same(first, train_tiny(root, tmp_path / "run").state_dict())
+
+
+def test_save_interval_0_means_at_the_end(tmp_path: Path) -> None:
+    train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", save_interval=0)
+    assert [path.name for path in (tmp_path / "run").glob("model_iter*.pth")] == ["model_iter4.pth"]
+    assert len(lines(tmp_path / "run", "mIoU")) == 1
+    assert (tmp_path / "run" / "best_model" / "model.pdparams").exists()
+
+
+def test_each_output_has_its_own_loss_and_weight(tmp_path: Path) -> None:
+    root = write_tiles(tmp_path / "data")
+    losses = {"types": [MixedLoss([CrossEntropyLoss(), DiceLoss()], [1, 0]), CrossEntropyLoss()], "coef": [1, 0.4]}
+    train_tiny(root, tmp_path / "run", outputs=2, losses=losses, rate=1e-9, iters=1)
+    (main,), (auxiliary,), (total,) = (
+        lines(tmp_path / "run", name) for name in ("loss_CrossEntropyLoss", "loss_CrossEntropyLoss_1", "total_loss")
+    )
+    assert lines(tmp_path / "run", "loss_DiceLoss") == [0.0]
+    assert 0.0 < auxiliary < main
+    assert total == pytest.approx(main + auxiliary, abs=1e-4)
+
+
+def test_a_data_set_of_the_user_is_read(tmp_path: Path) -> None:
+    tiles = open_tiles(write_tiles(tmp_path / "data"), [T.Resize(RESIZED), T.Normalize()])
+
+    class Own:
+        num_classes = 2
+
+        def __len__(self):
+            return len(tiles)
+
+        def __getitem__(self, index):
+            return tiles[index]
+
+    by_data = {}
+    for name, dataset in (("own", Own()), ("door", tiles)):
+        torch.manual_seed(0)
+        model = Tiny()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        losses = {"types": [CrossEntropyLoss()], "coef": [1]}
+        train(model, dataset, dataset, optimizer, tmp_path / name, iters=2, batch_size=2, save_interval=0, losses=losses)
+        by_data[name] = model.state_dict()
+    for name, value in by_data["own"].items():
+        torch.testing.assert_close(value, by_data["door"][name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"iters": 0}, r"iters: 0 given, at least 1 expected; .*\(6 images, batches of 2\): raise epochs or lower batch_size"),
+        ({"batch_size": 16}, "batch_size: 16 given, but the training set has 6 images"),
+        ({"batch_size": 0}, "batch_size: 0 given"),
+        ({"save_interval": -1}, "save_interval -1"),
+        ({"optimizer": None}, "optimizer: nothing given"),
+        ({"losses": None}, "losses: NoneType given, a dictionary with types and coef"),
+        ({"losses": {"types": [CrossEntropyLoss()], "coef": [1, 0.4]}}, "1 types and 2 coef given, one coefficient for each type"),
+        ({"losses": {"types": ["dice"], "coef": [1]}}, "'dice' given among the types"),
+        ({"outputs": 2}, r"1 given as types, but the network has 2 outputs in training; give as many .* \[1, 0.4\]"),
+        ({"resume_model": "elsewhere"}, "a run goes on in its own folder"),
+    ],
+)
+def test_wrong_arguments_are_told(tmp_path: Path, options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", **options)
+
+
+def test_nothing_to_go_on_from_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no model_latest.pth to go on from"):
+        train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", resume_model=tmp_path / "run")
+
+
+def test_wrong_data_leave_no_folder_behind(tmp_path: Path) -> None:
+    root = write_tiles(tmp_path / "data", label_value=4)
+    with pytest.raises(DataError, match="4 is no class"):
+        train_tiny(root, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_something_that_is_no_data_set_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"train_dataset: list given; a Dataset, or an object with __len__"):
+        train(Tiny(), [], optimizer=None, save_dir=tmp_path / "run")
+
+
+def test_bad_samples_and_iterations_can_be_left_out(tmp_path: Path) -> None:
+    tiles = open_tiles(write_tiles(tmp_path / "data"), [T.Resize(RESIZED), T.Normalize()])
+
+    class Torn:
+        num_classes = 2
+        reads = 0
+
+        def __len__(self):
+            return len(tiles)
+
+        def __getitem__(self, index):
+            Torn.reads += 1
+            if index == 1:
+                raise OSError("the tape is torn")
+            image, label = tiles[index]
+            return image * (np.nan if Torn.reads in (30, 31) else 1), label
+
+    model = Tiny()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = {"types": [CrossEntropyLoss()], "coef": [1]}
+    train(model, Torn(), None, optimizer, tmp_path / "run", iters=20, losses=losses, save_interval=0, nonfinite="skip", on_error="skip")
+    assert "OSError: the tape is torn" in (tmp_path / "run" / "skipped_samples.jsonl").read_text()
+    saved = torch.load(tmp_path / "run" / "model_latest.pth", weights_only=True)
+    assert saved["hooks"]["skipped_steps"]["count"] in (1, 2)
+    assert all(bool(value.isfinite().all()) for value in saved["model"].values())

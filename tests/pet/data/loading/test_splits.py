@@ -1,0 +1,91 @@
+"""Parts of data sets: the same in every run and every process, without doubles."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pet.data import split_by_count, split_by_percent
+from pet.data.datasets.semseg_folder import SemsegFolder
+from pet.data.loading.build import build_vision_dataset
+from pet.data.loading.splits import sample_by_count, sample_by_percent, share_of
+from pet.vision import config
+from petlib.config import ConfigError
+from tests.pet.data.label_files import write, write_image
+
+COUNT = 20
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> SemsegFolder:
+    for number in range(COUNT):
+        write_image(tmp_path / "images" / f"{number:02}.png", number, size=(2, 2))
+        write(tmp_path / "labels" / f"{number:02}.png", np.zeros((2, 2), np.uint8))
+    return SemsegFolder(images=tmp_path / "images", labels=tmp_path / "labels", classes=["background", "road"])
+
+
+def numbers(part: Any) -> list[int]:
+    return [int(part[index]["image"][0, 0, 0]) for index in range(len(part))]
+
+
+def test_both_sides_hold_everything_once_in_order(dataset: SemsegFolder) -> None:
+    first, second = (numbers(part) for part in split_by_percent(dataset, 0.8))
+    assert (len(first), len(second)) == (16, 4)
+    assert sorted(first + second) == list(range(COUNT))
+    assert first == sorted(first)
+    assert second != [16, 17, 18, 19]
+
+
+def test_the_seed_decides_and_global_numbers_do_not(dataset: SemsegFolder) -> None:
+    first = numbers(split_by_percent(dataset, 0.5)[0])
+    np.random.seed(5)
+    state = np.random.get_state()[1].tolist()  # type: ignore[union-attr, index]
+    assert numbers(split_by_percent(dataset, 0.5)[0]) == first
+    assert np.random.get_state()[1].tolist() == state  # type: ignore[union-attr, index]
+    assert numbers(split_by_percent(dataset, 0.5, seed=1)[0]) != first
+
+
+def test_counts_and_samples_are_the_same_parts(dataset: SemsegFolder) -> None:
+    whole = [numbers(part) for part in split_by_percent(dataset, 0.8)]
+    assert [numbers(part) for part in split_by_count(dataset, 16)] == whole
+    assert numbers(sample_by_percent(dataset, 0.8)) == numbers(sample_by_count(dataset, 16)) == whole[0]
+    assert numbers(share_of(dataset, 0.8, 1.0)) == whole[1]
+    assert numbers(sample_by_count(dataset, COUNT)) == numbers(sample_by_percent(dataset, 1.0)) == list(range(COUNT))
+
+
+def test_in_order_the_first_ones_are_taken(dataset: SemsegFolder) -> None:
+    assert [numbers(part) for part in split_by_count(dataset, 3, randomly=False)] == [[0, 1, 2], list(range(3, COUNT))]
+    assert numbers(sample_by_percent(dataset, 0.1, randomly=False)) == [0, 1]
+
+
+def test_a_part_can_be_split_again(dataset: SemsegFolder) -> None:
+    train, _ = split_by_count(dataset, 10)
+    parts = [numbers(part) for part in split_by_count(train, 6)]
+    assert sorted(parts[0] + parts[1]) == numbers(train)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 80, -0.1, 0.01])
+def test_a_share_without_two_sides_is_told(share: float, dataset: SemsegFolder) -> None:
+    with pytest.raises(ConfigError, match="share"):
+        split_by_percent(dataset, share)
+
+
+@pytest.mark.parametrize("count", [0, COUNT, COUNT + 1, -1])
+def test_a_count_without_two_sides_is_told(count: int, dataset: SemsegFolder) -> None:
+    with pytest.raises(ConfigError, match=f"a split after {count} of 20 samples; a number from 1 to 19 expected"):
+        split_by_count(dataset, count)
+
+
+def test_more_samples_than_there_are_is_told(dataset: SemsegFolder) -> None:
+    with pytest.raises(ConfigError, match="21 of 20 samples wanted; a number from 1 to 20 expected"):
+        sample_by_count(dataset, 21)
+
+
+def test_one_folder_gives_both_sides_by_config_alone(dataset: SemsegFolder, tmp_path: Path) -> None:
+    cfg = config.get_base_cfg()
+    entry = {"type": "semseg_folder", "path": "images", "annotations": "labels", "classes": ["background", "road"]}
+    cfg.set("MISC.DATA_ROOT", str(tmp_path))
+    cfg.set("DATA.CATALOG", {"a": {**entry, "share": [0.0, 0.8]}, "b": {**entry, "share": [0.8, 1], "seed": 0}})
+    parts = [numbers(build_vision_dataset(cfg, [name], ["semseg"])) for name in "ab"]
+    assert parts == [numbers(part) for part in split_by_percent(dataset, 0.8)]

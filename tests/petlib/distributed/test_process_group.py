@@ -1,0 +1,88 @@
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from petlib import distributed
+from petlib.errors import DeviceError
+
+
+def describe_process():
+    return (
+        distributed.rank(),
+        distributed.world_size(),
+        distributed.local_rank(),
+        distributed.local_world_size(),
+        distributed.is_main_process(),
+    )
+
+
+def test_without_a_group_there_is_one_process():
+    distributed.init_process_group(torch.device("cpu"), timeout_seconds=5)
+    assert describe_process() == (0, 1, 0, 1, True)
+    distributed.destroy_process_group()
+
+
+def test_ranks_know_who_they_are(run_ranks):
+    assert run_ranks(describe_process, 2) == [(0, 2, 0, 2, True), (1, 2, 1, 2, False)]
+
+
+def fail_on_rank_one():
+    if distributed.rank() == 1:
+        raise ValueError("broken on purpose")
+    distributed.barrier()
+
+
+def test_a_failing_rank_shows_its_traceback(run_ranks):
+    with pytest.raises(pytest.fail.Exception, match="rank 1 failed:(.|\n)*fail_on_rank_one(.|\n)*broken on purpose"):
+        run_ranks(fail_on_rank_one, 2)
+
+
+def test_ranks_meet_without_a_handed_socket():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    code = (
+        "import torch; from petlib import distributed; distributed.init_process_group(torch.device('cpu'), timeout_seconds=30);"
+        "print(distributed.all_gather_objects(distributed.rank())); distributed.destroy_process_group()"
+    )
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        assert [process.communicate(timeout=60)[0].strip() for process in ranks] == ["[0, 1]", "[0, 1]"]
+    finally:
+        for process in ranks:
+            process.kill()
+
+
+def test_choose_device_takes_the_cpu_where_there_is_no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert distributed.choose_device("cpu") == distributed.choose_device("auto") == torch.device("cpu")
+
+
+def test_choose_device_gives_each_local_rank_its_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"Test GPU {index}")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert distributed.choose_device("auto") == torch.device("cuda", 1)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(DeviceError, match=r"number 2 on its node.*there are 2 \(Test GPU 0, Test GPU 1\); start at most 2 processes"):
+        distributed.choose_device("cuda")
+
+
+def test_a_missing_gpu_and_an_unknown_device_are_told(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="sees no GPU here; use MISC.DEVICE cpu or auto"):
+        distributed.choose_device("cuda")
+    with pytest.raises(DeviceError, match="unknown device 'tpu'; choose auto, cuda or cpu"):
+        distributed.choose_device("tpu")

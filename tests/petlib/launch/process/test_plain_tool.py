@@ -1,0 +1,51 @@
+"""What a tool without a config runs in."""
+
+import argparse
+
+import pytest
+
+from petlib.errors import DataError
+from petlib.launch.process.plain_tool import run_plain_tool
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder")
+    parser.add_argument("--count", type=int, default=1)
+
+
+def exit_code(outcome: int | BaseException, *argv: str) -> object:
+    seen: list[argparse.Namespace] = []
+
+    def main(options: argparse.Namespace) -> int:
+        seen.append(options)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome + int(options.count)
+
+    with pytest.raises(SystemExit) as stopped:
+        run_plain_tool(main, description="Counts.", add_options=add_options, argv=argv)
+    return stopped.value.code
+
+
+def test_options_arrive_and_the_code_is_returned() -> None:
+    assert exit_code(3, "data", "--count", "4") == 7
+
+
+def test_mistakes_are_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(DataError("a.zip: no archive"), "data") == 2
+    assert capsys.readouterr().err == "error: a.zip: no archive\n"
+    assert exit_code(KeyboardInterrupt(), "data") == 130
+    assert exit_code(0) == 2
+    assert "the following arguments are required: folder" in capsys.readouterr().err
+
+
+def test_options_are_not_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(0, "data", "--cou", "2") == 2
+    assert "unrecognized arguments: --cou" in capsys.readouterr().err
+
+
+def test_faults_of_the_program_keep_their_traceback() -> None:
+    with pytest.raises(RuntimeError, match="broken"):
+        run_plain_tool(
+            lambda options: (_ for _ in ()).throw(RuntimeError("broken")), description="", add_options=lambda parser: None, argv=[]
+        )

@@ -1,0 +1,79 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from petlib.errors import ConfigError
+from petlib.launch.start.arguments import parse_launch_arguments, parse_script_arguments
+
+
+def parse(*argv):
+    return parse_launch_arguments(argv, description="")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "--cfg x.yaml --nproc 2 A.B 1 C=2 D.E -0.5 F -1e-3",
+        "A.B 1 C=2 D.E -0.5 F -1e-3 --cfg x.yaml --nproc 2",
+        "A.B 1 --nproc 2 C=2 D.E -0.5 --cfg=x.yaml F -1e-3",
+        "--cfg x.yaml --nproc=2 -- A.B 1 C=2 D.E -0.5 F -1e-3",
+    ],
+)
+def test_options_stand_anywhere_among_the_overrides(argv):
+    arguments = parse(*argv.split())
+    assert arguments.cfg == Path("x.yaml")
+    assert arguments.nproc == 2
+    assert arguments.overrides == ["A.B", "1", "C=2", "D.E", "-0.5", "F", "-1e-3"]
+
+
+def test_what_is_not_given_has_its_default():
+    arguments = parse("--cfg", "x.yaml")
+    assert (arguments.gpu_id, arguments.type_folder, arguments.nproc, arguments.overrides) == (None, None, None, [])
+    assert (arguments.nnodes, arguments.node_rank, arguments.max_restarts, arguments.dry_run) == (1, None, 0, False)
+
+
+def test_type_none_means_not_given():
+    assert parse("--cfg", "x.yaml", "--type", "none").type_folder is None
+    assert parse("--cfg", "x.yaml", "--type", "tasks/cls").type_folder == "tasks/cls"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("--cfg x.yaml --gpuid 0", r"unknown option --gpuid; did you mean --gpu_id\?"),
+        ("--cfg x.yaml --dry-run", r"unknown option --dry-run; did you mean --dry_run\?"),
+        ("--cfg x.yaml --nprocs=2", r"unknown option --nprocs; did you mean --nproc"),
+        ("--cfg x.yaml A.B --nprocs", "unknown option --nprocs"),
+        ("--cfg x.yaml -gpu_id 0", "unknown option -gpu_id"),
+        ("--cgf x.yaml", r"unknown option --cgf; did you mean --cfg\?"),
+        ("A 1", "--cfg PATH is missing"),
+        ("--cfg x.yaml --nproc 0", "from 1 on"),
+        ("--cfg x.yaml --nproc two", "whole number expected"),
+        ("--cfg x.yaml --max_restarts -1", "--max_restarts"),
+    ],
+)
+def test_a_mistake_ends_with_code_2_and_says_what_is_meant(argv, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        parse(*argv.split())
+    assert end.value.code == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("--nnodes 2", "--nnodes 2 needs --rdzv_endpoint HOST:PORT"),
+        ("--nnodes 2 --rdzv_endpoint node0", "HOST:PORT expected"),
+        ("--nnodes 2 --rdzv_endpoint node0:29500 --node_rank 2", "numbers them from 0 to 1"),
+    ],
+)
+def test_options_about_machines_fit_together(argv, message):
+    with pytest.raises(ConfigError, match=message):
+        parse("--cfg", "x.yaml", *argv.split())
+
+
+@pytest.mark.parametrize("option", ["--local_rank=1", "--local-rank=1"])
+def test_scripts_accept_the_local_rank_of_older_launchers(option):
+    arguments = parse_script_arguments(["--cfg", "x.yaml", option, "A", "1"], description="")
+    assert (arguments.local_rank, arguments.overrides) == (1, ["A", "1"])

@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import pytest
+
+from petlib.errors import ConfigError
+from petlib.launch.start.resolve import resolve_script
+
+NAME = "train_net.py"
+
+
+def make(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("config", "folders"),
+    [
+        ("cfgs/vision/x.yaml", ("vision",)),
+        ("cfgs/vision/mscoco/deep/x.yaml", ("vision",)),
+        ("cfgs/tasks/cls/x.yaml", ("tasks", "cls")),
+        ("cfgs/tasks/cls/imagenet/deep/x.py", ("tasks", "cls")),
+        ("cfgs/projects/fairmot/mot17/x.yaml", ("projects", "fairmot")),
+        ("cfgs/tutorials/cifar/x.yaml", ("tutorials",)),
+        ("cfgs/old/cfgs/vision/x.yaml", ("vision",)),
+    ],
+)
+def test_the_deepest_script_below_the_type_is_taken(tmp_path, config, folders):
+    root = tmp_path / "cfgs/old" if "old" in config else tmp_path
+    types = ("vision", "tasks/cls", "tasks", "projects/fairmot", "tutorials")
+    make(tmp_path, config, *(f"{(root / 'tools' / kind).relative_to(tmp_path)}/{NAME}" for kind in types))
+    script = resolve_script(tmp_path / config, NAME)
+    assert script.path == root.joinpath("tools", *folders, NAME)
+    assert script.folders == folders
+
+
+def test_an_outer_cfgs_is_tried_after_an_inner_one(tmp_path):
+    make(tmp_path, "cfgs/vision/cfgs/new/x.yaml", f"tools/vision/{NAME}")
+    assert resolve_script(tmp_path / "cfgs/vision/cfgs/new/x.yaml", NAME).path == tmp_path / "tools/vision" / NAME
+
+
+def test_relative_paths_and_parent_parts_count_from_the_current_folder(tmp_path, monkeypatch):
+    make(tmp_path, "cfgs/vision/x.yaml", "cfgs/tasks/cls/y.yaml", f"tools/vision/{NAME}", f"tools/tasks/cls/{NAME}")
+    monkeypatch.chdir(tmp_path / "cfgs/vision")
+    assert resolve_script(Path("x.yaml"), NAME).path == tmp_path / "tools/vision" / NAME
+    assert resolve_script(Path("../tasks/cls/y.yaml"), NAME).path == tmp_path / "tools/tasks/cls" / NAME
+
+
+def test_test_scripts_are_found_the_same_way(tmp_path):
+    make(tmp_path, "cfgs/vision/x.yaml", f"tools/vision/{NAME}", "tools/vision/test_net.py")
+    assert resolve_script(tmp_path / "cfgs/vision/x.yaml", "test_net.py").path == tmp_path / "tools/vision/test_net.py"
+
+
+def test_a_link_is_taken_as_written_before_it_is_followed(tmp_path):
+    make(tmp_path, "real/cfgs/vision/x.yaml", f"real/tools/vision/{NAME}", f"mine/tools/tasks/{NAME}")
+    (tmp_path / "mine/cfgs/tasks").mkdir(parents=True)
+    (tmp_path / "mine/cfgs/tasks/link.yaml").symlink_to(tmp_path / "real/cfgs/vision/x.yaml")
+    assert resolve_script(tmp_path / "mine/cfgs/tasks/link.yaml", NAME).path == tmp_path / "mine/tools/tasks" / NAME
+    (tmp_path / "plain.yaml").symlink_to(tmp_path / "real/cfgs/vision/x.yaml")
+    assert resolve_script(tmp_path / "plain.yaml", NAME).path == tmp_path / "real/tools/vision" / NAME
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "folders"),
+    [
+        ("outside/x.yaml", "vision", ("vision",)),
+        ("outside/projects/fairmot/x.yaml", "projects", ("projects", "fairmot")),
+        ("outside/tasks/cls/fine/x.yaml", "tasks", ("tasks", "cls")),
+        ("outside/x.yaml", "tasks/cls", ("tasks", "cls")),
+        ("outside/tasks/cls/x.yaml", "tasks/cls", ("tasks", "cls")),
+    ],
+)
+def test_outside_a_cfgs_folder_the_type_and_the_repository_decide(tmp_path, monkeypatch, config, kind, folders):
+    repository = make(tmp_path / "repo", *(f"tools/{name}/{NAME}" for name in ("vision", "tasks/cls", "projects/fairmot")))
+    make(tmp_path, config)
+    monkeypatch.chdir(tmp_path)
+    script = resolve_script(tmp_path / config, NAME, type_folder=kind, repository=repository)
+    assert (script.path, script.folders) == (repository.joinpath("tools", *folders, NAME), folders)
+
+
+def test_with_a_type_the_own_root_comes_before_current_folder_and_repository(tmp_path, monkeypatch):
+    roots = [make(tmp_path / name, f"tools/vision/{NAME}") for name in ("own", "here", "repo")]
+    make(tmp_path, "own/cfgs/tasks/x.yaml")
+    monkeypatch.chdir(tmp_path / "here")
+    for root in roots:
+        found = resolve_script(tmp_path / "own/cfgs/tasks/x.yaml", NAME, type_folder="vision", repository=tmp_path / "repo")
+        assert found.path == root / "tools/vision" / NAME
+        found.path.unlink()
+
+
+def test_what_cannot_be_resolved_lists_every_path_that_was_tried(tmp_path):
+    make(tmp_path, "cfgs/tasks/cls/x.yaml")
+    with pytest.raises(ConfigError) as error:
+        resolve_script(tmp_path / "cfgs/tasks/cls/x.yaml", NAME)
+    text = str(error.value)
+    assert text.index(f"{tmp_path}/tools/tasks/cls/{NAME}") < text.index(f"{tmp_path}/tools/tasks/{NAME}")
+    assert "give --type" in text
+
+
+def test_a_config_that_tells_no_type_asks_for_one(tmp_path):
+    make(tmp_path, "x.yaml", "cfgs/y.yaml")
+    for config in ("x.yaml", "cfgs/y.yaml"):
+        with pytest.raises(ConfigError, match=r"no cfgs/<type>/ part(?s:.*)--type"):
+            resolve_script(tmp_path / config, NAME)
+
+
+def test_an_unknown_type_names_the_nearest(tmp_path):
+    make(tmp_path, "cfgs/vision/x.yaml", f"tools/vision/{NAME}", f"tools/tasks/cls/{NAME}")
+    with pytest.raises(ConfigError, match=r"types there are: (.*, )?tasks/cls, vision; did you mean vision\?"):
+        resolve_script(tmp_path / "cfgs/vision/x.yaml", NAME, type_folder="vison")
+
+
+@pytest.mark.parametrize("kind", ["/vision", "../vision", "."])
+def test_a_type_is_a_folder_below_tools(tmp_path, kind):
+    with pytest.raises(ConfigError, match="a folder below tools/ expected"):
+        resolve_script(make(tmp_path, "x.yaml") / "x.yaml", NAME, type_folder=kind)
