@@ -1,6 +1,7 @@
 """What several tests share: processes that form a gloo group, and the skip of GPU tests."""
 
 import faulthandler
+import logging
 import multiprocessing
 import os
 import pickle
@@ -8,7 +9,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
@@ -29,6 +30,18 @@ def one_thread_a_worker() -> None:
     """Keep the threads of parallel test workers from waiting for each other's cores."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def log_of_a_test_ends_with_it() -> Iterator[None]:
+    """Take away the log handlers of a run in this process: its log file is of no concern to the tests after it."""
+    root = logging.getLogger()
+    level, before = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for handler in [handler for handler in root.handlers if handler not in before and type(handler).__module__ == "petlib.log"]:
+        root.removeHandler(handler)
+        handler.close()
 
 
 class RunRanks(Protocol):
