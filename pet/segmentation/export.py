@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from pet.data.loading.build import build_sample_transforms, build_vision_dataset
 from pet.data.loading.joined import TruthApart
 from pet.data.transforms.normalize import Normalize
+from pet.export.description import ModelDescription
 from pet.export.export import ExportReport
 from pet.export.task import TaskNetwork, export_task
 from pet.segmentation.data import KINDS
 from pet.segmentation.model import Segmenter
-from pet.segmentation.prediction.description import ModelDescription
 from petlib.config import CfgNode, ConfigError
 from petlib.data.protocols import Dataset
 

@@ -16,7 +16,7 @@ from pet.models.backbone import synchronise_batch_norm
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.networks import build_network
 from pet.models.segmentation.resample import over_files
-from pet.segmentation.prediction.sliding import sliding_window
+from pet.models.segmentation.sliding_window import sliding_window
 from petlib.config import CfgNode, ConfigError
 
 AUXILIARY_WEIGHT = 0.4

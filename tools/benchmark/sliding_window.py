@@ -24,7 +24,8 @@ from counts import count
 from torch import Tensor, nn
 
 from pet.data.files.rasters import load_rasterio
-from pet.segmentation.prediction import ModelDescription, NetworkPredictor, WindowSettings, find_images, predict_files
+from pet.export.description import ModelDescription
+from pet.segmentation.prediction import NetworkPredictor, WindowSettings, find_images, predict_files
 from pet.visual import DrawSettings
 
 BLOCK = 512

@@ -8,10 +8,10 @@ from torch import nn
 
 from pet.compat.paddleseg.segmenter import wrap_network
 from pet.compat.paddleseg.transforms import Normalize
+from pet.export.description import ModelDescription
 from pet.export.export import ExportReport, export_onnx
 from pet.export.normalization import InputNormalization
 from pet.segmentation.export import OUTPUT, MainLogits
-from pet.segmentation.prediction.description import ModelDescription
 from petlib.errors import ConfigError
 
 TOLERANCE = 1e-3

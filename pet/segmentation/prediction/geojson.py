@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pet.data.files.rasters import RasterInfo
-from pet.segmentation.prediction.description import ModelDescription
+from pet.export.description import ModelDescription
 from pet.segmentation.prediction.label_files import temporary_path
 from pet.segmentation.prediction.polygons import Polygon, signed_area
 

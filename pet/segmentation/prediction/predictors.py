@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from pet.data.transforms.normalize import scale_and_shift
+from pet.export.description import ModelDescription
 from pet.export.normalization import InputNormalization
 from pet.export.runtime import OnnxModel
-from pet.segmentation.prediction.description import ModelDescription
 from petlib.errors import CheckpointError
 
 

@@ -14,13 +14,13 @@ from pet.data.files.label_images import read_label_image
 from pet.data.files.rasters import uses_rasterio
 from pet.data.files.windows import Window
 from pet.data.targets.kinds import IGNORE
+from pet.models.segmentation.sliding_window import labels_of, sliding_window
 from pet.segmentation.prediction.geojson import write_geojson
 from pet.segmentation.prediction.inputs import ImageInput
 from pet.segmentation.prediction.label_files import LabelFile, open_geotiff, open_png, temporary_path
 from pet.segmentation.prediction.overlay import Overlay
 from pet.segmentation.prediction.polygons import Polygon, trace_label_image, trace_raster
 from pet.segmentation.prediction.predictors import Predictor
-from pet.segmentation.prediction.sliding import labels_of, sliding_window
 from pet.segmentation.prediction.source import ImageSource
 from pet.visual.palette import BLACK
 from pet.visual.settings import DrawSettings

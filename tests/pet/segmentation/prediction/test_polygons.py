@@ -11,7 +11,8 @@ from rasterio.crs import CRS
 from rasterio.features import rasterize
 
 from pet.data.files.rasters import RasterInfo
-from pet.segmentation.prediction import ModelDescription, Polygon, trace_label_image
+from pet.export.description import ModelDescription
+from pet.segmentation.prediction import Polygon, trace_label_image
 from pet.segmentation.prediction.geojson import write_geojson
 from pet.segmentation.prediction.polygons import signed_area, trace_raster
 

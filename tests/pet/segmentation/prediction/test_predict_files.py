@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from pet.data.files.label_images import read_label_image
 from pet.export import InputNormalization, OnnxModel, export_onnx
+from pet.export.description import ModelDescription
 from pet.segmentation.prediction import (
     ImageInput,
-    ModelDescription,
     NetworkPredictor,
     OnnxPredictor,
     WindowSettings,

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from pet.data.files.windows import Window
-from pet.segmentation.prediction import labels_of, sliding_window
-from pet.segmentation.prediction.grid import plan_axis
+from pet.models.segmentation.sliding_window import labels_of, plan_axis, sliding_window
 
 
 def slide(
