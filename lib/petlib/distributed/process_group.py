@@ -6,14 +6,31 @@ from datetime import timedelta
 
 import torch
 from torch import distributed
-from torch.distributed.distributed_c10d import Store
-from torch.distributed.rendezvous import TCPStore  # type: ignore[attr-defined]
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import TCPStore, rendezvous  # type: ignore[attr-defined]
 
 STORE_SOCKET_VARIABLE = "PET_STORE_FD"
 """Environment variable of rank 0: the file descriptor of a socket that listens on ``MASTER_PORT`` already."""
 
 
-_timeouts: list[timedelta] = []
+class _Meeting:
+    """What this process keeps from one process group to the next: the store in which the processes find each other.
+
+    Attributes:
+        store: of all processes; None: it was not needed yet.
+        address: of the store.
+        groups: number of groups that were opened with it.
+        timeout: of the last group's collectives.
+    """
+
+    def __init__(self) -> None:
+        self.store: Store | None = None
+        self.address = ""
+        self.groups = 0
+        self.timeout: timedelta | None = None
+
+
+_meeting = _Meeting()
 
 
 def init_process_group(device: torch.device, *, timeout_seconds: float) -> None:
@@ -30,14 +47,13 @@ def init_process_group(device: torch.device, *, timeout_seconds: float) -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
     _bind_gloo_to_loopback()
-    store = _store(timeout_seconds)
-    _timeouts[:] = [timedelta(seconds=timeout_seconds)]
+    timeout = timedelta(seconds=timeout_seconds)
     distributed.init_process_group(
         backend="cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-        timeout=timedelta(seconds=timeout_seconds),
-        store=store,
-        rank=int(os.environ["RANK"]) if store else -1,
-        world_size=int(os.environ["WORLD_SIZE"]) if store else -1,
+        timeout=timeout,
+        store=_store_of_next_group(timeout),
+        rank=int(os.environ["RANK"]),
+        world_size=int(os.environ["WORLD_SIZE"]),
         device_id=device if device.type == "cuda" else None,
     )
 
@@ -50,7 +66,7 @@ def destroy_process_group() -> None:
 
 def collective_timeout() -> timedelta | None:
     """Return how long a collective waits for the other processes, for further groups; None: as torch has it."""
-    return _timeouts[0] if _timeouts else None
+    return _meeting.timeout
 
 
 def rank() -> int:
@@ -82,10 +98,27 @@ def _has_group() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 
 
-def _store(timeout_seconds: float) -> Store | None:
-    """Return the processes' meeting point, which rank 0 serves; None under torchrun, whose agent serves one that torch finds itself."""
+def _store_of_next_group(timeout: timedelta) -> Store:
+    """Return the store of the next group, in which it finds no keys of the groups before.
+
+    A script may train and then test: the second group would take the addresses that the first one left in the store for its own, and
+    wait for connections that nobody accepts. So each group has a prefix of its own. The store itself stays open, because a rank may
+    arrive at the second group while rank 0, which serves the store, has not left the first.
+    """
+    address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    if _meeting.store is None or _meeting.address != address:
+        _meeting.store, _meeting.address, _meeting.groups = _connect(timeout), address, 0
+    _meeting.store.set_timeout(timeout)
+    _meeting.timeout = timeout
+    _meeting.groups += 1
+    return PrefixStore(f"group_{_meeting.groups}", _meeting.store)
+
+
+def _connect(timeout: timedelta) -> Store:
+    """Return the processes' meeting point, which rank 0 serves; under torchrun the one that torch finds."""
     if distributed.is_torchelastic_launched():
-        return None
+        found: Store = next(rendezvous("env://", timeout=timeout))[0]
+        return found
     descriptor = os.environ.pop(STORE_SOCKET_VARIABLE, None)
     if descriptor is not None:
         os.set_inheritable(int(descriptor), False)
@@ -94,7 +127,7 @@ def _store(timeout_seconds: float) -> Store | None:
         int(os.environ["MASTER_PORT"]),
         world_size=int(os.environ["WORLD_SIZE"]),
         is_master=os.environ["RANK"] == "0",
-        timeout=timedelta(seconds=timeout_seconds),
+        timeout=timeout,
         wait_for_workers=False,
         master_listen_fd=None if descriptor is None else int(descriptor),
     )

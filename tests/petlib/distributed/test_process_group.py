@@ -2,9 +2,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
+from torch.distributed.rendezvous import TCPStore
 
 from petlib import distributed
 from petlib.errors import DeviceError
@@ -62,6 +64,32 @@ def test_ranks_meet_without_a_handed_socket():
     finally:
         for process in ranks:
             process.kill()
+
+
+def open_groups(environment):
+    distributed.destroy_process_group()
+    os.environ.update(environment)
+    gathered = []
+    for _ in range(12):
+        distributed.init_process_group(torch.device("cpu"), timeout_seconds=20)
+        gathered.append(distributed.all_gather_objects(distributed.rank()))
+        # the first rank is still in one group while the second asks for the next, and the other way round
+        time.sleep(0.03 * ((len(gathered) + distributed.rank()) % 2))
+        distributed.destroy_process_group()
+        time.sleep(0.03 * ((len(gathered) // 2 + int(os.environ["RANK"])) % 2))
+    distributed.init_process_group(torch.device("cpu"), timeout_seconds=20)
+    return gathered
+
+
+def test_processes_open_one_group_after_another(run_ranks):
+    assert run_ranks(open_groups, 2, {}) == [[[0, 1]] * 12] * 2
+
+
+def test_processes_of_torchrun_open_one_group_after_another(run_ranks):
+    # torchrun's agent serves the store, which outlives every group
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    environment = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_USE_AGENT_STORE": "True", "MASTER_PORT": str(store.port)}
+    assert run_ranks(open_groups, 2, environment) == [[[0, 1]] * 12] * 2
 
 
 def test_choose_device_takes_the_cpu_where_there_is_no_gpu(monkeypatch):
