@@ -15,6 +15,20 @@ def is_axis_aligned(matrix: np.ndarray) -> bool:
     return bool(matrix[0, 1] == 0.0 and matrix[1, 0] == 0.0)
 
 
+def is_mirrored(matrix: np.ndarray) -> bool:
+    """Return whether left and right change places."""
+    return bool(np.linalg.det(matrix[:2, :2]) < 0.0)
+
+
+def is_inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return bool (...): which of the points (..., 2) lie in an image of ``size`` (height, width).
+
+    The far edge counts, since a mirrored 0 lies there.
+    """
+    inside: np.ndarray = np.all((points >= 0) & (points <= (size[1], size[0])), axis=-1)
+    return inside
+
+
 def shift(x: float, y: float) -> np.ndarray:
     """Return the (3, 3) matrix that moves points by (x, y)."""
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pet.compat.trainframework.transforms.fields import Results, described, images_of
+from pet.compat.shared.moving import described
+from pet.compat.trainframework.transforms.fields import Results, images_of
 from pet.data.transforms import operations
 from pet.data.transforms.base import check_probability, check_range
 from pet.data.transforms.colour import shift_hue

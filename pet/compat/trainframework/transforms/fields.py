@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from pet.compat.shared.moving import described
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 
@@ -66,8 +67,3 @@ def listed(results: Results, key: str | None, *, asker: str) -> dict[str, Any]:
 def size_of(array: np.ndarray) -> tuple[int, int]:
     """Return (height, width) of an image or a mask."""
     return array.shape[0], array.shape[1]
-
-
-def described(value: object) -> str:
-    """Return what a value is, for messages."""
-    return f"an array {value.shape} of {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

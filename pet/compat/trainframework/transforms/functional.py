@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pet.compat.trainframework.transforms.fields import described
+from pet.compat.shared.moving import described, move_image
 from pet.compat.trainframework.transforms.geometry import FLIPS, check_interpolation
 from pet.data.transforms.base import check_size
-from pet.structures.moves import CropResize, Move
+from pet.structures.moves import CropResize
 from petlib.errors import ConfigError, DataError
 from petlib.suggest import did_you_mean
 
@@ -83,7 +83,7 @@ def flip(image: np.ndarray, direction: str = "horizontal") -> np.ndarray:
     """
     if direction not in FLIPS:
         raise ConfigError(f"flip: direction: {direction!r} given, {', '.join(FLIPS)} expected{did_you_mean(direction, FLIPS)}")
-    return _moved(image, FLIPS[direction])
+    return move_image(image, FLIPS[direction])
 
 
 def resize(image: np.ndarray, size: int | Sequence[int], interpolation: str = "INTER_LINEAR") -> np.ndarray:
@@ -98,8 +98,4 @@ def resize(image: np.ndarray, size: int | Sequence[int], interpolation: str = "I
         ConfigError: size or interpolation is wrong.
     """
     number = check_interpolation("resize", interpolation)
-    return _moved(image, CropResize(0, 0, image.shape[0], image.shape[1], check_size("resize", size), number, antialias=False))
-
-
-def _moved(image: np.ndarray, move: Move) -> np.ndarray:
-    return move(image) if image.ndim == 3 else move(image[:, :, None])[:, :, 0]
+    return move_image(image, CropResize(0, 0, image.shape[0], image.shape[1], check_size("resize", size), number, antialias=False))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pet.compat.trainframework.transforms.fields import Results
-from pet.compat.trainframework.transforms.moving import move_results, placed_sizes
+from pet.compat.shared.moving import PlacedFields, described, move_fields
+from pet.compat.trainframework.transforms.fields import MASK_DTYPES, Results, images_of, listed, size_of
 from pet.data.targets.kinds import IGNORE
+from pet.data.targets.moving import clip_boxes
 from pet.data.transforms import geometry, scales
 from pet.data.transforms.base import check_label, check_probability, check_size
 from pet.structures.moves import CropResize, Flip, Move, QuarterTurns, Size, Stay
@@ -54,7 +55,28 @@ class GeometricTransform(ABC):
         move = self.decide(size, generator_of_global_state())
         if isinstance(move, Stay):
             return results
-        return move_results(results, move, size=size, mask_fill=self.mask_fill, clips_boxes=self.clips_boxes, asker=asker)
+        return self._move(results, move, size)
+
+    def _move(self, results: Results, move: Move, size: Size) -> Results:
+        """Return ``results``, moved.
+
+        No box or point is dropped, since the labels that belong to them are the user's: a box that is cut off and has left the image
+        has no area, a point has the visibility 0.
+        """
+        owner = type(self).__name__
+        boxes = list(listed(results, "bbox_fields", asker=owner))
+        fields = PlacedFields(
+            images=list(images_of(results, "img_fields", asker=owner)),
+            label_maps=list(listed(results, "mask_fields", asker=owner)),
+            boxes=boxes,
+            keypoints=list(listed(results, "keypoint_fields", asker=owner)),
+        )
+        swap = results.get("keypoint_swap")
+        moved = move_fields(results, fields, move, size=size, label_fill=self.mask_fill, keypoint_swap=swap, owner=owner)
+        after = move.size_after(size)
+        for name in boxes:
+            moved[name] = clip_boxes(moved[name], after, 0.0)[0] if self.clips_boxes else moved[name].astype(np.float32)
+        return {**results, "img_shape": after, **moved}
 
     @abstractmethod
     def decide(self, size: Size, rng: np.random.Generator) -> Move:
@@ -176,6 +198,20 @@ class Pad(GeometricTransform):
     def decide(self, size: Size, rng: np.random.Generator) -> Move:
         """Compute the size."""
         return self._pad.decide(size, rng)
+
+
+def placed_sizes(results: Results, *, asker: str) -> dict[str, Size]:
+    """Return (height, width) of every image and mask, the first image first.
+
+    Raises:
+        DataError: a field is not there, or is no image or mask.
+    """
+    arrays = {**images_of(results, "img_fields", asker=asker), **listed(results, "mask_fields", asker=asker)}
+    for name in results.get("mask_fields", []):
+        mask = arrays[name]
+        if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype.name not in MASK_DTYPES:
+            raise DataError(f"{asker}: the mask {name!r} is {described(mask)}; (height, width) of {' or '.join(MASK_DTYPES)} expected")
+    return {name: size_of(array) for name, array in arrays.items()}
 
 
 def check_interpolation(asker: str, name: str) -> int:

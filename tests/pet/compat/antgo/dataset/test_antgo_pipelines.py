@@ -213,9 +213,9 @@ def test_wrong_arguments_are_told(entry: dict[str, Any], message: str) -> None:
         (
             {"type": "ResizeS", "target_dim": 5},
             {"image": PICTURE, "segments": SEGMENTS.astype(np.int64) * 10000},
-            "segments have numbers from",
+            "segments has labels from 0 to",
         ),
-        ({"type": "ResizeS", "target_dim": 5}, {"image": PICTURE, "joints2d": np.zeros((2, 4))}, "joints2d has the shape (2, 4)"),
+        ({"type": "ResizeS", "target_dim": 5}, {"image": PICTURE, "joints2d": np.zeros((2, 4))}, "the field 'joints2d' is an array (2, 4)"),
         (
             {"type": "RandomFlipImage", "prob": 1.0, "swap_ids": [[0], [7]]},
             {"image": PICTURE, "joints2d": np.zeros((2, 2))},

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pet.compat.antgo.framework.helper.dataset.pipelines.base import Results, Step
-from pet.compat.antgo.framework.helper.dataset.pipelines.moving import pixels_of
+from pet.compat.antgo.framework.helper.dataset.pipelines.base import Results, Step, pixels_of
 from pet.data.transforms.base import check_probability, check_range
 from pet.data.transforms.operations import brightness as change_brightness
 from pet.data.transforms.operations import contrast as change_contrast

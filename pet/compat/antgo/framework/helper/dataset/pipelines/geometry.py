@@ -1,20 +1,25 @@
 """Steps that move pixels, and the targets with them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from pet.compat.antgo.framework.helper.dataset.pipelines.base import Results, Step
-from pet.compat.antgo.framework.helper.dataset.pipelines.moving import move_fields, pixels_of
+from pet.compat.antgo.framework.helper.dataset.pipelines.base import Results, Step, pixels_of
+from pet.compat.shared.moving import PlacedFields, as_numbers, described, move_fields
+from pet.data.targets.moving import clip_boxes
 from pet.data.transforms.base import GeometricTransform
 from pet.data.transforms.geometry import RandomHorizontalFlip, Resize
 from pet.data.transforms.rotate import Rotate
-from pet.structures.moves import Stay
+from pet.structures.moves import Move, Size, Stay
 from petlib.data.global_generators import generator_of_global_state
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, DataError
 
 INTERPOLATIONS = {"NEAREST": "nearest", "LINEAR": "linear", "CUBIC": "cubic", "AREA": "area"}
 """antgo's names -> Pet's."""
+
+OBJECT_FIELDS = ("bboxes", "labels", "area", "joints2d", "joints_vis")
+"""Fields with one element for each object."""
 
 
 class GeometricStep(Step):
@@ -38,8 +43,31 @@ class GeometricStep(Step):
             DataError: the image is no picture any more, or the targets have other shapes than they should.
         """
         height, width = pixels_of(self, results).shape[:2]
-        move = self._transform.decide((height, width), generator_of_global_state())
-        return results if isinstance(move, Stay) else move_fields(self, results, move, label_fill=self._label_fill, swap_ids=self._swap_ids)
+        size = height, width
+        move = self._transform.decide(size, generator_of_global_state())
+        return results if isinstance(move, Stay) else self._move(results, move, size)
+
+    def _move(self, results: Results, move: Move, size: Size) -> Results:
+        """Return the sample, moved; objects whose box leaves the image are dropped."""
+        joints = None if "joints2d" not in results else as_numbers(results["joints2d"], f"{self.name}: joints2d")
+        has_visibility = joints is not None and ("joints_vis" in results or joints.shape[-1] == 3)
+        sample = results if joints is None else {**results, "joints2d": _with_visibility(self, joints, results.get("joints_vis"))}
+        fields = PlacedFields(
+            images=["image"],
+            label_maps=_checked_segments(self, results, size),
+            boxes=["bboxes"] if "bboxes" in results else (),
+            keypoints=[] if joints is None else ["joints2d"],
+        )
+        swap = None if joints is None else _swapped(self, joints.shape[-2:-1], self._swap_ids)
+        moved = move_fields(sample, fields, move, size=size, label_fill=self._label_fill, keypoint_swap=swap, owner=self.name)
+        if has_visibility:
+            moved |= _joints_of(moved["joints2d"], results)
+        if "area" in results:
+            moved["area"] = np.asarray(results["area"], np.float32) * np.float32(abs(np.linalg.det(move.matrix(size)[:2, :2])))
+        if "bboxes" not in results:
+            return {**results, **moved}
+        moved["bboxes"], kept = clip_boxes(moved["bboxes"], move.size_after(size), 0.0)
+        return _select(self, {**results, **moved}, kept)
 
 
 class Rotation(GeometricStep):
@@ -125,3 +153,66 @@ def _check_swaps(swap_ids: Sequence[Sequence[int]]) -> None:
             f"RandomFlipImage: swap_ids: {swap_ids!r} given; two lists of equal length expected, the joints of the left and of the right, "
             "each of them once"
         )
+
+
+def _checked_segments(step: Step, results: Results, size: Size) -> list[str]:
+    """Return the names of label maps that the sample has, which have the size of the image."""
+    if "segments" not in results:
+        return []
+    labels = np.asarray(results["segments"])
+    if labels.shape != size or labels.dtype.kind not in "biu":
+        raise DataError(
+            f"{step.name}: segments are {described(labels)} and the image is {size[0]}x{size[1]} (height x width); "
+            "one whole number for each pixel expected. Steps like UnSqueeze belong behind it"
+        )
+    return ["segments"]
+
+
+def _with_visibility(step: Step, joints: np.ndarray, visible: Any) -> np.ndarray:
+    """Return joints (..., K, 3) where their visibility is known."""
+    if visible is None or joints.shape[-1] not in (2, 3):
+        return joints
+    if np.shape(visible) != joints.shape[:-1]:
+        raise DataError(
+            f"{step.name}: joints_vis has the shape {np.shape(visible)} and joints2d {joints.shape}; one number a joint expected"
+        )
+    return np.concatenate([joints[..., :2], np.asarray(visible, np.float64)[..., None]], axis=-1)
+
+
+def _joints_of(moved: np.ndarray, results: Results) -> Results:
+    """Return ``joints2d`` and ``joints_vis`` as the sample has them, from (..., K, 3); what is not visible is at 0."""
+    visible = moved[..., 2]
+    joints = np.where(visible[..., None] > 0, moved, np.float32(0))
+    if "joints_vis" not in results:
+        return {"joints2d": joints}
+    before = np.asarray(results["joints_vis"])
+    width = np.asarray(results["joints2d"]).shape[-1]
+    return {"joints2d": joints[..., :width], "joints_vis": np.where(visible > 0, visible, 0).astype(before.dtype)}
+
+
+def _swapped(step: Step, count: Sequence[int], swaps: Sequence[Sequence[int]]) -> list[int] | None:
+    """Return the place that each joint of a mirrored image had."""
+    if not swaps:
+        return None
+    order = np.arange(*count)
+    left, right = (np.asarray(side, np.int64) for side in swaps)
+    if max(left.max(initial=0), right.max(initial=0)) >= len(order):
+        raise DataError(
+            f"{step.name}: swap_ids names joint {max(left.max(), right.max())}, and the sample has joints 0 to {len(order) - 1}"
+        )
+    order[left], order[right] = right, left
+    return order.tolist()
+
+
+def _select(step: Step, moved: Results, kept: np.ndarray) -> Results:
+    """Return the sample with the objects for which ``kept`` (N,) is true."""
+    chosen: Results = {}
+    for field in OBJECT_FIELDS:
+        # joints without a dimension of objects are those of the image
+        if field not in moved or (field == "joints2d" and moved[field].ndim == 2) or (field == "joints_vis" and moved[field].ndim == 1):
+            continue
+        values = np.asarray(moved[field])
+        if len(values) != len(kept):
+            raise DataError(f"{step.name}: {field} has {len(values)} elements and bboxes {len(kept)}; one for each object expected")
+        chosen[field] = values[kept]
+    return {**moved, **chosen}

@@ -1,0 +1,1 @@
+"""What the compatibility layers have in common."""
