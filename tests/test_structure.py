@@ -105,6 +105,25 @@ def test_the_rule_finds_what_it_should(importer: str, imported: str, is_wrong: b
     assert bool(violation(importer, imported)) == is_wrong
 
 
+def calls_of(path: Path) -> set[str]:
+    """Return the last part of the name of everything that a file calls."""
+    functions = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    return {function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "") for function in functions}
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        ("TrainLoader", "petlib.data.build"),
+        ("EvaluationLoader", "petlib.data.build"),
+        ("TrainState", "petlib.engine.build"),
+    ],
+)
+def test_loaders_and_states_are_made_in_one_place(name: str, owner: str) -> None:
+    """One place reads all of their settings, so that no task leaves one out."""
+    assert [module_of(path) for path in SOURCES if path.suffix == ".py" and name in calls_of(path)] == [owner]
+
+
 def test_petlib_knows_no_vision() -> None:
     vision = {"cv2", "PIL", "torchvision", "timm", "pycocotools", "sklearn", "matplotlib", "pet"}
     wrong = [

@@ -35,7 +35,7 @@ def train(cfg: CfgNode, *, train_dataset: VisionDataset | None = None, test_data
 
         step = engine.build_step(cfg, device)
         state = engine.build_state(cfg, model=model, optimizer=optimizer, step=step, iterations_per_epoch=loader.iterations_per_epoch)
-        hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)
+        hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
 
         engine.resume(state, hooks, cfg)
         engine.train(state, loader, step, hooks)

@@ -27,7 +27,6 @@ from prepared_batches import PreparedBatches
 from torch import Tensor, nn
 
 from petlib import config, data, distributed, engine
-from petlib.solver.build import build_scheduler
 
 STEP_MS = 5.0
 BLOCK = 50
@@ -93,17 +92,11 @@ def run_loop(iterations: int, clock: Clock, *, guarded: bool) -> float:
         cfg = config.load_cfg(task, path)
         model = TinyMLP()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-        state = engine.TrainState(
-            model=model,
-            optimizers={"main": optimizer},
-            schedulers={"main": build_scheduler(optimizer, cfg, max_iter=iterations, iterations_per_epoch=iterations)},
-            max_iter=iterations,
-            iterations_per_epoch=iterations,
-            checkpointer=engine.build_checkpointer(cfg),
-        )
+        loader, step = PreparedBatches(), engine.build_step(cfg, torch.device("cpu"))
+        state = engine.build_state(cfg, model=model, optimizer=optimizer, step=step, iterations_per_epoch=iterations)
         blocks = Blocks(clock)
-        hooks = [hook for hook in engine.build_train_hooks(cfg, state) if guarded or hook.key not in GUARDS]
-        engine.train(state, PreparedBatches(), engine.build_step(cfg, torch.device("cpu")), [*hooks, blocks])
+        hooks = [hook for hook in engine.build_train_hooks(cfg, state, batches=loader.batches) if guarded or hook.key not in GUARDS]
+        engine.train(state, loader, step, [*hooks, blocks])
     return blocks.least()
 
 

@@ -26,7 +26,7 @@ from loop_peers import PEERS, missing_peers
 from prepared_batches import BATCHES, PreparedBatches
 from torch import Tensor, nn
 
-from petlib import config, engine, solver
+from petlib import config, engine
 
 WARM_UP = 100
 
@@ -93,18 +93,11 @@ def pet(iterations: int) -> float:
         cfg = config.load_cfg(task, path)
         model = TinyMLP()
         optimizer = optimizer_of(model)
-        schedule = solver.build_scheduler(optimizer, cfg, max_iter=iterations, iterations_per_epoch=iterations)
-        state = engine.TrainState(
-            model=model,
-            optimizers={"main": optimizer},
-            schedulers={"main": schedule},
-            max_iter=iterations,
-            iterations_per_epoch=iterations,
-            checkpointer=engine.build_checkpointer(cfg),
-        )
+        loader, step = PreparedBatches(), engine.build_step(cfg, torch.device("cpu"))
+        state = engine.build_state(cfg, model=model, optimizer=optimizer, step=step, iterations_per_epoch=iterations)
         probe = Probe()
-        hooks = [*engine.build_train_hooks(cfg, state, evaluate=lambda network: {"cls/acc1": 0.0}), probe]
-        engine.train(state, PreparedBatches(), engine.build_step(cfg, torch.device("cpu")), hooks)
+        hooks = [*engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=lambda network: {"cls/acc1": 0.0}), probe]
+        engine.train(state, loader, step, hooks)
     return (probe.end - probe.begin) / (iterations - 1 - WARM_UP)
 
 

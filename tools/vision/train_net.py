@@ -30,7 +30,7 @@ def train(cfg: CfgNode) -> None:
         state = engine.build_state(cfg, model=model, optimizer=optimizer, step=step, iterations_per_epoch=loader.iterations_per_epoch)
 
         # 7. Hooks: what happens between the iterations
-        hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)
+        hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
 
         # 8. Train, from where an interrupted run stopped
         engine.resume(state, hooks, cfg)

@@ -1,4 +1,8 @@
 from .aspect_ratio import AspectRatioSampler as AspectRatioSampler
+from .build import LoaderSettings as LoaderSettings
+from .build import TrainLoaderSettings as TrainLoaderSettings
+from .build import build_evaluation_loader as build_evaluation_loader
+from .build import build_train_loader as build_train_loader
 from .collate import collate as collate
 from .concatenated import ConcatenatedDataset as ConcatenatedDataset
 from .evaluation_loader import EvaluationLoader as EvaluationLoader
@@ -20,7 +24,6 @@ from .samplers import ShuffledSampler as ShuffledSampler
 from .seeding import KeyedGenerators as KeyedGenerators
 from .seeding import seed_sequence as seed_sequence
 from .skipped_samples import SkippedSamples as SkippedSamples
-from .skipped_samples import build_skipped_samples as build_skipped_samples
 from .train_batches import DeviceBatch as DeviceBatch
 from .train_batches import TrainBatches as TrainBatches
 from .train_loader import TrainLoader as TrainLoader
@@ -34,6 +37,7 @@ __all__ = [
     "DeviceBatch",
     "EvaluationLoader",
     "KeyedGenerators",
+    "LoaderSettings",
     "RepeatFactorSampler",
     "Sample",
     "SampleKey",
@@ -47,7 +51,9 @@ __all__ = [
     "SkippedSamples",
     "TrainBatches",
     "TrainLoader",
-    "build_skipped_samples",
+    "TrainLoaderSettings",
+    "build_evaluation_loader",
+    "build_train_loader",
     "collate",
     "repeat_factors",
     "seed_sequence",

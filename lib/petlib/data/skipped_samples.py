@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from petlib.appending import AppendedFile
-from petlib.config.node import CfgNode
 from petlib.data.reader import REPLACES
 from petlib.distributed.collectives import barrier
 from petlib.distributed.process_group import is_main_process
@@ -92,13 +91,6 @@ class SkippedSamples:
             f"{count} of {seen} training samples ({count / seen:.1%}) could not be read, more than DATA.MAX_ERROR_SHARE "
             f"({self._max_share:g}) lets pass. Mend them or take them out of the data; {self._path} lists them, among them{shown}"
         )
-
-
-def build_skipped_samples(cfg: CfgNode) -> SkippedSamples | None:
-    """Return what keeps the list of skipped samples where ``DATA.ON_ERROR`` is ``skip``; else None."""
-    if cfg.DATA.ON_ERROR != "skip":
-        return None
-    return SkippedSamples(Path(cfg.MISC.CKPT), max_share=cfg.DATA.MAX_ERROR_SHARE)
 
 
 def _read(path: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -50,7 +50,7 @@ class TrainBatches:
         self, sampler: Sampler, *, batch_size: int, rank: int = 0, world_size: int = 1, accumulation: int = 1, epochwise: bool
     ) -> None:
         assert 0 <= rank < world_size, f"rank {rank} of {world_size}"
-        self.device_batch_size = _split(batch_size, world_size, accumulation)
+        self.device_batch_size = split_batch(batch_size, world_size, accumulation)
         if len(sampler) < batch_size:
             raise DataError(
                 f"an epoch has {len(sampler)} samples, fewer than one batch (TRAIN.BATCH_SIZE is {batch_size}); "
@@ -103,8 +103,12 @@ class TrainBatches:
         return np.stack([epochs, positions, indices], axis=-1)
 
 
-def _split(batch_size: int, world_size: int, accumulation: int) -> int:
-    """Return the samples of one device batch."""
+def split_batch(batch_size: int, world_size: int, accumulation: int) -> int:
+    """Return the samples of one device batch.
+
+    Raises:
+        ConfigError: ``batch_size`` cannot be split evenly.
+    """
     parts = world_size * accumulation
     if batch_size < 1 or batch_size % parts:
         below = batch_size // parts * parts

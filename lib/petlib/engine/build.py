@@ -1,12 +1,13 @@
 """The default step and the default hooks, as a config wants them."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config.node import CfgNode
@@ -29,7 +30,7 @@ from petlib.engine.hooks.skipped_steps import SkippedStepsHook
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.skipping import StepGuard
 from petlib.engine.state import TrainState
-from petlib.engine.step import DefaultStep
+from petlib.engine.step import DefaultStep, TrainStep
 from petlib.engine.weight_average import WeightAverage
 from petlib.errors import ConfigError
 from petlib.events.build import build_writers
@@ -55,12 +56,12 @@ def build_step_guard(cfg: CfgNode) -> StepGuard | None:
     return StepGuard() if cfg.SOLVER.NONFINITE == "skip" else None
 
 
-def build_checkpointer(cfg: CfgNode) -> Checkpointer:
-    """Return the checkpointer of the output folder."""
+def build_checkpointer(cfg: CfgNode, folder: str | Path | None = None) -> Checkpointer:
+    """Return the checkpointer of ``folder``; None: the output folder."""
     sharded = cfg.TRAIN.PARALLEL == "fsdp"
     timeout = cfg.SOLVER.SNAPSHOT_TIMEOUT
     return Checkpointer(
-        cfg.MISC.CKPT,
+        cfg.MISC.CKPT if folder is None else folder,
         keep=cfg.SOLVER.SNAPSHOT_KEEP,
         background=cfg.SOLVER.SNAPSHOT_BACKGROUND,
         sharded=sharded,
@@ -69,29 +70,46 @@ def build_checkpointer(cfg: CfgNode) -> Checkpointer:
     )
 
 
-def build_state(cfg: CfgNode, *, model: nn.Module, optimizer: Optimizer, step: DefaultStep, iterations_per_epoch: int) -> TrainState:
-    """Return the state of a run that has one network and one optimizer, with its schedule and checkpointer.
+def build_state(
+    cfg: CfgNode,
+    *,
+    model: nn.Module,
+    optimizer: Optimizer | Mapping[str, Optimizer],
+    step: TrainStep,
+    iterations_per_epoch: int,
+    schedulers: Mapping[str, LRScheduler] | None = None,
+    checkpointer: Checkpointer | None = None,
+) -> TrainState:
+    """Return the state of a run at its beginning. Every run gets it here, so that no part of it is left out.
 
     Args:
         cfg: the config.
         model: the network as it is called in training.
-        optimizer: of its parameters.
+        optimizer: of its parameters; by name where there are several. A single one is called ``main``.
         step: the iteration, whose gradient scaler is part of the state.
         iterations_per_epoch: of the training data.
+        schedulers: learning-rate schedules by the names of the optimizers; None: ``SOLVER.SCHEDULER`` for each.
+        checkpointer: writes and reads the checkpoints; None: that of the output folder.
 
     Raises:
         ConfigError: the schedule contradicts the length of the run.
     """
     max_iter = run_length(cfg, iterations_per_epoch)
+    optimizers = {"main": optimizer} if isinstance(optimizer, Optimizer) else dict(optimizer)
+    if schedulers is None:
+        schedulers = {
+            name: build_scheduler(one, cfg, max_iter=max_iter, iterations_per_epoch=iterations_per_epoch)
+            for name, one in optimizers.items()
+        }
     return TrainState(
         model=model,
-        optimizers={"main": optimizer},
-        schedulers={"main": build_scheduler(optimizer, cfg, max_iter=max_iter, iterations_per_epoch=iterations_per_epoch)},
+        optimizers=optimizers,
+        schedulers=dict(schedulers),
         max_iter=max_iter,
         iterations_per_epoch=iterations_per_epoch,
         total_epochs=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS,
-        checkpointer=build_checkpointer(cfg),
-        scaler=step.precision.scaler,
+        checkpointer=checkpointer or build_checkpointer(cfg),
+        scaler=step.scaler,
     )
 
 
@@ -105,8 +123,8 @@ def build_train_hooks(
     cfg: CfgNode,
     state: TrainState,
     *,
+    batches: Callable[[int, int], Iterator[Batch]],
     evaluate: Evaluate | None = None,
-    batches: Callable[[int, int], Iterator[Batch]] | None = None,
     average: WeightAverage | None = None,
 ) -> list[Hook]:
     """Return the hooks of a run in the order of their calls.
@@ -114,8 +132,8 @@ def build_train_hooks(
     Args:
         cfg: the config.
         state: the run, before it is resumed.
+        batches: training batches of given iterations, e.g. ``loader.batches``, for precise batch norm.
         evaluate: computes the metrics of a network; None: the run is not evaluated.
-        batches: training batches of given iterations, for precise batch norm.
         average: moving average of the weights; None: one of the whole network where ``SOLVER.EMA`` wants it.
     """
 
@@ -188,13 +206,13 @@ def _build_evaluation(cfg: CfgNode, evaluate: Evaluate, *, every: int, timer: Ti
 
 
 def _evaluation_hooks(
-    cfg: CfgNode, evaluation: EvaluationHook, *, timer: TimerHook, batches: Callable[[int, int], Iterator[Batch]] | None
+    cfg: CfgNode, evaluation: EvaluationHook, *, timer: TimerHook, batches: Callable[[int, int], Iterator[Batch]]
 ) -> list[Hook]:
     """Return the evaluation and what belongs to it."""
     hooks: list[Hook] = [evaluation]
     if cfg.EVAL.EARLY_STOP.ENABLED:
         hooks.append(EarlyStopHook(evaluation=evaluation, patience=cfg.EVAL.EARLY_STOP.PATIENCE))
-    if cfg.TEST.PRECISE_BN.ENABLED and batches is not None:
+    if cfg.TEST.PRECISE_BN.ENABLED:
         num_iters = cfg.TEST.PRECISE_BN.NUM_ITERS
         hooks.append(PreciseBNHook(batches=batches, num_iters=num_iters, evaluation=evaluation, timer=timer))
     return hooks

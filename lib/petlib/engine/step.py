@@ -3,16 +3,26 @@
 import functools
 import operator
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from petlib.distributed.parallel import no_sync
 from petlib.engine.batch_stream import Batch, BatchStream
+from petlib.engine.loop import Step
 from petlib.engine.skipping import StepGuard, gradients_of
 from petlib.engine.state import TrainState
 from petlib.solver.clipping import GradientClipper
 from petlib.solver.precision import MixedPrecision
+
+
+class TrainStep(Step, Protocol):
+    """An iteration that changes weights: it says whether it scales its losses, because the scale belongs to the run's state."""
+
+    @property
+    def scaler(self) -> torch.amp.GradScaler | None:
+        """The gradient scaler of fp16 training; None: losses are not scaled."""
 
 
 class DefaultStep:
@@ -41,6 +51,11 @@ class DefaultStep:
         self.metrics = metrics
         self.guard = guard
         self._checked = False
+
+    @property
+    def scaler(self) -> torch.amp.GradScaler | None:
+        """Scales the losses of fp16 training; its state is part of the run's."""
+        return self.precision.scaler
 
     def __call__(self, state: TrainState, data: BatchStream, after_backward: Callable[[TrainState], None]) -> None:
         """Do one iteration.

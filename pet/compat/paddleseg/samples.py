@@ -39,12 +39,16 @@ class OpenedData(NamedTuple):
     """What batches are made of.
 
     Attributes:
-        reader: of samples.
+        samples: with ``image``, ``semseg`` (``truth_semseg`` in an evaluation) and ``meta``.
+        transforms: of each sample.
+        draws_globally: whether data set or transforms draw from the global generators, which are seeded before each sample then.
         normalize: what is done to whole batches; None: nothing.
         num_classes: number of classes with the background.
     """
 
-    reader: SampleReader
+    samples: protocols.Dataset
+    transforms: protocols.SampleTransform
+    draws_globally: bool
     normalize: Normalize | None
     num_classes: int
 
@@ -80,15 +84,16 @@ def open_data(
     samples: protocols.Dataset = own.files if own is not None else ForeignSamples(dataset, name)
     ignore_index = getattr(dataset, "ignore_index", IGNORE)
     pipeline = own.pipeline if own is not None else build_pipeline([], num_classes=dataset.num_classes, ignore_index=ignore_index)
-    reader = SampleReader(
-        TruthByName(samples) if for_evaluation else samples,
-        pipeline.transforms,
-        seed=seed,
-        seed_global_generators=pipeline.draws_globally or own is None,
-        on_error=on_error,
+    data = OpenedData(
+        samples=TruthByName(samples) if for_evaluation else samples,
+        transforms=pipeline.transforms,
+        draws_globally=pipeline.draws_globally or own is None,
+        normalize=pipeline.normalize,
+        num_classes=dataset.num_classes,
     )
+    reader = SampleReader(data.samples, data.transforms, seed=seed, seed_global_generators=data.draws_globally, on_error=on_error)
     _look_at_samples(reader, name)
-    return OpenedData(reader, pipeline.normalize, dataset.num_classes)
+    return data
 
 
 def _look_at_samples(reader: SampleReader, name: str) -> None:

@@ -25,13 +25,10 @@ from pet.data.transforms.base import Compose
 from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
 from petlib.config import CfgNode, ConfigError
+from petlib.data import build as loaders
 from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.protocols import BatchTransform, Dataset
-from petlib.data.reader import SampleReader
-from petlib.data.skipped_samples import build_skipped_samples
-from petlib.data.train_batches import TrainBatches
 from petlib.data.train_loader import TrainLoader
-from petlib.distributed.process_group import rank, world_size
 from petlib.errors import DataError
 from petlib.registry import Registry
 
@@ -172,25 +169,14 @@ def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.dev
     transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, cfg.TRAIN.RESIZE.SCALES, dataset)
     if tuple(kinds) != LABEL:
         transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
-    batches = TrainBatches(
-        build_sampler(cfg, dataset),
-        batch_size=cfg.TRAIN.BATCH_SIZE,
-        rank=rank(),
-        world_size=world_size(),
-        accumulation=cfg.SOLVER.ACCUMULATION,
-        epochwise=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS > 0,
-    )
-    return TrainLoader(
-        SampleReader(dataset, transforms, seed=cfg.MISC.SEED, on_error=cfg.DATA.ON_ERROR),
-        batches,
-        device=device,
-        num_workers=cfg.TRAIN.NUM_WORKERS,
-        prefetch=cfg.TRAIN.PREFETCH,
+    return loaders.build_train_loader(
+        cfg,
+        dataset,
+        device,
+        sampler=build_sampler(cfg, dataset),
+        transforms=transforms,
         batch_transforms=_build_batch_transforms(cfg, normalize, kinds),
-        seed=cfg.MISC.SEED,
         worker_init=start_worker,
-        timeout=cfg.MISC.LOADER_TIMEOUT,
-        skipped=build_skipped_samples(cfg),
     )
 
 
@@ -208,17 +194,13 @@ def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kind
         ConfigError: a transform is unknown or wrong.
     """
     transforms, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset)
-    return EvaluationLoader(
-        SampleReader(dataset, transforms, seed=cfg.MISC.SEED),
-        batch_size=cfg.TEST.IMS_PER_GPU,
-        rank=rank(),
-        world_size=world_size(),
-        device=device,
-        num_workers=cfg.TEST.NUM_WORKERS,
+    return loaders.build_evaluation_loader(
+        cfg,
+        dataset,
+        device,
+        transforms=transforms,
         batch_transforms=[_build_normalization(cfg, normalize, kinds)],
-        seed=cfg.MISC.SEED,
         worker_init=start_worker,
-        timeout=cfg.MISC.LOADER_TIMEOUT,
     )
 
 

@@ -20,13 +20,12 @@ from pet.projects.landcover.unlabelled import UnlabelledImages
 from pet.projects.landcover.views import build_views
 from pet.segmentation.data import KINDS, expected_data
 from petlib.config import CfgNode, ConfigError
+from petlib.data.build import build_train_loader
 from petlib.data.concatenated import ConcatenatedDataset
 from petlib.data.protocols import BatchTransform, Dataset
-from petlib.data.reader import SampleReader
-from petlib.data.skipped_samples import build_skipped_samples
-from petlib.data.train_batches import TrainBatches
+from petlib.data.train_batches import split_batch
 from petlib.data.train_loader import TrainLoader
-from petlib.distributed.process_group import rank, world_size
+from petlib.distributed.process_group import world_size
 from petlib.errors import DataError
 
 
@@ -97,26 +96,14 @@ def _build_loader(cfg: CfgNode, device: torch.device, dataset: VisionDataset, un
     scales: Sequence[int] = cfg.TRAIN.RESIZE.SCALES
     transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, scales, dataset)
     views = build_views(unlabelled, common=cfg.SEMI.TRANSFORMS, weak=cfg.SEMI.WEAK, strong=cfg.SEMI.STRONG, scales=scales)
-    batches = TrainBatches(
-        build_sampler(cfg, dataset),
-        batch_size=cfg.TRAIN.BATCH_SIZE,
-        rank=rank(),
-        world_size=world_size(),
-        accumulation=cfg.SOLVER.ACCUMULATION,
-        epochwise=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS > 0,
-    )
-    every_sample = Compose([*transforms.transforms, FinishTargets(KINDS), views])
-    return TrainLoader(
-        SampleReader(dataset, every_sample, seed=cfg.MISC.SEED, on_error=cfg.DATA.ON_ERROR),
-        batches,
-        device=device,
-        num_workers=cfg.TRAIN.NUM_WORKERS,
-        prefetch=cfg.TRAIN.PREFETCH,
-        batch_transforms=_build_batch_transforms(cfg, normalize, batches.device_batch_size),
-        seed=cfg.MISC.SEED,
+    return build_train_loader(
+        cfg,
+        dataset,
+        device,
+        sampler=build_sampler(cfg, dataset),
+        transforms=Compose([*transforms.transforms, FinishTargets(KINDS), views]),
+        batch_transforms=_build_batch_transforms(cfg, normalize, split_batch(cfg.TRAIN.BATCH_SIZE, world_size(), cfg.SOLVER.ACCUMULATION)),
         worker_init=start_worker,
-        timeout=cfg.MISC.LOADER_TIMEOUT,
-        skipped=build_skipped_samples(cfg),
     )
 
 

@@ -55,7 +55,7 @@ def train(
 
         step = engine.build_step(cfg, device)
         state = engine.build_state(cfg, model=model, optimizer=optimizer, step=step, iterations_per_epoch=loader.iterations_per_epoch)
-        hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)
+        hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
         hooks.append(TeacherHook(momentum=cfg.SEMI.MOMENTUM))
 
         engine.resume(state, hooks, cfg)

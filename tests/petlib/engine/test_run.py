@@ -72,7 +72,47 @@ def test_the_moving_average_is_refused_for_sharded_models(tmp_path: Path) -> Non
         checkpointer=engine.build_checkpointer(cfg),
     )
     with pytest.raises(ConfigError, match="SOLVER.EMA.ENABLED: the moving average is not kept for sharded models"):
-        engine.build_train_hooks(cfg, state)
+        engine.build_train_hooks(cfg, state, batches=lambda start, stop: iter(()))
+
+
+class ScalingStep:
+    """A step of a user that scales its losses."""
+
+    def __init__(self) -> None:
+        self.scaler = torch.amp.GradScaler("cpu")
+
+    def __call__(self, state: engine.TrainState, data: engine.BatchStream, after_backward: Any) -> None:
+        raise AssertionError("no iteration is done")
+
+
+def test_the_state_has_the_scaler_of_the_step_and_a_schedule_for_each_optimizer(tmp_path: Path) -> None:
+    cfg, step = make_cfg(tmp_path, "SOLVER.SNAPSHOT_KEEP=4"), ScalingStep()
+    optimizers = {name: torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=lr) for name, lr in (("generator", 0.1), ("judge", 0.3))}
+    state = engine.build_state(cfg, model=nn.Linear(1, 1), optimizer=optimizers, step=step, iterations_per_epoch=2)
+    assert state.scaler is step.scaler
+    assert (state.max_iter, state.iterations_per_epoch, state.total_epochs) == (3, 2, 0)
+    assert state.optimizers == optimizers and [*state.schedulers] == ["generator", "judge"]
+    assert all(state.schedulers[name].optimizer is optimizers[name] for name in optimizers)
+    assert state.checkpointer.latest_path.parent == tmp_path / "run"
+
+
+def test_a_state_takes_schedules_and_checkpoints_of_its_own(tmp_path: Path) -> None:
+    cfg = make_cfg(tmp_path)
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters())
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
+    step = engine.build_step(cfg, torch.device("cpu"))
+    state = engine.build_state(
+        cfg,
+        model=model,
+        optimizer=optimizer,
+        step=step,
+        iterations_per_epoch=2,
+        schedulers={"main": schedule},
+        checkpointer=engine.build_checkpointer(cfg, tmp_path / "elsewhere"),
+    )
+    assert state.schedulers == {"main": schedule} and state.optimizer is optimizer and state.scaler is None
+    assert state.checkpointer.latest_path.parent == tmp_path / "elsewhere"
 
 
 def test_the_length_is_counted_in_epochs_or_iterations(tmp_path: Path) -> None:

@@ -16,9 +16,12 @@ from pet.data.loading.build import start_worker
 from pet.evaluation.evaluation import Evaluation
 from pet.evaluation.segmentation import SegmentationEvaluator
 from pet.metrics.segmentation import SegmentationResult, report_lines
+from petlib.config import CfgNode
+from petlib.data.build import LoaderSettings, build_evaluation_loader
 from petlib.data.evaluation_loader import EvaluationLoader
+from petlib.data.loading import LOADER_TIMEOUT
 from petlib.distributed.device import choose_device
-from petlib.distributed.process_group import is_main_process, rank, world_size
+from petlib.distributed.process_group import is_main_process
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +94,9 @@ def evaluate(model: nn.Module, eval_dataset: Dataset | LabelledTiles, num_worker
     device = choose_device("auto")
     data = open_data(eval_dataset, seed=SEED, for_evaluation=True, name="eval_dataset")
     segmenter = build_evaluated(model, num_classes=data.num_classes).train(model.training).to(device)
-    evaluator = ReportingEvaluator(num_classes=data.num_classes, num_images=len(data.reader), say=print if print_detail else None)
-    Evaluation(loader=build_evaluation_loader(data, device, num_workers), build_evaluators=lambda _: [evaluator])(segmenter)
+    evaluator = ReportingEvaluator(num_classes=data.num_classes, num_images=len(data.samples), say=print if print_detail else None)
+    settings = LoaderSettings(batch_size=1, num_workers=num_workers, timeout=LOADER_TIMEOUT, seed=SEED)
+    Evaluation(loader=_build_loader(settings, data, device), build_evaluators=lambda _: [evaluator])(segmenter)
     result = evaluator.result
     return EvaluationFigures(
         miou=result.mean_iou,
@@ -103,23 +107,21 @@ def evaluate(model: nn.Module, eval_dataset: Dataset | LabelledTiles, num_worker
     )
 
 
-def build_evaluation(data: OpenedData, device: torch.device, *, num_workers: int) -> Evaluation:
+def build_evaluation(cfg: CfgNode, data: OpenedData, device: torch.device) -> Evaluation:
     """Return the evaluation in the middle of a training; its lines go to the log."""
     return Evaluation(
-        loader=build_evaluation_loader(data, device, num_workers),
-        build_evaluators=lambda _: [ReportingEvaluator(num_classes=data.num_classes, num_images=len(data.reader), say=logger.info)],
+        loader=_build_loader(cfg, data, device),
+        build_evaluators=lambda _: [ReportingEvaluator(num_classes=data.num_classes, num_images=len(data.samples), say=logger.info)],
     )
 
 
-def build_evaluation_loader(data: OpenedData, device: torch.device, num_workers: int) -> EvaluationLoader:
-    """Return the images one by one, so that their sizes may differ."""
-    return EvaluationLoader(
-        data.reader,
-        batch_size=1,
-        rank=rank(),
-        world_size=world_size(),
-        device=device,
-        num_workers=num_workers,
+def _build_loader(settings: CfgNode | LoaderSettings, data: OpenedData, device: torch.device) -> EvaluationLoader:
+    return build_evaluation_loader(
+        settings,
+        data.samples,
+        device,
+        transforms=data.transforms,
         batch_transforms=[NormalizeImages.from_transform(data.normalize, channels_last=False)],
         worker_init=start_worker,
+        seed_global_generators=data.draws_globally,
     )

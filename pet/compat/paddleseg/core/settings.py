@@ -58,6 +58,8 @@ def build_run_config(
         "TRAIN.NUM_WORKERS": num_workers,
         "TRAIN.AUTO_RESUME": _resumes(folder, resume_model),
         "TEST.NUM_WORKERS": num_workers,
+        # one by one, so that their sizes may differ
+        "TEST.IMS_PER_GPU": 1,
         "EVAL.PERIOD_ITER": save_interval,
         "EVAL.BEST_METRIC": BEST_METRIC,
     }

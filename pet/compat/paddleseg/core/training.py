@@ -22,11 +22,8 @@ from pet.data.loading.build import start_worker
 from pet.evaluation.evaluation import Evaluation
 from petlib import distributed, engine
 from petlib.config import CfgNode
-from petlib.data.samplers import ShuffledSampler
-from petlib.data.skipped_samples import build_skipped_samples
-from petlib.data.train_batches import TrainBatches
+from petlib.data.build import build_train_loader
 from petlib.data.train_loader import TrainLoader
-from petlib.distributed.process_group import rank, world_size
 from petlib.engine.hooks.evaluation import EvaluationHook
 from petlib.log import setup_logging
 
@@ -94,7 +91,7 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         save_dir,
         iters=iters,
         batch_size=batch_size,
-        num_samples=len(data.reader),
+        num_samples=len(data.samples),
         resume_model=resume_model,
         save_interval=save_interval,
         log_iters=log_iters,
@@ -110,7 +107,7 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose="train")
     with engine.open_run(cfg) as device:
         loader = build_training_loader(cfg, data, device)
-        evaluation = None if val_data is None else build_evaluation(val_data, device, num_workers=num_workers)
+        evaluation = None if val_data is None else build_evaluation(cfg, val_data, device)
         _run(cfg, device, network=model, segmenter=segmenter, optimizer=optimizer, schedule=schedule, loader=loader, evaluation=evaluation)
 
 
@@ -128,15 +125,15 @@ def _run(
     """Train ``segmenter``, the user's ``network`` with its losses, from the latest checkpoint where the config says so."""
     wrapped = distributed.parallelize(engine.prepare_model(segmenter, cfg, device), cfg.TRAIN.PARALLEL, device=device)
     step = engine.build_step(cfg, device)
-    state = engine.TrainState(
+    state = engine.build_state(
+        cfg,
         model=wrapped,
-        optimizers={"main": optimizer},
-        schedulers={"main": schedule},
-        max_iter=cfg.SOLVER.SCHEDULER.TOTAL_ITERS,
+        optimizer=optimizer,
+        step=step,
         iterations_per_epoch=loader.iterations_per_epoch,
-        checkpointer=engine.build_checkpointer(cfg),
+        schedulers={"main": schedule},
     )
-    hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)
+    hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
     judges = [hook for hook in hooks if isinstance(hook, EvaluationHook)]
     hooks += [BestModelHook(network=network, folder=Path(cfg.MISC.CKPT), evaluation=judge) for judge in judges]
     engine.resume(state, hooks, cfg)
@@ -145,19 +142,12 @@ def _run(
 
 def build_training_loader(cfg: CfgNode, data: OpenedData, device: torch.device) -> TrainLoader:
     """Return the batches of a training, one long stream in a new order in every epoch."""
-    return TrainLoader(
-        data.reader,
-        TrainBatches(
-            ShuffledSampler(len(data.reader), seed=cfg.MISC.SEED),
-            batch_size=cfg.TRAIN.BATCH_SIZE,
-            rank=rank(),
-            world_size=world_size(),
-            epochwise=False,
-        ),
-        device=device,
-        num_workers=cfg.TRAIN.NUM_WORKERS,
+    return build_train_loader(
+        cfg,
+        data.samples,
+        device,
+        transforms=data.transforms,
         batch_transforms=[NormalizeImages.from_transform(data.normalize, channels_last=False)],
-        seed=cfg.MISC.SEED,
         worker_init=start_worker,
-        skipped=build_skipped_samples(cfg),
+        seed_global_generators=data.draws_globally,
     )

@@ -30,6 +30,9 @@ class NetworksStep:
         guard: leaves out iterations whose losses or gradients are not finite, for all networks; None: every iteration counts.
     """
 
+    scaler = None
+    """Several networks are trained in full precision."""
+
     def __init__(self, *, accumulation: int, clippers: Mapping[str, GradientClipper | None], guard: StepGuard | None = None) -> None:
         self.accumulation = accumulation
         self.guard = guard

@@ -19,13 +19,11 @@ from pet.compat.trainframework.trainer.step import NetworksStep
 from pet.evaluation.evaluation import Evaluation
 from petlib import distributed, engine
 from petlib.checkpoint import load_weights
-from petlib.data.skipped_samples import build_skipped_samples
-from petlib.data.train_loader import TrainLoader
 from petlib.distributed.collectives import broadcast_tensors
 from petlib.distributed.process_group import world_size
 from petlib.engine.hook import Hook
 from petlib.engine.hooks.nan_guard import TrainingDivergedError
-from petlib.engine.loop import Step
+from petlib.engine.step import TrainStep
 from petlib.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -82,36 +80,26 @@ class BaseTrainer:
         for note in self.cfg.translated.notes:
             logger.warning("%s", note)
         cfg = self.cfg.run
-        loader = self._build_loader()
+        loader = build_train_loader(cfg, self.train_data_set, self.device)
         model = self._wrap()
         solvers = build_solvers(self.model.networks, self.cfg.translated.components, max_iter=cfg.SOLVER.SCHEDULER.TOTAL_ITERS)
         average = build_average(self.model, self.model.networks, self.cfg.translated.components)
-        state = engine.TrainState(
+        step = self._build_step(solvers)
+        state = engine.build_state(
+            cfg,
             model=model,
-            optimizers={name: solver.optimizer for name, solver in solvers.items()},
-            schedulers={name: solver.schedule for name, solver in solvers.items()},
-            max_iter=cfg.SOLVER.SCHEDULER.TOTAL_ITERS,
+            optimizer={name: solver.optimizer for name, solver in solvers.items()},
+            step=step,
             iterations_per_epoch=loader.iterations_per_epoch,
-            checkpointer=engine.build_checkpointer(cfg),
+            schedulers={name: solver.schedule for name, solver in solvers.items()},
         )
-        hooks = [*engine.build_train_hooks(cfg, state, evaluate=self._build_evaluation(), average=average), *self._own_hooks()]
+        hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=self._build_evaluation(), average=average)
+        hooks += self._own_hooks()
         engine.resume(state, hooks, cfg)
         try:
-            engine.train(state, loader, self._build_step(solvers), hooks)
+            engine.train(state, loader, step, hooks)
         except TrainingDivergedError as error:
             raise TrainingDivergedError(_with_our_keys(error)) from error
-
-    def _build_loader(self) -> TrainLoader:
-        cfg = self.cfg.run
-        return build_train_loader(
-            self.train_data_set,
-            batch_size=cfg.TRAIN.BATCH_SIZE,
-            accumulation=cfg.SOLVER.ACCUMULATION,
-            num_workers=cfg.TRAIN.NUM_WORKERS,
-            seed=cfg.MISC.SEED,
-            device=self.device,
-            skipped=build_skipped_samples(cfg),
-        )
 
     def _wrap(self) -> nn.Module:
         """Return the model as it is called in training, what nobody trains frozen."""
@@ -136,7 +124,7 @@ class BaseTrainer:
             _let_generator_gather(self.model)
         return wrapped
 
-    def _build_step(self, solvers: dict[str, NetworkSolver]) -> Step:
+    def _build_step(self, solvers: dict[str, NetworkSolver]) -> TrainStep:
         if len(solvers) > 1:
             clippers = {name: solver.clipper for name, solver in solvers.items()}
             return NetworksStep(
@@ -152,14 +140,7 @@ class BaseTrainer:
         if type(self.model).evaluate_step is BaseModel.evaluate_step:
             logger.info("nothing measures the validation set: %s has no evaluate_step(data)", type(self.model).__name__)
             return None
-        cfg = self.cfg.run
-        loader = build_test_loader(
-            self.val_data_set,
-            batch_size=cfg.TEST.IMS_PER_GPU,
-            num_workers=cfg.TEST.NUM_WORKERS,
-            seed=cfg.MISC.SEED,
-            device=self.device,
-        )
+        loader = build_test_loader(self.cfg.run, self.val_data_set, self.device)
         return Evaluation(loader=loader, build_evaluators=lambda _: [FiguresEvaluator(model=type(self.model).__name__)])
 
     def _own_hooks(self) -> list[Hook]:

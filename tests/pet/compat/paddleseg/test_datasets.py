@@ -12,6 +12,7 @@ import pet.compat.paddleseg.transforms as T
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.samples import open_data
 from petlib.data.protocols import SampleKey
+from petlib.data.reader import SampleReader
 from petlib.errors import ConfigError, DataError
 from tests.pet.compat.paddleseg.tiles import EDGE, open_tiles, write_tiles
 
@@ -39,7 +40,8 @@ class Recording:
 
 
 def read(dataset: Dataset, index: int = 0, *, for_evaluation: bool = False, position: int | None = None) -> dict:
-    reader = open_data(dataset, seed=5, for_evaluation=for_evaluation, name="the data").reader
+    data = open_data(dataset, seed=5, for_evaluation=for_evaluation, name="the data")
+    reader = SampleReader(data.samples, data.transforms, seed=5, seed_global_generators=data.draws_globally)
     return reader.read([SampleKey(0, index if position is None else position, index)])[0]
 
 

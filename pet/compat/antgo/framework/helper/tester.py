@@ -65,7 +65,7 @@ class Tester:
         setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose="test")
         with engine.open_run(cfg, record="test_config.yaml") as device:
             options = self._settings.components["data.test_dataloader"].arguments
-            loader = build_evaluation_loader(data, **options, seed=cfg.MISC.SEED, device=device, place="data.test_dataloader")
+            loader = build_evaluation_loader(data, **options, cfg=cfg, device=device, place="data.test_dataloader")
             evaluator = MeasureEvaluator(measures)
             metrics = evaluate(engine.prepare_model(self._network, cfg, device), loader, [evaluator])
             evaluator.write(self._settings.folder("evaluation.out_dir"))

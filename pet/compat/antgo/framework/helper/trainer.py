@@ -15,11 +15,8 @@ from pet.compat.antgo.framework.helper.schedules import rate_factor
 from pet.compat.antgo.framework.helper.settings import AntgoConfig, open_settings
 from pet.evaluation.evaluation import Evaluation
 from petlib import distributed, engine
-from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.checkpoint.weights import load_weights
 from petlib.config import CfgNode, ConfigError
-from petlib.data.skipped_samples import build_skipped_samples
-from petlib.data.train_loader import TrainLoader
 from petlib.engine.hooks.nan_guard import TrainingDivergedError
 from petlib.engine.seed import seed_everything
 from petlib.log import setup_logging
@@ -131,44 +128,43 @@ class Trainer:
         loader = build_train_loader(
             data,
             **self._settings.components["data.train_dataloader"].arguments,
-            seed=cfg.MISC.SEED,
+            cfg=cfg,
             device=device,
-            skipped=build_skipped_samples(cfg),
         )
-        state = self._build_state(cfg, model, loader)
+        step = build_step(cfg, self._settings, device)
+        state = self._build_state(cfg, model, step, loader.iterations_per_epoch)
         evaluation = None if self._val_data is None else self._build_evaluation(cfg, self._val_data, device)
-        hooks = engine.build_train_hooks(cfg, state, evaluate=evaluation, batches=loader.batches)
+        hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
 
         engine.resume(state, hooks, cfg)
         if state.iteration >= state.max_iter:
             logger.info(
                 "the %d epochs are done; a greater max_epochs, or another work_dir, trains on", state.max_iter // state.iterations_per_epoch
             )
-        engine.train(state, loader, build_step(cfg, self._settings, device), hooks)
+        engine.train(state, loader, step, hooks)
 
-    def _build_state(self, cfg: CfgNode, model: nn.Module, loader: TrainLoader) -> engine.TrainState:
-        max_epochs = cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS
+    def _build_state(self, cfg: CfgNode, model: nn.Module, step: engine.DefaultStep, iterations_per_epoch: int) -> engine.TrainState:
         optimizer = build_checked_optimizer(model, cfg, self._settings)
         factor = rate_factor(
             self._settings.components.get("lr_config"),
             base_lr=cfg.SOLVER.OPTIMIZER.BASE_LR,
-            max_epochs=max_epochs,
-            iterations_per_epoch=loader.iterations_per_epoch,
+            max_epochs=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS,
+            iterations_per_epoch=iterations_per_epoch,
         )
-        return engine.TrainState(
+        return engine.build_state(
+            cfg,
             model=model,
-            optimizers={"main": optimizer},
+            optimizer=optimizer,
+            step=step,
+            iterations_per_epoch=iterations_per_epoch,
             schedulers={"main": FactorSchedule(optimizer, factor)},
-            max_iter=max_epochs * loader.iterations_per_epoch,
-            iterations_per_epoch=loader.iterations_per_epoch,
-            total_epochs=max_epochs,
-            checkpointer=Checkpointer(self._settings.folder("checkpoint_config.out_dir"), keep=cfg.SOLVER.SNAPSHOT_KEEP),
+            checkpointer=engine.build_checkpointer(cfg, self._settings.folder("checkpoint_config.out_dir")),
         )
 
     def _build_evaluation(self, cfg: CfgNode, data: PipelineDataset, device: torch.device) -> Evaluation:
         options = self._settings.components["data.val_dataloader"].arguments
         return Evaluation(
-            loader=build_evaluation_loader(data, **options, seed=cfg.MISC.SEED, device=device),
+            loader=build_evaluation_loader(data, **options, cfg=cfg, device=device),
             build_evaluators=lambda _: [MeasureEvaluator(self._measures, save_best=cfg.EVAL.BEST_METRIC)],
         )
 

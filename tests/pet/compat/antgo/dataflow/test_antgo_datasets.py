@@ -13,7 +13,10 @@ import torch
 
 from pet.compat.antgo.dataflow.dataset.dataset import Dataset
 from pet.compat.antgo.framework.helper.dataset import DATASETS, build_dataset, build_train_loader
+from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError, DataError, UserError
+
+CPU = torch.device("cpu")
 
 OBJECT = "<object><name>{name}</name><bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"
 
@@ -108,7 +111,7 @@ def test_the_sample_config_of_the_document_gives_batches(voc: Path) -> None:
         ],
         "inputs_def": {"fields": ["image", "segments"]},
     }
-    loader = build_train_loader(build_dataset(entry, place="data.train"), samples_per_gpu=2, seed=0, device=torch.device("cpu"))
+    loader = build_train_loader(build_dataset(entry, place="data.train"), samples_per_gpu=2, cfg=CfgNode(PETLIB_SCHEMA), device=CPU)
     (batch,) = loader.batches(0, 1)
     assert batch["image"].shape == (2, 3, 16, 32) and batch["image"].dtype == torch.float32
     assert batch["segments"].shape == (2, 1, 16, 32)
@@ -202,7 +205,8 @@ def test_workers_read_videos_as_their_parent_does(tmp_path: Path) -> None:
     entry = {"type": "VideoFrames", "dir": str(tmp_path), "inputs_def": {"fields": ["image", "frame"]}}
     dataset = build_dataset(entry, place="data.train")
     loaders = [
-        build_train_loader(dataset, samples_per_gpu=5, workers_per_gpu=workers, seed=3, device=torch.device("cpu")) for workers in (0, 1)
+        build_train_loader(dataset, samples_per_gpu=5, workers_per_gpu=workers, cfg=CfgNode(PETLIB_SCHEMA), device=CPU)
+        for workers in (0, 1)
     ]
     alone, in_worker = ([*loader.batches(0, 2)] for loader in loaders)
     for first, second in zip(alone, in_worker, strict=True):

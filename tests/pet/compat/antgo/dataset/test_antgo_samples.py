@@ -12,6 +12,7 @@ import torch
 from pet.compat.antgo.dataflow.dataset.dataset import Dataset
 from pet.compat.antgo.framework.helper import reader
 from pet.compat.antgo.framework.helper.dataset import PIPELINES, build_dataset, build_evaluation_loader, build_train_loader
+from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError, DataError
 
 CPU = torch.device("cpu")
@@ -68,9 +69,16 @@ def entry(**changes: Any) -> dict[str, Any]:
     return {**given, **changes}
 
 
+def run_cfg(seed: int = 0) -> CfgNode:
+    """Return Pet's settings of a run."""
+    cfg = CfgNode(PETLIB_SCHEMA)
+    cfg.merge_from_list([f"MISC.SEED={seed}"])
+    return cfg
+
+
 def batches(start: int, stop: int, **settings: Any) -> Iterator[dict[str, Any]]:
     dataset = build_dataset(entry(), place="data.train")
-    options: dict[str, Any] = {"samples_per_gpu": 4, "workers_per_gpu": 0, "seed": 7, "device": CPU, **settings}
+    options: dict[str, Any] = {"samples_per_gpu": 4, "workers_per_gpu": 0, "cfg": run_cfg(seed=7), "device": CPU, **settings}
     return build_train_loader(dataset, **options).batches(start, stop)
 
 
@@ -104,7 +112,7 @@ def test_batches_repeat_whatever_the_number_of_workers_and_from_where_a_run_goes
     assert all(same(*pair) for pair in zip(at_once[3:], resumed, strict=True))
     drawn = torch.cat([batch[name].flatten() for batch in at_once for name in ("noise", "drawn")])
     assert len(drawn.unique()) == len(drawn), "every number is drawn once"
-    assert not same(at_once[0], next(batches(0, 1, seed=8)))
+    assert not same(at_once[0], next(batches(0, 1, cfg=run_cfg(seed=8))))
 
 
 def test_reading_leaves_the_global_generators_of_the_run_alone() -> None:
@@ -117,7 +125,7 @@ def test_reading_leaves_the_global_generators_of_the_run_alone() -> None:
 
 def test_steps_of_the_user_do_not_write_into_the_data_set() -> None:
     dataset = build_dataset(entry(), place="data.train")
-    loader = build_train_loader(dataset, samples_per_gpu=2, seed=0, device=CPU)
+    loader = build_train_loader(dataset, samples_per_gpu=2, cfg=run_cfg(), device=CPU)
     list(loader.batches(0, 3))
     assert isinstance(dataset.dataset, NoisySquares)
     assert not dataset.dataset.image.any()
@@ -143,7 +151,7 @@ def test_shuffled_epochs_hold_every_sample_once() -> None:
 def test_objects_and_arrays_of_unequal_shapes_come_as_lists() -> None:
     fields = ["image_meta", "bboxes", "image"]
     dataset = build_dataset(entry(pipeline=[], inputs_def={"fields": fields}), place="data.val")
-    (batch, *_) = build_evaluation_loader(dataset, samples_per_gpu=3, seed=0, device=CPU)
+    (batch, *_) = build_evaluation_loader(dataset, samples_per_gpu=3, cfg=run_cfg(), device=CPU)
     assert list(batch) == [*fields, "meta"]
     assert batch["image_meta"] == [{"image_file": f"square {number}"} for number in range(3)]
     assert [boxes.shape for boxes in batch["bboxes"]] == [(0, 4), (1, 4), (2, 4)]
@@ -153,7 +161,7 @@ def test_objects_and_arrays_of_unequal_shapes_come_as_lists() -> None:
 
 def test_an_evaluation_gives_every_sample_once_in_order() -> None:
     dataset = build_dataset(entry(), place="data.val")
-    loader = build_evaluation_loader(dataset, samples_per_gpu=4, workers_per_gpu=1, seed=0, device=CPU)
+    loader = build_evaluation_loader(dataset, samples_per_gpu=4, workers_per_gpu=1, cfg=run_cfg(), device=CPU)
     assert labels(iter(loader)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
@@ -201,7 +209,7 @@ def test_an_entry_that_is_wrong_is_told(changes: dict[str, Any], message: str) -
 )
 def test_what_no_training_can_read_is_told_before_it_begins(changes: dict[str, Any], settings: dict[str, Any], message: str) -> None:
     dataset = build_dataset(entry(**changes), place="data.train")
-    options: dict[str, Any] = {"samples_per_gpu": 4, "seed": 0, "device": CPU, **settings}
+    options: dict[str, Any] = {"samples_per_gpu": 4, "cfg": run_cfg(), "device": CPU, **settings}
     with pytest.raises((ConfigError, DataError)) as caught:
         build_train_loader(dataset, **options)
     assert message in str(caught.value)
@@ -212,7 +220,7 @@ def test_an_evaluation_leaves_nothing_out(name: str) -> None:
     dataset = build_dataset(entry(), place="data.val")
     options: dict[str, Any] = {name: True}
     with pytest.raises(ConfigError, match=rf"data.test_dataloader.{name}: True given; an evaluation looks at every sample"):
-        build_evaluation_loader(dataset, samples_per_gpu=1, seed=0, device=CPU, place="data.test_dataloader", **options)
+        build_evaluation_loader(dataset, samples_per_gpu=1, cfg=run_cfg(), device=CPU, place="data.test_dataloader", **options)
 
 
 def test_a_sample_must_be_a_dictionary_without_pets_own_field() -> None:
@@ -224,7 +232,7 @@ def test_a_sample_must_be_a_dictionary_without_pets_own_field() -> None:
     for folder, message in ((None, "Odd.sample(0) gave None; a dictionary"), ("meta", "'meta', a name of Pet's own")):
         dataset = build_dataset(entry(type="Odd", dir=folder), place="data.train")
         with pytest.raises(DataError) as caught:
-            build_train_loader(dataset, samples_per_gpu=1, seed=0, device=CPU)
+            build_train_loader(dataset, samples_per_gpu=1, cfg=run_cfg(), device=CPU)
         assert message in str(caught.value)
 
 

@@ -1,6 +1,6 @@
 """Data of antgo's door: registries, pipelines, and what turns an entry of ``data`` into batches.
 
-A run builds its data from a config in two steps, both of them free of config classes::
+A run builds its data from a config in two steps; ``cfg`` has Pet's own settings of the run::
 
     dataset = build_dataset(entry, place="data.train")         # entry: the mapping of data.train, type and pipeline included
     loader = build_train_loader(
@@ -9,18 +9,17 @@ A run builds its data from a config in two steps, both of them free of config cl
         workers_per_gpu=2,
         drop_last=True,
         shuffle=True,
-        seed=0,
+        cfg=cfg,
         device=device,
-        accumulation=1,
         place="data.train_dataloader",
     )
 
     build_dataset(entry: Mapping[str, Any], *, place: str) -> PipelineDataset
     build_train_loader(dataset: PipelineDataset, *, samples_per_gpu: int, workers_per_gpu: int = 0, drop_last: bool = False,
-                       shuffle: bool = True, seed: int, device: torch.device, accumulation: int = 1,
+                       shuffle: bool = True, cfg: CfgNode, device: torch.device,
                        place: str = "data.train_dataloader") -> TrainLoader
     build_evaluation_loader(dataset: PipelineDataset, *, samples_per_gpu: int, workers_per_gpu: int = 0, drop_last: bool = False,
-                            shuffle: bool = False, seed: int, device: torch.device,
+                            shuffle: bool = False, cfg: CfgNode, device: torch.device,
                             place: str = "data.val_dataloader") -> EvaluationLoader
 
 A batch has the fields of ``inputs_def.fields`` by their names, tensors (B, ...) or lists of B tensors of unequal shapes or of B other

@@ -38,7 +38,7 @@ class PipelineDataset:
         self.place = place
         self._name = type(dataset).__name__
         self._size = self._ask_size()
-        self._finish = FieldPipeline(steps, self.fields, f"{place} ({self._name})")
+        self.pipeline = FieldPipeline(steps, self.fields, f"{place} ({self._name})")
 
     def __len__(self) -> int:
         return self._size
@@ -59,7 +59,7 @@ class PipelineDataset:
         Before each sample the global generators of python, numpy and torch are seeded with what follows from ``seed``, the epoch and
         the position, for data sets and steps that draw from them.
         """
-        return SampleReader(self, self._finish, seed=seed, seed_global_generators=True, on_error=on_error)
+        return SampleReader(self, self.pipeline, seed=seed, seed_global_generators=True, on_error=on_error)
 
     def _ask_size(self) -> int:
         if not hasattr(self.dataset, "size") or not callable(getattr(self.dataset, "sample", None)):
