@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import yaml
 
 from pet.compat.antgo.translation import translate as translate_antgo
-from pet.compat.trainframework.translation import translate as translate_engine
-from pet.compat.translated import Translated
+from pet.compat.shared.translation import Translated
+from pet.compat.trainframework.translation import translate as translate_trainframework
 from petlib.config.nested import NestedConfig, read_nested
 from petlib.errors import ConfigError
 from petlib.launch.process.plain_tool import run_plain_tool
@@ -42,7 +42,7 @@ class Dialect:
 
 
 DIALECTS = {
-    "engine": Dialect("TrainFramework", ("solver", "trainer"), ignore_case=True, is_open=True, translate=translate_engine),
+    "trainframework": Dialect("TrainFramework", ("solver", "trainer"), ignore_case=True, is_open=True, translate=translate_trainframework),
     "antgo": Dialect("antgo", ("data", "model"), ignore_case=False, is_open=False, translate=translate_antgo),
 }
 

@@ -1,47 +1,35 @@
 """What the keys of antgo's configs mean in Pet.
 
-Keys that mean the same stand in :data:`SAME`; the functions below read the others. What Pet has no setting for becomes a component: the
+Keys with one value are in :data:`TABLE`; the functions below read the others. What Pet has no setting for becomes a component: the
 network, the data sets with their pipelines and loaders, the measures, the policy of the learning rate and the export.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pet.compat.antgo.framework.helper.schedules import policy_name
-from pet.compat.translated import Translated
-from petlib.config import PETLIB_SCHEMA, ConfigError, Key, Schema
+from pet.compat.shared.processes import process_count
+from pet.compat.shared.translation import Row, Translated, at_least, fitting, same, settings_of
+from petlib.config import ConfigError
 from petlib.config.nested import Component, NestedConfig
 from petlib.suggest import did_you_mean
 
-
-class Meaning(NamedTuple):
-    """A key of antgo that Pet has too.
-
-    Attributes:
-        key: Pet's.
-        default: the value where antgo's key is missing; None: Pet's own default.
-    """
-
-    key: str
-    default: Any = None
-
-
-SAME: dict[str, Meaning] = {
-    "seed": Meaning("MISC.SEED"),
-    "nonfinite": Meaning("SOLVER.NONFINITE"),
-    "data.on_error": Meaning("DATA.ON_ERROR"),
-    "log_config.interval": Meaning("MISC.DISPLAY_ITER", 10),
-    "checkpoint_config.interval": Meaning("SOLVER.SNAPSHOT_EPOCH", 1),
-    "evaluation.interval": Meaning("EVAL.PERIOD_EPOCH", 1),
-    "evaluation.save_best": Meaning("EVAL.BEST_METRIC", ""),
-    "evaluation.rule": Meaning("EVAL.BEST_RULE", "greater"),
-    "data.train_dataloader.workers_per_gpu": Meaning("TRAIN.NUM_WORKERS", 0),
-    "data.train_dataloader.shuffle": Meaning("TRAIN.SHUFFLE", True),
-    "data.val_dataloader.samples_per_gpu": Meaning("TEST.IMS_PER_GPU", 1),
-    "data.val_dataloader.workers_per_gpu": Meaning("TEST.NUM_WORKERS", 0),
+TABLE: dict[str, Row] = {
+    "seed": same("MISC.SEED"),
+    "nonfinite": same("SOLVER.NONFINITE"),
+    "data.on_error": same("DATA.ON_ERROR"),
+    "log_config.interval": same("MISC.DISPLAY_ITER", default=10),
+    "checkpoint_config.interval": same("SOLVER.SNAPSHOT_EPOCH", default=1),
+    "checkpoint_config.max_keep_ckpts": at_least("SOLVER.SNAPSHOT_KEEP", 0),
+    "evaluation.interval": same("EVAL.PERIOD_EPOCH", default=1),
+    "evaluation.save_best": same("EVAL.BEST_METRIC", default=""),
+    "evaluation.rule": same("EVAL.BEST_RULE", default="greater"),
+    "data.train_dataloader.workers_per_gpu": same("TRAIN.NUM_WORKERS", default=0),
+    "data.train_dataloader.shuffle": same("TRAIN.SHUFFLE", default=True),
+    "data.val_dataloader.samples_per_gpu": same("TEST.IMS_PER_GPU", default=1),
+    "data.val_dataloader.workers_per_gpu": same("TEST.NUM_WORKERS", default=0),
 }
-"""Path in antgo's configs -> what it means."""
+"""Settings with one value: path in antgo's configs -> what it means."""
 
 OPTIMIZER_KEYS = {
     "momentum": "SOLVER.OPTIMIZER.MOMENTUM",
@@ -73,9 +61,7 @@ def translate(config: NestedConfig) -> Translated:
     Raises:
         ConfigError: a value does not fit its key.
     """
-    translated = Translated({}, {}, [])
-    for path, meaning in SAME.items():
-        _translate_same(config, path, meaning, translated)
+    translated = Translated(settings_of(config, TABLE))
     _translate_optimizer(config, translated)
     _translate_rate(config, translated)
     _translate_logging(config, translated)
@@ -83,9 +69,6 @@ def translate(config: NestedConfig) -> Translated:
         _translate_data(config, split, translated)
     _translate_measures(config, translated)
     _translate_export(config, translated)
-    kept = config.get("checkpoint_config.max_keep_ckpts", None, type=int | None)
-    if kept is not None:
-        translated.settings["SOLVER.SNAPSHOT_KEEP"] = max(kept, 0)
     for path in OUT_DIRS:
         if config.get(path, None) is not None:
             translated.components[path] = Component(config.get(path, type=str), {}, config.place(path))
@@ -94,31 +77,10 @@ def translate(config: NestedConfig) -> Translated:
     return translated
 
 
-def _translate_same(config: NestedConfig, path: str, meaning: Meaning, translated: Translated) -> None:
-    value = config.get(path, meaning.default)
-    section = path.rpartition(".")[0]
-    if value is None or (section and not config.has(section)):
-        return
-    translated.settings[meaning.key] = _fitting(config.place(path), meaning.key, value)
-
-
-def _fitting(place: str, key: str, value: Any) -> Any:
-    """Return a value as Pet's key wants it."""
-    entry: Key | Schema = PETLIB_SCHEMA
-    for name in key.split("."):
-        assert not isinstance(entry, Key), f"{key} leads through a key"
-        entry = entry[name]
-    assert isinstance(entry, Key), f"{key} is a section"
-    try:
-        return entry.check(value)
-    except ValueError as error:
-        raise ConfigError(f"{place}: {value!r} given, {error} expected") from None
-
-
 def _translate_optimizer(config: NestedConfig, translated: Translated) -> None:
     clipping = config.get("optimizer_config.grad_clip", None, type=dict | None)
     if clipping is not None:
-        limit = _fitting(config.place("optimizer_config.grad_clip"), "SOLVER.CLIP_GRADIENTS.VALUE", clipping.get("max_norm"))
+        limit = fitting("SOLVER.CLIP_GRADIENTS.VALUE", clipping.get("max_norm"), place=config.place("optimizer_config.grad_clip"))
         translated.settings.update({"SOLVER.CLIP_GRADIENTS.METHOD": "norm", "SOLVER.CLIP_GRADIENTS.VALUE": limit})
         translated.components["optimizer_config.grad_clip"] = Component(
             "clip_grad_norm_", clipping, config.place("optimizer_config.grad_clip")
@@ -136,7 +98,7 @@ def _translate_optimizer(config: NestedConfig, translated: Translated) -> None:
     values |= {OPTIMIZER_KEYS[name]: rest.pop(name) for name in OPTIMIZER_KEYS if name in rest}
     values["SOLVER.OPTIMIZER.ARGS"] = rest
     for key, value in values.items():
-        translated.settings[key] = _fitting(optimizer.place, key, value)
+        translated.settings[key] = fitting(key, value, place=optimizer.place)
 
 
 def _translate_rate(config: NestedConfig, translated: Translated) -> None:
@@ -157,7 +119,7 @@ def _translate_rate(config: NestedConfig, translated: Translated) -> None:
         values["SOLVER.SCHEDULER.WARM_UP_METHOD"] = WARM_UPS.get(given["warmup"], given["warmup"])
         values[f"SOLVER.SCHEDULER.WARM_UP_{unit}"] = given.get("warmup_iters", 0)
     for key, value in values.items():
-        translated.settings[key] = _fitting(rate.place, key, value)
+        translated.settings[key] = fitting(key, value, place=rate.place)
     translated.notes.append(
         f"lr_config: the rate is that of antgo's {rate.name}: the policy runs over the whole training, and the warm-up is a factor of it; "
         "a schedule of SOLVER.SCHEDULER begins after its warm-up"
@@ -186,7 +148,7 @@ def _translate_data(config: NestedConfig, split: str, translated: Translated) ->
         translated.components[loader] = Component("DataLoader", {"samples_per_gpu": 1, **options}, config.place(loader))
     if split == "train" and options:
         batch = translated.components[loader].arguments["samples_per_gpu"] * process_count()
-        translated.settings["TRAIN.BATCH_SIZE"] = _fitting(config.place(loader), "TRAIN.BATCH_SIZE", batch)
+        translated.settings["TRAIN.BATCH_SIZE"] = fitting("TRAIN.BATCH_SIZE", batch, place=config.place(loader))
 
 
 def _translate_measures(config: NestedConfig, translated: Translated) -> None:
@@ -205,8 +167,3 @@ def _translate_export(config: NestedConfig, translated: Translated) -> None:
     }
     if values:
         translated.components["export"] = Component("ONNX", dict(values), config.place("export"))
-
-
-def process_count() -> int:
-    """Return how many processes share the work, as torchrun and Pet's launcher say, before they have met."""
-    return int(os.environ.get("WORLD_SIZE", "1"))

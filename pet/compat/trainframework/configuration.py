@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pet.compat.shared.translation import Translated
 from pet.compat.trainframework.translation import LOOKED_UP_IN, translate
-from pet.compat.translated import Translated
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.config.nested import NestedConfig, read_nested
 from petlib.errors import ConfigError

@@ -1,11 +1,9 @@
-"""From TrainFramework's settings to Pet's: the one table of this door."""
+"""From TrainFramework's settings to Pet's: the one table of this layer."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pet.compat.translated import Translated
-from petlib.config import PETLIB_SCHEMA, Key
+from pet.compat.shared.translation import Row, Translated, at_least, converted, same, settings_of
 from petlib.config.nested import REQUIRED, Component, NestedConfig
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
@@ -20,15 +18,6 @@ PARALLEL = {"ddp": "ddp", "dp": "dp", "fsdp": "fsdp", "fsdp2": "fsdp", "none": "
 LR_SCHEDULER = "LRMultiplierScheduler"
 
 
-def _as_given(value: Any) -> Any:
-    return value
-
-
-def _parts(value: Any) -> Any:
-    """Return the parts of a batch; up to 1 means that it stays whole."""
-    return max(value, 1) if isinstance(value, int) else value
-
-
 def _device(value: Any) -> Any:
     """Return the device; a config for CUDA runs on the CPU where there is no GPU, which the scheduler says."""
     return "auto" if value == "cuda" else value
@@ -38,50 +27,33 @@ def _parallel(value: Any) -> Any:
     return PARALLEL.get(value.lower(), value) if isinstance(value, str) else value
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Args:
-        key: TrainFramework's.
-        to: Pet's.
-        default: value where the config has none.
-        convert: from the value of the config to Pet's.
-    """
-
-    key: str
-    to: str
-    default: Any = REQUIRED
-    convert: Callable[[Any], Any] = _as_given
-
-
-TABLE = (
-    Row("output_dir", "MISC.CKPT"),
-    Row("output_log_name", "MISC.NAME", ""),
-    Row("imports", "MISC.IMPORTS", ()),
-    Row("seed", "MISC.SEED", 3),
-    Row("dataloader.num_workers", "TRAIN.NUM_WORKERS", 0),
-    Row("dataloader.on_error", "DATA.ON_ERROR", "raise"),
-    Row("dataloader.max_error_share", "DATA.MAX_ERROR_SHARE", 0.01),
-    Row("trainer.device", "MISC.DEVICE", "auto", _device),
-    Row("trainer.weights", "TRAIN.WEIGHTS", ""),
-    Row("trainer.parallel", "TRAIN.PARALLEL", "ddp", _parallel),
-    Row("trainer.find_unused_parameters", "TRAIN.FIND_UNUSED_PARAMETERS", False),
-    Row("trainer.model.ema.enable", "SOLVER.EMA.ENABLED", False),
-    Row("trainer.model.ema.decay_rate", "SOLVER.EMA.DECAY", 0.999),
-    Row("solver.gradient_accumulation_batch", "SOLVER.ACCUMULATION", -1, _parts),
-    Row("solver.train_per_batch", "TRAIN.BATCH_SIZE"),
-    Row("solver.test_per_batch", "TEST.IMS_PER_GPU", 1),
-    Row("solver.max_iter", "SOLVER.SCHEDULER.TOTAL_ITERS"),
-    Row("solver.max_keep", "SOLVER.SNAPSHOT_KEEP", 2),
-    Row("solver.checkpoint_period", "SOLVER.SNAPSHOT_ITER", 0),
-    Row("solver.eval_period", "EVAL.PERIOD_ITER", None),
-    Row("solver.best_metric", "EVAL.BEST_METRIC", ""),
-    Row("solver.best_rule", "EVAL.BEST_RULE", "greater"),
-    Row("solver.nonfinite", "SOLVER.NONFINITE", "stop"),
-    Row("solver.nonfinite_limit", "SOLVER.NONFINITE_LIMIT", 5),
-    Row("solver.log_period", "MISC.DISPLAY_ITER", 20),
-)
+TABLE: dict[str, Row] = {
+    "output_dir": same("MISC.CKPT", default=REQUIRED),
+    "output_log_name": same("MISC.NAME", default=""),
+    "imports": same("MISC.IMPORTS", default=()),
+    "seed": same("MISC.SEED", default=3),
+    "dataloader.num_workers": same("TRAIN.NUM_WORKERS", default=0),
+    "dataloader.on_error": same("DATA.ON_ERROR", default="raise"),
+    "dataloader.max_error_share": same("DATA.MAX_ERROR_SHARE", default=0.01),
+    "trainer.device": converted("MISC.DEVICE", _device, default="auto"),
+    "trainer.weights": same("TRAIN.WEIGHTS", default=""),
+    "trainer.parallel": converted("TRAIN.PARALLEL", _parallel, default="ddp"),
+    "trainer.find_unused_parameters": same("TRAIN.FIND_UNUSED_PARAMETERS", default=False),
+    "trainer.model.ema.enable": same("SOLVER.EMA.ENABLED", default=False),
+    "trainer.model.ema.decay_rate": same("SOLVER.EMA.DECAY", default=0.999),
+    "solver.gradient_accumulation_batch": at_least("SOLVER.ACCUMULATION", 1, default=-1),
+    "solver.train_per_batch": same("TRAIN.BATCH_SIZE", default=REQUIRED),
+    "solver.test_per_batch": same("TEST.IMS_PER_GPU", default=1),
+    "solver.max_iter": same("SOLVER.SCHEDULER.TOTAL_ITERS", default=REQUIRED),
+    "solver.max_keep": same("SOLVER.SNAPSHOT_KEEP", default=2),
+    "solver.checkpoint_period": same("SOLVER.SNAPSHOT_ITER", default=0),
+    "solver.eval_period": same("EVAL.PERIOD_ITER"),
+    "solver.best_metric": same("EVAL.BEST_METRIC", default=""),
+    "solver.best_rule": same("EVAL.BEST_RULE", default="greater"),
+    "solver.nonfinite": same("SOLVER.NONFINITE", default="stop"),
+    "solver.nonfinite_limit": same("SOLVER.NONFINITE_LIMIT", default=5),
+    "solver.log_period": same("MISC.DISPLAY_ITER", default=20),
+}
 """Settings with one value. Evaluations come with the checkpoints where ``solver.eval_period`` is not given.
 
 ``seed``, ``imports``, ``trainer.parallel``, ``trainer.find_unused_parameters`` and the last four are Pet's own."""
@@ -97,9 +69,9 @@ def translate(config: NestedConfig) -> Translated:
     Raises:
         ConfigError: a setting is missing or wrong.
     """
-    settings = {row.to: _setting(config, row) for row in TABLE if row.default is not None or config.has(row.key)}
+    settings = settings_of(config, TABLE)
     settings.setdefault("EVAL.PERIOD_ITER", settings["SOLVER.SNAPSHOT_ITER"])
-    settings |= {"SOLVER.SNAPSHOT_EPOCH": 0, "TEST.NUM_WORKERS": settings["TRAIN.NUM_WORKERS"]}
+    settings |= {"SOLVER.SNAPSHOT_EPOCH": 0, "TEST.NUM_WORKERS": settings.get("TRAIN.NUM_WORKERS", 0)}
     if settings["SOLVER.SCHEDULER.TOTAL_ITERS"] < 1:
         raise ConfigError(f"{config.place('solver.max_iter')}: 0 given, at least 1 iteration expected")
     components = {
@@ -118,19 +90,6 @@ def translate(config: NestedConfig) -> Translated:
     components = {**_model_average(config, settings, components), **components}
     settings["SOLVER.EMA.ENABLED"] = any(name.endswith(".ema") for name in components)
     return Translated(settings, components, notes)
-
-
-def _setting(config: NestedConfig, row: Row) -> Any:
-    """Return the value of a row as Pet's key wants it."""
-    given = config.get(row.key, row.default)
-    entry: Any = PETLIB_SCHEMA
-    for part in row.to.split("."):
-        entry = entry[part]
-    assert isinstance(entry, Key), f"{row.to} is a section"
-    try:
-        return entry.check(row.convert(given))
-    except ValueError as error:
-        raise ConfigError(f"{config.place(row.key)}: {given!r} given, {error} expected") from None
 
 
 def _networks(config: NestedConfig) -> list[str]:
@@ -180,7 +139,7 @@ def _solver(config: NestedConfig, network: str, notes: list[str], *, max_iter: i
 
 def _model_average(config: NestedConfig, settings: Mapping[str, Any], components: Mapping[str, Component]) -> dict[str, Component]:
     """Return what ``trainer.model.ema`` means: the average of the generator, or of all that is trained where nothing has that name."""
-    if not settings["SOLVER.EMA.ENABLED"]:
+    if not settings.get("SOLVER.EMA.ENABLED"):
         return {}
     trained = [name.split(".")[1] for name in components if name.startswith("solver.") and name.endswith(".optimizer")]
     place, decay = config.place(f"{NETWORKS}.ema"), settings["SOLVER.EMA.DECAY"]

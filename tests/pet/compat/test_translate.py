@@ -9,7 +9,7 @@ import yaml
 from pet.compat.translate import main
 from petlib.config import read_nested
 
-ENGINE = Path(__file__).with_name("trainframework").joinpath("sample_config.py").read_text(encoding="utf-8")
+TRAINFRAMEWORK = Path(__file__).with_name("trainframework").joinpath("sample_config.py").read_text(encoding="utf-8")
 
 ANTGO = """\
 optimizer = dict(type='SGD', lr=0.05,  weight_decay=5e-4, momentum=0.9, nesterov=True)
@@ -76,10 +76,10 @@ def complaint(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> str:
 
 
 def test_the_config_of_trainframework(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write(tmp_path, ENGINE)
+    path = write(tmp_path, TRAINFRAMEWORK)
     document = translate(capsys, path, "--to", "yaml")
     assert list(document) == ["dialect", "settings", "components", "notes", "unread"]
-    assert document["dialect"] == "engine"
+    assert document["dialect"] == "trainframework"
     settings, components = document["settings"], document["components"]
     assert settings["SOLVER"]["SCHEDULER"]["TOTAL_ITERS"] == 200000
     assert (settings["TRAIN"]["BATCH_SIZE"], settings["SOLVER"]["SNAPSHOT_ITER"], settings["SOLVER"]["SNAPSHOT_KEEP"]) == (8, 5000, 20)
@@ -99,7 +99,7 @@ def test_the_config_of_trainframework(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_yaml_config_in_capital_letters_means_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write(tmp_path, ENGINE)
+    path = write(tmp_path, TRAINFRAMEWORK)
     of_python, values = translate(capsys, path), read_nested(path).to_dict()
     sections = {name: values[name] for name in ("dataloader", "trainer", "solver")}
     loud: dict[str, Any] = {name.upper(): {key.upper(): value for key, value in section.items()} for name, section in sections.items()}
@@ -156,16 +156,16 @@ def test_equal_values_are_written_out(tmp_path: Path, capsys: pytest.CaptureFixt
             [],
             "x.py:3: lr_confg: unknown key, nothing reads it; did you mean lr_config or log_config?",
         ),
-        (ENGINE, ["solver.max_iter=many"], "command line: solver.max_iter: 'many' given, int expected"),
-        (ENGINE, ["--to", "json"], "invalid choice: 'json'"),
-        (ENGINE, ["--dialect", "mmcv"], "invalid choice: 'mmcv'"),
+        (TRAINFRAMEWORK, ["solver.max_iter=many"], "command line: solver.max_iter: 'many' given, int expected"),
+        (TRAINFRAMEWORK, ["--to", "json"], "invalid choice: 'json'"),
+        (TRAINFRAMEWORK, ["--dialect", "mmcv"], "invalid choice: 'mmcv'"),
         (
             "model = dict(type='X')\n",
             [],
-            "the keys at its top are those of no dialect: model; solver and trainer are those of engine, data and ",
+            "the keys at its top are those of no dialect: model; solver and trainer are those of trainframework, data and ",
         ),
         ("", [], "no dialect: there are none"),
-        (ENGINE + "data = dict()\nmodel = dict()\n", [], "more than one dialect"),
+        (TRAINFRAMEWORK + "data = dict()\nmodel = dict()\n", [], "more than one dialect"),
         ("import os\n", [], "x.py:1: only assignments of data"),
     ],
 )
@@ -177,15 +177,15 @@ def test_mistakes_are_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_a_dialect_that_is_named_is_not_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "x.py: solver.train_per_batch: missing" in complaint(
-        capsys, write(tmp_path, ANTGO + "output_dir = 'x'\n"), "--dialect", "engine"
+        capsys, write(tmp_path, ANTGO + "output_dir = 'x'\n"), "--dialect", "trainframework"
     )
 
 
 def test_the_command_runs_without_torch(tmp_path: Path) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "pet.compat.translate", str(write(tmp_path, ENGINE)), "--to", "yaml"]
+    command = [sys.executable, "-X", "importtime", "-m", "pet.compat.translate", str(write(tmp_path, TRAINFRAMEWORK)), "--to", "yaml"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert yaml.safe_load(done.stdout)["dialect"] == "engine"
+    assert yaml.safe_load(done.stdout)["dialect"] == "trainframework"
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert "pet.compat.translated" in imported
+    assert "pet.compat.shared.translation" in imported
     assert not imported & {"torch", "numpy", "cv2"}

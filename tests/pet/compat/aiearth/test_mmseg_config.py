@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pet.compat.aiearth.trainer.mmseg import LandcoverTrainer, MMSegConfig
-from pet.compat.aiearth.trainer.mmseg.translation import TRANSLATIONS, get_value
+from pet.compat.aiearth.trainer.mmseg.translation import TABLE
+from pet.compat.shared.translation import value_of
 from petlib.config import ConfigError
 
 ROOT = Path(__file__).parents[4]
@@ -51,7 +52,7 @@ def test_a_written_key_is_one_of_pet_and_is_read_back(cfg: MMSegConfig, path: st
     for part in sections:
         section = section[part]
     section[name] = value
-    assert {key: get_value(cfg.pet, key) for key in keys} == keys
+    assert {key: value_of(cfg.pet, key) for key in keys} == keys
     assert getattr(section, name) == value
 
 
@@ -138,5 +139,5 @@ def test_a_copy_is_independent(cfg: MMSegConfig) -> None:
 def test_the_page_has_the_whole_table() -> None:
     page = (ROOT / "docs" / "train_job.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")]
-    documented = {row[0].strip("`"): row[1] for row in rows if row[0].strip("`") in TRANSLATIONS}
-    assert documented == {path: ", ".join(f"`{key}`" for key in entry.keys) for path, entry in TRANSLATIONS.items()}
+    documented = {row[0].strip("`"): row[1] for row in rows if row[0].strip("`") in TABLE}
+    assert documented == {path: ", ".join(f"`{key}`" for key in entry.keys) for path, entry in TABLE.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pet.compat.antgo.translation import translate
-from pet.compat.translated import Translated
+from pet.compat.shared.translation import Translated
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.config.nested import nested_of, read_nested
 from petlib.errors import ConfigError

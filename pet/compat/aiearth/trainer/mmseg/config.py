@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pet.compat.aiearth.trainer.mmseg.translation import TRANSLATIONS
+from pet.compat.aiearth.trainer.mmseg.translation import TABLE
 from petlib.config import CfgNode, ConfigError
 from petlib.config.layers import Entry, Layer
 from petlib.suggest import did_you_mean, nearest_names
@@ -45,15 +45,15 @@ class MMSegConfig:
             # asked by copy and pickle, also of objects that are not made yet
             raise AttributeError(name)
         path = self._path(name)
-        if path in TRANSLATIONS:
-            return TRANSLATIONS[path].read(self.pet)
+        if path in TABLE:
+            return TABLE[path].read(self.pet)
         if _keys_of(path):
             return MMSegConfig(self.pet, path)
         raise _unknown(path)
 
     def __setattr__(self, name: str, value: Any) -> None:
         path = self._path(name)
-        if path in TRANSLATIONS:
+        if path in TABLE:
             _write(self.pet, path, value)
         elif not _keys_of(path):
             raise _unknown(path)
@@ -95,13 +95,13 @@ class MMSegConfig:
 def _keys_of(section: str) -> list[str]:
     """Return the names right below a section; none where it is no section."""
     prefix = f"{section}." if section else ""
-    return list(dict.fromkeys(path.removeprefix(prefix).partition(".")[0] for path in TRANSLATIONS if path.startswith(prefix)))
+    return list(dict.fromkeys(path.removeprefix(prefix).partition(".")[0] for path in TABLE if path.startswith(prefix)))
 
 
 def _write(pet: CfgNode, path: str, value: Any) -> None:
     place = f"{PLACE}.{path}"
     try:
-        values = TRANSLATIONS[path].write(pet, value)
+        values = TABLE[path].write(pet, value)
     except ValueError as error:
         raise ConfigError(f"{place}: {value!r} given, {error} expected") from error
     pet.merge_layers([Layer(source=place, entries=[Entry(key, item, "") for key, item in values.items()])])
@@ -111,7 +111,7 @@ def _unknown(path: str) -> UnknownKeyError:
     section, _, name = path.rpartition(".")
     siblings = _keys_of(section)
     near = [f"{section}.{key}" if section else key for key in nearest_names(name, siblings)]
-    hint = f"; did you mean {' or '.join(near)}?" if near else did_you_mean(path, TRANSLATIONS)
+    hint = f"; did you mean {' or '.join(near)}?" if near else did_you_mean(path, TABLE)
     there = f"; {section or 'here'} {'has' if section else 'are'} {', '.join(siblings)}." if siblings else "."
     return UnknownKeyError(
         f"{PLACE}.{path}: nothing reads this key{hint or there} All else has Pet's names, e.g. {PLACE}.pet.TRAIN.TRANSFORMS"

@@ -10,7 +10,7 @@ from pet import segmentation
 from pet.compat.aiearth.model_zoo.model import PretrainedModel
 from pet.compat.aiearth.trainer.mmseg.config import PLACE, MMSegConfig
 from pet.compat.aiearth.trainer.mmseg.presets import find_preset, list_presets
-from pet.compat.aiearth.trainer.mmseg.translation import process_count
+from pet.compat.shared.processes import process_count
 from pet.data.targets.kinds import VisionDataset
 from pet.models.pretrained import load_test_weights
 from pet.projects import changedet, landcover, target_extraction

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pet.compat.antgo.translation import translate
-from pet.compat.translated import Translated
+from pet.compat.shared.translation import Translated
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError
 from petlib.config.nested import Component, NestedConfig, nested_of, read_nested
 
