@@ -1,8 +1,12 @@
-"""Mistakes that a user can mend.
+"""Mistakes that a user can fix.
 
 A command line prints such an error as one readable message without a traceback and exits with code 2. Every other
 exception is a fault of the program: it keeps its traceback and exits with code 1.
 """
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 USER_ERROR_EXIT_CODE = 2
 
@@ -35,3 +39,40 @@ class DeviceError(UserError):
 
 class OutputError(UserError):
     """The output folder of a run cannot be written."""
+
+
+@contextmanager
+def name_in_errors(names: Mapping[str, str]) -> Iterator[None]:
+    """Put the user's names of settings in the place of arguments, in the message of any mistake of the user raised below.
+
+    Code speaks of its arguments, because that is what its caller knows: ``raise ConfigError("num_classes: 3 given, 4 expected")``.
+    Whoever takes the arguments from a config says what they are called there::
+
+        with name_in_errors({"num_classes": "MODEL.NUM_CLASSES"}):
+            return Classifier(num_classes=cfg.MODEL.NUM_CLASSES)
+
+    and the message becomes ``MODEL.NUM_CLASSES: 3 given, 4 expected``. Blocks may lie around each other: a compatibility layer puts
+    its own words in the place of Pet's keys, ``{"MODEL.NUM_CLASSES": "model.num_classes"}``. A name is replaced wherever it is a word
+    of its own, so an argument whose name is a plain word, such as ``limit``, is written with its class in a message that also uses
+    the plain word: ``StepGuard.limit``.
+
+    Args:
+        names: argument -> what the user calls it.
+
+    Raises:
+        UserError: what was raised, of the same class, with the other names in its message.
+    """
+    try:
+        yield
+    except UserError as error:
+        if error.args and isinstance(error.args[0], str):
+            error.args = (_rename(error.args[0], names), *error.args[1:])
+        raise
+
+
+def _rename(message: str, names: Mapping[str, str]) -> str:
+    """Return a message with other names; one name that holds another, ``A.B`` and ``A``, counts as a whole."""
+    if not names:
+        return message
+    longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.sub(rf"(?<![\w.])(?:{longest_first})(?!\w|\.\w)", lambda found: names[found[0]], message)

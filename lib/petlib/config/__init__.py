@@ -1,4 +1,4 @@
-"""Settings of a run: schema, files, command line. Imports no torch, so that a mistake in a config is told at once."""
+"""Settings of a run: schema, files, command line. Imports no torch, so that a mistake in a config is reported at once."""
 
 from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.key import Key, Schema, merge_schemas, with_defaults
@@ -6,7 +6,7 @@ from petlib.config.layers import override_layer, read_layers
 from petlib.config.load import TaskConfig, default_output_folder, load_cfg
 from petlib.config.nested import Component, NestedConfig, nested_of, read_nested
 from petlib.config.node import CfgNode
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, name_in_errors
 
 __all__ = [
     "PETLIB_SCHEMA",
@@ -20,6 +20,7 @@ __all__ = [
     "default_output_folder",
     "load_cfg",
     "merge_schemas",
+    "name_in_errors",
     "nested_of",
     "override_layer",
     "read_layers",

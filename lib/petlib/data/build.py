@@ -13,9 +13,13 @@ from petlib.data.protocols import BatchTransform, Dataset, Sampler, SampleTransf
 from petlib.data.reader import SampleReader
 from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.data.skipped_samples import SkippedSamples
-from petlib.data.train_batches import TrainBatches
+from petlib.data.train_batches import TrainBatches, split_batch
 from petlib.data.train_loader import TrainLoader
 from petlib.distributed.process_group import rank, world_size
+from petlib.errors import name_in_errors
+
+TRAIN_KEYS = {"batch_size": "TRAIN.BATCH_SIZE", "accumulation": "SOLVER.ACCUMULATION"}
+"""What the settings of a training that messages speak of are called in a config."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,15 @@ class TrainLoaderSettings(LoaderSettings):
     max_error_share: float
     folder: Path
 
+    @property
+    def device_batch_size(self) -> int:
+        """Samples of one batch of one process.
+
+        Raises:
+            ConfigError: the batch does not divide evenly among processes and parts.
+        """
+        return split_batch(self.batch_size, world_size(), self.accumulation)
+
     @classmethod
     def of_training(cls, cfg: CfgNode) -> "TrainLoaderSettings":
         """Return the settings of the training of a config."""
@@ -110,18 +123,21 @@ def build_train_loader(
         ConfigError: the batch does not divide evenly among processes and parts.
         DataError: there are fewer samples than a batch takes.
     """
-    settings = settings if isinstance(settings, TrainLoaderSettings) else TrainLoaderSettings.of_training(settings)
+    keys = {}
+    if not isinstance(settings, TrainLoaderSettings):
+        settings, keys = TrainLoaderSettings.of_training(settings), TRAIN_KEYS
     reader = SampleReader(
         dataset, transforms, seed=settings.seed, seed_global_generators=seed_global_generators, on_error=settings.on_error
     )
-    batches = TrainBatches(
-        sampler or _build_sampler(len(dataset), settings),
-        batch_size=settings.batch_size,
-        rank=rank(),
-        world_size=world_size(),
-        accumulation=settings.accumulation,
-        epochwise=settings.epochwise,
-    )
+    with name_in_errors(keys):
+        batches = TrainBatches(
+            sampler or _build_sampler(len(dataset), settings),
+            batch_size=settings.batch_size,
+            rank=rank(),
+            world_size=world_size(),
+            accumulation=settings.accumulation,
+            epochwise=settings.epochwise,
+        )
     return TrainLoader(
         reader,
         batches,

@@ -35,10 +35,10 @@ class TrainBatches:
 
     Args:
         sampler: the order of the samples in each epoch.
-        batch_size: samples of one optimizer step over all ranks and accumulation parts (``TRAIN.BATCH_SIZE``).
+        batch_size: samples of one optimizer step over all ranks and accumulation parts.
         rank: number of this process.
         world_size: number of processes.
-        accumulation: device batches of one optimizer step on each rank (``SOLVER.ACCUMULATION``).
+        accumulation: device batches of one optimizer step on each rank.
         epochwise: whether every epoch begins with a new iteration.
 
     Raises:
@@ -53,7 +53,7 @@ class TrainBatches:
         self.device_batch_size = split_batch(batch_size, world_size, accumulation)
         if len(sampler) < batch_size:
             raise DataError(
-                f"an epoch has {len(sampler)} samples, fewer than one batch (TRAIN.BATCH_SIZE is {batch_size}); "
+                f"an epoch has {len(sampler)} samples, fewer than one batch (batch_size is {batch_size}); "
                 f"use a batch of at most {len(sampler)} or more data"
             )
         assert not isinstance(sampler, AspectRatioSampler) or sampler.batch_size % self.device_batch_size == 0, (
@@ -114,7 +114,7 @@ def split_batch(batch_size: int, world_size: int, accumulation: int) -> int:
         below = batch_size // parts * parts
         nearest = f"{below} and {below + parts}" if below > 0 else str(parts)
         raise ConfigError(
-            f"TRAIN.BATCH_SIZE is {batch_size}, which cannot be split evenly over {world_size} processes with "
-            f"{accumulation} accumulation parts each (SOLVER.ACCUMULATION); nearest sizes that can: {nearest}"
+            f"batch_size is {batch_size}, which cannot be split evenly over {world_size} processes with "
+            f"{accumulation} parts each (accumulation); nearest sizes that can: {nearest}"
         )
     return batch_size // parts

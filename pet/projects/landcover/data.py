@@ -19,13 +19,11 @@ from pet.projects.landcover.cutmix import CutMixBoxes, NormalizeViews
 from pet.projects.landcover.unlabelled import UnlabelledImages
 from pet.projects.landcover.views import build_views
 from pet.segmentation.data import KINDS, expected_data
-from petlib.config import CfgNode, ConfigError
-from petlib.data.build import build_train_loader
+from petlib.config import CfgNode, ConfigError, name_in_errors
+from petlib.data.build import TRAIN_KEYS, TrainLoaderSettings, build_train_loader
 from petlib.data.concatenated import ConcatenatedDataset
 from petlib.data.protocols import BatchTransform, Dataset
-from petlib.data.train_batches import split_batch
 from petlib.data.train_loader import TrainLoader
-from petlib.distributed.process_group import world_size
 from petlib.errors import DataError
 
 
@@ -102,15 +100,17 @@ def _build_loader(cfg: CfgNode, device: torch.device, dataset: VisionDataset, un
         device,
         sampler=build_sampler(cfg, dataset),
         transforms=Compose([*transforms.transforms, FinishTargets(KINDS), views]),
-        batch_transforms=_build_batch_transforms(cfg, normalize, split_batch(cfg.TRAIN.BATCH_SIZE, world_size(), cfg.SOLVER.ACCUMULATION)),
+        batch_transforms=_build_batch_transforms(cfg, normalize),
         worker_init=start_worker,
     )
 
 
-def _build_batch_transforms(cfg: CfgNode, normalize: Normalize | None, device_batch_size: int) -> list[BatchTransform]:
+def _build_batch_transforms(cfg: CfgNode, normalize: Normalize | None) -> list[BatchTransform]:
     normalization = NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST)
     transforms: list[BatchTransform] = [NormalizeViews(normalization)]
     if cfg.SEMI.CUTMIX.BOXES:
+        with name_in_errors(TRAIN_KEYS):
+            device_batch_size = TrainLoaderSettings.of_training(cfg).device_batch_size
         if device_batch_size < 2:
             raise ConfigError(
                 f"SEMI.CUTMIX.BOXES: {cfg.SEMI.CUTMIX.BOXES} given, but a device has one image in a batch, which has no other to be mixed "

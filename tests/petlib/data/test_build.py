@@ -10,7 +10,7 @@ import torch
 
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.data import EvaluationLoader, LoaderSettings, TrainLoader, TrainLoaderSettings, build_evaluation_loader, build_train_loader
-from petlib.errors import DataError
+from petlib.errors import ConfigError, DataError
 
 CPU = torch.device("cpu")
 
@@ -90,6 +90,16 @@ def test_a_training_goes_through_the_data_as_the_config_says(tmp_path: Path) -> 
     shuffled = build_train_loader(make_cfg(tmp_path, **settings), Numbers(6), CPU)
     assert sorted(number for batch in numbers_of(shuffled, 3) for number in batch) == sorted([*range(6)] * 2)
     assert numbers_of(shuffled, 3) != numbers_of(in_order, 3)
+
+
+def test_a_batch_that_cannot_be_made_is_reported_with_the_names_that_its_user_knows(tmp_path: Path) -> None:
+    settings = TrainLoaderSettings.of_training(make_cfg(tmp_path, TRAIN__BATCH_SIZE=5, SOLVER__ACCUMULATION=2))
+    with pytest.raises(ConfigError, match=r"^batch_size is 5, which .* with 2 parts each \(accumulation\); .* 4 and 6$"):
+        build_train_loader(settings, Numbers(6), CPU)
+    with pytest.raises(ConfigError, match=r"^TRAIN.BATCH_SIZE is 5, which .* with 2 parts each \(SOLVER.ACCUMULATION\); .* 4 and 6$"):
+        build_train_loader(make_cfg(tmp_path, TRAIN__BATCH_SIZE=5, SOLVER__ACCUMULATION=2), Numbers(6), CPU)
+    with pytest.raises(DataError, match=r"an epoch has 6 samples, fewer than one batch \(TRAIN.BATCH_SIZE is 8\)"):
+        build_train_loader(make_cfg(tmp_path, TRAIN__BATCH_SIZE=8), Numbers(6), CPU)
 
 
 def test_transforms_of_samples_and_batches_are_applied(tmp_path: Path) -> None:

@@ -73,13 +73,13 @@ def test_grouped_device_batches_hold_one_group_in_any_split():
 
 @pytest.mark.parametrize(("batch_size", "nearest"), [(100, "96 and 102"), (5, "6"), (0, "6")])
 def test_a_batch_that_cannot_be_split_names_the_sizes_that_can(batch_size, nearest):
-    message = f"TRAIN.BATCH_SIZE is {batch_size}, which cannot be split evenly over 3 processes with 2 .*sizes that can: {nearest}$"
+    message = f"batch_size is {batch_size}, which cannot be split evenly over 3 processes with 2 .*sizes that can: {nearest}$"
     with pytest.raises(ConfigError, match=message):
         TrainBatches(SequentialSampler(1000), batch_size=batch_size, rank=0, world_size=3, accumulation=2, epochwise=True)
 
 
 def test_an_epoch_shorter_than_a_batch_is_refused():
-    with pytest.raises(DataError, match=r"an epoch has 10 samples, fewer than one batch \(TRAIN.BATCH_SIZE is 12\)"):
+    with pytest.raises(DataError, match=r"an epoch has 10 samples, fewer than one batch \(batch_size is 12\)"):
         plan(SequentialSampler(10))
 
 
