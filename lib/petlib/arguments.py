@@ -32,7 +32,9 @@ def split_entry(place: str, entry: Any, *, example: str) -> tuple[str, dict[str,
     raise ConfigError(f"{place}: {shown(entry)} given, a name or a mapping like {example} expected")
 
 
-def fit_arguments(kind: str, name: str, component: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def fit_arguments(
+    kind: str, name: str, component: Callable[..., Any], given: Mapping[str, Any], *, example: str = "{{name: {name}, {argument}: ...}}"
+) -> dict[str, Any]:
     """Return ``given`` in the types that ``component`` declares, e.g. the int 1 as 1.0 where a float belongs.
 
     Parameters without an annotation, and those with one that no config can hold, are not looked at; neither is what ``**kwargs`` takes.
@@ -42,6 +44,7 @@ def fit_arguments(kind: str, name: str, component: Callable[..., Any], given: Ma
         name: what the config calls it.
         component: a class or function.
         given: names and values.
+        example: how an entry is written, with the fields ``name`` and ``argument``, for messages.
 
     Raises:
         ConfigError: an argument is unknown, missing or of another type.
@@ -56,10 +59,22 @@ def fit_arguments(kind: str, name: str, component: Callable[..., Any], given: Ma
             raise ConfigError(f"{kind} {name}: unknown argument {argument!r}{did_you_mean(argument, named)} (it takes {takes})")
     lacking = [key for key in named if parameters[key].default is inspect.Parameter.empty and key not in given]
     if lacking:
-        raise ConfigError(f"{kind} {name}: {', '.join(lacking)} missing; write {{name: {name}, {lacking[0]}: ...}}")
-    annotations = typing.get_type_hints(component.__init__ if inspect.isclass(component) else component)
-    declared = {key: annotation for key, annotation in annotations.items() if key not in open_ended}
-    return {argument: _fit(f"{kind} {name}: {argument}", value, declared.get(argument, Any)) for argument, value in given.items()}
+        raise ConfigError(f"{kind} {name}: {', '.join(lacking)} missing; write {example.format(name=name, argument=lacking[0])}")
+    declared = {key: annotation for key, annotation in _annotations(component).items() if key not in open_ended}
+    # def f(path: str = None) says that None is right, too
+    free = {key for key, value in given.items() if value is None and key in named and parameters[key].default is None}
+    return {
+        argument: value if argument in free else _fit(f"{kind} {name}: {argument}", value, declared.get(argument, Any))
+        for argument, value in given.items()
+    }
+
+
+def _annotations(component: Callable[..., Any]) -> dict[str, Any]:
+    """Return what is declared of parameters; nothing where names in it exist for a type checker only, or the component is an object."""
+    try:
+        return typing.get_type_hints(component.__init__ if inspect.isclass(component) else component)
+    except (NameError, TypeError):
+        return {}
 
 
 def _fit(place: str, value: Any, annotation: Any) -> Any:

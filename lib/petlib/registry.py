@@ -1,13 +1,16 @@
 """Components found by name: a table of the built-in ones, and decorators for those of a user."""
 
 import importlib
+import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
 Component = TypeVar("Component", bound=Callable[..., Any])
+logger = logging.getLogger(__name__)
 
 
 class Registry:
@@ -21,8 +24,10 @@ class Registry:
         kind: what the components are, for messages: ``"optimizer"``.
         builtin: the table of built-in components.
         hint: how a user adds components, for messages.
-        tells_late: a name that is taken is told when a component is asked for, not where it is registered. For scripts of users that
-            import their components before any command line is there to turn a mistake into a message.
+        if_taken: what becomes of a component whose name other code has registered: ``refuse`` raises, ``refuse_on_use`` raises when a
+            component is asked for, for scripts of users that import their components before any command line can turn a mistake into
+            a message; ``replace`` takes the new one. The same code may always register again, as a cell of a notebook does.
+        replaces_builtin: a user's component takes the place of a built-in one of its name.
     """
 
     def __init__(
@@ -31,10 +36,12 @@ class Registry:
         builtin: Mapping[str, str] | None = None,
         *,
         hint: str = "add your own with MISC.IMPORTS",
-        tells_late: bool = False,
+        if_taken: Literal["refuse", "refuse_on_use", "replace"] = "refuse",
+        replaces_builtin: bool = False,
     ) -> None:
         self.kind = kind
-        self._tells_late = tells_late
+        self._if_taken = if_taken
+        self._replaces_builtin = replaces_builtin
         self._conflict: ConfigError | None = None
         self._hint = hint
         self._builtin = dict(builtin or {})
@@ -49,13 +56,7 @@ class Registry:
 
         def add(component: Component) -> Component:
             key = name or component.__name__
-            if key in self:
-                self._conflict = ConfigError(
-                    f"the {self.kind} {key!r} of {component.__module__} has a name that is taken by {self._origin(key)}; "
-                    "choose another name"
-                )
-                if not self._tells_late:
-                    raise self._conflict
+            self._check_free(key, component)
             self._registered[key] = component
             return component
 
@@ -66,9 +67,9 @@ class Registry:
 
         Raises:
             ConfigError: there is none; the message gives the nearest names and the modules that were looked at. Or a name of
-                this registry was given twice, and it tells late.
+                this registry was given twice, and it refuses that on use.
         """
-        if self._tells_late and self._conflict is not None:
+        if self._conflict is not None:
             raise self._conflict
         if name in self._registered:
             return self._registered[name]
@@ -94,8 +95,37 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self._builtin or name in self._registered
 
-    def _origin(self, name: str) -> str:
-        return self._builtin.get(name) or self._registered[name].__module__
+    def _check_free(self, name: str, component: Callable[..., Any]) -> None:
+        """Check that a name may be registered, and log what it replaces."""
+        before = self._registered.get(name)
+        if before is None and name not in self._builtin:
+            return
+        if before is not None and _source(before) == _source(component):
+            return
+        if before is None and self._replaces_builtin:
+            logger.info("%s of %s takes the place of the built-in %s of this name", name, component.__module__, self.kind)
+            return
+        if self._if_taken == "replace":
+            logger.info("the %s %s of %s takes the place of an earlier one", self.kind, name, component.__module__)
+            return
+        origin = self._builtin[name] if before is None else _origin(before)
+        conflict = ConfigError(
+            f"the {self.kind} {name!r} of {_origin(component)} has a name that is taken by {origin}; choose another name, e.g. "
+            f"{name + 'Two'!r}"
+        )
+        if self._if_taken == "refuse":
+            raise conflict
+        self._conflict = conflict
+
+
+def _origin(component: Callable[..., Any]) -> str:
+    return f"{component.__module__}.{component.__qualname__}"
+
+
+def _source(component: Callable[..., Any]) -> tuple[str, str]:
+    """Return file and name: a script that is also imported is one module by two names."""
+    file = getattr(sys.modules.get(component.__module__), "__file__", None)
+    return file or component.__module__, component.__qualname__
 
 
 def import_user_modules(names: Iterable[str]) -> None:

@@ -1,3 +1,8 @@
+import importlib.util
+import logging
+import sys
+from pathlib import Path
+
 import pytest
 
 from petlib.errors import ConfigError
@@ -23,7 +28,7 @@ def test_an_unknown_name_gives_the_nearest_names_and_the_modules() -> None:
     assert f"modules looked at: {__name__}, torch.optim" in message
 
 
-def test_a_door_says_in_its_own_words_how_components_are_added() -> None:
+def test_a_layer_says_in_its_own_words_how_components_are_added() -> None:
     with pytest.raises(ConfigError, match=r"modules looked at: none \(import it in train.py\)"):
         Registry("loss", hint="import it in train.py").get("focal")
 
@@ -34,14 +39,46 @@ def test_a_name_is_registered_once() -> None:
         registry.register("focal")(print)
 
 
-def test_a_name_that_is_given_twice_may_be_told_late() -> None:
-    registry = Registry("loss", tells_late=True)
+def test_a_name_that_is_given_twice_may_be_refused_on_use() -> None:
+    registry = Registry("loss", if_taken="refuse_on_use")
     registry.register("focal")(print)
     registry.register("dice")(print)
     registry.register("focal")(len)
     for name in ("focal", "dice"):
-        with pytest.raises(ConfigError, match="the loss 'focal' of builtins has a name that is taken by builtins"):
+        with pytest.raises(ConfigError, match="the loss 'focal' of builtins.len has a name that is taken by builtins.print"):
             registry.get(name)
+
+
+def test_a_name_that_is_given_twice_may_replace_what_had_it(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry("loss", if_taken="replace")
+    registry.register("focal")(print)
+    with caplog.at_level(logging.INFO):
+        registry.register("focal")(len)
+    assert registry.get("focal") is len
+    assert "the loss focal of builtins takes the place of an earlier one" in caplog.text
+
+
+def test_a_component_of_a_user_may_take_the_place_of_a_built_in_one(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry("number", {"Half": "fractions:Fraction"}, replaces_builtin=True)
+    with caplog.at_level(logging.INFO):
+        registry.register("Half")(print)
+    assert registry.get("Half") is print
+    assert "takes the place of the built-in number of this name" in caplog.text
+    with pytest.raises(ConfigError, match="'Half' of builtins.len has a name that is taken by builtins.print"):
+        registry.register("Half")(len)
+
+
+def test_a_script_that_is_also_imported_registers_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "train.py").write_text("class Net:\n    pass\n")
+    registry = Registry("network")
+    for name in ("run_script", "imported_script"):
+        spec = importlib.util.spec_from_file_location(name, tmp_path / "train.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        registry.register()(module.Net)
+    assert registry.get("Net").__module__ == "imported_script"
 
 
 def test_user_modules_are_imported_and_a_missing_one_is_named() -> None:

@@ -3,50 +3,44 @@
 Nothing in Pet looks them up: they are given to :class:`pet.compat.paddleseg.datasets.Dataset` and the like as objects.
 """
 
-import logging
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
-logger = logging.getLogger(__name__)
+from petlib.errors import ConfigError
+from petlib.registry import Component, Registry
 
-Component = TypeVar("Component")
 
-
-class ComponentManager:
-    """Classes and functions by their names.
+class ComponentManager(Registry):
+    """Classes and functions by their names; of two with one name the later one counts, as when a cell of a notebook runs again.
 
     Args:
-        name: what they are, for messages.
-
-    Attributes:
-        components_dict: name -> component.
+        kind: what they are, for messages: ``"transform"``.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.components_dict: dict[str, Any] = {}
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind, hint="register it with add_component", if_taken="replace")
+
+    @property
+    def components_dict(self) -> dict[str, Callable[..., Any]]:
+        """The components by their names."""
+        return dict(self._registered)
 
     def __len__(self) -> int:
-        return len(self.components_dict)
+        return len(self._registered)
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.components_dict:
-            raise KeyError(f"{name} is none of the {self.name}; there are {', '.join(self.components_dict) or 'none'}")
-        return self.components_dict[name]
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        try:
+            return self.get(name)
+        except ConfigError as error:
+            raise KeyError(str(error)) from error
 
     def add_component(self, component: Component) -> Component:
-        """Register a class or function under its own name and return it.
-
-        The name may be there already, as when a cell of a notebook runs again: the new one counts from then on.
-        """
-        name = getattr(component, "__name__", type(component).__name__)
-        if name in self.components_dict:
-            logger.info("%s is registered anew among the %s", name, self.name)
-        self.components_dict[name] = component
-        return component
+        """Register a class or function under its own name and return it."""
+        return self.register()(component)
 
 
-TRANSFORMS = ComponentManager("transforms")
-DATASETS = ComponentManager("data sets")
-MODELS = ComponentManager("models")
-BACKBONES = ComponentManager("backbones")
-LOSSES = ComponentManager("losses")
+TRANSFORMS = ComponentManager("transform")
+DATASETS = ComponentManager("data set")
+MODELS = ComponentManager("model")
+BACKBONES = ComponentManager("backbone")
+LOSSES = ComponentManager("loss")

@@ -3,12 +3,11 @@
 import inspect
 from typing import Any
 
-from pet.compat.trainframework.building import HINT, make
+from pet.compat.trainframework.building import make, make_registry
 from petlib.config.nested import Component
 from petlib.errors import ConfigError
-from petlib.registry import Registry
 
-BUILD_DATASET_REGISTRY = Registry("data set", hint=HINT, tells_late=True)
+BUILD_DATASET_REGISTRY = make_registry("data set")
 
 
 def build_data_set(component: Component) -> Any:

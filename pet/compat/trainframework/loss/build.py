@@ -1,9 +1,8 @@
 """Losses by name."""
 
-from pet.compat.trainframework.building import HINT
-from petlib.registry import Registry
+from pet.compat.trainframework.building import make_registry
 
-BUILD_LOSS_REGISTRY = Registry(
+BUILD_LOSS_REGISTRY = make_registry(
     "loss",
     {
         "BCEWithLogitsLoss": "pet.compat.trainframework.loss.entropy:BCEWithLogitsLoss",
@@ -16,6 +15,4 @@ BUILD_LOSS_REGISTRY = Registry(
         "SSIMLoss": "pet.compat.trainframework.loss.ssim:SSIMLoss",
         "SmoothL1Loss": "pet.compat.trainframework.loss.distance:SmoothL1Loss",
     },
-    hint=HINT,
-    tells_late=True,
 )

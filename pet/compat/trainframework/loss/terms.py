@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pet.compat.trainframework.building import find, make
+from pet.compat.shared.building import find
+from pet.compat.trainframework.building import make
 from pet.compat.trainframework.loss.build import BUILD_LOSS_REGISTRY
 from petlib.config.nested import Component
 from petlib.errors import ConfigError

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pet.compat.trainframework.building import find
+from pet.compat.shared.building import find_class
 from pet.compat.trainframework.configuration import EngineConfig, read_config
 from pet.compat.trainframework.model.base_model import BaseModel
 from pet.compat.trainframework.model.build import BUILD_MODEL_REGISTRY
 from petlib.checkpoint import load_weights
-from petlib.errors import ConfigError
 from petlib.registry import import_user_modules
 
 
@@ -19,12 +18,7 @@ def build_model(cfg: EngineConfig) -> BaseModel:
         ConfigError: its name or that of a network is not registered, an argument does not fit, or a method is missing.
     """
     component = cfg.translated.components["model"]
-    model_class = find(BUILD_MODEL_REGISTRY, component)
-    missing = sorted(getattr(model_class, "__abstractmethods__", ()))
-    if missing or not (isinstance(model_class, type) and issubclass(model_class, BaseModel)):
-        wanted = f"it has to define {' and '.join(missing)}" if missing else "a subclass of BaseModel expected"
-        raise ConfigError(f"{component.place}: {component.name} cannot be trained: {wanted}")
-    model = model_class(cfg)
+    model = find_class(BUILD_MODEL_REGISTRY, component, BaseModel)(cfg)  # type: ignore[type-abstract]  # a subclass comes back
     return model.to(model.device)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from pet.compat.trainframework.building import find
+from pet.compat.shared.building import find_class
 from pet.compat.trainframework.configuration import EngineConfig, read_config
 from pet.compat.trainframework.exporting import export_generator
 from pet.compat.trainframework.schedule.arguments import TrainArguments, parse_arguments
@@ -18,7 +18,7 @@ from pet.compat.trainframework.trainer.trainer import BaseTrainer
 from pet.export.task import print_report
 from petlib import engine
 from petlib.distributed.process_group import is_main_process
-from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, DeviceError, UserError
+from petlib.errors import USER_ERROR_EXIT_CODE, DeviceError, UserError
 from petlib.files import write_text_atomically
 from petlib.launch import RunProcess, run_process
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
@@ -123,10 +123,7 @@ def build_trainer(cfg: EngineConfig) -> BaseTrainer:
         UserError: a name is not registered, or something cannot be built or read.
     """
     component = cfg.translated.components["trainer"]
-    trainer = find(BUILD_TRAINER_REGISTRY, component)(cfg)
-    if not isinstance(trainer, BaseTrainer):
-        raise ConfigError(f"{component.place}: {component.name} is no subclass of BaseTrainer")
-    return trainer
+    return find_class(BUILD_TRAINER_REGISTRY, component, BaseTrainer)(cfg)
 
 
 def _log_name(cfg: EngineConfig) -> str:

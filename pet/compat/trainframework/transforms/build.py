@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pet.compat.trainframework.building import HINT, make
+from pet.compat.trainframework.building import make, make_registry
 from pet.compat.trainframework.transforms.fields import Results
 from petlib.arguments import split_entry
 from petlib.config.nested import Component
 from petlib.errors import ConfigError, DataError
-from petlib.registry import Registry
 
-BUILD_TRANSFORMS_REGISTRY = Registry(
+BUILD_TRANSFORMS_REGISTRY = make_registry(
     "transform",
     {
         "CenterCrop": "pet.compat.trainframework.transforms.geometry:CenterCrop",
@@ -21,8 +20,6 @@ BUILD_TRANSFORMS_REGISTRY = Registry(
         "RandomFlip": "pet.compat.trainframework.transforms.geometry:RandomFlip",
         "Resize": "pet.compat.trainframework.transforms.geometry:Resize",
     },
-    hint=HINT,
-    tells_late=True,
 )
 
 

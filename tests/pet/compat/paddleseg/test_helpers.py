@@ -35,7 +35,7 @@ def test_a_filter_that_leaves_nothing_is_told(tmp_path: Path) -> None:
 
 
 def test_components_are_found_by_name_and_may_be_registered_again() -> None:
-    components = manager.ComponentManager("transforms")
+    components = manager.ComponentManager("transform")
 
     @components.add_component
     class Darken:
@@ -51,7 +51,7 @@ def test_components_are_found_by_name_and_may_be_registered_again() -> None:
 
     assert components["Darken"] is Darken is not first
     assert len(components) == 1
-    with pytest.raises(KeyError, match="Brighten is none of the transforms; there are Darken"):
+    with pytest.raises(KeyError, match="unknown transform 'Brighten'.*there are: Darken"):
         components["Brighten"]
 
 

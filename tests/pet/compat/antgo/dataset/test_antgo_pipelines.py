@@ -180,7 +180,7 @@ def test_only_pictures_are_turned_into_planes() -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"type": "ResizeS", "target_dim": (0, 5)}, "target_dim: (0, 5) given; (width, height)"),
+        ({"type": "ResizeS", "target_dim": (0, 5)}, "target_dim: [0, 5] given; (width, height)"),
         ({"type": "ResizeS", "target_dim": 5, "interp": "linear"}, "interp: 'linear' given, one of NEAREST, LINEAR"),
         ({"type": "ResizeS"}, "target_dim missing"),
         ({"type": "Rotation", "degrees": 5}, "unknown argument 'degrees'; did you mean degree?"),
@@ -188,7 +188,7 @@ def test_only_pictures_are_turned_into_planes() -> None:
         ({"type": "RandomFlipImage", "swap_ids": [[1, 2], [1, 3]]}, "two lists of equal length"),
         ({"type": "RandomFlipImage", "swap_labels": [[1]]}, "pairs [label, label after]"),
         ({"type": "ColorDistort", "hue": [1, 2]}, "[least, greatest, share of the samples] expected"),
-        ({"type": "ToTensor", "keys": "image"}, "a list of fields expected"),
+        ({"type": "ToTensor", "keys": "image"}, "ToTensor: keys: 'image' given, list[str] expected"),
         ({"type": "Normalize", "mean": [0.5, 0.5], "std": [0.5]}, "a number for each channel"),
         ({"type": "Normalize", "mean": [0.5], "std": [0.0]}, "std above 0"),
     ],

@@ -93,7 +93,7 @@ def test_two_components_of_one_name_are_a_mistake() -> None:
     registry = numbers()
     registry.register_module("Same")(Thing)
     registry.register_module("Same")(Thing)  # a cell that runs again
-    with pytest.raises(ConfigError, match="two components are called 'Same' among the numbers: .*Thing and .*Dataset"):
+    with pytest.raises(ConfigError, match="the number 'Same' of .*Dataset has a name that is taken by .*Thing; choose another name"):
         registry.register_module("Same")(Dataset)
 
 

@@ -86,7 +86,7 @@ class TinyUnfinished(BaseModel):
     ("changes", "message"),
     [
         ({"trainer.model.name": "TinyModl"}, "trainer.model.name: unknown model 'TinyModl'; did you mean TinyModel"),
-        ({"trainer.model.name": "TinyUnfinished"}, "TinyUnfinished cannot be trained: it has to define generator"),
+        ({"trainer.model.name": "TinyUnfinished"}, "TinyUnfinished cannot be used: it has to define generator"),
         ({"trainer.model.generator.name": "TinyNt"}, "unknown network 'TinyNt'; did you mean TinyNet"),
         ({"trainer.model.generator.outputz": 3}, r"network TinyNet: unknown argument 'outputz'; did you mean outputs\?"),
         ({"trainer.model.generator.outputs": "many"}, "network TinyNet: outputs: 'many' given, int expected"),

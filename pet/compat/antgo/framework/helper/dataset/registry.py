@@ -1,18 +1,13 @@
 """Registries with antgo's calls: ``@X.register_module()`` and ``X.build(dict(type=...))``."""
 
-import inspect
-import logging
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from petlib.errors import ConfigError, UserError
-from petlib.registry import Component, Registry
-from petlib.suggest import did_you_mean
-
-OPEN_KINDS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-logger = logging.getLogger(__name__)
+from pet.compat.shared.building import build
+from petlib.config.nested import Component
+from petlib.errors import ConfigError
+from petlib.registry import Component as Registered
+from petlib.registry import Registry
 
 
 class ComponentRegistry(Registry):
@@ -24,77 +19,31 @@ class ComponentRegistry(Registry):
     """
 
     def __init__(self, kind: str, builtin: Mapping[str, str] | None = None) -> None:
-        super().__init__(kind, builtin, hint="import the module that registers it before the run")
+        super().__init__(kind, builtin, hint="import the module that registers it before the run", replaces_builtin=True)
 
-    def register_module(self, name: str | None = None) -> Callable[[Component], Component]:
+    def register_module(self, name: str | None = None) -> Callable[[Registered], Registered]:
         """Return a decorator that adds a class or function under ``name`` (default: its own name) and returns it.
 
         Raises:
-            ConfigError: other code has registered this name (the same class may come again, as in a notebook), or ``name`` is no
-                name, as where the brackets of the decorator are missing.
+            ConfigError: other code has registered this name, or ``name`` is no name, as where the brackets of the decorator are missing.
         """
         if name is not None and not isinstance(name, str):
             raise ConfigError(f"{name!r} given as the name of a {self.kind}; write @....register_module(), with brackets")
-
-        def add(component: Component) -> Component:
-            key = name or component.__name__
-            before = self._registered.get(key)
-            if before is not None and _source(before) != _source(component):
-                raise ConfigError(
-                    f"two components are called {key!r} among the {self.kind}s: {_origin(before)} and {_origin(component)}; "
-                    "choose another name, e.g. register_module('Other')"
-                )
-            if before is None and key in self._builtin:
-                logger.info("%s of %s takes the place of the built-in %s of this name", key, component.__module__, self.kind)
-            self._registered[key] = component
-            return component
-
-        return add
+        return self.register(name)
 
     def build(self, entry: Mapping[str, Any], *, place: str = "") -> Any:
         """Return the component that ``entry["type"]`` names, made with the other items of ``entry`` as arguments.
 
         Args:
             entry: e.g. ``dict(type="ResizeS", target_dim=(256, 256))``; it stays as it is.
-            place: where it stands in the config, for messages: ``"data.train.pipeline.1"``.
+            place: where it is in the config, for messages: ``"data.train.pipeline.1"``.
 
         Raises:
-            ConfigError: the entry has no type, the type is unknown or not finished, or its arguments do not fit.
-            UserError: what the component says about its arguments, e.g. a data set about its folder.
+            ConfigError: the entry has no type.
+            UserError: see :func:`pet.compat.shared.building.build`.
         """
-        where = f"{place}: " if place else ""
         if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
+            where = f"{place}: " if place else ""
             raise ConfigError(f"{where}{entry!r} given; a mapping with the name of a {self.kind} expected, dict(type=..., ...)")
         arguments = {str(key): value for key, value in entry.items() if key != "type"}
-        try:
-            component = self.get(entry["type"])
-            self._check(entry["type"], component, arguments)
-            return component(**arguments)
-        except UserError as error:
-            error.args = (f"{where}{error}",)
-            raise
-
-    def _check(self, name: str, component: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-        """Check that ``component`` can be called with ``arguments``."""
-        if missing := sorted(getattr(component, "__abstractmethods__", ())):
-            raise ConfigError(f"{self.kind} {name}: its class {_origin(component)} does not define {', '.join(missing)}")
-        parameters = inspect.signature(component).parameters
-        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-        unknown = [key for key in arguments if key not in parameters and not takes_any]
-        if unknown:
-            takes, hint = ", ".join(parameters) or "no arguments", did_you_mean(unknown[0], parameters)
-            raise ConfigError(f"{self.kind} {name}: unknown argument {unknown[0]!r}{hint} (it takes {takes})")
-        closed = [parameter for parameter in parameters.values() if parameter.kind not in OPEN_KINDS]
-        required = [parameter.name for parameter in closed if parameter.default is parameter.empty]
-        if lacking := [key for key in required if key not in arguments]:
-            raise ConfigError(f"{self.kind} {name}: {', '.join(lacking)} missing; write dict(type={name!r}, {lacking[0]}=...)")
-
-
-def _origin(component: Callable[..., Any]) -> str:
-    return f"{component.__module__}.{component.__qualname__}"
-
-
-def _source(component: Callable[..., Any]) -> tuple[str, str]:
-    """Return file and name: a script that is also imported is one module by two names."""
-    file = getattr(sys.modules.get(component.__module__), "__file__", None)
-    return file or component.__module__, component.__qualname__
+        return build(self, Component(entry["type"], arguments, place), name_key="type")
