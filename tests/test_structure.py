@@ -23,7 +23,7 @@ PETLIB_FLOORS = [
 PET_FLOORS = [
     {"losses", "metrics", "visual", "structures", "layers"},
     {"data", "models"},
-    {"evaluation", "export"},
+    {"evaluation", "export", "prediction"},
     {"segmentation"},
     {"vision", "tasks", "projects"},
     {"compat", "templates"},

@@ -1,22 +1,25 @@
-"""Looks at images or videos: python tools/inference.py --cfg PATH --images FOLDER|FILE|PATTERN --out FOLDER [--weights FILE].
+"""Predicts images and videos: python tools/inference.py --cfg PATH --images FOLDER|FILE|PATTERN --out FOLDER [--weights FILE].
 
-Writes each image with what was found drawn on it, and a JSON file beside; of a video a drawn video. The weights are those that
-TEST.WEIGHTS means: by default the best or else the latest of the training with this config. VIS.* keys set what is drawn.
+Detectors, classifiers and networks of several heads draw what was found on each image and write a JSON file next to it; networks of
+segmentation write label maps and pictures of them. A GeoTIFF keeps its place on the earth, a video becomes a drawn video with a record
+of its frames. The weights are those of TEST.WEIGHTS: by default the best or else the latest of the training with this config; a file that
+ends with .onnx is an exported one. VIS.* keys set what is drawn.
 """
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pet import data, visual
-from pet.vision import inference
+from pet import data, prediction, segmentation, vision, visual
+from pet.projects import landcover
+from pet.tasks import cls
 from petlib import engine
-from petlib.config import CfgNode, ConfigError
+from petlib.config import CfgNode
 from petlib.errors import DataError
 from petlib.launch import run_tool
 
 if TYPE_CHECKING:
-    from pet.vision.inference import Inputs, Summary
+    import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,45 +27,75 @@ ROOT = Path(__file__).resolve().parents[1]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this tool."""
     parser.add_argument(
-        "--images", required=True, metavar="PATH", help="a folder, an image, a video, or a pattern in quotes, e.g. 'a/*.jpg'"
+        "--images", required=True, metavar="PATH", help="a folder, an image, a video, or a pattern in quotes, e.g. 'a/*.jpg'; GeoTIFFs too"
     )
+    parser.add_argument("--images2", default="", metavar="PATH", help="the later date of each image, for change detection")
     parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="where the results go")
-    parser.add_argument("--weights", default="", metavar="FILE", help="a checkpoint (default: what TEST.WEIGHTS says)")
+    parser.add_argument(
+        "--weights", default="", metavar="FILE", help="a checkpoint or an exported .onnx file (default: what TEST.WEIGHTS says)"
+    )
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="edge of the windows that segmentation looks through (default: TEST.SLIDING.SIZE, else 1024; of cfgs/vision whole images)",
+    )
+    parser.add_argument("--polygons", action="store_true", help="also write areas and objects as GeoJSON")
 
 
 def infer(cfg: CfgNode, options: argparse.Namespace) -> int:
-    """Look at the files, and say what was found."""
+    """Predict the files, and say what was found."""
     # slow, and only needed here
     from rich.progress import Progress
 
-    if "HAS_CLS" not in cfg.MODEL:
-        raise ConfigError(f"{options.cfg}: inference is there for the configs of cfgs/vision; this one is of another task")
     if options.weights:
         cfg.defrost()
         cfg.set("TEST.WEIGHTS", options.weights)
         cfg.freeze()
-    inputs, settings, names = inference.find_inputs(options.images), visual.build_draw_settings(cfg), inference.find_names(cfg)
+    inputs, drawing = prediction.find_inputs(options.images, options.images2), visual.build_draw_settings(cfg)
     with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
         data.prepare_readers(cfg)
-        predictor = inference.build_predictor(cfg, device)
+        predictor = build_predictor(cfg, device, options.window)
         with Progress(transient=True) as bar:
-            task = bar.add_task("inference", total=len(inputs.images) + sum(map(inference.count_frames, inputs.videos)))
-            summary = inference.run_inference(
-                predictor, inputs, options.out, names=names, settings=settings, progress=lambda: bar.advance(task)
+            task = bar.add_task(
+                "inference", total=len(inputs.images) + sum(prediction.count_frames(video.paths[0]) for video in inputs.videos)
+            )
+            summary = prediction.predict_files(
+                predictor,
+                inputs,
+                options.out,
+                drawing=drawing,
+                polygons=options.polygons,
+                progress=lambda share: bar.advance(task, share),
             )
     print(describe(inputs, summary, options.out))
     if not summary.images and not summary.frames:
-        raise DataError(f"--images {options.images}: {counted(len(summary.unreadable), 'file')} there, none of which can be read")
+        raise DataError(
+            f"--images {options.images}: {counted(len(summary.unreadable), 'file')} given, none of which can be read; the first: "
+            f"{summary.unreadable[0]}"
+        )
     return 0
 
 
-def describe(inputs: "Inputs", summary: "Summary", folder: Path) -> str:
+def build_predictor(cfg: CfgNode, device: "torch.device", window: int) -> prediction.FilePredictor:
+    """Return the model of a config with its trained weights."""
+    if "SEMI" in cfg:
+        return segmentation.build_predictor(cfg, device, window=window, build=landcover.build_model)
+    if "NETWORK" in cfg.MODEL:
+        return segmentation.build_predictor(cfg, device, window=window)
+    return vision.build_predictor(cfg, device, window=window) if "HAS_CLS" in cfg.MODEL else cls.build_predictor(cfg, device, window=window)
+
+
+def describe(inputs: prediction.Inputs, summary: prediction.PredictionSummary, folder: Path) -> str:
     """Return what was done, in a few lines."""
-    looked = [counted(summary.images, "image")] if inputs.images else []
+    seen = [counted(summary.images, "image")] if inputs.images else []
     if inputs.videos:
-        looked.append(f"{counted(summary.frames, 'frame')} of {counted(len(inputs.videos), 'video')}")
-    found = ", ".join(f"{name} x {count:,}" for name, count in summary.objects.most_common(10)) or "nothing above VIS.SCORE_THRESHOLD"
-    lines = [f"{' and '.join(looked)}: {found}"]
+        seen.append(f"{counted(summary.frames, 'frame')} of {counted(len(inputs.videos), 'video')}")
+    lines = [" and ".join(seen)]
+    if summary.objects is not None:
+        found = ", ".join(f"{name} x {count:,}" for name, count in summary.objects.most_common(10))
+        lines[0] += f": {found or 'nothing above VIS.SCORE_THRESHOLD'}"
     if summary.unreadable:
         lines.append(f"{counted(len(summary.unreadable), 'file')} left out, not to be read")
     return "\n".join([*lines, f"results are in {folder}"])

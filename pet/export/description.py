@@ -9,6 +9,8 @@ from pet import __version__
 from pet.visual.names import BACKGROUND, TargetNames
 from petlib.errors import CheckpointError
 
+LATER_FIELDS = ("outputs",)
+"""Those that files of earlier versions lack."""
 FIELDS = ("classes", "mean", "std", "maximum", "threshold", "bands", "normalizes")
 
 
@@ -24,6 +26,7 @@ class ModelDescription:
         threshold: probability from which a pixel belongs to class 1, where the network has one channel.
         bands: the bands of a file that become the channels, counted from 1; empty: all.
         normalizes: the network normalises its images itself.
+        outputs: what the outputs are, in their order, whatever the file calls them, e.g. ``logits``; empty: as the file calls them.
     """
 
     classes: tuple[str, ...]
@@ -33,6 +36,7 @@ class ModelDescription:
     threshold: float = 0.5
     bands: tuple[int, ...] = ()
     normalizes: bool = False
+    outputs: tuple[str, ...] = ()
 
     def is_background(self, label: int) -> bool:
         """Return whether a class is the background: by its name, or 0 where there are two classes or no names."""
@@ -52,7 +56,7 @@ class ModelDescription:
 
     def to_metadata(self) -> dict[str, str]:
         """Return the description as texts, for the metadata of an ONNX file."""
-        return {"pet_version": __version__, **{name: json.dumps(getattr(self, name)) for name in FIELDS}}
+        return {"pet_version": __version__, **{name: json.dumps(getattr(self, name)) for name in (*FIELDS, *LATER_FIELDS)}}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], *, name: str) -> "ModelDescription":
@@ -65,7 +69,7 @@ class ModelDescription:
         if missing:
             raise CheckpointError(f"{name}: the ONNX file does not say its {', '.join(missing)}; export it with Pet")
         values: dict[str, Any] = {}
-        for field in FIELDS:
+        for field in (*FIELDS, *(field for field in LATER_FIELDS if field in metadata)):
             try:
                 value = json.loads(metadata[field])
             except json.JSONDecodeError as error:

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from pet.export.packages import export_package
+from petlib.config import CfgNode
 from petlib.errors import CheckpointError, ConfigError
 
+ONNX_SUFFIX = ".onnx"
 CPU_PROVIDERS = ("CPUExecutionProvider",)
 
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -94,6 +96,16 @@ class OnnxModel:
                 f"{self.path}: input {name}: {array.dtype} {array.shape} given, {self.dtypes[name]} {expected} expected; "
                 "a file exported with dynamic shapes takes images of every size"
             )
+
+
+def find_onnx_weights(cfg: CfgNode) -> OnnxModel | None:
+    """Return the exported file that ``TEST.WEIGHTS`` names; None: it names a checkpoint.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+        ConfigError: onnxruntime is not installed.
+    """
+    return OnnxModel(cfg.TEST.WEIGHTS) if cfg.TEST.WEIGHTS.lower().endswith(ONNX_SUFFIX) else None
 
 
 def first_line(error: BaseException) -> str:

@@ -1,5 +1,4 @@
 from . import config as config
-from . import prediction as prediction
 from . import tools as tools
 from .data import build_evaluation as build_evaluation
 from .data import build_training_data as build_training_data
@@ -8,6 +7,7 @@ from .export import describe_model as describe_model
 from .export import export as export
 from .model import Segmenter as Segmenter
 from .model import build_model as build_model
+from .prediction import build_predictor as build_predictor
 from .runs import test as test
 from .runs import train as train
 
@@ -15,12 +15,12 @@ __all__ = [
     "Segmenter",
     "build_evaluation",
     "build_model",
+    "build_predictor",
     "build_training_data",
     "config",
     "describe_model",
     "expected_data",
     "export",
-    "prediction",
     "test",
     "tools",
     "train",

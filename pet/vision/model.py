@@ -8,9 +8,9 @@ from pet.models.backbone import build_classifier_backbone
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.fpn import build_neck
+from pet.structures.placement import to_original
 from pet.vision.heads.protocol import head_module
 from pet.vision.heads.table import head_switches
-from pet.vision.placement import to_original
 from petlib.config import CfgNode
 
 

@@ -10,8 +10,8 @@ from torchvision.ops import batched_nms
 
 from pet.models.detection.suppression import Suppression, as_predictions, build_suppression
 from pet.models.features import Features, HeadOutput, Regions
+from pet.structures.placement import to_original
 from pet.vision.model import GeneralizedCNN
-from pet.vision.placement import to_original
 from petlib.config import CfgNode, ConfigError
 
 STRIDE = 32

@@ -27,7 +27,7 @@ from pet.data.files.limits import LIMITS, set_limits
 from pet.data.files.rasters import open_raster, raster_size, read_geotiff, read_pixels
 from pet.data.files.sized_images import image_size
 from pet.data.files.windows import Window
-from pet.vision.inference.inputs import Video, count_frames
+from pet.prediction.videos import Video, count_frames
 from petlib.errors import DataError
 from tests.faults.conftest import Happened
 from tests.faults.fuzz import COUNTS, assert_survives, generate

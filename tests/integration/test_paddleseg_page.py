@@ -56,7 +56,7 @@ def test_the_page_has_the_commands_and_the_cells_of_the_notebook() -> None:
         "tools/data/unzip.py",
         "tools/data/filter.py",
         "tools/data/split.py",
-        "tools/projects/buildseg/predict.py",
+        "tools/inference.py",
     ]
     for call in ("T.RandomScaleAspect()", "save_interval=iters // 5", "LovaszHingeLoss()], [2, 1, 1])", "evaluate(model, val_dataset)"):
         assert call in SCRIPT

@@ -144,7 +144,7 @@ def test_classes_that_do_not_fit_the_checkpoint(tmp_path: Path) -> None:
             ("projects/buildseg/train_net.py", line),
             ("projects/buildseg/test_net.py", three),
             ("projects/buildseg/export_net.py", three),
-            ("projects/buildseg/predict.py", predict),
+            ("inference.py", predict),
         ],
         tmp_path,
     )

@@ -59,8 +59,8 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
         "train": ("projects/buildseg/train_net.py", settings),
         "test": ("projects/buildseg/test_net.py", settings),
         "export": ("projects/buildseg/export_net.py", [*settings, "EXPORT.DYNAMIC=True"]),
-        "predict": ("projects/buildseg/predict.py", [*settings, *predict, "--out", "by_network"]),
-        "predict_onnx": ("projects/buildseg/predict.py", [*settings, *predict, "--out", "by_onnx", "--onnx", "ckpts/buildings/model.onnx"]),
+        "predict": ("inference.py", [*settings, *predict, "--out", "by_network"]),
+        "predict_onnx": ("inference.py", [*settings, *predict, "--out", "by_onnx", "--weights", "ckpts/buildings/model.onnx"]),
     }
     done = dict(zip(runs, run_many(list(runs.values()), folder, timeout=400), strict=True))
     for name, one in done.items():

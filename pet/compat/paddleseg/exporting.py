@@ -27,7 +27,7 @@ def export(
     dynamic: bool = False,
     tolerance: float = TOLERANCE,
 ) -> ExportReport:
-    """Write a trained network as ONNX, checked against PyTorch; ``tools/projects/buildseg/predict.py`` reads the file.
+    """Write a trained network as ONNX, checked against PyTorch; ``tools/inference.py`` reads the file.
 
     The input ``images`` is float32 (B, C, H, W), RGB from 0 to 255, which the graph normalises itself; the output ``logits`` is float32
     (B, K, H, W).

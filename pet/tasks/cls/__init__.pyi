@@ -5,6 +5,7 @@ from .freeze import build_freeze_hooks as build_freeze_hooks
 from .model import FineTunedClassifier as FineTunedClassifier
 from .model import build_model as build_model
 from .optimizer import build_optimizer as build_optimizer
+from .prediction import build_predictor as build_predictor
 
 __all__ = [
     "FineTunedClassifier",
@@ -13,5 +14,6 @@ __all__ = [
     "build_freeze_hooks",
     "build_model",
     "build_optimizer",
+    "build_predictor",
     "config",
 ]

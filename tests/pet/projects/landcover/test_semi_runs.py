@@ -172,9 +172,9 @@ def test_two_processes_train_and_the_first_student_does_the_rest_by_the_command_
     assert "[EVAL] #Images: 5 mIoU:" in tested
     pytest.importorskip("onnxruntime")
     assert "onnxruntime and PyTorch differ by at most" in run("projects/landcover/export_net.py", *typed, *options).succeeded().output
-    predict = ["projects/landcover/predict.py", *typed, "--images", data / "images", "--window", "32", *options]
+    predict = ["inference.py", *typed, "--images", data / "images", "--window", "32", *options]
     run(*predict, "--out", "by_network").succeeded()
-    run(*predict, "--out", "by_file", "--onnx", tmp_path / "run" / "model.onnx").succeeded()
+    run(*predict, "--out", "by_file", "--weights", tmp_path / "run" / "model.onnx").succeeded()
     for number in range(5):
         one, other = (np.asarray(Image.open(tmp_path / folder / f"{number}.png")) for folder in ("by_network", "by_file"))
         assert one.shape == (SIZE, SIZE)

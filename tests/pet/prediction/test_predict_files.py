@@ -1,7 +1,7 @@
 """Folders, files and pairs become label images, pictures and polygons."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -15,14 +15,9 @@ from torch import Tensor, nn
 from pet.data.files.label_images import read_label_image
 from pet.export import InputNormalization, OnnxModel, export_onnx
 from pet.export.description import ModelDescription
-from pet.segmentation.prediction import (
-    ImageInput,
-    NetworkPredictor,
-    OnnxPredictor,
-    WindowSettings,
-    find_images,
-    predict_files,
-)
+from pet.prediction import FileInput, Inputs, LabelledWindows, WindowSettings, find_inputs, predict_files
+from pet.prediction.output import PredictionSummary
+from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels, PixelPredictor
 from pet.visual import DrawSettings, class_colour
 from petlib.errors import CheckpointError, ConfigError, DataError, OutputError
 
@@ -47,10 +42,25 @@ class Bright(nn.Module):
 
 def predictor_of(
     network: nn.Module, *, num_images: int = 1, num_channels: int = 3, description: ModelDescription = DESCRIPTION
-) -> NetworkPredictor:
-    return NetworkPredictor(
+) -> NetworkPixels:
+    return NetworkPixels(
         network=network, description=description, num_images=num_images, num_channels=num_channels, device=torch.device("cpu")
     )
+
+
+def predict(
+    predictor: PixelPredictor,
+    inputs: Inputs,
+    folder: Path,
+    *,
+    windows: WindowSettings = WINDOWS,
+    overlays: bool = True,
+    polygons: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> PredictionSummary:
+    """Predict with the names of the network's own description."""
+    labelled = LabelledWindows(predictor, windows, predictor.description.target_names())
+    return predict_files(labelled, inputs, folder, drawing=DRAWING, overlays=overlays, polygons=polygons, progress=progress)
 
 
 def squares(height: int, width: int, *places: tuple[int, int, int], channels: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -77,12 +87,10 @@ def test_a_folder(tmp_path: Path) -> None:
     (tmp_path / "in" / "._big.png").write_bytes(b"what a Mac leaves behind")
     (tmp_path / "in" / "notes.txt").write_text("no image either")
     shares: list[float] = []
-    summary = predict_files(
+    summary = predict(
         predictor_of(Bright()),
-        find_images(str(tmp_path / "in")),
+        find_inputs(str(tmp_path / "in")),
         tmp_path / "out",
-        windows=WINDOWS,
-        drawing=DRAWING,
         polygons=True,
         progress=shares.append,
     )
@@ -115,9 +123,7 @@ def test_a_geotiff_keeps_its_place(tmp_path: Path) -> None:
     write_geotiff(tmp_path / "a.tif", image, nodata=9)
     description = ModelDescription(classes=("other", "house"), mean=(0.5,), std=(0.5,), maximum=7650.0)
     predictor = predictor_of(Bright(), num_channels=4, description=description)
-    summary = predict_files(
-        predictor, find_images(str(tmp_path / "*.tif")), tmp_path / "out", windows=WINDOWS, drawing=DRAWING, polygons=True
-    )
+    summary = predict(predictor, find_inputs(str(tmp_path / "*.tif")), tmp_path / "out", polygons=True)
     assert [path.name for path in summary.written] == ["a.tif", "a_overlay.png", "a.geojson"]
     assert len(list((tmp_path / "out").iterdir())) == 3, "no side files"
     with rasterio.open(tmp_path / "out" / "a.tif") as file, rasterio.open(tmp_path / "a.tif") as original:
@@ -137,23 +143,23 @@ def test_pairs(tmp_path: Path) -> None:
     for folder, image in (("A", before[0]), ("B", after[0])):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "1.png"), image)
-    inputs = find_images(str(tmp_path / "A"), str(tmp_path / "B"))
-    assert inputs == [ImageInput((tmp_path / "A" / "1.png", tmp_path / "B" / "1.png"), "1")]
+    inputs = find_inputs(str(tmp_path / "A"), str(tmp_path / "B"))
+    assert inputs == Inputs([FileInput((tmp_path / "A" / "1.png", tmp_path / "B" / "1.png"), "1")], [])
     description = ModelDescription(classes=("unchanged", "changed"), mean=(0.5,), std=(0.5,))
     predictor = predictor_of(Bright(channels=1), num_images=2, description=description)
-    predict_files(predictor, inputs, tmp_path / "out", windows=WINDOWS, drawing=DRAWING, overlays=False)
+    predict(predictor, inputs, tmp_path / "out", overlays=False)
     assert np.array_equal(read_label_image(tmp_path / "out" / "1.png"), after[1] - before[1])
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
-    with pytest.raises(ConfigError, match=r"1\.png: the network takes 2 images at once, 1 given; see --images2"):
-        predict_files(predictor, find_images(str(tmp_path / "A")), tmp_path / "out", windows=WINDOWS, drawing=DRAWING)
+    with pytest.raises(ConfigError, match=r"1\.png: the network takes 2 images at once, 1 given; see images2"):
+        predict(predictor, find_inputs(str(tmp_path / "A")), tmp_path / "out")
     cv2.imwrite(str(tmp_path / "B" / "1.png"), after[0][:30])
-    summary = predict_files(predictor, inputs, tmp_path / "out2", windows=WINDOWS, drawing=DRAWING)
+    summary = predict(predictor, inputs, tmp_path / "out2")
     (message,) = summary.unreadable
     assert message.endswith("A/1.png has 40x40; the images of a pair have one size")
     assert "B/1.png: 40x30 pixels (width x height), but " in message
     cv2.imwrite(str(tmp_path / "B" / "2.png"), after[0])
     with pytest.raises(DataError, match=r"1 of 3 images have no partner of the same name: .*B/2\.png"):
-        find_images(str(tmp_path / "A"), str(tmp_path / "B"))
+        find_inputs(str(tmp_path / "A"), str(tmp_path / "B"))
 
 
 @pytest.mark.parametrize(("dynamic", "normalizes"), [(False, True), (True, False)])
@@ -172,14 +178,14 @@ def test_an_onnx_file_gives_what_the_network_gives(tmp_path: Path, dynamic: bool
         dynamic=dynamic,
         metadata=description.to_metadata(),
     )
-    predictor = OnnxPredictor(OnnxModel(report.path))
+    predictor = OnnxPixels(OnnxModel(report.path))
     assert predictor.description == description
     assert (predictor.fixed_size, predictor.fixed_batch) == ((None, None) if dynamic else ((32, 48), 2))
     pixels = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), pixels[..., ::-1])
-    inputs = find_images(str(tmp_path / "a.png"))
+    inputs = find_inputs(str(tmp_path / "a.png"))
     for name, one in (("onnx", predictor), ("torch", predictor_of(network, description=description))):
-        predict_files(one, inputs, tmp_path / name, windows=WINDOWS, drawing=DRAWING, overlays=False)
+        predict(one, inputs, tmp_path / name, overlays=False)
     found = [read_label_image(tmp_path / name / "a.png") for name in ("onnx", "torch")]
     assert np.array_equal(*found)
     assert 0 < found[0].mean() < 1
@@ -188,7 +194,7 @@ def test_an_onnx_file_gives_what_the_network_gives(tmp_path: Path, dynamic: bool
 def test_onnx_files_without_a_description(tmp_path: Path) -> None:
     report = export_onnx(nn.Conv2d(3, 2, 1), {"x": torch.rand(1, 3, 8, 8)}, tmp_path / "net.onnx", output_names=["y"], dynamic=False)
     with pytest.raises(CheckpointError, match=r"net\.onnx: the ONNX file does not say its classes, mean, .*; export it with Pet"):
-        OnnxPredictor(OnnxModel(report.path))
+        OnnxPixels(OnnxModel(report.path))
     with pytest.raises(CheckpointError, match=r"net\.onnx: mean: '\[' in the ONNX file is no JSON"):
         ModelDescription.from_metadata({**DESCRIPTION.to_metadata(), "mean": "["}, name="net.onnx")
 
@@ -201,29 +207,29 @@ class Failing(Bright):
 def test_nothing_half_written_stays(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), squares(40, 40)[0])
     with pytest.raises(RuntimeError, match="out of memory"):
-        predict_files(predictor_of(Failing()), find_images(str(tmp_path / "a.png")), tmp_path / "out", windows=WINDOWS, drawing=DRAWING)
+        predict(predictor_of(Failing()), find_inputs(str(tmp_path / "a.png")), tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
     write_geotiff(tmp_path / "b.tif", np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
     data = (tmp_path / "b.tif").read_bytes()
     (tmp_path / "b.tif").write_bytes(data[: len(data) // 2])
-    inputs = find_images(str(tmp_path / "b.tif"))
-    summary = predict_files(predictor_of(Bright()), inputs, tmp_path / "out", windows=WINDOWS, drawing=DRAWING)
+    inputs = find_inputs(str(tmp_path / "b.tif"))
+    summary = predict(predictor_of(Bright()), inputs, tmp_path / "out")
     assert "b.tif" in summary.unreadable[0]
     assert not list((tmp_path / "out").iterdir())
 
 
 def test_mistakes_of_a_user(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), squares(40, 40)[0])
-    inputs = find_images(str(tmp_path))
-    with pytest.raises(OutputError, match=r"a\.png is one of the images and would be replaced; choose another folder"):
-        predict_files(predictor_of(Bright()), inputs, tmp_path, windows=WINDOWS, drawing=DRAWING)
-    with pytest.raises(OutputError, match="the results cannot be written: .*; choose another folder with --out"):
-        predict_files(predictor_of(Bright()), inputs, tmp_path / "a.png" / "out", windows=WINDOWS, drawing=DRAWING)
-    with pytest.raises(DataError, match="--images .*gone: there is no such file or folder; a folder, a file or a pattern of images"):
-        find_images(str(tmp_path / "gone"))
+    inputs = find_inputs(str(tmp_path))
+    with pytest.raises(OutputError, match=r"a\.png is one of the inputs and would be replaced; choose another folder"):
+        predict(predictor_of(Bright()), inputs, tmp_path)
+    with pytest.raises(OutputError, match="the results cannot be written: .*; choose another folder"):
+        predict(predictor_of(Bright()), inputs, tmp_path / "a.png" / "out")
+    with pytest.raises(DataError, match="images: .*gone: there is no such file or folder; a folder, a file or a pattern of images"):
+        find_inputs(str(tmp_path / "gone"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="--images2 .*empty: there are no images in it"):
-        find_images(str(tmp_path), str(tmp_path / "empty"))
+    with pytest.raises(DataError, match="images2: .*empty: there are no images .* in it$"):
+        find_inputs(str(tmp_path), str(tmp_path / "empty"))
     with pytest.raises(ConfigError, match=r"windows of 0 pixels, overlap 1, 1 at once given; at least 1 pixel"):
         WindowSettings(size=0, overlap=1.0)
 
@@ -242,18 +248,18 @@ def test_large_images_become_smaller_pictures(tmp_path: Path) -> None:
     image, labels = squares(30, 5000, (10, 0, 20))
     cv2.imwrite(str(tmp_path / "a.png"), image)
     settings = WindowSettings(size=256)
-    predict_files(predictor_of(Bright()), find_images(str(tmp_path / "a.png")), tmp_path / "out", windows=settings, drawing=DRAWING)
+    predict(predictor_of(Bright()), find_inputs(str(tmp_path / "a.png")), tmp_path / "out", windows=settings)
     assert cv2.imread(str(tmp_path / "out" / "a_overlay.png")).shape[1] == 4096
     assert np.array_equal(read_label_image(tmp_path / "out" / "a.png"), labels)
 
 
-def places(images: Sequence[ImageInput]) -> list[str]:
-    return [image.place for image in images]
+def places(inputs: Inputs) -> list[str]:
+    return [entry.place for entry in inputs.images]
 
 
 def test_names_of_results(tmp_path: Path) -> None:
     for name in ("a.png", "a.tif", "sub/b.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    assert places(find_images(str(tmp_path))) == ["a.png", "a.tif", "sub/b"]
-    assert places(find_images(str(tmp_path / "**" / "*.jpg"))) == ["b"]
+    assert places(find_inputs(str(tmp_path))) == ["a.png", "a.tif", "sub/b"]
+    assert places(find_inputs(str(tmp_path / "**" / "*.jpg"))) == ["b"]

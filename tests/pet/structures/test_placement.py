@@ -10,7 +10,7 @@ from pet.data.transforms.base import Compose
 from pet.data.transforms.geometry import CenterCrop, RandomHorizontalFlip, RandomVerticalFlip
 from pet.data.transforms.rotate import Rotate
 from pet.data.transforms.scales import Pad, ResizeShortestEdge
-from pet.vision.placement import to_original
+from pet.structures.placement import to_original
 
 FLIP = np.array([[-1.0, 0.0, 40.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 DOUBLE = np.diag([2.0, 3.0, 1.0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -10,8 +11,22 @@ from pet.data.files.windows import Window
 from petlib.errors import DataError
 
 
+class PixelSource(Protocol):
+    """What windows are read from.
+
+    Attributes:
+        size: (height, width).
+    """
+
+    size: tuple[int, int]
+
+    def read(self, window: Window) -> list[np.ndarray]:
+        """Return the pixels of a window, (h, w, C), of each image."""
+        ...
+
+
 class ImageSource:
-    """An image file or a pair of them. TIFFs are read where they are asked for; others are decoded whole, once.
+    """An image file or a pair of them; a :class:`PixelSource`. TIFFs are read where they are asked for; others are decoded whole, once.
 
     Args:
         paths: one file, or two of the same size.

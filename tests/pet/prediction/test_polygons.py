@@ -11,12 +11,11 @@ from rasterio.crs import CRS
 from rasterio.features import rasterize
 
 from pet.data.files.rasters import RasterInfo
-from pet.export.description import ModelDescription
-from pet.segmentation.prediction import Polygon, trace_label_image
-from pet.segmentation.prediction.geojson import write_geojson
-from pet.segmentation.prediction.polygons import signed_area, trace_raster
+from pet.prediction.writers.geojson import write_geojson
+from pet.prediction.writers.polygons import Polygon, signed_area, trace_label_image, trace_objects, trace_raster
+from pet.visual import TargetNames
 
-DESCRIPTION = ModelDescription(classes=("background", "house", "Straße"), mean=(0.0,), std=(1.0,))
+NAMES = TargetNames(semseg_classes=("background", "house", "Straße"))
 
 RING = """
 .......
@@ -105,7 +104,7 @@ def test_corners_are_those_of_pixels() -> None:
 def test_geojson_in_pixels(tmp_path: Path) -> None:
     labels = labels_from(RING)
     info = RasterInfo(*labels.shape, 3, "uint8")
-    write_geojson(tmp_path / "a.geojson", trace_label_image(labels, wanted=bool), info=info, description=DESCRIPTION)
+    write_geojson(tmp_path / "a.geojson", trace_label_image(labels, wanted=bool), info=info, name_of=NAMES.of_pixel_class)
     content = json.loads((tmp_path / "a.geojson").read_text(encoding="utf-8"))
     assert content["coordinates"] == "pixels of the image, x to the right and y down"
     assert content["area_unit"] == "pixel"
@@ -124,7 +123,7 @@ def test_geojson_in_pixels(tmp_path: Path) -> None:
 def test_geojson_on_the_earth(tmp_path: Path, crs: int, name: str, unit: str) -> None:
     labels = labels_from("..1\n..1")
     info = RasterInfo(*labels.shape, 3, "uint8", crs=CRS.from_epsg(crs), transform=Affine(0.5, 0, 100, 0, -0.5, 40))
-    write_geojson(tmp_path / "a.geojson", trace_label_image(labels, wanted=bool), info=info, description=DESCRIPTION)
+    write_geojson(tmp_path / "a.geojson", trace_label_image(labels, wanted=bool), info=info, name_of=NAMES.of_pixel_class)
     content = json.loads((tmp_path / "a.geojson").read_text(encoding="utf-8"))
     assert content["crs"]["properties"]["name"] == name
     assert content["coordinates"] == f"those of EPSG:{crs}"
@@ -138,5 +137,21 @@ def test_geojson_on_the_earth(tmp_path: Path, crs: int, name: str, unit: str) ->
 
 
 def test_nothing_found_is_valid_too(tmp_path: Path) -> None:
-    write_geojson(tmp_path / "a.geojson", [], info=RasterInfo(2, 2, 3, "uint8"), description=DESCRIPTION)
+    write_geojson(tmp_path / "a.geojson", [], info=RasterInfo(2, 2, 3, "uint8"), name_of=NAMES.of_pixel_class)
     assert json.loads((tmp_path / "a.geojson").read_text())["features"] == []
+
+
+def test_objects_become_areas_of_their_masks_or_boxes() -> None:
+    masks = np.zeros((2, 4, 4), np.float32)
+    masks[1, :, :2] = 1
+    found = {
+        "boxes": np.array([[0, 0, 9, 9], [2.5, 4, 10.5, 12]], np.float32),
+        "scores": np.array([0.2, 0.75], np.float32),
+        "labels": np.array([0, 3]),
+    }
+    (box,) = trace_objects(found, (20, 30), score_threshold=0.5)
+    assert (box.label, box.properties) == (3, {"object": 1, "score": 0.75})
+    assert box.rings[0].tolist() == [[2.5, 4], [10.5, 4], [10.5, 12], [2.5, 12], [2.5, 4]]
+    (area,) = trace_objects({**found, "masks": masks}, (20, 30), score_threshold=0.5)
+    assert (area.label, area.properties) == (3, {"object": 1, "score": 0.75})
+    assert (area.rings[0].min(axis=0).tolist(), area.rings[0].max(axis=0).tolist()) == ([2, 4], [7, 12])

@@ -1,6 +1,5 @@
 """Label images, written row by row: PNG of any size, and GeoTIFF with the place of the image on the earth."""
 
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ import numpy as np
 
 from pet.data.files.rasters import RasterInfo, load_rasterio
 from pet.data.targets.kinds import IGNORE
+from pet.prediction.output import temporary_path
 from pet.visual.palette import Colour
 
 BLOCK = 256
@@ -27,18 +27,6 @@ class LabelFile(Protocol):
     def write(self, labels: np.ndarray) -> None:
         """Append rows, uint8 (h, W)."""
         ...
-
-
-@contextmanager
-def temporary_path(path: Path) -> Iterator[Path]:
-    """Give a name beside ``path`` to write to; it becomes ``path`` at the end, and vanishes after an exception."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

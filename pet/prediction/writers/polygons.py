@@ -1,13 +1,15 @@
 """Areas of one label as polygons along the edges of pixels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from pet.data.files.rasters import load_rasterio, open_raster
+from pet.prediction.writers.records import paste_mask
 
 
 class Polygon(NamedTuple):
@@ -16,11 +18,13 @@ class Polygon(NamedTuple):
     Attributes:
         label: the label.
         rings: int64 (N, 2), x (to the right) and y (down) of corners of pixels, the first one repeated at the end: the outer
-            boundary, then the holes.
+            boundary, then the holes. Boxes of objects have corners between pixels, float64.
+        properties: what else is known of it, e.g. the score of an object, as JSON can hold it.
     """
 
     label: int
     rings: list[np.ndarray]
+    properties: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def pixels(self) -> int:
@@ -73,6 +77,27 @@ def trace_label_image(labels: np.ndarray, *, wanted: Callable[[int], bool]) -> I
                 left, top, width, height = (int(value) for value in boxes[number, :4])
                 inside = areas[top : top + height, left : left + width] == number
                 yield Polygon(label, [ring + (left, top) for ring in _rings(inside)])
+
+
+def trace_objects(predictions: Mapping[str, np.ndarray], size: tuple[int, int], *, score_threshold: float) -> Iterator[Polygon]:
+    """Yield the areas of the masks of objects, or where a model finds none their boxes, with ``score`` and ``object``, its number.
+
+    Args:
+        predictions: ``boxes`` (N, 4), ``scores`` (N,), ``labels`` (N,) and perhaps ``masks`` (N, M, M), of an image.
+        size: (height, width) of the image.
+        score_threshold: objects with a lower score are left out.
+    """
+    masks = predictions.get("masks")
+    for number in np.flatnonzero(predictions["scores"] >= score_threshold):
+        label, box = int(predictions["labels"][number]), predictions["boxes"][number].astype(np.float64)
+        properties = {"object": int(number), "score": round(float(predictions["scores"][number]), 6)}
+        if masks is None:
+            left, top, right, bottom = box
+            yield Polygon(label, [np.array([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)])], properties)
+        else:
+            pixels = paste_mask(masks[number], box, size)
+            for area in trace_label_image(pixels.astype(np.uint8), wanted=bool):
+                yield area._replace(label=label, properties=properties)
 
 
 def _rings(area: np.ndarray) -> list[np.ndarray]:

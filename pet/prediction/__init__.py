@@ -1,4 +1,4 @@
-"""A trained model on images and videos of one's own."""
+"""Predictions of files by trained models of every task."""
 
 import lazy_loader
 

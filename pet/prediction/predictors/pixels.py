@@ -1,4 +1,4 @@
-"""From pixels to probabilities, by PyTorch or by onnxruntime."""
+"""From windows of pixels to probabilities of their classes, by PyTorch or by onnxruntime."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,8 +14,8 @@ from pet.export.runtime import OnnxModel
 from petlib.errors import CheckpointError
 
 
-class Predictor(Protocol):
-    """A trained network.
+class PixelPredictor(Protocol):
+    """A trained network of pixels.
 
     Attributes:
         description: what it takes and gives.
@@ -36,8 +36,8 @@ class Predictor(Protocol):
         ...
 
 
-class NetworkPredictor:
-    """A network of PyTorch; a :class:`Predictor`.
+class NetworkPixels:
+    """A network of PyTorch; a :class:`PixelPredictor`.
 
     Args:
         network: takes one or two batches of normalised images, and gives a list of logits, the main one first.
@@ -75,8 +75,8 @@ class NetworkPredictor:
             return to_probabilities(logits)
 
 
-class OnnxPredictor:
-    """An ONNX file that was exported with a description; a :class:`Predictor`.
+class OnnxPixels:
+    """An ONNX file that was exported with a description; a :class:`PixelPredictor`.
 
     Args:
         model: the file; its first output is (B, K, h, w) logits.

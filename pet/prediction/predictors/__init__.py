@@ -1,0 +1,1 @@
+"""From images to predictions, by PyTorch or by onnxruntime."""

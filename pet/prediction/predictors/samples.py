@@ -1,0 +1,166 @@
+"""From samples to predictions, by a model of PyTorch or an exported file."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pet.data.loading.build import build_sample_transforms, build_test_loader
+from pet.data.transforms.normalize import scale_and_shift
+from pet.export.description import ModelDescription
+from pet.export.runtime import OnnxModel
+from pet.models.segmentation.resample import to_file
+from pet.models.segmentation.sliding_window import labels_of
+from pet.prediction.output import Predictions
+from pet.prediction.predictors.pixels import to_probabilities
+from pet.structures.placement import to_original
+from petlib.config import CfgNode
+from petlib.data.protocols import Batch, Dataset, SampleKey, SampleTransform
+from petlib.data.reader import SampleReader
+from petlib.errors import CheckpointError
+from petlib.solver.precision import build_mixed_precision
+
+LOGITS = "logits"
+
+
+class ModelSamples:
+    """A model and how images are prepared for it; a :class:`pet.prediction.SamplePredictor`.
+
+    Args:
+        model: ``model(batch)`` gives a dictionary of predictions for each sample; it is put into evaluation.
+        load: gives the batches of a data set, prepared as for a test.
+        batch_size: samples of a batch.
+        autocast: gives the context of each forward pass, for mixed precision.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        load: Callable[[Dataset], Iterable[Batch]],
+        batch_size: int,
+        autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.batch_size = batch_size
+        self._model = model.eval()
+        self._load = load
+        self._autocast = autocast
+
+    def predict(self, dataset: Dataset) -> Iterator[tuple[dict[str, Any], Predictions]]:
+        """Yield ``meta`` and the predictions of each sample, in their order, in the coordinates of its image."""
+        for batch in self._load(dataset):
+            with torch.inference_mode(), self._autocast():
+                predictions = self._model(batch)
+            for meta, prediction in zip(batch["meta"], predictions, strict=True):
+                yield meta, {name: _as_array(value) for name, value in prediction.items() if isinstance(value, Tensor | np.ndarray)}
+
+
+class OnnxSamples:
+    """An exported classifier, detector or segmentation network; a :class:`pet.prediction.SamplePredictor`.
+
+    Args:
+        model: the file; its description says what the outputs are: ``logits`` of the image, (1, K), or of its pixels, (1, K, H, W);
+            ``boxes``, ``scores``, ``labels`` and further fields of the objects.
+        transforms: what is done to a sample before normalisation; a file of a fixed size gets images of that.
+        seed: of random transforms.
+
+    Raises:
+        CheckpointError: the file has no description, or takes more than one image.
+    """
+
+    batch_size = 1
+
+    def __init__(self, model: OnnxModel, *, transforms: SampleTransform, seed: int) -> None:
+        self.description = ModelDescription.from_metadata(model.metadata, name=str(model.path))
+        ((self._input, shape),) = model.inputs.items() if len(model.inputs) == 1 else [("", ())]
+        if len(shape) != 4 or shape[0] not in (None, 1) and isinstance(shape[0], int):
+            raise CheckpointError(
+                f"{model.path}: one input (1, C, H, W) expected, {model.inputs} found; export with EXPORT.BATCH 1 a network of one image"
+            )
+        height, width = shape[2:]
+        self._fixed_size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        self._model = model
+        self._transforms = transforms
+        self._seed = seed
+        self._scale, self._shift = scale_and_shift(self.description.mean, self.description.std, self.description.maximum)
+
+    def predict(self, dataset: Dataset) -> Iterator[tuple[dict[str, Any], Predictions]]:
+        """Yield ``meta`` and the predictions of each sample, in their order, in the coordinates of its image."""
+        reader = SampleReader(dataset, self._transforms, seed=self._seed)
+        for place in range(len(dataset)):
+            (sample,) = reader.read([SampleKey(0, place, place)])
+            image, meta = self._fitted(sample["image"], sample["meta"])
+            pixels = image if self.description.normalizes else image * self._scale + self._shift
+            planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=self._model.dtypes[self._input])
+            names = self.description.outputs or self._model.outputs
+            outputs = dict(zip(names, self._model({self._input: planes}), strict=True))
+            yield meta, self._placed(outputs, meta)
+
+    def _fitted(self, image: np.ndarray, meta: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return an image in the size that the file takes, and its ``meta``."""
+        if self._fixed_size in (None, image.shape[:2]):
+            return image, meta
+        height, width = self._fixed_size
+        factors = np.diag([width / image.shape[1], height / image.shape[0], 1.0])
+        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        return resized, {**meta, "matrix": factors @ meta.get("matrix", np.eye(3))}
+
+    def _placed(self, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Predictions:
+        """Return the outputs of an image in the coordinates of its file."""
+        found: dict[str, Any] = {name: torch.from_numpy(value) for name, value in outputs.items() if name != LOGITS}
+        if LOGITS in outputs:
+            logits = torch.from_numpy(outputs[LOGITS])[0].float()
+            found |= {LOGITS: logits} if logits.ndim == 1 else {"semseg": self._labels(logits, meta)}
+        (placed,) = to_original([found], [dict(meta)])
+        return {name: _as_array(value) for name, value in placed.items()}
+
+    def _labels(self, logits: Tensor, meta: Mapping[str, Any]) -> Tensor:
+        probabilities = to_probabilities(to_file(logits, tuple(meta["size"]), meta.get("matrix"))[None])[0]
+        return labels_of(probabilities, threshold=self.description.threshold)
+
+
+def _as_array(value: Tensor | np.ndarray) -> np.ndarray:
+    if isinstance(value, np.ndarray):
+        return value
+    array: np.ndarray = (value.float() if value.is_floating_point() else value).cpu().numpy()
+    return array
+
+
+def build_model_samples(
+    cfg: CfgNode, model: nn.Module, device: torch.device, kinds: Sequence[str], *, batch_size: int | None = None
+) -> ModelSamples:
+    """Return a model with trained weights, prepared as for a test.
+
+    Args:
+        cfg: the config.
+        model: on ``device``.
+        device: where batches go.
+        kinds: the kinds of targets that it predicts.
+        batch_size: images of a batch; None: ``TEST.IMS_PER_GPU``. 1 where images of any shape come and are not padded.
+    """
+    if batch_size is not None:
+        cfg = cfg.clone()
+        cfg.defrost()
+        cfg.set("TEST.IMS_PER_GPU", batch_size)
+        cfg.freeze()
+    return ModelSamples(
+        model=model,
+        load=lambda dataset: build_test_loader(cfg, dataset, device, kinds),
+        batch_size=cfg.TEST.IMS_PER_GPU,
+        autocast=build_mixed_precision(cfg, device).autocast,
+    )
+
+
+def build_onnx_samples(cfg: CfgNode, model: OnnxModel) -> OnnxSamples:
+    """Return an exported file that sees images after ``TEST.TRANSFORMS``.
+
+    Raises:
+        CheckpointError: the file has no description, or takes more than one image.
+        ConfigError: a transform is wrong.
+    """
+    transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [])
+    return OnnxSamples(model, transforms=transforms, seed=cfg.MISC.SEED)

@@ -1,0 +1,95 @@
+"""Predicts files and writes what was found."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from pet.prediction.inputs import FileInput, Inputs
+from pet.prediction.output import Output, Predictions, PredictionSummary
+from pet.prediction.videos import predict_video
+from pet.visual.names import TargetNames
+from pet.visual.settings import DrawSettings
+from petlib.errors import ConfigError, DataError, OutputError
+
+ENDINGS = (".png", ".jpg", ".tif", ".mp4", ".json", ".geojson", "_overlay.png")
+"""Of the names of results that could be names of inputs."""
+
+
+class FilePredictor(Protocol):
+    """A trained model that predicts files and says how its results are written; a task builds one.
+
+    Attributes:
+        names: what the numbers in its predictions mean.
+        num_images: images of an input: 1, or 2 for pairs of dates.
+        frames_at_once: frames of a video that are kept in memory.
+    """
+
+    names: TargetNames
+    num_images: int
+    frames_at_once: int
+
+    def predict_images(self, inputs: Sequence[FileInput], output: Output) -> None:
+        """Write the results of images or pairs; a file that cannot be read is reported to ``output`` and left out."""
+        ...
+
+    def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
+        """Yield what is found in consecutive frames, uint8 (H, W, 3), RGB, from number ``first`` on of the video ``file``."""
+        ...
+
+
+def predict_files(
+    predictor: FilePredictor,
+    inputs: Inputs,
+    folder: Path,
+    *,
+    drawing: DrawSettings,
+    overlays: bool = True,
+    polygons: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> PredictionSummary:
+    """Write the results of each image and video; sub-folders are kept.
+
+    A video becomes ``<name>.mp4`` with what was found drawn on it, and ``<name>.json`` with a record of each frame; what an image becomes
+    the predictor says. A file that cannot be read is reported and left out; nothing half-written stays.
+
+    Args:
+        predictor: the model.
+        inputs: the files, see :func:`pet.prediction.find_inputs`.
+        folder: where the results go; it is made.
+        drawing: what is drawn, and how.
+        overlays: draw label maps over their images.
+        polygons: write areas and objects as GeoJSON.
+        progress: called with the share of an image or frame that was finished since the last call; each adds up to 1.
+
+    Raises:
+        ConfigError: the network takes another number of images.
+        OutputError: a result would replace an input, or cannot be written.
+    """
+    _check_inputs(predictor, inputs, folder)
+    output = Output(folder, drawing, overlays=overlays, polygons=polygons, progress=progress)
+    predictor.predict_images(inputs.images, output)
+    for video in inputs.videos:
+        try:
+            predict_video(predictor, video, output)
+        except DataError as error:
+            output.leave_out(str(error))
+    return output.summary
+
+
+def _check_inputs(predictor: FilePredictor, inputs: Inputs, folder: Path) -> None:
+    """Refuse inputs of another number of images, and a folder in which a result would replace an input."""
+    every = [*inputs.images, *inputs.videos]
+    for entry in every:
+        if len(entry.paths) != predictor.num_images:
+            raise ConfigError(
+                f"{entry.paths[0]}: the network takes {predictor.num_images} images at once, {len(entry.paths)} given; see images2"
+            )
+    files = {path.resolve() for entry in every for path in entry.paths}
+    for entry in every:
+        target = folder / entry.place
+        for ending in ENDINGS:
+            result = target.with_name(f"{target.name}{ending}")
+            if result.resolve() in files:
+                raise OutputError(f"folder: {folder} given, but {result} is one of the inputs and would be replaced; choose another folder")

@@ -1,0 +1,127 @@
+"""Models that look at whole images: a drawn picture, a record and label images of each file."""
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pet.data.files.images import read_image
+from pet.data.files.rasters import RasterInfo, raster_info
+from pet.prediction.inputs import FileInput
+from pet.prediction.output import Output, Predictions
+from pet.prediction.samples import UNREADABLE, Frames, ImageFiles
+from pet.prediction.writers.geojson import write_geojson
+from pet.prediction.writers.label_maps import label_map_suffix, open_label_map, write_label_polygons
+from pet.prediction.writers.pictures import write_picture
+from pet.prediction.writers.polygons import trace_objects
+from pet.prediction.writers.records import describe_predictions, label_images
+from pet.visual.drawing import draw_predictions
+from pet.visual.names import TargetNames
+from petlib.data.protocols import Dataset
+from petlib.errors import ConfigError
+from petlib.files import write_text_atomically
+
+PIXELS = "semseg"
+LABEL_COLOURS = {PIXELS: TargetNames.pixel_class_colour, "parsing": TargetNames.part_colour}
+"""Label image -> what gives the colour of a label."""
+
+CHUNK_BATCHES = 4
+"""Batches of a video that are in memory at once."""
+
+
+class SamplePredictor(Protocol):
+    """A model and how images are prepared for it.
+
+    Attributes:
+        batch_size: samples of a batch.
+    """
+
+    batch_size: int
+
+    def predict(self, dataset: Dataset) -> Iterator[tuple[dict[str, Any], Predictions]]:
+        """Yield ``meta`` and the predictions of each sample, in their order, in the coordinates of its image."""
+        ...
+
+
+class WholeImages:
+    """Writes ``<name>.jpg``, what was found drawn on the image, and ``<name>.json``; a :class:`pet.prediction.FilePredictor`.
+
+    Label images are ``<name>_semseg.png`` and ``<name>_parsing.png``, of a TIFF GeoTIFFs at the same place on the earth. With ``polygons``
+    objects, and the areas of pixel classes, go into ``<name>.geojson`` and ``<name>_semseg.geojson``.
+
+    Args:
+        predictor: the model.
+        names: what the numbers of the model mean.
+    """
+
+    num_images = 1
+
+    def __init__(self, predictor: SamplePredictor, names: TargetNames) -> None:
+        self.names = names
+        self.frames_at_once = CHUNK_BATCHES * predictor.batch_size
+        self._predictor = predictor
+
+    def predict_images(self, inputs: Sequence[FileInput], output: Output) -> None:
+        """Write the results of images; the next batches are prepared by loader workers meanwhile."""
+        if not inputs:
+            return
+        files = ImageFiles([entry.paths[0] for entry in inputs])
+        for entry, (meta, predictions) in zip(inputs, self._predictor.predict(files), strict=True):
+            if UNREADABLE in meta:
+                output.leave_out(meta[UNREADABLE])
+            else:
+                with output.writing(entry.place) as target:
+                    self._write(entry.paths[0], target, predictions, output)
+            output.progress(1.0)
+
+    def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
+        """Yield what is found in frames."""
+        for _, predictions in self._predictor.predict(Frames(frames, first=first, file=file)):
+            yield predictions
+
+    def _write(self, path: Path, target: Path, predictions: Predictions, output: Output) -> None:
+        image = read_image(path)
+        size = image.shape[0], image.shape[1]
+        info = _place_of(path, size)
+        record = {"file": str(path), **describe_predictions(predictions, size, self.names)}
+        written = [target.with_name(f"{target.name}.jpg"), target.with_name(f"{target.name}.json")]
+        for kind, labels in label_images(predictions, size, self.names, output.drawing.score_threshold).items():
+            label_map = target.with_name(f"{target.name}_{kind}{label_map_suffix(path)}")
+            with open_label_map(label_map, info, partial(LABEL_COLOURS[kind], self.names)) as file:
+                file.write(labels)
+            record[kind] = label_map.name
+            written.append(label_map)
+        if output.polygons:
+            written += self._write_polygons(target, predictions, info, record, output.drawing.score_threshold)
+        write_picture(written[0], draw_predictions(image, predictions, self.names, output.drawing))
+        write_text_atomically(written[1], json.dumps(record, ensure_ascii=False))
+        output.count(predictions, self.names)
+        output.summary.images += 1
+        output.summary.written += written
+
+    def _write_polygons(
+        self, target: Path, predictions: Predictions, info: RasterInfo, record: dict[str, Any], score_threshold: float
+    ) -> list[Path]:
+        written = []
+        if "scores" in predictions:
+            written.append(target.with_name(f"{target.name}.geojson"))
+            objects = trace_objects(predictions, (info.height, info.width), score_threshold=score_threshold)
+            write_geojson(written[-1], objects, info=info, name_of=self.names.of_class)
+        if PIXELS in record:
+            written.append(target.with_name(f"{target.name}_{PIXELS}.geojson"))
+            write_label_polygons(written[-1], target.with_name(record[PIXELS]), info=info, names=self.names)
+        if not written:
+            raise ConfigError("polygons: asked for, but the model gives a whole image a class and finds no areas; leave them out")
+        return written
+
+
+def _place_of(path: Path, size: tuple[int, int]) -> RasterInfo:
+    """Return where an image lies on the earth, if it says so; ``size`` is that of the image as it was read."""
+    if label_map_suffix(path) == ".tif":
+        info = raster_info(path)
+        if (info.height, info.width) == size:
+            return info
+    return RasterInfo(*size, bands=3, dtype="uint8")

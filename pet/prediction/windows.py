@@ -1,0 +1,158 @@
+"""Networks of pixels on images of any size: label maps, pictures of them and polygons."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pet.data.files.rasters import cut
+from pet.data.files.windows import Window
+from pet.data.targets.kinds import IGNORE
+from pet.models.segmentation.sliding_window import Strip, labels_of, sliding_window
+from pet.prediction.inputs import FileInput
+from pet.prediction.output import Output, Predictions
+from pet.prediction.predictors.pixels import PixelPredictor
+from pet.prediction.source import ImageSource, PixelSource
+from pet.prediction.writers.label_files import LabelFile
+from pet.prediction.writers.label_maps import label_map_suffix, open_label_map, write_label_polygons
+from pet.prediction.writers.overlay import Overlay
+from pet.prediction.writers.pictures import write_picture
+from pet.visual.names import TargetNames
+from petlib.errors import ConfigError, DataError
+
+FRAMES_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """How images are divided.
+
+    Attributes:
+        size: edge of a window, pixels; smaller images are looked at whole. A network of a fixed size looks at windows of that.
+        overlap: least share of a window that its neighbours cover too, from 0 to below 1.
+        batch_size: windows at once.
+    """
+
+    size: int = 1024
+    overlap: float = 0.25
+    batch_size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.batch_size < 1 or not 0.0 <= self.overlap < 1.0:
+            raise ConfigError(
+                f"windows of {self.size} pixels, overlap {self.overlap:g}, {self.batch_size} at once given; at least 1 pixel, an overlap "
+                "from 0 to below 1, and at least 1 at once expected"
+            )
+
+
+class LabelledWindows:
+    """Writes the label of each pixel; a :class:`pet.prediction.FilePredictor` that looks through overlapping windows.
+
+    An image becomes ``<name>.png``, or a TIFF ``<name>.tif`` at the same place on the earth; pixels without data get 255. Beside it are
+    written ``<name>_overlay.png`` and ``<name>.geojson``, if asked for. Memory does not depend on the height of a TIFF.
+
+    Args:
+        predictor: the network.
+        windows: how images are divided.
+        names: what the labels mean; those without a colour are background.
+    """
+
+    def __init__(self, predictor: PixelPredictor, windows: WindowSettings, names: TargetNames) -> None:
+        self.names = names
+        self.num_images = predictor.num_images
+        self.frames_at_once = FRAMES_AT_ONCE
+        self._predictor = predictor
+        self._windows = windows
+
+    def predict_images(self, inputs: Sequence[FileInput], output: Output) -> None:
+        """Write the results of images or pairs."""
+        for entry in inputs:
+            progress = _Progress(output)
+            try:
+                with output.writing(entry.place) as target:
+                    self._write(entry, target, output, progress)
+                output.summary.images += 1
+            except DataError as error:
+                output.leave_out(str(error))
+            progress.finish()
+
+    def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
+        """Yield the labels of frames as ``semseg``, uint8 (H, W)."""
+        for frame in frames:
+            if self._predictor.num_channels not in (None, frame.shape[2]):
+                raise DataError(f"{file}: {frame.shape[2]} channels given, the network takes {self._predictor.num_channels}")
+            strips = self._look(FrameSource(frame))
+            yield {"semseg": np.concatenate([strip.values for strip in strips])}
+
+    def _write(self, entry: FileInput, target: Path, output: Output, progress: "_Progress") -> None:
+        """Write the results of an image or a pair."""
+        source = ImageSource(entry.paths, bands=self._predictor.description.bands, channels=self._predictor.num_channels)
+        overlay = Overlay(source.size, names=self.names, settings=output.drawing) if output.overlays else None
+        written = [target.with_name(f"{target.name}{label_map_suffix(entry.paths[0])}")]
+        with open_label_map(written[0], source.info, self.names.pixel_class_colour) as file:
+            self._write_labels(source, file, overlay, progress)
+        if overlay is not None:
+            written.append(target.with_name(f"{target.name}_overlay.png"))
+            write_picture(written[-1], overlay.finish())
+        if output.polygons:
+            written.append(target.with_name(f"{target.name}.geojson"))
+            write_label_polygons(written[-1], written[0], info=source.info, names=self.names)
+        output.summary.written += written
+
+    def _write_labels(self, source: ImageSource, file: LabelFile, overlay: Overlay | None, progress: "_Progress") -> None:
+        height, width = source.size
+        for top, labels in self._look(source):
+            pixels, void = source.read_with_void(Window(top, 0, len(labels), width))
+            if void is not None:
+                labels[void] = IGNORE
+            file.write(labels)
+            if overlay is not None:
+                overlay.add(top, pixels, labels)
+            progress.add(len(labels) / height)
+
+    def _look(self, source: PixelSource) -> Iterator[Strip]:
+        """Return labels, uint8 (h, W), from top to bottom."""
+        predictor, windows = self._predictor, self._windows
+        height, width = source.size
+        return sliding_window(
+            source.read,
+            source.size,
+            predictor,
+            window=predictor.fixed_size or (min(windows.size, height), min(windows.size, width)),
+            overlap=windows.overlap,
+            batch_size=predictor.fixed_batch or windows.batch_size,
+            decide=partial(labels_of, threshold=predictor.description.threshold),
+        )
+
+
+class FrameSource:
+    """An image in memory; a :class:`pet.prediction.source.PixelSource`.
+
+    Args:
+        frame: (H, W, C).
+    """
+
+    def __init__(self, frame: np.ndarray) -> None:
+        self.size = frame.shape[0], frame.shape[1]
+        self._frame = frame
+
+    def read(self, window: Window) -> list[np.ndarray]:
+        """Return the pixels of a window, (h, w, C)."""
+        return [cut(self._frame, window)]
+
+
+class _Progress:
+    """Reports shares of an image that add up to 1."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._left = 1.0
+
+    def add(self, share: float) -> None:
+        self._left -= share
+        self._output.progress(share)
+
+    def finish(self) -> None:
+        self._output.progress(max(self._left, 0.0))

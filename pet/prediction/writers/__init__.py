@@ -1,0 +1,1 @@
+"""What predictions are written as: pictures, records, label maps, polygons, videos."""

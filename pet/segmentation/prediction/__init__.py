@@ -1,5 +1,0 @@
-"""Predictions of image files of any size: label images, pictures and polygons."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

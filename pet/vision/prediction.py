@@ -1,0 +1,87 @@
+"""A trained model of the general CNN predicts files."""
+
+from dataclasses import replace
+
+import torch
+
+from pet.export.description import ModelDescription
+from pet.export.runtime import OnnxModel, find_onnx_weights
+from pet.export.task import find_normalize
+from pet.models.pretrained import load_test_weights
+from pet.prediction.names import find_names
+from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels
+from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
+from pet.prediction.run import FilePredictor
+from pet.prediction.whole_images import WholeImages
+from pet.prediction.windows import LabelledWindows, WindowSettings
+from pet.vision.data import expected_data
+from pet.vision.export.network import PlainNetwork
+from pet.vision.heads.table import head_switches
+from pet.vision.model import GeneralizedCNN
+from pet.vision.test_time import build_test_model
+from pet.visual.names import TargetNames
+from petlib.config import CfgNode, ConfigError
+from petlib.engine.run import prepare_model
+from petlib.solver.precision import build_mixed_precision
+
+CHANNELS = 3
+
+
+def build_predictor(cfg: CfgNode, device: torch.device, *, window: int = 0) -> FilePredictor:
+    """Return the model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict files.
+
+    Args:
+        cfg: the config.
+        device: where the model runs; an exported file runs on the CPU.
+        window: edge of the windows that a model of pixels looks at large images through, at their own resolution, pixels; 0: it sees whole
+            images after ``TEST.TRANSFORMS``, as all others do.
+
+    Raises:
+        CheckpointError: the weights are missing or do not fit.
+        ConfigError: the network is unknown, or does not look through windows.
+    """
+    if window and head_switches(cfg) != ["HAS_SEMSEG"]:
+        raise ConfigError(
+            f"window: {window} given, but only a model with no other head than HAS_SEMSEG looks through windows; leave it out"
+        )
+    names = build_names(cfg)
+    exported = find_onnx_weights(cfg)
+    if exported is not None:
+        return _predict_by_file(cfg, exported, names, window)
+    network = GeneralizedCNN(cfg)
+    load_test_weights(network, cfg)
+    prepare_model(network, cfg, device)
+    return _predict_windows(cfg, network, device, names, window) if window else _predict_whole_images(cfg, network, device, names)
+
+
+def build_names(cfg: CfgNode) -> TargetNames:
+    """Return the names of classes, parts and keypoints, see :func:`pet.prediction.names.find_names`."""
+    return replace(
+        find_names(cfg, expected_data(cfg).kinds),
+        keypoint_labels=frozenset(cfg.MODEL.KEYPOINTS.LABELS),
+        part_labels=frozenset(cfg.MODEL.PARSING.LABELS),
+    )
+
+
+def _predict_by_file(cfg: CfgNode, model: OnnxModel, names: TargetNames, window: int) -> FilePredictor:
+    if window:
+        return LabelledWindows(OnnxPixels(model), WindowSettings(size=window), names)
+    return WholeImages(build_onnx_samples(cfg, model), names)
+
+
+def _predict_windows(cfg: CfgNode, network: GeneralizedCNN, device: torch.device, names: TargetNames, window: int) -> FilePredictor:
+    normalize = find_normalize(cfg)
+    predictor = NetworkPixels(
+        network=PlainNetwork(network),
+        description=ModelDescription(tuple(names.semseg_classes), normalize.mean, normalize.std, normalize.maximum),
+        num_images=1,
+        num_channels=CHANNELS,
+        device=device,
+        autocast=build_mixed_precision(cfg, device).autocast,
+    )
+    return LabelledWindows(predictor, WindowSettings(size=window), names)
+
+
+def _predict_whole_images(cfg: CfgNode, network: GeneralizedCNN, device: torch.device, names: TargetNames) -> FilePredictor:
+    model, kinds = build_test_model(network, cfg), expected_data(cfg).kinds
+    return WholeImages(build_model_samples(cfg, model, device, kinds, batch_size=1 if cfg.MODEL.HAS_CLS else None), names)
