@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import signal
 import socket
 import sys
 import time
@@ -42,6 +43,16 @@ def log_of_a_test_ends_with_it() -> Iterator[None]:
     for handler in [handler for handler in root.handlers if handler not in before and type(handler).__module__ == "petlib.log"]:
         root.removeHandler(handler)
         handler.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_that_are_not_ignored() -> None:
+    """Let what tests start hear SIGHUP and SIGINT, which nohup and shells in the background have everything below them ignore."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # with a handler these tests themselves still live on; only what they start begins with the system's default
+        signal.signal(signal.SIGHUP, lambda *_: None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class RunRanks(Protocol):

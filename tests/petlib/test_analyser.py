@@ -192,7 +192,7 @@ def test_summary_is_one_line():
 def test_nothing_is_printed_and_nothing_warned_about():
     # In a new process, because some libraries warn when they are imported first
     code = "import torch\nfrom petlib.analyser import Analyser\nAnalyser(torch.nn.Conv2d(1, 1, 1), (torch.ones(1, 1, 2, 2),)).summary()"
-    done = subprocess.run([sys.executable, "-W", "always", "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-W", "always", "-c", code], capture_output=True, text=True, timeout=180, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 
 

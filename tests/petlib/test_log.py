@@ -20,7 +20,7 @@ logger = logging.getLogger("somebody")
 
 def run(folder, body):
     return subprocess.run(
-        [sys.executable, "-c", HEAD + textwrap.dedent(body)], cwd=folder, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", HEAD + textwrap.dedent(body)], cwd=folder, capture_output=True, text=True, timeout=180, check=False
     )
 
 
@@ -150,7 +150,7 @@ def test_missing_and_full_streams_change_neither_the_log_nor_the_exit_code(tmp_p
     sys.exit(3)
     """
     (tmp_path / "script.py").write_text(HEAD + textwrap.dedent(body))
-    done = subprocess.run(["sh", "-c", f"{sys.executable} script.py {streams}"], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["sh", "-c", f"{sys.executable} script.py {streams}"], cwd=tmp_path, capture_output=True, text=True, timeout=180)
     assert done.returncode == 3, done.stderr
     assert (tmp_path / "opened").read_text() == "mine"
     assert [line[17:] for line in (tmp_path / "out/logs/train_rank0.log").read_text().splitlines()] == ["line 0", "line 1"]

@@ -41,8 +41,8 @@ def open_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | 
     except OSError as error:
         reason = error.strerror or str(error)
     except ValueError as error:
-        # NUL, or what no name of a file can hold
-        reason = str(error)
+        # what no name of a file can hold; Python's versions word the first differently
+        reason = "its name has a null byte" if "\0" in os.fspath(path) else str(error)
     raise DataError(f"{shortened(os.fspath(path), 500)}: {what} cannot be read: {reason}{hint}")
 
 

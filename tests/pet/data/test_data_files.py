@@ -1,7 +1,9 @@
 """Files from outside: what is opened, how much is read, and where their names may lead."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,12 @@ def test_a_file_is_read_whole_and_no_larger_than_is_said(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("none", "No such file"), ("folder", "it is a folder"), ("pipe", "it is a named pipe, a file expected"), ("a\0", "null byte")],
+    [
+        ("none", "No such file"),
+        ("folder", "it is a folder"),
+        ("pipe", "it is a named pipe, a file expected"),
+        ("a\0", "its name has a null byte"),
+    ],
 )
 def test_what_is_no_file_is_told(name: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
@@ -47,9 +54,25 @@ def test_text_is_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
 def test_json_is_read_or_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_text('{"b": [1, 2.5, null]}')
     assert read_json(tmp_path / "a", what="the file") == {"b": [1, 2.5, None]}
-    (tmp_path / "a").write_text("[" * 5000)
+    (tmp_path / "a").write_text('{"b": [1, 2.5, null')
+    with pytest.raises(DataError, match="a: not a JSON file, or a damaged one: Expecting ',' delimiter: line 1 column 20"):
+        read_json(tmp_path / "a", what="the file")
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "[" * 201 + "]" * 201, '[{"a":' * 101 + "1" + "}]" * 101, "[[]," * 201 + "1" + "]" * 201])
+def test_json_that_is_nested_too_deeply_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a").write_text(text)
     with pytest.raises(DataError, match="a: the file is nested too deeply to be read"):
         read_json(tmp_path / "a", what="the file")
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, '\\"[{' * 600, [[]] * 600, {"[{" * 600: ["]"]}])
+def test_brackets_that_nest_nothing_do_not_count(tmp_path: Path, value: Any) -> None:
+    (tmp_path / "a").write_text(json.dumps(value))
+    assert read_json(tmp_path / "a", what="the file") == value
+    deep = "[" * 199 + json.dumps([value] if isinstance(value, str) else "x") + "]" * 199
+    (tmp_path / "a").write_text(deep)
+    assert read_json(tmp_path / "a", what="the file") == json.loads(deep)
 
 
 def test_names_can_be_printed() -> None:
@@ -64,7 +87,7 @@ def test_values_are_shown_short() -> None:
         deep = [deep]
     assert len(shown(deep)) < 20
     assert len(shown(10**4000)) < 100
-    assert shortened("x" * 300, 5) == "xxxxx..."
+    assert shortened("x" * 101, 5) == "xxxxx..."
 
 
 def test_names_lead_below_their_folder_or_the_root(tmp_path: Path) -> None:

@@ -32,10 +32,11 @@ def stall(monkeypatch):
 
 
 def saved_once(folder, **arguments):
-    checkpointer = Checkpointer(folder, **arguments)
-    checkpointer.save({"iteration": 1}, iteration=1)
-    checkpointer.wait()
-    return checkpointer
+    """Return a checkpointer of a folder that has a checkpoint, whose save could take all the time that it needed."""
+    first = Checkpointer(folder)
+    first.save({"iteration": 1}, iteration=1)
+    first.wait()
+    return Checkpointer(folder, **arguments)
 
 
 def test_a_stalled_save_fails_in_time_and_is_accepted_when_it_is_finished_after_all(tmp_path, monkeypatch, caplog):
@@ -48,17 +49,19 @@ def test_a_stalled_save_fails_in_time_and_is_accepted_when_it_is_finished_after_
         checkpointer.wait()
     assert checkpointer.stalled
     began = time.monotonic()
-    with pytest.raises(CheckpointError, match=OVERDUE):
-        checkpointer.save({"iteration": 3}, iteration=3)
+    for _ in range(20):
+        with pytest.raises(CheckpointError, match=OVERDUE):
+            checkpointer.save({"iteration": 3}, iteration=3)
     with pytest.raises(CheckpointError, match=OVERDUE):
         checkpointer.finish()
-    assert time.monotonic() - began < 0.9, "what is late already is not waited for again"
+    assert time.monotonic() - began < 15, "what is late already is not waited for again"
     assert Checkpointer(tmp_path).read_latest() == {"iteration": 1}
     threading.Timer(0.1, answers.set).start()
     checkpointer.wait(patient=True)
     assert not checkpointer.stalled
     assert "model_iter2.pth: the checkpoint that took too long is saved after all" in caplog.text
     checkpointer.save({"iteration": 3}, iteration=3)
+    checkpointer.wait(patient=True)
     assert checkpointer.read_latest() == {"iteration": 3}
 
 
@@ -178,8 +181,8 @@ def test_all_ranks_learn_that_the_folder_of_the_first_does_not_answer(tmp_path, 
 
 def stall_with_shards(folder):
     model = distributed.parallelize(torch.nn.Linear(6, 4), "fsdp", device=torch.device("cpu"), find_unused_parameters=False)
+    Checkpointer(folder, sharded=True).save({"model": distributed.unwrap(model), "iteration": 1}, iteration=1)
     checkpointer = Checkpointer(folder, sharded=True, timeout=1)
-    checkpointer.save({"model": distributed.unwrap(model), "iteration": 1}, iteration=1)
     if distributed.rank() == 1:
         os.fsync = lambda descriptor: time.sleep(600)
     messages = []

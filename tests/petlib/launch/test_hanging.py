@@ -20,7 +20,7 @@ if RANK == "0":
     raise RuntimeError("[gloo] Timed out waiting 5000ms for recv operation to complete")
 def read_a_broken_disk():
     while True:
-        time.sleep(100)
+        time.sleep(1000)
 read_a_broken_disk()
 """)
     done = toy.run("--nproc", "2")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.petlib.launch.conftest import LIMIT_SECONDS
+
 
 def test_every_rank_runs_with_the_overrides_and_its_own_log(toy):
     toy.script("print('SAYS', RANK, cfg.MISC.SEED, flush=True); print('error line', file=sys.stderr)")
@@ -110,14 +112,16 @@ def test_a_place_that_cannot_be_written_is_told_once(toy, option, variables):
 def test_without_an_installation_the_tools_say_how_to_install():
     for name in ("train", "test"):
         tool = Path(__file__).parents[3] / f"tools/{name}_net_all.py"
-        done = subprocess.run([sys.executable, "-I", "-S", str(tool), "--help"], capture_output=True, text=True, timeout=40, check=False)
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(tool), "--help"], capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+        )
         assert (done.returncode, done.stdout) == (2, "")
         assert "cannot import pet: install Pet with  pip install -e" in done.stderr
 
 
 def test_the_tools_show_their_options():
     tool = Path(__file__).parents[3] / "tools/train_net_all.py"
-    done = subprocess.run([sys.executable, str(tool), "--help"], capture_output=True, text=True, timeout=40, check=True)
+    done = subprocess.run([sys.executable, str(tool), "--help"], capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True)
     for option in ("--cfg", "--gpu_id", "--type", "--nproc", "--nnodes", "--node_rank", "--rdzv_endpoint", "--max_restarts", "--dry_run"):
         assert option in done.stdout
 
@@ -135,7 +139,13 @@ def test_a_known_task_is_checked_before_anything_starts(toy):
     code = "import sys; from petlib.launch import launch; sys.exit(launch('train_net.py', package='mytasks'))"
     command = [sys.executable, "-c", code, "--cfg", "cfgs/toy/x.yaml", "--nproc", "2", "MISC.SED", "1"]
     done = subprocess.run(
-        command, cwd=toy.root, env=toy.environment(PYTHONPATH=str(toy.root)), capture_output=True, text=True, timeout=40, check=False
+        command,
+        cwd=toy.root,
+        env=toy.environment(PYTHONPATH=str(toy.root)),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: command line: MISC.SED: unknown key; did you mean MISC.SEED?\n"
@@ -151,7 +161,7 @@ def test_the_launcher_and_config_errors_import_no_torch(toy):
     )
     toy.script("pass")
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=toy.root, env=toy.environment(), capture_output=True, text=True, timeout=40, check=True
+        [sys.executable, "-c", code], cwd=toy.root, env=toy.environment(), capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True
     )
     assert done.stdout.splitlines()[-1] == "False False"
 
@@ -161,7 +171,9 @@ def test_a_script_runs_alone_and_tells_its_own_mistakes(toy):
 
     def run(*overrides):
         command = [sys.executable, "tools/toy/train_net.py", "--cfg", "cfgs/toy/x.yaml", *overrides]
-        return subprocess.run(command, cwd=toy.root, env=toy.environment(), capture_output=True, text=True, timeout=40, check=False)
+        return subprocess.run(
+            command, cwd=toy.root, env=toy.environment(), capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+        )
 
     mistake = run()
     assert mistake.returncode == 2
@@ -179,7 +191,7 @@ def test_a_rank_of_another_launcher_shows_its_traceback_on_the_screen(toy):
     toy.script("raise ValueError('a bug of rank ' + RANK)")
     environment = toy.environment(RANK="1", WORLD_SIZE="2", LOCAL_RANK="1")
     command = [sys.executable, "tools/toy/train_net.py", "--cfg", "cfgs/toy/x.yaml"]
-    done = subprocess.run(command, cwd=toy.root, env=environment, capture_output=True, text=True, timeout=40, check=False)
+    done = subprocess.run(command, cwd=toy.root, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
     assert done.returncode == 1
     assert done.stderr.rstrip().endswith("ValueError: a bug of rank 1")
     assert "a bug of rank 1" in toy.log(1)

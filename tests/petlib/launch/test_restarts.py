@@ -3,7 +3,7 @@
 import re
 import signal
 
-LONG = "time.sleep(100)"
+LONG = "time.sleep(1000)"
 
 
 def test_a_failed_run_is_started_again_and_says_why(toy):
@@ -15,7 +15,7 @@ def test_a_failed_run_is_started_again_and_says_why(toy):
                 time.sleep(0.01)
             if RANK == "1":
                 raise ValueError("only at first")
-            time.sleep(100)
+            time.sleep(1000)
     """)
     done = toy.run("--nproc", "2", "--max_restarts", "1")
     assert done.returncode == 0, done.stderr
@@ -32,7 +32,7 @@ def test_a_restart_after_a_kill_says_who_was_killed(toy):
         if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
             if RANK == "1":
                 os.kill(os.getpid(), signal.SIGKILL)
-            time.sleep(100)
+            time.sleep(1000)
     """)
     done = toy.run("--nproc", "2", "--max_restarts", "3")
     assert done.returncode == 0, done.stderr
@@ -51,7 +51,7 @@ def test_a_rank_that_had_been_asked_to_end_begins_again_like_the_others(toy):
                 time.sleep(0.01)
             if RANK == "1":
                 raise ValueError("the reason")
-            time.sleep(100)
+            time.sleep(1000)
         time.sleep(1)
     """)
     done = toy.run("--nproc", "2", "--max_restarts", "1")
@@ -65,7 +65,7 @@ def test_when_restarts_are_used_up_the_last_failure_stands_last(toy, gone):
             while not Path("pid" + os.environ["TORCHELASTIC_RESTART_COUNT"] + "_0").exists():
                 time.sleep(0.01)
             raise ValueError("attempt " + os.environ["TORCHELASTIC_RESTART_COUNT"])
-        time.sleep(100)
+        time.sleep(1000)
     """)
     done = toy.run("--nproc", "2", "--max_restarts", "2")
     assert done.returncode == 1

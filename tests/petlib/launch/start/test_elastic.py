@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.petlib.launch.conftest import LIMIT_SECONDS
+
 
 @pytest.fixture
 def endpoint():
@@ -38,7 +40,7 @@ def test_a_failed_run_is_started_again_on_all_machines_and_says_why(toy, endpoin
 
 
 def test_a_signal_reaches_the_ranks_of_the_agent(toy, gone, endpoint):
-    toy.script("stop_in_order(); mark('pid'); time.sleep(100)")
+    toy.script("stop_in_order(); mark('pid'); time.sleep(1000)")
     processes = [toy.start(*machine(endpoint, node=node, nodes=2)) for node in (0, 1)]
     pids = toy.wait_for("pid0", "pid1")
     for process in processes:
@@ -70,7 +72,7 @@ def test_the_wish_to_save_reaches_the_ranks_of_the_agent(toy, gone, endpoint):
 
 
 def test_when_the_launchers_of_the_agent_are_killed_the_ranks_save_and_end(toy, gone, endpoint):
-    toy.script("stop_in_order(); mark('pid'); time.sleep(100)")
+    toy.script("stop_in_order(); mark('pid'); time.sleep(1000)")
     processes = [toy.start(*machine(endpoint, node=node, nodes=2)) for node in (0, 1)]
     pids = toy.wait_for("pid0", "pid1")
     for process in processes:
@@ -91,7 +93,7 @@ def test_torchrun_starts_the_script_too_and_shows_the_traceback(toy):
         env=toy.environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
     assert done.returncode == 1
