@@ -9,6 +9,8 @@ JOBS ?= 2
 BIN = $(VENV)/bin
 CFG = cfgs/vision/digits/resnet20_digits.yaml
 OUT = ckpts/vision/digits/resnet20_digits
+# torch and torchvision are free within the range of setup.py, everything else comes in the versions that were tested
+TESTED = constraints/tested.txt
 
 .PHONY: demo test lint docs clean
 
@@ -32,15 +34,20 @@ docs: $(VENV)/.dev
 
 # uv is several times faster; pip does the same
 define install
-	@command -v uv >/dev/null 2>&1 && uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) || $(PYTHON) -m venv $(VENV)
-	@command -v uv >/dev/null 2>&1 && uv pip install --quiet --python $(BIN)/python -e '.[$(1)]' || $(BIN)/python -m pip install --quiet -e '.[$(1)]'
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
+		uv pip install --quiet --python $(BIN)/python -c $(TESTED) --build-constraints $(TESTED) -e '.[$(1)]'; \
+	else \
+		$(PYTHON) -m venv $(VENV) && \
+		PIP_BUILD_CONSTRAINT=$(TESTED) $(BIN)/python -m pip install --quiet -c $(TESTED) -e '.[$(1)]'; \
+	fi
 	@touch $@
 endef
 
-$(VENV)/.demo: setup.py
+$(VENV)/.demo: setup.py $(TESTED)
 	$(call install,demo)
 
-$(VENV)/.dev: setup.py
+$(VENV)/.dev: setup.py $(TESTED)
 	$(call install,dev)
 
 clean:
