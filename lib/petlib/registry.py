@@ -3,13 +3,15 @@
 import importlib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, Literal, TypeVar
 
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
 Component = TypeVar("Component", bound=Callable[..., Any])
+Entry = TypeVar("Entry")
+ADD_YOUR_OWN = "add your own with MISC.IMPORTS"
 logger = logging.getLogger(__name__)
 
 
@@ -35,7 +37,7 @@ class Registry:
         kind: str,
         builtin: Mapping[str, str] | None = None,
         *,
-        hint: str = "add your own with MISC.IMPORTS",
+        hint: str = ADD_YOUR_OWN,
         if_taken: Literal["refuse", "refuse_on_use", "replace"] = "refuse",
         replaces_builtin: bool = False,
     ) -> None:
@@ -74,9 +76,7 @@ class Registry:
         if name in self._registered:
             return self._registered[name]
         if name in self._builtin:
-            module, attribute = self._builtin[name].split(":")
-            component: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-            return component
+            return import_component(self._builtin[name])
         raise ConfigError(
             f"unknown {self.kind} {name!r}{did_you_mean(name, self.names())}\n"
             f"  there are: {', '.join(self.names()) or 'none'}\n"
@@ -126,6 +126,66 @@ def _source(component: Callable[..., Any]) -> tuple[str, str]:
     """Return file and name: a script that is also imported is one module by two names."""
     file = getattr(sys.modules.get(component.__module__), "__file__", None)
     return file or component.__module__, component.__qualname__
+
+
+class EntryRegistry(Generic[Entry]):
+    """Names of one kind of component with what is known of each, so that a config can be checked before anything slow is imported.
+
+    An entry is a small object of the caller's; it names its component as :func:`import_component` takes it. As a collection the
+    registry holds the names in the order in which they were added. The modules that add entries of a user are named in
+    the config (``MISC.IMPORTS``).
+
+    Args:
+        kind: what the components are, for messages: ``"detector"``.
+        builtin: name -> entry of the built-in components.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, Entry]) -> None:
+        self.kind = kind
+        self._entries = dict(builtin)
+
+    def add(self, name: str, entry: Entry) -> None:
+        """Add a component.
+
+        Raises:
+            ConfigError: the name is taken.
+        """
+        if name in self._entries:
+            raise ConfigError(f"there is a {self.kind} {name!r} already; choose another name")
+        self._entries[name] = entry
+
+    def get(self, name: str) -> Entry:
+        """Return the entry called ``name``.
+
+        Raises:
+            ConfigError: there is none; the message gives the nearest names.
+        """
+        if name not in self._entries:
+            hint = did_you_mean(name, self._entries)
+            raise ConfigError(f"unknown {self.kind} {name!r}{hint}\n  there are: {', '.join(self._entries)} ({ADD_YOUR_OWN})")
+        return self._entries[name]
+
+    def entries(self) -> list[Entry]:
+        """Return all entries in the order of their names."""
+        return list(self._entries.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def import_component(component: str | Callable[..., Any]) -> Callable[..., Any]:
+    """Return a component that is given as itself or as ``"module:attribute"``, which is imported."""
+    if not isinstance(component, str):
+        return component
+    module, attribute = component.split(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def import_user_modules(names: Iterable[str]) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pet.data.targets.kinds import VisionDataset
 from pet.metrics.classification import ClassificationMetrics, ClassificationResult
 from pet.metrics.results import write_predictions
 from pet.visual.confusion_matrix import draw_confusion_matrix
+from petlib.config import CfgNode
 from petlib.distributed.collectives import gather_objects
 
 TOP_COUNT = 5
@@ -113,3 +115,8 @@ class _Predictions:
                 "score": round(score, 6),
                 "top5": classes,
             }
+
+
+def build_classification_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> ClassificationEvaluator:
+    """Return what measures a classifier of ``MODEL.NUM_CLASSES``."""
+    return ClassificationEvaluator(classes=dataset.classes, num_classes=cfg.MODEL.NUM_CLASSES, keep_predictions=keep_predictions)

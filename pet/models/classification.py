@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pet.losses.classification import cross_entropy
+from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from petlib.config import CfgNode
 
 
@@ -46,6 +47,23 @@ class ClassificationHead(nn.Module):
         return {"losses": {"loss_cls": loss}, "metrics": metrics}
 
 
+class WholeImageHead(nn.Module):
+    """Classification as a head of the general CNN, behind a backbone that gives logits.
+
+    Args:
+        head: what turns logits into losses and predictions.
+    """
+
+    def __init__(self, *, head: ClassificationHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Features, batch: dict[str, Any], regions: Regions | None) -> HeadOutput:
+        """Return the losses, or a dictionary with ``logits`` (num_classes,) for each image."""
+        outputs = self.head(features.stages[-1], batch)
+        return HeadOutput(losses=outputs["losses"], metrics=outputs["metrics"]) if self.training else HeadOutput(predictions=outputs)
+
+
 @torch.no_grad()
 def share_correct(logits: Tensor, target: Tensor) -> Tensor:
     """Return the share of samples whose greatest logit is the label, a scalar on the device.
@@ -70,3 +88,8 @@ def build_classification_head(cfg: CfgNode) -> ClassificationHead:
     return ClassificationHead(
         num_classes=cfg.MODEL.NUM_CLASSES, label_smoothing=cfg.MODEL.LABEL_SMOOTHING, with_metrics=cfg.TRAIN.METRICS_ON
     )
+
+
+def build_whole_image_head(cfg: CfgNode, info: FeatureInfo) -> WholeImageHead:  # noqa: ARG001 -- builders of heads are called alike
+    """Return the head of ``MODEL.HAS_CLS``."""
+    return WholeImageHead(head=build_classification_head(cfg))

@@ -1,5 +1,6 @@
 """The settings of a model that every vision task has. Imports no torch."""
 
+from pet.models.registries import NECKS
 from petlib.config import CfgNode, ConfigError, Key, Schema
 
 MODEL: Schema = {
@@ -15,9 +16,6 @@ MODEL: Schema = {
     "SYNC_BN": Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only."),
 }
 
-ONE_STAGE_DETECTORS = ("retinanet", "fcos")
-"""Values of ``MODEL.BOX.DETECTOR`` that find objects without looking into regions."""
-
 DENSE_MODEL: Schema = {
     "FROZEN_BN": Key(
         False,
@@ -31,20 +29,7 @@ DENSE_MODEL: Schema = {
     "FREEZE_AT": Key(
         0, "Parts of the backbone that do not learn, from its first: 1 the stem, 2 also the first stage, ...; 0: none.", minimum=0
     ),
-    "NECK": Key("", "What joins the stages of the backbone to maps of one width; empty: nothing.", choices=("", "fpn")),
-    "FPN": {
-        "CHANNELS": Key(256, "Channels of the feature pyramid (https://arxiv.org/abs/1612.03144).", minimum=1),
-        "LEVELS": Key(
-            [],
-            "Stages that the pyramid takes, by the logarithm of their stride, e.g. [2, 3, 4, 5]. Empty: those, for one-stage detectors [3, 4, 5].",
-            type=list[int],
-        ),
-        "TOP": Key(
-            "auto",
-            "Coarser maps on top: a pooled one, two convolved ones or none. auto: pool, for one-stage detectors p6p7.",
-            choices=("auto", "pool", "p6p7", "none"),
-        ),
-    },
+    "NECK": Key("", "What joins the stages of the backbone to maps of one width; empty: nothing.", choices=NECKS),
 }
 """Keys of networks that look at feature maps instead of whole images."""
 

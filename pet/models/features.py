@@ -15,12 +15,14 @@ class FeatureInfo(NamedTuple):
         stage_strides: pixels of the image for one of theirs, e.g. 2, 4, 8, 16, 32.
         map_channels: channels of all maps of the neck; 0 without a neck.
         map_strides: strides of the neck's maps, e.g. 4, 8, 16, 32, 64.
+        num_top_maps: how many of the last maps of the neck lie on top of the backbone's stages.
     """
 
     stage_channels: tuple[int, ...]
     stage_strides: tuple[int, ...]
     map_channels: int
     map_strides: tuple[int, ...]
+    num_top_maps: int = 0
 
 
 @dataclass

@@ -1,16 +1,34 @@
 """Necks: what turns the stages of a backbone into maps of one width."""
 
 from itertools import pairwise
-from typing import cast
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool, LastLevelP6P7
 
-from pet.models.config import ONE_STAGE_DETECTORS
 from pet.models.feature_extractor import FeatureExtractor
+from pet.models.registries import DETECTORS, NECKS, DetectorEntry
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
+from petlib.registry import import_component
+
+
+class Neck(Protocol):
+    """What turns the stages of a backbone, from fine to coarse, into maps of one width by name: ``"0"``, ``"1"``, ...
+
+    Attributes:
+        channels: of every map.
+        strides: of the maps, from fine to coarse.
+        num_top: how many of the last maps lie on top of the stages; regions are not pooled from these.
+    """
+
+    channels: int
+    strides: tuple[int, ...]
+    num_top: int
+
+    def __call__(self, stages: list[Tensor]) -> dict[str, Tensor]:
+        """Return the maps (B, channels, h, w)."""
 
 
 class Fpn(FeaturePyramidNetwork):  # type: ignore[misc]  # torchvision has no types
@@ -19,6 +37,7 @@ class Fpn(FeaturePyramidNetwork):  # type: ignore[misc]  # torchvision has no ty
     Attributes:
         channels: of every map.
         strides: of the maps, from fine to coarse, with those on top.
+        num_top: maps on top.
 
     Args:
         stage_channels: channels of all stages of the backbone.
@@ -40,7 +59,8 @@ class Fpn(FeaturePyramidNetwork):  # type: ignore[misc]  # torchvision has no ty
         self.places = places
         self.channels = channels
         strides = [stage_strides[place] for place in places]
-        for _ in range({"pool": 1, "p6p7": 2, "none": 0}[top]):
+        self.num_top = {"pool": 1, "p6p7": 2, "none": 0}[top]
+        for _ in range(self.num_top):
             strides.append(strides[-1] * 2)
         self.strides = tuple(strides)
 
@@ -50,14 +70,21 @@ class Fpn(FeaturePyramidNetwork):  # type: ignore[misc]  # torchvision has no ty
         return maps
 
 
-def build_neck(cfg: CfgNode, extractor: nn.Module) -> Fpn | None:
-    """Return the neck of ``MODEL.NECK``, or None without one.
+def build_neck(cfg: CfgNode, extractor: nn.Module) -> nn.Module | None:
+    """Return the :class:`Neck` of ``MODEL.NECK``, or None without one.
+
+    Raises:
+        ConfigError: there is no such neck, or it does not suit the backbone.
+    """
+    return cast("nn.Module", import_component(NECKS.get(cfg.MODEL.NECK).build)(cfg, extractor)) if cfg.MODEL.NECK else None
+
+
+def build_fpn(cfg: CfgNode, extractor: nn.Module) -> Fpn:
+    """Return the feature pyramid of ``MODEL.FPN``.
 
     Raises:
         ConfigError: the backbone has no stage of a level that the pyramid takes.
     """
-    if not cfg.MODEL.NECK:
-        return None
     network = cast("FeatureExtractor", extractor)
     levels = pyramid_levels(cfg)
     has = {stride: place for place, stride in enumerate(network.strides)}  # of equal strides the last, which has seen most
@@ -80,7 +107,7 @@ def pyramid_levels(cfg: CfgNode) -> list[int]:
     Raises:
         ConfigError: they do not go from fine to coarse.
     """
-    levels: list[int] = cfg.MODEL.FPN.LEVELS or ([3, 4, 5] if _is_one_stage(cfg) else [2, 3, 4, 5])
+    levels = list(cfg.MODEL.FPN.LEVELS) or list(_detector(cfg).levels)
     if any(after != before + 1 for before, after in pairwise(levels)):
         raise ConfigError(f"MODEL.FPN.LEVELS: {levels} given; expected consecutive levels from fine to coarse, e.g. [2, 3, 4, 5]")
     return levels
@@ -88,8 +115,9 @@ def pyramid_levels(cfg: CfgNode) -> list[int]:
 
 def _top(cfg: CfgNode) -> str:
     top: str = cfg.MODEL.FPN.TOP
-    return ("p6p7" if _is_one_stage(cfg) else "pool") if top == "auto" else top
+    return _detector(cfg).top if top == "auto" else top
 
 
-def _is_one_stage(cfg: CfgNode) -> bool:
-    return bool(cfg.MODEL.HAS_BOX) and cfg.MODEL.BOX.DETECTOR in ONE_STAGE_DETECTORS
+def _detector(cfg: CfgNode) -> DetectorEntry:
+    """Return the detector that looks at the pyramid; without one that whose pyramid is the usual one."""
+    return DETECTORS.get(cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else "faster_rcnn")

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from pet.models.registries import DETECTORS
+from petlib.registry import import_component
+
 COCO_UNUSED_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 COCO_CATEGORY_IDS = tuple(category for category in range(1, 91) if category not in COCO_UNUSED_IDS)
 """The 80 categories that COCO's instance annotations use, of the 90 that were defined (https://cocodataset.org)."""
@@ -32,19 +35,25 @@ _PLACES = (
 )
 
 
+def retinanet_key(name: str) -> str:
+    """Return the name that a weight of torchvision's published RetinaNet has in its model of today, whose towers are nested deeper."""
+    tower = r"^(head\.(?:classification|regression)_head\.conv)\.(\d+)\.(weight|bias)$"
+    return re.sub(tower, lambda found: f"{found[1]}.{int(found[2]) // 2}.0.{found[3]}", name)
+
+
 def torchvision_key(name: str, detector: str) -> str:
     """Return the name in our models of a weight of torchvision's detectors; a name that belongs to none of them as it is.
 
     Args:
         name: in a state dict of torchvision, as published or as its models have it today.
-        detector: ``MODEL.BOX.DETECTOR``; the towers of ``retinanet`` have other names in published files.
+        detector: ``MODEL.BOX.DETECTOR``, of which some have other names in published files; empty: none.
     """
     for pattern, replacement in _OLD_NAMES:
         name = re.sub(rf"^{pattern}$", replacement, name)
     name = re.sub(r"^roi_heads\.mask_head\.mask_fcn(\d+)\.", lambda found: f"roi_heads.mask_head.{int(found[1]) - 1}.0.", name)
-    if detector == "retinanet":
-        tower = r"^(head\.(?:classification|regression)_head\.conv)\.(\d+)\.(weight|bias)$"
-        name = re.sub(tower, lambda found: f"{found[1]}.{int(found[2]) // 2}.0.{found[3]}", name)
+    published_key = DETECTORS.get(detector).published_key if detector else ""
+    if published_key:
+        name = import_component(published_key)(name)
     for theirs, ours in _PLACES:
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)

@@ -3,7 +3,8 @@
 from pet.data.catalog.classes import check_classes, infer_classes
 from pet.data.config import DATA_SCHEMA
 from pet.export.config import EXPORT_SCHEMA, check_export
-from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, ONE_STAGE_DETECTORS, check_model, check_num_classes
+from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, check_model, check_num_classes
+from pet.models.registries import DETECTORS
 from pet.vision.heads.table import HEADS, head_switches, heads_schema
 from pet.visual.config import VIS_SCHEMA
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
@@ -17,20 +18,11 @@ VIEWS: Schema = {
     "FLIP": Key(False, "Look at each test image also mirrored."),
 }
 
-VISION_SCHEMA: Schema = merge_schemas(
-    PETLIB_SCHEMA,
-    DATA_SCHEMA,
-    MODEL_SCHEMA,
-    {"MODEL": DENSE_MODEL, "TEST": {"VIEWS": VIEWS}},
-    heads_schema(),
-    VIS_SCHEMA,
-    EXPORT_SCHEMA,
-)
-
 
 def get_base_cfg() -> CfgNode:
-    """Return the defaults."""
-    return CfgNode(VISION_SCHEMA)
+    """Return the defaults, with the keys of all heads, detectors and necks that are registered now."""
+    dense: Schema = {"MODEL": DENSE_MODEL, "TEST": {"VIEWS": VIEWS}}
+    return CfgNode(merge_schemas(PETLIB_SCHEMA, DATA_SCHEMA, MODEL_SCHEMA, dense, heads_schema(), VIS_SCHEMA, EXPORT_SCHEMA))
 
 
 def infer_cfg(cfg: CfgNode) -> None:
@@ -61,13 +53,13 @@ def _check_heads(cfg: CfgNode) -> None:
             "and no data set labels both; set one of them to False"
         )
     for switch in switches:
-        needed = HEADS[switch].needs
+        needed = HEADS.get(switch).needs
         if needed and needed not in switches:
             raise ConfigError(f"MODEL.{switch}: True looks into the boxes that MODEL.{needed} finds; set MODEL.{needed} to True as well")
-        if needed == "HAS_BOX" and cfg.MODEL.BOX.DETECTOR in ONE_STAGE_DETECTORS:
+        if needed == "HAS_BOX" and DETECTORS.get(cfg.MODEL.BOX.DETECTOR).one_stage:
+            suited = " or ".join(name for name in DETECTORS if not DETECTORS.get(name).one_stage)
             raise ConfigError(
-                f"MODEL.{switch}: True needs regions, which MODEL.BOX.DETECTOR {cfg.MODEL.BOX.DETECTOR} does not give; "
-                "take faster_rcnn or cascade_rcnn"
+                f"MODEL.{switch}: True needs regions, which MODEL.BOX.DETECTOR {cfg.MODEL.BOX.DETECTOR} does not give; take {suited}"
             )
-    if cfg.MODEL.HAS_BOX and cfg.MODEL.NECK != "fpn":
+    if cfg.MODEL.HAS_BOX and not cfg.MODEL.NECK:
         raise ConfigError(f"MODEL.NECK: {cfg.MODEL.NECK!r} given; detectors look at a feature pyramid: set it to fpn")

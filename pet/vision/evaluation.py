@@ -9,10 +9,8 @@ from pet.data.loading.joined import TruthApart
 from pet.data.targets.check import check_samples, check_vision_samples, describe_source
 from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.evaluation import Evaluation
-from pet.evaluation.evaluator import Evaluator
 from pet.vision.data import expected_data
-from pet.vision.heads.protocol import head_module
-from pet.vision.heads.table import head_switches
+from pet.vision.heads.table import build_evaluators
 from petlib.config import CfgNode, ConfigError
 from petlib.data.protocols import Dataset
 from petlib.solver.precision import build_mixed_precision
@@ -28,14 +26,9 @@ def build_evaluation(cfg: CfgNode, device: torch.device) -> Evaluation:
     if not cfg.TEST.DATASETS:
         raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
     dataset, samples = _build_test_data(cfg)
-
-    def build_evaluators(keep_predictions: bool) -> list[Evaluator]:
-        modules = [head_module(switch) for switch in head_switches(cfg)]
-        return [module.build_evaluator(cfg, dataset, keep_predictions=keep_predictions) for module in modules]
-
     return Evaluation(
         loader=build_test_loader(cfg, samples, device, expected_data(cfg).kinds),
-        build_evaluators=build_evaluators,
+        build_evaluators=lambda keep_predictions: build_evaluators(cfg, dataset, keep_predictions=keep_predictions),
         autocast=build_mixed_precision(cfg, device).autocast,
     )
 

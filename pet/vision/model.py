@@ -7,10 +7,9 @@ from torch import Tensor, nn
 from pet.models.backbone import build_classifier_backbone
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
-from pet.models.fpn import build_neck
+from pet.models.fpn import Neck, build_neck
 from pet.structures.placement import to_original
-from pet.vision.heads.protocol import head_module
-from pet.vision.heads.table import head_switches
+from pet.vision.heads.table import build_heads
 from petlib.config import CfgNode
 
 
@@ -22,6 +21,7 @@ class GeneralizedCNN(nn.Module):
             fit key for key below ``backbone.``.
         neck: stages to maps of one width; None: there is none.
         heads: by the name of their switch without ``HAS_``, in lower case: ``cls``, ``box``, ...
+        detector: name of the detector that ``heads.box`` is; empty: there is none.
 
     Raises:
         ConfigError: the network is unknown or does not take its arguments, or the parts do not fit together.
@@ -30,12 +30,11 @@ class GeneralizedCNN(nn.Module):
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__()
         self._classifies = cfg.MODEL.HAS_CLS
+        self.detector: str = cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else ""
         self.backbone = build_classifier_backbone(cfg) if self._classifies else build_feature_extractor(cfg)
         self.neck = None if self._classifies else build_neck(cfg, self.backbone)
         info = self._feature_info()
-        self.heads = nn.ModuleDict(
-            {switch.removeprefix("HAS_").lower(): head_module(switch).build_head(cfg, info) for switch in head_switches(cfg)}
-        )
+        self.heads = nn.ModuleDict(build_heads(cfg, info))
 
     def forward(self, batch: dict[str, Any]) -> Any:
         """Return the outputs of all heads, joined.
@@ -84,4 +83,5 @@ class GeneralizedCNN(nn.Module):
         extractor = cast("FeatureExtractor", self.backbone)
         if self.neck is None:
             return FeatureInfo(extractor.channels, extractor.strides, 0, ())
-        return FeatureInfo(extractor.channels, extractor.strides, self.neck.channels, self.neck.strides)
+        neck = cast("Neck", self.neck)
+        return FeatureInfo(extractor.channels, extractor.strides, neck.channels, neck.strides, neck.num_top)

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import batched_nms
 
-from pet.models.detection.suppression import Suppression, as_predictions, build_suppression
+from pet.models.detection.detector import as_predictions
+from pet.models.detection.suppression import Suppression, build_suppression
 from pet.models.features import Features, HeadOutput, Regions
 from pet.structures.placement import to_original
+from pet.vision.heads.table import HEADS
 from pet.vision.model import GeneralizedCNN
 from petlib.config import CfgNode, ConfigError
 
 STRIDE = 32
-CHANNEL_SWAPS = {"keypoints": "keypoint_swap", "parsing": "part_swap"}
-"""Head -> entry of ``meta`` that says which channel of a mirrored image is which."""
 
 
 class View(NamedTuple):
@@ -154,8 +154,8 @@ class TestTimeAugmentation(nn.Module):
 
 def _channel_swaps(name: str, batch: dict[str, Any]) -> list[list[int]] | None:
     """Return for each image which channel of a head is which when it is mirrored, empty: all stay; None where an image does not tell."""
-    entry = CHANNEL_SWAPS.get(name)
-    if entry is None:
+    entry = HEADS.get(f"HAS_{name.upper()}").swap
+    if not entry:
         return [[] for _ in batch["image"]]
     metas = batch.get("meta", [{}])
     return [list(meta[entry]) for meta in metas] if all(entry in meta for meta in metas) else None

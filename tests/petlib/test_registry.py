@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from petlib.errors import ConfigError
-from petlib.registry import Registry, import_user_modules
+from petlib.registry import EntryRegistry, Registry, import_component, import_user_modules
 
 
 def test_a_built_in_component_is_imported_when_it_is_asked_for() -> None:
@@ -84,3 +84,25 @@ def test_a_script_that_is_also_imported_registers_once(tmp_path: Path, monkeypat
 def test_user_modules_are_imported_and_a_missing_one_is_named() -> None:
     with pytest.raises(ConfigError, match="the config imports: there is no module 'no_such_module_of_mine'"):
         import_user_modules(["json", "no_such_module_of_mine"])
+
+
+def test_entries_say_what_is_known_before_anything_is_imported() -> None:
+    registry = EntryRegistry("detector", {"fast": ("no_such_module:x", True)})
+    registry.add("slow", (len, False))
+    assert list(registry) == ["fast", "slow"]
+    assert [one_stage for _, one_stage in registry.entries()] == [True, False]
+    assert "slow" in registry
+    assert registry.get("slow")[0] is len
+
+
+def test_an_unknown_entry_gives_the_nearest_name_and_a_taken_one_is_refused() -> None:
+    registry = EntryRegistry("detector", {"retinanet": 1, "fcos": 2})
+    with pytest.raises(ConfigError, match=r"unknown detector 'retinnet'; did you mean retinanet\?\n  there are: retinanet, fcos"):
+        registry.get("retinnet")
+    with pytest.raises(ConfigError, match="there is a detector 'fcos' already"):
+        registry.add("fcos", 3)
+
+
+def test_a_component_is_given_as_itself_or_by_name() -> None:
+    assert import_component("json:dumps")([1]) == "[1]"
+    assert import_component(len) is len

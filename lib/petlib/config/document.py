@@ -21,6 +21,6 @@ def _rows(schema: Schema, prefix: str) -> Iterator[str]:
         if not isinstance(entry, Key):
             yield from _rows(entry, f"{prefix}{name}.")
             continue
-        kind = " \\| ".join(f"`{choice}`" for choice in entry.choices) or f"`{annotation_name(entry.annotation())}`"
+        kind = " \\| ".join(f"`{choice}`" for choice in entry.allowed()) or f"`{annotation_name(entry.annotation())}`"
         meaning = entry.meaning.replace("|", "\\|").replace("<", "\\<")
         yield f"| `{prefix}{name}` | {kind} | `{entry.default!r}` | {entry.unit} | {meaning} |"

@@ -4,7 +4,7 @@ import ast
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -21,7 +21,7 @@ class Key:
         type: the annotation that a value must fit; by default the type of ``default``. ``bool``, ``int``, ``float``,
             ``str``, ``dict`` (free names), ``list[T]`` and unions of them with ``None``.
         unit: e.g. ``"iterations"``; empty where there is none.
-        choices: the values that are allowed; empty: any of the type.
+        choices: the values that are allowed beside the default, e.g. the names of a registry; empty: any of the type.
         minimum: the smallest number that is allowed.
     """
 
@@ -29,12 +29,16 @@ class Key:
     meaning: str
     type: Any = None
     unit: str = ""
-    choices: tuple[Any, ...] = ()
+    choices: Collection[Any] = ()
     minimum: float | None = None
 
     def annotation(self) -> Any:
         """Return the annotation that values must fit."""
         return type(self.default) if self.type is None else self.type
+
+    def allowed(self) -> list[Any]:
+        """Return the values that are allowed; empty: any of the type."""
+        return [] if not self.choices else [*([] if self.default in self.choices else [self.default]), *self.choices]
 
     def check(self, value: Any) -> Any:
         """Return ``value`` in the type of this key, e.g. the int 1 as 1.0 where a float belongs.
@@ -43,8 +47,8 @@ class Key:
             ValueError: the value does not fit; the message says what is expected.
         """
         value = coerce(value, self.annotation())
-        if self.choices and value not in self.choices:
-            raise ValueError(f"one of {', '.join(map(repr, self.choices))}")
+        if self.choices and value not in self.allowed():
+            raise ValueError(f"one of {', '.join(map(repr, self.allowed()))}")
         if self.minimum is not None and value is not None and value < self.minimum:
             raise ValueError(f"at least {self.minimum:g}")
         return value

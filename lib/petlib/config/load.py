@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from petlib.config.layers import override_layer, read_layers
+from petlib.config.key import coerce
+from petlib.config.layers import Layer, override_layer, read_layers
 from petlib.config.node import CfgNode
 from petlib.errors import ConfigError
+from petlib.registry import import_user_modules
+
+IMPORTS_KEY = "MISC.IMPORTS"
 
 
 class TaskConfig(Protocol):
@@ -22,12 +26,36 @@ class TaskConfig(Protocol):
 def load_cfg(task: TaskConfig, path: str | Path, overrides: Sequence[str] = ()) -> CfgNode:
     """Return the frozen config: command line over file over base files over the defaults of the task.
 
+    A key or name that is unknown may come from a module of the user. So where the config has mistakes and ``MISC.IMPORTS`` names
+    modules, these are imported and the config is checked again; else nothing is imported.
+
     Raises:
-        ConfigError: all that is wrong in the files and on the command line, a line each.
+        ConfigError: all that is wrong in the files and on the command line, a line each; or a module cannot be found.
     """
-    path = Path(path)
+    layers = [*read_layers(Path(path)), override_layer(list(overrides))]
+    try:
+        return _load(task, Path(path), layers)
+    except ConfigError:
+        modules = _user_modules(layers)
+        if not modules:
+            raise
+    import_user_modules(modules)
+    return _load(task, Path(path), layers)
+
+
+def _user_modules(layers: Sequence[Layer]) -> list[str]:
+    """Return the modules that the last of the layers that name any wants imported."""
+    given = [entry.value for layer in layers for entry in layer.entries if entry.key == IMPORTS_KEY]
+    try:
+        modules: list[str] = coerce(given[-1], list[str]) if given else []
+    except ValueError:
+        return []
+    return modules
+
+
+def _load(task: TaskConfig, path: Path, layers: Sequence[Layer]) -> CfgNode:
     cfg = task.get_base_cfg()
-    cfg.merge_layers([*read_layers(path), override_layer(list(overrides))])
+    cfg.merge_layers(list(layers))
     if not cfg.MISC.CKPT:
         cfg.set("MISC.CKPT", default_output_folder(path))
     if not cfg.MISC.NAME:

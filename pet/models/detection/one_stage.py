@@ -11,8 +11,8 @@ from torchvision.models.detection.retinanet import RetinaNet, RetinaNetHead
 from torchvision.ops import Conv2dNormActivation
 
 from pet.models.detection.anchors import RETINANET_SCALES, Float32Anchors, build_anchors, fcos_anchors
-from pet.models.detection.suppression import Suppression, as_predictions, build_suppression
-from pet.models.detection.targets import detection_targets
+from pet.models.detection.detector import as_predictions, detection_targets
+from pet.models.detection.suppression import Suppression, build_suppression
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from petlib.config import CfgNode
 from petlib.errors import ConfigError

@@ -11,10 +11,10 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
 from pet.models.detection.box_regions import BoxPredictor, BoxRegions
+from pet.models.detection.detector import as_predictions, detection_targets
 from pet.models.detection.proposals import build_proposals
-from pet.models.detection.roi_pooling import RegionPooling
-from pet.models.detection.suppression import as_predictions, build_suppression
-from pet.models.detection.targets import detection_targets
+from pet.models.detection.roi_pooling import RegionPooling, region_strides
+from pet.models.detection.suppression import build_suppression
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
@@ -129,28 +129,21 @@ def detections(boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]) 
     return HeadOutput(predictions=as_predictions(boxes, scores, labels), regions=Regions(boxes=boxes, labels=labels, scores=scores))
 
 
-def build_faster_rcnn(cfg: CfgNode, info: FeatureInfo, *, strides: tuple[int, ...]) -> FasterRcnnHead:
+def build_faster_rcnn(cfg: CfgNode, info: FeatureInfo) -> FasterRcnnHead:
     """Return the head for ``MODEL.BOX``.
 
-    Args:
-        cfg: the config.
-        info: the maps of the neck.
-        strides: of the maps that regions are pooled from.
-
     Raises:
-        ConfigError: the anchors do not belong to the maps, or the thresholds to each other.
+        ConfigError: the anchors do not belong to the maps, the thresholds to each other, or no map is fine enough for regions.
     """
-    roi_heads = _build_regions(
-        cfg, info, strides, positive_iou=cfg.MODEL.BOX.ROI.POSITIVE_IOU, coder_weights=CODER_WEIGHTS, class_agnostic=False
-    )
+    roi_heads = _build_regions(cfg, info, positive_iou=cfg.MODEL.BOX.ROI.POSITIVE_IOU, coder_weights=CODER_WEIGHTS, class_agnostic=False)
     return FasterRcnnHead(rpn=build_proposals(cfg, info), roi_heads=roi_heads)
 
 
-def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo, *, strides: tuple[int, ...]) -> CascadeRcnnHead:
-    """Return the head for ``MODEL.BOX``; the arguments are those of :func:`build_faster_rcnn`.
+def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo) -> CascadeRcnnHead:
+    """Return the head for ``MODEL.BOX``.
 
     Raises:
-        ConfigError: also, there is not one threshold for each of the three stages.
+        ConfigError: as for :func:`build_faster_rcnn`, or there is not one threshold for each of the three stages.
     """
     ious = cfg.MODEL.BOX.ROI.CASCADE_IOUS
     if len(ious) != len(CASCADE_CODER_WEIGHTS):
@@ -158,7 +151,7 @@ def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo, *, strides: tuple[int, .
             f"MODEL.BOX.ROI.CASCADE_IOUS: {ious} given; the cascade has {len(CASCADE_CODER_WEIGHTS)} stages, e.g. [0.5, 0.6, 0.7]"
         )
     stages = [
-        _build_regions(cfg, info, strides, positive_iou=iou, coder_weights=weights, class_agnostic=True)
+        _build_regions(cfg, info, positive_iou=iou, coder_weights=weights, class_agnostic=True)
         for iou, weights in zip(ious, CASCADE_CODER_WEIGHTS, strict=True)
     ]
     return CascadeRcnnHead(rpn=build_proposals(cfg, info), stages=stages, loss_weights=CASCADE_LOSS_WEIGHTS)
@@ -167,7 +160,6 @@ def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo, *, strides: tuple[int, .
 def _build_regions(
     cfg: CfgNode,
     info: FeatureInfo,
-    strides: tuple[int, ...],
     *,
     positive_iou: float,
     coder_weights: tuple[float, float, float, float],
@@ -176,7 +168,7 @@ def _build_regions(
     settings = cfg.MODEL.BOX.ROI
     suppression = build_suppression(cfg)
     return BoxRegions(
-        pool=RegionPooling(strides=strides, size=settings.POOL),
+        pool=RegionPooling(strides=region_strides(info, switch="MODEL.HAS_BOX"), size=settings.POOL),
         head=TwoMLPHead(info.map_channels * settings.POOL**2, settings.HIDDEN),
         predictor=BoxPredictor(settings.HIDDEN, cfg.MODEL.NUM_CLASSES + 1, class_agnostic=class_agnostic),
         positive_iou=positive_iou,

@@ -83,7 +83,7 @@ def build_keypoint_head(cfg: CfgNode, info: FeatureInfo) -> KeypointHead:
     """
     settings = cfg.MODEL.KEYPOINTS
     return KeypointHead(
-        strides=region_strides(cfg, info, switch="MODEL.HAS_KEYPOINTS"),
+        strides=region_strides(info, switch="MODEL.HAS_KEYPOINTS"),
         in_channels=info.map_channels,
         channels=list(settings.CHANNELS),
         num_keypoints=settings.NUM_KEYPOINTS,

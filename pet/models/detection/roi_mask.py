@@ -77,7 +77,7 @@ def build_mask_head(cfg: CfgNode, info: FeatureInfo) -> MaskHead:
     """
     settings = cfg.MODEL.MASK
     return MaskHead(
-        strides=region_strides(cfg, info, switch="MODEL.HAS_MASK"),
+        strides=region_strides(info, switch="MODEL.HAS_MASK"),
         in_channels=info.map_channels,
         channels=list(settings.CHANNELS),
         num_classes=cfg.MODEL.NUM_CLASSES,

@@ -131,7 +131,7 @@ def build_parsing_head(cfg: CfgNode, info: FeatureInfo) -> ParsingHead:
     """
     settings = cfg.MODEL.PARSING
     return ParsingHead(
-        stride=region_strides(cfg, info, switch="MODEL.HAS_PARSING")[0],
+        stride=region_strides(info, switch="MODEL.HAS_PARSING")[0],
         in_channels=info.map_channels,
         channels=list(settings.CHANNELS),
         num_parts=settings.NUM_PARTS,

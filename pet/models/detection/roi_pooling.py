@@ -8,8 +8,6 @@ from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
 from pet.models.features import FeatureInfo, Features, Regions
-from pet.models.fpn import pyramid_levels
-from petlib.config import CfgNode
 from petlib.errors import ConfigError
 
 COARSEST_STRIDE = 32
@@ -48,18 +46,17 @@ class RegionPooling(nn.Module):
         return cast("Tensor", self.align(features.maps, boxes, features.image_sizes))
 
 
-def region_strides(cfg: CfgNode, info: FeatureInfo, *, switch: str) -> tuple[int, ...]:
+def region_strides(info: FeatureInfo, *, switch: str) -> tuple[int, ...]:
     """Return the strides of the maps that regions look into: those of the backbone's stages, not the extra ones on top.
 
     Args:
-        cfg: the config.
         info: the maps of the network.
         switch: key of the config that turned the head on, for the message.
 
     Raises:
         ConfigError: there is no such map.
     """
-    of_stages = info.map_strides[: len(pyramid_levels(cfg))]
+    of_stages = info.map_strides[: len(info.map_strides) - info.num_top_maps]
     strides = tuple(stride for stride in of_stages if stride <= COARSEST_STRIDE)
     if not strides:
         raise ConfigError(

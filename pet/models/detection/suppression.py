@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from pet.layers.soft_nms import batched_soft_nms
@@ -77,11 +76,3 @@ def build_suppression(cfg: CfgNode) -> Suppression:
         method=soft.METHOD,
         sigma=soft.SIGMA,
     )
-
-
-def as_predictions(boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]) -> list[dict[str, Tensor]]:
-    """Return one dictionary for each image: ``boxes`` (N, 4), ``scores`` (N,) float32, ``labels`` (N,) int64."""
-    return [
-        {"boxes": one_boxes.float(), "scores": one_scores.float(), "labels": one_labels.to(torch.int64)}
-        for one_boxes, one_scores, one_labels in zip(boxes, scores, labels, strict=True)
-    ]

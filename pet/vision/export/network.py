@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pet.data.loading.build import PAD_DIVISOR
-from pet.models.detection.roi_keypoints import KeypointHead
-from pet.models.detection.roi_mask import MaskHead
+from pet.models.detection.traced_regions import with_traced_pooling
 from pet.models.features import Features
+from pet.models.registries import DETECTORS
 from pet.models.segmentation.head import SemsegHead
-from pet.vision.export.boxes import detect
-from pet.vision.export.regions import find_keypoints, find_masks, with_traced_pooling
+from pet.vision.heads.table import HEADS, HeadEntry, head_name
 from pet.vision.model import GeneralizedCNN
+from petlib.registry import import_component
 
 OBJECT_OUTPUTS = ("boxes", "scores", "labels")
 
@@ -34,8 +34,13 @@ class PlainNetwork(nn.Module):
         """What :meth:`forward` returns, in its order."""
         heads = self.model.heads
         names = [*OBJECT_OUTPUTS] if "box" in heads else []
-        names += [output for head, output in (("mask", "masks"), ("keypoints", "keypoints")) if head in heads]
+        names += [entry.output for entry in self._region_heads().values()]
         return [*names, *(["logits"] if "semseg" in heads else [])]
+
+    def _region_heads(self) -> dict[str, HeadEntry]:
+        """Return the heads of the model that look into regions, by name."""
+        entries = {head_name(switch): HEADS.get(switch) for switch in HEADS}
+        return {name: entries[name] for name in self.model.heads if entries[name].needs}
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs for float images (B, 3, H, W), of objects for a batch of one image."""
@@ -80,10 +85,9 @@ class TracedNetwork(PlainNetwork):
         outputs: list[Tensor] = []
         heads = self.model.heads
         if "box" in heads:
+            detect = import_component(DETECTORS.get(self.model.detector).trace)
             boxes, scores, labels = detect(heads["box"], features)
             outputs = [boxes.float(), scores.float(), labels.to(torch.int64)]
-            if "mask" in heads:
-                outputs.append(find_masks(cast("MaskHead", heads["mask"]), features, boxes, labels))
-            if "keypoints" in heads:
-                outputs.append(find_keypoints(cast("KeypointHead", heads["keypoints"]), features, boxes))
+            for name, entry in self._region_heads().items():
+                outputs.append(import_component(entry.trace)(heads[name], features, boxes, labels))
         return (*outputs, *self._pixels(features, images))

@@ -4,6 +4,7 @@ import argparse
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from pet.data.loading.build import build_vision_dataset
 from pet.data.loading.joined import TruthApart
@@ -11,9 +12,12 @@ from pet.export.classifier import export_classifier
 from pet.export.export import ExportReport
 from pet.export.matching import DetectionDifference
 from pet.export.task import TaskNetwork, choose_weights, export_task, print_report
+from pet.models.fpn import Neck
 from pet.models.pretrained import load_test_weights
+from pet.models.registries import DETECTORS
 from pet.vision.data import expected_data
 from pet.vision.export.network import PlainNetwork, TracedNetwork
+from pet.vision.heads.table import HEADS, head_switches
 from pet.vision.model import GeneralizedCNN
 from petlib.config import CfgNode, ConfigError
 from petlib.data.protocols import Dataset
@@ -85,8 +89,12 @@ def export(cfg: CfgNode, model: GeneralizedCNN, path: Path) -> ExportReport:
 
 
 def _check_heads(cfg: CfgNode) -> None:
-    if cfg.MODEL.HAS_PARSING:
-        raise ConfigError("MODEL.HAS_PARSING: True cannot be exported; set it to False, and the rest of the model is")
+    for switch in head_switches(cfg):
+        if not HEADS.get(switch).output:
+            raise ConfigError(f"MODEL.{switch}: True cannot be exported; set it to False, and the rest of the model is")
+    if cfg.MODEL.HAS_BOX and not DETECTORS.get(cfg.MODEL.BOX.DETECTOR).trace:
+        exportable = " or ".join(name for name in DETECTORS if DETECTORS.get(name).trace)
+        raise ConfigError(f"MODEL.BOX.DETECTOR: {cfg.MODEL.BOX.DETECTOR} cannot be exported; {exportable} can")
     if cfg.MODEL.HAS_BOX and cfg.TEST.SOFT_NMS.METHOD != "never":
         raise ConfigError(
             f"TEST.SOFT_NMS.METHOD: {cfg.TEST.SOFT_NMS.METHOD} cannot be exported: it is a loop over detections, each of which depends on "
@@ -104,7 +112,7 @@ def _has(model: GeneralizedCNN, name: str) -> bool:
 def _smallest(model: GeneralizedCNN) -> int:
     """Return the edge of an image whose coarsest map has two pixels: a length of 1 is traced as one that is always 1."""
     assert model.neck is not None, "detectors have a neck"
-    return 2 * max(model.neck.strides)
+    return 2 * max(cast("Neck", model.neck).strides)
 
 
 def _build_test_data(cfg: CfgNode) -> Dataset:

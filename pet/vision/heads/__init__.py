@@ -1,1 +1,1 @@
-"""The heads of the general CNN, a module for each; :mod:`pet.vision.heads.table` lists them."""
+"""The heads of the general CNN: :mod:`pet.vision.heads.table` lists them, :mod:`pet.vision.heads.settings` has their keys."""

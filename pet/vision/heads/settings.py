@@ -1,5 +1,6 @@
 """The settings of the heads. Imports no torch, so that a mistake in a config is told at once."""
 
+from pet.models.registries import DETECTORS
 from petlib.config import Key, Schema
 
 RPN: Schema = {
@@ -26,7 +27,7 @@ ROI: Schema = {
 BOX: Schema = {
     "MODEL": {
         "BOX": {
-            "DETECTOR": Key("faster_rcnn", "Kind of detector.", choices=("faster_rcnn", "cascade_rcnn", "retinanet", "fcos")),
+            "DETECTOR": Key("faster_rcnn", "Kind of detector.", choices=DETECTORS),
             "ANCHOR_SIZES": Key(
                 [],
                 "Edges of the anchors of each level, e.g. [[32], [64], [128], [256], [512]]. Empty: those, for RetinaNet three scales of each.",

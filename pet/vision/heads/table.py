@@ -1,53 +1,143 @@
-"""Which module holds the head that a switch of the config turns on. Imports no torch: the config is made from it."""
+"""The heads that switches of the config turn on. Imports no torch: the config is made from it.
 
-from typing import NamedTuple
+A user's module adds one with ``HEADS.add("HAS_NAME", HeadEntry(...))`` and is named in ``MISC.IMPORTS``; see docs/add_a_head.md.
+"""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pet.models.registries import DETECTORS, NECKS, Builder
 from pet.vision.heads import settings
 from petlib.config import CfgNode, Key, Schema, merge_schemas
+from petlib.registry import EntryRegistry, import_component
 
 
-class HeadEntry(NamedTuple):
-    """A line of the table.
+@dataclass(frozen=True)
+class HeadEntry:
+    """A head.
 
     Attributes:
-        module: what :class:`pet.vision.heads.protocol.HeadModule` describes.
+        build: ``(cfg, info) -> head`` with the :class:`~pet.models.features.FeatureInfo` of the network. The head is called as
+            ``head(features, batch, regions)`` with :class:`~pet.models.features.Features`, the batch, and what the box head found
+            (None where there is none), and returns a :class:`~pet.models.features.HeadOutput`.
+        build_evaluator: ``(cfg, dataset, *, keep_predictions) -> evaluator`` of the test data, a
+            :class:`~pet.evaluation.evaluator.Evaluator`; ``keep_predictions`` says whether its ``write`` will be called.
         meaning: what the switch does, for the reference of all keys.
         targets: the kinds of targets that it learns from, keys of :data:`pet.data.targets.kinds.TARGET_FIELDS`.
         settings: keys of its own.
         needs: the switch of the head whose regions it looks into; empty: it looks at the whole image.
+        swap: entry of a sample's ``meta`` that says which of its channels is which in a mirrored image; empty: all stay.
+        output: name of the tensor that an exported network gives for it; empty: the head cannot be exported.
+        trace: of a head that looks into regions, ``(head, features, boxes, labels) -> tensor`` without branches on values.
     """
 
-    module: str
+    build: Builder
+    build_evaluator: Builder
     meaning: str
     targets: tuple[str, ...]
-    settings: Schema = {}
+    settings: Schema = field(default_factory=dict)
     needs: str = ""
+    swap: str = ""
+    output: str = ""
+    trace: Builder = ""
 
 
-HEADS = {
-    "HAS_CLS": HeadEntry("pet.vision.heads.classification", "Classify whole images.", ("label",)),
-    "HAS_BOX": HeadEntry("pet.vision.heads.box", "Find objects.", ("boxes",), settings.BOX),
-    "HAS_MASK": HeadEntry("pet.vision.heads.mask", "Outline each object that is found.", ("masks",), settings.MASK, "HAS_BOX"),
-    "HAS_KEYPOINTS": HeadEntry(
-        "pet.vision.heads.keypoints", "Find the keypoints of each object.", ("keypoints",), settings.KEYPOINTS, "HAS_BOX"
-    ),
-    "HAS_PARSING": HeadEntry("pet.vision.heads.parsing", "Tell the parts of each object.", ("parsing",), settings.PARSING, "HAS_BOX"),
-    "HAS_SEMSEG": HeadEntry("pet.vision.heads.semseg", "Give every pixel a class.", ("semseg",), settings.SEMSEG),
-}
-"""Switch below ``MODEL``, off by default -> head, in the order in which they work. A new head is a new module and a line here."""
+HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
+    "head",
+    {
+        "HAS_CLS": HeadEntry(
+            build="pet.models.classification:build_whole_image_head",
+            build_evaluator="pet.evaluation.classification:build_classification_evaluator",
+            meaning="Classify whole images.",
+            targets=("label",),
+            output="logits",
+        ),
+        "HAS_BOX": HeadEntry(
+            build="pet.models.detection.detector:build_box_head",
+            build_evaluator="pet.evaluation.detection:build_box_evaluator",
+            meaning="Find objects.",
+            targets=("boxes",),
+            settings=settings.BOX,
+            output="boxes",
+        ),
+        "HAS_MASK": HeadEntry(
+            build="pet.models.detection.roi_mask:build_mask_head",
+            build_evaluator="pet.evaluation.detection:build_mask_evaluator",
+            meaning="Outline each object that is found.",
+            targets=("masks",),
+            settings=settings.MASK,
+            needs="HAS_BOX",
+            output="masks",
+            trace="pet.models.detection.traced_regions:find_masks",
+        ),
+        "HAS_KEYPOINTS": HeadEntry(
+            build="pet.models.detection.roi_keypoints:build_keypoint_head",
+            build_evaluator="pet.evaluation.detection:build_keypoint_evaluator",
+            meaning="Find the keypoints of each object.",
+            targets=("keypoints",),
+            settings=settings.KEYPOINTS,
+            needs="HAS_BOX",
+            swap="keypoint_swap",
+            output="keypoints",
+            trace="pet.models.detection.traced_regions:find_keypoints",
+        ),
+        "HAS_PARSING": HeadEntry(
+            build="pet.models.detection.roi_parsing:build_parsing_head",
+            build_evaluator="pet.evaluation.parsing:build_parsing_evaluator",
+            meaning="Tell the parts of each object.",
+            targets=("parsing",),
+            settings=settings.PARSING,
+            needs="HAS_BOX",
+            swap="part_swap",
+        ),
+        "HAS_SEMSEG": HeadEntry(
+            build="pet.models.segmentation.head:build_semseg_head",
+            build_evaluator="pet.evaluation.segmentation:build_semseg_evaluator",
+            meaning="Give every pixel a class.",
+            targets=("semseg",),
+            settings=settings.SEMSEG,
+            output="logits",
+        ),
+    },
+)
+"""Switch below ``MODEL``, off by default -> head, in the order in which they work."""
 
 
 def heads_schema() -> Schema:
-    """Return the keys of all heads: the switch of each, and its own."""
-    switches: Schema = {"MODEL": {switch: Key(False, head.meaning) for switch, head in HEADS.items()}}
-    return merge_schemas(switches, *(head.settings for head in HEADS.values()))
+    """Return the keys of all heads, the switch of each and its own, and those of detectors and necks."""
+    switches: Schema = {"MODEL": {switch: Key(False, HEADS.get(switch).meaning) for switch in HEADS}}
+    necks, detectors = [neck.settings for neck in NECKS.entries()], [detector.settings for detector in DETECTORS.entries()]
+    return merge_schemas(switches, *necks, *(head.settings for head in HEADS.entries()), *detectors)
 
 
 def head_switches(cfg: CfgNode) -> list[str]:
     """Return the switches that are on, in the order of the table."""
-    return [switch for switch in HEADS if cfg.MODEL[switch]]
+    # a config that was made before a user's head was registered has no switch for it
+    return [switch for switch in HEADS if switch in cfg.MODEL and cfg.MODEL[switch]]
+
+
+def head_name(switch: str) -> str:
+    """Return the name of a head in a model, e.g. ``"box"`` for ``"HAS_BOX"``."""
+    return switch.removeprefix("HAS_").lower()
 
 
 def target_kinds(cfg: CfgNode) -> tuple[str, ...]:
     """Return the kinds of targets that the heads learn from."""
-    return tuple(kind for switch in head_switches(cfg) for kind in HEADS[switch].targets)
+    return tuple(kind for switch in head_switches(cfg) for kind in HEADS.get(switch).targets)
+
+
+def build_heads(cfg: CfgNode, info: Any) -> dict[str, Any]:
+    """Return the heads that are on by name, modules.
+
+    Args:
+        cfg: the config.
+        info: the feature maps of the network, a :class:`~pet.models.features.FeatureInfo`.
+    """
+    return {head_name(switch): import_component(HEADS.get(switch).build)(cfg, info) for switch in head_switches(cfg)}
+
+
+def build_evaluators(cfg: CfgNode, dataset: Any, *, keep_predictions: bool) -> Sequence[Any]:
+    """Return an :class:`~pet.evaluation.evaluator.Evaluator` of the test data for each head that is on."""
+    builders = [import_component(HEADS.get(switch).build_evaluator) for switch in head_switches(cfg)]
+    return [build(cfg, dataset, keep_predictions=keep_predictions) for build in builders]

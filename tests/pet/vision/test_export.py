@@ -10,10 +10,10 @@ import torch
 from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 
 from pet.export import OnnxModel
+from pet.models.detection.traced_regions import decode_heatmaps
 from pet.vision import GeneralizedCNN, config
 from pet.vision.export import export, run_export
 from pet.vision.export.network import PlainNetwork, TracedNetwork
-from pet.vision.export.regions import decode_heatmaps
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import CheckpointError
 

@@ -1,7 +1,6 @@
 """The table of heads."""
 
-import sys
-from types import ModuleType
+import inspect
 
 import pytest
 import torch
@@ -9,19 +8,22 @@ import torch
 from pet.data.targets.kinds import TARGET_FIELDS
 from pet.models.features import Features, HeadOutput, Regions
 from pet.vision import GeneralizedCNN, config
-from pet.vision.heads import protocol, table
+from pet.vision.heads import table
 from petlib.config import CfgNode
+from petlib.registry import EntryRegistry, import_component
 
 
-def test_every_line_names_a_module_with_a_head_and_an_evaluator() -> None:
-    for switch in table.HEADS:
-        module = protocol.head_module(switch)
-        assert callable(module.build_head)
-        assert callable(module.build_evaluator)
+@pytest.mark.parametrize("switch", list(table.HEADS))
+def test_every_line_names_what_builds_the_head_and_its_evaluator(switch: str) -> None:
+    entry = table.HEADS.get(switch)
+    assert list(inspect.signature(import_component(entry.build)).parameters) == ["cfg", "info"]
+    assert list(inspect.signature(import_component(entry.build_evaluator)).parameters) == ["cfg", "dataset", "keep_predictions"]
+    if entry.trace:
+        assert list(inspect.signature(import_component(entry.trace)).parameters) == ["head", "features", "boxes", "labels"]
 
 
 def test_every_kind_of_target_has_fields() -> None:
-    assert {kind for head in table.HEADS.values() for kind in head.targets} <= set(TARGET_FIELDS)
+    assert {kind for head in table.HEADS.entries() for kind in head.targets} <= set(TARGET_FIELDS)
 
 
 def test_every_switch_is_a_key_that_is_off() -> None:
@@ -29,16 +31,15 @@ def test_every_switch_is_a_key_that_is_off() -> None:
     assert [cfg.MODEL[switch] for switch in table.HEADS] == [False] * len(table.HEADS)
 
 
-def test_a_new_head_is_a_module_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_head_is_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     class Mean(torch.nn.Module):
         def forward(self, features: Features, batch: dict[str, object], regions: Regions | None) -> HeadOutput:
             return HeadOutput(losses={"loss_mean": features.stages[-1].mean()})
 
-    module = ModuleType("a_new_head")
-    module.__dict__["build_head"] = lambda cfg, info: Mean()
-    monkeypatch.setitem(sys.modules, "a_new_head", module)
-    monkeypatch.setitem(table.HEADS, "HAS_CLS", table.HeadEntry("a_new_head", "Means.", ("label",)))
+    entries = {switch: table.HEADS.get(switch) for switch in table.HEADS}
+    monkeypatch.setattr(table, "HEADS", EntryRegistry("head", entries))
+    table.HEADS.add("HAS_MEAN", table.HeadEntry(lambda cfg, info: Mean(), "not_needed:here", "Means.", ("boxes",)))
     cfg: CfgNode = config.get_base_cfg()
-    for name, value in {"MODEL.BACKBONE": "resnet20", "MODEL.HAS_CLS": True, "MODEL.NUM_CLASSES": 10}.items():
+    for name, value in {"MODEL.BACKBONE": "timm/test_resnet", "MODEL.HAS_MEAN": True, "MODEL.NUM_CLASSES": 10}.items():
         cfg.set(name, value)
-    assert set(GeneralizedCNN(cfg)({"image": torch.rand(2, 3, 8, 8)})["losses"]) == {"loss_mean"}
+    assert set(GeneralizedCNN(cfg)({"image": torch.rand(2, 3, 64, 64)})["losses"]) == {"loss_mean"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pet.models.detection.box_heads import build_box_head
+from pet.models.detection.detector import build_box_head
 from pet.models.features import FeatureInfo, Features
 from pet.vision.config import get_base_cfg
 from petlib.config import CfgNode

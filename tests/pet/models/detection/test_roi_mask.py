@@ -174,6 +174,5 @@ def test_a_model_without_neck_is_refused() -> None:
 def test_maps_on_top_of_the_pyramid_are_not_looked_into() -> None:
     cfg = config.get_base_cfg()
     cfg.set("MODEL.NUM_CLASSES", 2)
-    cfg.set("MODEL.FPN.LEVELS", [2, 3])
-    head = build_mask_head(cfg, FeatureInfo((8, 16), (4, 8), 8, (4, 8, 16, 32)))
+    head = build_mask_head(cfg, FeatureInfo((8, 16), (4, 8), 8, (4, 8, 16, 32), 2))
     assert head.pooling.names == ["0", "1"]

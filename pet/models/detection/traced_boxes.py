@@ -9,7 +9,7 @@ from math import isqrt
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import nms
@@ -44,21 +44,14 @@ class Detections(NamedTuple):
         return Detections(self.boxes[rows], self.scores[rows], self.labels[rows])
 
 
-def detect(head: nn.Module, features: Features) -> Detections:
-    """Return the detections of a batch of one image, the best first.
+def detect_in_regions(head: FasterRcnnHead, features: Features) -> Detections:
+    """Return the detections of Faster R-CNN in a batch of one image, the best first."""
+    return _detect_in_stages([head.roi_heads], head.rpn, features)
 
-    Args:
-        head: one of Pet's detectors.
-        features: what backbone and neck made of the image.
-    """
-    size = features.image_sizes[0]
-    if isinstance(head, RetinaNetBoxHead | FcosBoxHead):
-        return _detect_densely(head, features, size)
-    if isinstance(head, FasterRcnnHead):
-        return _detect_in_regions([head.roi_heads], _propose(head.rpn, features, size), features, size)
-    assert isinstance(head, CascadeRcnnHead), f"{type(head).__name__} is none of Pet's detectors"
-    stages = [cast("BoxRegions", stage) for stage in head.stages]
-    return _detect_in_regions(stages, _propose(head.rpn, features, size), features, size)
+
+def detect_in_cascade(head: CascadeRcnnHead, features: Features) -> Detections:
+    """Return the detections of Cascade R-CNN in a batch of one image, the best first."""
+    return _detect_in_stages([cast("BoxRegions", stage) for stage in head.stages], head.rpn, features)
 
 
 def suppress(found: Detections, *, groups: int, size: Size, threshold: float, most: int) -> Detections:
@@ -111,8 +104,10 @@ def _propose(rpn: RegionProposalNetwork, features: Features, size: Size) -> Tens
     return suppress(found.take(rows), groups=len(levels), size=size, threshold=rpn.nms_thresh, most=rpn.post_nms_top_n()).boxes
 
 
-def _detect_in_regions(stages: Sequence[BoxRegions], boxes: Tensor, features: Features, size: Size) -> Detections:
+def _detect_in_stages(stages: Sequence[BoxRegions], rpn: RegionProposalNetwork, features: Features) -> Detections:
     """Return the detections of the last stage, with the mean scores of all."""
+    size = features.image_sizes[0]
+    boxes = _propose(rpn, features, size)
     probabilities = []
     for place, stage in enumerate(stages):
         logits, offsets = stage.predict(features, [boxes])
@@ -129,7 +124,9 @@ def _detect_in_regions(stages: Sequence[BoxRegions], boxes: Tensor, features: Fe
     return suppress(found.take(rows), groups=classes, size=size, threshold=last.nms_thresh, most=last.detections_per_img)
 
 
-def _detect_densely(head: RetinaNetBoxHead | FcosBoxHead, features: Features, size: Size) -> Detections:
+def detect_densely(head: RetinaNetBoxHead | FcosBoxHead, features: Features) -> Detections:
+    """Return the detections of a detector with one stage in a batch of one image, the best first."""
+    size = features.image_sizes[0]
     maps = list(features.maps.values())
     outputs = {name: value[0].float() for name, value in head.head(maps).items()}
     anchors = head.anchor_generator(ImageList(features.images, features.image_sizes), maps)[0]

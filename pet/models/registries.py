@@ -1,0 +1,99 @@
+"""The detectors and necks by name, with what a config has to know of each. Imports no torch, so that configs are checked with it at once.
+
+A user's module adds one with ``DETECTORS.add(NAME, DetectorEntry(...))``; the config names the module in ``MISC.IMPORTS``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from petlib.config import Key, Schema
+from petlib.registry import EntryRegistry
+
+Builder = str | Callable[..., Any]
+"""A function, or ``"module:function"``, which is imported when it is needed."""
+
+
+@dataclass(frozen=True)
+class DetectorEntry:
+    """A detector.
+
+    Attributes:
+        build: ``(cfg, info) -> head`` with the :class:`~pet.models.features.FeatureInfo` of the network. The head is called as
+            ``head(features, batch, regions)``, see :func:`pet.models.detection.detector.build_box_head`.
+        one_stage: finds objects without looking into regions, so that it has none for the heads that look into them.
+        levels: stages that the feature pyramid takes where ``MODEL.FPN.LEVELS`` is empty, by the logarithm of their stride.
+        top: the coarser maps on top where ``MODEL.FPN.TOP`` is ``auto``.
+        settings: keys of its own.
+        trace: ``(head, features) -> Detections`` without branches on values, see :mod:`pet.models.detection.traced_boxes`; empty: the
+            detector cannot be exported.
+        published_key: ``(name) -> name`` of a weight in torchvision's published file, as torchvision's model has it today; empty: the same.
+    """
+
+    build: Builder
+    one_stage: bool = False
+    levels: tuple[int, ...] = (2, 3, 4, 5)
+    top: str = "pool"
+    settings: Schema = field(default_factory=dict)
+    trace: Builder = ""
+    published_key: Builder = ""
+
+
+@dataclass(frozen=True)
+class NeckEntry:
+    """What joins the stages of a backbone.
+
+    Attributes:
+        build: ``(cfg, extractor) -> neck`` with the backbone, a :class:`~pet.models.feature_extractor.FeatureExtractor`; see
+            :class:`pet.models.fpn.Neck`.
+        settings: keys of its own.
+    """
+
+    build: Builder
+    settings: Schema = field(default_factory=dict)
+
+
+DETECTORS: EntryRegistry[DetectorEntry] = EntryRegistry(
+    "detector",
+    {
+        "faster_rcnn": DetectorEntry(
+            "pet.models.detection.rcnn:build_faster_rcnn", trace="pet.models.detection.traced_boxes:detect_in_regions"
+        ),
+        "cascade_rcnn": DetectorEntry(
+            "pet.models.detection.rcnn:build_cascade_rcnn", trace="pet.models.detection.traced_boxes:detect_in_cascade"
+        ),
+        "retinanet": DetectorEntry(
+            "pet.models.detection.one_stage:build_retinanet",
+            one_stage=True,
+            levels=(3, 4, 5),
+            top="p6p7",
+            trace="pet.models.detection.traced_boxes:detect_densely",
+            published_key="pet.models.torchvision_names:retinanet_key",
+        ),
+        "fcos": DetectorEntry(
+            "pet.models.detection.one_stage:build_fcos",
+            one_stage=True,
+            levels=(3, 4, 5),
+            top="p6p7",
+            trace="pet.models.detection.traced_boxes:detect_densely",
+        ),
+    },
+)
+"""``MODEL.BOX.DETECTOR`` -> detector."""
+
+FPN: Schema = {
+    "CHANNELS": Key(256, "Channels of the feature pyramid (https://arxiv.org/abs/1612.03144).", minimum=1),
+    "LEVELS": Key(
+        [],
+        "Stages that the pyramid takes, by the logarithm of their stride. Empty: [2, 3, 4, 5], for one-stage detectors [3, 4, 5].",
+        type=list[int],
+    ),
+    "TOP": Key(
+        "auto",
+        "Coarser maps on top: a pooled one, two convolved ones or none. auto: pool, for one-stage detectors p6p7.",
+        choices=("auto", "pool", "p6p7", "none"),
+    ),
+}
+
+NECKS: EntryRegistry[NeckEntry] = EntryRegistry("neck", {"fpn": NeckEntry("pet.models.fpn:build_fpn", {"MODEL": {"FPN": FPN}})})
+"""``MODEL.NECK`` -> neck."""

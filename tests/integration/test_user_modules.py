@@ -1,0 +1,126 @@
+"""One module in a folder of the user's adds components of each kind, and a config names them: no file of Pet is edited."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pet.data.datasets.shapes_writing import write_shapes
+from tests.integration.conftest import Done, environment
+
+ROOT = Path(__file__).parents[2]
+MODULE = '''
+"""A detector with a key of its own, and a neck."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pet.models.detection.one_stage import build_retinanet
+from pet.models.registries import DETECTORS, NECKS, DetectorEntry, NeckEntry
+from petlib.config import Key
+
+
+class Lateral(nn.Module):
+    """A 1x1 convolution of each stage from stride 8 on, without a way from coarse to fine."""
+
+    def __init__(self, channels: tuple[int, ...], strides: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        self.places = [place for place, stride in enumerate(strides) if stride >= 8]
+        self.channels, self.strides, self.num_top = width, tuple(strides[place] for place in self.places), 0
+        self.layers = nn.ModuleList(nn.Conv2d(channels[place], width, 1) for place in self.places)
+
+    def forward(self, stages: list[Tensor]) -> dict[str, Tensor]:
+        return {str(name): layer(stages[place]) for name, (place, layer) in enumerate(zip(self.places, self.layers))}
+
+
+def build_neck(cfg, extractor):
+    return Lateral(extractor.channels, extractor.strides, cfg.MODEL.LATERAL.WIDTH)
+
+
+def build_detector(cfg, info):
+    print("the detector of the user, sharpened by", cfg.MODEL.BOX.SHARP)
+    return build_retinanet(cfg, info)
+
+
+NECKS.add("lateral", NeckEntry(build_neck, settings={"MODEL": {"LATERAL": {"WIDTH": Key(16, "Channels of the maps.", minimum=1)}}}))
+DETECTORS.add(
+    "sharp_retinanet",
+    DetectorEntry(build_detector, one_stage=True, settings={"MODEL": {"BOX": {"SHARP": Key(1.0, "How sharp.", minimum=0)}}}),
+)
+'''
+CONFIG = """
+MISC: {{IMPORTS: [my_parts], TENSORBOARD: False, DISPLAY_ITER: 1}}
+ANALYSER: {{ENABLED: False}}
+DATA:
+  CATALOG: {{tiny: {{type: coco, path: {data}/tiny/images, annotations: {data}/tiny/annotations.json}}}}
+MODEL:
+  BACKBONE: timm/test_resnet
+  NUM_CLASSES: 4
+  NECK: lateral
+  LATERAL: {{WIDTH: 8}}
+  HAS_BOX: True
+  BOX: {{DETECTOR: sharp_retinanet, SHARP: 2.5, ANCHOR_SIZES: [[16], [32], [64]], CONVOLUTIONS: 1}}
+SOLVER: {{SCHEDULER: {{TOTAL_ITERS: 2, WARM_UP_ITERS: 0}}}}
+TRAIN: {{DATASETS: [tiny], BATCH_SIZE: 2, NUM_WORKERS: 0, TRANSFORMS: [RandomHorizontalFlip, Normalize]}}
+TEST: {{DATASETS: [tiny], NUM_WORKERS: 0, TRANSFORMS: [Normalize]}}
+EVAL: {{PERIOD_ITER: 2}}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the module of a user, a config that needs it, and data."""
+    folder = tmp_path_factory.mktemp("project")
+    write_shapes(folder / "data", split="tiny", count=4, size=64)
+    (folder / "my_parts.py").write_text(MODULE, encoding="utf-8")
+    path = folder / "cfgs" / "vision" / "mine.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(CONFIG.format(data=folder / "data"), encoding="utf-8")
+    return folder
+
+
+def train(project: Path, *options: str) -> Done:
+    """Train with the launcher, as a user starts it, with the project on Python's path."""
+    words = [
+        sys.executable,
+        str(ROOT / "tools" / "train_net_all.py"),
+        "--cfg",
+        "cfgs/vision/mine.yaml",
+        "--type",
+        "vision",
+        "--nproc",
+        "1",
+        *options,
+    ]
+    paths = {"PYTHONPATH": os.pathsep.join([str(project), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        words, cwd=project, env=environment() | paths, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180
+    )
+    return Done(done.returncode, done.stdout)
+
+
+def test_components_of_a_users_module_train_and_are_measured(project: Path) -> None:
+    output = train(project).succeeded().output
+    assert "the detector of the user, sharpened by 2.5" in output
+    lines = [json.loads(line) for line in (project / "ckpts" / "vision" / "mine" / "metrics.jsonl").read_text().splitlines()]
+    assert {"loss_class", "loss_box"} <= lines[0].keys()
+    assert any("bbox/AP" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("MODEL.BOX.DETECTOR=sharp_retinnet", "'retinanet', 'fcos', 'sharp_retinanet' expected"),
+        ("MODEL.NECK=laterl", "one of '', 'fpn', 'lateral' expected"),
+        ("MODEL.BOX.SHRP=2", "MODEL.BOX.SHRP: unknown key; did you mean MODEL.BOX.SHARP?"),
+        ("MODEL.HAS_MASK=True", "take faster_rcnn or cascade_rcnn"),
+    ],
+)
+def test_a_mistake_is_reported_with_the_names_of_the_user_among_the_others(project: Path, option: str, message: str) -> None:
+    done = train(project, option)
+    assert done.code == 2
+    assert message in done.output
