@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pet.compat.antgo.framework.helper.schedules import policy_name
-from pet.compat.shared.processes import process_count
-from pet.compat.shared.translation import Row, Translated, at_least, fitting, same, settings_of
+from pet.compat.shared.translation import Row, Translated, at_least, fitting, process_count, same, settings_of, words_of
 from petlib.config import ConfigError
 from petlib.config.nested import Component, NestedConfig
 from petlib.suggest import did_you_mean
@@ -30,6 +29,19 @@ TABLE: dict[str, Row] = {
     "data.val_dataloader.workers_per_gpu": same("TEST.NUM_WORKERS", default=0),
 }
 """Settings with one value: path in antgo's configs -> what it means."""
+
+WORDS = {
+    **words_of(TABLE),
+    "MISC.CKPT": "work_dir",
+    "MISC.DEVICE": "device",
+    "TRAIN.AUTO_RESUME": "resume=True",
+    "TRAIN.BATCH_SIZE": "data.train_dataloader.samples_per_gpu",
+    "SOLVER.SCHEDULER.TOTAL_EPOCHS": "max_epochs",
+    "SOLVER.OPTIMIZER.BASE_LR": "optimizer.lr",
+    "SOLVER.SCHEDULER.WARM_UP_ITERS": "lr_config.warmup_iters",
+    "SOLVER.CLIP_GRADIENTS": "optimizer_config = dict(grad_clip=dict(max_norm=10.0))",
+}
+"""Pet's keys -> what a user of this layer calls them, for messages."""
 
 OPTIMIZER_KEYS = {
     "momentum": "SOLVER.OPTIMIZER.MOMENTUM",

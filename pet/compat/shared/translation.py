@@ -4,6 +4,7 @@ A table maps the dotted key of the other toolbox to a :class:`Row`. Forwards, fr
 whose config is changed while a program runs uses ``read`` and ``write`` of a row for one key at a time.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,6 +104,16 @@ def settings_of(config: NestedConfig, table: Table) -> dict[str, Any]:
             raise ConfigError(f"{place}: {value!r} given, {error} expected") from None
         settings |= {name: fitting(name, item, place=place, given=value) for name, item in values.items()}
     return settings
+
+
+def words_of(table: Table) -> dict[str, str]:
+    """Return Pet's keys -> those of the other toolbox, for the messages of mistakes (:func:`petlib.errors.name_in_errors`)."""
+    return {name: key for key, row in reversed(list(table.items())) for name in row.keys}
+
+
+def process_count() -> int:
+    """Return how many processes share a batch, as torchrun and Pet's launcher say, before they have met."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def fitting(key: str, value: Any, *, place: str, given: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pet.compat.shared.translation import Row, Translated, at_least, converted, same, settings_of
+from pet.compat.shared.translation import Row, Translated, at_least, converted, same, settings_of, words_of
 from petlib.config.nested import REQUIRED, Component, NestedConfig
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
@@ -57,6 +57,15 @@ TABLE: dict[str, Row] = {
 """Settings with one value. Evaluations come with the checkpoints where ``solver.eval_period`` is not given.
 
 ``seed``, ``imports``, ``trainer.parallel``, ``trainer.find_unused_parameters`` and the last four are Pet's own."""
+
+WORDS = {
+    **words_of(TABLE),
+    "TRAIN.AUTO_RESUME": "--resume",
+    "SOLVER.OPTIMIZER.BASE_LR": "lr in optimizer.params of the network's solver",
+    "SOLVER.SCHEDULER.WARM_UP_ITERS": "warmup_iter",
+    "SOLVER.CLIP_GRADIENTS": "clip_gradients",
+}
+"""Pet's keys -> what a user of this layer calls them, for messages."""
 
 
 def translate(config: NestedConfig) -> Translated:

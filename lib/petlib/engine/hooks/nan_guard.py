@@ -101,12 +101,14 @@ def explain(state: TrainState, failure: Failure) -> str:
         what = f"the gradients of iteration {failure.iteration} are not finite in fp16 at any scale"
     else:
         what = f"weights or gradients became NaN or infinite by iteration {failure.iteration}, while the loss is finite"
+    precision = "" if state.scaler is None else ", or use SOLVER.AMP.DTYPE bf16 instead of fp16"
     samples = failure.samples(SHOWN_SAMPLES)
     rate = next(iter(state.optimizers.values())).param_groups[0]["lr"]
     return (
         f"{what} (learning rate {rate:g}).\n"
         + (f"  The samples of that iteration: {samples}.\n" if samples else "")
-        + "  Nothing was saved since; the run continues from its last checkpoint. Lower SOLVER.OPTIMIZER.BASE_LR, lengthen "
-        "SOLVER.SCHEDULER.WARM_UP_ITERS, clip with SOLVER.CLIP_GRADIENTS, or use SOLVER.AMP.DTYPE bf16 instead of fp16. "
+        + "  Nothing was saved since; with TRAIN.AUTO_RESUME the run continues from its last checkpoint. Lower SOLVER.OPTIMIZER.BASE_LR, "
+        f"lengthen SOLVER.SCHEDULER.WARM_UP_ITERS, clip with SOLVER.CLIP_GRADIENTS{precision}, or look for a division by zero or a "
+        "logarithm in the model and its losses. "
         "SOLVER.NONFINITE skip leaves single bad iterations out, rollback goes back to the last checkpoint."
     )

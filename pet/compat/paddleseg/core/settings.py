@@ -1,5 +1,6 @@
 """The arguments of a training as the settings of a run, checked."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pet.compat.paddleseg.paddle.optimizer import lr
+from pet.compat.shared.translation import Row, converted, fitting, same, words_of
 from pet.segmentation.config import get_base_cfg
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode
@@ -17,55 +19,53 @@ from petlib.solver.factor_schedule import FactorSchedule
 BEST_METRIC = "semseg/mIoU"
 
 
-def build_run_config(
-    save_dir: str | Path,
-    *,
-    iters: int,
-    batch_size: int,
-    num_samples: int,
-    resume_model: str | Path | None,
-    save_interval: int,
-    log_iters: int,
-    num_workers: int,
-    tensorboard: bool,
-    keep: int,
-    seed: int,
-    nonfinite: str,
-    on_error: str,
-) -> CfgNode:
+ARGUMENTS: dict[str, Row] = {
+    "save_dir": converted("MISC.CKPT", str),
+    "seed": same("MISC.SEED"),
+    "log_iters": same("MISC.DISPLAY_ITER"),
+    "use_vdl": same("MISC.TENSORBOARD"),
+    "iters": same("SOLVER.SCHEDULER.TOTAL_ITERS"),
+    "save_interval": same("SOLVER.SNAPSHOT_ITER", "EVAL.PERIOD_ITER"),
+    "keep_checkpoint_max": same("SOLVER.SNAPSHOT_KEEP"),
+    "nonfinite": same("SOLVER.NONFINITE"),
+    "on_error": same("DATA.ON_ERROR"),
+    "batch_size": same("TRAIN.BATCH_SIZE"),
+    "num_workers": same("TRAIN.NUM_WORKERS", "TEST.NUM_WORKERS"),
+}
+"""Argument of :func:`pet.compat.paddleseg.core.train` -> what it means."""
+
+WORDS = {
+    **words_of(ARGUMENTS),
+    "TRAIN.AUTO_RESUME": "resume_model",
+    "SOLVER.OPTIMIZER.BASE_LR": "learning_rate",
+    "SOLVER.SCHEDULER.WARM_UP_ITERS": "warmup_steps",
+}
+"""Pet's keys -> what a user of this layer calls them, for messages."""
+
+
+def build_run_config(arguments: Mapping[str, Any], *, num_samples: int, resume_model: str | Path | None) -> CfgNode:
     """Return the settings of a run, frozen; see :func:`pet.compat.paddleseg.core.train`.
+
+    Args:
+        arguments: those of :data:`ARGUMENTS`.
+        num_samples: of the training set.
+        resume_model: as in ``train``.
 
     Raises:
         ConfigError: an argument is wrong.
     """
-    _check_length(iters, batch_size, num_samples)
-    if save_interval < 0 or log_iters < 1:
-        raise ConfigError(f"train: save_interval {save_interval} and log_iters {log_iters} given, at least 0 and at least 1 expected")
-    folder = Path(save_dir)
-    settings: dict[str, Any] = {
-        "MISC.CKPT": str(folder),
-        "MISC.NAME": folder.name,
-        "MISC.SEED": seed,
-        "MISC.DISPLAY_ITER": log_iters,
-        "MISC.TENSORBOARD": tensorboard,
-        "SOLVER.NONFINITE": nonfinite,
-        "SOLVER.SCHEDULER.TOTAL_ITERS": iters,
-        "SOLVER.SNAPSHOT_ITER": save_interval,
-        "SOLVER.SNAPSHOT_EPOCH": 0,
-        "SOLVER.SNAPSHOT_KEEP": keep,
-        "DATA.ON_ERROR": on_error,
-        "TRAIN.BATCH_SIZE": batch_size,
-        "TRAIN.NUM_WORKERS": num_workers,
-        "TRAIN.AUTO_RESUME": _resumes(folder, resume_model),
-        "TEST.NUM_WORKERS": num_workers,
-        # one by one, so that their sizes may differ
-        "TEST.IMS_PER_GPU": 1,
-        "EVAL.PERIOD_ITER": save_interval,
-        "EVAL.BEST_METRIC": BEST_METRIC,
-    }
+    _check_length(arguments["iters"], arguments["batch_size"], num_samples)
+    folder = Path(arguments["save_dir"])
     cfg = get_base_cfg()
-    for key, value in settings.items():
-        cfg.set(key, value)
+    for name, value in arguments.items():
+        for key, item in ARGUMENTS[name].write(cfg, value).items():
+            cfg.set(key, fitting(key, item, place=f"train: {name}", given=value))
+    cfg.set("MISC.NAME", folder.name)
+    cfg.set("SOLVER.SNAPSHOT_EPOCH", 0)
+    cfg.set("TRAIN.AUTO_RESUME", _resumes(folder, resume_model))
+    # one by one, so that their sizes may differ
+    cfg.set("TEST.IMS_PER_GPU", 1)
+    cfg.set("EVAL.BEST_METRIC", BEST_METRIC)
     cfg.freeze()
     return cfg
 

@@ -1,7 +1,6 @@
 """Training of a network on data sets of the door, the steps of a run from top to bottom."""
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +12,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from pet.compat.paddleseg.core.best_model import BestModelHook
 from pet.compat.paddleseg.core.evaluating import SEED, build_evaluation
-from pet.compat.paddleseg.core.settings import build_run_config, choose_schedule
+from pet.compat.paddleseg.core.settings import WORDS, build_run_config, choose_schedule
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
 from pet.compat.paddleseg.segmenter import build_segmenter
+from pet.compat.shared.running import open_run
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import start_worker
 from pet.evaluation.evaluation import Evaluation
@@ -25,7 +25,6 @@ from petlib.config import CfgNode
 from petlib.data.build import build_train_loader
 from petlib.data.train_loader import TrainLoader
 from petlib.engine.hooks.evaluation import EvaluationHook
-from petlib.log import setup_logging
 
 logger = logging.getLogger(__name__)
 
@@ -87,25 +86,23 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     seed = SEED if seed is None else seed
     data = open_data(train_dataset, seed=seed, for_evaluation=False, name="train_dataset", on_error=on_error)
     val_data = None if val_dataset is None else open_data(val_dataset, seed=seed, for_evaluation=True, name="val_dataset")
-    cfg = build_run_config(
-        save_dir,
-        iters=iters,
-        batch_size=batch_size,
-        num_samples=len(data.samples),
-        resume_model=resume_model,
-        save_interval=save_interval,
-        log_iters=log_iters,
-        num_workers=num_workers,
-        tensorboard=use_vdl,
-        keep=keep_checkpoint_max,
-        seed=seed,
-        nonfinite=nonfinite,
-        on_error=on_error,
-    )
+    arguments = {
+        "save_dir": save_dir,
+        "seed": seed,
+        "log_iters": log_iters,
+        "use_vdl": use_vdl,
+        "iters": iters,
+        "save_interval": save_interval,
+        "keep_checkpoint_max": keep_checkpoint_max,
+        "nonfinite": nonfinite,
+        "on_error": on_error,
+        "batch_size": batch_size,
+        "num_workers": num_workers,
+    }
+    cfg = build_run_config(arguments, num_samples=len(data.samples), resume_model=resume_model)
     optimizer, schedule = choose_schedule(model, optimizer, lr_scheduler)
     segmenter = build_segmenter(model, losses, num_classes=data.num_classes)
-    setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose="train")
-    with engine.open_run(cfg) as device:
+    with open_run(cfg, purpose="train", words=WORDS) as device:
         loader = build_training_loader(cfg, data, device)
         evaluation = None if val_data is None else build_evaluation(cfg, val_data, device)
         _run(cfg, device, network=model, segmenter=segmenter, optimizer=optimizer, schedule=schedule, loader=loader, evaluation=evaluation)

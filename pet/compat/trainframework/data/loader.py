@@ -9,8 +9,7 @@ from petlib.data import build as loaders
 from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.protocols import Dataset
 from petlib.data.train_loader import TrainLoader
-from petlib.distributed.process_group import world_size
-from petlib.errors import ConfigError, DataError
+from petlib.errors import DataError
 
 
 def build_train_loader(cfg: CfgNode, data_set: Dataset, device: torch.device) -> TrainLoader:
@@ -28,8 +27,7 @@ def build_train_loader(cfg: CfgNode, data_set: Dataset, device: torch.device) ->
         DataError: the data set has no samples, or fewer than a batch.
         ConfigError: the batch cannot be split evenly.
     """
-    count = _count(data_set, "train_data_set")
-    _check_batch(cfg.TRAIN.BATCH_SIZE, count, world_size(), cfg.SOLVER.ACCUMULATION)
+    _check_samples(data_set, "train_data_set", batch_size=cfg.TRAIN.BATCH_SIZE)
     return loaders.build_train_loader(
         cfg,
         data_set,
@@ -48,7 +46,7 @@ def build_test_loader(cfg: CfgNode, data_set: Dataset, device: torch.device) -> 
     Raises:
         DataError: the data set has no samples.
     """
-    _count(data_set, "val_data_set")
+    _check_samples(data_set, "val_data_set")
     return loaders.build_evaluation_loader(
         cfg,
         data_set,
@@ -59,25 +57,13 @@ def build_test_loader(cfg: CfgNode, data_set: Dataset, device: torch.device) -> 
     )
 
 
-def _count(data_set: Dataset, place: str) -> int:
-    count = len(data_set)
-    if count == 0:
+def _check_samples(data_set: Dataset, place: str, *, batch_size: int = 1) -> None:
+    if len(data_set) == 0:
         raise DataError(
             f"dataloader.{place}: {type(data_set).__name__} has no samples; fill self.dataset in its __init__, or look at what it reads"
         )
-    return count
-
-
-def _check_batch(batch_size: int, count: int, processes: int, accumulation: int) -> None:
-    parts = processes * accumulation
-    if batch_size < 1 or batch_size % parts:
-        nearest = max(batch_size // parts, 1) * parts
-        raise ConfigError(
-            f"solver.train_per_batch is {batch_size}, which cannot be split evenly over {processes} processes with {accumulation} parts "
-            f"each (solver.gradient_accumulation_batch); {nearest} or {nearest + parts} would do"
-        )
-    if count < batch_size:
+    if len(data_set) < batch_size:
         raise DataError(
-            f"dataloader.train_data_set: it has {count} samples, fewer than one batch (solver.train_per_batch is {batch_size}); "
-            f"use a batch of at most {count} or more data"
+            f"dataloader.{place}: it has {len(data_set)} samples, fewer than one batch (solver.train_per_batch is {batch_size}); "
+            f"use a batch of at most {len(data_set)} or more data"
         )

@@ -15,10 +15,11 @@ from pet.compat.trainframework.schedule.arguments import TrainArguments, parse_a
 from pet.compat.trainframework.schedule.process import is_rank, start_ranks
 from pet.compat.trainframework.trainer.build import BUILD_TRAINER_REGISTRY
 from pet.compat.trainframework.trainer.trainer import BaseTrainer
+from pet.compat.trainframework.translation import WORDS
 from pet.export.task import print_report
 from petlib import engine
 from petlib.distributed.process_group import is_main_process
-from petlib.errors import USER_ERROR_EXIT_CODE, DeviceError, UserError
+from petlib.errors import USER_ERROR_EXIT_CODE, DeviceError, UserError, name_in_errors
 from petlib.files import write_text_atomically
 from petlib.launch import RunProcess, run_process
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
@@ -75,7 +76,8 @@ def export(arguments: TrainArguments, path: Path) -> int:
     """Write a trained model as a file, say what was written, and return the exit code: 2 after a mistake, which one message tells."""
     try:
         cfg = read_config(arguments.config_file, arguments.overrides)
-        print_report(export_generator(cfg, path, arguments.weights))
+        with name_in_errors(WORDS):
+            print_report(export_generator(cfg, path, arguments.weights))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return USER_ERROR_EXIT_CODE
@@ -109,11 +111,16 @@ def run(arguments: TrainArguments, process: RunProcess) -> None:
     """
     cfg = read_config(arguments.config_file, arguments.overrides, resume=arguments.resume)
     folder = Path(cfg.run.MISC.CKPT)
-    process.log_to(folder, purpose=_log_name(cfg))
-    with engine.open_run(cfg.run):
-        if is_main_process():
-            write_text_atomically(folder / CONFIG_RECORD, yaml.safe_dump(_plain(cfg.nested.to_dict()), sort_keys=False, allow_unicode=True))
-        build_trainer(cfg).loop()
+    with name_in_errors(WORDS):
+        process.log_to(folder, purpose=_log_name(cfg))
+        with engine.open_run(cfg.run):
+            _train(cfg, folder)
+
+
+def _train(cfg: EngineConfig, folder: Path) -> None:
+    if is_main_process():
+        write_text_atomically(folder / CONFIG_RECORD, yaml.safe_dump(_plain(cfg.nested.to_dict()), sort_keys=False, allow_unicode=True))
+    build_trainer(cfg).loop()
 
 
 def build_trainer(cfg: EngineConfig) -> BaseTrainer:

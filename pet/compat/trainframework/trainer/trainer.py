@@ -16,15 +16,15 @@ from pet.compat.trainframework.solver.build import NetworkSolver, build_solvers
 from pet.compat.trainframework.trainer.evaluation import FiguresEvaluator
 from pet.compat.trainframework.trainer.hooks import AfterLoopHook, EpochHook, IterateAfterHook
 from pet.compat.trainframework.trainer.step import NetworksStep
+from pet.compat.trainframework.translation import WORDS
 from pet.evaluation.evaluation import Evaluation
 from petlib import distributed, engine
 from petlib.checkpoint import load_weights
 from petlib.distributed.collectives import broadcast_tensors
 from petlib.distributed.process_group import world_size
 from petlib.engine.hook import Hook
-from petlib.engine.hooks.nan_guard import TrainingDivergedError
 from petlib.engine.step import TrainStep
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, name_in_errors
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,10 @@ class BaseTrainer:
             CheckpointError: the checkpoint is damaged, or one of another network.
             TrainingDivergedError: a loss is not finite.
         """
+        with name_in_errors(WORDS):
+            self._train()
+
+    def _train(self) -> None:
         self.cfg.nested.require_all_read()
         for note in self.cfg.translated.notes:
             logger.warning("%s", note)
@@ -96,10 +100,7 @@ class BaseTrainer:
         hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=self._build_evaluation(), average=average)
         hooks += self._own_hooks()
         engine.resume(state, hooks, cfg)
-        try:
-            engine.train(state, loader, step, hooks)
-        except TrainingDivergedError as error:
-            raise TrainingDivergedError(_with_our_keys(error)) from error
+        engine.train(state, loader, step, hooks)
 
     def _wrap(self) -> nn.Module:
         """Return the model as it is called in training, what nobody trains frozen."""
@@ -171,11 +172,3 @@ def _let_generator_gather(model: BaseModel) -> None:
     from torch.distributed.fsdp import register_fsdp_forward_method
 
     register_fsdp_forward_method(model, "generator")
-
-
-def _with_our_keys(error: TrainingDivergedError) -> str:
-    what = str(error).split("\n", maxsplit=1)[0]
-    return (
-        f"{what}\n  Nothing was saved since; --resume continues from the last checkpoint. Lower lr in optimizer.params of the network's "
-        "solver, lengthen warmup_iter, switch clip_gradients on, or look for a division by zero or a logarithm in run_step."
-    )

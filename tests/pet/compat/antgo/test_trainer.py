@@ -208,7 +208,11 @@ def test_folders_lie_below_the_work_dir(tmp_path: Path) -> None:
         ("nothing", ConfigError, "forward_train returned a NoneType; a dictionary of losses expected"),
         ("a vector", ConfigError, r"returned 'loss' as a tensor \(3,\); a scalar tensor expected: take its mean or sum"),
         ("a number", ConfigError, "returned 'loss' as a float; a scalar tensor expected"),
-        ("nan", TrainingDivergedError, "the loss became nan in iteration 1 .*\n.*Lower optimizer.lr"),
+        (
+            "nan",
+            TrainingDivergedError,
+            "the loss became nan in iteration 1 .*\n.*samples of that iteration: .*\n.*with resume=True the run .*Lower optimizer.lr",
+        ),
     ],
 )
 def test_losses_that_are_none(tmp_path: Path, returns: str, error: type[Exception], message: str) -> None:

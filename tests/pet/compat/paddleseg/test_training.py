@@ -144,7 +144,7 @@ def test_a_data_set_of_the_user_is_read(tmp_path: Path) -> None:
         ({"iters": 0}, r"iters: 0 given, at least 1 expected; .*\(6 images, batches of 2\): raise epochs or lower batch_size"),
         ({"batch_size": 16}, "batch_size: 16 given, but the training set has 6 images"),
         ({"batch_size": 0}, "batch_size: 0 given"),
-        ({"save_interval": -1}, "save_interval -1"),
+        ({"save_interval": -1}, "train: save_interval: -1 given, at least 0 expected"),
         ({"optimizer": None}, "optimizer: nothing given"),
         ({"losses": None}, "losses: NoneType given, a dictionary with types and coef"),
         ({"losses": {"types": [CrossEntropyLoss()], "coef": [1, 0.4]}}, "1 types and 2 coef given, one coefficient for each type"),

@@ -1,7 +1,6 @@
 """Trainers: a preset, its changes, and the run that they describe."""
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -10,7 +9,9 @@ from pet import segmentation
 from pet.compat.aiearth.model_zoo.model import PretrainedModel
 from pet.compat.aiearth.trainer.mmseg.config import PLACE, MMSegConfig
 from pet.compat.aiearth.trainer.mmseg.presets import find_preset, list_presets
-from pet.compat.shared.processes import process_count
+from pet.compat.aiearth.trainer.mmseg.translation import TABLE
+from pet.compat.shared.running import start_log
+from pet.compat.shared.translation import process_count, words_of
 from pet.data.targets.kinds import VisionDataset
 from pet.models.pretrained import load_test_weights
 from pet.projects import changedet, landcover, target_extraction
@@ -19,7 +20,7 @@ from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode, TaskConfig, load_cfg, read_layers
 from petlib.config.layers import Entry, Layer
 from petlib.distributed.device import choose_device
-from petlib.log import setup_logging
+from petlib.errors import name_in_errors
 
 logger = logging.getLogger(__name__)
 
@@ -123,19 +124,22 @@ class MMSegTrainer:
                 "%s holds a run, which is continued up to iteration %d; a new one needs another work_dir, or %s.auto_resume = False",
                 *(cfg.MISC.CKPT, cfg.SOLVER.SCHEDULER.TOTAL_ITERS, PLACE),
             )
-        self.runs.train(cfg, train_dataset=train_dataset, test_dataset=val_dataset)
+        with name_in_errors(_words(cfg)):
+            self.runs.train(cfg, train_dataset=train_dataset, test_dataset=val_dataset)
 
     def test(self, cfg: CfgNode, dataset: VisionDataset) -> dict[str, float]:
         """Measure the trained model with a config of :meth:`settings` and return the metrics; they also go to ``work_dir/test``."""
         self._start_log(cfg, "test")
-        return self.runs.test(cfg, test_dataset=dataset)
+        with name_in_errors(_words(cfg)):
+            return self.runs.test(cfg, test_dataset=dataset)
 
     def export_onnx(self, cfg: CfgNode, path: str | Path | None) -> Path:
         """Write the trained model as ONNX, checked against PyTorch, and return the file; None: ``work_dir/model.onnx``."""
         self._start_log(cfg, "export")
-        model = self.runs.build_model(cfg)
-        load_test_weights(model, cfg)
-        return segmentation.export(cfg, model, None if path is None else Path(path)).path
+        with name_in_errors(_words(cfg)):
+            model = self.runs.build_model(cfg)
+            load_test_weights(model, cfg)
+            return segmentation.export(cfg, model, None if path is None else Path(path)).path
 
     def _read_preset(self) -> CfgNode:
         cfg = self.task.get_base_cfg()
@@ -147,10 +151,19 @@ class MMSegTrainer:
         return bool(precision.ENABLED) and precision.DTYPE == "fp16" and choose_device(self._cfg.pet.MISC.DEVICE).type == "cpu"
 
     def _start_log(self, cfg: CfgNode, purpose: str) -> None:
-        setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose=purpose)
+        start_log(cfg.MISC.CKPT, purpose)
         logger.info("%s of %s, with these settings:\n%s", self._preset.stem, self.project, cfg.dump().rstrip())
         if self._lacks_half_precision() and purpose == "train":
             logger.info("fp16 is off: it needs a GPU, and this run is on the CPU")
+
+
+def _words(cfg: CfgNode) -> dict[str, str]:
+    """Return Pet's keys -> what a user of a trainer calls them, for messages."""
+    return {
+        **{key: f"{PLACE}.pet.{key}" for key in cfg.flat()},
+        **{key: f"{PLACE}.{name}" for key, name in words_of(TABLE).items()},
+        "DATA.CLASSES": "classes",
+    }
 
 
 class LandcoverTrainer(MMSegTrainer):

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pet.compat.shared.processes import process_count
-from pet.compat.shared.translation import Row, converted, named, same, value_of
+from pet.compat.shared.translation import Row, converted, named, process_count, same, value_of
 from petlib.config import CfgNode
 
 POLICIES = {"poly": "poly", "CosineAnnealing": "cosine", "step": "step", "exp": "exponential", "fixed": "constant"}

@@ -1,13 +1,12 @@
 """What the built-in data sets have in common."""
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from pet.compat.antgo.dataflow.dataset.dataset import Dataset
 from petlib.data.protocols import Sample
-from petlib.errors import ConfigError, DataError, UserError
+from petlib.errors import ConfigError, DataError
 from petlib.suggest import did_you_mean
 
 FIELDS = {
@@ -21,14 +20,8 @@ FIELDS = {
 """Field of Pet's samples -> antgo's."""
 
 
-@contextmanager
-def in_antgos_words() -> Iterator[None]:
-    """Let messages of Pet's data sets name the setting as this door calls it."""
-    try:
-        yield
-    except UserError as error:
-        error.args = (str(error).replace("DATA.CLASSES", "ext_params.classes"),)
-        raise
+WORDS = {"DATA.CLASSES": "ext_params.classes"}
+"""Settings of Pet's data sets in messages -> what they are called here."""
 
 
 class BuiltIn(Dataset):

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pet.compat.antgo.dataflow.dataset.built_in import BuiltIn, in_antgos_words
+from pet.compat.antgo.dataflow.dataset.built_in import WORDS, BuiltIn
 from pet.data.datasets.coco import CocoDataset
 from pet.data.files.allowed_paths import Reach
 from petlib.data.protocols import Sample
-from petlib.errors import ConfigError, DataError
+from petlib.errors import ConfigError, DataError, name_in_errors
 
 TASKS = {"DETECTION": "boxes", "OBJECT-DETECTION": "boxes", "KEYPOINTS": "keypoints", "LANDMARK": "keypoints"}
 FILES = {"boxes": "instances", "keypoints": "person_keypoints"}
@@ -50,7 +50,7 @@ class COCO2017(BuiltIn):
                 f"{missing}: it is not there; COCO2017 needs dir to be a folder with {self.layout}; "
                 "files of other names are named by ext_params.annotations and ext_params.images"
             )
-        with in_antgos_words():
+        with name_in_errors(WORDS):
             self._data = CocoDataset(
                 images=images,
                 annotations=annotations,

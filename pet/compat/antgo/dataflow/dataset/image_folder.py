@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pet.compat.antgo.dataflow.dataset.built_in import BuiltIn, in_antgos_words
+from pet.compat.antgo.dataflow.dataset.built_in import WORDS, BuiltIn
 from pet.data.datasets import image_folder
 from pet.data.files.folders import class_folders
 from petlib.data.protocols import Sample
+from petlib.errors import name_in_errors
 
 
 class ImageFolder(BuiltIn):
@@ -34,7 +35,7 @@ class ImageFolder(BuiltIn):
         if not part.is_dir():
             raise self.absent(part)
         train = self.folder / "train"
-        with in_antgos_words():
+        with name_in_errors(WORDS):
             classes = chosen or class_folders(train if train.is_dir() else part)
             self._data = image_folder.ImageFolder(folder=part, classes=classes)
 

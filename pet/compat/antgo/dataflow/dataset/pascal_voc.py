@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pet.compat.antgo.dataflow.dataset.built_in import BuiltIn, in_antgos_words
+from pet.compat.antgo.dataflow.dataset.built_in import WORDS, BuiltIn
 from pet.data.datasets.semseg_folder import SemsegFolder
 from pet.data.datasets.voc import VocDataset
 from pet.data.datasets.voc_records import VOC_CLASSES
 from petlib.data.protocols import Sample
-from petlib.errors import DataError
+from petlib.errors import DataError, name_in_errors
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Pascal2012(BuiltIn):
 
     def _open_detection(self) -> VocDataset:
         self._check_complete(self.folder / "ImageSets" / "Main" / f"{self.train_or_test}.txt", self.folder / "Annotations")
-        with in_antgos_words():
+        with name_in_errors(WORDS):
             return VocDataset(folder=self.folder, split=self.train_or_test, classes=self.class_names(), kinds=frozenset({"boxes"}))
 
     def _check_complete(self, names: Path, targets: Path) -> None:

@@ -1,7 +1,6 @@
 """A trained network becomes an ONNX file."""
 
 import inspect
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ from torch import Tensor, nn
 from pet.compat.antgo.framework.helper.network import build_network, load_checkpoint
 from pet.compat.antgo.framework.helper.settings import AntgoConfig, open_settings
 from pet.compat.antgo.framework.helper.trainer import WORK_DIR
+from pet.compat.shared.running import start_log
 from pet.export.export import OPSET, ExportReport, export_onnx
 from pet.export.trial import try_inputs
 from petlib.config import ConfigError
 from petlib.config.nested import Component
-from petlib.log import setup_logging
 
 EXAMPLE = "export = dict(input_shape_list=[[1, 3, 256, 256]], input_name_list=['image'], output_name_list=['heatmap'])"
 TOLERANCE = 1e-4
@@ -62,7 +61,7 @@ class Exporter:
             CheckpointError: the checkpoint is missing, damaged or of another network.
             OutputError: the file cannot be written.
         """
-        setup_logging(self._settings.work_dir, rank=int(os.environ.get("RANK", "0")), purpose="export")
+        start_log(self._settings.work_dir, "export")
         network = build_network(self._settings.components.get("model"))
         load_checkpoint(network, Path(checkpoint))
         exported = ExportedNetwork(network.network).eval()

@@ -1,7 +1,6 @@
 """Measuring a trained network with the config of its training."""
 
 import logging
-import os
 from pathlib import Path
 
 from pet.compat.antgo.framework.helper.dataset import build_dataset, build_evaluation_loader
@@ -9,10 +8,11 @@ from pet.compat.antgo.framework.helper.measuring import MeasureEvaluator, build_
 from pet.compat.antgo.framework.helper.network import FieldNetwork, build_network, check_fields, find_checkpoint, load_checkpoint
 from pet.compat.antgo.framework.helper.settings import AntgoConfig, open_settings
 from pet.compat.antgo.framework.helper.trainer import WORK_DIR
+from pet.compat.antgo.translation import WORDS
+from pet.compat.shared.running import open_run
 from pet.evaluation.loop import evaluate
 from petlib import engine
 from petlib.config import ConfigError
-from petlib.log import setup_logging
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +62,7 @@ class Tester:
         check_truths(measures, data.fields, place="data.test.inputs_def.fields")
         check_fields(self._network.network, "forward_test", data.fields, place="data.test.inputs_def.fields")
         cfg = self._settings.config({})
-        setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose="test")
-        with engine.open_run(cfg, record="test_config.yaml") as device:
+        with open_run(cfg, purpose="test", words=WORDS, record="test_config.yaml") as device:
             options = self._settings.components["data.test_dataloader"].arguments
             loader = build_evaluation_loader(data, **options, cfg=cfg, device=device, place="data.test_dataloader")
             evaluator = MeasureEvaluator(measures)

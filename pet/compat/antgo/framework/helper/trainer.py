@@ -1,7 +1,6 @@
 """Training from one config."""
 
 import logging
-import os
 from pathlib import Path
 
 import torch
@@ -13,13 +12,13 @@ from pet.compat.antgo.framework.helper.network import PREFIX, FieldNetwork, buil
 from pet.compat.antgo.framework.helper.optimizing import build_checked_optimizer, build_step, check_optimizer
 from pet.compat.antgo.framework.helper.schedules import rate_factor
 from pet.compat.antgo.framework.helper.settings import AntgoConfig, open_settings
+from pet.compat.antgo.translation import WORDS
+from pet.compat.shared.running import open_run
 from pet.evaluation.evaluation import Evaluation
 from petlib import distributed, engine
 from petlib.checkpoint.weights import load_weights
 from petlib.config import CfgNode, ConfigError
-from petlib.engine.hooks.nan_guard import TrainingDivergedError
 from petlib.engine.seed import seed_everything
-from petlib.log import setup_logging
 from petlib.solver.factor_schedule import FactorSchedule
 
 WORK_DIR = "./output"
@@ -111,12 +110,8 @@ class Trainer:
         if self._val_data is not None:
             check_fields(network.network, "forward_test", self._val_data.fields, place="data.val.inputs_def.fields")
         cfg = self._settings.config({"SOLVER.SCHEDULER.TOTAL_EPOCHS": max_epochs, "TRAIN.AUTO_RESUME": resume})
-        setup_logging(Path(cfg.MISC.CKPT), rank=int(os.environ.get("RANK", "0")), purpose="train")
-        try:
-            with engine.open_run(cfg) as device:
-                self._run(cfg, network, data, device)
-        except TrainingDivergedError as error:
-            raise TrainingDivergedError(_in_words_of_antgo(error)) from error
+        with open_run(cfg, purpose="train", words=WORDS) as device:
+            self._run(cfg, network, data, device)
 
     def _run(self, cfg: CfgNode, network: FieldNetwork, data: PipelineDataset, device: torch.device) -> None:
         model = distributed.parallelize(
@@ -177,11 +172,3 @@ class Trainer:
         if self._train_data is None:
             raise ConfigError("start_train: there are no data yet; call config_dataloader() before")
         return self._train_data
-
-
-def _in_words_of_antgo(error: TrainingDivergedError) -> str:
-    what = str(error).partition("\n")[0]
-    return (
-        f"{what}\n  Nothing was saved since; the run continues from its last checkpoint. Lower optimizer.lr, lengthen "
-        "lr_config.warmup_iters, or clip gradients: optimizer_config = dict(grad_clip=dict(max_norm=10.0))."
-    )

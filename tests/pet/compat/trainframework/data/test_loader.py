@@ -9,8 +9,9 @@ import torch
 from pet.compat.trainframework.data.batch import NamedFields
 from pet.compat.trainframework.data.dataset import EngineDataSet
 from pet.compat.trainframework.data.loader import build_test_loader, build_train_loader
+from pet.compat.trainframework.translation import WORDS
 from petlib.config import PETLIB_SCHEMA, CfgNode
-from petlib.errors import ConfigError, DataError
+from petlib.errors import ConfigError, DataError, name_in_errors
 from tests.pet.compat.trainframework.data.sources import Draws, NumberedImages
 
 CPU = torch.device("cpu")
@@ -131,7 +132,8 @@ def test_batches_that_cannot_be_made_are_told_in_the_words_of_the_config() -> No
         build_train_loader(run_cfg(batch_size=1, seed=0), Draws(0), CPU)
     with pytest.raises(DataError, match=r"train_data_set: it has 3 samples, fewer than one batch \(solver.train_per_batch is 4\)"):
         build_train_loader(run_cfg(batch_size=4, seed=0), Draws(3), CPU)
-    with pytest.raises(ConfigError, match=r"solver.train_per_batch is 5, .* 2 parts each \(solver.gradient_accumulation_batch\); 4 or 6"):
+    message = r"solver.train_per_batch is 5, .* 2 parts each \(solver.gradient_accumulation_batch\); nearest sizes that can: 4 and 6"
+    with pytest.raises(ConfigError, match=message), name_in_errors(WORDS):
         build_train_loader(run_cfg(batch_size=5, accumulation=2, seed=0), Draws(9), CPU)
     with pytest.raises(DataError, match="dataloader.val_data_set: Draws has no samples"):
         build_test_loader(run_cfg(batch_size=1, seed=0), Draws(0), CPU)

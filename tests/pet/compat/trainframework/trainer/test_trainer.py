@@ -226,7 +226,9 @@ def test_a_model_without_a_loss_is_told_in_one_message(tmp_path: Path, returns: 
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_before_anything_is_saved(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"the loss became nan in iteration 1 .*\n.*Lower lr in optimizer.params"):
+    with pytest.raises(
+        UserError, match=r"the loss became nan in iteration 1 .*\n.*\n.*with --resume the run .*Lower lr in optimizer.params"
+    ):
         train(make_config(tmp_path, {"trainer.model.returns": "nan"}))
     assert not (tmp_path / "model_latest.pth").exists()
 

@@ -1,0 +1,35 @@
+"""One run of a layer: its log, the engine's surroundings, and mistakes in the words of the layer."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from petlib import engine
+from petlib.config import CfgNode
+from petlib.errors import name_in_errors
+from petlib.log import setup_logging
+
+
+def start_log(folder: str | Path, purpose: str) -> None:
+    """Log to the screen and to ``<folder>/logs``; ``purpose`` begins the name of the file: train, test or export."""
+    setup_logging(Path(folder), rank=int(os.environ.get("RANK", "0")), purpose=purpose)
+
+
+@contextmanager
+def open_run(cfg: CfgNode, *, purpose: str, words: Mapping[str, str], record: str = "config.yaml") -> Iterator[torch.device]:
+    """Log and prepare this process for a run, and give the device to compute on; see :func:`petlib.engine.open_run`.
+
+    Args:
+        cfg: Pet's settings of the run.
+        purpose: train or test.
+        words: Pet's keys -> what the layer calls them, for the message of a mistake; see
+            :func:`pet.compat.shared.translation.words_of`.
+        record: the file in the output folder that the settings are written to.
+    """
+    with name_in_errors(words):
+        start_log(cfg.MISC.CKPT, purpose)
+        with engine.open_run(cfg, record=record) as device:
+            yield device
