@@ -1,0 +1,94 @@
+"""The check for a machine with a GPU, on the CPU with tiny sizes."""
+
+import importlib
+import json
+import multiprocessing
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from tests.integration.conftest import ROOT, environment
+
+SCRIPT = ROOT / "tools" / "gpu_check.py"
+DRY = "task-digits,step-segmentation,input,memory,ranks"
+"""Parts of every kind that take seconds; the others run the same scripts with other options."""
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module of the script, which the processes of its parts import by name."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    return importlib.import_module("gpu_check")
+
+
+def execute(*options: str, timeout: float = 400) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, str(SCRIPT), *options]
+    return subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=timeout, check=False)
+
+
+def test_the_parts_run_without_a_gpu(tmp_path: Path) -> None:
+    done = execute("--dry", "--parts", DRY, "--out", str(tmp_path / "out" / "result.json"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert {part["name"]: part["status"] for part in result["parts"]} == dict.fromkeys(DRY.split(","), "passed")
+    rows = {row["name"]: row for part in result["parts"] for row in part["rows"]}
+    # on one device a run that was stopped ends with the very loss of one that was not
+    assert rows["last loss, resumed and not"]["value"] == 0
+    assert rows["metrics, GPU and CPU"]["value"] == 0
+    assert rows["2 ranks, gloo, exchange"]["value"] == "works"
+    assert rows["segmentation: Pet's rate / bare"]["value"] > 0
+    assert rows["input: Pet"]["value"] > 0
+    assert result["machine"]["device"] == "cpu"
+    assert "5 of 5 parts passed" in done.stdout
+
+
+def test_every_script_belongs_to_a_part(check: ModuleType) -> None:
+    scripts = {path.name for path in (ROOT / "tools" / "gpu").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
+    assert scripts == {part.script for part in check.PARTS}
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "log"),
+    [
+        ("import time; print('begun', flush=True); time.sleep(60)", "stopped at its limit", "begun"),
+        ("raise SystemExit('this went wrong')", "failed", "this went wrong"),
+        ("import pathlib, sys, json; rows = sys.argv[sys.argv.index('--rows') + 1]\n"
+         "pathlib.Path(rows).write_text(json.dumps({'name': 'x', 'passed': False}))", "failed", ""),
+        ("pass", "passed", ""),
+    ],
+)  # fmt: skip
+def test_a_part_has_a_limit_and_leaves_what_it_printed(check: ModuleType, tmp_path: Path, text: str, status: str, log: str) -> None:
+    script = tmp_path / "part.py"
+    script.write_text(text)
+    context = multiprocessing.get_context("forkserver")
+    part = check.Part("one", str(script), seconds=5)
+    begin = time.monotonic()
+    result = check.try_part(part, context, tmp_path, begin + 60, dry=True)
+    assert time.monotonic() - begin < 30
+    assert result["status"] == status, result
+    assert log in result["log"]
+
+
+def test_what_no_time_is_left_for_is_named(check: ModuleType, tmp_path: Path) -> None:
+    part = check.Part("one", "tasks.py")
+    result = check.try_part(part, multiprocessing.get_context("forkserver"), tmp_path, time.monotonic(), dry=True)
+    assert result["status"] == "no time left"
+
+
+def test_an_unknown_part_is_refused() -> None:
+    done = execute("--parts", "everything")
+    assert done.returncode == 2
+    assert "there are tests, task-digits" in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_machine_without_a_gpu_is_refused() -> None:
+    done = execute("--parts", "memory")
+    assert done.returncode == 2
+    assert "sees no GPU here; --dry shows on a CPU that the check runs" in done.stderr

@@ -1,0 +1,63 @@
+"""Small data sets, drawn by code, for each task."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pet.data.datasets.shapes_writing import write_shapes
+
+EDGE = 96
+
+
+def shapes(folder: Path, count: int) -> list[str]:
+    """Write objects with all targets; return the settings that name them."""
+    entries = []
+    for split, images in (("train", count), ("test", max(4, count // 4))):
+        write_shapes(folder / "shapes", split=split, count=images, size=EDGE)
+        place = folder / "shapes" / split
+        entries.append(f"shapes_{split}: {{type: coco, path: {place}/images, annotations: {place}/annotations.json}}")
+    return [f"DATA.CATALOG={{{', '.join(entries)}}}"]
+
+
+def scenes(folder: Path, count: int, *, classes: int = 2, name: str, pairs: bool = False, unlabelled: bool = False) -> list[str]:
+    """Write images with a bright rectangle for each class, their label images, and as pairs what was there before.
+
+    Args:
+        folder: where the folders of images go.
+        count: images.
+        classes: with the background.
+        name: of the data sets, ``NAME_train`` and ``NAME_val``.
+        pairs: write a second date, with the rectangles.
+        unlabelled: name a folder of images without labels.
+    """
+    rng = np.random.default_rng(0)
+    for part in ("first", "second", "labels"):
+        (folder / part).mkdir(parents=True)
+    for number in range(count):
+        before = rng.normal((60, 110, 60), 12, (EDGE, EDGE, 3)).clip(0, 255).astype(np.uint8)
+        after, label = before.copy(), np.zeros((EDGE, EDGE), np.uint8)
+        for value in range(1, classes):
+            top, left = rng.integers(0, EDGE - 32, 2)
+            after[top : top + 32, left : left + 32] = rng.integers(120, 255, 3)
+            label[top : top + 32, left : left + 32] = value
+        cv2.imwrite(str(folder / "first" / f"{number}.jpg"), before if pairs else after)
+        cv2.imwrite(str(folder / "second" / f"{number}.jpg"), after)
+        cv2.imwrite(str(folder / "labels" / f"{number}.png"), label)
+    place = f"type: semseg_folder, path: {folder}/first, annotations: {folder}/labels" + (f", images2: {folder}/second" if pairs else "")
+    names = ", ".join(f"class{value}" for value in range(classes))
+    entries = f"{name}_train: {{{place}, share: [0.0, 0.8]}}, {name}_val: {{{place}, share: [0.8, 1.0]}}"
+    return [f"DATA.CATALOG={{{entries}}}", f"DATA.CLASSES=[{names}]", *([f"SEMI.DATASETS=[{folder}/second]"] if unlabelled else [])]
+
+
+def class_folders(folder: Path, count: int) -> list[str]:
+    """Write red and blue images into a folder for each class."""
+    rng = np.random.default_rng(0)
+    for split, images in (("train", count), ("val", max(4, count // 4))):
+        for label, name in enumerate(("blue", "red")):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(images // 2):
+                image = rng.integers(0, 200, (EDGE, EDGE, 3)).astype(np.uint8)
+                image[:, :, 2 * label] = np.maximum(image[:, :, 2 * label], 90)
+                cv2.imwrite(str(folder / split / name / f"{number}.jpg"), image)
+    return [f"TRAIN.DATASETS=[{folder}/train]", f"TEST.DATASETS=[{folder}/val]"]
