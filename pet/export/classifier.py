@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from pet.data.loading.build import build_dataset
 from pet.export.export import ExportReport
-from pet.export.task import TaskNetwork, export_task
+from pet.export.network import TaskNetwork
+from pet.export.task import export_task
 from petlib.config import CfgNode
 
 

@@ -1,10 +1,9 @@
 """What the exports of all tasks share: from the ``EXPORT`` section of a config to a checked file."""
 
 import argparse
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,47 +12,17 @@ from torch import Tensor, nn
 from pet.data.loading.build import build_sample_transforms
 from pet.data.transforms.normalize import Normalize
 from pet.export.config import check_export, chosen_names, export_size
-from pet.export.export import ExportReport, export_model
-from pet.export.half import with_half
+from pet.export.description import ModelDescription
+from pet.export.export import ExportReport
+from pet.export.network import ExportSettings, TaskNetwork, export_network
 from pet.export.normalization import InputNormalization
 from pet.export.samples import TestImages, as_inputs, read_test_images
-from pet.export.verify import Measure, largest_difference
 from petlib.config import CfgNode, ConfigError
 from petlib.data.protocols import Dataset
 
-CHANNELS = 3
 SUFFIXES = (".onnx", ".pt2")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TaskNetwork:
-    """What a task hands over to be exported.
-
-    Attributes:
-        network: takes normalised images, float32 (B, C, H, W), and gives tensors.
-        output_names: of these, in their order.
-        half: names of the modules below it that compute in float16 with ``EXPORT.HALF``.
-        reference: what gives the right outputs; None: the network itself.
-        measure: gives the difference between outputs.
-        free_batch: whether the network takes batches of any size.
-        smallest: the shortest edge of an image with ``EXPORT.DYNAMIC``.
-        input_names: of the images.
-        channels: of the images.
-        metadata: kept in the file; None: classes and normalisation.
-    """
-
-    network: nn.Module
-    output_names: Sequence[str]
-    half: Sequence[str]
-    reference: nn.Module | None = None
-    measure: Measure = largest_difference
-    free_batch: bool = True
-    smallest: int = 1
-    input_names: Sequence[str] = ("images",)
-    channels: int = CHANNELS
-    metadata: Mapping[str, str] | None = None
 
 
 def export_task(cfg: CfgNode, task: TaskNetwork, build: Callable[[], Dataset], path: Path) -> ExportReport:
@@ -80,24 +49,27 @@ def export_task(cfg: CfgNode, task: TaskNetwork, build: Callable[[], Dataset], p
     plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
     fixed = None if cfg.EXPORT.DYNAMIC else size
     samples = [as_inputs(sample, names, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in images.samples]
-    reference = task.reference or task.network
-    network = with_half(task.network, task.half) if cfg.EXPORT.HALF else task.network
-    if cfg.EXPORT.NORMALIZE:
-        network, reference = (
-            InputNormalization(one, mean=normalize.mean, std=normalize.std, maximum=normalize.maximum) for one in (network, reference)
-        )
-    report = export_model(
-        network,
+    described = ModelDescription(
+        classes=tuple(cfg.DATA.CLASSES),
+        mean=normalize.mean,
+        std=normalize.std,
+        maximum=normalize.maximum,
+        normalizes=bool(cfg.EXPORT.NORMALIZE),
+        outputs=tuple(task.output_names),
+    )
+    report = export_network(
+        replace(task, output_names=outputs),
         _examples(cfg, task, names, size, normalize.maximum),
         path,
-        output_names=outputs,
-        dynamic=cfg.EXPORT.DYNAMIC,
-        tolerance=cfg.EXPORT.HALF_TOLERANCE if cfg.EXPORT.HALF else cfg.EXPORT.TOLERANCE,
-        metadata=_metadata(cfg, normalize) if task.metadata is None else task.metadata,
-        reference=reference,
+        settings=ExportSettings(
+            dynamic=cfg.EXPORT.DYNAMIC,
+            half=cfg.EXPORT.HALF,
+            normalize=normalize if cfg.EXPORT.NORMALIZE else None,
+            tolerance=cfg.EXPORT.TOLERANCE,
+            half_tolerance=cfg.EXPORT.HALF_TOLERANCE,
+        ),
         samples=[sample for sample in samples if _is_large_enough(sample, task, dynamic=cfg.EXPORT.DYNAMIC)],
-        measure=task.measure,
-        free_batch=task.free_batch,
+        metadata=described.to_metadata() if task.metadata is None else task.metadata,
     )
     return replace(report, note=images.note)
 
@@ -164,14 +136,3 @@ def _are_normalised(images: TestImages) -> bool:
 def _examples(cfg: CfgNode, task: TaskNetwork, names: Sequence[str], size: tuple[int, int], maximum: float) -> dict[str, Tensor]:
     example = torch.rand(cfg.EXPORT.BATCH, task.channels, *size, generator=torch.Generator().manual_seed(0))
     return dict.fromkeys(names, (example * maximum).round() if cfg.EXPORT.NORMALIZE else example)
-
-
-def _metadata(cfg: CfgNode, normalize: Normalize) -> dict[str, str]:
-    values = {
-        "classes": list(cfg.DATA.CLASSES),
-        "mean": list(normalize.mean),
-        "std": list(normalize.std),
-        "maximum": normalize.maximum,
-        "normalizes": bool(cfg.EXPORT.NORMALIZE),
-    }
-    return {name: json.dumps(value) for name, value in values.items()}

@@ -10,7 +10,8 @@ from pet.data.loading.joined import TruthApart
 from pet.data.transforms.normalize import Normalize
 from pet.export.description import ModelDescription
 from pet.export.export import ExportReport
-from pet.export.task import TaskNetwork, export_task
+from pet.export.network import TaskNetwork
+from pet.export.task import export_task
 from pet.segmentation.data import KINDS
 from pet.segmentation.model import Segmenter
 from petlib.config import CfgNode, ConfigError

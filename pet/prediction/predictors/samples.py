@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pet.data.loading.build import build_sample_transforms, build_test_loader
+from pet.data.transforms.geometry import Resize
 from pet.data.transforms.normalize import scale_and_shift
 from pet.export.description import ModelDescription
 from pet.export.runtime import OnnxModel
@@ -79,10 +79,10 @@ class OnnxSamples:
         ((self._input, shape),) = model.inputs.items() if len(model.inputs) == 1 else [("", ())]
         if len(shape) != 4 or shape[0] not in (None, 1) and isinstance(shape[0], int):
             raise CheckpointError(
-                f"{model.path}: one input (1, C, H, W) expected, {model.inputs} found; export with EXPORT.BATCH 1 a network of one image"
+                f"{model.path}: one input (1, C, H, W) expected, {model.inputs} found; export a network of one image with a batch of 1"
             )
         height, width = shape[2:]
-        self._fixed_size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        self._resize = Resize(size=[height, width]) if isinstance(height, int) and isinstance(width, int) else None
         self._model = model
         self._transforms = transforms
         self._seed = seed
@@ -93,21 +93,14 @@ class OnnxSamples:
         reader = SampleReader(dataset, self._transforms, seed=self._seed)
         for place in range(len(dataset)):
             (sample,) = reader.read([SampleKey(0, place, place)])
-            image, meta = self._fitted(sample["image"], sample["meta"])
+            if self._resize is not None:
+                sample = self._resize(sample, np.random.default_rng(self._seed))
+            image, meta = sample["image"], sample["meta"]
             pixels = image if self.description.normalizes else image * self._scale + self._shift
             planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=self._model.dtypes[self._input])
             names = self.description.outputs or self._model.outputs
             outputs = dict(zip(names, self._model({self._input: planes}), strict=True))
             yield meta, self._placed(outputs, meta)
-
-    def _fitted(self, image: np.ndarray, meta: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
-        """Return an image in the size that the file takes, and its ``meta``."""
-        if self._fixed_size in (None, image.shape[:2]):
-            return image, meta
-        height, width = self._fixed_size
-        factors = np.diag([width / image.shape[1], height / image.shape[0], 1.0])
-        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        return resized, {**meta, "matrix": factors @ meta.get("matrix", np.eye(3))}
 
     def _placed(self, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Predictions:
         """Return the outputs of an image in the coordinates of its file."""

@@ -11,7 +11,8 @@ from pet.data.loading.joined import TruthApart
 from pet.export.classifier import export_classifier
 from pet.export.export import ExportReport
 from pet.export.matching import DetectionDifference
-from pet.export.task import TaskNetwork, choose_weights, export_task, print_report
+from pet.export.network import TaskNetwork
+from pet.export.task import choose_weights, export_task, print_report
 from pet.models.fpn import Neck
 from pet.models.pretrained import load_test_weights
 from pet.models.registries import DETECTORS

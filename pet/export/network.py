@@ -1,0 +1,109 @@
+"""From a network to a checked file: float16, normalisation inside of it, and the comparison with PyTorch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from pet.data.transforms.normalize import Normalize
+from pet.export.export import NO_METADATA, ExportReport, export_model
+from pet.export.half import with_half
+from pet.export.normalization import InputNormalization
+from pet.export.verify import Measure, largest_difference
+
+CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class TaskNetwork:
+    """What a task hands over to be exported.
+
+    Attributes:
+        network: takes normalised images, float32 (B, C, H, W), and gives tensors.
+        output_names: of these, in their order.
+        half: names of the modules below it that compute in float16 with ``EXPORT.HALF``.
+        reference: what gives the right outputs; None: the network itself.
+        measure: gives the difference between outputs.
+        free_batch: whether the network takes batches of any size.
+        smallest: the shortest edge of an image with ``EXPORT.DYNAMIC``.
+        input_names: of the images.
+        channels: of the images.
+        metadata: kept in the file; None: classes and normalisation.
+    """
+
+    network: nn.Module
+    output_names: Sequence[str]
+    half: Sequence[str]
+    reference: nn.Module | None = None
+    measure: Measure = largest_difference
+    free_batch: bool = True
+    smallest: int = 1
+    input_names: Sequence[str] = ("images",)
+    channels: int = CHANNELS
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """How a network becomes a file.
+
+    Attributes:
+        dynamic: batches and images may have any size.
+        half: weights and computation in float16; inputs and outputs stay float32.
+        normalize: pixels go in, and the file normalises them so; None: normalised images go in.
+        tolerance: greatest difference to PyTorch; of values above 1 as a share.
+        half_tolerance: the same with ``half``, to PyTorch in float32.
+    """
+
+    dynamic: bool = False
+    half: bool = False
+    normalize: Normalize | None = None
+    tolerance: float = 1e-3
+    half_tolerance: float = 2e-2
+
+
+def export_network(
+    task: TaskNetwork,
+    examples: Mapping[str, Tensor],
+    path: Path,
+    *,
+    settings: ExportSettings,
+    samples: Sequence[Mapping[str, Tensor]] = (),
+    metadata: Mapping[str, str] = NO_METADATA,
+) -> ExportReport:
+    """Write a network as ONNX or ``.pt2``, after the file gave what PyTorch gives in float32; see :func:`pet.export.export_model`.
+
+    Args:
+        task: the network with its trained weights.
+        examples: an example of each input under its name in the file: pixels where the file normalises them, else normalised images.
+        path: the file.
+        settings: how it is made.
+        samples: further inputs to compare with, like the examples.
+        metadata: kept in the file.
+
+    Raises:
+        ConfigError: a package is missing, the network cannot be exported, or the file does not give what PyTorch gives.
+        OutputError: the file cannot be written.
+    """
+    reference = task.reference or task.network
+    network = with_half(task.network, task.half) if settings.half else task.network
+    if settings.normalize is not None:
+        network, reference = (_with_normalization(one, settings.normalize) for one in (network, reference))
+    return export_model(
+        network,
+        examples,
+        path,
+        output_names=task.output_names,
+        dynamic=settings.dynamic,
+        tolerance=settings.half_tolerance if settings.half else settings.tolerance,
+        metadata=metadata,
+        reference=reference,
+        samples=samples,
+        measure=task.measure,
+        free_batch=task.free_batch,
+    )
+
+
+def _with_normalization(network: nn.Module, normalize: Normalize) -> nn.Module:
+    return InputNormalization(network, mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)

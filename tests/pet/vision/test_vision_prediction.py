@@ -1,0 +1,144 @@
+"""Files predicted by models of the general CNN, and by their exported files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from pet.data.files.label_images import read_label_image
+from pet.export import OnnxModel, export_onnx
+from pet.prediction import find_inputs, predict_files
+from pet.prediction.predictors.samples import OnnxSamples
+from pet.vision import GeneralizedCNN, build_predictor, config
+from pet.vision.export import export
+from pet.visual import DrawSettings
+from petlib.config import CfgNode, ConfigError
+from petlib.errors import CheckpointError
+
+CPU = torch.device("cpu")
+SMALL = {
+    "MODEL.BACKBONE": "timm/test_resnet",
+    "MODEL.NUM_CLASSES": 3,
+    "DATA.CLASSES": ["background", "cat", "dog"],
+    "TEST.TRANSFORMS": ["Normalize"],
+    "TEST.NUM_WORKERS": 0,
+    "MISC.DEVICE": "cpu",
+}
+CLASSIFIER = SMALL | {"MODEL.HAS_CLS": True}
+PIXELS = SMALL | {"MODEL.HAS_SEMSEG": True, "MODEL.SEMSEG.DECODER": "fcn"}
+DETECTOR = SMALL | {
+    "MODEL.HAS_BOX": True,
+    "MODEL.HAS_MASK": True,
+    "MODEL.NECK": "fpn",
+    "MODEL.FPN.CHANNELS": 32,
+    "MODEL.FPN.LEVELS": [5],
+    "MODEL.FPN.TOP": "none",
+    "MODEL.BOX.ANCHOR_SIZES": [[32]],
+    "MODEL.BOX.ROI.HIDDEN": 16,
+    "MODEL.MASK.CHANNELS": [8],
+    "TEST.SCORE_THRESHOLD": 0.0,
+    "TEST.DETECTIONS_PER_IMAGE": 6,
+}
+
+
+def make(folder: Path, **values: Any) -> CfgNode:
+    """Write random weights and return the config that takes them."""
+    cfg = config.get_base_cfg()
+    for key, value in values.items():
+        cfg.set(key, value)
+    config.infer_cfg(cfg)
+    torch.manual_seed(0)
+    model = GeneralizedCNN(cfg).eval()
+    torch.save(model.state_dict(), folder / "weights.pth")
+    cfg.set("TEST.WEIGHTS", str(folder / "weights.pth"))
+    return cfg
+
+
+def write_image(folder: Path, height: int, width: int) -> Path:
+    path = folder / "in" / "a.png"
+    path.parent.mkdir(exist_ok=True)
+    coarse = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+    cv2.imwrite(str(path), cv2.resize(coarse, (width, height)))
+    return path
+
+
+def predict(cfg: CfgNode, path: Path, folder: Path, weights: Path | None = None, *, window: int = 0) -> dict[str, Any]:
+    """Return the record of an image."""
+    chosen = cfg.clone()
+    chosen.set("TEST.WEIGHTS", str(weights) if weights is not None else cfg.TEST.WEIGHTS)
+    summary = predict_files(build_predictor(chosen, CPU, window=window), find_inputs(str(path)), folder, drawing=DrawSettings())
+    assert summary.images == 1
+    record = folder / "a.json"
+    return json.loads(record.read_text()) if record.exists() else {}  # type: ignore[no-any-return]
+
+
+def exported(cfg: CfgNode, folder: Path, **values: Any) -> Path:
+    changed = cfg.clone()
+    for key, value in values.items():
+        changed.set(key, value)
+    model = GeneralizedCNN(changed).eval()
+    model.load_state_dict(torch.load(cfg.TEST.WEIGHTS, weights_only=True))
+    return export(changed, model, folder / "model.onnx").path
+
+
+@pytest.mark.parametrize("normalizes", [True, False])
+def test_an_exported_classifier_says_the_same(tmp_path: Path, normalizes: bool) -> None:
+    cfg = make(tmp_path, **CLASSIFIER)
+    file = exported(cfg, tmp_path, **{"EXPORT.SIZE": [64, 64], "EXPORT.NORMALIZE": normalizes, "EXPORT.OUTPUT_NAMES": ["scores"]})
+    path = write_image(tmp_path, 64, 64)
+    one, other = predict(cfg, path, tmp_path / "torch")["classes"], predict(cfg, path, tmp_path / "onnx", file)["classes"]
+    assert [entry["class"] for entry in one] == [entry["class"] for entry in other]
+    np.testing.assert_allclose([entry["score"] for entry in one], [entry["score"] for entry in other], atol=1e-4)
+
+
+def test_an_exported_detector_finds_the_same_in_coordinates_of_the_file(tmp_path: Path) -> None:
+    cfg = make(tmp_path, **DETECTOR)
+    file = exported(cfg, tmp_path, **{"EXPORT.SIZE": [64, 96]})
+    # the file takes 64 x 96 only, so a larger image is resized and its boxes come back
+    path = write_image(tmp_path, 128, 192)
+    resized = cfg.clone()
+    resized.set("TEST.TRANSFORMS", [{"name": "Resize", "size": [64, 96]}, "Normalize"])
+    one, other = predict(resized, path, tmp_path / "torch"), predict(cfg, path, tmp_path / "onnx", file)
+    assert len(one["objects"]) == len(other["objects"]) == 6
+    for mine, theirs in zip(one["objects"], other["objects"], strict=True):
+        assert (mine["class"], mine["mask"]["size"]) == (theirs["class"], [128, 192])
+        np.testing.assert_allclose(mine["box"], theirs["box"], atol=0.5)
+    assert max(entry["box"][2] for entry in other["objects"]) > 96
+
+
+def test_pixels_through_windows_by_the_network_and_by_its_file(tmp_path: Path) -> None:
+    cfg = make(tmp_path, **PIXELS)
+    path = write_image(tmp_path, 96, 160)
+    whole = predict(cfg, path, tmp_path / "whole")
+    assert sum(entry["count"] for entry in whole["pixels"]) == 96 * 160
+    predict(cfg, path, tmp_path / "windows", window=64)
+    by_windows = read_label_image(tmp_path / "windows" / "a.png")
+    assert (tmp_path / "windows" / "a_overlay.png").exists()
+    assert by_windows.shape == (96, 160)
+    predict(cfg, path, tmp_path / "one_window", window=512)
+    assert np.array_equal(read_label_image(tmp_path / "one_window" / "a.png"), read_label_image(tmp_path / "whole" / "a_semseg.png"))
+    file = exported(cfg, tmp_path, **{"EXPORT.SIZE": [64, 64]})
+    predict(cfg, path, tmp_path / "file", file, window=64)
+    assert (read_label_image(tmp_path / "file" / "a.png") == by_windows).mean() > 0.999
+    fixed = predict(cfg, path, tmp_path / "fixed", file)
+    assert sum(entry["count"] for entry in fixed["pixels"]) == 96 * 160
+
+
+def test_what_does_not_look_through_windows_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="window: 64 given, but only a model with no other head than HAS_SEMSEG"):
+        build_predictor(make(tmp_path, **CLASSIFIER), CPU, window=64)
+
+
+def test_files_that_cannot_predict_samples(tmp_path: Path) -> None:
+    two = torch.nn.Conv2d(3, 2, 1)
+    cfg = make(tmp_path, **CLASSIFIER)
+    file = exported(cfg, tmp_path, **{"EXPORT.SIZE": [64, 64], "EXPORT.BATCH": 2})
+    with pytest.raises(CheckpointError, match=r"model\.onnx: one input \(1, C, H, W\) expected, .*; export .* a batch of 1"):
+        predict(cfg, write_image(tmp_path, 64, 64), tmp_path / "out", file)
+    export_onnx(two, {"x": torch.rand(1, 3, 8, 8)}, tmp_path / "other.onnx", output_names=["y"], dynamic=False)
+    with pytest.raises(CheckpointError, match=r"other\.onnx: the ONNX file does not say its classes"):
+        OnnxSamples(OnnxModel(tmp_path / "other.onnx"), transforms=lambda sample, rng: sample, seed=0)
