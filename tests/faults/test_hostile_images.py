@@ -18,7 +18,7 @@ import pytest
 import rasterio
 from PIL import Image
 
-from pet.compat.antgo.dataflow.dataset.video_frames import VideoFrames
+from pet.compat.antgo.datasets.video_frames import VideoFrames
 from pet.data.datasets.image_folder import ImageFolder
 from pet.data.files.image_size import size_of
 from pet.data.files.images import decode_image, read_image, silence_opencv

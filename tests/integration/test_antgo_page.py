@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pet.compat.antgo.framework.helper.measures.table import BUILTIN_MEASURES
-from pet.compat.antgo.framework.helper.schedules import POLICIES
+from pet.compat.antgo.measures.table import BUILTIN_MEASURES
+from pet.compat.antgo.schedules import POLICIES
 from tests.integration.conftest import ROOT, environment
 
 PAGE = (ROOT / "docs" / "antgo.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ network, the data sets with their pipelines and loaders, the measures, the polic
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pet.compat.antgo.framework.helper.schedules import policy_name
+from pet.compat.antgo.schedules import policy_name
 from pet.compat.shared.translation import Row, Translated, at_least, fitting, process_count, same, settings_of, words_of
 from petlib.config import ConfigError
 from petlib.config.nested import Component, NestedConfig

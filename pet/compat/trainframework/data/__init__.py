@@ -1,5 +1,1 @@
 """The data sets of a user, and the loaders that read them."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,8 +9,8 @@ import torch
 
 from pet.compat.antgo.framework.helper.exporter import Exporter
 from pet.compat.antgo.framework.helper.models.builder import MODELS
-from pet.compat.antgo.framework.helper.network import build_network
 from pet.compat.antgo.framework.helper.runner import BaseModule
+from pet.compat.antgo.network import build_network
 from pet.export.runtime import OnnxModel
 from petlib.config.nested import Component
 from petlib.errors import CheckpointError, ConfigError

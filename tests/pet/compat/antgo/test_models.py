@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from pet.compat.antgo.framework.helper.models.builder import BACKBONES, HEADS, LOSSES, MODELS, NECKS
-from pet.compat.antgo.framework.helper.models.small import SimpleHead, SmallBackbone
-from pet.compat.antgo.framework.helper.network import build_network, split_predictions
 from pet.compat.antgo.framework.helper.runner import BaseModule
+from pet.compat.antgo.network import build_network, split_predictions
+from pet.compat.antgo.small_network import SimpleHead, SmallBackbone
 from petlib.config.nested import Component
 from petlib.errors import CheckpointError, ConfigError
 

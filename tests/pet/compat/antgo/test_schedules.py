@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from pet.compat.antgo.framework.helper.schedules import POLICIES, rate_factor
+from pet.compat.antgo.schedules import POLICIES, rate_factor
 from petlib.config.nested import Component
 from petlib.errors import ConfigError
 

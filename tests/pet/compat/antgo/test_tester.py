@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from pet.compat.antgo.framework.helper import tester as testing
-from pet.compat.antgo.framework.helper.measuring import MeasureEvaluator, build_measures
 from pet.compat.antgo.framework.helper.runner.builder import MEASURES
 from pet.compat.antgo.framework.helper.trainer import Trainer
+from pet.compat.antgo.measures.evaluator import MeasureEvaluator, build_measures
 from petlib.config.nested import Component
 from petlib.errors import CheckpointError, ConfigError
 from tests.pet.compat.antgo.document import tiny_config
@@ -100,7 +100,7 @@ def test_the_shares_of_several_processes_are_joined_in_order(monkeypatch: pytest
         others = [{"number": np.asarray(number)} for number in (4, 5)]
         return [own, ([], []), (others, others)]
 
-    monkeypatch.setattr("pet.compat.antgo.framework.helper.measuring.gather_objects", gather)
+    monkeypatch.setattr("pet.compat.antgo.measures.evaluator.gather_objects", gather)
     assert measured(MeasureEvaluator([Order()]), [1, 2, 3]) == {"order": 54321.0}
 
 

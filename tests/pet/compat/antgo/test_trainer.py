@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from pet.compat.antgo.framework.helper.dataset.adapter import PipelineDataset
 from pet.compat.antgo.framework.helper.models.builder import MODELS
 from pet.compat.antgo.framework.helper.runner import BaseModule
 from pet.compat.antgo.framework.helper.runner.builder import *  # noqa: F403  # as the document imports it
 from pet.compat.antgo.framework.helper.trainer import Trainer
+from pet.compat.antgo.samples import PipelineDataset
 from petlib.config.nested import nested_of
 from petlib.engine.hooks.nan_guard import TrainingDivergedError
 from petlib.errors import CheckpointError, ConfigError, DataError

@@ -1,5 +1,1 @@
 """The class that data sets derive from, and the built-in data sets."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

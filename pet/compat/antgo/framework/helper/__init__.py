@@ -1,5 +1,1 @@
 """Trainer, Tester and Exporter, and what a user registers for them."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

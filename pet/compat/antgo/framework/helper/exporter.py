@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pet.compat.antgo.framework.helper.network import build_network, load_checkpoint
-from pet.compat.antgo.framework.helper.settings import AntgoConfig, open_settings
 from pet.compat.antgo.framework.helper.trainer import WORK_DIR
+from pet.compat.antgo.network import build_network, load_checkpoint
+from pet.compat.antgo.settings import AntgoConfig, open_settings
 from pet.compat.shared.running import start_log
 from pet.export.export import OPSET, ExportReport, export_onnx
 from pet.export.trial import try_inputs

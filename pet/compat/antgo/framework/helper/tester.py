@@ -3,11 +3,12 @@
 import logging
 from pathlib import Path
 
-from pet.compat.antgo.framework.helper.dataset import build_dataset, build_evaluation_loader
-from pet.compat.antgo.framework.helper.measuring import MeasureEvaluator, build_measures, check_truths
-from pet.compat.antgo.framework.helper.network import FieldNetwork, build_network, check_fields, find_checkpoint, load_checkpoint
-from pet.compat.antgo.framework.helper.settings import AntgoConfig, open_settings
 from pet.compat.antgo.framework.helper.trainer import WORK_DIR
+from pet.compat.antgo.loaders import build_evaluation_loader
+from pet.compat.antgo.measures.evaluator import MeasureEvaluator, build_measures, check_truths
+from pet.compat.antgo.network import FieldNetwork, build_network, check_fields, find_checkpoint, load_checkpoint
+from pet.compat.antgo.samples import build_dataset
+from pet.compat.antgo.settings import AntgoConfig, open_settings
 from pet.compat.antgo.translation import WORDS
 from pet.compat.shared.running import open_run
 from pet.evaluation.loop import evaluate

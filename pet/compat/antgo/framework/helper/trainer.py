@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pet.compat.antgo.framework.helper.dataset import PipelineDataset, build_dataset, build_evaluation_loader, build_train_loader
-from pet.compat.antgo.framework.helper.measuring import Measure, MeasureEvaluator, build_measures, check_truths
-from pet.compat.antgo.framework.helper.network import PREFIX, FieldNetwork, build_network, check_fields
-from pet.compat.antgo.framework.helper.optimizing import build_checked_optimizer, build_step, check_optimizer
-from pet.compat.antgo.framework.helper.schedules import rate_factor
-from pet.compat.antgo.framework.helper.settings import AntgoConfig, open_settings
+from pet.compat.antgo.loaders import build_evaluation_loader, build_train_loader
+from pet.compat.antgo.measures.evaluator import Measure, MeasureEvaluator, build_measures, check_truths
+from pet.compat.antgo.network import PREFIX, FieldNetwork, build_network, check_fields
+from pet.compat.antgo.optimizing import build_checked_optimizer, build_step, check_optimizer
+from pet.compat.antgo.samples import PipelineDataset, build_dataset
+from pet.compat.antgo.schedules import rate_factor
+from pet.compat.antgo.settings import AntgoConfig, open_settings
 from pet.compat.antgo.translation import WORDS
 from pet.compat.shared.running import open_run
 from pet.evaluation.evaluation import Evaluation

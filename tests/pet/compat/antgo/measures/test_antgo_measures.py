@@ -9,7 +9,10 @@ import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pet.compat.antgo.framework.helper.measures import COCOBoxAP, OKSKeypointAP, SegMIOU, TopKAccuracy
+from pet.compat.antgo.measures.boxes import COCOBoxAP
+from pet.compat.antgo.measures.classification import TopKAccuracy
+from pet.compat.antgo.measures.keypoints import OKSKeypointAP
+from pet.compat.antgo.measures.segmentation import SegMIOU
 from petlib.errors import ConfigError, DataError
 
 Values = dict[str, Any]

@@ -1,9 +1,9 @@
 """The registries of data sets and of pipeline steps, under the names of antgo."""
 
-from pet.compat.antgo.framework.helper.dataset.registry import ComponentRegistry
+from pet.compat.antgo.registry import ComponentRegistry
 
-_SETS = "pet.compat.antgo.dataflow.dataset"
-_STEPS = "pet.compat.antgo.framework.helper.dataset.pipelines"
+_SETS = "pet.compat.antgo.datasets"
+_STEPS = "pet.compat.antgo.pipelines"
 
 DATASETS = ComponentRegistry(
     "data set",

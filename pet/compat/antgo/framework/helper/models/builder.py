@@ -3,13 +3,13 @@
 As in antgo all parts of networks share their names, so ``MODELS.build`` finds backbones, necks, heads and losses too.
 """
 
-from pet.compat.antgo.framework.helper.dataset.registry import ComponentRegistry
+from pet.compat.antgo.registry import ComponentRegistry
 
 MODELS = ComponentRegistry(
     "network",
     {
-        "SmallBackbone": "pet.compat.antgo.framework.helper.models.small:SmallBackbone",
-        "SimpleHead": "pet.compat.antgo.framework.helper.models.small:SimpleHead",
+        "SmallBackbone": "pet.compat.antgo.small_network:SmallBackbone",
+        "SimpleHead": "pet.compat.antgo.small_network:SimpleHead",
     },
 )
 BACKBONES = MODELS

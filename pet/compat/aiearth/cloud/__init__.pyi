@@ -1,3 +1,0 @@
-from . import datasets as datasets
-
-__all__ = ["datasets"]

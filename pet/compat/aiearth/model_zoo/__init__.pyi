@@ -1,3 +1,0 @@
-from .model import PretrainedModel as PretrainedModel
-
-__all__ = ["PretrainedModel"]

@@ -1,3 +1,0 @@
-from . import mmseg as mmseg
-
-__all__ = ["mmseg"]

@@ -1,3 +1,0 @@
-from . import dataset as dataset
-
-__all__ = ["dataset"]

@@ -1,0 +1,65 @@
+"""CIFAR-10 and CIFAR-100."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pet.compat.antgo.datasets.built_in import BuiltIn
+from pet.data.datasets.cifar import Cifar
+from petlib.data.protocols import Sample
+from petlib.errors import DataError
+
+HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
+SPLITS = {"train": "train", "val": "test", "test": "test"}
+
+
+class CIFAR10(BuiltIn):
+    """The 32x32 images of CIFAR-10 (https://www.cs.toronto.edu/~kriz/cifar.html). Fields are ``image`` and ``label``, an int from 0.
+
+    ``dir`` is the unpacked folder of the version for python, or the one above it. The files are read without running any code of theirs.
+
+    Args:
+        train_or_test: ``train``; ``val`` and ``test`` both mean the 10,000 test images.
+        dir: the folder.
+        ext_params: nothing.
+
+    Raises:
+        ConfigError: there is no such part.
+        DataError: files are missing or hold something else.
+    """
+
+    kind = "cifar10"
+    below = "cifar-10-batches-py"
+    meta = "batches.meta"
+    layout = f"{below} (data_batch_1 to 5, test_batch, {meta}), the unpacked python version of {HOMEPAGE}"
+
+    def __init__(self, train_or_test: str = "train", dir: str | None = None, ext_params: Mapping[str, Any] | None = None) -> None:  # noqa: A002 -- antgo's name
+        super().__init__(train_or_test, dir, ext_params)
+        split = SPLITS[self.part(SPLITS)]
+        below = self.folder / self.below
+        folder = below if below.is_dir() else self.folder
+        if not (folder / self.meta).is_file():
+            raise DataError(f"{folder / self.meta}: it is not there; {type(self).__name__} needs dir to be a folder with {self.layout}")
+        self._data = Cifar(kind=self.kind, folder=folder, split=split)
+
+    @property
+    def size(self) -> int:
+        """Number of images."""
+        return len(self._data)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of their labels."""
+        return self._data.classes
+
+    def read(self, index: int) -> Sample:
+        """Return a sample in Pet's words."""
+        return self._data[index]
+
+
+class CIFAR100(CIFAR10):
+    """The same with the 100 fine classes of CIFAR-100; the folder is ``cifar-100-python``."""
+
+    kind = "cifar100"
+    below = "cifar-100-python"
+    meta = "meta"
+    layout = f"{below} (train, test, {meta}), the unpacked python version of {HOMEPAGE}"

@@ -1,3 +1,0 @@
-from . import helper as helper
-
-__all__ = ["helper"]

@@ -1,9 +1,0 @@
-"""The built-in measures: ``keys()`` says what they compare, ``measure(preds, gts)`` gives figures by name.
-
-``preds`` and ``gts`` have one dictionary a sample, in the same order, with arrays or tensors. A measure draws on no other process: it is
-given the samples of all of them.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

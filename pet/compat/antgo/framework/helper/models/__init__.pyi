@@ -1,4 +1,0 @@
-from . import builder as builder
-from . import small as small
-
-__all__ = ["builder", "small"]

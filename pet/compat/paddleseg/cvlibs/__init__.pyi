@@ -1,3 +1,0 @@
-from . import manager as manager
-
-__all__ = ["manager"]
