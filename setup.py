@@ -58,6 +58,6 @@ setup(
     install_requires=REQUIRED,
     extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "dev": DEV},
     entry_points={
-        "console_scripts": ["pet-train = pet.cli:train", "pet-test = pet.cli:test", "pet-export = pet.cli:export", "pet-new = pet.cli:new"]
+        "console_scripts": [f"pet-{name} = pet.cli:{name}" for name in ("train", "test", "export", "inference", "check", "browse", "new")],
     },
 )

@@ -1,10 +1,14 @@
-"""The commands ``pet-train``, ``pet-test``, ``pet-export`` and ``pet-new``."""
+"""The installed commands: ``pet-train``, ``pet-test``, ``pet-export``, ``pet-inference``, ``pet-check``, ``pet-browse`` and ``pet-new``."""
 
 from pathlib import Path
 from typing import NoReturn
 
+from pet import commands
 from pet.templates.new_project import main as write_new_project
-from petlib.launch import launch, run_tool_of_config
+from petlib.launch import call_own_script, launch
+
+COMMANDS = Path(__file__).parent / "commands"
+PACKAGE = "pet"
 
 
 def train(repository: Path | None = None) -> int:
@@ -13,17 +17,38 @@ def train(repository: Path | None = None) -> int:
     Args:
         repository: root of the checkout whose launcher runs, where ``--type`` looks last.
     """
-    return launch("train_net.py", package="pet", repository=repository)
+    return launch("train_net.py", package=PACKAGE, repository=repository)
 
 
 def test(repository: Path | None = None) -> int:
-    """Test a trained model with the config of the command line and return the exit code; see :func:`train`."""
-    return launch("test_net.py", package="pet", repository=repository)
+    """Test a trained model with the config of the command line and return the exit code; see :func:`train`.
+
+    A task may have a ``tools/<type>/<...>/test_net.py`` of its own; else one script serves all.
+    """
+    return launch("test_net.py", package=PACKAGE, script_of_all_tasks=COMMANDS / "test_net.py", repository=repository)
 
 
 def export(repository: Path | None = None) -> int:
-    """Export a trained model with the config of the command line and return the exit code; see :func:`train`."""
-    return run_tool_of_config("export_net.py", description="Exports a trained model as ONNX.", repository=repository)
+    """Export a trained model with the config of the command line and return the exit code; see :func:`test`."""
+    code = call_own_script("export_net.py", repository=repository)
+    if code is None:
+        commands.export_net.main()
+    return code
+
+
+def inference() -> NoReturn:
+    """Predict images, videos and GeoTIFFs, see :mod:`pet.commands.inference`, and exit."""
+    commands.inference.main()
+
+
+def check() -> NoReturn:
+    """Look at every sample of a config's data sets, see :mod:`pet.commands.check`, and exit."""
+    commands.check.main()
+
+
+def browse() -> NoReturn:
+    """Draw what a model sees of its data, see :mod:`pet.commands.browse`, and exit."""
+    commands.browse.main()
 
 
 def new() -> NoReturn:

@@ -1,4 +1,4 @@
-"""Finds the export script of a config and runs it: python tools/export_net_all.py --cfg PATH [--out FILE]."""
+"""Exports the trained model of a config, of any task: python tools/export_net_all.py --cfg PATH [--weights FILE] [--out FILE]."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Finds the test script of a config and starts it on every device: python tools/test_net_all.py --cfg PATH."""
+"""Tests the trained model of a config, of any task, on every device: python tools/test_net_all.py --cfg PATH."""
 
 import sys
 from pathlib import Path

@@ -20,6 +20,8 @@ from .report.display import as_rgb as as_rgb
 from .report.display import side_by_side as side_by_side
 from .targets.check import Expectation as Expectation
 from .targets.check import check_samples as check_samples
+from .targets.kinds import VisionDataset as VisionDataset
+from .targets.labelled import LabelledDataset as LabelledDataset
 from .transforms.build import TRANSFORMS as TRANSFORMS
 from .transforms.build import build_transforms as build_transforms
 
@@ -27,12 +29,14 @@ __all__ = [
     "DATASETS",
     "Expectation",
     "LabelList",
+    "LabelledDataset",
     "LabelRecords",
     "PUBLIC_SETS",
     "Reading",
     "SampleViews",
     "SemsegFolder",
     "TRANSFORMS",
+    "VisionDataset",
     "as_rgb",
     "build_dataset",
     "build_sample_views",

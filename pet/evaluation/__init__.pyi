@@ -1,6 +1,7 @@
 from .classification import ClassificationEvaluator as ClassificationEvaluator
 from .evaluation import Evaluation as Evaluation
+from .evaluation import build_evaluation as build_evaluation
 from .evaluator import Evaluator as Evaluator
 from .loop import evaluate as evaluate
 
-__all__ = ["ClassificationEvaluator", "Evaluation", "Evaluator", "evaluate"]
+__all__ = ["ClassificationEvaluator", "Evaluation", "Evaluator", "build_evaluation", "evaluate"]

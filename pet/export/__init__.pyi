@@ -1,8 +1,25 @@
+from .classifier import classifier_network as classifier_network
 from .export import ExportReport as ExportReport
 from .export import export_model as export_model
 from .export import export_onnx as export_onnx
+from .network import TaskNetwork as TaskNetwork
 from .normalization import InputNormalization as InputNormalization
 from .program_file import ProgramModel as ProgramModel
 from .runtime import OnnxModel as OnnxModel
+from .task import choose_weights as choose_weights
+from .task import export_task as export_task
+from .task import print_report as print_report
 
-__all__ = ["ExportReport", "InputNormalization", "OnnxModel", "ProgramModel", "export_model", "export_onnx"]
+__all__ = [
+    "ExportReport",
+    "InputNormalization",
+    "OnnxModel",
+    "ProgramModel",
+    "TaskNetwork",
+    "choose_weights",
+    "classifier_network",
+    "export_model",
+    "export_onnx",
+    "export_task",
+    "print_report",
+]

@@ -1,14 +1,8 @@
 """Classifiers of whole images as files."""
 
-from pathlib import Path
-
 from torch import Tensor, nn
 
-from pet.data.loading.build import build_dataset
-from pet.export.export import ExportReport
 from pet.export.network import TaskNetwork
-from pet.export.task import export_task
-from petlib.config import CfgNode
 
 
 class ClassLogits(nn.Module):
@@ -28,7 +22,6 @@ class ClassLogits(nn.Module):
         return logits.float()
 
 
-def export_classifier(cfg: CfgNode, backbone: nn.Module, path: Path) -> ExportReport:
-    """Write a classifier with the input ``images`` and the output ``logits`` (B, classes); see :func:`pet.export.task.export_task`."""
-    task = TaskNetwork(network=ClassLogits(backbone), output_names=["logits"], half=["backbone"])
-    return export_task(cfg, task, lambda: build_dataset(cfg, cfg.TEST.DATASETS), path)
+def classifier_network(backbone: nn.Module) -> TaskNetwork:
+    """Return what is exported of a classifier: the input ``images`` and the output ``logits`` (B, classes)."""
+    return TaskNetwork(network=ClassLogits(backbone), output_names=["logits"], half=["backbone"])

@@ -1,15 +1,17 @@
 """What the exports of all tasks share: from the ``EXPORT`` section of a config to a checked file."""
 
-import argparse
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from pet.data.loading.build import build_sample_transforms
+from pet.data.loading.build import LABEL, build_dataset, build_sample_transforms
+from pet.data.loading.joined import TruthApart
+from pet.data.targets.kinds import VisionDataset
 from pet.data.transforms.normalize import Normalize
 from pet.export.config import check_export, chosen_names, export_size
 from pet.export.description import ModelDescription
@@ -25,13 +27,13 @@ SUFFIXES = (".onnx", ".pt2")
 logger = logging.getLogger(__name__)
 
 
-def export_task(cfg: CfgNode, task: TaskNetwork, build: Callable[[], Dataset], path: Path) -> ExportReport:
+def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Path) -> ExportReport:
     """Write a network as the ``EXPORT`` section says, checked against PyTorch.
 
     Args:
         cfg: the config.
         task: the network, with its trained weights.
-        build: gives the test data, whose images transforms may move.
+        kinds: the kinds of targets that the test data have, whose images transforms may move.
         path: the file, ``.onnx`` or ``.pt2``.
 
     Raises:
@@ -44,7 +46,7 @@ def export_task(cfg: CfgNode, task: TaskNetwork, build: Callable[[], Dataset], p
     names = chosen_names(list(cfg.EXPORT.INPUT_NAMES), list(task.input_names), "EXPORT.INPUT_NAMES")
     outputs = chosen_names(list(cfg.EXPORT.OUTPUT_NAMES), list(task.output_names), "EXPORT.OUTPUT_NAMES")
     normalize = find_normalize(cfg)
-    images = read_test_images(cfg, build)
+    images = read_test_images(cfg, lambda: _build_test_data(cfg, kinds))
     inside = InputNormalization(nn.Identity(), mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)
     plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
     fixed = None if cfg.EXPORT.DYNAMIC else size
@@ -74,6 +76,11 @@ def export_task(cfg: CfgNode, task: TaskNetwork, build: Callable[[], Dataset], p
     return replace(report, note=images.note)
 
 
+def _build_test_data(cfg: CfgNode, kinds: Sequence[str]) -> Dataset:
+    dataset = build_dataset(cfg, cfg.TEST.DATASETS, kinds)
+    return dataset if tuple(kinds) == LABEL else TruthApart(cast("VisionDataset", dataset), kinds)
+
+
 def find_normalize(cfg: CfgNode) -> Normalize:
     """Return the ``Normalize`` at the end of ``TEST.TRANSFORMS``; without one, what makes pixels go from 0 to 1.
 
@@ -82,12 +89,6 @@ def find_normalize(cfg: CfgNode) -> Normalize:
     """
     _, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [])
     return normalize or Normalize(mean=(0.0,), std=(1.0,))
-
-
-def add_export_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of an export."""
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the file, .onnx or .pt2 (default: MISC.CKPT/model.onnx)")
-    parser.add_argument("--weights", default="", metavar="FILE", help="a checkpoint (default: what TEST.WEIGHTS says)")
 
 
 def choose_weights(cfg: CfgNode, weights: str) -> None:

@@ -120,3 +120,13 @@ def construct(name: str, builder: Callable[..., nn.Module], fixed: Mapping[str, 
         if not args:
             raise
         raise ConfigError(f"MODEL.BACKBONE_ARGS: {name} cannot be built with {dict(args)}: {error}") from error
+
+
+def last_layer_names(network: nn.Module) -> list[str]:
+    """Return the names of the modules that give the logits: those that timm states, else the last module with parameters."""
+    stated = getattr(network, "pretrained_cfg", {}).get("classifier")
+    names = [stated] if isinstance(stated, str) else list(stated or ())
+    modules = dict(network.named_modules())
+    if names and all(name in modules for name in names):
+        return names
+    return [name for name, module in modules.items() if any(True for _ in module.parameters(recurse=False))][-1:]

@@ -9,7 +9,11 @@ MODEL: Schema = {
         "The network by name: one of Pet's own (resnet20, resnet32, resnet44, resnet56, resnet110, resnext29_8x64d), timm/NAME, torchvision/NAME, or a bare name, which is looked up in timm, then in torchvision.",
     ),
     "BACKBONE_ARGS": Key({}, "Further arguments of the network by its own names, e.g. {drop_path_rate: 0.1}."),
-    "NUM_CLASSES": Key(0, "Number of classes; labels run from 0 to NUM_CLASSES - 1.", minimum=0),
+    "NUM_CLASSES": Key(
+        0,
+        "Number of classes; labels run from 0 to NUM_CLASSES - 1. 0, for classifiers: as many as DATA.CLASSES names, or else as the first folder of TRAIN.DATASETS has sub-folders.",
+        minimum=0,
+    ),
     "LABEL_SMOOTHING": Key(
         0.0, "Share of each label's weight that is spread evenly over all classes (https://arxiv.org/abs/1512.00567).", minimum=0
     ),

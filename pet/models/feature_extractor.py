@@ -88,13 +88,17 @@ class TimmFeatures(nn.Module):
         return [one.permute(0, 3, 1, 2) for one in maps] if self._channels_last else list(maps)
 
 
-def build_feature_extractor(cfg: CfgNode) -> nn.Module:
+def build_feature_extractor(cfg: CfgNode, args: Mapping[str, Any] | None = None) -> nn.Module:
     """Return ``MODEL.BACKBONE`` as a :class:`FeatureExtractor` with random weights, partly frozen as ``MODEL`` says.
+
+    Args:
+        cfg: the config.
+        args: arguments of the network that a task derives from keys of its own; ``MODEL.BACKBONE_ARGS`` goes before them.
 
     Raises:
         ConfigError: there is no such network, it has no maps of several strides, or it does not take its arguments.
     """
-    args = dict(cfg.MODEL.BACKBONE_ARGS)
+    args = {**(args or {}), **cfg.MODEL.BACKBONE_ARGS}
     extractor = create_feature_extractor(cfg.MODEL.BACKBONE, args)
     if cfg.MODEL.FREEZE_AT:
         _freeze_parts(extractor, cfg.MODEL.FREEZE_AT, cfg.MODEL.BACKBONE, image_size=_image_size(extractor, args))

@@ -1,3 +1,4 @@
+from .build import build_whole_images as build_whole_images
 from .inputs import FileInput as FileInput
 from .inputs import Inputs as Inputs
 from .inputs import find_inputs as find_inputs
@@ -23,6 +24,7 @@ __all__ = [
     "SamplePredictor",
     "WholeImages",
     "WindowSettings",
+    "build_whole_images",
     "count_frames",
     "find_inputs",
     "predict_files",

@@ -1,5 +1,4 @@
 from . import config as config
-from . import tools as tools
 from .data import build_evaluation as build_evaluation
 from .data import build_training_data as build_training_data
 from .data import expected_data as expected_data
@@ -10,8 +9,10 @@ from .model import build_model as build_model
 from .prediction import build_predictor as build_predictor
 from .runs import test as test
 from .runs import train as train
+from .task import TASK as TASK
 
 __all__ = [
+    "TASK",
     "Segmenter",
     "build_evaluation",
     "build_model",
@@ -22,6 +23,5 @@ __all__ = [
     "expected_data",
     "export",
     "test",
-    "tools",
     "train",
 ]

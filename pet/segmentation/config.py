@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes
-from pet.data.config import DATA_SCHEMA
 from pet.data.targets.kinds import IGNORE
-from pet.export.config import EXPORT_SCHEMA, check_export
+from pet.export.config import check_export
 from pet.models.config import MODEL_SCHEMA
-from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
+from petlib.config import CfgNode, ConfigError, Key, Schema, merge_schemas
 
 MODEL: Schema = {
     "NETWORK": Key(
@@ -32,9 +32,7 @@ MODEL: Schema = {
 }
 
 SEGMENTATION_SCHEMA: Schema = merge_schemas(
-    PETLIB_SCHEMA,
-    DATA_SCHEMA,
-    EXPORT_SCHEMA,
+    TASK_SCHEMA,
     {
         "MISC": MODEL_SCHEMA["MISC"],
         "MODEL": MODEL,

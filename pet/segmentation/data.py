@@ -2,16 +2,15 @@
 
 import torch
 
-from pet.data.loading.build import build_test_loader, build_train_loader, build_vision_dataset
-from pet.data.loading.joined import TruthApart
-from pet.data.targets.check import Expectation, check_vision_samples, describe_source
+from pet.data.loading.build import build_training_data as build_shared_training_data
+from pet.data.targets.check import Expectation
 from pet.data.targets.kinds import VisionDataset
 from pet.evaluation.evaluation import Evaluation
+from pet.evaluation.evaluation import build_evaluation as build_shared_evaluation
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.segmentation import SegmentationEvaluator
-from petlib.config import CfgNode, ConfigError
+from petlib.config import CfgNode
 from petlib.data.train_loader import TrainLoader
-from petlib.solver.precision import build_mixed_precision
 
 KINDS = ("semseg",)
 
@@ -29,44 +28,28 @@ def expected_data(cfg: CfgNode) -> Expectation:
 
 
 def build_training_data(cfg: CfgNode, device: torch.device, dataset: VisionDataset | None = None) -> TrainLoader:
-    """Return the batches of a training, after a first look at the samples.
-
-    Args:
-        cfg: the config.
-        device: where batches go.
-        dataset: the data; None: ``TRAIN.DATASETS``.
+    """Return the batches of ``TRAIN.DATASETS``, or where it is not None of ``dataset``, after a first look at the samples.
 
     Raises:
         ConfigError: a name is unknown or a setting wrong.
         DataError: the data are missing, wrong, or do not fit the model.
     """
-    source = "the training data" if dataset is not None else describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
-    dataset = dataset if dataset is not None else build_vision_dataset(cfg, cfg.TRAIN.DATASETS, KINDS)
-    check_vision_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
-    return build_train_loader(cfg, dataset, device, KINDS)
+    return build_shared_training_data(cfg, device, expected_data(cfg), dataset)
+
+
+def build_evaluators(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> list[Evaluator]:  # noqa: ARG001 -- as of every task
+    """Return what counts the pixels of each class."""
+    classes = list(dataset.semseg_classes)
+    return [SegmentationEvaluator(classes=classes, keep_predictions=keep_predictions, foreground=len(classes) == 2, report=True)]
 
 
 def build_evaluation(cfg: CfgNode, device: torch.device, dataset: VisionDataset | None = None) -> Evaluation:
-    """Return the evaluation on ``dataset``, or where that is None on ``TEST.DATASETS``.
+    """Return the evaluation on ``TEST.DATASETS``, or where it is not None on ``dataset``.
 
     Raises:
         ConfigError: there is neither.
         DataError: the data are missing, wrong, or do not fit the model.
     """
-    if dataset is None and not cfg.TEST.DATASETS:
-        raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
-    source = "the test data" if dataset is not None else describe_source("TEST.DATASETS", cfg.TEST.DATASETS)
-    dataset = dataset if dataset is not None else build_vision_dataset(cfg, cfg.TEST.DATASETS, KINDS)
-    check_vision_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source)
-    classes = list(dataset.semseg_classes)
-
-    def build_evaluators(keep_predictions: bool) -> list[Evaluator]:
-        return [
-            SegmentationEvaluator(classes=classes, keep_predictions=keep_predictions, foreground=len(classes) == 2, report=True),
-        ]
-
-    return Evaluation(
-        loader=build_test_loader(cfg, TruthApart(dataset, KINDS), device, KINDS),
-        build_evaluators=build_evaluators,
-        autocast=build_mixed_precision(cfg, device).autocast,
+    return build_shared_evaluation(
+        cfg, device, expected_data(cfg), lambda data, keep: build_evaluators(cfg, data, keep_predictions=keep), dataset
     )

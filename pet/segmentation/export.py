@@ -5,8 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from pet.data.loading.build import build_sample_transforms, build_vision_dataset
-from pet.data.loading.joined import TruthApart
+from pet.data.loading.build import build_sample_transforms
 from pet.data.transforms.normalize import Normalize
 from pet.export.description import ModelDescription
 from pet.export.export import ExportReport
@@ -15,7 +14,6 @@ from pet.export.task import export_task
 from pet.segmentation.data import KINDS
 from pet.segmentation.model import Segmenter
 from petlib.config import CfgNode, ConfigError
-from petlib.data.protocols import Dataset
 
 INPUTS = ("images", "images2")
 OUTPUT = "logits"
@@ -34,6 +32,18 @@ class MainLogits(nn.Module):
         return outputs[0]
 
 
+def build_export_network(cfg: CfgNode, model: Segmenter) -> TaskNetwork:
+    """Return what is exported of a model; see :func:`export`."""
+    return TaskNetwork(
+        network=MainLogits(model.network),
+        output_names=[OUTPUT],
+        half=["network"],
+        input_names=INPUTS[: cfg.DATA.NUM_IMAGES],
+        channels=cfg.MODEL.IN_CHANNELS,
+        metadata=replace(describe_model(cfg), normalizes=cfg.EXPORT.NORMALIZE).to_metadata(),
+    )
+
+
 def export(cfg: CfgNode, model: Segmenter, path: Path | None = None) -> ExportReport:
     """Write a trained model as ONNX, or for torch.export (``.pt2``), checked against PyTorch, and return what was written.
 
@@ -48,19 +58,7 @@ def export(cfg: CfgNode, model: Segmenter, path: Path | None = None) -> ExportRe
     Raises:
         ConfigError: a package is missing, or the file does not give what PyTorch gives.
     """
-    task = TaskNetwork(
-        network=MainLogits(model.network),
-        output_names=[OUTPUT],
-        half=["network"],
-        input_names=INPUTS[: cfg.DATA.NUM_IMAGES],
-        channels=cfg.MODEL.IN_CHANNELS,
-        metadata=replace(describe_model(cfg), normalizes=cfg.EXPORT.NORMALIZE).to_metadata(),
-    )
-    return export_task(cfg, task, lambda: _build_test_data(cfg), path or Path(cfg.MISC.CKPT) / "model.onnx")
-
-
-def _build_test_data(cfg: CfgNode) -> Dataset:
-    return TruthApart(build_vision_dataset(cfg, cfg.TEST.DATASETS, KINDS), KINDS)
+    return export_task(cfg, build_export_network(cfg, model), KINDS, path or Path(cfg.MISC.CKPT) / "model.onnx")
 
 
 def find_normalization(cfg: CfgNode) -> Normalize:

@@ -1,13 +1,12 @@
 """The settings of the general CNN. Imports no torch, so that a mistake in a config is told at once."""
 
+from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes, infer_classes
-from pet.data.config import DATA_SCHEMA
-from pet.export.config import EXPORT_SCHEMA, check_export
+from pet.export.config import check_export
 from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, check_model, check_num_classes
 from pet.models.registries import DETECTORS
 from pet.vision.heads.table import HEADS, head_switches, heads_schema
-from pet.visual.config import VIS_SCHEMA
-from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema, merge_schemas
+from petlib.config import CfgNode, ConfigError, Key, Schema, merge_schemas
 
 VIEWS: Schema = {
     "SCALES": Key(
@@ -18,24 +17,41 @@ VIEWS: Schema = {
     "FLIP": Key(False, "Look at each test image also mirrored."),
 }
 
+DROPOUT: Schema = {
+    "DROP_RATE": Key(0.0, "Dropout before the classifier; needs a timm network.", minimum=0),
+    "DROP_PATH_RATE": Key(
+        0.0, "Stochastic depth (https://arxiv.org/abs/1603.09382), the rate of the last block; needs a timm network that has it.", minimum=0
+    ),
+}
+
+
+def vision_schema() -> Schema:
+    """Return the settings, with the keys of all heads, detectors and necks that are registered now."""
+    dense: Schema = {"MODEL": DENSE_MODEL, "TEST": {"VIEWS": VIEWS}, "FINETUNE": DROPOUT}
+    return merge_schemas(TASK_SCHEMA, MODEL_SCHEMA, dense, heads_schema())
+
 
 def get_base_cfg() -> CfgNode:
-    """Return the defaults, with the keys of all heads, detectors and necks that are registered now."""
-    dense: Schema = {"MODEL": DENSE_MODEL, "TEST": {"VIEWS": VIEWS}}
-    return CfgNode(merge_schemas(PETLIB_SCHEMA, DATA_SCHEMA, MODEL_SCHEMA, dense, heads_schema(), VIS_SCHEMA, EXPORT_SCHEMA))
+    """Return the defaults."""
+    return CfgNode(vision_schema())
 
 
 def infer_cfg(cfg: CfgNode) -> None:
-    """Check what no single key can know.
+    """Find the classes of a classifier where they are not given, and check what no single key can know.
+
+    The names of the classes go into ``DATA.CLASSES``, so that the same label means the same class in all data sets and in later tests.
 
     Raises:
         ConfigError: no network or no head is chosen, heads do not go together, the number of classes is missing, or ``EXPORT`` is wrong.
+        DataError: the folder of a classifier's training data is missing or holds no class folders.
     """
     check_model(cfg)
     check_export(cfg)
     _check_heads(cfg)
     if cfg.MODEL.HAS_CLS:
         infer_classes(cfg)
+        if cfg.MODEL.NUM_CLASSES == 0:
+            cfg.set("MODEL.NUM_CLASSES", len(cfg.DATA.CLASSES))
         check_num_classes(cfg)
         return
     check_classes(cfg)

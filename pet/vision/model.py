@@ -4,12 +4,13 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
+from pet.data.targets.check import Expectation
 from pet.models.backbone import build_classifier_backbone
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.fpn import Neck, build_neck
 from pet.structures.placement import to_original
-from pet.vision.heads.table import build_heads
+from pet.vision.heads.table import build_heads, target_kinds
 from petlib.config import CfgNode
 
 
@@ -31,7 +32,9 @@ class GeneralizedCNN(nn.Module):
         super().__init__()
         self._classifies = cfg.MODEL.HAS_CLS
         self.detector: str = cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else ""
-        self.backbone = build_classifier_backbone(cfg) if self._classifies else build_feature_extractor(cfg)
+        rates = {"drop_rate": cfg.FINETUNE.DROP_RATE, "drop_path_rate": cfg.FINETUNE.DROP_PATH_RATE}
+        args = {name: rate for name, rate in rates.items() if rate > 0}
+        self.backbone = build_classifier_backbone(cfg, args) if self._classifies else build_feature_extractor(cfg, args)
         self.neck = None if self._classifies else build_neck(cfg, self.backbone)
         info = self._feature_info()
         self.heads = nn.ModuleDict(build_heads(cfg, info))
@@ -85,3 +88,14 @@ class GeneralizedCNN(nn.Module):
             return FeatureInfo(extractor.channels, extractor.strides, 0, ())
         neck = cast("Neck", self.neck)
         return FeatureInfo(extractor.channels, extractor.strides, neck.channels, neck.strides, neck.num_top)
+
+
+def expected_data(cfg: CfgNode) -> Expectation:
+    """Return what the heads that are on want of their data."""
+    return Expectation(
+        kinds=target_kinds(cfg),
+        num_classes=cfg.MODEL.NUM_CLASSES,
+        num_semseg_classes=cfg.MODEL.SEMSEG.NUM_CLASSES or cfg.MODEL.NUM_CLASSES,
+        num_keypoints=cfg.MODEL.KEYPOINTS.NUM_KEYPOINTS,
+        num_parts=cfg.MODEL.PARSING.NUM_PARTS,
+    )

@@ -1,23 +1,22 @@
 """A trained model of the general CNN predicts files."""
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 
 from pet.export.description import ModelDescription
-from pet.export.runtime import OnnxModel, find_onnx_weights
+from pet.export.runtime import find_onnx_weights
 from pet.export.task import find_normalize
 from pet.models.pretrained import load_test_weights
+from pet.prediction.build import build_whole_images
 from pet.prediction.names import find_names
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels
-from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
 from pet.prediction.run import FilePredictor
-from pet.prediction.whole_images import WholeImages
 from pet.prediction.windows import LabelledWindows, WindowSettings
-from pet.vision.data import expected_data
 from pet.vision.export.network import PlainNetwork
 from pet.vision.heads.table import head_switches
-from pet.vision.model import GeneralizedCNN
+from pet.vision.model import GeneralizedCNN, expected_data
 from pet.vision.test_time import build_test_model
 from pet.visual.names import TargetNames
 from petlib.config import CfgNode, ConfigError
@@ -45,13 +44,16 @@ def build_predictor(cfg: CfgNode, device: torch.device, *, window: int = 0) -> F
             f"window: {window} given, but only a model with no other head than HAS_SEMSEG looks through windows; leave it out"
         )
     names = build_names(cfg)
-    exported = find_onnx_weights(cfg)
-    if exported is not None:
-        return _predict_by_file(cfg, exported, names, window)
-    network = GeneralizedCNN(cfg)
-    load_test_weights(network, cfg)
-    prepare_model(network, cfg, device)
-    return _predict_windows(cfg, network, device, names, window) if window else _predict_whole_images(cfg, network, device, names)
+    if window:
+        return _build_windows(cfg, device, names, window)
+    return build_whole_images(
+        cfg,
+        device,
+        lambda: GeneralizedCNN(cfg),
+        expected_data(cfg).kinds,
+        names=names,
+        finish=lambda model: build_test_model(cast("GeneralizedCNN", model), cfg),
+    )
 
 
 def build_names(cfg: CfgNode) -> TargetNames:
@@ -63,15 +65,18 @@ def build_names(cfg: CfgNode) -> TargetNames:
     )
 
 
-def _predict_by_file(cfg: CfgNode, model: OnnxModel, names: TargetNames, window: int) -> FilePredictor:
-    if window:
-        return LabelledWindows(OnnxPixels(model), WindowSettings(size=window), names)
-    return WholeImages(build_onnx_samples(cfg, model), names)
+def _build_windows(cfg: CfgNode, device: torch.device, names: TargetNames, window: int) -> LabelledWindows:
+    exported = find_onnx_weights(cfg)
+    predictor = OnnxPixels(exported) if exported is not None else _build_pixels(cfg, device, names)
+    return LabelledWindows(predictor, WindowSettings(size=window), names)
 
 
-def _predict_windows(cfg: CfgNode, network: GeneralizedCNN, device: torch.device, names: TargetNames, window: int) -> FilePredictor:
+def _build_pixels(cfg: CfgNode, device: torch.device, names: TargetNames) -> NetworkPixels:
+    network = GeneralizedCNN(cfg)
+    load_test_weights(network, cfg)
+    prepare_model(network, cfg, device)
     normalize = find_normalize(cfg)
-    predictor = NetworkPixels(
+    return NetworkPixels(
         network=PlainNetwork(network),
         description=ModelDescription(tuple(names.semseg_classes), normalize.mean, normalize.std, normalize.maximum),
         num_images=1,
@@ -79,9 +84,3 @@ def _predict_windows(cfg: CfgNode, network: GeneralizedCNN, device: torch.device
         device=device,
         autocast=build_mixed_precision(cfg, device).autocast,
     )
-    return LabelledWindows(predictor, WindowSettings(size=window), names)
-
-
-def _predict_whole_images(cfg: CfgNode, network: GeneralizedCNN, device: torch.device, names: TargetNames) -> FilePredictor:
-    model, kinds = build_test_model(network, cfg), expected_data(cfg).kinds
-    return WholeImages(build_model_samples(cfg, model, device, kinds, batch_size=1 if cfg.MODEL.HAS_CLS else None), names)

@@ -114,7 +114,7 @@ def test_none_is_whole(finished: Training, happened: Happened) -> None:
 @pytest.mark.fault(2, "a damaged checkpoint is to be tested")
 def test_weights_of_a_test(finished: Training, happened: Happened, weights: str) -> None:
     flip(finished.folder / "model_latest.pth")
-    words = [ROOT / "tools/vision/test_net.py", "--cfg", DIGITS, *OPTIONS, f"MISC.CKPT={finished.folder}", f"TEST.WEIGHTS='{weights}'"]
+    words = [ROOT / "tools/test_net.py", "--cfg", DIGITS, *OPTIONS, f"MISC.CKPT={finished.folder}", f"TEST.WEIGHTS='{weights}'"]
     code, printed = warm_python().run(words, folder=finished.root, environment=finished.environment(), timeout=120)
     assert code == 2, printed
     assert re.search(rf"model_{weights or 'best'}\.pth: the file is damaged: the checksum of its record \S+ is wrong", printed)

@@ -226,5 +226,5 @@ def test_a_full_disk_leaves_the_previous_checkpoint_whole(trained: Path, tmp_pat
 
 
 def test_testing_without_a_checkpoint(run: Run) -> None:
-    done = run("vision/test_net.py", "--cfg", DIGITS)
+    done = run("test_net.py", "--cfg", DIGITS)
     assert_one_message(done, "there is no best and no latest checkpoint to test")

@@ -45,7 +45,7 @@ def test_the_commands_of_change_detection_run(tmp_path: Path) -> None:
     images = ["--images", "data/changedet/images1", "--images2", "data/changedet/images2"]
     runs = [
         ("projects/changedet/train_net.py", settings),
-        ("projects/changedet/test_net.py", settings),
+        ("test_net.py", settings),
         ("inference.py", [*settings, *images, "--out", "changes"]),
         ("inference.py", [*settings, *images[:2], "--out", "nothing"]),
         ("projects/changedet/train_net.py", [*settings, "MODEL.NETWORK=unet"]),

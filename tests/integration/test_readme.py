@@ -100,7 +100,7 @@ def test_ten_lines_train_on_own_data(checkout: Path, run: Run) -> None:
     small += ["TRAIN.RESIZE.SCALES=[32]", "TEST.RESIZE.SCALES=[32]", "MISC.TENSORBOARD=False"]
     (train,) = (line for line in COMMANDS if "flowers" in line)
     execute(train, checkout, *small)
-    tested = run("tasks/cls/test_net.py", "--cfg", "cfgs/tasks/cls/flowers.yaml", *small).succeeded()
+    tested = run("test_net.py", "--cfg", "cfgs/tasks/cls/flowers.yaml", *small).succeeded()
     last = tested.output.strip().splitlines()[-1]
     assert re.match(r"test_acc1: \d+\.\d\d%", last), last
     folder = checkout / "ckpts" / "tasks" / "cls" / "flowers"

@@ -142,8 +142,8 @@ def test_classes_that_do_not_fit_the_checkpoint(tmp_path: Path) -> None:
     train, test, export, predicted = run_many(
         [
             ("projects/buildseg/train_net.py", line),
-            ("projects/buildseg/test_net.py", three),
-            ("projects/buildseg/export_net.py", three),
+            ("test_net.py", three),
+            ("export_net.py", three),
             ("inference.py", predict),
         ],
         tmp_path,

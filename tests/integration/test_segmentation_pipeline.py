@@ -57,8 +57,8 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
         "split": ("data/split.py", ["data/buildseg", "--list", "train2.txt", "--val-count", "4"]),
         "check": ("data/check.py", [*settings, "--out", "checked"]),
         "train": ("projects/buildseg/train_net.py", settings),
-        "test": ("projects/buildseg/test_net.py", settings),
-        "export": ("projects/buildseg/export_net.py", [*settings, "EXPORT.DYNAMIC=True"]),
+        "test": ("test_net.py", settings),
+        "export": ("export_net.py", [*settings, "EXPORT.DYNAMIC=True"]),
         "predict": ("inference.py", [*settings, *predict, "--out", "by_network"]),
         "predict_onnx": ("inference.py", [*settings, *predict, "--out", "by_onnx", "--weights", "ckpts/buildings/model.onnx"]),
     }

@@ -73,7 +73,7 @@ def test_a_sharded_run_is_continued_by_one_process(one: Path, run: Run, tmp_path
 
 def test_the_test_of_two_processes_counts_every_sample_once(one: Path, run: Run) -> None:
     results = []
-    for words in (("vision/test_net.py",), ("test_net_all.py", "--nproc", "2")):
+    for words in (("test_net.py",), ("test_net_all.py", "--nproc", "2")):
         run(*words, *OPTIONS, f"MISC.CKPT={one}").succeeded()
         folder = one / "test"
         assert len((folder / "predictions.jsonl").read_text().splitlines()) == 360

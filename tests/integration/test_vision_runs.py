@@ -147,7 +147,7 @@ def tried(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tri
     folder = tmp_path_factory.mktemp("runs")
     lines = {name: options(data, name, f"MISC.CKPT={folder}/{name}", *ALONE.get(name, [])) for name in CONFIGS}
     lines["cells"] = ["--cfg", CELLS, *SMALL, f"MISC.DATA_ROOT={data}", f"MISC.CKPT={folder}/cells"]
-    scripts = ("vision/train_net.py", "vision/test_net.py")
+    scripts = ("vision/train_net.py", "test_net.py")
     done = run_many([(script, line) for line in lines.values() for script in scripts], folder)
     return {name: Tried(folder / name, *done[2 * place : 2 * place + 2]) for place, name in enumerate(lines)}
 
@@ -245,7 +245,7 @@ def plain_and_views(combined: list[str | Path], tmp_path_factory: pytest.TempPat
     weights = f"TEST.WEIGHTS={checkpoint_folder(combined)}/model_latest.pth"
     views = ["TEST.VIEWS.FLIP=True", "TEST.VIEWS.SCALES=[1.0,1.25]", "TEST.SOFT_NMS.METHOD=gaussian", "TEST.DETECTIONS_PER_IMAGE=7"]
     lines = {name: [*combined, *more, weights, f"MISC.CKPT={folder}/{name}"] for name, more in (("plain", []), ("views", views))}
-    done = run_many([("vision/test_net.py", line) for line in lines.values()], folder)
+    done = run_many([("test_net.py", line) for line in lines.values()], folder)
     for one in done:
         one.succeeded()
         last = [text.partition(":")[0] for text in one.output.strip().splitlines()[-5:]]

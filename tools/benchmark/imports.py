@@ -23,7 +23,7 @@ RUN = "from pet import data, models, vision; from petlib import distributed, eng
     [
         "vision.GeneralizedCNN, models.analyse, models.load_pretrained, distributed.parallelize",
         "engine.open_run, engine.build_checkpointer, engine.build_train_hooks, engine.train, engine.resume",
-        "solver.build_optimizer, solver.build_scheduler, data.build_dataset, data.build_train_loader, vision.build_evaluation",
+        "solver.build_optimizer, solver.build_scheduler, data.build_dataset, data.build_train_loader, vision.TASK",
     ]
 )
 COMMANDS = {

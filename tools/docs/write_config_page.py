@@ -36,7 +36,7 @@ def page() -> str:
         "## Keys of `vision`\n",
         schema_as_markdown(merge_schemas(PETLIB_SCHEMA, vision)),
         "## Keys of `tasks/cls`\n",
-        f"Those of `vision` except {_lacking(cls, vision)}, and these, which are new or mean something else:\n",
+        "Those of `vision`, with another default:\n",
         schema_as_markdown(difference(cls, vision)),
         "## Keys of the segmentation projects\n",
         f"Those of `vision` except {_lacking(SEGMENTATION_SCHEMA, vision)}, and these, which are new or mean something else:\n",

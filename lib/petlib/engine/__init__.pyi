@@ -7,6 +7,7 @@ from .build import build_step_guard as build_step_guard
 from .build import build_train_hooks as build_train_hooks
 from .build import run_length as run_length
 from .hook import Hook as Hook
+from .hooks.freeze import FreezeHook as FreezeHook
 from .loop import train as train
 from .run import open_run as open_run
 from .run import prepare_model as prepare_model
@@ -18,6 +19,7 @@ __all__ = [
     "Batch",
     "BatchStream",
     "DefaultStep",
+    "FreezeHook",
     "Hook",
     "TrainState",
     "build_checkpointer",

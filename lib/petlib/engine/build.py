@@ -77,7 +77,7 @@ def build_state(
     optimizer: Optimizer | Mapping[str, Optimizer],
     step: TrainStep,
     iterations_per_epoch: int,
-    schedulers: Mapping[str, LRScheduler] | None = None,
+    scheduler: LRScheduler | Mapping[str, LRScheduler] | None = None,
     checkpointer: Checkpointer | None = None,
 ) -> TrainState:
     """Return the state of a run at its beginning. Every run gets it here, so that no part of it is left out.
@@ -88,7 +88,7 @@ def build_state(
         optimizer: of its parameters; by name where there are several. A single one is called ``main``.
         step: the iteration, whose gradient scaler is part of the state.
         iterations_per_epoch: of the training data.
-        schedulers: learning-rate schedules by the names of the optimizers; None: ``SOLVER.SCHEDULER`` for each.
+        scheduler: of the learning rate; by the name of its optimizer where there are several. None: ``SOLVER.SCHEDULER`` for each.
         checkpointer: writes and reads the checkpoints; None: that of the output folder.
 
     Raises:
@@ -96,15 +96,15 @@ def build_state(
     """
     max_iter = run_length(cfg, iterations_per_epoch)
     optimizers = {"main": optimizer} if isinstance(optimizer, Optimizer) else dict(optimizer)
-    if schedulers is None:
-        schedulers = {
+    if scheduler is None:
+        scheduler = {
             name: build_scheduler(one, cfg, max_iter=max_iter, iterations_per_epoch=iterations_per_epoch)
             for name, one in optimizers.items()
         }
     return TrainState(
         model=model,
         optimizers=optimizers,
-        schedulers=dict(schedulers),
+        schedulers={"main": scheduler} if isinstance(scheduler, LRScheduler) else dict(scheduler),
         max_iter=max_iter,
         iterations_per_epoch=iterations_per_epoch,
         total_epochs=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS,

@@ -1,6 +1,7 @@
 """The optimizer and the schedule that a config asks for."""
 
 import logging
+from collections.abc import Sequence
 
 from torch import nn
 from torch.optim import Optimizer
@@ -25,8 +26,13 @@ def build_rules(cfg: CfgNode) -> list[ParameterRule]:
     return [ParameterRule.parse(rule, f"SOLVER.OPTIMIZER.RULES[{number}]") for number, rule in enumerate(rules)]
 
 
-def build_optimizer(model: nn.Module, cfg: CfgNode) -> Optimizer:
+def build_optimizer(model: nn.Module, cfg: CfgNode, rules: Sequence[ParameterRule] | None = None) -> Optimizer:
     """Return the optimizer of ``SOLVER.OPTIMIZER`` for a model that is on its device.
+
+    Args:
+        model: the network without wrappers.
+        cfg: the config.
+        rules: what holds for some of its parameters; None: ``SOLVER.OPTIMIZER.RULES``.
 
     Raises:
         ConfigError: a rule or an argument does not fit the model or the optimizer.
@@ -34,14 +40,13 @@ def build_optimizer(model: nn.Module, cfg: CfgNode) -> Optimizer:
     options = cfg.SOLVER.OPTIMIZER
     if len(options.BETAS) != 2:
         raise ConfigError(f"SOLVER.OPTIMIZER.BETAS: {options.BETAS} given, two numbers expected")
-    rules = build_rules(cfg)
     groups = group_parameters(
         model,
         base_lr=options.BASE_LR,
         weight_decay=options.WEIGHT_DECAY,
         weight_decay_norm=options.WEIGHT_DECAY_NORM,
         weight_decay_bias=options.WEIGHT_DECAY_BIAS,
-        rules=rules,
+        rules=build_rules(cfg) if rules is None else rules,
         layer_decay=options.LAYER_DECAY,
     )
     settings = {"momentum": options.MOMENTUM, "nesterov": options.NESTEROV, "betas": tuple(options.BETAS)}

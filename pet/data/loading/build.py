@@ -135,24 +135,27 @@ def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
     )
 
 
-def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectation | None = None) -> TrainLoader:
-    """Return the batches of ``TRAIN.DATASETS``, after a first look at the samples.
+def build_training_data(
+    cfg: CfgNode, device: torch.device, expected: Expectation | None = None, dataset: VisionDataset | None = None
+) -> TrainLoader:
+    """Return the batches of ``TRAIN.DATASETS``, or of the data that a program brings, after a first look at the samples.
 
     Args:
         cfg: the config.
         device: where batches go.
         expected: what the model wants of its data; None: images with a label, as many classes as ``MODEL.NUM_CLASSES``.
+        dataset: the data, with targets; None: ``TRAIN.DATASETS``.
 
     Raises:
         ConfigError: a name is unknown or a setting wrong.
         DataError: the data are missing, wrong, or do not fit the model.
     """
-    source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
+    source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS) if dataset is None else "the training data"
     if expected is None or expected.kinds == LABEL:
-        dataset = build_dataset(cfg, cfg.TRAIN.DATASETS)
-        check_samples(dataset, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
-        return build_train_loader(cfg, dataset, device)
-    vision_dataset = build_vision_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds)
+        labelled = build_dataset(cfg, cfg.TRAIN.DATASETS)
+        check_samples(labelled, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
+        return build_train_loader(cfg, labelled, device)
+    vision_dataset = build_vision_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds) if dataset is None else dataset
     check_vision_samples(vision_dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
     if "boxes" in expected.kinds and cfg.DATA.FILTER_EMPTY:
         vision_dataset = without_empty(vision_dataset)

@@ -1,3 +1,4 @@
 from . import config as config
+from .task import TASK as TASK
 
-__all__ = ["config"]
+__all__ = ["TASK", "config"]

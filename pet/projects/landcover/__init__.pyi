@@ -10,6 +10,7 @@ from .model import load_students as load_students
 from .mutual_distillation import MutualDistillation as MutualDistillation
 from .runs import test as test
 from .runs import train as train
+from .task import TASK as TASK
 from .teachers import TeacherHook as TeacherHook
 from .teachers import momentum_after as momentum_after
 from .unlabelled import UnlabelledImages as UnlabelledImages
@@ -26,6 +27,7 @@ __all__ = [
     "MutualDistillation",
     "NormalizeViews",
     "OneOf",
+    "TASK",
     "Solarize",
     "TeacherHook",
     "UnlabelledImages",

@@ -1,4 +1,4 @@
+from .run import check_exportable as check_exportable
 from .run import export as export
-from .run import run_export as run_export
 
-__all__ = ["export", "run_export"]
+__all__ = ["check_exportable", "export"]

@@ -10,9 +10,7 @@ import torch
 from torch import nn
 
 from pet.data.datasets.shapes_writing import write_shapes
-from pet.vision import GeneralizedCNN, config
-from pet.vision.data import build_training_data
-from pet.vision.evaluation import build_evaluation
+from pet.vision import TASK, GeneralizedCNN, config
 from pet.vision.test_time import build_test_model
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import DataError
@@ -262,9 +260,9 @@ def test_all_heads_together_from_data_to_metrics(tmp_path: Path, views: dict[str
     cfg = make_drawn_cfg(tmp_path, **views)
     torch.manual_seed(0)
     model = GeneralizedCNN(cfg)
-    batch = next(iter(build_training_data(cfg, torch.device("cpu")).batches(0, 1)))
+    batch = next(iter(TASK.build_training_data(cfg, torch.device("cpu")).batches(0, 1)))
     assert all(torch.isfinite(loss) for loss in learn(model, batch).values())
-    metrics = build_evaluation(cfg, torch.device("cpu"))(build_test_model(model.eval(), cfg))
+    metrics = TASK.build_evaluation(cfg, torch.device("cpu"))(build_test_model(model.eval(), cfg))
     assert set(metrics) >= METRICS
     wrong = {name: value for name, value in metrics.items() if not (math.isfinite(value) and -1 <= value <= 1)}
     assert not wrong
@@ -272,9 +270,9 @@ def test_all_heads_together_from_data_to_metrics(tmp_path: Path, views: dict[str
 
 def test_an_evaluation_needs_data(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"TEST.DATASETS: nothing given; name the data to test on"):
-        build_evaluation(make_drawn_cfg(tmp_path, **{"TEST.DATASETS": []}), torch.device("cpu"))
+        TASK.build_evaluation(make_drawn_cfg(tmp_path, **{"TEST.DATASETS": []}), torch.device("cpu"))
 
 
 def test_test_data_that_do_not_fit_the_model_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the data have 4 classes .*, the model has 3: set MODEL.NUM_CLASSES to 4"):
-        build_evaluation(make_drawn_cfg(tmp_path, **{"MODEL.NUM_CLASSES": 3}), torch.device("cpu"))
+        TASK.build_evaluation(make_drawn_cfg(tmp_path, **{"MODEL.NUM_CLASSES": 3}), torch.device("cpu"))

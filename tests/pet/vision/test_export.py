@@ -9,10 +9,11 @@ import pytest
 import torch
 from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 
+from pet.commands.export_net import export_model
 from pet.export import OnnxModel
 from pet.models.detection.traced_regions import decode_heatmaps
 from pet.vision import GeneralizedCNN, config
-from pet.vision.export import export, run_export
+from pet.vision.export import export
 from pet.vision.export.network import PlainNetwork, TracedNetwork
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import CheckpointError
@@ -103,8 +104,8 @@ def test_digits_are_compared_on_samples_of_the_test_data(tmp_path: Path, capsys:
     cfg, model = make(**DIGITS | {"MISC.CKPT": str(tmp_path / "ckpts"), "EXPORT.SAMPLES": 3})
     torch.save(model.state_dict(), tmp_path / "weights.pth")
     cfg.freeze()
-    options = argparse.Namespace(weights=str(tmp_path / "weights.pth"), out=None)
-    assert run_export(cfg, options) == 0
+    options = argparse.Namespace(cfg="cfgs/vision/x.yaml", type=None, weights=str(tmp_path / "weights.pth"), out=None)
+    assert export_model(cfg, options) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{tmp_path}/ckpts/model.onnx: ")
     assert lines[0].endswith("images (1, 3, 16, 16) -> logits")
@@ -122,11 +123,11 @@ def test_weights_have_to_be_there_and_to_fit(tmp_path: Path) -> None:
     cfg, _ = make(**DIGITS | {"MISC.CKPT": str(tmp_path)})
     cfg.freeze()
     with pytest.raises(CheckpointError, match="there is no best and no latest checkpoint"):
-        run_export(cfg, argparse.Namespace(weights="", out=None))
+        export_model(cfg, argparse.Namespace(cfg="cfgs/vision/x.yaml", type=None, weights="", out=None))
     _, other = make(**DIGITS | {"MODEL.BACKBONE": "resnet20"})
     torch.save(other.state_dict(), tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match=r"other\.pth"):
-        run_export(cfg, argparse.Namespace(weights=str(tmp_path / "other.pth"), out=None))
+        export_model(cfg, argparse.Namespace(cfg="cfgs/vision/x.yaml", type=None, weights=str(tmp_path / "other.pth"), out=None))
     assert [path.name for path in tmp_path.iterdir()] == ["other.pth"]
 
 

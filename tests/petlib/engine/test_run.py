@@ -108,7 +108,7 @@ def test_a_state_takes_schedules_and_checkpoints_of_its_own(tmp_path: Path) -> N
         optimizer=optimizer,
         step=step,
         iterations_per_epoch=2,
-        schedulers={"main": schedule},
+        scheduler=schedule,
         checkpointer=engine.build_checkpointer(cfg, tmp_path / "elsewhere"),
     )
     assert state.schedulers == {"main": schedule} and state.optimizer is optimizer and state.scaler is None

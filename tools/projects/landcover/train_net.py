@@ -1,7 +1,70 @@
-"""Trains a model of land cover; the steps of the run stand in pet/projects/landcover/runs.py."""
+"""Trains a model of land cover, with labels alone or with unlabelled images too: the steps of a run from top to bottom."""
 
+from pet import models, visual
 from pet.projects import landcover
+from petlib import distributed, engine, solver
+from petlib.config import CfgNode
 from petlib.launch import run_script
 
+
+def train(cfg: CfgNode) -> None:
+    """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``."""
+    task = landcover.TASK
+    with engine.open_run(cfg) as device:
+        # 2. Model: parameters, FLOPs and activations
+        model = task.build_model(cfg)
+        # with SEMI.ENABLED two students learn, from labels and from the teacher of each other
+        student = model.student(0) if cfg.SEMI.ENABLED else model
+        name = f"each student, {cfg.MODEL.NETWORK}" if cfg.SEMI.ENABLED else cfg.MODEL.NETWORK
+        models.analyse(student, cfg, name=name, num_images=cfg.DATA.NUM_IMAGES, channels=cfg.MODEL.IN_CHANNELS)
+
+        # 3. Checkpointer, and the weights to begin with
+        checkpointer = engine.build_checkpointer(cfg)
+        if cfg.SEMI.ENABLED:
+            landcover.load_students(model, cfg)
+        else:
+            models.load_pretrained(model, cfg, backbone=model.network.encoder_name)
+
+        # 4. Device, frozen parameters, and processes that share the work
+        rules = task.build_rules(cfg, model)
+        model = engine.prepare_model(model, cfg, device, rules)
+        model = distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+
+        # 5. Optimizer
+        optimizer = solver.build_optimizer(distributed.unwrap(model), cfg, rules)
+
+        # 6. Data: what is learned from, and what the model is measured on
+        loader = task.build_training_data(cfg, device)
+        evaluation = task.build_evaluation(cfg, device) if cfg.TEST.DATASETS else None
+
+        # 7. Scheduler of the learning rate
+        epoch = loader.iterations_per_epoch
+        scheduler = solver.build_scheduler(optimizer, cfg, max_iter=engine.run_length(cfg, epoch), iterations_per_epoch=epoch)
+
+        # 8. One iteration, and the state of the run
+        step = engine.build_step(cfg, device)
+        state = engine.build_state(
+            cfg,
+            model=model,
+            checkpointer=checkpointer,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            step=step,
+            iterations_per_epoch=epoch,
+        )
+
+        # 9. Hooks: what happens between the iterations
+        hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
+        hooks += task.build_hooks(cfg, state.network)
+        if cfg.SEMI.ENABLED:
+            hooks.append(landcover.TeacherHook(momentum=cfg.SEMI.MOMENTUM))
+
+        # 10. Train, from where an interrupted run stopped
+        engine.resume(state, hooks, cfg)
+        engine.train(state, loader, step, hooks)
+        visual.draw_run(cfg.MISC.CKPT)
+
+
 if __name__ == "__main__":
-    run_script(landcover.train, task=landcover.config)
+    # 1. Config: command line over file over defaults, checked before torch is imported
+    run_script(train, task=landcover.config)

@@ -1,40 +1,57 @@
 """Trains a model of ``pet.tasks.cls``: the steps of a run from top to bottom."""
 
-from pet import data, models, visual
+from pet import models, visual
 from pet.tasks import cls
-from petlib import distributed, engine
+from petlib import distributed, engine, solver
 from petlib.config import CfgNode
 from petlib.launch import run_script
 
 
 def train(cfg: CfgNode) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``."""
+    task = cls.TASK
     with engine.open_run(cfg) as device:
-        # 2. Model: parameters, FLOPs and activations; the weights to begin with
-        model = cls.build_model(cfg)
+        # 2. Model: parameters, FLOPs and activations
+        model = task.build_model(cfg)
         models.analyse(model, cfg)
+
+        # 3. Checkpointer, and the weights to begin with
+        checkpointer = engine.build_checkpointer(cfg)
         models.load_pretrained(model, cfg)
 
-        # 3. Device, and processes that share the work
-        model = engine.prepare_model(model, cfg, device)
+        # 4. Device, frozen parameters, and processes that share the work
+        rules = task.build_rules(cfg, model)
+        model = engine.prepare_model(model, cfg, device, rules)
         model = distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
 
-        # 4. Optimizer
-        optimizer = cls.build_optimizer(distributed.unwrap(model), cfg)
+        # 5. Optimizer
+        optimizer = solver.build_optimizer(distributed.unwrap(model), cfg, rules)
 
-        # 5. Data
-        loader = data.build_training_data(cfg, device)
-        evaluation = cls.build_evaluation(cfg, device) if cfg.TEST.DATASETS else None
+        # 6. Data: what is learned from, and what the model is measured on
+        loader = task.build_training_data(cfg, device)
+        evaluation = task.build_evaluation(cfg, device) if cfg.TEST.DATASETS else None
 
-        # 6. One iteration; schedule and checkpoints
+        # 7. Scheduler of the learning rate
+        epoch = loader.iterations_per_epoch
+        scheduler = solver.build_scheduler(optimizer, cfg, max_iter=engine.run_length(cfg, epoch), iterations_per_epoch=epoch)
+
+        # 8. One iteration, and the state of the run
         step = engine.build_step(cfg, device)
-        state = engine.build_state(cfg, model=model, optimizer=optimizer, step=step, iterations_per_epoch=loader.iterations_per_epoch)
+        state = engine.build_state(
+            cfg,
+            model=model,
+            checkpointer=checkpointer,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            step=step,
+            iterations_per_epoch=epoch,
+        )
 
-        # 7. Hooks: what happens between the iterations
+        # 9. Hooks: what happens between the iterations
         hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
-        hooks += cls.build_freeze_hooks(cfg)
+        hooks += task.build_hooks(cfg, state.network)
 
-        # 8. Train, from where an interrupted run stopped
+        # 10. Train, from where an interrupted run stopped
         engine.resume(state, hooks, cfg)
         engine.train(state, loader, step, hooks)
         visual.draw_run(cfg.MISC.CKPT)

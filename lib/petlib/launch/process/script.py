@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from petlib.config import CfgNode, TaskConfig, load_cfg
+from petlib.config import CfgNode, TaskConfig, load_cfg, read_layers
 from petlib.launch.process.run_process import RunProcess, run_process
-from petlib.launch.start.arguments import parse_script_arguments
+from petlib.launch.start.arguments import ScriptArguments, parse_script_arguments
+from petlib.launch.start.task_folder import find_task_folder
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +27,44 @@ def run_script(main: Callable[[CfgNode], None], task: TaskConfig, argv: Sequence
         argv: the command line without the script's name; default: that of the process.
     """
     words = sys.argv[1:] if argv is None else argv
-    sys.exit(run_process(lambda process: main(_prepare(process, task, words))))
+
+    def run(process: RunProcess) -> None:
+        arguments = parse_script_arguments(words, description=f"{_purpose()} with a config")
+        main(_prepare(process, task, arguments))
+
+    sys.exit(run_process(run))
 
 
-def _prepare(process: RunProcess, task: TaskConfig, argv: Sequence[str]) -> CfgNode:
-    purpose = Path(sys.argv[0]).stem.split("_")[0] or "run"
-    arguments = parse_script_arguments(argv, description=f"{purpose} with a config")
+def run_script_of_all_tasks(
+    main: Callable[[CfgNode, ScriptArguments], None], *, package: str, argv: Sequence[str] | None = None
+) -> NoReturn:
+    """Do the same as :func:`run_script` for a script that serves every task: the task is found by the path of the config.
+
+    Args:
+        main: the run itself; receives the frozen config and the command line.
+        package: package of the tasks, e.g. ``"pet"``.
+        argv: the command line without the script's name; default: that of the process.
+    """
+    words = sys.argv[1:] if argv is None else argv
+
+    def run(process: RunProcess) -> None:
+        arguments = parse_script_arguments(words, description=f"{_purpose()} with a config", serves_all_tasks=True)
+        read_layers(arguments.cfg)
+        folder = find_task_folder(arguments.cfg, package, type_folder=arguments.type_folder)
+        main(_prepare(process, folder.config, arguments), arguments)
+
+    sys.exit(run_process(run))
+
+
+def _purpose() -> str:
+    return Path(sys.argv[0]).stem.split("_")[0] or "run"
+
+
+def _prepare(process: RunProcess, task: TaskConfig, arguments: ScriptArguments) -> CfgNode:
     if arguments.local_rank is not None:
         os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
     cfg = load_cfg(task, arguments.cfg, arguments.overrides)
-    process.log_to(Path(cfg.MISC.CKPT), purpose=purpose)
+    process.log_to(Path(cfg.MISC.CKPT), purpose=_purpose())
     if process.rank == 0:
         logger.info("%s, with the settings of the command line:\n%s", arguments.cfg, cfg.dump().rstrip())
     return cfg

@@ -11,13 +11,17 @@ from petlib.suggest import did_you_mean
 OVERRIDES_HELP = "settings that replace those of the config, as KEY VALUE or KEY=VALUE, e.g. SOLVER.OPTIMIZER.BASE_LR 0.05"
 
 
+TYPE_HELP = "the task's folder, e.g. vision or tasks/cls (default: from the config's path below cfgs/)"
+
+
 @dataclass(frozen=True)
 class ScriptArguments:
-    """What a training or test script was called with."""
+    """What a training or test script was called with. ``type_folder`` is None where it was not given."""
 
     cfg: Path
     overrides: list[str] = field(default_factory=list)
     local_rank: int | None = None
+    type_folder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,25 @@ def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchAr
     return arguments
 
 
-def parse_script_arguments(argv: Sequence[str], *, description: str) -> ScriptArguments:
-    """Read the command line of ``tools/<type>/train_net.py`` or ``test_net.py``.
+def parse_script_arguments(argv: Sequence[str], *, description: str, serves_all_tasks: bool = False) -> ScriptArguments:
+    """Read the command line of ``tools/<type>/train_net.py`` or ``tools/test_net.py``.
+
+    Args:
+        argv: the command line without the script's name.
+        description: what the script does.
+        serves_all_tasks: there is ``--type``, for a config whose path does not tell its task.
 
     Raises:
         SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).
     """
     parser = _parser(description)
     parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+    if serves_all_tasks:
+        parser.add_argument("--type", metavar="FOLDER", help=TYPE_HELP)
     options, overrides = _parse(parser, argv)
-    return ScriptArguments(cfg=Path(options.cfg), overrides=overrides, local_rank=options.local_rank)
+    return ScriptArguments(
+        cfg=Path(options.cfg), overrides=overrides, local_rank=options.local_rank, type_folder=options.type if serves_all_tasks else None
+    )
 
 
 def parse_tool_arguments(
@@ -95,7 +108,7 @@ def parse_tool_arguments(
         SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).
     """
     parser = _parser(description)
-    parser.add_argument("--type", metavar="FOLDER", help="folder of the task below tools/ (default: from the config's path below cfgs/)")
+    parser.add_argument("--type", metavar="FOLDER", help=TYPE_HELP)
     add_options(parser)
     return _parse(parser, argv)
 

@@ -11,7 +11,14 @@ from typing import Any
 
 from petlib.launch.start.arguments import LaunchArguments
 from petlib.launch.start.devices import Devices
-from petlib.launch.start.plan import LAUNCH_FOLDER, LAUNCHER_PID, device_environment, loopback_environment, thread_environment
+from petlib.launch.start.plan import (
+    LAUNCH_FOLDER,
+    LAUNCHER_PID,
+    device_environment,
+    loopback_environment,
+    search_path_environment,
+    thread_environment,
+)
 from petlib.launch.watch.diagnose import Ending, describe_failure, first_failure
 from petlib.launch.watch.reports import ErrorReport, read_report, report_path
 from petlib.launch.watch.status import read_standing
@@ -23,10 +30,11 @@ AGENT_GRACE_SECONDS = 30.0
 """How long torch's agent waits after SIGTERM before it sends SIGKILL."""
 
 
-def elastic_environment(arguments: LaunchArguments, devices: Devices, folder: Path | str) -> dict[str, str]:
+def elastic_environment(arguments: LaunchArguments, devices: Devices, folder: Path | str, root: Path | None = None) -> dict[str, str]:
     """Return the variables that all ranks of this machine share; torch adds ``RANK`` and the others that differ."""
     loopback = loopback_environment(os.environ) if _local_address(arguments) else {}
     return {
+        **search_path_environment(root, os.environ),
         **device_environment(devices, os.environ),
         **thread_environment(devices.count, os.environ),
         **loopback,
@@ -35,9 +43,9 @@ def elastic_environment(arguments: LaunchArguments, devices: Devices, folder: Pa
     }
 
 
-def describe_elastic(arguments: LaunchArguments, devices: Devices, command: tuple[str, ...]) -> str:
+def describe_elastic(arguments: LaunchArguments, devices: Devices, command: tuple[str, ...], root: Path | None = None) -> str:
     """Return what ``--dry_run`` prints."""
-    environment = elastic_environment(arguments, devices, "<private folder>")
+    environment = elastic_environment(arguments, devices, "<private folder>", root)
     variables = [f"    {name}={value}" for name, value in environment.items() if name != LAUNCHER_PID]
     machine = "" if arguments.node_rank is None else f" of machine {arguments.node_rank}"
     return "\n".join(

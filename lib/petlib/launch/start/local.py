@@ -14,13 +14,14 @@ from petlib.launch.start.plan import Meeting, RankPlan, plan_ranks
 from petlib.launch.watch.supervise import supervise
 
 
-def run_ranks(command: tuple[str, ...], devices: Devices, *, max_restarts: int = 0) -> int:
+def run_ranks(command: tuple[str, ...], devices: Devices, *, max_restarts: int = 0, root: Path | None = None) -> int:
     """Run a command once for each device, stay with the processes, and return the exit code of the run.
 
     Args:
         command: of every rank.
         devices: one for each rank.
         max_restarts: how often all ranks are started again after a failure.
+        root: a folder that the ranks find modules in; None: there is none.
 
     Raises:
         OutputError: there is no room for temporary files.
@@ -30,7 +31,7 @@ def run_ranks(command: tuple[str, ...], devices: Devices, *, max_restarts: int =
         def plan(listener: socket.socket, attempt: int) -> list[RankPlan]:
             port, descriptor = str(listener.getsockname()[1]), str(listener.fileno())
             meeting = Meeting(port=port, descriptor=descriptor, launcher_pid=str(os.getpid()), folder=str(folder), attempt=attempt)
-            return plan_ranks(command, devices, meeting)
+            return plan_ranks(command, devices, meeting, root=root)
 
         return supervise(plan, folder=folder, max_restarts=max_restarts)
 

@@ -5,27 +5,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from petlib.config import read_layers
-from petlib.errors import USER_ERROR_EXIT_CODE, UserError
+from petlib.config import CfgNode, load_cfg, override_layer, read_layers
+from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, UserError
 from petlib.launch.start.arguments import LaunchArguments, parse_launch_arguments
-from petlib.launch.start.check import check_config, configured_device, find_task_config
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.elastic import describe_elastic, elastic_environment, run_elastic
 from petlib.launch.start.local import private_folder, run_ranks
 from petlib.launch.start.plan import DRY_MEETING, describe, plan_ranks, rank_command
-from petlib.launch.start.resolve import Script, resolve_script
+from petlib.launch.start.resolve import Script, describe_not_found, find_places, find_script
+from petlib.launch.start.task_folder import TaskFolder, first_task_folder, task_folder_at
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.watch.supervise import say
 from petlib.log import open_missing_streams
 
+DEVICE_KEY = "MISC.DEVICE"
+
 
 @dataclass(frozen=True)
 class Launch:
-    """A checked launch, ready to start."""
+    """A checked launch, ready to start.
+
+    Attributes:
+        arguments: the command line.
+        script: what every rank runs.
+        devices: one for each rank.
+        root: a folder that the ranks find modules in, because the script belongs to another repository than the launcher; or None.
+    """
 
     arguments: LaunchArguments
     script: Script
     devices: Devices
+    root: Path | None = None
 
     @property
     def elastic(self) -> bool:
@@ -35,17 +45,26 @@ class Launch:
     @property
     def command(self) -> tuple[str, ...]:
         """The command of every rank."""
-        return rank_command(self.script.path, self.arguments)
+        return rank_command(self.script, self.arguments)
 
 
-def launch(script_name: str, *, package: str, repository: Path | None = None, argv: Sequence[str] | None = None) -> int:
+def launch(
+    script_name: str,
+    *,
+    package: str,
+    script_of_all_tasks: Path | None = None,
+    repository: Path | None = None,
+    argv: Sequence[str] | None = None,
+) -> int:
     """Start the script that belongs to a config on every device, stay with it, and return the exit code.
 
     Exit codes: 0; 2 for a mistake of the user; 128 + n when signal n ended the run; else the code of the rank that failed.
 
     Args:
         script_name: ``"train_net.py"`` or ``"test_net.py"``.
-        package: package of the tasks, e.g. ``"pet"``: the config of ``tools/<a>/train_net.py`` is checked with ``<package>.<a>.config``.
+        package: package of the tasks, e.g. ``"pet"``: the config of ``<root>/tools/<a>/train_net.py`` is checked with the module
+            ``config`` of ``<root>/<a>``, or else of ``<package>.<a>``.
+        script_of_all_tasks: serves every task that has no script of this name; it finds the task by the config.
         repository: root of the checkout whose launcher runs, where ``--type`` looks last.
         argv: the command line without the program's name; default: that of the process.
     """
@@ -53,7 +72,7 @@ def launch(script_name: str, *, package: str, repository: Path | None = None, ar
     description = f"Runs tools/<type>/<...>/{script_name} for a config below cfgs/<type>/<...>, one process for each device."
     try:
         arguments = parse_launch_arguments(sys.argv[1:] if argv is None else argv, description=description)
-        planned = plan_launch(arguments, script_name, package=package, repository=repository)
+        planned = plan_launch(arguments, script_name, package=package, script_of_all_tasks=script_of_all_tasks, repository=repository)
         if arguments.dry_run:
             print(describe_launch(planned))
             return 0
@@ -65,26 +84,56 @@ def launch(script_name: str, *, package: str, repository: Path | None = None, ar
         return INTERRUPTED_EXIT_CODE
 
 
-def plan_launch(arguments: LaunchArguments, script_name: str, *, package: str, repository: Path | None) -> Launch:
+def plan_launch(
+    arguments: LaunchArguments, script_name: str, *, package: str, script_of_all_tasks: Path | None, repository: Path | None
+) -> Launch:
     """Find the script, check the config and choose the devices.
 
     Raises:
         UserError: something is wrong with the config, its path or the devices.
     """
     read_layers(arguments.cfg)
-    script = resolve_script(arguments.cfg, script_name, type_folder=arguments.type_folder, repository=repository)
-    cfg = check_config(arguments.cfg, arguments.overrides, find_task_config(package, script.folders))
-    device = configured_device(arguments.cfg, arguments.overrides, cfg)
+    script, task = _find_script(arguments, script_name, package, script_of_all_tasks, repository)
+    config = None if task is None else task.find_config()
+    # the processes check the config of a task that is not known here
+    cfg = None if config is None else load_cfg(config, arguments.cfg, arguments.overrides)
+    device = _configured_device(arguments, cfg)
     devices = choose_devices(gpu_id=arguments.gpu_id, nproc=arguments.nproc, device=device, visible=visible_gpus())
-    return Launch(arguments, script, devices)
+    is_own = (script.place.root / package / "__init__.py").is_file()
+    return Launch(arguments, script, devices, root=None if is_own else script.place.root)
+
+
+def _find_script(
+    arguments: LaunchArguments, name: str, package: str, script_of_all_tasks: Path | None, repository: Path | None
+) -> tuple[Script, TaskFolder | None]:
+    """Return the script and the task, which is None where its settings are known to the script alone."""
+    places = find_places(arguments.cfg, type_folder=arguments.type_folder, repository=repository)
+    script = find_script(places, name)
+    if script is not None:
+        return script, task_folder_at(script.place, package)
+    task = first_task_folder(places, package)
+    if script_of_all_tasks is None or task is None:
+        tried = [place.script(name) for place in places]
+        raise ConfigError(describe_not_found(arguments.cfg, name, places, tried, type_folder=arguments.type_folder))
+    place = next(place for place in places if task_folder_at(place, package) == task)
+    return Script(script_of_all_tasks, place, serves_all_tasks=True), task
+
+
+def _configured_device(arguments: LaunchArguments, cfg: CfgNode | None) -> str:
+    """Return ``MISC.DEVICE``, from the files and the command line where the task is not known here."""
+    if cfg is not None:
+        return str(cfg.MISC.DEVICE)
+    layers = [*read_layers(arguments.cfg), override_layer(list(arguments.overrides))]
+    values = [entry.value for layer in layers for entry in layer.entries if entry.key == DEVICE_KEY]
+    return str(values[-1]) if values else "auto"
 
 
 def describe_launch(planned: Launch) -> str:
     """Return what ``--dry_run`` prints."""
     head = [f"script: {planned.script.path}", f"processes: {_summary(planned)}"]
     if planned.elastic:
-        return "\n".join([*head, describe_elastic(planned.arguments, planned.devices, planned.command)])
-    plans = plan_ranks(planned.command, planned.devices, DRY_MEETING)
+        return "\n".join([*head, describe_elastic(planned.arguments, planned.devices, planned.command, planned.root)])
+    plans = plan_ranks(planned.command, planned.devices, DRY_MEETING, root=planned.root)
     restarts = [f"restarts: {planned.arguments.max_restarts}"] if planned.arguments.max_restarts else []
     return "\n".join([*head, *restarts, *(describe(plan) for plan in plans)])
 
@@ -93,9 +142,9 @@ def start(planned: Launch) -> int:
     """Start the processes and return the exit code of the run."""
     say(f"{planned.script.path}: {_summary(planned)}")
     if not planned.elastic:
-        return run_ranks(planned.command, planned.devices, max_restarts=planned.arguments.max_restarts)
+        return run_ranks(planned.command, planned.devices, max_restarts=planned.arguments.max_restarts, root=planned.root)
     with private_folder() as folder:
-        environment = elastic_environment(planned.arguments, planned.devices, folder)
+        environment = elastic_environment(planned.arguments, planned.devices, folder, planned.root)
         return run_elastic(planned.arguments, planned.devices, planned.command, environment, folder)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from petlib.launch.start.arguments import LaunchArguments
 from petlib.launch.start.devices import Devices
+from petlib.launch.start.resolve import Script
 
 LAUNCHER_PID = "PET_LAUNCHER_PID"
 LAUNCH_FOLDER = "PET_LAUNCH_FOLDER"
@@ -49,14 +50,26 @@ class Meeting:
 DRY_MEETING = Meeting(port="<free port>", descriptor="<listening socket>", launcher_pid="<launcher>", folder="<private folder>")
 
 
-def rank_command(script: Path, arguments: LaunchArguments) -> tuple[str, ...]:
+def rank_command(script: Script, arguments: LaunchArguments) -> tuple[str, ...]:
     """Return the command that runs the script with the config and the overrides."""
-    return (sys.executable, "-u", str(script), "--cfg", str(arguments.cfg), *arguments.overrides)
+    kind = ("--type", arguments.type_folder) if script.serves_all_tasks and arguments.type_folder else ()
+    return (sys.executable, "-u", str(script.path), "--cfg", str(arguments.cfg), *kind, *arguments.overrides)
 
 
-def plan_ranks(command: tuple[str, ...], devices: Devices, meeting: Meeting, environment: Mapping[str, str] = os.environ) -> list[RankPlan]:
-    """Return the plan of every rank of a launch on one machine."""
+def plan_ranks(
+    command: tuple[str, ...], devices: Devices, meeting: Meeting, environment: Mapping[str, str] = os.environ, *, root: Path | None = None
+) -> list[RankPlan]:
+    """Return the plan of every rank of a launch on one machine.
+
+    Args:
+        command: of every rank.
+        devices: one for each rank.
+        meeting: where they find each other.
+        environment: of the launcher.
+        root: a folder that the ranks find modules in; None: there is none.
+    """
     shared = {
+        **search_path_environment(root, environment),
         **device_environment(devices, environment),
         **thread_environment(devices.count, environment),
         **loopback_environment(environment),
@@ -74,6 +87,12 @@ def plan_ranks(command: tuple[str, ...], devices: Devices, meeting: Meeting, env
         store = {STORE_SOCKET: meeting.descriptor} if rank == 0 else {}
         plans.append(RankPlan(rank, command, {**own, **shared, **store}))
     return plans
+
+
+def search_path_environment(root: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what lets Python find the modules of a folder before others."""
+    paths = [str(root), environment.get("PYTHONPATH", "")] if root is not None else []
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))} if paths else {}
 
 
 def device_environment(devices: Devices, environment: Mapping[str, str]) -> dict[str, str]:

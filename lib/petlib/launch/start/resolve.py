@@ -1,7 +1,7 @@
-"""From the path of a config to the script that runs it."""
+"""From the path of a config to the place of its type, and to the script that runs it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,43 +10,80 @@ from petlib.suggest import did_you_mean
 
 CONFIG_FOLDER = "cfgs"
 SCRIPT_FOLDER = "tools"
+TRAIN_SCRIPT = "train_net.py"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something of a config's type may be: below ``root``, in the folders of the type, e.g. ``("tasks", "cls")``."""
+
+    root: Path
+    folders: tuple[str, ...]
+
+    def script(self, name: str) -> Path:
+        """Return the path of a script of this type."""
+        return Path(self.root, SCRIPT_FOLDER, *self.folders, name)
 
 
 @dataclass(frozen=True)
 class Script:
-    """A script to start: its path, and the folders between ``tools`` and the script, e.g. ``("tasks", "cls")``."""
+    """A script to start: its path, and the place of the type that it belongs to.
+
+    Attributes:
+        path: the file.
+        place: where the type is.
+        serves_all_tasks: the script belongs to no type: it finds the task by the path of the config.
+    """
 
     path: Path
-    folders: tuple[str, ...]
+    place: Place
+    serves_all_tasks: bool = False
 
 
 def resolve_script(config: Path, name: str, *, type_folder: str | None = None, repository: Path | None = None) -> Script:
     """Find the script ``name`` that belongs to a config.
 
-    ``<root>/cfgs/<type>/<...>/x.yaml`` is run by the deepest ``<root>/tools/<type>/<...>/<name>`` that exists. The path is
-    taken as it is written first, then with its symbolic links resolved; of several ``cfgs`` the deepest is tried first.
+    ``<root>/cfgs/<type>/<...>/x.yaml`` is run by the deepest ``<root>/tools/<type>/<...>/<name>`` that exists.
 
     Args:
         config: path of the config file.
-        name: ``"train_net.py"`` or ``"test_net.py"``.
-        type_folder: folder below ``tools`` to search instead, e.g. ``"vision"`` or ``"tasks/cls"``. Roots are then the
-            config's own, the current folder and ``repository``; folders that follow the type in the config's path are
-            tried as sub folders.
-        repository: root of the checkout whose launcher runs, if any.
+        name: ``"train_net.py"``, or ``"test_net.py"`` of a task with a test of its own.
+        type_folder: see :func:`find_places`.
+        repository: see :func:`find_places`.
 
     Raises:
         ConfigError: there is no such script; the message lists every path that was tried.
     """
-    if type_folder is None:
-        candidates = list(_by_config_path(config, name))
-    else:
-        folders = _type_parts(type_folder)
-        candidates = list(_by_type(config, name, folders, repository))
-    tried = list(dict.fromkeys(candidates))
-    for script in tried:
-        if script.path.is_file():
-            return script
-    raise ConfigError(_not_found(config, name, type_folder, tried))
+    places = find_places(config, type_folder=type_folder, repository=repository)
+    script = find_script(places, name)
+    if script is None:
+        raise ConfigError(describe_not_found(config, name, places, [place.script(name) for place in places], type_folder=type_folder))
+    return script
+
+
+def find_script(places: Sequence[Place], name: str) -> Script | None:
+    """Return the script ``name`` of the first place that has one; None where none has."""
+    return next((Script(place.script(name), place) for place in places if place.script(name).is_file()), None)
+
+
+def find_places(config: Path, *, type_folder: str | None = None, repository: Path | None = None) -> list[Place]:
+    """Return where the type of a config may be, the most special one first.
+
+    The path of the config is taken as it is written first, then with its symbolic links resolved; of several ``cfgs`` the
+    deepest comes first.
+
+    Args:
+        config: path of the config file.
+        type_folder: folder below ``tools`` instead of the path's, e.g. ``"vision"`` or ``"tasks/cls"``. Roots are then the
+            config's own, the current folder and ``repository``; folders that follow the type in the config's path are
+            sub folders of it.
+        repository: root of the checkout whose launcher runs, if any.
+
+    Raises:
+        ConfigError: ``type_folder`` is no folder below ``tools``.
+    """
+    found = _by_config_path(config) if type_folder is None else _by_type(config, _type_parts(type_folder), repository)
+    return list(dict.fromkeys(found))
 
 
 def _spellings(config: Path) -> list[Path]:
@@ -62,21 +99,21 @@ def _roots(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
             yield Path(*path.parts[:position]), path.parts[position + 1 : -1]
 
 
-def _by_config_path(config: Path, name: str) -> Iterator[Script]:
+def _by_config_path(config: Path) -> Iterator[Place]:
     for path in _spellings(config):
         for root, below in _roots(path):
             for depth in range(len(below), 0, -1):
-                yield _script(root, below[:depth], name)
+                yield Place(root, below[:depth])
 
 
-def _by_type(config: Path, name: str, folders: tuple[str, ...], repository: Path | None) -> Iterator[Script]:
+def _by_type(config: Path, folders: tuple[str, ...], repository: Path | None) -> Iterator[Place]:
     paths = _spellings(config)
     roots = [root for path in paths for root, _ in _roots(path)]
     roots += [Path.cwd()] if repository is None else [Path.cwd(), repository]
     below = next((found for path in paths if (found := _below(path.parts[:-1], folders))), ())
     for root in roots:
         for depth in range(len(below), -1, -1):
-            yield _script(root, (*folders, *below[:depth]), name)
+            yield Place(root, (*folders, *below[:depth]))
 
 
 def _below(parts: tuple[str, ...], folders: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,10 +124,6 @@ def _below(parts: tuple[str, ...], folders: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
-def _script(root: Path, folders: tuple[str, ...], name: str) -> Script:
-    return Script(Path(root, SCRIPT_FOLDER, *folders, name), folders)
-
-
 def _type_parts(type_folder: str) -> tuple[str, ...]:
     parts = Path(type_folder).parts
     if not parts or Path(type_folder).is_absolute() or ".." in parts:
@@ -98,25 +131,33 @@ def _type_parts(type_folder: str) -> tuple[str, ...]:
     return parts
 
 
-def _not_found(config: Path, name: str, type_folder: str | None, tried: list[Script]) -> str:
+def describe_not_found(
+    config: Path, name: str, places: Sequence[Place], tried: Sequence[Path | str], *, type_folder: str | None = None
+) -> str:
+    """Return the message for a config whose script or task is not found.
+
+    Args:
+        config: path of the config file.
+        name: what is not found, e.g. ``train_net.py``.
+        places: where it was looked for.
+        tried: each file or module that was tried, to be listed.
+        type_folder: the value of ``--type``, if given.
+    """
     lines = [f"{config}: there is no {name} for this config" + (f" and --type {type_folder}" if type_folder else "")]
     if tried:
-        lines += ["tried:", *(f"  {script.path}" for script in tried)]
+        lines += ["tried:", *(f"  {one}" for one in tried)]
     else:
         lines.append(f"its path has no {CONFIG_FOLDER}/<type>/ part to tell its type: {config.absolute()}")
     if type_folder is None:
-        lines.append(f"put the config below {CONFIG_FOLDER}/<type>/ beside {SCRIPT_FOLDER}/<type>/{name}, or give --type <type>")
+        lines.append(f"put the config below {CONFIG_FOLDER}/<type>/ beside {SCRIPT_FOLDER}/<type>/{TRAIN_SCRIPT}, or give --type <type>")
     else:
-        types = sorted({kind for script in tried for kind in _types(_root_of(script), name)})
+        types = sorted({kind for place in places for kind in _types(place.root, {name, TRAIN_SCRIPT})})
         lines.append(f"types there are: {', '.join(types) or 'none'}{did_you_mean(type_folder, types)}")
     return "\n".join(lines)
 
 
-def _root_of(script: Script) -> Path:
-    return script.path.parents[len(script.folders) + 1]
-
-
-def _types(root: Path, name: str) -> Iterator[str]:
+def _types(root: Path, names: Collection[str]) -> Iterator[str]:
     tools = root / SCRIPT_FOLDER
-    for pattern in (f"*/{name}", f"*/*/{name}"):
-        yield from (str(script.parent.relative_to(tools)) for script in tools.glob(pattern))
+    for name in names:
+        for pattern in (f"*/{name}", f"*/*/{name}"):
+            yield from (str(script.parent.relative_to(tools)) for script in tools.glob(pattern))

@@ -128,7 +128,7 @@ def _run(
         optimizer=optimizer,
         step=step,
         iterations_per_epoch=loader.iterations_per_epoch,
-        schedulers={"main": schedule},
+        scheduler=schedule,
     )
     hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
     judges = [hook for hook in hooks if isinstance(hook, EvaluationHook)]

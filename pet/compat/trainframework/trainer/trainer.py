@@ -95,7 +95,7 @@ class BaseTrainer:
             optimizer={name: solver.optimizer for name, solver in solvers.items()},
             step=step,
             iterations_per_epoch=loader.iterations_per_epoch,
-            schedulers={name: solver.schedule for name, solver in solvers.items()},
+            scheduler={name: solver.schedule for name, solver in solvers.items()},
         )
         hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=self._build_evaluation(), average=average)
         hooks += self._own_hooks()

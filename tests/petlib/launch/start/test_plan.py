@@ -5,6 +5,7 @@ from pathlib import Path
 from petlib.launch.start.arguments import LaunchArguments
 from petlib.launch.start.devices import Devices
 from petlib.launch.start.plan import Meeting, listening_socket, plan_ranks, rank_command
+from petlib.launch.start.resolve import Place, Script
 
 MEETING = Meeting(port="4567", descriptor="9", launcher_pid="123", folder="/tmp/launch")
 
@@ -53,7 +54,7 @@ def test_a_given_gloo_interface_stays():
 def test_the_command_hands_on_config_and_overrides():
     arguments = LaunchArguments(Path("cfgs/a b.yaml"), ["MISC.SEED", "-1"])
     wanted = (sys.executable, "-u", "tools/train_net.py", "--cfg", "cfgs/a b.yaml", "MISC.SEED", "-1")
-    assert rank_command(Path("tools/train_net.py"), arguments) == wanted
+    assert rank_command(Script(Path("tools/train_net.py"), Place(Path(), ("vision",))), arguments) == wanted
 
 
 def test_the_socket_of_the_store_listens_on_the_loopback_address():

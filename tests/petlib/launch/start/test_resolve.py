@@ -33,7 +33,7 @@ def test_the_deepest_script_below_the_type_is_taken(tmp_path, config, folders):
     make(tmp_path, config, *(f"{(root / 'tools' / kind).relative_to(tmp_path)}/{NAME}" for kind in types))
     script = resolve_script(tmp_path / config, NAME)
     assert script.path == root.joinpath("tools", *folders, NAME)
-    assert script.folders == folders
+    assert script.place.folders == folders
 
 
 def test_an_outer_cfgs_is_tried_after_an_inner_one(tmp_path):
@@ -77,7 +77,7 @@ def test_outside_a_cfgs_folder_the_type_and_the_repository_decide(tmp_path, monk
     make(tmp_path, config)
     monkeypatch.chdir(tmp_path)
     script = resolve_script(tmp_path / config, NAME, type_folder=kind, repository=repository)
-    assert (script.path, script.folders) == (repository.joinpath("tools", *folders, NAME), folders)
+    assert (script.path, script.place.folders) == (repository.joinpath("tools", *folders, NAME), folders)
 
 
 def test_with_a_type_the_own_root_comes_before_current_folder_and_repository(tmp_path, monkeypatch):

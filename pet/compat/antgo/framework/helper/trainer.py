@@ -153,7 +153,7 @@ class Trainer:
             optimizer=optimizer,
             step=step,
             iterations_per_epoch=iterations_per_epoch,
-            schedulers={"main": FactorSchedule(optimizer, factor)},
+            scheduler=FactorSchedule(optimizer, factor),
             checkpointer=engine.build_checkpointer(cfg, self._settings.folder("checkpoint_config.out_dir")),
         )
 

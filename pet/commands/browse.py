@@ -1,0 +1,66 @@
+"""Draws what a model sees: python tools/data/browse.py --cfg PATH [--count 16] [--views 4] [--split train] [--out FILE].
+
+Samples after the transforms of the config, a row of the sheet each: first as it is in the data set, then as several epochs
+of the training get it. Nothing is random in a test, so there is one view of each sample.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+import cv2
+import numpy as np
+
+from pet import data, visual
+from pet.task import PACKAGE, find_task
+from petlib.config import CfgNode
+from petlib.errors import ConfigError
+from petlib.launch import run_tool
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this tool."""
+    parser.add_argument("--split", choices=("train", "test"), default="train", help="which data and transforms (default: train)")
+    parser.add_argument("--count", type=int, default=16, metavar="N", help="number of samples, spread over the data (default: 16)")
+    parser.add_argument("--views", type=int, default=4, metavar="N", help="augmentations of each training sample (default: 4)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the picture (default: MISC.CKPT/data/<split>_views.png)")
+
+
+def browse(cfg: CfgNode, options: argparse.Namespace) -> int:
+    """Draw the sheet and say where it is."""
+    if options.count < 1 or options.views < 1:
+        raise ConfigError(f"--count {options.count} --views {options.views}: numbers from 1 on expected")
+    path = options.out or Path(cfg.MISC.CKPT) / "data" / f"{options.split}_views.png"
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        path = path / f"{options.split}_views.png"
+    expected = find_task(Path(options.cfg), type_folder=options.type).expected_data(cfg)
+    views = data.build_sample_views(cfg, options.split, expected.kinds)
+    epochs = options.views if options.split == "train" else 1
+    shown = rows(views, options.count, epochs)
+    # a pair has a row of its own for each view
+    columns = 3 if len(views) and "image2" in views.original(0) else 1 + epochs
+    sheet = visual.draw_sample_sheet(shown, visual.build_draw_settings(cfg), columns=columns)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    print(f"written: {path}")
+    return 0
+
+
+def rows(views: "data.SampleViews", count: int, epochs: int) -> list[tuple[str, dict[str, Any], "visual.TargetNames"]]:
+    """Return titles, pictures and names: each sample as it is, then as the first epochs get it."""
+    names = visual.TargetNames.of_dataset(views.dataset)
+    shown = []
+    for index in np.unique(np.linspace(0, len(views) - 1, num=min(count, len(views)), dtype=int)).tolist():
+        original = views.original(index)
+        pictures = data.side_by_side(Path(str(original["meta"].get("file", index))).name, original)
+        for epoch in range(epochs):
+            sample = views.view(index, epoch)
+            height, width = sample["image"].shape[:2]
+            pictures += data.side_by_side(f"view {epoch + 1}: {width} x {height}", sample)
+        shown += [(title, picture, names) for title, picture in pictures]
+    return shown
+
+
+def main() -> NoReturn:
+    """Read the command line, look at the data, and exit."""
+    run_tool(browse, package=PACKAGE, description=(__doc__ or "").partition(":")[0], add_options=add_options)

@@ -1,0 +1,82 @@
+"""Looks at every sample of a config's data sets: python tools/data/check.py --cfg PATH [--split train] [--out FOLDER].
+
+Prints what there is and what is wrong, and writes ``report.json`` and ``samples.png``. Exit code 1: a training would fail.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import cv2
+import numpy as np
+
+from pet import data, visual
+from pet.data import report
+from pet.task import PACKAGE, find_task
+from petlib.config import CfgNode
+from petlib.files import write_text_atomically
+from petlib.launch import run_tool
+
+SPLITS = {"train": ("train",), "test": ("test",), "both": ("train", "test")}
+SAMPLES_SHOWN = 16
+COLUMNS = 4
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this tool."""
+    parser.add_argument("--split", choices=SPLITS, default="both", help="which data to look at (default: both)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where report.json and samples.png go (default: MISC.CKPT/data)")
+
+
+def check(cfg: CfgNode, options: argparse.Namespace) -> int:
+    """Look at the data; return 1 where a training would fail."""
+    # slow, and only needed here
+    from rich.progress import Progress
+
+    folder = options.out or Path(cfg.MISC.CKPT) / "data"
+    expected = find_task(Path(options.cfg), type_folder=options.type).expected_data(cfg)
+    with Progress(transient=True) as bar:
+
+        def start(name: str, count: int) -> Callable[[], None]:
+            task = bar.add_task(name, total=count)
+            return lambda: bar.advance(task)
+
+        found, datasets = report.check_run(cfg, SPLITS[options.split], expected, start)
+    write_text_atomically(folder / "report.json", json.dumps({"config": str(options.cfg), **found.as_dict()}, indent=1))
+    sheet = draw_samples(datasets, visual.build_draw_settings(cfg))
+    if sheet is not None:
+        cv2.imwrite(str(folder / "samples.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    print(report.as_text(found))
+    print(f"written: {folder / 'report.json'}" + (f", {folder / 'samples.png'}" if sheet is not None else ""))
+    return int(found.fails)
+
+
+def draw_samples(datasets: Sequence["data.LabelledDataset"], settings: visual.DrawSettings) -> np.ndarray | None:
+    """Return a sheet of samples, spread over all data sets; None where none can be read and drawn."""
+    places = [(dataset, index) for dataset in datasets for index in spread(len(dataset), -(-SAMPLES_SHOWN // len(datasets)))]
+    shown, columns = [], COLUMNS
+    for dataset, index in places[:SAMPLES_SHOWN]:
+        try:
+            sample = dataset[index]
+            names = visual.TargetNames.of_dataset(dataset)
+            pictures = data.side_by_side(Path(str(sample["meta"].get("file", index))).name, sample)
+            visual.draw_targets(pictures[-1][1], names, settings)
+        except Exception:  # noqa: BLE001 -- what is wrong with it stands in the report
+            continue
+        shown += [(title, picture, names) for title, picture in pictures]
+        columns = len(pictures) if len(pictures) > 1 else columns
+    return visual.draw_sample_sheet(shown, settings, columns=columns) if shown else None
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Return ``count`` places, evenly spread over ``length``."""
+    return np.unique(np.linspace(0, length - 1, num=min(count, length), dtype=int)).tolist() if length else []
+
+
+def main() -> NoReturn:
+    """Read the command line, look at the data, and exit."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    run_tool(check, package=PACKAGE, description=(__doc__ or "").partition(":")[0], add_options=add_options)

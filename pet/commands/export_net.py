@@ -1,0 +1,33 @@
+"""Exports a trained model of any task as ONNX or .pt2."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from pet import export, models
+from pet.task import PACKAGE, find_task
+from petlib.config import CfgNode
+from petlib.launch import run_tool
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of an export."""
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the file, .onnx or .pt2 (default: MISC.CKPT/model.onnx)")
+    parser.add_argument("--weights", default="", metavar="FILE", help="a checkpoint (default: what TEST.WEIGHTS says)")
+
+
+def export_model(cfg: CfgNode, options: argparse.Namespace) -> int:
+    """Export the model of the config with its trained weights, which have to fit in every name and shape, and say what was written."""
+    task = find_task(Path(options.cfg), type_folder=options.type)
+    task.check_export(cfg)
+    export.choose_weights(cfg, options.weights)
+    model = task.build_model(cfg)
+    models.load_test_weights(model, cfg)
+    export.print_report(task.export(cfg, model, options.out or Path(cfg.MISC.CKPT) / "model.onnx"))
+    return 0
+
+
+def main() -> NoReturn:
+    """Read the command line, export, and exit."""
+    description = "Exports a trained model as ONNX, or for torch.export where the file ends with .pt2."
+    run_tool(export_model, package=PACKAGE, description=description, add_options=add_options)

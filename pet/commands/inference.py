@@ -1,0 +1,94 @@
+"""Predicts images and videos: python tools/inference.py --cfg PATH --images FOLDER|FILE|PATTERN --out FOLDER [--weights FILE].
+
+Detectors, classifiers and networks of several heads draw what was found on each image and write a JSON file next to it; networks of
+segmentation write label maps and pictures of them. A GeoTIFF keeps its place on the earth, a video becomes a drawn video with a record
+of its frames. The weights are those of TEST.WEIGHTS: by default the best or else the latest of the training with this config; a file that
+ends with .onnx is an exported one. VIS.* keys set what is drawn.
+"""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from pet import data, export, prediction, visual
+from pet.task import PACKAGE, find_task
+from petlib import engine
+from petlib.config import CfgNode
+from petlib.errors import DataError
+from petlib.launch import run_tool
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this tool."""
+    parser.add_argument(
+        "--images", required=True, metavar="PATH", help="a folder, an image, a video, or a pattern in quotes, e.g. 'a/*.jpg'; GeoTIFFs too"
+    )
+    parser.add_argument("--images2", default="", metavar="PATH", help="the later date of each image, for change detection")
+    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="where the results go")
+    parser.add_argument(
+        "--weights", default="", metavar="FILE", help="a checkpoint or an exported .onnx file (default: what TEST.WEIGHTS says)"
+    )
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="edge of the windows that segmentation looks through (default: TEST.SLIDING.SIZE, else 1024; of cfgs/vision whole images)",
+    )
+    parser.add_argument("--polygons", action="store_true", help="also write areas and objects as GeoJSON")
+
+
+def infer(cfg: CfgNode, options: argparse.Namespace) -> int:
+    """Predict the files, and say what was found."""
+    # slow, and only needed here
+    from rich.progress import Progress
+
+    task = find_task(Path(options.cfg), type_folder=options.type)
+    export.choose_weights(cfg, options.weights)
+    inputs, drawing = prediction.find_inputs(options.images, options.images2), visual.build_draw_settings(cfg)
+    with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
+        data.prepare_readers(cfg)
+        predictor = task.build_predictor(cfg, device, window=options.window)
+        with Progress(transient=True) as bar:
+            work = bar.add_task(
+                "inference", total=len(inputs.images) + sum(prediction.count_frames(video.paths[0]) for video in inputs.videos)
+            )
+            summary = prediction.predict_files(
+                predictor,
+                inputs,
+                options.out,
+                drawing=drawing,
+                polygons=options.polygons,
+                progress=lambda share: bar.advance(work, share),
+            )
+    print(describe(inputs, summary, options.out))
+    if not summary.images and not summary.frames:
+        raise DataError(
+            f"--images {options.images}: {counted(len(summary.unreadable), 'file')} given, none of which can be read; the first: "
+            f"{summary.unreadable[0]}"
+        )
+    return 0
+
+
+def describe(inputs: "prediction.Inputs", summary: "prediction.PredictionSummary", folder: Path) -> str:
+    """Return what was done, in a few lines."""
+    seen = [counted(summary.images, "image")] if inputs.images else []
+    if inputs.videos:
+        seen.append(f"{counted(summary.frames, 'frame')} of {counted(len(inputs.videos), 'video')}")
+    lines = [" and ".join(seen)]
+    if summary.objects is not None:
+        found = ", ".join(f"{name} x {count:,}" for name, count in summary.objects.most_common(10))
+        lines[0] += f": {found or 'nothing above VIS.SCORE_THRESHOLD'}"
+    if summary.unreadable:
+        lines.append(f"{counted(len(summary.unreadable), 'file')} left out, not to be read")
+    return "\n".join([*lines, f"results are in {folder}"])
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number and what it counts."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def main() -> NoReturn:
+    """Read the command line, predict, and exit."""
+    run_tool(infer, package=PACKAGE, description=(__doc__ or "").partition(":")[0], add_options=add_options)

@@ -1,0 +1,25 @@
+"""Tests a trained model of any task; the last line is the result. The launcher runs this file, one process for each device."""
+
+from pathlib import Path
+
+from pet import models
+from pet.task import PACKAGE, find_task
+from petlib import engine
+from petlib.config import CfgNode
+from petlib.launch import run_script_of_all_tasks
+from petlib.launch.start.arguments import ScriptArguments
+
+
+def test(cfg: CfgNode, arguments: ScriptArguments) -> None:
+    """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` on ``TEST.DATASETS``; results go to ``MISC.CKPT/test``."""
+    task = find_task(arguments.cfg, type_folder=arguments.type_folder)
+    with engine.open_run(cfg, record="test/config.yaml") as device:
+        model = task.build_model(cfg)
+        models.load_test_weights(model, cfg)
+        model = task.build_test_model(cfg, engine.prepare_model(model, cfg, device))
+        evaluation = task.build_evaluation(cfg, device)
+        evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
+
+
+if __name__ == "__main__":
+    run_script_of_all_tasks(test, package=PACKAGE)

@@ -1,0 +1,24 @@
+"""The settings that every task has. Imports no torch."""
+
+from pet.data.config import DATA_SCHEMA
+from pet.export.config import EXPORT_SCHEMA
+from pet.visual.config import VIS_SCHEMA
+from petlib.config import PETLIB_SCHEMA, Key, Schema, merge_schemas
+
+FINETUNE: Schema = {
+    "FREEZE_EPOCHS": Key(
+        0,
+        "For so many epochs only the head learns and the rest of the network stays as it is, batch-norm statistics included; -1: for the whole training.",
+        unit="epochs",
+        minimum=-1,
+    ),
+    "HEAD_LR_MULT": Key(
+        1.0, "Factor of the learning rate of the head, which begins with random weights, against that of the rest.", minimum=0
+    ),
+    "HEAD": Key(
+        "",
+        "Which parameters are the head: a regular expression that is searched in their names. Empty: of a classifier the last layer, else all outside of the backbone or encoder.",
+    ),
+}
+
+TASK_SCHEMA: Schema = merge_schemas(PETLIB_SCHEMA, DATA_SCHEMA, VIS_SCHEMA, EXPORT_SCHEMA, {"FINETUNE": FINETUNE})

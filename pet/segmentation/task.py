@@ -1,0 +1,44 @@
+"""Segmentation and change detection as a task, which the projects share."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from pet import export, prediction, segmentation
+from pet.data.targets.check import Expectation
+from pet.data.targets.kinds import VisionDataset
+from pet.evaluation.evaluator import Evaluator
+from pet.segmentation.data import build_evaluators, expected_data
+from pet.segmentation.export import build_export_network
+from pet.segmentation.model import Segmenter, build_model
+from pet.task import Task
+from petlib.config import CfgNode
+
+
+class SegmentationTask(Task):
+    """Networks that give every pixel of an image, or of a pair of dates, a class."""
+
+    def expected_data(self, cfg: CfgNode) -> Expectation:
+        """Return what the model wants of its data: label images, and as many images of a sample as ``DATA.NUM_IMAGES``."""
+        return expected_data(cfg)
+
+    def build_model(self, cfg: CfgNode) -> Segmenter:
+        """Return the model of the ``MODEL`` section, with random weights."""
+        return build_model(cfg)
+
+    def build_evaluators(self, cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> Sequence[Evaluator]:
+        """Return what counts the pixels of each class."""
+        return build_evaluators(cfg, dataset, keep_predictions=keep_predictions)
+
+    def build_predictor(self, cfg: CfgNode, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
+        """Return the model with the weights of ``TEST.WEIGHTS``, ready to predict files through windows."""
+        return segmentation.build_predictor(cfg, device, window=window, build=self.build_model)
+
+    def build_export_network(self, cfg: CfgNode, model: nn.Module) -> "export.TaskNetwork":
+        """Return the network that gives ``logits`` (B, K, H, W) for ``images`` and, of pairs, ``images2``."""
+        assert isinstance(model, Segmenter), f"a {type(model).__name__} is no model of this task"
+        return build_export_network(cfg, model)
+
+
+TASK = SegmentationTask()

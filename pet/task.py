@@ -1,0 +1,202 @@
+"""A task: settings, model, data, metrics, and what the tools need of it. Imports no torch, so that a config can be checked first."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pet import data, evaluation, export, prediction
+from petlib import data as loading
+from petlib import engine, solver
+from petlib.config import CfgNode, ConfigError
+from petlib.launch.start.task_folder import find_task_folder
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+PACKAGE = "pet"
+TASK_MODULE = "task"
+OUTSIDE_OF_BACKBONE = r"^(?!(.*\.)?(backbone|encoder)\.)"
+"""Fits the names of parameters that do not lie below a module called so."""
+
+
+class Task(ABC):
+    """What a model of a kind needs to be trained, tested, exported and looked at.
+
+    A task is a folder with the modules ``config`` (its settings, see :class:`petlib.config.TaskConfig`) and ``task``, whose ``TASK`` is an
+    object of a subclass. Each method takes the frozen config of a run. The scripts ``tools/<type>/train_net.py`` call the builders one
+    after another; the tools for all tasks find the object with :func:`find_task`.
+
+    What has a default here serves tasks whose data come from :mod:`pet.data`: ``TRAIN.DATASETS`` and ``TEST.DATASETS`` with the targets of
+    :meth:`expected_data`. A task with data of another kind defines :meth:`build_training_data` and :meth:`build_evaluation` itself.
+    """
+
+    @abstractmethod
+    def build_model(self, cfg: CfgNode) -> "nn.Module":
+        """Return the model with random weights.
+
+        It takes a batch, and returns losses and metrics in training, a list with the predictions of each sample in evaluation.
+
+        Raises:
+            ConfigError: settings do not fit the model.
+        """
+
+    def expected_data(self, cfg: CfgNode) -> "data.Expectation":
+        """Return what the model wants of its data: kinds of targets, and how many classes.
+
+        Raises:
+            ConfigError: the task has data of its own.
+        """
+        raise _lacks(self, "images with targets to look at; it reads data of its own")
+
+    def build_evaluators(self, cfg: CfgNode, dataset: "data.VisionDataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
+        """Return what turns predictions into metrics.
+
+        Args:
+            cfg: the config.
+            dataset: the test data.
+            keep_predictions: whether the evaluators are to write the predictions.
+
+        Raises:
+            ConfigError: the task measures nothing.
+        """
+        raise _lacks(self, "metrics")
+
+    def build_training_data(self, cfg: CfgNode, device: "torch.device") -> "loading.TrainLoader":
+        """Return the batches of ``TRAIN.DATASETS``, after a first look at the samples.
+
+        Raises:
+            ConfigError: a name is unknown or a setting wrong.
+            DataError: the data are missing, wrong, or do not fit the model.
+        """
+        return data.build_training_data(cfg, device, self.expected_data(cfg))
+
+    def build_evaluation(self, cfg: CfgNode, device: "torch.device") -> "evaluation.Evaluation":
+        """Return the evaluation on ``TEST.DATASETS``.
+
+        Raises:
+            ConfigError: there are no ``TEST.DATASETS``.
+            DataError: a data set is missing, cannot be used, or does not fit the model.
+        """
+        return evaluation.build_evaluation(
+            cfg,
+            device,
+            self.expected_data(cfg),
+            lambda dataset, keep_predictions: self.build_evaluators(cfg, dataset, keep_predictions=keep_predictions),
+        )
+
+    def build_test_model(self, cfg: CfgNode, model: "nn.Module") -> "nn.Module":
+        """Return what is evaluated in a test: the model, or what looks at each image several times with it."""
+        return model
+
+    def head_pattern(self, cfg: CfgNode, model: "nn.Module") -> str:
+        """Return what ``FINETUNE`` calls the head: a regular expression for names of parameters, by default all outside of a backbone."""
+        return cfg.FINETUNE.HEAD or OUTSIDE_OF_BACKBONE
+
+    def build_rules(self, cfg: CfgNode, model: "nn.Module") -> "list[solver.ParameterRule]":
+        """Return what holds for some parameters alone: ``SOLVER.OPTIMIZER.RULES``, and after them what ``FINETUNE`` says.
+
+        Raises:
+            ConfigError: a rule is wrong, or the model has no such head.
+        """
+        rules = solver.build_rules(cfg)
+        if cfg.FINETUNE.HEAD_LR_MULT != 1:
+            rules.append(solver.ParameterRule(pattern=self._find_head(cfg, model), lr_mult=cfg.FINETUNE.HEAD_LR_MULT))
+        if cfg.FINETUNE.FREEZE_EPOCHS < 0:
+            head = self._find_head(cfg, model).pattern
+            rules.append(solver.ParameterRule(pattern=re.compile(f"^(?!.*(?:{head}))"), freeze=True))
+        return rules
+
+    def build_hooks(self, cfg: CfgNode, model: "nn.Module") -> "list[engine.Hook]":
+        """Return what this task does between iterations, beside the hooks of every run: it keeps frozen what ``FINETUNE`` says.
+
+        Raises:
+            ConfigError: the model has no such head.
+        """
+        if cfg.FINETUNE.FREEZE_EPOCHS == 0:
+            return []
+        return [engine.FreezeHook(head=self._find_head(cfg, model), epochs=cfg.FINETUNE.FREEZE_EPOCHS)]
+
+    def _find_head(self, cfg: CfgNode, model: "nn.Module") -> re.Pattern[str]:
+        text = self.head_pattern(cfg, model)
+        try:
+            pattern = re.compile(text)
+        except re.error as error:
+            raise ConfigError(f"FINETUNE.HEAD: {text!r} is no regular expression: {error}") from error
+        names = [name for name, _ in model.named_parameters()]
+        found = sum(pattern.search(name) is not None for name in names)
+        if found in (0, len(names)):
+            raise ConfigError(
+                f"FINETUNE.HEAD: {text!r} matches {'every' if found else 'no'} parameter of the model; give a regular expression for the "
+                f"names of those of the head, e.g. of {names[-1]}"
+            )
+        return pattern
+
+    def build_predictor(self, cfg: CfgNode, device: "torch.device", *, window: int = 0) -> "prediction.FilePredictor":
+        """Return the model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict files.
+
+        Args:
+            cfg: the config.
+            device: where the model runs.
+            window: edge of the windows that it looks at large images through, pixels; 0: what the task does by default.
+
+        Raises:
+            CheckpointError: the weights are missing or do not fit.
+            ConfigError: the task predicts no files, or does not look through windows.
+        """
+        kinds = self.expected_data(cfg).kinds
+        return prediction.build_whole_images(
+            cfg, device, lambda: self.build_model(cfg), kinds, window=window, finish=lambda model: self.build_test_model(cfg, model)
+        )
+
+    def check_export(self, cfg: CfgNode) -> None:  # noqa: B027 -- most tasks have nothing to check
+        """Check whether the model can be exported, before its weights are read.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+
+    def build_export_network(self, cfg: CfgNode, model: "nn.Module") -> "export.TaskNetwork":
+        """Return the network that an exported file holds, from a model with its trained weights.
+
+        Raises:
+            ConfigError: the task is not exported, or not with these settings.
+        """
+        raise _lacks(self, "an export")
+
+    def export(self, cfg: CfgNode, model: "nn.Module", path: Path) -> "export.ExportReport":
+        """Write a trained model as ONNX or ``.pt2``, checked against PyTorch.
+
+        Raises:
+            ConfigError: the network cannot be exported, or the file does not give what PyTorch gives.
+            OutputError: the file cannot be written.
+        """
+        return export.export_task(cfg, self.build_export_network(cfg, model), self.expected_data(cfg).kinds, path)
+
+
+def find_task(config: Path, *, type_folder: str | None = None) -> Task:
+    """Return the task of a config.
+
+    ``<root>/cfgs/<type>/<...>/x.yaml`` belongs to the deepest ``pet.<type>.<...>`` or, of a repository of one's own,
+    ``<root>/<type>/<...>``. Imports torch: check the config first.
+
+    Args:
+        config: path of the config file.
+        type_folder: the type, e.g. ``tasks/cls``, where the path does not tell it.
+
+    Raises:
+        ConfigError: there is no such task, or it has no ``TASK``.
+    """
+    folder = find_task_folder(config, PACKAGE, type_folder=type_folder)
+    if not folder.has_module(TASK_MODULE):
+        raise ConfigError(f"{config}: its task has settings but no module {folder.package}.{TASK_MODULE}; docs/add_a_task.md shows one")
+    task = getattr(folder.import_module(TASK_MODULE), "TASK", None)
+    if not isinstance(task, Task):
+        raise ConfigError(f"{folder.package}.{TASK_MODULE}: TASK is {task!r}, an object of a subclass of pet.task.Task expected")
+    return task
+
+
+def _lacks(task: Task, what: str) -> ConfigError:
+    return ConfigError(f"{type(task).__module__}.{type(task).__name__} has no {what}")

@@ -1,0 +1,5 @@
+"""Fine-tuning a classifier as a task: that of the general CNN."""
+
+from pet.vision.task import TASK
+
+__all__ = ["TASK"]

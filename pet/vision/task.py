@@ -1,0 +1,67 @@
+"""The general CNN as a task."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pet import export, prediction, vision
+from pet.data.targets.check import Expectation
+from pet.data.targets.kinds import VisionDataset
+from pet.evaluation.evaluator import Evaluator
+from pet.models.classifiers import last_layer_names
+from pet.task import Task
+from pet.vision import export as vision_export
+from pet.vision.heads.table import build_evaluators
+from pet.vision.model import GeneralizedCNN, expected_data
+from pet.vision.test_time import build_test_model
+from petlib.config import CfgNode
+
+
+class VisionTask(Task):
+    """One network with the heads that a config switches on; every head that is on is measured."""
+
+    def expected_data(self, cfg: CfgNode) -> Expectation:
+        """Return what the heads that are on want of their data."""
+        return expected_data(cfg)
+
+    def build_model(self, cfg: CfgNode) -> GeneralizedCNN:
+        """Return the network of the ``MODEL`` section, with random weights."""
+        return GeneralizedCNN(cfg)
+
+    def head_pattern(self, cfg: CfgNode, model: nn.Module) -> str:
+        """Return the last layer of a classifier, else all outside of the backbone."""
+        if cfg.FINETUNE.HEAD or not cfg.MODEL.HAS_CLS:
+            return super().head_pattern(cfg, model)
+        names = "|".join(map(re.escape, last_layer_names(model.get_submodule("backbone"))))
+        return rf"^backbone\.({names})\."
+
+    def build_evaluators(self, cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> Sequence[Evaluator]:
+        """Return the evaluator of each head."""
+        return build_evaluators(cfg, dataset, keep_predictions=keep_predictions)
+
+    def build_test_model(self, cfg: CfgNode, model: nn.Module) -> nn.Module:
+        """Return the model, or what looks at each image several times as ``TEST.VIEWS`` says."""
+        return build_test_model(_own(model), cfg)
+
+    def build_predictor(self, cfg: CfgNode, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
+        """Return the model with the weights of ``TEST.WEIGHTS``, ready to predict files."""
+        return vision.build_predictor(cfg, device, window=window)
+
+    def check_export(self, cfg: CfgNode) -> None:
+        """Check whether the heads that are on can be exported."""
+        vision_export.check_exportable(cfg)
+
+    def export(self, cfg: CfgNode, model: nn.Module, path: Path) -> "export.ExportReport":
+        """Write a trained model as ONNX or ``.pt2``; see :func:`pet.vision.export.export`."""
+        return vision_export.export(cfg, _own(model), path)
+
+
+def _own(model: nn.Module) -> GeneralizedCNN:
+    assert isinstance(model, GeneralizedCNN), f"a {type(model).__name__} is no model of this task"
+    return model
+
+
+TASK = VisionTask()
