@@ -111,6 +111,7 @@ def export_model(
     samples: Sequence[Mapping[str, Tensor]] = (),
     measure: Measure = largest_difference,
     free_batch: bool = True,
+    opset: int = OPSET,
 ) -> ExportReport:
     """Write a network as a file, after the file gave what PyTorch gives: ONNX, or of torch.export where the name ends with ``.pt2``.
 
@@ -131,6 +132,7 @@ def export_model(
         samples: further inputs to compare with, of the shapes that the file takes.
         measure: gives the difference between the outputs of the file and the right ones.
         free_batch: False: the size of the batch stays that of the examples, with ``dynamic`` too.
+        opset: version of ONNX's operators.
 
     Raises:
         ConfigError: a package is missing, the exporter does not know the network, the number of outputs is another one, the file
@@ -138,7 +140,7 @@ def export_model(
         OutputError: the file cannot be written.
     """
     return _export(
-        ProgramFormat() if path.suffix == PROGRAM_SUFFIX else OnnxFormat(OPSET),
+        ProgramFormat() if path.suffix == PROGRAM_SUFFIX else OnnxFormat(opset),
         model,
         inputs,
         path,

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from pet.data.transforms.normalize import Normalize
-from pet.export.export import NO_METADATA, ExportReport, export_model
+from pet.export.export import NO_METADATA, OPSET, ExportReport, export_model
 from pet.export.half import with_half
 from pet.export.normalization import InputNormalization
 from pet.export.verify import Measure, largest_difference
@@ -54,6 +54,7 @@ class ExportSettings:
         normalize: pixels go in, and the file normalises them so; None: normalised images go in.
         tolerance: greatest difference to PyTorch; of values above 1 as a share.
         half_tolerance: the same with ``half``, to PyTorch in float32.
+        opset: version of ONNX's operators.
     """
 
     dynamic: bool = False
@@ -61,6 +62,7 @@ class ExportSettings:
     normalize: Normalize | None = None
     tolerance: float = 1e-3
     half_tolerance: float = 2e-2
+    opset: int = OPSET
 
 
 def export_network(
@@ -102,6 +104,7 @@ def export_network(
         samples=samples,
         measure=task.measure,
         free_batch=task.free_batch,
+        opset=settings.opset,
     )
 
 

@@ -9,8 +9,8 @@ from torch import nn
 from pet.compat.paddleseg.segmenter import wrap_network
 from pet.compat.paddleseg.transforms import Normalize
 from pet.export.description import ModelDescription
-from pet.export.export import ExportReport, export_onnx
-from pet.export.normalization import InputNormalization
+from pet.export.export import ExportReport
+from pet.export.network import ExportSettings, TaskNetwork, export_network
 from pet.segmentation.export import OUTPUT, MainLogits
 from petlib.errors import ConfigError
 
@@ -49,13 +49,10 @@ def export(
     chosen = (normalize or Normalize()).normalize
     description = ModelDescription(classes=tuple(classes), mean=chosen.mean, std=chosen.std, maximum=chosen.maximum, normalizes=True)
     example = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).mul(chosen.maximum).round()
-    network = InputNormalization(MainLogits(wrap_network(model)), mean=chosen.mean, std=chosen.std, maximum=chosen.maximum)
-    return export_onnx(
-        network,
+    return export_network(
+        TaskNetwork(network=MainLogits(wrap_network(model)), output_names=[OUTPUT], half=()),
         {"images": example},
         Path(path),
-        output_names=[OUTPUT],
-        dynamic=dynamic,
-        tolerance=tolerance,
+        settings=ExportSettings(dynamic=dynamic, tolerance=tolerance, normalize=chosen),
         metadata=description.to_metadata(),
     )

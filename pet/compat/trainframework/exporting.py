@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pet.compat.shared.exporting import export_user_network
 from pet.compat.trainframework.configuration import EngineConfig
 from pet.compat.trainframework.data.build import build_data_set
 from pet.compat.trainframework.model.base_model import BaseModel
 from pet.compat.trainframework.model.loading import build_model
-from pet.export.export import ExportReport, export_model
-from pet.export.half import with_half
-from pet.export.normalization import InputNormalization
+from pet.data.transforms.normalize import Normalize
+from pet.export.export import ExportReport
+from pet.export.network import ExportSettings
 from pet.export.task import SUFFIXES
-from pet.export.trial import try_inputs
 from petlib.arguments import fit_arguments
 from petlib.checkpoint import load_weights
 from petlib.config.nested import Component
@@ -28,7 +28,7 @@ TRAINED = ("model_best.pth", "model_latest.pth")
 
 
 @dataclass(frozen=True)
-class ExportSettings:
+class ExportBlock:
     """The block ``export = dict(...)`` of a config.
 
     Args:
@@ -109,33 +109,35 @@ def export_generator(cfg: EngineConfig, path: Path, weights: Path | None = None)
     cfg.nested.require_all_read()
     load_weights(model, weights or _trained(cfg), prefer_ema=True).require_complete()
     samples = _read_samples(cfg, settings)
-    network: nn.Module = GeneratorNetwork(model.eval())
-    exported = with_half(network, [f"model.{name}" for name, _ in model.named_children()]) if settings.half else network
+    normalize = None
     if settings.normalize is not None:
         scaling = _Scaling(**fit_arguments(f"{component.place}:", "normalize", _Scaling, settings.normalize))
-        network, exported = (
-            InputNormalization(one, mean=scaling.mean, std=scaling.std, maximum=scaling.maximum) for one in (network, exported)
-        )
-        samples = [_as_pixels(sample, scaling) for sample in samples]
+        normalize = Normalize(mean=scaling.mean, std=scaling.std, maximum=scaling.maximum)
+        samples = [_as_pixels(sample, normalize) for sample in samples]
     if settings.size is None:
         settings = replace(settings, size=list(samples[0].shape[2:]))
-    example = {settings.input_name: _example(samples[0], settings)}
-    count = try_inputs(network, example, place=component.place, advice="set size and input_field to what generator takes")
-    report = export_model(
-        exported,
-        example,
+    report = export_user_network(
+        GeneratorNetwork(model.eval()),
+        {settings.input_name: _example(samples[0], settings)},
         path,
-        output_names=_output_names(settings, count, component),
-        dynamic=settings.dynamic,
-        tolerance=settings.half_tolerance if settings.half else settings.tolerance,
-        reference=network,
+        output_names=settings.output_names or [],
+        settings=ExportSettings(
+            dynamic=settings.dynamic,
+            half=settings.half,
+            normalize=normalize,
+            tolerance=settings.tolerance,
+            half_tolerance=settings.half_tolerance,
+        ),
+        half=[f"model.{name}" for name, _ in model.named_children()],
         samples=[{settings.input_name: sample if settings.dynamic else _example(sample, settings)} for sample in samples],
+        place=component.place,
+        advice="set size and input_field to what generator takes",
     )
     return replace(report, note=f"{len(samples)} samples of the data set and random images of a fixed seed")
 
 
-def _settings(component: Component) -> ExportSettings:
-    settings = ExportSettings(**fit_arguments(f"{component.place}:", "export", ExportSettings, component.arguments))
+def _settings(component: Component) -> ExportBlock:
+    settings = ExportBlock(**fit_arguments(f"{component.place}:", "export", ExportBlock, component.arguments))
     if settings.size is not None and (len(settings.size) != 2 or min(settings.size) < 1):
         raise ConfigError(f"{component.place}.size: {settings.size} given, [height, width] expected, e.g. [256, 256]")
     if settings.batch < 1 or settings.samples < 1:
@@ -151,7 +153,7 @@ def _trained(cfg: EngineConfig) -> Path:
     return found
 
 
-def _read_samples(cfg: EngineConfig, settings: ExportSettings) -> list[Tensor]:
+def _read_samples(cfg: EngineConfig, settings: ExportBlock) -> list[Tensor]:
     """Return inputs (1, ...) of samples that lie evenly over the validation set, or the training set where there is none."""
     components = cfg.translated.components
     component = components.get("data.val", components["data.train"])
@@ -162,7 +164,7 @@ def _read_samples(cfg: EngineConfig, settings: ExportSettings) -> list[Tensor]:
     return [_input_of(data_set[round(place)], settings, component) for place in np.linspace(0, len(data_set) - 1, count)]
 
 
-def _input_of(sample: Mapping[str, Any], settings: ExportSettings, component: Component) -> Tensor:
+def _input_of(sample: Mapping[str, Any], settings: ExportBlock, component: Component) -> Tensor:
     if settings.input_field not in sample:
         names = ", ".join(map(str, sample))
         raise DataError(
@@ -171,22 +173,15 @@ def _input_of(sample: Mapping[str, Any], settings: ExportSettings, component: Co
     return torch.as_tensor(sample[settings.input_field]).float()[None]
 
 
-def _example(sample: Tensor, settings: ExportSettings) -> Tensor:
+def _example(sample: Tensor, settings: ExportBlock) -> Tensor:
     """Return a batch of a sample, an image in the size that is asked for."""
     if sample.ndim == 4 and list(sample.shape[2:]) != settings.size:
         sample = nn.functional.interpolate(sample, settings.size, mode="bilinear", align_corners=False)
     return sample.expand(settings.batch, *sample.shape[1:]).contiguous()
 
 
-def _as_pixels(sample: Tensor, scaling: _Scaling) -> Tensor:
+def _as_pixels(sample: Tensor, scaling: Normalize) -> Tensor:
     """Return the pixels of which a normalised sample was made."""
     shape = (1, -1, 1, 1)
     shares = sample * torch.tensor(scaling.std).view(shape) + torch.tensor(scaling.mean).view(shape)
     return (shares * scaling.maximum).clamp(0, scaling.maximum).round()
-
-
-def _output_names(settings: ExportSettings, count: int, component: Component) -> list[str]:
-    names = settings.output_names or (["output"] if count == 1 else [f"output{number}" for number in range(count)])
-    if len(names) != count or len(set(names)) != count:
-        raise ConfigError(f"{component.place}.output_names: {names} given, but generator gives {count} tensors, each with its own name")
-    return names

@@ -67,7 +67,10 @@ def test_the_file_has_the_declared_names_and_gives_what_the_network_gives(checkp
             "2 inputs given, but EncoderDecoder.onnx_export takes image",
         ),
         ({"input_shape_list": [[-1, 3, 8, 8]], "input_name_list": ["image"]}, "lengths from 1 on expected"),
-        ({"input_shape_list": [[1, 3, 8, 8]], "input_name_list": ["image"], "output_name_list": ["a", "b"]}, "2 names in output_name_list"),
+        (
+            {"input_shape_list": [[1, 3, 8, 8]], "input_name_list": ["image"], "output_name_list": ["a", "b"]},
+            r"the names \['a', 'b'\] .* the network gives 1 tensors",
+        ),
         ({"input_shape_list": [[1, 3]] * 5, "input_name_list": list("abcde")}, "5 inputs given, at most 4"),
         ({}, "export: missing"),
     ],

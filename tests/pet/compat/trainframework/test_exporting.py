@@ -124,7 +124,7 @@ def test_without_a_checkpoint_the_best_of_the_output_folder_is_taken(weights: Pa
         ({"input_field": "noise"}, "gives no field 'noise', which export.input_field names; it gives noisy"),
         ({"dynamik": True}, "export: unknown argument 'dynamik'; did you mean dynamic"),
         ({"size": [8]}, r"size: \[8\] given, \[height, width\] expected"),
-        ({"output_names": ["a", "b"]}, r"output_names: \['a', 'b'\] given, but generator gives 1 tensors"),
+        ({"output_names": ["a", "b"]}, r"export: the names \['a', 'b'\] given to the outputs, but the network gives 1 tensors"),
         ({"normalize": {"median": [1.0]}}, "normalize: unknown argument 'median'"),
         ({"tolerance": 0.0, "half": True, "half_tolerance": 0.0}, "differ"),
     ],

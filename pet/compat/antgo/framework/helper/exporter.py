@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from pet.compat.antgo.framework.helper.trainer import WORK_DIR
 from pet.compat.antgo.network import build_network, load_checkpoint
 from pet.compat.antgo.settings import AntgoConfig, open_settings
+from pet.compat.shared.exporting import export_user_network
 from pet.compat.shared.running import start_log
-from pet.export.export import OPSET, ExportReport, export_onnx
-from pet.export.trial import try_inputs
+from pet.export.export import OPSET, ExportReport
+from pet.export.network import ExportSettings
 from petlib.config import ConfigError
 from petlib.config.nested import Component
 
@@ -69,15 +70,15 @@ class Exporter:
         if declared is None:
             raise ConfigError(f"export: missing in {self._settings.name}; {EXAMPLE} expected")
         examples = read_inputs(declared, network.network)
-        advice = "set input_shape_list to what its onnx_export takes"
-        outputs = try_inputs(exported, examples, place=declared.place, advice=advice)
-        names = declared.arguments.get("output_name_list") or [f"output{number}" for number in range(outputs)]
-        if len(names) != outputs:
-            raise ConfigError(
-                f"{declared.place}: {len(names)} names in output_name_list ({', '.join(names)}), but onnx_export gives {outputs} outputs"
-            )
-        target = self._settings.work_dir / "model.onnx" if path is None else Path(path)
-        return export_onnx(exported, examples, target, output_names=names, dynamic=dynamic, opset=opset, tolerance=tolerance)
+        return export_user_network(
+            exported,
+            examples,
+            self._settings.work_dir / "model.onnx" if path is None else Path(path),
+            output_names=declared.arguments.get("output_name_list") or [],
+            settings=ExportSettings(dynamic=dynamic, tolerance=tolerance, opset=opset),
+            place=declared.place,
+            advice="set input_shape_list to what its onnx_export takes",
+        )
 
 
 class ExportedNetwork(nn.Module):
