@@ -56,7 +56,7 @@ def signals_that_are_not_ignored() -> None:
 
 
 class RunRanks(Protocol):
-    def __call__(self, function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 60) -> list[Any]: ...
+    def __call__(self, function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 180) -> list[Any]: ...
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def run_ranks(process_context: ForkServerContext) -> RunRanks:
     time limit, in seconds, all ranks are killed and each prints where it stood.
     """
 
-    def run(function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 60) -> list[Any]:
+    def run(function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 180) -> list[Any]:
         return _run_ranks(process_context, partial(function, *args), world_size, timeout)
 
     return run

@@ -113,7 +113,7 @@ def test_make_installs_the_tested_versions(target: str, installer: str, tmp_path
     mark = environment / (".demo" if target == "demo" else ".dev")
     variables = {"PATH": str(tmp_path)}
     subprocess.run(
-        [tmp_path / "make", f"VENV={environment}", str(mark)], cwd=ROOT, env=variables, check=True, timeout=60, capture_output=True
+        [tmp_path / "make", f"VENV={environment}", str(mark)], cwd=ROOT, env=variables, check=True, timeout=180, capture_output=True
     )
     made, install = asked.read_text().splitlines()
     extra = f"-e .[{'demo' if target == 'demo' else 'dev'}]"
@@ -136,7 +136,7 @@ def run_matrix(folder: Path, *options: str, **variables: str) -> tuple[int, list
     interpreter.chmod(0o755)
     own = {"PYTHONS": str(interpreter), "VENVS": str(folder / "environments"), "JOBS": "3", "ANSWER": "7 passed, 1 skipped in 2.00s"}
     command = ["bash", str(MATRIX), *options]
-    done = subprocess.run(command, env={**os.environ, **own, **variables}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env={**os.environ, **own, **variables}, capture_output=True, text=True, timeout=180)
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()
 

@@ -12,7 +12,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tests.faults.conftest import Happened
-from tests.faults.training import Training, assert_same_run, rank_pids
+from tests.faults.training import LIMIT_SECONDS, Training, assert_same_run, rank_pids
 
 IMAGES = 400
 DAMAGED = (7, 90, 211)
@@ -82,7 +82,7 @@ def test_a_file_that_disappears(training: Training, pictures: list[Path], happen
     training.start(*trains_on(pictures, SKIP))
     training.wait_for_iteration(2)
     pictures[MISSING].unlink()
-    assert training.processes[-1].wait(120) == 0, training.printed()
+    assert training.processes[-1].wait(LIMIT_SECONDS) == 0, training.printed()
     assert {entry["index"] for entry in listed(training)} == {MISSING}
     happened("another one took its place")
 
@@ -98,7 +98,7 @@ def test_the_same_weights_after_a_kill(training: Training, pictures: list[Path],
     process = training.start(*settings, "TRAIN.NUM_WORKERS=2")
     training.wait_for_iteration(15)
     os.kill(rank_pids(process.pid)[0], signal.SIGKILL)
-    process.wait(60)
+    process.wait(LIMIT_SECONDS)
     code, printed = training.run_script(*settings)
     assert code == 0, printed
     assert_same_run(training.checkpoint(), reference.checkpoint())

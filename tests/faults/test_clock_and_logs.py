@@ -12,7 +12,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.faults.conftest import Happened
-from tests.faults.training import DIGITS, LENGTH, OPTIONS, ROOT, Training, assert_same_run, rank_pids
+from tests.faults.training import DIGITS, LENGTH, LIMIT_SECONDS, OPTIONS, ROOT, Training, assert_same_run, rank_pids
 
 TRAIN = (str(ROOT / "tools/train_net_all.py"), "--nproc", "1")
 SCRIPT = (str(ROOT / "tools/vision/train_net.py"),)
@@ -147,7 +147,7 @@ def test_every_step_stands_once_in_both_logs(training: Training, happened: Happe
         time.sleep(generator.uniform(0.0, 0.4))
         for pid in rank_pids(process.pid) if process.poll() is None else []:
             os.kill(pid, signal.SIGKILL)
-        process.wait(60)
+        process.wait(LIMIT_SECONDS)
     code, printed = training.run_script("MISC.TENSORBOARD=True", "SOLVER.SNAPSHOT_ITER=2")
     assert code == 0, printed
     assert training.logged_iterations() == list(range(1, LENGTH + 1))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.faults.conftest import Happened
-from tests.faults.training import Training, assert_same_run, rank_pids
+from tests.faults.training import LIMIT_SECONDS, Training, assert_same_run, rank_pids
 
 POISON = """
 import os
@@ -99,7 +99,7 @@ def test_the_same_weights_after_a_kill(tmp_path_factory: pytest.TempPathFactory,
     process = training.start(bad, *settings)
     training.wait_for_iteration(18)
     os.kill(rank_pids(process.pid)[0], signal.SIGKILL)
-    process.wait(60)
+    process.wait(LIMIT_SECONDS)
     code, printed = training.run_script(bad, *settings)
     assert code == 0, printed
     assert_same_run(training.checkpoint(), reference.checkpoint())

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conftest import Happened
 from tests.faults.test_processes import IN_THE_DATA
-from tests.faults.training import ROOT, Training, descendants
+from tests.faults.training import LIMIT_SECONDS, ROOT, Training, descendants
 
 SECRET = "h7Kq2-never-to-be-seen"
 LOOPBACK = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
@@ -41,7 +41,7 @@ def test_a_run_that_hangs_listens_on_loopback_only_and_tells_no_secret(training:
     assert set(addresses.values()) <= set(LOOPBACK)
     (folder,) = [path for path in (tmp_path / "temporary").iterdir() if path.name.startswith("pet-launch-")]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert process.wait(60) == 1
+    assert process.wait(LIMIT_SECONDS) == 1
     printed = training.printed()
     assert re.search(r"rank 0 failed after iteration \d+:\nTraceback", printed), printed
     sample = r"the last that it began to read was sample \d+ \(position \d+ of epoch \d\)"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Happened
-from tests.faults.training import Training, assert_same_run, descendants, rank_pids
+from tests.faults.training import LIMIT_SECONDS, Training, assert_same_run, descendants, rank_pids
 
 SAMPLE = 1080
 IN_A_WORKER = f"""
@@ -66,7 +66,7 @@ RAISES = "def stop():\n    raise ZeroDivisionError('a fault of the program')\n"
 READING = rf"the last that it began to read was sample {SAMPLE} \(position (\d+) of epoch 0\).*, for iteration (\d+)"
 
 
-def assert_all_gone(pids: list[int], seconds: float = 20.0) -> None:
+def assert_all_gone(pids: list[int], seconds: float = LIMIT_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
         assert time.monotonic() < deadline, f"still there: {left}"
@@ -98,7 +98,7 @@ def test_a_worker_that_hangs(training: Training, happened: Happened, stop: str, 
     process = training.start(module, "TRAIN.NUM_WORKERS=2", "MISC.LOADER_TIMEOUT=4", "MISC.DIST_TIMEOUT=60", ranks=2)
     training.wait_for_iteration(1)
     pids = [process.pid, *descendants(process.pid)]
-    assert process.wait(90) == 1
+    assert process.wait(LIMIT_SECONDS) == 1
     printed = training.printed()
     assert re.search(r"rank \d failed (after iteration \d+|in iteration 1):\nTraceback", printed), printed
     limit = r"no batch came from the loader workers within 4 seconds \(MISC.LOADER_TIMEOUT\)"
@@ -122,7 +122,7 @@ def test_a_rank_that_hangs(training: Training, happened: Happened, stop: str, wh
     process = training.start(training.module("stops_rank", IN_A_RANK + stop), "MISC.DIST_TIMEOUT=8", ranks=2)
     training.wait_for_file("stopped")
     pids, started = [process.pid, *descendants(process.pid)], time.monotonic()
-    assert process.wait(60) == 1
+    assert process.wait(LIMIT_SECONDS) == 1
     took = time.monotonic() - started
     printed = training.printed()
     assert "rank 0 failed after iteration 10:\nTraceback" in printed
@@ -138,7 +138,7 @@ def test_a_rank_that_raises(training: Training, happened: Happened) -> None:
     process = training.start(training.module("raises", IN_A_RANK + RAISES), ranks=2)
     training.wait_for_file("stopped")
     pids, started = [process.pid, *descendants(process.pid)], time.monotonic()
-    assert process.wait(60) == 1
+    assert process.wait(LIMIT_SECONDS) == 1
     printed = training.printed()
     assert "rank 1 failed after iteration 10:\nTraceback" in printed
     assert printed.rstrip().endswith("ZeroDivisionError: a fault of the program")
@@ -152,7 +152,7 @@ def test_one_rank_of_two_is_killed(training: Training, happened: Happened) -> No
     process = training.start(training.module("kills_rank", IN_A_RANK + KILLS), "TRAIN.NUM_WORKERS=1", ranks=2)
     training.wait_for_file("stopped")
     pids, started = [process.pid, *rank_pids(process.pid)], time.monotonic()
-    assert process.wait(60) == 137
+    assert process.wait(LIMIT_SECONDS) == 137
     assert "rank 1 was killed by SIGKILL (out of memory?) after iteration 10" in training.printed()
     assert_all_gone(pids)
     happened(f"exit code 137 after {time.monotonic() - started:.0f} s, rank and iteration are named")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.conftest import Happened
 from tests.faults.test_processes import IN_A_RANK, SLEEPS, assert_all_gone
-from tests.faults.training import LENGTH, Training, assert_same_run, descendants, rank_pids
+from tests.faults.training import LENGTH, LIMIT_SECONDS, Training, assert_same_run, descendants, rank_pids
 
 TO_ITSELF = """
 import os, signal
@@ -99,7 +99,7 @@ def test_a_signal_to_every_process_still_saves(training: Training, undisturbed: 
     assert len(processes) == 4
     for pid in processes:
         os.kill(pid, signal.SIGTERM)
-    assert process.wait(30) == 128 + signal.SIGTERM
+    assert process.wait(LIMIT_SECONDS) == 128 + signal.SIGTERM
     assert 5 < training.checkpoint()["iteration"] < LENGTH
     code, printed = training.run_script("TRAIN.NUM_WORKERS=1")
     assert code == 0, printed
@@ -115,7 +115,7 @@ def test_an_evaluation_gives_way(training: Training, undisturbed_ranks: Training
     training.wait_for_file("evaluates")
     started = time.monotonic()
     os.kill(process.pid if to_launcher else rank_pids(process.pid)[1], signal.SIGTERM)
-    assert process.wait(40) == 143
+    assert process.wait(LIMIT_SECONDS) == 143
     took = time.monotonic() - started
     assert "the evaluation after iteration 8 is given up" in training.printed()
     saved = training.checkpoint()
@@ -135,7 +135,7 @@ def test_batch_norm_statistics_give_way(training: Training, undisturbed_ranks: T
     training.wait_for_file("computes")
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(40) == 143
+    assert process.wait(LIMIT_SECONDS) == 143
     took = time.monotonic() - started
     assert training.checkpoint()["iteration"] == 8
     code, printed = training.run(*EVALUATIONS, *STATISTICS, ranks=2)
@@ -153,7 +153,7 @@ def test_all_ranks_save_and_go_on(training: Training, happened: Happened, to_lau
     os.kill(process.pid if to_launcher else rank_pids(process.pid)[1], signal.SIGUSR1)
     printed = training.wait_for(r"SIGUSR1 received: saved a checkpoint after iteration \d+")
     iteration = int(printed.rpartition(" ")[2])
-    assert process.wait(90) == 0
+    assert process.wait(LIMIT_SECONDS) == 0
     assert (training.folder / f"model_iter{iteration}.pth").exists()
     assert training.checkpoint()["iteration"] == 60
     assert (training.folder / "logs" / "train_rank1.log").read_text().count(f"saved a checkpoint after iteration {iteration}\n") == 1
@@ -172,7 +172,7 @@ def test_a_second_interrupt_ends_at_once(training: Training, happened: Happened)
     assert process.poll() is None
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
+    assert process.wait(LIMIT_SECONDS) == 130
     took = time.monotonic() - started
     assert_all_gone(pids)
     assert training.checkpoint()["iteration"] == 8

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Happened
-from tests.faults.training import DIGITS, LENGTH, OPTIONS, ROOT, Training, rank_pids
+from tests.faults.training import DIGITS, LENGTH, LIMIT_SECONDS, OPTIONS, ROOT, Training, rank_pids
 
 # the run that stands in the way holds still at iteration 6, and goes on when the file "go" is there
 HELD = """
@@ -82,7 +82,7 @@ def test_a_second_training_is_refused_and_the_first_goes_on(training: Training, 
     assert "Traceback" not in printed
     assert "SEED: 3" in (training.folder / "config.yaml").read_text()
     (training.root / "go").touch()
-    assert process.wait(120) == 0, training.printed()
+    assert process.wait(LIMIT_SECONDS) == 0, training.printed()
     assert training.logged_iterations() == list(range(1, LENGTH + 1))
     assert not (training.folder / "config.lock").exists()
     happened("exit code 2, one message with who holds it; the first went on to its end")
@@ -105,7 +105,7 @@ def test_two_ranks_are_refused_with_one_message(training: Training, happened: Ha
     assert second.stderr.count("another run writes into this folder") == 1
     assert "Traceback" not in second.stderr
     (training.root / "go").touch()
-    assert process.wait(120) == 0, training.printed()
+    assert process.wait(LIMIT_SECONDS) == 0, training.printed()
     happened("exit code 2, one message")
 
 
@@ -119,7 +119,7 @@ def test_after_kill_9_the_next_run_begins_at_once(training: Training, happened: 
     assert code == 0, printed
     assert "taken over from a run that ended without giving it back: process" in printed
     assert "continuing from iteration 4 of 24" in printed
-    assert process.wait(60) == 128 + signal.SIGKILL
+    assert process.wait(LIMIT_SECONDS) == 128 + signal.SIGKILL
     happened("the lock was taken over with a line in the log, the run continued")
 
 
@@ -160,7 +160,7 @@ def test_a_lock_of_another_machine_is_refused_with_what_to_do(training: Training
     process = hold(training)
     text = (training.folder / "config.lock").read_text()
     os.kill(rank_pids(process.pid)[0], signal.SIGKILL)
-    process.wait(60)
+    process.wait(LIMIT_SECONDS)
     lines = [line if '"boot"' not in line else ' "boot": "another",' for line in text.splitlines()]
     lines = [line if '"host"' not in line else ' "host": "node7",' for line in lines]
     lines[0] = "{" if lines[0] == "{" else lines[0]

@@ -30,7 +30,7 @@ OPTIONS = (
     "ANALYSER.ENABLED=False",
     "MISC.TENSORBOARD=False",
 )
-LIMIT_SECONDS = 120
+LIMIT_SECONDS = 180
 
 
 @dataclass

@@ -44,7 +44,7 @@ Run = Callable[..., Done]
 def run(tmp_path: Path) -> Run:
     """Run a script below ``tools`` in a temporary folder; screen and errors come as one text."""
 
-    def run_script(script: str, *options: str | Path, timeout: float = 120) -> Done:
+    def run_script(script: str, *options: str | Path, timeout: float = 300) -> Done:
         if not script.endswith("_net_all.py"):
             words = [ROOT / "tools" / script, *options]
             return Done(*warm_python().run(words, folder=tmp_path, environment=environment(), timeout=timeout))

@@ -41,7 +41,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a project of each template, named as it; one is written by the command as a user starts it."""
     folder = tmp_path_factory.mktemp("projects")
     command = [sys.executable, "-X", "importtime", "-m", "pet.templates.new_project", "--template", "detection", "detection"]
-    done = subprocess.run(command, cwd=folder, env={**environment(), **PATHS}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, env={**environment(), **PATHS}, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     assert not re.search(r"\| +(torch|numpy|cv2)\b", done.stderr), "it is to start at once"
     for template in sorted(set(TEMPLATES) - {"detection"}):

@@ -59,7 +59,7 @@ sys.argv = ["pet-train", "--help"]
 sys.exit(pet.cli.train())
 """
     variables = {**environment(), "PYTHONPATH": str(tmp_path / "site")}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert all(line.startswith(str(tmp_path / "site")) for line in lines[:5]), lines

@@ -183,7 +183,7 @@ def test_a_dialect_that_is_named_is_not_guessed(tmp_path: Path, capsys: pytest.C
 
 def test_the_command_runs_without_torch(tmp_path: Path) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "pet.compat.translate", str(write(tmp_path, TRAINFRAMEWORK)), "--to", "yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     assert yaml.safe_load(done.stdout)["dialect"] == "trainframework"
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}

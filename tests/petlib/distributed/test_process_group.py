@@ -23,7 +23,7 @@ def describe_process():
 
 
 def test_without_a_group_there_is_one_process():
-    distributed.init_process_group(torch.device("cpu"), timeout_seconds=5)
+    distributed.init_process_group(torch.device("cpu"), timeout_seconds=120)
     assert describe_process() == (0, 1, 0, 1, True)
     distributed.destroy_process_group()
 
@@ -47,7 +47,7 @@ def test_ranks_meet_without_a_handed_socket():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     code = (
-        "import torch; from petlib import distributed; distributed.init_process_group(torch.device('cpu'), timeout_seconds=30);"
+        "import torch; from petlib import distributed; distributed.init_process_group(torch.device('cpu'), timeout_seconds=120);"
         "print(distributed.all_gather_objects(distributed.rank())); distributed.destroy_process_group()"
     )
     ranks = [
@@ -60,7 +60,7 @@ def test_ranks_meet_without_a_handed_socket():
         for rank in range(2)
     ]
     try:
-        assert [process.communicate(timeout=60)[0].strip() for process in ranks] == ["[0, 1]", "[0, 1]"]
+        assert [process.communicate(timeout=180)[0].strip() for process in ranks] == ["[0, 1]", "[0, 1]"]
     finally:
         for process in ranks:
             process.kill()
@@ -71,13 +71,13 @@ def open_groups(environment):
     os.environ.update(environment)
     gathered = []
     for _ in range(12):
-        distributed.init_process_group(torch.device("cpu"), timeout_seconds=20)
+        distributed.init_process_group(torch.device("cpu"), timeout_seconds=120)
         gathered.append(distributed.all_gather_objects(distributed.rank()))
         # the first rank is still in one group while the second asks for the next, and the other way round
         time.sleep(0.03 * ((len(gathered) + distributed.rank()) % 2))
         distributed.destroy_process_group()
         time.sleep(0.03 * ((len(gathered) // 2 + int(os.environ["RANK"])) % 2))
-    distributed.init_process_group(torch.device("cpu"), timeout_seconds=20)
+    distributed.init_process_group(torch.device("cpu"), timeout_seconds=120)
     return gathered
 
 

@@ -17,15 +17,19 @@ def test_the_line_follows_the_run(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
 
+    now = 100.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+
     def slow_step(state: Any, data: Any, after_backward: Any) -> None:
-        time.sleep(0.06)
+        nonlocal now
+        now += 1 / 16
         step(state, data, after_backward)
 
     timer = TimerHook()
     writer = MetricWriterHook(make_writers=lambda start: [], every=2, timer=timer)
     train(make_state(max_iter=10), loader, slow_step, [timer, writer, ProgressHook()])
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().out)
-    assert re.search(r"training .* [4-9]/10 1\d\.\d it/s loss \d+\.\d{4}", shown), shown
+    assert re.search(r"training .* [4-9]/10 16\.0 it/s loss \d+\.\d{4}", shown), shown
 
 
 def test_a_terminal_that_is_gone_ends_the_line_and_not_the_run(

@@ -35,7 +35,7 @@ def test_a_script_starts_itself_once_for_each_device(tmp_path: Path, argument: s
     environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[5]), os.environ.get("PYTHONPATH", "")]))}
     done = subprocess.run(
-        [sys.executable, "train.py", argument], cwd=tmp_path, env=environment | paths, capture_output=True, text=True, timeout=60
+        [sys.executable, "train.py", argument], cwd=tmp_path, env=environment | paths, capture_output=True, text=True, timeout=180
     )
     assert done.returncode == code, done.stderr
     if argument == "fine":
