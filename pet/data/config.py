@@ -3,7 +3,7 @@
 from typing import Any
 
 from pet.data.files.limits import MOST_FILE_BYTES, MOST_PIXELS
-from petlib.config import Key, Schema
+from petlib.config import Effect, Key, Schema, Switch, with_effect
 
 SCALES = Key(
     [32],
@@ -15,8 +15,27 @@ TRANSFORMS_MEANING = (
     "a list of names or of mappings {name: RandomResizedCrop, ...its arguments}. A Normalize at the end is applied on the device."
 )
 
+MIXUP: Schema = {
+    "MIXUP_ALPHA": Key(0.0, "Strength of mixup (https://arxiv.org/abs/1710.09412), usually 0.2; 0: off.", minimum=0),
+    "CUTMIX_ALPHA": Key(0.0, "Strength of CutMix (https://arxiv.org/abs/1905.04899), usually 1.0; 0: off.", minimum=0),
+    "PROBABILITY": Key(
+        1.0,
+        "Share of the batches that are mixed.",
+        minimum=0,
+        used_if=(Switch("TRAIN.MIXUP.MIXUP_ALPHA", also=("TRAIN.MIXUP.CUTMIX_ALPHA",)),),
+    ),
+    "SWITCH_PROBABILITY": Key(
+        0.5,
+        "Share of these that CutMix mixes where both are on.",
+        minimum=0,
+        used_if=(Switch("TRAIN.MIXUP.MIXUP_ALPHA"), Switch("TRAIN.MIXUP.CUTMIX_ALPHA")),
+    ),
+}
+FILTER_EMPTY = Key(True, "Leave images without objects out of the training of detectors.")
+"""For tasks that find objects."""
+
 DATA_SCHEMA: Schema = {
-    "MISC": {"DATA_ROOT": Key("data", "Folder that the paths of the catalogue start from.")},
+    "MISC": {"DATA_ROOT": Key("data", "Folder that the paths of the catalogue start from.", effect=Effect.NONE)},
     "DATA": {
         "CATALOG": Key(
             {},
@@ -27,7 +46,6 @@ DATA_SCHEMA: Schema = {
             "Names of the classes in the order of their labels. Empty: the class folders or names that are there, sorted.",
             type=list[str],
         ),
-        "FILTER_EMPTY": Key(True, "Leave images without objects out of the training of detectors."),
         "ALLOW_OUTSIDE": Key(
             False,
             "Let the names of files in lists, COCO and XML files lead out of their folder and of MISC.DATA_ROOT: for files that you trust.",
@@ -41,7 +59,12 @@ DATA_SCHEMA: Schema = {
         ),
     },
     "TRAIN": {
-        "DATASETS": Key([], "Data to train on: names of the catalogue, image folders or list files; several are joined.", type=list[str]),
+        "DATASETS": Key(
+            [],
+            "Data to train on: names of the catalogue, image folders or list files; several are joined.",
+            type=list[str],
+            effect=Effect.OTHER_ORDER,
+        ),
         "TRANSFORMS": Key([], f"Augmentation: {TRANSFORMS_MEANING}", type=list[Any]),
         "RESIZE": {"SCALES": SCALES},
         "ASPECT_GROUPING": Key(False, "Make each batch of wide or of tall images only, so that padding wastes little."),
@@ -50,16 +73,14 @@ DATA_SCHEMA: Schema = {
             "Show images with rare classes more often: share of images below which a class is rare, LVIS (https://arxiv.org/abs/1908.03195) takes 0.001; 0: off.",
             minimum=0,
         ),
-        "MIXUP": {
-            "MIXUP_ALPHA": Key(0.0, "Strength of mixup (https://arxiv.org/abs/1710.09412), usually 0.2; 0: off.", minimum=0),
-            "CUTMIX_ALPHA": Key(0.0, "Strength of CutMix (https://arxiv.org/abs/1905.04899), usually 1.0; 0: off.", minimum=0),
-            "PROBABILITY": Key(1.0, "Share of the batches that are mixed.", minimum=0),
-            "SWITCH_PROBABILITY": Key(0.5, "Share of these that CutMix mixes where both are on.", minimum=0),
+        "MIXUP": MIXUP,
+    },
+    "TEST": with_effect(
+        Effect.EVALUATIONS,
+        {
+            "DATASETS": Key([], "Data to evaluate and test on.", type=list[str]),
+            "TRANSFORMS": Key([], f"Preparation of test images: {TRANSFORMS_MEANING}", type=list[Any]),
+            "RESIZE": {"SCALES": SCALES},
         },
-    },
-    "TEST": {
-        "DATASETS": Key([], "Data to evaluate and test on.", type=list[str]),
-        "TRANSFORMS": Key([], f"Preparation of test images: {TRANSFORMS_MEANING}", type=list[Any]),
-        "RESIZE": {"SCALES": SCALES},
-    },
+    ),
 }

@@ -1,32 +1,39 @@
 """The settings of an export, which all tasks share. Imports no torch."""
 
-from petlib.config import CfgNode, ConfigError, Key, Schema
+from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, with_effect
 
 EXPORT_SCHEMA: Schema = {
-    "EXPORT": {
-        "SIZE": Key(
-            [], "Height and width of the exported network's images. Empty: TEST.RESIZE.SCALES[0] twice.", type=list[int], unit="pixels"
-        ),
-        "BATCH": Key(1, "Images of a batch, where shapes are fixed; detectors take one.", minimum=1),
-        "DYNAMIC": Key(False, "The exported network takes batches and images of any size; detectors one image of any size."),
-        "NORMALIZE": Key(True, "Pixels from 0 to 255 go in, and the exported network normalises them itself."),
-        "INPUT_NAMES": Key([], "Names of the inputs. Empty: images, and of pairs images and images2.", type=list[str]),
-        "OUTPUT_NAMES": Key(
-            [], "Names of the outputs, in their order. Empty: those of the task, e.g. logits, or boxes, scores and labels.", type=list[str]
-        ),
-        "HALF": Key(
-            False,
-            "Weights and computation in float16, apart from normalisation and the arithmetic of boxes; inputs and outputs stay float32.",
-        ),
-        "SAMPLES": Key(
-            4, "Samples of TEST.DATASETS that the exported network is compared with PyTorch on; 0: random images only.", minimum=0
-        ),
-        "TOLERANCE": Key(1e-3, "Greatest difference between PyTorch and the exported network; of values above 1 as a share.", minimum=0),
-        "HALF_TOLERANCE": Key(2e-2, "The same with HALF, against PyTorch in float32.", minimum=0),
-        "COMPARE_SCORE": Key(
-            0.3, "Detections from this score on are compared. Where no image has any, the best of each image are.", minimum=0
-        ),
-    }
+    "EXPORT": with_effect(
+        Effect.NONE,
+        {
+            "SIZE": Key(
+                [], "Height and width of the exported network's images. Empty: TEST.RESIZE.SCALES[0] twice.", type=list[int], unit="pixels"
+            ),
+            "BATCH": Key(1, "Images of a batch, where shapes are fixed; detectors take one.", minimum=1),
+            "DYNAMIC": Key(False, "The exported network takes batches and images of any size; detectors one image of any size."),
+            "NORMALIZE": Key(True, "Pixels from 0 to 255 go in, and the exported network normalises them itself."),
+            "INPUT_NAMES": Key([], "Names of the inputs. Empty: images, and of pairs images and images2.", type=list[str]),
+            "OUTPUT_NAMES": Key(
+                [],
+                "Names of the outputs, in their order. Empty: those of the task, e.g. logits, or boxes, scores and labels.",
+                type=list[str],
+            ),
+            "HALF": Key(
+                False,
+                "Weights and computation in float16, apart from normalisation and the arithmetic of boxes; inputs and outputs stay float32.",
+            ),
+            "SAMPLES": Key(
+                4, "Samples of TEST.DATASETS that the exported network is compared with PyTorch on; 0: random images only.", minimum=0
+            ),
+            "TOLERANCE": Key(
+                1e-3, "Greatest difference between PyTorch and the exported network; of values above 1 as a share.", minimum=0
+            ),
+            "HALF_TOLERANCE": Key(2e-2, "The same with HALF, against PyTorch in float32.", minimum=0, used_if=(Switch("EXPORT.HALF"),)),
+            "COMPARE_SCORE": Key(
+                0.3, "Detections from this score on are compared. Where no image has any, the best of each image are.", minimum=0
+            ),
+        },
+    )
 }
 
 

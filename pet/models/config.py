@@ -1,7 +1,7 @@
 """The settings of a model that every vision task has. Imports no torch."""
 
 from pet.models.registries import NECKS
-from petlib.config import CfgNode, ConfigError, Key, Schema
+from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch
 
 MODEL: Schema = {
     "BACKBONE": Key(
@@ -29,6 +29,7 @@ DENSE_MODEL: Schema = {
         1e-5,
         "Added to the variances of frozen batch norms. 0 for the weights that torchvision publishes as COCO_V1 of Faster, Mask and Keypoint R-CNN and of RetinaNet, which were trained so.",
         minimum=0,
+        used_if=(Switch("MODEL.FROZEN_BN"),),
     ),
     "FREEZE_AT": Key(
         0, "Parts of the backbone that do not learn, from its first: 1 the stem, 2 also the first stage, ...; 0: none.", minimum=0
@@ -45,11 +46,16 @@ MODEL_SCHEMA: Schema = {
             "Height and width of the image that costs are counted for. Empty: TRAIN.RESIZE.SCALES[0] twice.",
             type=list[int],
             unit="pixels",
+            effect=Effect.NONE,
+            used_if=(Switch("ANALYSER.ENABLED"),),
         ),
     },
     "MISC": {
         "CONV1_RGB2BGR": Key(
-            False, "Swap red and blue in the first convolution of the weights that TRAIN.WEIGHTS names, for weights trained on BGR images."
+            False,
+            "Swap red and blue in the first convolution of the weights that TRAIN.WEIGHTS names, for weights trained on BGR images.",
+            effect=Effect.WEIGHTS_OF_CHECKPOINT,
+            used_if=(Switch("TRAIN.WEIGHTS"),),
         ),
     },
 }

@@ -7,7 +7,7 @@ from pet.data.catalog.classes import check_classes
 from pet.data.targets.kinds import IGNORE
 from pet.export.config import check_export
 from pet.models.config import MODEL_SCHEMA
-from petlib.config import CfgNode, ConfigError, Key, Schema, merge_schemas
+from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, with_effect
 
 MODEL: Schema = {
     "NETWORK": Key(
@@ -16,7 +16,9 @@ MODEL: Schema = {
     "NETWORK_ARGS": Key({}, "Further arguments of the network by its own names, e.g. {encoder: timm/resnet34}."),
     "NUM_CLASSES": Key(0, "Number of classes with the background; 0: as many as DATA.CLASSES names.", minimum=0),
     "BINARY": Key(False, "One channel with a sigmoid says where the foreground is, instead of one channel for each of two classes."),
-    "THRESHOLD": Key(0.5, "Probability from which a pixel is foreground, of networks with one channel.", minimum=0),
+    "THRESHOLD": Key(
+        0.5, "Probability from which a pixel is foreground, of networks with one channel.", minimum=0, used_if=(Switch("MODEL.BINARY"),)
+    ),
     "IN_CHANNELS": Key(3, "Channels of the images.", minimum=1),
     "SYNC_BN": Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only."),
     "LOSSES": Key(
@@ -39,22 +41,21 @@ SEGMENTATION_SCHEMA: Schema = merge_schemas(
         "DATA": {
             "NUM_IMAGES": Key(1, "Images of a sample: 2 for pairs of dates.", minimum=1),
         },
-        "ANALYSER": {
-            "SIZE": Key(
-                [],
-                "Height and width of the image that costs are counted for. Empty: TRAIN.RESIZE.SCALES[0] twice.",
-                type=list[int],
-                unit="pixels",
-            ),
-        },
-        "TEST": {
-            "SLIDING": {
-                "SIZE": Key(
-                    0, "Look at test images through overlapping windows of so many pixels; 0: at whole images.", unit="pixels", minimum=0
-                ),
-                "OVERLAP": Key(0.25, "Share of a window that its neighbour sees too.", minimum=0),
+        "ANALYSER": MODEL_SCHEMA["ANALYSER"],
+        "TEST": with_effect(
+            Effect.EVALUATIONS,
+            {
+                "SLIDING": {
+                    "SIZE": Key(
+                        0,
+                        "Look at test images through overlapping windows of so many pixels; 0: at whole images.",
+                        unit="pixels",
+                        minimum=0,
+                    ),
+                    "OVERLAP": Key(0.25, "Share of a window that its neighbour sees too.", minimum=0),
+                },
             },
-        },
+        ),
         "EVAL": {
             "BEST_METRIC": Key("", "The metric that chooses model_best.pth. Empty: semseg/mIoU, of two classes semseg/foreground_IoU."),
         },

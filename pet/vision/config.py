@@ -2,11 +2,15 @@
 
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes, infer_classes
+from pet.data.config import FILTER_EMPTY, MIXUP
 from pet.export.config import check_export
-from pet.models.config import DENSE_MODEL, MODEL_SCHEMA, check_model, check_num_classes
+from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, check_model, check_num_classes
 from pet.models.registries import DETECTORS
 from pet.vision.heads.table import HEADS, head_switches, heads_schema
-from petlib.config import CfgNode, ConfigError, Key, Schema, merge_schemas
+from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, used_if, with_effect
+
+CLASSIFIES = Switch("MODEL.HAS_CLS")
+LOOKS_AT_MAPS = Switch("MODEL.HAS_CLS", one_of=(False,))
 
 VIEWS: Schema = {
     "SCALES": Key(
@@ -27,8 +31,18 @@ DROPOUT: Schema = {
 
 def vision_schema() -> Schema:
     """Return the settings, with the keys of all heads, detectors and necks that are registered now."""
-    dense: Schema = {"MODEL": DENSE_MODEL, "TEST": {"VIEWS": VIEWS}, "FINETUNE": DROPOUT}
-    return merge_schemas(TASK_SCHEMA, MODEL_SCHEMA, dense, heads_schema())
+    dense: Schema = {"MODEL": used_if(DENSE_MODEL, LOOKS_AT_MAPS), "TEST": {"VIEWS": with_effect(Effect.EVALUATIONS, VIEWS)}}
+    labels: Schema = {"MODEL": {"LABEL_SMOOTHING": MODEL["LABEL_SMOOTHING"]}, "TRAIN": {"MIXUP": MIXUP}}
+    objects: Schema = {"DATA": {"FILTER_EMPTY": FILTER_EMPTY}}
+    return merge_schemas(
+        TASK_SCHEMA,
+        MODEL_SCHEMA,
+        dense,
+        {"FINETUNE": DROPOUT},
+        used_if(labels, CLASSIFIES),
+        used_if(objects, Switch("MODEL.HAS_BOX")),
+        heads_schema(),
+    )
 
 
 def get_base_cfg() -> CfgNode:

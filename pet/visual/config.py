@@ -1,6 +1,6 @@
 """The settings of pictures. Imports no torch."""
 
-from petlib.config import Key, Schema
+from petlib.config import Effect, Key, Schema, with_effect
 
 VIS: Schema = {
     "SCORE_THRESHOLD": Key(0.5, "Objects with a lower score are not drawn.", minimum=0),
@@ -34,4 +34,4 @@ VIS: Schema = {
     },
 }
 
-VIS_SCHEMA: Schema = {"VIS": VIS}
+VIS_SCHEMA: Schema = {"VIS": with_effect(Effect.NONE, VIS)}

@@ -130,8 +130,8 @@ def test_after_the_death_of_the_launcher_the_next_run_waits_for_the_ranks_to_sav
     process.kill()
     process.wait()
     # the rank saves as soon as its step has ended, which is a while after the next run came
-    subprocess.Popen(["sh", "-c", "until grep -q 'PREFETCH: 3' run/logs/*; do sleep 0.1; done; sleep 5; touch go"], cwd=training.root)
-    code, printed = training.run_script("TRAIN.PREFETCH=3")
+    subprocess.Popen(["sh", "-c", "until grep -q 'IMS_PER_GPU: 99' run/logs/*; do sleep 0.1; done; sleep 5; touch go"], cwd=training.root)
+    code, printed = training.run_script("TEST.IMS_PER_GPU=99")
     assert code == 0, printed
     assert "waiting for a run whose launcher was killed to save and end" in printed
     assert "continuing from iteration 7 of 24" in printed

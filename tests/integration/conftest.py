@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import pet.vision.config
+from petlib.config.usage import unused_settings
 from tests.integration.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,15 @@ def command(script: str, *options: str | Path) -> list[str]:
 def environment() -> dict[str, str]:
     """Return an environment in which several runs share the machine: one thread each."""
     return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def that_count(config: str | Path, options: list[str]) -> list[str]:
+    """Return the options that a run of a config of ``cfgs/vision`` uses; the others would be refused."""
+    cfg = pet.vision.config.get_base_cfg()
+    cfg.merge_from_file(ROOT / config)
+    cfg.merge_from_list(options)
+    vain = {setting.key for setting in unused_settings(cfg)}
+    return [option for option in options if option.partition("=")[0] not in vain]
 
 
 Run = Callable[..., Done]

@@ -24,7 +24,9 @@ from pet.models import build_classifier
 from pet.segmentation import build_model
 from pet.vision import GeneralizedCNN
 from pet.vision.heads.table import HEADS
-from petlib.config import CfgNode, load_cfg
+from petlib import engine
+from petlib.config import CfgNode, ConfigError, load_cfg
+from petlib.config.key import flat_schema
 from petlib.data import ShuffledSampler, TrainBatches
 from petlib.solver import build_optimizer, build_scheduler
 from tests.integration.conftest import ROOT
@@ -95,6 +97,55 @@ def test_a_config_is_complete(name: str) -> None:
         assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(PARAMETERS[name], rel=0.02)
     optimizer = build_optimizer(model, cfg)
     assert type(optimizer).__name__ == cfg.SOLVER.OPTIMIZER.NAME
+    build_run(cfg, model, optimizer)
+    assert not read_though_unused(cfg), "a switch says that these are not used, and would refuse them on the command line"
+
+
+# read together with what decides about them, and then dropped
+DROPPED = {"SIGMA", "MOMENTUM", "NESTEROV", "BETAS", "GAMMA", "POWER", "MIN_LR", "WARM_UP_FACTOR", "WARM_UP_METHOD", "DTYPE"}
+
+
+def build_run(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Build what is around the model, up to the loop."""
+    # float16 is for GPUs; nothing is computed here
+    step = engine.build_step(cfg, torch.device("cuda" if cfg.SOLVER.AMP.ENABLED and cfg.SOLVER.AMP.DTYPE == "fp16" else "cpu"))
+    state = engine.build_state(cfg, model=model, optimizer=optimizer, step=step, iterations_per_epoch=100)
+    engine.build_train_hooks(cfg, state, batches=lambda start, stop: iter(()), evaluate=lambda network: {})
+
+
+def read_though_unused(cfg: CfgNode) -> set[str]:
+    """Return the settings that were read although one of their switches is off."""
+    settings = cfg.flat()
+    unused = {path for path, key in flat_schema(cfg.schema).items() if not all(switch.is_on(settings) for switch in key.used_if)}
+    return {path for path in unused & cfg.read_keys() if path.rpartition(".")[2] not in DROPPED}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_switch_is_a_setting_of_the_task(task: str) -> None:
+    keys = flat_schema(TASKS[task].get_base_cfg().schema)
+    wrong = [path for path, key in keys.items() for switch in key.used_if if not {switch.key, *switch.also} <= set(keys)]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "reason"),
+    [
+        ("vision/shapes/faster_rcnn_R-18-FPN.yaml", "MODEL.MASK.POOL=7", "MODEL.HAS_MASK is False"),
+        ("vision/cifar/resnet20_cifar10.yaml", "MODEL.FPN.CHANNELS=64", "MODEL.HAS_CLS is True; it counts with False"),
+        ("vision/shapes/fcos_R-18-FPN.yaml", "MODEL.BOX.ASPECT_RATIOS=[1.0]", "MODEL.BOX.DETECTOR is 'fcos'"),
+        ("vision/cifar/resnet20_cifar10.yaml", "SOLVER.OPTIMIZER.BETAS=[0.8, 0.9]", "SOLVER.OPTIMIZER.NAME is 'SGD'"),
+        ("projects/landcover/LANDCOVER", "SEMI.WINDOW=64", "SEMI.ENABLED is False"),
+    ],
+)
+def test_what_a_run_does_not_use_is_refused_before_anything_is_started(name: str, override: str, reason: str) -> None:
+    name = name.replace("LANDCOVER", next(Path(config).name for config in CONFIGS if "landcover" in config and not is_semi(config)))
+    with pytest.raises(ConfigError) as refused:
+        load_cfg(TASKS[task_of(name)], CFGS / name, [override])
+    assert str(refused.value) == f"command line: {override.partition('=')[0]}: not used by this run: {reason}"
+
+
+def is_semi(config: str) -> bool:
+    return bool(load(config).SEMI.ENABLED)
 
 
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name.startswith("vision/cifar")])

@@ -13,7 +13,7 @@ from pet.export import OnnxModel, ProgramModel
 from pet.models import build_classifier
 from pet.vision import GeneralizedCNN
 from petlib.config import load_cfg
-from tests.integration.conftest import ROOT, Done, environment
+from tests.integration.conftest import ROOT, Done, environment, that_count
 from tests.integration.warm_python import warm_python
 
 PAGE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
@@ -27,9 +27,9 @@ SMALL = [
 OPTIONS = {
     "cfgs/vision/digits/resnet20_digits.yaml": [],
     "cfgs/tasks/cls/finetune_resnet18.yaml": ["DATA.CLASSES=[cat, dog]", "MODEL.BACKBONE=timm/test_resnet", "EXPORT.SIZE=[64, 64]"],
-    "cfgs/vision/shapes/semseg_R-18.yaml": SMALL,
-    "cfgs/vision/shapes/faster_rcnn_R-18-FPN.yaml": SMALL,
-    "cfgs/vision/shapes/keypoint_rcnn_R-18-FPN.yaml": SMALL,
+    "cfgs/vision/shapes/semseg_R-18.yaml": that_count("cfgs/vision/shapes/semseg_R-18.yaml", SMALL),
+    "cfgs/vision/shapes/faster_rcnn_R-18-FPN.yaml": that_count("cfgs/vision/shapes/faster_rcnn_R-18-FPN.yaml", SMALL),
+    "cfgs/vision/shapes/keypoint_rcnn_R-18-FPN.yaml": that_count("cfgs/vision/shapes/keypoint_rcnn_R-18-FPN.yaml", SMALL),
 }
 TESTED_ELSEWHERE = {"cfgs/vision/shapes/mask_rcnn_R-18-FPN.yaml", "cfgs/projects/buildseg/unet_R-18_cpu.yaml"}
 """By the tests of pet/vision/export, and of the whole chain of the segmentation projects."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.integration.conftest import ROOT, Done, Run
+from tests.integration.conftest import ROOT, Done, Run, that_count
 from tests.integration.many_runs import run_many
 
 SHAPES = ROOT / "cfgs" / "vision" / "shapes"
@@ -167,7 +167,8 @@ def annotation(number: int) -> dict[str, Any]:
 
 def line_of(case: Case, folder: Path) -> list[str | Path]:
     entry = f"{{type: coco, path: {folder}/images, annotations: {folder}/pets.json}}"
-    return ["--cfg", SHAPES / f"{case.config}.yaml", *SMALL, f"DATA.CATALOG={{pets: {entry}}}", f"MISC.CKPT={folder}/run", *case.options]
+    config = SHAPES / f"{case.config}.yaml"
+    return ["--cfg", config, f"DATA.CATALOG={{pets: {entry}}}", f"MISC.CKPT={folder}/run", *that_count(config, [*SMALL, *case.options])]
 
 
 def assert_told(done: Done, case: Case, folder: Path) -> None:
@@ -199,7 +200,7 @@ def voc_lines(folder: Path) -> dict[str, list[str | Path]]:
     """Return the command lines of trainings on data in the layout of Pascal VOC."""
     entry = "DATA.CATALOG={{pets: {{type: voc, path: {folder}, split: {split}}}}}".format
     given = {"no object": ("train", "[cat,dog]"), "empty list": ("empty", "[cat,dog]"), "unknown class": ("train", "[cat,bird]")}
-    start: list[str | Path] = ["--cfg", SHAPES / "faster_rcnn_R-18-FPN.yaml", *SMALL]
+    start: list[str | Path] = ["--cfg", SHAPES / "faster_rcnn_R-18-FPN.yaml", *that_count(SHAPES / "faster_rcnn_R-18-FPN.yaml", SMALL)]
     return {
         name: [*start, entry(folder=folder, split=split), f"DATA.CLASSES={classes}", f"MISC.CKPT={folder}/{name.replace(' ', '_')}"]
         for name, (split, classes) in given.items()

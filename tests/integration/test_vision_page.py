@@ -14,7 +14,7 @@ from pet.data.catalog.entries import BUILTIN
 from pet.data.catalog.public_sets import PUBLIC_SETS
 from pet.data.datasets.shapes import COUNTS
 from pet.data.datasets.shapes_writing import write_shapes
-from tests.integration.conftest import ROOT, Done, environment
+from tests.integration.conftest import ROOT, Done, environment, that_count
 from tests.integration.warm_python import warm_python
 
 PAGE = (ROOT / "docs" / "vision.md").read_text(encoding="utf-8")
@@ -28,7 +28,8 @@ WITH_LAUNCHER = COMMANDS[:2]
 
 def execute(line: str, folder: Path) -> str:
     """Run a command line in ``folder`` and return what it printed."""
-    words = [*shlex.split(line)[1:], *SHORT]
+    words = shlex.split(line)[1:]
+    words += that_count(words[words.index("--cfg") + 1], SHORT)
     if line in WITH_LAUNCHER:
         done = Done(*run_cold([sys.executable, *words], folder))
     else:

@@ -1,7 +1,7 @@
 """Settings of a run: schema, files, command line. Imports no torch, so that a mistake in a config is reported at once."""
 
 from petlib.config.defaults import PETLIB_SCHEMA
-from petlib.config.key import Key, Schema, merge_schemas, with_defaults
+from petlib.config.key import Effect, Key, Schema, Switch, merge_schemas, used_if, with_defaults, with_effect
 from petlib.config.layers import override_layer, read_layers
 from petlib.config.load import TaskConfig, default_output_folder, load_cfg
 from petlib.config.nested import Component, NestedConfig, nested_of, read_nested
@@ -13,9 +13,11 @@ __all__ = [
     "CfgNode",
     "Component",
     "ConfigError",
+    "Effect",
     "Key",
     "NestedConfig",
     "Schema",
+    "Switch",
     "TaskConfig",
     "default_output_folder",
     "load_cfg",
@@ -25,5 +27,7 @@ __all__ = [
     "override_layer",
     "read_layers",
     "read_nested",
+    "used_if",
     "with_defaults",
+    "with_effect",
 ]

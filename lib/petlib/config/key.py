@@ -6,9 +6,58 @@ import types
 import typing
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from petlib.config.limits import LARGEST_NUMBER
+
+
+class Effect(StrEnum):
+    """What another value of a setting means for a run that continues from a checkpoint."""
+
+    NONE = "no effect on the weights"
+    FROM_HERE = "counts from here on"
+    EVALUATIONS = "counts for the evaluations from here on"
+    ROUNDING = "counts from here on; rounding may differ"
+    OTHER_ORDER = "other samples from here on: in this epoch some may come twice and others not at all"
+    OTHER_BATCHES = (
+        "iterations are counted on, which are elsewhere in the data now; other samples from here on: in this epoch some may come "
+        "twice and others not at all"
+    )
+    SAME_BATCH = "no effect on the batch of a step"
+    OTHER_SCHEDULE = "the rate is that of the new schedule from here on, as if it had been so from the start"
+    WEIGHTS_OF_CHECKPOINT = "no effect: the weights are those of the checkpoint"
+    REFUSED = "cannot be continued: the state of one optimizer means nothing to another"
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A condition under which a part of a run is on.
+
+    Args:
+        key: path of the setting that decides, e.g. ``"MODEL.HAS_MASK"``.
+        one_of: the values with which the part is on; empty: any but False, 0, None and what is empty.
+        none_of: the values with which it is off, where all others switch it on.
+        also: paths of further settings; one of them that is on is enough.
+    """
+
+    key: str
+    one_of: tuple[Any, ...] = ()
+    none_of: tuple[Any, ...] = ()
+    also: tuple[str, ...] = ()
+
+    def is_on(self, settings: Mapping[str, Any]) -> bool:
+        """Return whether the part is on.
+
+        Args:
+            settings: all settings of the run by their paths.
+        """
+        return any(self._switches_on(settings[key]) for key in (self.key, *self.also))
+
+    def _switches_on(self, value: Any) -> bool:
+        if self.one_of or self.none_of:
+            return value not in self.none_of and (not self.one_of or value in self.one_of)
+        return bool(value)
 
 
 @dataclass(frozen=True)
@@ -23,6 +72,9 @@ class Key:
         unit: e.g. ``"iterations"``; empty where there is none.
         choices: the values that are allowed beside the default, e.g. the names of a registry; empty: any of the type.
         minimum: the smallest number that is allowed.
+        effect: what another value means for a run that continues; None: it counts from here on.
+        used_if: the switches that all have to be on for the setting to be used; a run in which one is off refuses it on the command
+            line and lists it where a file gives it. See also :func:`used_if`, for whole sections.
     """
 
     default: Any
@@ -31,6 +83,8 @@ class Key:
     unit: str = ""
     choices: Collection[Any] = ()
     minimum: float | None = None
+    effect: Effect | None = None
+    used_if: tuple[Switch, ...] = ()
 
     def annotation(self) -> Any:
         """Return the annotation that values must fit."""
@@ -58,12 +112,17 @@ Schema: TypeAlias = Mapping[str, "Key | Schema"]
 
 
 def merge_schemas(*schemas: Schema) -> Schema:
-    """Return the union of several schemas: sections are joined, a key of a later schema replaces that of an earlier one."""
+    """Return the union of several schemas: sections are joined, a key of a later schema replaces that of an earlier one.
+
+    A key that says no effect keeps that of the one which it replaces.
+    """
     merged: dict[str, Key | Schema] = {}
     for schema in schemas:
         for name, entry in schema.items():
             there = merged.get(name)
-            if isinstance(entry, Key) or there is None:
+            if isinstance(entry, Key):
+                merged[name] = replace(entry, effect=there.effect) if isinstance(there, Key) and entry.effect is None else entry
+            elif there is None:
                 merged[name] = entry
             else:
                 assert not isinstance(there, Key), f"{name} is a key in one schema and a section in another"
@@ -91,6 +150,30 @@ def with_defaults(schema: Schema, defaults: Mapping[str, Any]) -> Schema:
             branch = {section: branch}
         changed = merge_schemas(changed, branch)
     return changed
+
+
+def with_effect(effect: Effect, schema: Schema) -> Schema:
+    """Return a schema whose keys have this effect, those that say another one excepted."""
+    return {
+        name: with_effect(effect, entry) if not isinstance(entry, Key) else replace(entry, effect=entry.effect or effect)
+        for name, entry in schema.items()
+    }
+
+
+def used_if(schema: Schema, *switches: Switch) -> Schema:
+    """Return a schema whose keys are all used only where the switches are on, besides those of their own."""
+    return {
+        name: used_if(entry, *switches) if not isinstance(entry, Key) else replace(entry, used_if=(*switches, *entry.used_if))
+        for name, entry in schema.items()
+    }
+
+
+def flat_schema(schema: Schema, prefix: str = "") -> dict[str, Key]:
+    """Return the keys of a schema by their paths, in its order."""
+    keys: dict[str, Key] = {}
+    for name, entry in schema.items():
+        keys |= {prefix + name: entry} if isinstance(entry, Key) else flat_schema(entry, f"{prefix}{name}.")
+    return keys
 
 
 def annotation_name(annotation: Any) -> str:

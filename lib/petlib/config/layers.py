@@ -16,6 +16,7 @@ from petlib.config.yaml_loader import read_value
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
+COMMAND_LINE = "command line"
 PACKAGE_PREFIX = "package:"
 """``_BASE_: package:pet.projects.landcover/presets/x.yaml`` is a file of an installed package."""
 
@@ -69,14 +70,14 @@ def read_files(path: Path, *, schemaless: bool = False) -> list[tuple[Path, Cont
 
 def override_layer(overrides: list[str]) -> Layer:
     """Read ``KEY VALUE`` pairs and ``KEY=VALUE`` words, which may be mixed."""
-    layer = Layer(source="command line")
+    layer = Layer(source=COMMAND_LINE)
     words = list(overrides)
     while words:
         word = words.pop(0)
         key, equals, text = word.partition("=")
         if not equals:
             if not words:
-                layer.problems.append(f"command line: {key}: no value given; write {key} VALUE or {key}=VALUE")
+                layer.problems.append(f"{COMMAND_LINE}: {key}: no value given; write {key} VALUE or {key}=VALUE")
                 break
             text = words.pop(0)
         layer.entries.append(Entry(key, parse_value(text), ""))

@@ -7,6 +7,7 @@ from typing import Protocol
 from petlib.config.key import coerce
 from petlib.config.layers import Layer, override_layer, read_layers
 from petlib.config.node import CfgNode
+from petlib.config.usage import check_overrides
 from petlib.errors import ConfigError
 from petlib.registry import import_user_modules
 
@@ -30,7 +31,8 @@ def load_cfg(task: TaskConfig, path: str | Path, overrides: Sequence[str] = ()) 
     modules, these are imported and the config is checked again; else nothing is imported.
 
     Raises:
-        ConfigError: all that is wrong in the files and on the command line, a line each; or a module cannot be found.
+        ConfigError: all that is wrong in the files and on the command line, a line each; what the command line gives in vain; or a module
+            cannot be found.
     """
     layers = [*read_layers(Path(path)), override_layer(list(overrides))]
     try:
@@ -62,6 +64,7 @@ def _load(task: TaskConfig, path: Path, layers: Sequence[Layer]) -> CfgNode:
         cfg.set("MISC.NAME", path.name)
     _check_length(cfg, path)
     task.infer_cfg(cfg)
+    check_overrides(cfg)
     cfg.freeze()
     return cfg
 

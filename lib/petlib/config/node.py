@@ -14,20 +14,75 @@ from petlib.config.limits import cut, shown
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean, nearest_names
 
+DERIVED = "derived value"
+"""Where a value comes from that follows from others."""
+
 
 class CfgNode(YacsNode):  # type: ignore[misc]  # yacs has no types
     """Settings with attribute access, e.g. ``cfg.SOLVER.OPTIMIZER.BASE_LR``, that know what values they may take.
 
     Made from a schema, holding its defaults. ``merge_from_file`` and ``merge_from_list`` change values and refuse
     unknown keys and wrong types, all of them at once. ``freeze()`` makes the values unchangeable.
+
+    It remembers where each value was given (:meth:`given`) and, once frozen, which settings were read (:meth:`read_keys`): the values
+    that code takes by attribute, by name or with ``get``, not those that :meth:`to_dict`, :meth:`flat` and the like copy.
     """
 
     def __init__(self, schema: Schema | None = None) -> None:
         super().__init__()
-        self.__dict__["schema"] = schema or {}
+        own = self.__dict__
+        own["schema"], own["_path"], own["_places"], own["_reads"] = schema or {}, "", {}, set()
         for name, entry in (schema or {}).items():
             default = _copy(entry.default) if isinstance(entry, Key) else CfgNode(entry)
             dict.__setitem__(self, name, default)
+            if isinstance(default, CfgNode):
+                default._join(name, own["_places"], own["_reads"])
+
+    def _join(self, path: str, places: dict[str, str], reads: set[str]) -> None:
+        """Become the section ``path`` of a config, which has one record of places and reads."""
+        own = self.__dict__
+        own["_path"], own["_places"], own["_reads"] = path, places, reads
+        sections = [(str(name), value) for name, value in self.items() if isinstance(value, CfgNode)]
+        for name, section in sections:
+            section._join(f"{path}.{name}", places, reads)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a section or a value.
+
+        Raises:
+            AttributeError: there is none of this name.
+        """
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a section or a value.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        value: Any = dict.__getitem__(self, name)
+        if not isinstance(value, CfgNode) and self.is_frozen():
+            own = self.__dict__
+            own["_reads"].add(f"{own['_path']}.{name}" if own["_path"] else name)
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a section or a value, or ``default`` where there is none of this name."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def given(self) -> dict[str, str]:
+        """Return where each setting that has been given comes from: a file with a line, ``command line`` or ``derived value``."""
+        return dict(self.__dict__["_places"])
+
+    def read_keys(self) -> frozenset[str]:
+        """Return the paths of the settings that were read since the config was frozen."""
+        return frozenset(self.__dict__["_reads"])
 
     def merge_from_file(self, cfg_filename: str | Path) -> None:
         """Take the values of a YAML or Python config file and of the files that its ``_BASE_`` names.
@@ -58,7 +113,7 @@ class CfgNode(YacsNode):  # type: ignore[misc]  # yacs has no types
         Raises:
             ConfigError: the key is unknown or the value does not fit it.
         """
-        self.merge_layers([Layer(source="derived value", entries=[Entry(key, value, "")])])
+        self.merge_layers([Layer(source=DERIVED, entries=[Entry(key, value, "")])])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested dictionaries, which YAML, JSON and ``torch.save`` can write."""
@@ -93,10 +148,12 @@ def _merge(cfg: CfgNode, layers: list[Layer]) -> Iterator[str]:
     for layer in layers:
         yield from layer.problems
         for entry in layer.entries:
+            place = f"{layer.source}:{entry.place}" if entry.place else layer.source
             problem = _set_entry(cfg, entry)
             if problem:
-                place = f"{layer.source}:{entry.place}" if entry.place else layer.source
                 yield f"{place}: {cut(entry.key)}: {problem}"
+            else:
+                _note_place(cfg, entry.key, place)
 
 
 def _set_entry(cfg: CfgNode, entry: Entry) -> str:
@@ -137,6 +194,20 @@ def _set_in_mapping(mapping: dict[str, Any], path: list[str], value: Any) -> str
             return f"{name} holds a value, not further names"
     mapping[path[-1]] = _copy(value)
     return ""
+
+
+def _note_place(cfg: CfgNode, path: str, place: str) -> None:
+    """Remember where the setting of a dotted path was given; behind a setting with free names further names may follow."""
+    places: dict[str, str] = cfg.__dict__["_places"]
+    entry: Key | Schema = cfg.schema
+    words = path.split(".")
+    for count, word in enumerate(words, start=1):
+        assert not isinstance(entry, Key), f"{path} was set, though it is unknown"
+        entry = entry[word]
+        if isinstance(entry, Key):
+            key = ".".join(words[:count])
+            places[key] = places.get(key, place) if place == DERIVED else place
+            return
 
 
 def _unknown(cfg: CfgNode, key: str) -> str:

@@ -4,60 +4,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from petlib.config.key import Key, Schema
+from petlib.config.key import Effect, Key, Schema, flat_schema
 from petlib.config.node import CfgNode
 from petlib.config.yaml_file import read_yaml
 from petlib.errors import CheckpointError, ConfigError
 
-_NONE = "no effect on the weights"
-_FROM_HERE = "counts from here on"
-_OTHER_ORDER = "other samples from here on: in this epoch some may come twice and others not at all"
-_REFUSED = "cannot be continued: the state of one optimizer means nothing to another"
-
-EFFECTS: dict[str, str] = {
-    "ANALYSER": _NONE,
-    "EVAL": "counts for the evaluations from here on",
-    "MISC": _NONE,
-    "MISC.CHANNELS_LAST": "counts from here on; rounding may differ",
-    "MISC.COMPILE": "counts from here on; rounding may differ",
-    "MISC.DETERMINISTIC": "counts from here on; rounding may differ",
-    "MISC.DEVICE": "counts from here on; rounding may differ",
-    "MISC.SEED": _OTHER_ORDER,
-    "MISC.TF32": "counts from here on; rounding may differ",
-    "SOLVER.ACCUMULATION": "no effect on the batch of a step",
-    "SOLVER.OPTIMIZER.NAME": _REFUSED,
-    "SOLVER.SCHEDULER": "the rate is that of the new schedule from here on, as if it had been so from the start",
-    "SOLVER.SNAPSHOT_BACKGROUND": _NONE,
-    "SOLVER.SNAPSHOT_EPOCH": _NONE,
-    "SOLVER.SNAPSHOT_ITER": _NONE,
-    "SOLVER.SNAPSHOT_KEEP": _NONE,
-    "TEST": "counts for the evaluations from here on",
-    "TRAIN.AUTO_RESUME": _NONE,
-    "TRAIN.BATCH_SIZE": f"iterations are counted on, which stand elsewhere in the data now; {_OTHER_ORDER}",
-    "TRAIN.DATASETS": _OTHER_ORDER,
-    "TRAIN.FIND_UNUSED_PARAMETERS": _NONE,
-    "TRAIN.METRICS_ON": _NONE,
-    "TRAIN.NUM_WORKERS": _NONE,
-    "TRAIN.PREFETCH": _NONE,
-    "TRAIN.SHUFFLE": _OTHER_ORDER,
-    "TRAIN.WEIGHTS": "no effect: the weights are those of the checkpoint",
-}
-"""What a changed setting means, by the longest part of its name that stands here; all others count from here on."""
-
 
 class ChangedSetting(NamedTuple):
-    """A setting that has another value than in the run that saved the checkpoint."""
+    """A setting that has another value than in the run that saved the checkpoint.
+
+    Attributes:
+        key: its path.
+        old: the value there.
+        new: the value in the run that is to continue.
+        effect: what that means.
+    """
 
     key: str
     old: Any
     new: Any
-
-    @property
-    def effect(self) -> str:
-        """What that means for a run that continues."""
-        words = self.key.split(".")
-        parts = (".".join(words[:length]) for length in range(len(words), 0, -1))
-        return next((EFFECTS[part] for part in parts if part in EFFECTS), _FROM_HERE)
+    effect: Effect
 
     def __str__(self) -> str:
         return f"{self.key}: {self.old!r} -> {self.new!r} ({self.effect})"
@@ -88,7 +54,7 @@ class SavedSettings:
             CheckpointError: the run cannot be continued with the settings of this one.
         """
         self.changes = changed_settings(saved.get("config"), self._cfg, origin)
-        if any(change.effect == _REFUSED for change in self.changes):
+        if any(change.effect is Effect.REFUSED for change in self.changes):
             raise CheckpointError(f"{origin}: the run cannot be continued with other settings than its own")
 
     def describe(self) -> str:
@@ -122,7 +88,12 @@ def changed_settings(text: Any, cfg: CfgNode, origin: str) -> list[ChangedSettin
     except ConfigError:
         return []
     saved = {**CfgNode(cfg.schema).flat(), **saved}
-    return [ChangedSetting(key, saved[key], value) for key, value in cfg.flat().items() if key in saved and saved[key] != value]
+    keys = flat_schema(cfg.schema)
+    return [
+        ChangedSetting(path, saved[path], value, keys[path].effect or Effect.FROM_HERE)
+        for path, value in cfg.flat().items()
+        if path in saved and saved[path] != value
+    ]
 
 
 def _leaves(values: Mapping[str, Any], schema: Schema, prefix: str) -> Iterator[tuple[str, Any]]:

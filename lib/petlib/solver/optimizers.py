@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from petlib.config import defaults
 from petlib.errors import ConfigError
 from petlib.registry import Registry
 from petlib.suggest import did_you_mean
 
-NAMES = ("SGD", "ASGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adafactor", "Adagrad", "Adadelta", "RMSprop", "Rprop")
-OPTIMIZERS = Registry("optimizer", {name: f"torch.optim:{name}" for name in NAMES})
+OPTIMIZERS = Registry("optimizer", {name: f"torch.optim:{name}" for name in defaults.OPTIMIZERS})
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pet.segmentation.config import SEGMENTATION_SCHEMA
 from pet.segmentation.config import infer_cfg as infer_segmentation_cfg
-from petlib.config import CfgNode, ConfigError, Key, Schema, merge_schemas
+from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, used_if
 
 SEMI: Schema = {
     "ENABLED": Key(
@@ -34,7 +34,12 @@ SEMI: Schema = {
     ),
     "CUTMIX": {
         "BOXES": Key(3, "Boxes of each strong view of a batch that are put into that of another image; 0: nothing is mixed.", minimum=0),
-        "SHARE": Key([0.25, 0.5], "Least and greatest area of all boxes together as a share of the image's.", type=list[float]),
+        "SHARE": Key(
+            [0.25, 0.5],
+            "Least and greatest area of all boxes together as a share of the image's.",
+            type=list[float],
+            used_if=(Switch("SEMI.CUTMIX.BOXES"),),
+        ),
     },
     "MOMENTUM": Key(0.4, "Share of its weights that a teacher keeps in an iteration, in the end; it begins at 0.", minimum=0),
     "TEACHER_WEIGHT": Key(1.5, "Weight of what a student learns from the other student's teacher.", minimum=0),
@@ -42,7 +47,9 @@ SEMI: Schema = {
     "THRESHOLD": Key(0.0, "Probability of a teacher's label from which it is taught; 0: every label is.", minimum=0),
 }
 
-LANDCOVER_SCHEMA: Schema = merge_schemas(SEGMENTATION_SCHEMA, {"SEMI": SEMI})
+ENABLED = SEMI["ENABLED"]
+SETTINGS: Schema = {name: entry for name, entry in SEMI.items() if name != "ENABLED"}
+LANDCOVER_SCHEMA: Schema = merge_schemas(SEGMENTATION_SCHEMA, {"SEMI": {"ENABLED": ENABLED, **used_if(SETTINGS, Switch("SEMI.ENABLED"))}})
 
 
 def get_base_cfg() -> CfgNode:

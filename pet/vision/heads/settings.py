@@ -1,7 +1,12 @@
 """The settings of the heads. Imports no torch, so that a mistake in a config is told at once."""
 
 from pet.models.registries import DETECTORS
-from petlib.config import Key, Schema
+from petlib.config import Effect, Key, Schema, Switch, used_if, with_effect
+
+NO_REGIONS = Switch("MODEL.BOX.DETECTOR", none_of=("faster_rcnn", "cascade_rcnn"))
+REGIONS = Switch("MODEL.BOX.DETECTOR", none_of=("retinanet", "fcos"))
+ANCHORS = Switch("MODEL.BOX.DETECTOR", none_of=("fcos",))
+"""What the detectors look at; one of a user may look at everything."""
 
 RPN: Schema = {
     "PRE_NMS_TRAIN": Key(2000, "Best anchors of each level that are looked at in training.", minimum=1),
@@ -18,10 +23,20 @@ RPN: Schema = {
 ROI: Schema = {
     "BATCH_SIZE": Key(512, "Proposals of an image that the box head learns from.", minimum=1),
     "POSITIVE_FRACTION": Key(0.25, "Greatest share of objects among them.", minimum=0),
-    "POSITIVE_IOU": Key(0.5, "Intersection over union from which a proposal is an object; the cascade uses CASCADE_IOUS.", minimum=0),
+    "POSITIVE_IOU": Key(
+        0.5,
+        "Intersection over union from which a proposal is an object; the cascade uses CASCADE_IOUS.",
+        minimum=0,
+        used_if=(Switch("MODEL.BOX.DETECTOR", none_of=("cascade_rcnn",)),),
+    ),
     "POOL": Key(7, "Height and width that a region's features are pooled to.", unit="pixels", minimum=1),
     "HIDDEN": Key(1024, "Length of the two hidden layers.", minimum=1),
-    "CASCADE_IOUS": Key([0.5, 0.6, 0.7], "Intersection over union of each stage of the cascade.", type=list[float]),
+    "CASCADE_IOUS": Key(
+        [0.5, 0.6, 0.7],
+        "Intersection over union of each stage of the cascade.",
+        type=list[float],
+        used_if=(Switch("MODEL.BOX.DETECTOR", none_of=("faster_rcnn",)),),
+    ),
 }
 
 BOX: Schema = {
@@ -33,12 +48,13 @@ BOX: Schema = {
                 "Edges of the anchors of each level, e.g. [[32], [64], [128], [256], [512]]. Empty: those, for RetinaNet three scales of each.",
                 type=list[list[int]],
                 unit="pixels",
+                used_if=(ANCHORS,),
             ),
-            "ASPECT_RATIOS": Key([0.5, 1.0, 2.0], "Height / width of the anchors.", type=list[float]),
-            "RPN": RPN,
-            "ROI": ROI,
-            "PRIOR": Key(0.01, "Probability of an object that the one-stage detectors begin with.", minimum=0),
-            "CONVOLUTIONS": Key(4, "Convolutions of each tower of the one-stage detectors.", minimum=1),
+            "ASPECT_RATIOS": Key([0.5, 1.0, 2.0], "Height / width of the anchors.", type=list[float], used_if=(ANCHORS,)),
+            "RPN": used_if(RPN, REGIONS),
+            "ROI": used_if(ROI, REGIONS),
+            "PRIOR": Key(0.01, "Probability of an object that the one-stage detectors begin with.", minimum=0, used_if=(NO_REGIONS,)),
+            "CONVOLUTIONS": Key(4, "Convolutions of each tower of the one-stage detectors.", minimum=1, used_if=(NO_REGIONS,)),
         }
     },
     "EVAL": {
@@ -46,21 +62,25 @@ BOX: Schema = {
             ["coco"],
             "How boxes are measured: coco (twelve numbers), voc (AP50 under the curve), voc07 (AP50 at eleven points).",
             type=list[str],
+            effect=Effect.EVALUATIONS,
         )
     },
-    "TEST": {
-        "SCORE_THRESHOLD": Key(0.05, "Detections with a lower score are dropped.", minimum=0),
-        "NMS": Key(0.5, "Intersection over union from which the weaker detection of a class is dropped.", minimum=0),
-        "DETECTIONS_PER_IMAGE": Key(100, "Greatest number of detections of an image.", minimum=1),
-        "SOFT_NMS": {
-            "METHOD": Key(
-                "never",
-                "Lower the scores of overlapping detections instead of dropping them (https://arxiv.org/abs/1704.04503).",
-                choices=("never", "linear", "gaussian"),
-            ),
-            "SIGMA": Key(0.5, "Width of the gaussian.", minimum=0),
+    "TEST": with_effect(
+        Effect.EVALUATIONS,
+        {
+            "SCORE_THRESHOLD": Key(0.05, "Detections with a lower score are dropped.", minimum=0),
+            "NMS": Key(0.5, "Intersection over union from which the weaker detection of a class is dropped.", minimum=0),
+            "DETECTIONS_PER_IMAGE": Key(100, "Greatest number of detections of an image.", minimum=1),
+            "SOFT_NMS": {
+                "METHOD": Key(
+                    "never",
+                    "Lower the scores of overlapping detections instead of dropping them (https://arxiv.org/abs/1704.04503).",
+                    choices=("never", "linear", "gaussian"),
+                ),
+                "SIGMA": Key(0.5, "Width of the gaussian.", minimum=0, used_if=(Switch("TEST.SOFT_NMS.METHOD", one_of=("gaussian",)),)),
+            },
         },
-    },
+    ),
 }
 
 MASK: Schema = {
@@ -93,10 +113,14 @@ PARSING: Schema = {
             "CONTEXT": Key(True, "Join features of several dilations and non-local ones first (https://arxiv.org/abs/1811.12596)."),
             "RESCORE": Key(True, "Learn how good a part map is and rank detections by it."),
             "LOSS_WEIGHT": Key(1.0, "Weight of the loss of the part maps.", minimum=0),
-            "RESCORE_LOSS_WEIGHT": Key(1.0, "Weight of the loss of the estimate.", minimum=0),
+            "RESCORE_LOSS_WEIGHT": Key(1.0, "Weight of the loss of the estimate.", minimum=0, used_if=(Switch("MODEL.PARSING.RESCORE"),)),
         }
     },
-    "TEST": {"PARSING_THRESHOLD": Key(0.3, "Part maps with a lower score are left out of an image's label image.", minimum=0)},
+    "TEST": {
+        "PARSING_THRESHOLD": Key(
+            0.3, "Part maps with a lower score are left out of an image's label image.", minimum=0, effect=Effect.EVALUATIONS
+        )
+    },
 }
 
 SEMSEG: Schema = {

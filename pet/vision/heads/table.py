@@ -9,7 +9,7 @@ from typing import Any
 
 from pet.models.registries import DETECTORS, NECKS, Builder
 from pet.vision.heads import settings
-from petlib.config import CfgNode, Key, Schema, merge_schemas
+from petlib.config import CfgNode, Key, Schema, Switch, merge_schemas, used_if
 from petlib.registry import EntryRegistry, import_component
 
 
@@ -107,8 +107,11 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
 def heads_schema() -> Schema:
     """Return the keys of all heads, the switch of each and its own, and those of detectors and necks."""
     switches: Schema = {"MODEL": {switch: Key(False, HEADS.get(switch).meaning) for switch in HEADS}}
-    necks, detectors = [neck.settings for neck in NECKS.entries()], [detector.settings for detector in DETECTORS.entries()]
-    return merge_schemas(switches, *necks, *(head.settings for head in HEADS.entries()), *detectors)
+    necks = [used_if(NECKS.get(name).settings, Switch("MODEL.NECK", one_of=(name,))) for name in NECKS]
+    box = Switch("MODEL.HAS_BOX")
+    detectors = [used_if(DETECTORS.get(name).settings, box, Switch("MODEL.BOX.DETECTOR", one_of=(name,))) for name in DETECTORS]
+    heads = [used_if(HEADS.get(switch).settings, Switch(f"MODEL.{switch}")) for switch in HEADS]
+    return merge_schemas(switches, *necks, *heads, *detectors)
 
 
 def head_switches(cfg: CfgNode) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from petlib.config import CfgNode, TaskConfig, load_cfg, read_layers
+from petlib.config.usage import describe_settings, unread_overrides
 from petlib.launch.process.run_process import RunProcess, run_process
 from petlib.launch.start.arguments import ScriptArguments, parse_script_arguments
 from petlib.launch.start.task_folder import find_task_folder
@@ -30,7 +31,9 @@ def run_script(main: Callable[[CfgNode], None], task: TaskConfig, argv: Sequence
 
     def run(process: RunProcess) -> None:
         arguments = parse_script_arguments(words, description=f"{_purpose()} with a config")
-        main(_prepare(process, task, arguments))
+        cfg = _prepare(process, task, arguments)
+        main(cfg)
+        _list_unread(process, cfg)
 
     sys.exit(run_process(run))
 
@@ -51,7 +54,9 @@ def run_script_of_all_tasks(
         arguments = parse_script_arguments(words, description=f"{_purpose()} with a config", serves_all_tasks=True)
         read_layers(arguments.cfg)
         folder = find_task_folder(arguments.cfg, package, type_folder=arguments.type_folder)
-        main(_prepare(process, folder.config, arguments), arguments)
+        cfg = _prepare(process, folder.config, arguments)
+        main(cfg, arguments)
+        _list_unread(process, cfg)
 
     sys.exit(run_process(run))
 
@@ -66,5 +71,15 @@ def _prepare(process: RunProcess, task: TaskConfig, arguments: ScriptArguments) 
     cfg = load_cfg(task, arguments.cfg, arguments.overrides)
     process.log_to(Path(cfg.MISC.CKPT), purpose=_purpose())
     if process.rank == 0:
-        logger.info("%s, with the settings of the command line:\n%s", arguments.cfg, cfg.dump().rstrip())
+        logger.info(
+            "%s: what differs from the defaults (config.yaml in the output folder has all settings)\n%s",
+            arguments.cfg,
+            describe_settings(cfg),
+        )
     return cfg
+
+
+def _list_unread(process: RunProcess, cfg: CfgNode) -> None:
+    unread = unread_overrides(cfg)
+    if unread and process.rank == 0:
+        logger.info("given on the command line, and nothing in this run read it: %s", ", ".join(unread))
