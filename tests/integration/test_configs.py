@@ -102,7 +102,7 @@ def test_a_config_is_complete(name: str) -> None:
 
 
 # read together with what decides about them, and then dropped
-DROPPED = {"SIGMA", "MOMENTUM", "NESTEROV", "BETAS", "GAMMA", "POWER", "MIN_LR", "WARM_UP_FACTOR", "WARM_UP_METHOD", "DTYPE"}
+DROPPED = {"THRESHOLD", "SIGMA", "MOMENTUM", "NESTEROV", "BETAS", "GAMMA", "POWER", "MIN_LR", "WARM_UP_FACTOR", "WARM_UP_METHOD", "DTYPE"}
 
 
 def build_run(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
