@@ -131,7 +131,8 @@ def test_every_switch_is_a_setting_of_the_task(task: str) -> None:
     ("name", "override", "reason"),
     [
         ("vision/shapes/faster_rcnn_R-18-FPN.yaml", "MODEL.MASK.POOL=7", "MODEL.HAS_MASK is False"),
-        ("vision/cifar/resnet20_cifar10.yaml", "MODEL.FPN.CHANNELS=64", "MODEL.HAS_CLS is True; it counts with False"),
+        ("vision/cifar/resnet20_cifar10.yaml", "MODEL.FREEZE_AT=1", "MODEL.HAS_CLS is True; it counts with False"),
+        ("vision/cifar/resnet20_cifar10.yaml", "MODEL.FPN.CHANNELS=64", "MODEL.NECK is ''; it counts with 'fpn'"),
         ("vision/shapes/fcos_R-18-FPN.yaml", "MODEL.BOX.ASPECT_RATIOS=[1.0]", "MODEL.BOX.DETECTOR is 'fcos'"),
         ("vision/cifar/resnet20_cifar10.yaml", "SOLVER.OPTIMIZER.BETAS=[0.8, 0.9]", "SOLVER.OPTIMIZER.NAME is 'SGD'"),
         ("projects/landcover/LANDCOVER", "SEMI.WINDOW=64", "SEMI.ENABLED is False"),

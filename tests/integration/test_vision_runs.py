@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pet.data.datasets.shapes_writing import write_shapes
-from tests.integration.conftest import ROOT, Done, Run, command, environment
+from tests.integration.conftest import ROOT, Done, Run, command, environment, that_count
 from tests.integration.many_runs import run_many
 
 SHAPES = ROOT / "cfgs" / "vision" / "shapes"
@@ -138,7 +138,8 @@ def voc_object(name: str, box: list[float]) -> str:
 def options(data: Path, name: str, *more: str) -> list[str | Path]:
     """Return the command line of a small run of a config, on the tiny images under the names that the config has for its data."""
     entry = f"{{type: coco, path: {data}/tiny/images, annotations: {data}/tiny/annotations.json}}"
-    return ["--cfg", SHAPES / f"{name}.yaml", f"DATA.CATALOG={{shapes_train: {entry}, shapes_test: {entry}}}", *SMALL, *more]
+    catalog = f"DATA.CATALOG={{shapes_train: {entry}, shapes_test: {entry}}}"
+    return ["--cfg", SHAPES / f"{name}.yaml", catalog, *that_count(SHAPES / f"{name}.yaml", [*SMALL, *more])]
 
 
 @pytest.fixture(scope="module")
