@@ -51,7 +51,7 @@ class Task(ABC):
         """
         raise _lacks(self, "images with targets to look at; it reads data of its own")
 
-    def build_evaluators(self, cfg: CfgNode, dataset: "data.VisionDataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
+    def build_evaluators(self, cfg: CfgNode, dataset: "data.Dataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
         """Return what turns predictions into metrics.
 
         Args:

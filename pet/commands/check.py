@@ -54,7 +54,7 @@ def check(cfg: CfgNode, options: argparse.Namespace) -> int:
     return int(found.fails)
 
 
-def draw_samples(datasets: Sequence["data.LabelledDataset"], settings: visual.DrawSettings) -> np.ndarray | None:
+def draw_samples(datasets: Sequence["data.Dataset"], settings: visual.DrawSettings) -> np.ndarray | None:
     """Return a sheet of samples, spread over all data sets; None where none can be read and drawn."""
     places = [(dataset, index) for dataset in datasets for index in spread(len(dataset), -(-SAMPLES_SHOWN // len(datasets)))]
     shown, columns = [], COLUMNS

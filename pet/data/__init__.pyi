@@ -18,25 +18,27 @@ from .report.browse import SampleViews as SampleViews
 from .report.browse import build_sample_views as build_sample_views
 from .report.display import as_rgb as as_rgb
 from .report.display import side_by_side as side_by_side
-from .targets.check import Expectation as Expectation
 from .targets.check import check_samples as check_samples
-from .targets.kinds import VisionDataset as VisionDataset
-from .targets.labelled import LabelledDataset as LabelledDataset
+from .targets.dataset import Dataset as Dataset
+from .targets.dataset import DatasetInfo as DatasetInfo
+from .targets.dataset import Expectation as Expectation
+from .targets.kinds import KINDS as KINDS
 from .transforms.build import TRANSFORMS as TRANSFORMS
 from .transforms.build import build_transforms as build_transforms
 
 __all__ = [
     "DATASETS",
+    "Dataset",
+    "DatasetInfo",
     "Expectation",
+    "KINDS",
     "LabelList",
-    "LabelledDataset",
     "LabelRecords",
     "PUBLIC_SETS",
     "Reading",
     "SampleViews",
     "SemsegFolder",
     "TRANSFORMS",
-    "VisionDataset",
     "as_rgb",
     "build_dataset",
     "build_sample_views",

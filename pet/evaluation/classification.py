@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset
 from pet.metrics.classification import ClassificationMetrics, ClassificationResult
 from pet.metrics.results import write_predictions
 from pet.visual.confusion_matrix import draw_confusion_matrix
@@ -117,6 +117,6 @@ class _Predictions:
             }
 
 
-def build_classification_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> ClassificationEvaluator:
+def build_classification_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> ClassificationEvaluator:
     """Return what measures a classifier of ``MODEL.NUM_CLASSES``."""
-    return ClassificationEvaluator(classes=dataset.classes, num_classes=cfg.MODEL.NUM_CLASSES, keep_predictions=keep_predictions)
+    return ClassificationEvaluator(classes=dataset.info.classes, num_classes=cfg.MODEL.NUM_CLASSES, keep_predictions=keep_predictions)

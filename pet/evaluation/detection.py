@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset, read_truths
 from pet.evaluation.detection_measures import CocoMeasure, Measure, Score, VocMeasure
 from pet.evaluation.detection_results import DetectionCollector, Detections, join_shares, result_records
 from pet.evaluation.detection_truth import labels_with_keypoints, objects_per_class
@@ -36,7 +36,7 @@ class DetectionEvaluator:
         keep_predictions: remember what :meth:`write` needs, and tell the metrics of each class.
     """
 
-    def __init__(self, *, dataset: VisionDataset, kind: Kind, measures: Sequence[Measure], keep_predictions: bool = False) -> None:
+    def __init__(self, *, dataset: Dataset, kind: Kind, measures: Sequence[Measure], keep_predictions: bool = False) -> None:
         self.kind = kind
         self.keep_predictions = keep_predictions
         self._dataset = dataset
@@ -73,13 +73,13 @@ class DetectionEvaluator:
         assert self._scores is not None, "write() is called after compute()"
         if self._detections is None:
             return
-        records = result_records(self._detections, self.kind, self._image_ids, self._dataset.category_ids, rounded=True)
+        records = result_records(self._detections, self.kind, self._image_ids, self._dataset.info.category_ids, rounded=True)
         write_text_atomically(folder / f"{self.kind}.json", json.dumps(records))
         tables = {metric: values for score in self._scores for metric, values in score.per_class.items()}
         with (folder / f"{self.kind}_per_class_ap.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["class", "objects", *tables])
-            for name, count in zip(self._dataset.classes, self._objects, strict=True):
+            for name, count in zip(self._dataset.info.classes, self._objects, strict=True):
                 writer.writerow([name, count, *(f"{values[name]:.6f}" if name in values else "" for values in tables.values())])
 
     def summary(self) -> str:
@@ -88,8 +88,8 @@ class DetectionEvaluator:
         return "test_" + " | ".join(f"{name}: {value:.2%}" for score in self._scores for name, value in score.headline.items())
 
     def _measure(self, shares: Sequence[Detections]) -> list[Score]:
-        classes = len(self._dataset.classes)
-        truths = [self._dataset.truth(index) for index in range(len(self._dataset))]
+        classes = len(self._dataset.info.classes)
+        truths = list(read_truths(self._dataset))
         detections = join_shares(shares, classes)
         if self.kind == "keypoints":
             detections = detections.select(np.flatnonzero(np.isin(detections.labels, list(labels_with_keypoints(truths)))))
@@ -100,7 +100,7 @@ class DetectionEvaluator:
         return [measure(truths, detections) for measure in self._measures]
 
 
-def build_box_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> DetectionEvaluator:
+def build_box_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> DetectionEvaluator:
     """Return what measures boxes as ``EVAL.BOX_METRICS`` says: ``bbox/...``, ``voc/AP50``, ``voc07/AP50``.
 
     Raises:
@@ -115,7 +115,7 @@ def build_box_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_prediction
         hint = did_you_mean(unknown, BOX_METRICS)
         raise ConfigError(f"EVAL.BOX_METRICS: {unknown!r} given, some of {', '.join(BOX_METRICS)} expected{hint}")
     _check_kind(dataset, "boxes", "MODEL.HAS_BOX")
-    classes = dataset.classes
+    classes = dataset.info.classes
     measures: dict[str, Measure] = {
         "coco": CocoMeasure("bbox", classes),
         "voc": VocMeasure("voc", "area", classes),
@@ -127,7 +127,7 @@ def build_box_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_prediction
 
 def build_mask_evaluator(
     cfg: CfgNode,  # noqa: ARG001 -- builders of evaluators are called alike
-    dataset: VisionDataset,
+    dataset: Dataset,
     *,
     keep_predictions: bool,
 ) -> DetectionEvaluator:
@@ -137,11 +137,11 @@ def build_mask_evaluator(
         DataError: the data have no masks.
     """
     _check_kind(dataset, "masks", "MODEL.HAS_MASK")
-    measures = [CocoMeasure("segm", dataset.classes)]
+    measures = [CocoMeasure("segm", dataset.info.classes)]
     return DetectionEvaluator(dataset=dataset, kind="segm", measures=measures, keep_predictions=keep_predictions)
 
 
-def build_keypoint_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> DetectionEvaluator:
+def build_keypoint_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> DetectionEvaluator:
     """Return what measures keypoints: ``keypoints/...``; classes of which no object has keypoints are left out.
 
     Raises:
@@ -149,17 +149,17 @@ def build_keypoint_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predi
         DataError: the data have no keypoints.
     """
     _check_kind(dataset, "keypoints", "MODEL.HAS_KEYPOINTS")
-    assert dataset.keypoint_set is not None, "data with keypoints say what they are"
-    sigmas, expected = dataset.keypoint_set.sigmas, cfg.MODEL.KEYPOINTS.NUM_KEYPOINTS
+    assert dataset.info.keypoint_set is not None, "data with keypoints say what they are"
+    sigmas, expected = dataset.info.keypoint_set.sigmas, cfg.MODEL.KEYPOINTS.NUM_KEYPOINTS
     if len(sigmas) != expected:
         raise ConfigError(f"MODEL.KEYPOINTS.NUM_KEYPOINTS: {expected} given, but the objects of the test data have {len(sigmas)} keypoints")
-    measures = [CocoMeasure("keypoints", dataset.classes, sigmas)]
+    measures = [CocoMeasure("keypoints", dataset.info.classes, sigmas)]
     return DetectionEvaluator(dataset=dataset, kind="keypoints", measures=measures, keep_predictions=keep_predictions)
 
 
-def _check_kind(dataset: VisionDataset, kind: str, switch: str) -> None:
-    if kind not in dataset.kinds:
-        there = ", ".join(sorted(dataset.kinds)) or "nothing"
+def _check_kind(dataset: Dataset, kind: str, switch: str) -> None:
+    if kind not in dataset.info.kinds:
+        there = ", ".join(sorted(dataset.info.kinds)) or "nothing"
         raise DataError(
             f"TEST.DATASETS: {kind} are to be measured, but the data have {there}; test on data with {kind} or switch {switch} off"
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from pet.data.targets.kinds import ImageTruth
+from pet.data.targets.dataset import ImageTruth
 from pet.evaluation.detection_results import Detections, result_records
 from pet.evaluation.detection_truth import coco_truth, voc_truth
 from pet.metrics.coco import Kind, coco_precision

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.targets.kinds import ImageTruth
+from pet.data.targets.dataset import ImageTruth
 from pet.metrics.coco import Kind, Record
 from pet.metrics.voc import VocTruth
 

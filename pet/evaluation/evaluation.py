@@ -3,20 +3,20 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from pet.data.loading.build import LABEL, build_test_loader, build_vision_dataset
-from pet.data.loading.joined import TruthApart
-from pet.data.targets.check import Expectation, check_samples, check_vision_samples, describe_source
-from pet.data.targets.kinds import VisionDataset
+from pet.data.loading.build import build_dataset, build_test_loader
+from pet.data.loading.joined import EvaluationSamples
+from pet.data.targets.check import check_samples, describe_source
+from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.metrics.results import write_metrics_json
 from petlib.config import CfgNode, ConfigError
-from petlib.data.protocols import Dataset
 from petlib.distributed.process_group import is_main_process
 from petlib.log import FILE_ONLY
 from petlib.solver.precision import build_mixed_precision
@@ -71,8 +71,9 @@ def build_evaluation(
     cfg: CfgNode,
     device: torch.device,
     expected: Expectation,
-    build_evaluators: Callable[[VisionDataset, bool], Sequence[Evaluator]],
-    dataset: VisionDataset | None = None,
+    build_evaluators: Callable[[Dataset, bool], Sequence[Evaluator]],
+    *,
+    dataset: Dataset | None = None,
 ) -> Evaluation:
     """Return the evaluation on ``TEST.DATASETS``, or on the data that a program brings.
 
@@ -80,25 +81,22 @@ def build_evaluation(
         cfg: the config.
         device: where the model computes.
         expected: what the model wants of its data.
-        build_evaluators: gives new evaluators from the data and whether predictions are to be kept.
-        dataset: the data; None: ``TEST.DATASETS``.
+        build_evaluators: gives new evaluators from the test data and whether predictions are to be kept.
+        dataset: other test data than ``TEST.DATASETS``, which a program brings.
 
     Raises:
-        ConfigError: there are no ``TEST.DATASETS``.
+        ConfigError: there are no test data.
         DataError: a data set is missing, cannot be used, or does not fit the model.
     """
-    if dataset is None and not cfg.TEST.DATASETS:
-        raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
-    source = describe_source("TEST.DATASETS", cfg.TEST.DATASETS) if dataset is None else "the test data"
-    found = build_vision_dataset(cfg, cfg.TEST.DATASETS, expected.kinds) if dataset is None else dataset
-    samples: Dataset = found
-    if expected.kinds == LABEL:
-        check_samples(found, expected.num_classes, cfg.DATA.CHECK_SAMPLES, source=source)
-    else:
-        check_vision_samples(found, expected, cfg.DATA.CHECK_SAMPLES, source=source)
-        samples = TruthApart(found, expected.kinds)
+    source = "the test data"
+    if dataset is None:
+        if not cfg.TEST.DATASETS:
+            raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
+        source = describe_source("TEST.DATASETS", cfg.TEST.DATASETS)
+        dataset = build_dataset(cfg, cfg.TEST.DATASETS, expected.kinds)
+    check_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source)
     return Evaluation(
-        loader=build_test_loader(cfg, samples, device, expected.kinds),
-        build_evaluators=lambda keep_predictions: build_evaluators(found, keep_predictions),
+        loader=build_test_loader(cfg, EvaluationSamples(dataset, expected.kinds), device, expected.kinds),
+        build_evaluators=partial(build_evaluators, dataset),
         autocast=build_mixed_precision(cfg, device).autocast,
     )

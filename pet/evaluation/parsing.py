@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset
 from pet.evaluation.merged_parts import MergedParts
 from pet.evaluation.segmentation import write_class_table
 from pet.metrics.parsing import ParsingMetrics, PartPiece, PartTruth
@@ -124,7 +124,7 @@ def _array(tensor: Tensor) -> npt.NDArray[Any]:
     return np.asarray(tensor.cpu().numpy())
 
 
-def build_parsing_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> ParsingEvaluator:
+def build_parsing_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> ParsingEvaluator:
     """Return the evaluator for a data set; part labels of the model that the data do not name go by their number.
 
     Args:
@@ -132,6 +132,6 @@ def build_parsing_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predic
         dataset: the test data.
         keep_predictions: whether :meth:`ParsingEvaluator.write` will be called.
     """
-    names = list(dataset.part_set.names) if dataset.part_set else []
+    names = list(dataset.info.part_set.names) if dataset.info.part_set else []
     names += [str(number) for number in range(len(names), cfg.MODEL.PARSING.NUM_PARTS)]
     return ParsingEvaluator(parts=names, threshold=cfg.TEST.PARSING_THRESHOLD, keep_predictions=keep_predictions)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset
 from pet.evaluation.label_images import LabelImages
 from pet.metrics.segmentation import SegmentationMetrics, SegmentationResult, report_lines
 from pet.visual.confusion_matrix import draw_confusion_matrix
@@ -134,7 +134,7 @@ def write_class_table(path: Path, classes: Sequence[str], result: SegmentationRe
         writer.writerows(zip(classes, pixels, *columns, strict=True))
 
 
-def build_semseg_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> SegmentationEvaluator:
+def build_semseg_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> SegmentationEvaluator:
     """Return the evaluator for a data set; classes of the model that the data do not name go by their number.
 
     Args:
@@ -142,7 +142,7 @@ def build_semseg_evaluator(cfg: CfgNode, dataset: VisionDataset, *, keep_predict
         dataset: the test data.
         keep_predictions: whether :meth:`SegmentationEvaluator.write` will be called.
     """
-    names = list(dataset.semseg_classes)
+    names = list(dataset.info.semseg_classes)
     num_classes = cfg.MODEL.SEMSEG.NUM_CLASSES or cfg.MODEL.NUM_CLASSES
     return SegmentationEvaluator(
         classes=[*names, *(str(number) for number in range(len(names), num_classes))], keep_predictions=keep_predictions

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pet.data.loading.build import build_sample_transforms
-from pet.data.targets.kinds import IMAGE_FIELDS
+from pet.data.targets.kinds import kinds_in
 from petlib.config import CfgNode, ConfigError
 from petlib.data.protocols import Dataset, SampleKey
 from petlib.data.reader import SampleReader
@@ -52,7 +52,7 @@ def read_test_images(cfg: CfgNode, build: Callable[[], Dataset]) -> TestImages:
     except DataError as error:
         reason = str(error).partition("\n")[0]
         return TestImages([], f"random images of a fixed seed, because TEST.DATASETS cannot be read: {reason}")
-    samples = [tuple(sample[field] for field in IMAGE_FIELDS if field in sample) for sample in read]
+    samples = [tuple(sample[kind.name] for kind in kinds_in(sample).pixels) for sample in read]
     if any(image.dtype.kind == "f" for images in samples for image in images) and cfg.EXPORT.NORMALIZE:
         raise ConfigError(
             "EXPORT.NORMALIZE: True, but TEST.TRANSFORMS give normalised images, with Normalize not at their end; move it there, or "

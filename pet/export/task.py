@@ -4,14 +4,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from pet.data.loading.build import LABEL, build_dataset, build_sample_transforms
-from pet.data.loading.joined import TruthApart
-from pet.data.targets.kinds import VisionDataset
+from pet.data.loading.build import build_dataset, build_sample_transforms
+from pet.data.loading.joined import EvaluationSamples
 from pet.data.transforms.normalize import Normalize
 from pet.export.config import check_export, chosen_names, export_size
 from pet.export.description import ModelDescription
@@ -77,8 +75,7 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
 
 
 def _build_test_data(cfg: CfgNode, kinds: Sequence[str]) -> Dataset:
-    dataset = build_dataset(cfg, cfg.TEST.DATASETS, kinds)
-    return dataset if tuple(kinds) == LABEL else TruthApart(cast("VisionDataset", dataset), kinds)
+    return EvaluationSamples(build_dataset(cfg, cfg.TEST.DATASETS, kinds), kinds)
 
 
 def find_normalize(cfg: CfgNode) -> Normalize:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pet.data.files.rasters import cut
 from pet.data.files.windows import Window
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.models.segmentation.sliding_window import Strip, labels_of, sliding_window
 from pet.prediction.inputs import FileInput
 from pet.prediction.output import Output, Predictions

@@ -4,7 +4,7 @@ from typing import Any
 
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.export.config import check_export
 from pet.models.config import MODEL_SCHEMA
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, with_effect

@@ -3,8 +3,8 @@
 import torch
 
 from pet.data.loading.build import build_training_data as build_shared_training_data
-from pet.data.targets.check import Expectation
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset, Expectation
+from pet.data.targets.image import IMAGES
 from pet.evaluation.evaluation import Evaluation
 from pet.evaluation.evaluation import build_evaluation as build_shared_evaluation
 from pet.evaluation.evaluator import Evaluator
@@ -19,15 +19,14 @@ def expected_data(cfg: CfgNode) -> Expectation:
     """Return what the model wants of its data."""
     return Expectation(
         kinds=KINDS,
-        num_classes=cfg.MODEL.NUM_CLASSES,
-        num_semseg_classes=cfg.MODEL.NUM_CLASSES,
-        num_images=cfg.DATA.NUM_IMAGES,
+        counts=dict.fromkeys(KINDS, cfg.MODEL.NUM_CLASSES),
+        inputs=IMAGES[: cfg.DATA.NUM_IMAGES],
         channels=cfg.MODEL.IN_CHANNELS,
-        pixel_classes_key="MODEL.NUM_CLASSES",
+        settings=dict.fromkeys(KINDS, "MODEL.NUM_CLASSES"),
     )
 
 
-def build_training_data(cfg: CfgNode, device: torch.device, dataset: VisionDataset | None = None) -> TrainLoader:
+def build_training_data(cfg: CfgNode, device: torch.device, dataset: Dataset | None = None) -> TrainLoader:
     """Return the batches of ``TRAIN.DATASETS``, or where it is not None of ``dataset``, after a first look at the samples.
 
     Raises:
@@ -37,13 +36,13 @@ def build_training_data(cfg: CfgNode, device: torch.device, dataset: VisionDatas
     return build_shared_training_data(cfg, device, expected_data(cfg), dataset)
 
 
-def build_evaluators(cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> list[Evaluator]:  # noqa: ARG001 -- as of every task
+def build_evaluators(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> list[Evaluator]:  # noqa: ARG001 -- as of every task
     """Return what counts the pixels of each class."""
-    classes = list(dataset.semseg_classes)
+    classes = list(dataset.info.semseg_classes)
     return [SegmentationEvaluator(classes=classes, keep_predictions=keep_predictions, foreground=len(classes) == 2, report=True)]
 
 
-def build_evaluation(cfg: CfgNode, device: torch.device, dataset: VisionDataset | None = None) -> Evaluation:
+def build_evaluation(cfg: CfgNode, device: torch.device, dataset: Dataset | None = None) -> Evaluation:
     """Return the evaluation on ``TEST.DATASETS``, or where it is not None on ``dataset``.
 
     Raises:
@@ -51,5 +50,5 @@ def build_evaluation(cfg: CfgNode, device: torch.device, dataset: VisionDataset 
         DataError: the data are missing, wrong, or do not fit the model.
     """
     return build_shared_evaluation(
-        cfg, device, expected_data(cfg), lambda data, keep: build_evaluators(cfg, data, keep_predictions=keep), dataset
+        cfg, device, expected_data(cfg), lambda data, keep: build_evaluators(cfg, data, keep_predictions=keep), dataset=dataset
     )

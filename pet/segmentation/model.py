@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pet.data.targets.kinds import IMAGE_FIELDS
+from pet.data.targets.image import IMAGES
 from pet.losses.pixels.build import build_pixel_loss
 from pet.losses.pixels.mixed import MixedLoss
 from pet.losses.segmentation import pad_labels
@@ -86,7 +86,7 @@ class Segmenter(nn.Module):
         return outputs
 
     def _images(self, batch: dict[str, Any]) -> list[Tensor]:
-        return [batch[field] for field in IMAGE_FIELDS[: self.network.num_images]]
+        return [batch[field] for field in IMAGES[: self.network.num_images]]
 
     @torch.no_grad()
     def _windowed_logits(self, batch: dict[str, Any]) -> Tensor:

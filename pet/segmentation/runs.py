@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset
 from pet.models.analysis import analyse
 from pet.models.pretrained import load_pretrained, load_test_weights
 from pet.segmentation.data import build_evaluation, build_training_data
@@ -12,7 +12,7 @@ from petlib import distributed, engine, solver
 from petlib.config import CfgNode
 
 
-def train(cfg: CfgNode, *, train_dataset: VisionDataset | None = None, test_dataset: VisionDataset | None = None) -> None:
+def train(cfg: CfgNode, *, train_dataset: Dataset | None = None, test_dataset: Dataset | None = None) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``.
 
     Args:
@@ -42,7 +42,7 @@ def train(cfg: CfgNode, *, train_dataset: VisionDataset | None = None, test_data
         draw_run(cfg.MISC.CKPT)
 
 
-def test(cfg: CfgNode, *, test_dataset: VisionDataset | None = None) -> dict[str, float]:
+def test(cfg: CfgNode, *, test_dataset: Dataset | None = None) -> dict[str, float]:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` and return the metrics; results go to ``MISC.CKPT/test``.
 
     Args:

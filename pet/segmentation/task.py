@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from pet import export, prediction, segmentation
-from pet.data.targets.check import Expectation
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
 from pet.segmentation.data import build_evaluators, expected_data
 from pet.segmentation.export import build_export_network
@@ -27,7 +26,7 @@ class SegmentationTask(Task):
         """Return the model of the ``MODEL`` section, with random weights."""
         return build_model(cfg)
 
-    def build_evaluators(self, cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> Sequence[Evaluator]:
+    def build_evaluators(self, cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> Sequence[Evaluator]:
         """Return what counts the pixels of each class."""
         return build_evaluators(cfg, dataset, keep_predictions=keep_predictions)
 

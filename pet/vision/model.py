@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from pet.data.targets.check import Expectation
+from pet.data.targets.dataset import Expectation
 from pet.models.backbone import build_classifier_backbone
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
@@ -12,6 +12,15 @@ from pet.models.fpn import Neck, build_neck
 from pet.structures.placement import to_original
 from pet.vision.heads.table import build_heads, target_kinds
 from petlib.config import CfgNode
+
+COUNT_SETTINGS = {
+    "label": "MODEL.NUM_CLASSES",
+    "boxes": "MODEL.NUM_CLASSES",
+    "semseg": "MODEL.SEMSEG.NUM_CLASSES",
+    "keypoints": "MODEL.KEYPOINTS.NUM_KEYPOINTS",
+    "parsing": "MODEL.PARSING.NUM_PARTS",
+}
+"""Kind of target -> the setting that says how many classes, keypoints or parts a model knows."""
 
 
 class GeneralizedCNN(nn.Module):
@@ -94,8 +103,12 @@ def expected_data(cfg: CfgNode) -> Expectation:
     """Return what the heads that are on want of their data."""
     return Expectation(
         kinds=target_kinds(cfg),
-        num_classes=cfg.MODEL.NUM_CLASSES,
-        num_semseg_classes=cfg.MODEL.SEMSEG.NUM_CLASSES or cfg.MODEL.NUM_CLASSES,
-        num_keypoints=cfg.MODEL.KEYPOINTS.NUM_KEYPOINTS,
-        num_parts=cfg.MODEL.PARSING.NUM_PARTS,
+        counts={
+            "label": cfg.MODEL.NUM_CLASSES,
+            "boxes": cfg.MODEL.NUM_CLASSES,
+            "semseg": cfg.MODEL.SEMSEG.NUM_CLASSES or cfg.MODEL.NUM_CLASSES,
+            "keypoints": cfg.MODEL.KEYPOINTS.NUM_KEYPOINTS,
+            "parsing": cfg.MODEL.PARSING.NUM_PARTS,
+        },
+        settings=COUNT_SETTINGS,
     )

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from pet import export, prediction, vision
-from pet.data.targets.check import Expectation
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
 from pet.models.classifiers import last_layer_names
 from pet.task import Task
@@ -38,7 +37,7 @@ class VisionTask(Task):
         names = "|".join(map(re.escape, last_layer_names(model.get_submodule("backbone"))))
         return rf"^backbone\.({names})\."
 
-    def build_evaluators(self, cfg: CfgNode, dataset: VisionDataset, *, keep_predictions: bool) -> Sequence[Evaluator]:
+    def build_evaluators(self, cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> Sequence[Evaluator]:
         """Return the evaluator of each head."""
         return build_evaluators(cfg, dataset, keep_predictions=keep_predictions)
 

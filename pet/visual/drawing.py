@@ -59,7 +59,7 @@ def draw_targets(sample: Mapping[str, Any], names: TargetNames = NO_NAMES, setti
     """Return the image of a sample of a data set with its targets on it.
 
     Args:
-        sample: ``image`` and any of the fields of :data:`pet.data.targets.kinds.TARGET_FIELDS`; masks as
+        sample: ``image`` and any of the fields of :data:`pet.data.targets.kinds.KINDS`; masks as
             :class:`pet.structures.InstanceMasks` or uint8 (N, H, W).
         names: what the numbers mean.
         settings: what is drawn, and how.

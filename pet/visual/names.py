@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from pet.visual.palette import Colour, class_colour
 
@@ -13,6 +14,14 @@ COCO_SKELETON = (
     *((7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)),
 )
 """Lines between the 17 keypoints of a person, as the files person_keypoints_*.json of COCO have them, counted from 0."""
+
+
+class Described(Protocol):
+    """What a data set says of itself: ``info`` has ``classes``, ``semseg_classes``, ``part_set`` and ``keypoint_set``."""
+
+    @property
+    def info(self) -> Any:
+        """What holds for all samples."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +45,14 @@ class TargetNames:
     part_labels: frozenset[int] = frozenset()
 
     @classmethod
-    def of_dataset(cls, dataset: object) -> "TargetNames":
-        """Return the names of a data set, from those of the attributes of :class:`pet.data.targets.kinds.VisionDataset` that it has."""
-        keypoint_set, part_set = getattr(dataset, "keypoint_set", None), getattr(dataset, "part_set", None)
+    def of_dataset(cls, dataset: Described) -> "TargetNames":
+        """Return the names of a data set."""
+        info = dataset.info
         return cls(
-            classes=tuple(getattr(dataset, "classes", ())),
-            semseg_classes=tuple(getattr(dataset, "semseg_classes", ())),
-            parts=tuple(part_set.names) if part_set else (),
-            skeleton=tuple(keypoint_set.skeleton) if keypoint_set else (),
+            classes=tuple(info.classes),
+            semseg_classes=tuple(info.semseg_classes),
+            parts=tuple(info.part_set.names) if info.part_set else (),
+            skeleton=tuple(info.keypoint_set.skeleton) if info.keypoint_set else (),
         )
 
     def pairs(self, count: int) -> list[tuple[int, int]]:

@@ -14,8 +14,8 @@ from pycocotools import mask as coco_mask
 from pet.data.catalog.source import Source
 from pet.data.datasets.coco import build_coco
 from pet.data.files.images import silence_opencv
+from pet.data.targets.dataset import ImageTruth
 from pet.data.targets.finish import FinishTargets
-from pet.data.targets.kinds import ImageTruth
 from pet.evaluation.detection_truth import coco_truth
 from pet.metrics.coco import Kind, coco_precision
 from pet.structures.masks import InstanceMasks
@@ -74,11 +74,11 @@ def read(path: Path) -> None:
     """Read a file as a training and an evaluation do, with all kinds of targets and then without label images."""
     for kinds in (KINDS, None):
         dataset = build_coco(Source(path.parent / "images", "train", None, path, frozenset(kinds) if kinds else None))
-        finish = FinishTargets(tuple(kinds or dataset.kinds))
+        finish = FinishTargets(tuple(kinds or dataset.info.kinds))
         count = min(len(dataset), 4)
         for index in range(count):
             finish(dataset[index], np.random.default_rng(0))
-        measure([dataset.truth(index) for index in range(count)], dataset.classes)
+        measure([dataset.truth(index) for index in range(count)], dataset.info.classes)
 
 
 def measure(truths: list[ImageTruth], classes: list[str]) -> None:

@@ -22,7 +22,7 @@ from pet.data.datasets.semseg_folder import build_semseg_folder
 from pet.data.datasets.voc_records import read_list
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.images import silence_opencv
-from pet.data.targets.labelled import LabelledDataset
+from pet.data.targets.dataset import Dataset
 from tests.faults.conftest import Happened
 from tests.faults.fuzz import COUNTS, assert_survives, generate
 from tests.faults.mutations import ODD_VALUES, as_json, mutated, mutated_trees
@@ -115,7 +115,7 @@ def make_folder(folder: Path) -> None:
     (folder / "ImageSets" / "Main").mkdir(parents=True)
 
 
-def read_samples(dataset: LabelledDataset) -> None:
+def read_samples(dataset: Dataset) -> None:
     for index in range(min(len(dataset), 4)):
         dataset[index]
 

@@ -10,8 +10,8 @@ from typing import Any
 from pet.compat.aiearth.console import show_log_lines
 from pet.compat.aiearth.datasets.non_geo import NonGeoDataset
 from pet.compat.aiearth.trainer.mmseg.trainers import MMSegTrainer
-from pet.data.loading.joined import JoinedVisionDataset
-from pet.data.targets.kinds import VisionDataset
+from pet.data.loading.joined import JoinedDataset
+from pet.data.targets.dataset import Dataset
 from petlib.config import CfgNode
 from petlib.errors import ConfigError, DataError
 from petlib.suggest import did_you_mean
@@ -166,12 +166,12 @@ class TrainJob(abc.ABC):
             raise DataError(f"{type(self).__name__}: neither classes nor data are given; set classes, and append data sets in set_datasets")
         return first.classes
 
-    def _joined(self, part: str) -> VisionDataset | None:
+    def _joined(self, part: str) -> Dataset | None:
         """Return the data of a part as one data set; None: there are none."""
         datasets = self.datasets.get(part, [])
         samples = [dataset.samples(self._class_names) for dataset in datasets]
         if len(samples) > 1:
-            return JoinedVisionDataset([dataset.name for dataset in datasets], samples, ("semseg",))
+            return JoinedDataset([dataset.name for dataset in datasets], samples, ("semseg",))
         return samples[0] if samples else None
 
 

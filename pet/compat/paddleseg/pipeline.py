@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pet.compat.paddleseg.transforms import Normalize, Transform
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import normalize
 from pet.data.transforms.base import Compose
 from petlib.data.protocols import Sample, SampleTransform

@@ -7,7 +7,7 @@ import numpy as np
 
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.pipeline import TRUTH, build_pipeline
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.data.transforms.normalize import Normalize
 from petlib.data import protocols
 from petlib.data.reader import SampleReader

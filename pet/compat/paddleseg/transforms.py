@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import geometry, label_values, normalize, photometric, rotate, scales
 from petlib.data.global_generators import generator_of_global_state
 from petlib.data.protocols import SampleTransform

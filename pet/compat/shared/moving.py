@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pet.data.targets.moving import move_boxes
+from pet.data.targets.boxes import move_boxes
 from pet.structures.affine import is_inside, is_mirrored, move_points
 from pet.structures.moves import Move, Size
 from petlib.errors import DataError

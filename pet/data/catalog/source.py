@@ -19,7 +19,7 @@ class Source(NamedTuple):
         split: ``train`` or ``test``, for types whose files hold both.
         classes: names of the classes in the order of their labels; None: the type finds them.
         annotations: file or folder of the targets, where it is apart from the images; None: the type finds it below ``path``.
-        kinds: the kinds of targets that are wanted, keys of :data:`pet.data.targets.kinds.TARGET_FIELDS`; None: all that there are.
+        kinds: the kinds of targets that samples are to have, names of :data:`pet.data.targets.kinds.KINDS`; None: all that there are.
         images2: folder of the images of a second date; None: samples are single images, or the type finds it.
         separator: what stands between the fields of a line of a list.
         reading: how images with label images are read.

@@ -9,13 +9,14 @@ from pet.data.catalog.source import Source, check_split
 from pet.data.files.limits import shown
 from pet.data.files.opening import is_name
 from pet.data.files.plain_pickles import read_plain_pickle
+from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.errors import DataError
 
 MOST_SHOWN = 20
 
 
 class Layout(NamedTuple):
-    """Where the parts of a CIFAR stand."""
+    """Where the parts of a CIFAR are."""
 
     train: list[str]
     test: list[str]
@@ -31,7 +32,7 @@ LAYOUTS = {
 }
 
 
-class Cifar:
+class Cifar(Dataset):
     """32x32 images of CIFAR-10 or CIFAR-100, unpickled without running any code of the files.
 
     Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009
@@ -47,8 +48,6 @@ class Cifar:
         DataError: files are missing or hold something else.
     """
 
-    numbered = False
-
     def __init__(self, *, kind: str, folder: Path, split: str) -> None:
         check_split(kind, split)
         layout = LAYOUTS[kind]
@@ -63,16 +62,17 @@ class Cifar:
         batches = [_read_batch(folder / name, layout.labels_key) for name in names]
         self._images = np.concatenate([images for images, _ in batches])
         self._labels = np.concatenate([labels for _, labels in batches])
-        self.classes = _read_classes(folder / layout.meta, layout.classes_key)
+        classes = _read_classes(folder / layout.meta, layout.classes_key)
         self._prefix = f"{kind}/{split}"
         if not len(self._labels):
             raise DataError(f"{folder}: these files have no images")
         least, greatest = self._labels.min(), self._labels.max()
-        if least < 0 or greatest >= layout.num_classes or len(self.classes) != layout.num_classes:
+        if least < 0 or greatest >= layout.num_classes or len(classes) != layout.num_classes:
             raise DataError(
-                f"{folder}: {kind} has {layout.num_classes} classes, these files name {len(self.classes)} and have labels from {least} "
+                f"{folder}: {kind} has {layout.num_classes} classes, these files name {len(classes)} and have labels from {least} "
                 f"to {greatest}"
             )
+        self.info = DatasetInfo(kinds=frozenset({"label"}), classes=classes)
 
     def __len__(self) -> int:
         return len(self._labels)

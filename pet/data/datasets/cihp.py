@@ -17,9 +17,8 @@ from pet.data.files.label_images import check_label_size, read_checked_labels, r
 from pet.data.files.limits import shortened, shown
 from pet.data.files.opening import read_text
 from pet.data.files.sized_images import read_sized_image
-from pet.data.targets.kinds import ImageTruth, PartSet
-from pet.data.targets.left_right import swap_from_names
-from pet.data.targets.wanted import choose_kinds
+from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth, PartSet, swap_from_names
+from pet.data.targets.kinds import choose_kinds
 from pet.structures.masks import InstanceMasks
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
@@ -32,6 +31,7 @@ CIHP_PARTS = (
 )
 """Names of the part labels, in the order of their values."""
 
+MASKS = frozenset({"masks"})
 FOLDERS = {"train": ("Training", "train_id.txt"), "val": ("Validation", "val_id.txt")}
 READERS = 8
 MOST_PEOPLE = 1000
@@ -49,11 +49,11 @@ class CihpRecord(NamedTuple):
     segmentations: list[dict[str, Any]] | None
 
 
-class CihpDataset:
+class CihpDataset(Dataset):
     """Photographs of several people with part labels, and boxes and masks of each, which follow from the people's pixels.
 
     Layout: ``Training`` or ``Validation`` with ``Images/<id>.jpg``, part labels ``Category_ids/<id>.png`` and the number of
-    the person at each pixel ``Human_ids/<id>.png``; the ids stand in ``train_id.txt`` or ``val_id.txt``, there or one folder
+    the person at each pixel ``Human_ids/<id>.png``; the ids are in ``train_id.txt`` or ``val_id.txt``, there or one folder
     up; without the list they are those of all images. All maps of people are read once, at the start.
 
     Source: K. Gong et al., Instance-level Human Parsing via Part Grouping Network, https://arxiv.org/abs/1808.00157.
@@ -66,24 +66,23 @@ class CihpDataset:
 
     Raises:
         ConfigError: there is no such split.
-        DataError: files are missing or wrong, or other kinds are wanted.
+        DataError: files are missing or wrong, or other kinds are requested.
     """
 
-    numbered = False
-    kinds = frozenset({"boxes", "masks", "parsing"})
-    classes = ["person"]
-    category_ids = (1,)
-    semseg_classes: list[str] = []
-    keypoint_set = None
-    part_set = PartSet(CIHP_PARTS, swap_from_names(CIHP_PARTS))
+    info = DatasetInfo(
+        kinds=frozenset({"boxes", "masks", "parsing"}),
+        classes=["person"],
+        part_set=PartSet(CIHP_PARTS, swap_from_names(CIHP_PARTS)),
+    )
 
     def __init__(self, *, folder: Path, split: str, kinds: frozenset[str] | None = None, reach: Reach = INSIDE) -> None:
         if split not in FOLDERS:
             raise ConfigError(f"cihp: the split {split!r} given, train or val expected{did_you_mean(split, FOLDERS)}")
-        self._wanted = choose_kinds(folder, self.kinds, kinds)
+        requested = choose_kinds(folder, self.info.kinds, kinds)
         self._folder = folder / FOLDERS[split][0]
-        self._records = share_records(lambda: _read_records(folder, split, "masks" in self._wanted, reach))
-        self.skipped: dict[str, int] = {}
+        self._records = share_records(lambda: _read_records(folder, split, requested.issuperset(MASKS), reach))
+        readers = {"boxes": self._read_boxes, "masks": self._read_masks, "parsing": self._read_parsing}
+        self._readers = [read for kind, read in readers.items() if kind in requested]
 
     def __len__(self) -> int:
         return len(self._records)
@@ -91,29 +90,37 @@ class CihpDataset:
     def __getitem__(self, index: int) -> Sample:
         record = self._records[index]
         path = _image_path(self._folder, record.name)
-        people = _people_path(self._folder, record.name)
         meta: dict[str, Any] = {"id": record.name, "file": str(path), "size": record.size}
-        sample: Sample = {"image": read_sized_image(path, size=record.size, record=str(people)), "meta": meta}
-        if "boxes" in self._wanted:
-            sample["boxes"] = record.boxes
-            sample["labels"] = np.zeros(len(record.boxes), np.int64)
-        if record.segmentations is not None:
-            sample["masks"] = InstanceMasks.from_segmentations(record.segmentations, record.size)
-        if "parsing" in self._wanted:
-            instances = read_label_image(people)
-            check_label_size(instances, size=record.size, path=people)
-            sample["parsing"] = read_checked_labels(_parts_path(self._folder, record.name), size=record.size, count=len(CIHP_PARTS))
-            sample["instances"] = instances.astype(np.uint16)
-            sample["instance_ids"] = record.instance_ids
-            meta["part_swap"] = self.part_set.swap
+        image = read_sized_image(path, size=record.size, record=str(_people_path(self._folder, record.name)))
+        sample: Sample = {"image": image, "meta": meta}
+        for read in self._readers:
+            read(sample, record)
         return sample
+
+    def _read_boxes(self, sample: Sample, record: CihpRecord) -> None:
+        sample["boxes"] = record.boxes
+        sample["labels"] = np.zeros(len(record.boxes), np.int64)
+
+    def _read_masks(self, sample: Sample, record: CihpRecord) -> None:
+        assert record.segmentations is not None, "the records were read without masks"
+        sample["masks"] = InstanceMasks.from_segmentations(record.segmentations, record.size)
+
+    def _read_parsing(self, sample: Sample, record: CihpRecord) -> None:
+        people = _people_path(self._folder, record.name)
+        instances = read_label_image(people)
+        check_label_size(instances, size=record.size, path=people)
+        sample["parsing"] = read_checked_labels(_parts_path(self._folder, record.name), size=record.size, count=len(CIHP_PARTS))
+        sample["instances"] = instances.astype(np.uint16)
+        sample["instance_ids"] = record.instance_ids
+        assert self.info.part_set is not None, "the parts are listed above"
+        sample["meta"]["part_swap"] = self.info.part_set.swap
 
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
         return str(_image_path(self._folder, self._records[index].name))
 
     def truth(self, index: int) -> ImageTruth:
-        """Return the people of an image; masks only where they are wanted."""
+        """Return the people of an image; masks only where they are requested."""
         record = self._records[index]
         count = len(record.boxes)
         return ImageTruth(

@@ -1,8 +1,7 @@
 """Images with objects in the format of COCO."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -11,20 +10,20 @@ from pet.data.datasets.coco_objects import CocoRecord
 from pet.data.datasets.coco_records import CocoHeader, read_records
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.sized_images import read_sized_image
-from pet.data.targets.kinds import ImageTruth
+from pet.data.targets.dataset import Dataset, ImageTruth
 from pet.structures.masks import InstanceMasks
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 from petlib.errors import ConfigError
 
 
-class CocoDataset:
+class CocoDataset(Dataset):
     """A folder of images and a COCO file (https://cocodataset.org/#format-data) with boxes, masks and keypoints.
 
     Crowd regions (``iscrowd``) are in :meth:`truth` and not in samples. Images without objects stay. An entry ``ignore`` of an
     annotation changes nothing, as in pycocotools. Boxes of samples are clipped to the image; those of :meth:`truth` are as the
-    file has them, so that metrics are those of pycocotools. Objects without area, outside of the image or, where masks are wanted,
-    without a mask are left out everywhere and counted in ``skipped``. Semantic and part labels beside the file:
+    file has them, so that metrics are those of pycocotools. Objects without area, outside of the image or, where masks are requested,
+    without a mask are left out everywhere and counted in ``info.skipped``. Semantic and part labels beside the file:
     :func:`pet.data.datasets.coco_extension.read_extension`.
 
     Args:
@@ -35,10 +34,8 @@ class CocoDataset:
         reach: where the names of images and of folders of label images may lead.
 
     Raises:
-        DataError: the file cannot be used, is wrong, or lacks a wanted kind; the message names the record.
+        DataError: the file cannot be used, is wrong, or lacks a requested kind; the message names the record.
     """
-
-    numbered = False
 
     def __init__(
         self,
@@ -53,55 +50,68 @@ class CocoDataset:
         self._annotations = annotations
         self._records = share_records(lambda: read_records(annotations, classes, kinds, images=images, reach=reach))
         header = cast("CocoHeader", self._records[-1])
-        self._wanted, self._labels = header.wanted, header.labels
-        self.classes = header.classes
-        self.category_ids: Sequence[int] = header.category_ids
-        self.kinds = header.kinds
-        self.keypoint_set = header.keypoint_set
-        self.semseg_classes = header.labels.semseg_classes
-        self.part_set = header.labels.part_set
-        self.skipped = header.skipped
+        self._labels, self.info = header.labels, header.info
+        readers = {
+            "boxes": self._read_boxes,
+            "masks": self._read_masks,
+            "keypoints": self._read_keypoints,
+            "semseg": self._read_semseg,
+            "parsing": self._read_parsing,
+        }
+        self._readers = [read for kind, read in readers.items() if kind in header.requested]
 
     def __len__(self) -> int:
         return len(self._records) - 1
 
     def __getitem__(self, index: int) -> Sample:
-        truth, instance_ids = self._record(index)
+        record = self._record(index)
+        truth = record.truth
         size = truth.height, truth.width
         path = self._images / truth.file
-        chosen = np.flatnonzero(~truth.crowd)
-        meta: dict[str, Any] = {"id": truth.id, "file": str(path), "size": size}
         image = read_sized_image(path, size=size, record=f"image {truth.id!r} of {self._annotations}")
-        sample: Sample = {"image": image, "meta": meta}
-        if "boxes" in self._wanted:
-            limits = np.array([size[1], size[0]] * 2, np.float32)
-            sample["boxes"] = np.clip(truth.boxes[chosen], 0, limits)
-            sample["labels"] = truth.labels[chosen]
-        if truth.segmentations is not None:
-            sample["masks"] = InstanceMasks.from_segmentations([truth.segmentations[place] for place in chosen], size)
-        if truth.keypoints is not None and self.keypoint_set is not None:
-            sample["keypoints"] = truth.keypoints[chosen]
-            meta["keypoint_swap"] = self.keypoint_set.swap
-        if "semseg" in self._wanted:
-            sample["semseg"] = self._labels.read_semseg(truth.file, size)
-        if "parsing" in self._wanted and self.part_set is not None:
-            sample["parsing"], sample["instances"] = self._labels.read_parsing(truth.file, size)
-            sample["instance_ids"] = instance_ids[chosen]
-            meta["part_swap"] = self.part_set.swap
+        sample: Sample = {"image": image, "meta": {"id": truth.id, "file": str(path), "size": size}}
+        chosen = np.flatnonzero(~truth.crowd)
+        for read in self._readers:
+            read(sample, record, chosen)
         return sample
+
+    def _read_boxes(self, sample: Sample, record: CocoRecord, chosen: np.ndarray) -> None:
+        truth = record.truth
+        limits = np.array([truth.width, truth.height] * 2, np.float32)
+        sample["boxes"] = np.clip(truth.boxes[chosen], 0, limits)
+        sample["labels"] = truth.labels[chosen]
+
+    def _read_masks(self, sample: Sample, record: CocoRecord, chosen: np.ndarray) -> None:
+        segmentations = record.truth.segmentations
+        assert segmentations is not None, "the records were read without masks"
+        sample["masks"] = InstanceMasks.from_segmentations([segmentations[place] for place in chosen], sample["meta"]["size"])
+
+    def _read_keypoints(self, sample: Sample, record: CocoRecord, chosen: np.ndarray) -> None:
+        keypoints, keypoint_set = record.truth.keypoints, self.info.keypoint_set
+        assert keypoints is not None and keypoint_set is not None, "the records were read without keypoints"
+        sample["keypoints"] = keypoints[chosen]
+        sample["meta"]["keypoint_swap"] = keypoint_set.swap
+
+    def _read_semseg(self, sample: Sample, record: CocoRecord, chosen: np.ndarray) -> None:
+        sample["semseg"] = self._labels.read_semseg(record.truth.file, sample["meta"]["size"])
+
+    def _read_parsing(self, sample: Sample, record: CocoRecord, chosen: np.ndarray) -> None:
+        assert self.info.part_set is not None, "there are no part labels"
+        sample["parsing"], sample["instances"] = self._labels.read_parsing(record.truth.file, sample["meta"]["size"])
+        sample["instance_ids"] = record.instance_ids[chosen]
+        sample["meta"]["part_swap"] = self.info.part_set.swap
 
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
-        truth, _ = self._record(index)
-        return str(self._images / truth.file)
+        return str(self._images / self._record(index).truth.file)
 
     def truth(self, index: int) -> ImageTruth:
-        """Return the objects of an image with its crowd regions; masks and keypoints only where they are wanted."""
-        truth, _ = self._record(index)
+        """Return the objects of an image with its crowd regions; masks and keypoints only where they are requested."""
+        truth = self._record(index).truth
         return truth._replace(file=str(self._images / truth.file))
 
     def _record(self, index: int) -> CocoRecord:
-        # the header stands behind the last image
+        # the header is behind the last image
         return cast("CocoRecord", self._records[range(len(self))[index]])
 
 

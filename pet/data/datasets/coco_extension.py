@@ -10,8 +10,7 @@ from pet.data.files.allowed_paths import Reach
 from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
 from pet.data.files.limits import shown
 from pet.data.files.opening import LONGEST_NAME, is_name
-from pet.data.targets.kinds import PartSet
-from pet.data.targets.left_right import swap_from_names
+from pet.data.targets.dataset import PartSet, swap_from_names
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 
@@ -21,7 +20,7 @@ ENTRIES = (*FOLDERS, *NAMES, "part_swap")
 
 
 class LabelFolders(NamedTuple):
-    """Where the label images of a COCO file stand, and what their values are.
+    """Where the label images of a COCO file are, and what their values are.
 
     Attributes:
         folders: of the keys semseg, parsing and instances those that there are.
@@ -90,8 +89,8 @@ def read_extension(path: Path, entries: Mapping[str, Any], reach: Reach) -> Labe
     folders = {key: path.parent / entries[key] for key in FOLDERS if key in entries}
     semseg_classes = _names(path, entries, "semseg_classes")
     parts = _names(path, entries, "parts")
-    part_set = PartSet(tuple(parts), _part_swap(path, entries, parts)) if "parsing" in folders else None
-    return LabelFolders(folders, semseg_classes if "semseg" in folders else [], part_set)
+    part_set = PartSet(tuple(parts), _part_swap(path, entries, parts)) if folders.get("parsing") else None
+    return LabelFolders(folders, semseg_classes if folders.get("semseg") else [], part_set)
 
 
 def _names(path: Path, entries: Mapping[str, Any], key: str) -> list[str]:

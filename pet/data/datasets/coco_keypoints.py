@@ -6,8 +6,7 @@ from typing import Any
 
 from pet.data.files.limits import shown
 from pet.data.files.opening import is_name
-from pet.data.targets.kinds import KeypointSet
-from pet.data.targets.left_right import swap_from_names
+from pet.data.targets.dataset import KeypointSet, swap_from_names
 from petlib.errors import DataError
 
 COCO_SIGMAS = (0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089)

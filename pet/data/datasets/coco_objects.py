@@ -10,7 +10,7 @@ import numpy as np
 from pet.data.datasets.coco_segmentations import SegmentationReader, describe
 from pet.data.files.limits import shown
 from pet.data.files.skipped import SkipCounter
-from pet.data.targets.kinds import ImageTruth
+from pet.data.targets.dataset import ImageTruth
 from pet.structures.masks import InstanceMasks
 from petlib.errors import DataError
 
@@ -41,7 +41,7 @@ class CocoRecord(NamedTuple):
 
 
 class _Object(NamedTuple):
-    """One object; see :class:`pet.data.targets.kinds.ImageTruth`."""
+    """One object; see :class:`pet.data.targets.dataset.ImageTruth`."""
 
     box: tuple[float, float, float, float]
     label: int
@@ -59,8 +59,8 @@ class ObjectReader:
     Args:
         path: the file, for messages.
         labels: id of each category -> its label; None: objects of this category are left out.
-        with_masks: whether masks are wanted; objects without one are left out then.
-        keypoint_count: number of keypoints of an object; 0: they are not wanted.
+        with_masks: whether masks are requested; objects without one are left out then.
+        keypoint_count: number of keypoints of an object; 0: they are not requested.
         skipped: counts what is left out.
     """
 

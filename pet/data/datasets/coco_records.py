@@ -11,44 +11,37 @@ from pet.data.datasets.coco_tables import CocoTables, choose_classes, read_table
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.limits import shown
 from pet.data.files.skipped import SkipCounter
-from pet.data.targets.kinds import KeypointSet
-from pet.data.targets.wanted import choose_kinds
+from pet.data.targets.dataset import DatasetInfo, KeypointSet
+from pet.data.targets.kinds import choose_kinds
 from petlib.errors import DataError
 
+BOXES, MASKS, KEYPOINTS = frozenset({"boxes"}), frozenset({"masks"}), frozenset({"keypoints"})
 UNKNOWN_IMAGE = "annotation of an image that is not listed"
 
 
 class CocoHeader(NamedTuple):
-    """What holds for all images of a COCO file; see :class:`pet.data.targets.kinds.VisionDataset`.
+    """What holds for all images of a COCO file.
 
     Attributes:
-        classes: names in the order of the labels.
-        category_ids: the file's number of each class.
-        kinds: what the file has.
-        wanted: what samples are to hold.
-        keypoint_set: what the keypoints are.
-        labels: where the label images stand.
-        skipped: what was left out, and how often.
+        info: what the data set says of itself.
+        requested: the kinds that samples are to hold.
+        labels: where the label images are.
     """
 
-    classes: list[str]
-    category_ids: list[int]
-    kinds: frozenset[str]
-    wanted: frozenset[str]
-    keypoint_set: KeypointSet | None
+    info: DatasetInfo
+    requested: frozenset[str]
     labels: LabelFolders
-    skipped: dict[str, int]
 
 
 def read_records(
-    path: Path, classes: Sequence[str] | None, wanted: frozenset[str] | None, *, images: Path, reach: Reach
+    path: Path, classes: Sequence[str] | None, requested: frozenset[str] | None, *, images: Path, reach: Reach
 ) -> Iterator[CocoRecord | CocoHeader]:
     """Yield a record for each image in the order of the file, and the header last.
 
     Args:
         path: the COCO file.
         classes: names of the classes in the order of their labels; None: all, in the order of their ids.
-        wanted: the wanted kinds of targets; None: all that the file has. Nothing else is checked and kept.
+        requested: the kinds of targets that samples are to hold; None: all that the file has. Nothing else is checked and kept.
         images: the folder that the names of images start from.
         reach: where the names of images and of folders of label images may lead.
 
@@ -62,28 +55,29 @@ def read_records(
     skipped = SkipCounter(path)
     annotations = _annotations_of_images(tables, skipped)
     kinds = _kinds(tables, keypoints, labels)
-    wanted = choose_kinds(path, kinds, wanted)
+    requested = choose_kinds(path, kinds, requested)
     label_of: dict[int, int | None] = {row["id"]: None for row in tables.categories}
     label_of.update({row["id"]: label for label, row in enumerate(chosen)})
     reader = ObjectReader(
         path=path,
         labels=label_of,
-        with_masks="masks" in wanted,
-        keypoint_count=len(keypoints.names) if keypoints and "keypoints" in wanted else 0,
+        with_masks=requested.issuperset(MASKS),
+        keypoint_count=len(keypoints.names) if keypoints and requested.issuperset(KEYPOINTS) else 0,
         skipped=skipped,
     )
     for image in tables.images:
         yield reader.read(image, annotations[image["id"]])
     skipped.log()
-    yield CocoHeader(
+    info = DatasetInfo(
+        kinds=kinds,
         classes=[row["name"] for row in chosen],
         category_ids=[row["id"] for row in chosen],
-        kinds=kinds,
-        wanted=wanted,
+        semseg_classes=labels.semseg_classes,
         keypoint_set=keypoints,
-        labels=labels,
+        part_set=labels.part_set,
         skipped=skipped.counts,
     )
+    yield CocoHeader(info, requested, labels)
 
 
 def _annotations_of_images(tables: CocoTables, skipped: SkipCounter) -> dict[int | str, list[dict[str, Any]]]:
@@ -114,6 +108,5 @@ def _annotations_of_images(tables: CocoTables, skipped: SkipCounter) -> dict[int
 def _kinds(tables: CocoTables, keypoints: KeypointSet | None, labels: LabelFolders) -> frozenset[str]:
     """Return the kinds of targets that a file has; it has masks as soon as one object has one."""
     has_masks = any(row.get("segmentation") for row in tables.annotations)
-    has_keypoints = keypoints is not None and any("keypoints" in row for row in tables.annotations)
-    found = {"boxes"} | ({"masks"} if has_masks else set()) | ({"keypoints"} if has_keypoints else set())
-    return frozenset(found) | labels.kinds
+    has_keypoints = keypoints is not None and any(row.keys() & KEYPOINTS for row in tables.annotations)
+    return BOXES | (MASKS if has_masks else frozenset()) | (KEYPOINTS if has_keypoints else frozenset()) | labels.kinds

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from pet.data.catalog.source import Source, check_split
+from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.errors import DataError
 
 CLASSES = [str(digit) for digit in range(10)]
@@ -12,7 +13,7 @@ TEST_COUNT = 360
 SPLIT_SEED = 0
 
 
-class Digits:
+class Digits(Dataset):
     """1,797 real 8x8 images of the digits 0 to 9, split once and for all into 1,437 for training and 360 for testing.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository
@@ -26,7 +27,7 @@ class Digits:
         DataError: scikit-learn is not installed.
     """
 
-    numbered = False
+    info = DatasetInfo(kinds=frozenset({"label"}), classes=CLASSES)
 
     def __init__(self, *, split: str) -> None:
         check_split("digits", split)
@@ -42,7 +43,6 @@ class Digits:
         gray = np.rint(digits.images[self._chosen] * (255 / 16)).astype(np.uint8)
         self._images = np.repeat(gray[..., None], 3, axis=3)
         self._labels = digits.target[self._chosen].astype(int)
-        self.classes = CLASSES
 
     def __len__(self) -> int:
         return len(self._labels)

@@ -10,11 +10,12 @@ from pet.data.files.folders import class_folders
 from pet.data.files.images import read_image
 from pet.data.files.suffixes import SUFFIXES
 from pet.data.files.walk import files_below
+from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError
 
 
-class ImageFolder:
+class ImageFolder(Dataset):
     """Images below ``folder/<class>/``, at any depth; classes and files are sorted by name.
 
     Args:
@@ -26,15 +27,14 @@ class ImageFolder:
             lead in a circle.
     """
 
-    numbered = False
-
     def __init__(self, *, folder: Path, classes: list[str] | None = None) -> None:
         self.folder = folder
         self._folders = class_folders(folder)
-        self.classes = classes or self._folders
-        unknown = [name for name in self._folders if name not in self.classes]
+        self._classes = classes or self._folders
+        unknown = [name for name in self._folders if name not in self._classes]
         if unknown:
-            raise DataError(f"{folder}: the folders {', '.join(unknown)} are no classes of DATA.CLASSES ({', '.join(self.classes)})")
+            raise DataError(f"{folder}: the folders {', '.join(unknown)} are no classes of DATA.CLASSES ({', '.join(self._classes)})")
+        self.info = DatasetInfo(kinds=frozenset({"label"}), classes=self._classes)
         self._records = share_records(self._list_images)
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class ImageFolder:
 
     def _list_images(self) -> Iterator[tuple[str, int]]:
         for name in self._folders:
-            label = self.classes.index(name)
+            label = self._classes.index(name)
             files = sorted(_images_below(self.folder / name))
             if not files:
                 raise DataError(

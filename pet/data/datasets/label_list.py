@@ -30,13 +30,13 @@ class LabelList(LabelledImages):
         classes: names of the classes in the order of their numbers.
         reading: how the files are read.
         channels: channels that every image has to have; None: any number.
-        kinds: kinds of targets that are wanted: ``semseg`` is what there is.
+        kinds: kinds of targets that are requested: ``semseg`` is what there is.
         reach: where the names of files may lead.
 
     Raises:
         ConfigError: the separator is empty, or ``reading`` does not fit the classes.
         DataError: the list is missing, empty or no text, a line is wrong, names a missing file or leads elsewhere (with its
-            number), or another kind is wanted.
+            number), or another kind is requested.
     """
 
     def __init__(

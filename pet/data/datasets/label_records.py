@@ -31,12 +31,12 @@ class LabelRecords(LabelledImages):
         classes: names of the classes in the order of their numbers.
         reading: how the files are read.
         channels: channels that every image has to have; None: any number.
-        kinds: kinds of targets that are wanted: ``semseg`` is what there is.
+        kinds: kinds of targets that are requested: ``semseg`` is what there is.
         reach: where the paths may lead; anywhere, where a program gives them.
 
     Raises:
         ConfigError: ``reading`` does not fit the classes.
-        DataError: there are no records, one is wrong or names a missing file (with its number, from 0), or another kind is wanted.
+        DataError: there are no records, one is wrong or names a missing file (with its number, from 0), or another kind is requested.
     """
 
     def __init__(

@@ -10,12 +10,14 @@ from pet.data.catalog.reading import WHOLE, Reading
 from pet.data.files.label_images import read_label_image
 from pet.data.files.rasters import Pixels, cut, raster_size, read_geotiff, read_pixels, uses_rasterio
 from pet.data.files.windows import Window, check_window, windows_of
-from pet.data.targets.kinds import IGNORE, ImageTruth
+from pet.data.targets.dataset import IGNORE, Dataset, DatasetInfo, ImageTruth
+from pet.data.targets.kinds import choose_kinds
 from pet.data.targets.label_coding import LabelCoding
-from pet.data.targets.wanted import choose_kinds
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 from petlib.errors import DataError
+
+SEMSEG = frozenset({"semseg"})
 
 
 class Folders(NamedTuple):
@@ -53,7 +55,7 @@ class LabelledFiles(NamedTuple):
     size: tuple[int, int] | None = None
 
 
-class LabelledImages:
+class LabelledImages(Dataset):
     """Samples with ``image``, ``image2`` where they are pairs, ``semseg`` and ``meta`` (id, file, file2, size, window).
 
     Pixels of GeoTIFF files that have no data get the label 255, except in raw labels. Where images are read in windows, ``size``
@@ -65,17 +67,12 @@ class LabelledImages:
         coding: what the pixels of the label images mean.
         reading: how the files are read; the coding has its ``classes_filter`` and ``label_values`` already.
         channels: channels that every image has to have; None: any number.
-        kinds: kinds of targets that are wanted: ``semseg`` is what there is.
+        kinds: kinds of targets that are requested: ``semseg`` is what there is.
 
     Raises:
         ConfigError: window and stride do not fit.
-        DataError: another kind is wanted, or what ``files`` raises.
+        DataError: another kind is requested, or what ``files`` raises.
     """
-
-    numbered = False
-    kinds = frozenset({"semseg"})
-    keypoint_set = None
-    part_set = None
 
     def __init__(
         self,
@@ -87,15 +84,19 @@ class LabelledImages:
         channels: int | None = None,
         kinds: frozenset[str] | None = None,
     ) -> None:
-        choose_kinds(folders.images, self.kinds, kinds)
+        choose_kinds(folders.images, SEMSEG, kinds)
         stride = check_window(reading.window, reading.stride)
-        self.classes = coding.classes
-        self.semseg_classes = coding.classes
-        self.category_ids = range(len(coding.classes))
-        self.raw_labels = reading.raw_labels
         self._folders, self._coding, self._reading, self._channels = folders, coding, reading, channels
         self._records = share_records(lambda: _cut_into_windows(_numbered(files()), folders.images, reading.window, stride))
-        self.skipped = cast("dict[str, int]", self._records[-1])
+        self.info = DatasetInfo(
+            kinds=SEMSEG,
+            classes=coding.classes,
+            semseg_classes=coding.classes,
+            category_ids=range(len(coding.classes)),
+            raw_labels=reading.raw_labels,
+            groups=np.array([self._record(index).number for index in range(len(self))], np.int64) if reading.window else None,
+            skipped=cast("dict[str, int]", self._records[-1]),
+        )
 
     def __len__(self) -> int:
         return len(self._records) - 1
@@ -117,7 +118,7 @@ class LabelledImages:
         if files.window is not None:
             meta["window"] = tuple(files.window)
         labels = self._read_labels(label_path, image, image_path, files.window)
-        return {**sample, "semseg": labels if self.raw_labels else _without(labels, voids), "meta": meta}
+        return {**sample, "semseg": labels if self._reading.raw_labels else _without(labels, voids), "meta": meta}
 
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
@@ -127,27 +128,11 @@ class LabelledImages:
         """Return the size of a sample; there are no objects."""
         files = self._record(index)
         path = self._folders.images / files.image
-        height, width = raster_size(path) if files.window is None else (files.window.height, files.window.width)
-        return ImageTruth(
-            id=files.id,
-            file=str(path),
-            height=height,
-            width=width,
-            boxes=np.zeros((0, 4), np.float32),
-            labels=np.zeros(0, np.int64),
-            crowd=np.zeros(0, bool),
-            areas=np.zeros(0, np.float32),
-        )
-
-    @property
-    def image_numbers(self) -> np.ndarray:
-        """Number of the image that each sample is part of, int64 (len,): the windows of an image have one."""
-        if not self._reading.window:
-            return np.arange(len(self))
-        return np.array([self._record(index).number for index in range(len(self))], np.int64)
+        size = raster_size(path) if files.window is None else (files.window.height, files.window.width)
+        return ImageTruth.without_objects(image_id=files.id, file=str(path), size=size)
 
     def _record(self, index: int) -> LabelledFiles:
-        # what was skipped stands behind the last image
+        # what was skipped is behind the last image
         return cast("LabelledFiles", self._records[range(len(self))[index]])
 
     def _read_image(self, path: Path, files: LabelledFiles) -> Pixels:
@@ -158,7 +143,7 @@ class LabelledImages:
 
     def _read_labels(self, path: Path, image: Pixels, image_path: Path, window: Window | None) -> np.ndarray:
         """Return the classes of the pixels, uint8 (H, W), or raw labels as they are in the file."""
-        colours = self.raw_labels or self._coding.channels == 3
+        colours = self._reading.raw_labels or self._coding.channels == 3
         if uses_rasterio(path):
             labels, void, size = _read_label_geotiff(path, window, colours=colours)
         else:
@@ -169,7 +154,7 @@ class LabelledImages:
                 f"{path}: the label image is {_size(size)} (width x height), but its image {image_path} is {_size(image.size)}; "
                 "they have to be of one size"
             )
-        return labels if self.raw_labels else self._classes_of(labels, void, path)
+        return labels if self._reading.raw_labels else self._classes_of(labels, void, path)
 
     def _classes_of(self, labels: np.ndarray, void: np.ndarray | None, path: Path) -> np.ndarray:
         if void is None or not void.any():

@@ -10,6 +10,7 @@ from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_image
 from pet.data.files.limits import shortened
 from pet.data.files.opening import LONGEST_NAME, read_text
+from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError
 
@@ -18,7 +19,7 @@ GREATEST_LABEL = 9_999_999
 MOST_DIGITS = 18
 
 
-class ListFile:
+class ListFile(Dataset):
     """Images named in a text file: lines ``path label``, separated by a tab, a comma, or the last blank of the line.
 
     Labels are numbers from 0, or names of classes. Empty lines and lines that begin with ``#`` are skipped.
@@ -37,10 +38,10 @@ class ListFile:
         self._records = share_records(lambda: _read_lines(path, reach))
         labels = self._read_labels()
         self._numeric = all(isinstance(label, int) for label in labels)
-        self.numbered = self._numeric and not classes
-        self.classes = classes or (
+        self._classes = classes or (
             [str(number) for number in range(max(map(int, labels)) + 1)] if self._numeric else sorted(map(str, labels))
         )
+        self.info = DatasetInfo(kinds=frozenset({"label"}), classes=self._classes, numbered=self._numeric and not classes)
         self._check_labels()
 
     def __len__(self) -> int:
@@ -49,7 +50,7 @@ class ListFile:
     def __getitem__(self, index: int) -> dict[str, Any]:
         name, label, _ = self._records[index]
         path = self.path.parent / name
-        number = label if isinstance(label, int) else self.classes.index(label)
+        number = label if isinstance(label, int) else self._classes.index(label)
         return {"image": read_image(path), "label": number, "meta": {"id": index, "file": str(path)}}
 
     def file_of(self, index: int) -> str:
@@ -76,11 +77,11 @@ class ListFile:
         return labels
 
     def _check_labels(self) -> None:
-        names = set(self.classes)
+        names = set(self._classes)
         for name, label, line in self._records:
-            if label not in (range(len(self.classes)) if self._numeric else names):
+            if label not in (range(len(self._classes)) if self._numeric else names):
                 raise DataError(
-                    f"{self.path}:{line}: the label {label!r} of {name} is none of the {len(self.classes)} classes ({_few(self.classes)})"
+                    f"{self.path}:{line}: the label {label!r} of {name} is none of the {len(self._classes)} classes ({_few(self._classes)})"
                 )
 
 

@@ -19,7 +19,7 @@ ADE20K_SPLITS = {"train": "training", "val": "validation"}
 class SemsegFolder(LabelledImages):
     """Images below one folder and label images below another, paired by their names without suffix, at any depth.
 
-    Pixels of the value 255 count nowhere. Label images that have no image are left out and counted in ``skipped``, as are images of
+    Pixels of the value 255 count nowhere. Label images that have no image are left out and counted in ``info.skipped``, as are images of
     a second date.
 
     Args:
@@ -33,11 +33,11 @@ class SemsegFolder(LabelledImages):
         coding: what the pixels of the label images mean; None: numbers of classes, see ``first``.
         reading: how the files are read.
         channels: channels that every image has to have; None: any number.
-        kinds: kinds of targets that are wanted: ``semseg`` is what there is.
+        kinds: kinds of targets that are requested: ``semseg`` is what there is.
 
     Raises:
         ConfigError: ``reading`` does not fit the classes.
-        DataError: a folder is missing or has no images, an image has no partner, or another kind is wanted.
+        DataError: a folder is missing or has no images, an image has no partner, or another kind is requested.
     """
 
     def __init__(

@@ -11,15 +11,15 @@ from pet.data.datasets.voc_records import VOC_CLASSES, VocHeader, annotation_pat
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.label_images import read_checked_labels
 from pet.data.files.sized_images import read_sized_image
-from pet.data.targets.kinds import ImageTruth, KeypointSet, PartSet
-from pet.data.targets.wanted import choose_kinds
+from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth
+from pet.data.targets.kinds import choose_kinds
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 
-BOXES = frozenset({"boxes"})
+BOXES, SEMSEG = frozenset({"boxes"}), frozenset({"semseg"})
 
 
-class VocDataset:
+class VocDataset(Dataset):
     """A folder with ``Annotations``, ``JPEGImages`` and ``ImageSets`` (http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc).
 
     Corners in the files are pixels that belong to the object, counted from 1; boxes here are edges in continuous coordinates:
@@ -38,12 +38,8 @@ class VocDataset:
         reach: where the ids of a list, which are parts of paths, may lead.
 
     Raises:
-        DataError: a list or annotation file is missing or wrong, or a wanted kind is not there.
+        DataError: a list or annotation file is missing or wrong, or a requested kind is not there.
     """
-
-    numbered = False
-    keypoint_set: KeypointSet | None = None
-    part_set: PartSet | None = None
 
     def __init__(
         self,
@@ -56,15 +52,19 @@ class VocDataset:
     ) -> None:
         self.folder = folder
         has_labels = (folder / "SegmentationClass").is_dir() and (folder / "ImageSets" / "Segmentation" / f"{split}.txt").is_file()
-        self.kinds: frozenset[str] = BOXES | {"semseg"} if has_labels else BOXES
-        self._wanted = choose_kinds(folder, self.kinds, BOXES if kinds is None else kinds)
-        list_kind = "Segmentation" if "semseg" in self._wanted else "Main"
+        available = BOXES | SEMSEG if has_labels else BOXES
+        requested = choose_kinds(folder, available, BOXES if kinds is None else kinds)
+        list_kind = "Segmentation" if requested & SEMSEG else "Main"
         self._records = share_records(lambda: read_records(folder, read_list(folder, list_kind, split, reach), classes))
         header = cast("VocHeader", self._records[-1])
-        self.classes = header.classes
-        self.skipped = header.skipped
-        self.category_ids: Sequence[int] = range(1, len(self.classes) + 1)
-        self.semseg_classes: list[str] = self._name_pixels() if has_labels else []
+        self.info = DatasetInfo(
+            kinds=available,
+            classes=header.classes,
+            semseg_classes=_pixel_classes(header.classes) if has_labels else [],
+            skipped=header.skipped,
+        )
+        readers = {"boxes": self._read_boxes, "semseg": self._read_semseg}
+        self._readers = [read for kind, read in readers.items() if kind in requested]
 
     def __len__(self) -> int:
         return len(self._records) - 1
@@ -75,14 +75,18 @@ class VocDataset:
         path = self.folder / truth.file
         image = read_sized_image(path, size=size, record=str(annotation_path(self.folder, str(truth.id))))
         sample: Sample = {"image": image, "meta": {"id": truth.id, "file": str(path), "size": size}}
-        if "boxes" in self._wanted:
-            chosen = np.flatnonzero(~truth.crowd)
-            sample["boxes"] = truth.boxes[chosen]
-            sample["labels"] = truth.labels[chosen]
-        if "semseg" in self._wanted:
-            labels = self.folder / "SegmentationClass" / f"{truth.id}.png"
-            sample["semseg"] = read_checked_labels(labels, size=size, count=len(self.semseg_classes))
+        for read in self._readers:
+            read(sample, truth)
         return sample
+
+    def _read_boxes(self, sample: Sample, truth: ImageTruth) -> None:
+        chosen = np.flatnonzero(~truth.crowd)
+        sample["boxes"] = truth.boxes[chosen]
+        sample["labels"] = truth.labels[chosen]
+
+    def _read_semseg(self, sample: Sample, truth: ImageTruth) -> None:
+        path = self.folder / "SegmentationClass" / f"{truth.id}.png"
+        sample["semseg"] = read_checked_labels(path, size=(truth.height, truth.width), count=len(self.info.semseg_classes))
 
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
@@ -95,12 +99,13 @@ class VocDataset:
         return truth._replace(file=str(self.folder / truth.file))
 
     def _record(self, index: int) -> ImageTruth:
-        # the header stands behind the last image
+        # the header is behind the last image
         return cast("ImageTruth", self._records[range(len(self))[index]])
 
-    def _name_pixels(self) -> list[str]:
-        """Return the classes of label images, whose values follow VOC's own order whatever the order of ours is."""
-        return ["background", *(VOC_CLASSES if set(self.classes) == set(VOC_CLASSES) else self.classes)]
+
+def _pixel_classes(classes: Sequence[str]) -> list[str]:
+    """Return the classes of label images, whose values follow VOC's own order whatever the order of ours is."""
+    return ["background", *(VOC_CLASSES if set(classes) == set(VOC_CLASSES) else classes)]
 
 
 def build_voc(source: Source) -> VocDataset:

@@ -12,7 +12,7 @@ from pet.data.files.limits import shown
 from pet.data.files.opening import read_text
 from pet.data.files.sized_images import image_size
 from pet.data.files.skipped import SkipCounter
-from pet.data.targets.kinds import ImageTruth
+from pet.data.targets.dataset import ImageTruth
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 
@@ -30,7 +30,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 class VocHeader(NamedTuple):
-    """What holds for all images; see :class:`pet.data.targets.kinds.VisionDataset`."""
+    """What holds for all images: names of the classes in the order of their labels, and what was left out, reason -> how often."""
 
     classes: list[str]
     skipped: dict[str, int]

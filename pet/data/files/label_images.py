@@ -8,7 +8,7 @@ import numpy as np
 from pet.data.files.image_size import opened, size_of
 from pet.data.files.limits import LIMITS, check_pixels
 from pet.data.files.opening import read_file
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from petlib.errors import DataError
 
 PNG_START = b"\x89PNG\r\n\x1a\n"

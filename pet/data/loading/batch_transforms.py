@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pet.data.targets.kinds import IMAGE_FIELDS
+from pet.data.targets.kinds import kinds_in
 from pet.data.transforms.normalize import Normalize, check_channels, scale_and_shift
 from petlib.data.protocols import Batch
 from petlib.errors import ConfigError, DataError
@@ -68,7 +68,7 @@ class NormalizeImages:
             ConfigError: the images have another number of channels than mean and std.
             DataError: the images of the batch have different sizes, and are not to be padded.
         """
-        fields = [field for field in IMAGE_FIELDS if field in batch]
+        fields = [kind.name for kind in kinds_in(batch).pixels]
         if self._pad_divisor > 1:
             sizes = [(int(image.shape[0]), int(image.shape[1])) for image in batch["image"]]
             return {**batch, **{field: self._pad(batch[field], sizes) for field in fields}, "image_sizes": sizes}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import torch
@@ -14,25 +14,26 @@ from pet.data.files.allowed_paths import Reach
 from pet.data.files.images import silence_opencv
 from pet.data.files.limits import set_limits
 from pet.data.loading.batch_transforms import MixupCutmix, NormalizeImages
-from pet.data.loading.joined import JoinedVisionDataset
+from pet.data.loading.joined import JoinedDataset
 from pet.data.loading.sampling import build_sampler, without_empty
 from pet.data.loading.splits import share_of
-from pet.data.targets.check import Expectation, check_samples, check_vision_samples, describe_source
+from pet.data.targets.check import check_samples, describe_source
+from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.finish import FinishTargets
-from pet.data.targets.kinds import VisionDataset
-from pet.data.targets.labelled import JoinedDataset, LabelledDataset, describe_difference
+from pet.data.targets.kind import describe_difference
+from pet.data.targets.kinds import are_whole_image, find_kind
 from pet.data.transforms.base import Compose
 from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
 from petlib.config import CfgNode, ConfigError
 from petlib.data import build as loaders
 from petlib.data.evaluation_loader import EvaluationLoader
-from petlib.data.protocols import BatchTransform, Dataset
+from petlib.data.protocols import BatchTransform
+from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
 from petlib.errors import DataError
 from petlib.registry import Registry
 
-LABEL = ("label",)
 PAD_DIVISOR = 32
 """Images of different sizes are padded to a multiple of it, the stride of the coarsest stage of the usual backbones."""
 
@@ -57,28 +58,23 @@ DATASETS = Registry(
 )
 
 
-def build_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str] = LABEL) -> LabelledDataset:
+def build_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str]) -> Dataset:
     """Return the data sets called ``names``, joined. Every process calls it.
 
     Args:
         cfg: the config.
         names: names of the catalogue, folders or list files.
-        kinds: the kinds of targets that are wanted; for others than ``label`` the result is a
-            :class:`pet.data.targets.kinds.VisionDataset`.
+        kinds: the kinds of targets that samples are to have, names of :data:`pet.data.targets.kinds.KINDS`.
 
     Raises:
         ConfigError: no name is given, or one is unknown.
-        DataError: files are missing or wrong, have other targets than those wanted, or the data sets have different classes.
+        DataError: files are missing or wrong, have other targets than those requested, or the data sets have different classes.
     """
     if not names:
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
     prepare_readers(cfg)
     datasets = [_build_one(cfg, name, kinds) for name in names]
-    if len(datasets) == 1:
-        return datasets[0]
-    if tuple(kinds) == LABEL:
-        return JoinedDataset(names, datasets)
-    return JoinedVisionDataset(names, cast("list[VisionDataset]", datasets), kinds)
+    return datasets[0] if len(datasets) == 1 else JoinedDataset(names, datasets, kinds)
 
 
 def prepare_readers(cfg: CfgNode) -> None:
@@ -89,35 +85,21 @@ def prepare_readers(cfg: CfgNode) -> None:
     Image.MAX_IMAGE_PIXELS = -(-cfg.DATA.MAX_PIXELS // 2)
 
 
-def build_vision_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str]) -> VisionDataset:
-    """Return the data sets called ``names`` with targets of ``kinds``, joined.
-
-    Raises:
-        ConfigError: no name is given, or one is unknown.
-        DataError: as :func:`build_dataset`.
-    """
-    return cast("VisionDataset", build_dataset(cfg, names, kinds))
-
-
-def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str]) -> LabelledDataset:
+def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str]) -> Dataset:
     entry = find_entry(cfg, name)
-    dataset: LabelledDataset = DATASETS.get(entry.type)(_source(cfg, entry, kinds))
-    there = getattr(dataset, "kinds", frozenset(LABEL))
-    lacking = [kind for kind in kinds if kind not in there]
+    dataset: Dataset = DATASETS.get(entry.type)(_source(cfg, entry, kinds))
+    info = dataset.info
+    lacking = [kind for kind in kinds if kind not in info.kinds]
     if lacking:
-        raise DataError(f"{name} ({entry.type}) has no {' and no '.join(lacking)}; it has {', '.join(sorted(there))}")
+        raise DataError(f"{name} ({entry.type}) has no {' and no '.join(lacking)}; it has {', '.join(sorted(info.kinds))}")
     # with a filter these are the names in the files, unless the entry has names of its own
-    wanted = cfg.DATA.CLASSES if entry.classes or not entry.reading.classes_filter else []
-    if wanted and dataset.classes != wanted:
-        raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(dataset.classes, wanted)}")
+    required = cfg.DATA.CLASSES if entry.classes or not entry.reading.classes_filter else []
+    if required and list(info.classes) != required:
+        raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(info.classes, required)}")
     if entry.share == WHOLE_SHARE:
         return dataset
-    if tuple(kinds) == LABEL:
-        raise ConfigError(
-            f"DATA.CATALOG.{name}.share: {list(entry.share)} given; only data with targets can be shared out, not labelled images"
-        )
     start, end = entry.share
-    return share_of(cast("VisionDataset", dataset), start, end, seed=entry.seed)
+    return share_of(dataset, start, end, seed=entry.seed)
 
 
 def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
@@ -126,7 +108,7 @@ def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
         split=entry.split,
         classes=list(entry.classes) or cfg.DATA.CLASSES or None,
         annotations=resolve_path(cfg, entry.annotations) if entry.annotations else None,
-        kinds=frozenset(kinds) if tuple(kinds) != LABEL else None,
+        kinds=frozenset(kinds),
         images2=resolve_path(cfg, entry.images2) if entry.images2 else None,
         separator=entry.separator,
         reading=entry.reading,
@@ -135,34 +117,28 @@ def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
     )
 
 
-def build_training_data(
-    cfg: CfgNode, device: torch.device, expected: Expectation | None = None, dataset: VisionDataset | None = None
-) -> TrainLoader:
+def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectation, dataset: Dataset | None = None) -> TrainLoader:
     """Return the batches of ``TRAIN.DATASETS``, or of the data that a program brings, after a first look at the samples.
 
     Args:
         cfg: the config.
         device: where batches go.
-        expected: what the model wants of its data; None: images with a label, as many classes as ``MODEL.NUM_CLASSES``.
-        dataset: the data, with targets; None: ``TRAIN.DATASETS``.
+        expected: what the model wants of its data.
+        dataset: other data than ``TRAIN.DATASETS``, which a program brings.
 
     Raises:
         ConfigError: a name is unknown or a setting wrong.
         DataError: the data are missing, wrong, or do not fit the model.
     """
     source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS) if dataset is None else "the training data"
-    if expected is None or expected.kinds == LABEL:
-        labelled = build_dataset(cfg, cfg.TRAIN.DATASETS)
-        check_samples(labelled, cfg.MODEL.NUM_CLASSES, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
-        return build_train_loader(cfg, labelled, device)
-    vision_dataset = build_vision_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds) if dataset is None else dataset
-    check_vision_samples(vision_dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
-    if "boxes" in expected.kinds and cfg.DATA.FILTER_EMPTY:
-        vision_dataset = without_empty(vision_dataset)
-    return build_train_loader(cfg, vision_dataset, device, expected.kinds)
+    dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds) if dataset is None else dataset
+    check_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
+    if cfg.DATA.FILTER_EMPTY and any(find_kind(kind).filters_empty for kind in expected.kinds):
+        dataset = without_empty(dataset)
+    return build_train_loader(cfg, dataset, device, expected.kinds)
 
 
-def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.device, kinds: Sequence[str] = LABEL) -> TrainLoader:
+def build_train_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kinds: Sequence[str]) -> TrainLoader:
     """Return the batches of a training: seeded order, augmentation, normalisation and mixing on the device.
 
     Raises:
@@ -170,8 +146,7 @@ def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.dev
         DataError: there are fewer samples than a batch takes.
     """
     transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, cfg.TRAIN.RESIZE.SCALES, dataset)
-    if tuple(kinds) != LABEL:
-        transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
+    transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
     return loaders.build_train_loader(
         cfg,
         dataset,
@@ -183,13 +158,13 @@ def build_train_loader(cfg: CfgNode, dataset: LabelledDataset, device: torch.dev
     )
 
 
-def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kinds: Sequence[str] = LABEL) -> EvaluationLoader:
+def build_test_loader(cfg: CfgNode, dataset: Samples, device: torch.device, kinds: Sequence[str]) -> EvaluationLoader:
     """Return this process's share of the test data.
 
     Args:
         cfg: the config.
-        dataset: samples with an ``image`` and ``meta``; with others than ``label`` among ``kinds`` only fields that no transform
-            moves beside them (:class:`pet.data.loading.joined.TruthApart`).
+        dataset: samples with an ``image``, ``meta`` and fields that no transform moves
+            (:class:`pet.data.loading.joined.EvaluationSamples`).
         device: where batches go.
         kinds: the kinds of targets that are evaluated.
 
@@ -207,7 +182,7 @@ def build_test_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kind
     )
 
 
-def build_sample_transforms(entries: Sequence[Any], scales: Sequence[int], dataset: Dataset) -> tuple[Compose, Normalize | None]:
+def build_sample_transforms(entries: Sequence[Any], scales: Sequence[int], dataset: Samples) -> tuple[Compose, Normalize | None]:
     """Return the transforms of ``TRAIN`` or ``TEST``, and apart from them a ``Normalize`` that stands at the end of their list.
 
     Args:
@@ -223,7 +198,7 @@ def build_sample_transforms(entries: Sequence[Any], scales: Sequence[int], datas
 
 
 def _build_normalization(cfg: CfgNode, normalize: Normalize | None, kinds: Sequence[str]) -> NormalizeImages:
-    divisor = 1 if tuple(kinds) == LABEL else PAD_DIVISOR
+    divisor = 1 if are_whole_image(kinds) else PAD_DIVISOR
     return NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST, pad_divisor=divisor)
 
 
@@ -231,7 +206,7 @@ def _build_batch_transforms(cfg: CfgNode, normalize: Normalize | None, kinds: Se
     transforms: list[BatchTransform] = [_build_normalization(cfg, normalize, kinds)]
     mixup = cfg.TRAIN.MIXUP
     if mixup.MIXUP_ALPHA > 0 or mixup.CUTMIX_ALPHA > 0:
-        if tuple(kinds) != LABEL:
+        if not are_whole_image(kinds):
             raise ConfigError(f"TRAIN.MIXUP: mixes labels of whole images; this model learns from {', '.join(kinds)}. Set both alphas to 0")
         transforms.append(
             MixupCutmix(

@@ -1,70 +1,45 @@
-"""Several data sets with targets as one, and parts of one."""
+"""Several data sets as one, and parts of one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 
-from pet.data.targets.kinds import IMAGE_FIELDS, ImageTruth, VisionDataset
-from pet.data.targets.labelled import describe_difference
+from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth
+from pet.data.targets.kinds import find_kind, kinds_in
 from petlib.data.concatenated import ConcatenatedDataset
-from petlib.data.protocols import Sample
+from petlib.data.protocols import NamedFiles, Sample
 from petlib.errors import DataError
 
 
-class JoinedVisionDataset(ConcatenatedDataset):
+class JoinedDataset(ConcatenatedDataset, Dataset):
     """Data sets of the same classes, keypoints and parts, one after another.
 
     Args:
         names: what the data sets are called, for messages.
         datasets: the data sets.
-        kinds: the kinds of targets that are wanted; what others are called may differ.
+        kinds: the kinds of targets that are learned; what other kinds count may differ.
 
     Raises:
-        DataError: they differ in classes, or in keypoints, parts or classes of pixels that are wanted.
+        DataError: they differ in what a kind counts: classes, classes of pixels, keypoints, parts.
     """
 
-    def __init__(self, names: Sequence[str], datasets: Sequence[VisionDataset], kinds: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], datasets: Sequence[Dataset], kinds: Sequence[str]) -> None:
         super().__init__(datasets)
-        first = datasets[0]
         self._parts = list(datasets)
-        for name, dataset in zip(names, datasets, strict=True):
-            _compare("classes", names[0], first.classes, name, dataset.classes)
-            if "semseg" in kinds:
-                _compare("classes of pixels", names[0], first.semseg_classes, name, dataset.semseg_classes)
-            if "keypoints" in kinds:
-                _compare("keypoints", names[0], _keypoint_names(first), name, _keypoint_names(dataset))
-            if "parsing" in kinds:
-                _compare("parts", names[0], _part_names(first), name, _part_names(dataset))
-        self.classes = first.classes
-        self.numbered = False
-        self.kinds = frozenset.intersection(*(dataset.kinds for dataset in datasets))
-        self.semseg_classes = first.semseg_classes
-        self.keypoint_set = first.keypoint_set
-        self.part_set = first.part_set
-        same_ids = all(list(dataset.category_ids) == list(first.category_ids) for dataset in datasets)
-        self.category_ids = first.category_ids if same_ids else range(1, len(first.classes) + 1)
-        self.raw_labels = any(getattr(dataset, "raw_labels", False) for dataset in datasets)
-        self.skipped = {
-            f"{name}: {reason}": count for name, dataset in zip(names, datasets, strict=True) for reason, count in dataset.skipped.items()
-        }
+        infos = [dataset.info for dataset in datasets]
+        for name, info in zip(names[1:], infos[1:], strict=True):
+            _compare(names[0], infos[0], name, info, kinds)
+        self.info = _join_infos(names, infos, [len(dataset) for dataset in datasets])
 
-    @property
-    def image_numbers(self) -> np.ndarray:
-        """Number of the image that each sample is part of, int64 (len,)."""
-        numbers: list[np.ndarray] = []
-        for part in self._parts:
-            own = getattr(part, "image_numbers", None)
-            own = np.arange(len(part)) if own is None else own
-            numbers.append(own + (numbers[-1].max() + 1 if numbers else 0))
-        return np.concatenate(numbers)
-
-    def truth(self, index: int) -> ImageTruth:
-        """Return the objects of an image."""
+    def truth(self, index: int) -> ImageTruth | None:
+        """Return size and objects of an image."""
         number, inside = self.locate(index)
         return self._parts[number].truth(inside)
 
 
-class SomeSamples:
+class SomeSamples(Dataset):
     """Some samples of a data set, in the order in which they are named.
 
     Args:
@@ -72,24 +47,11 @@ class SomeSamples:
         indices: places there.
     """
 
-    def __init__(self, dataset: VisionDataset, indices: np.ndarray) -> None:
+    def __init__(self, dataset: Dataset, indices: np.ndarray) -> None:
         self._dataset = dataset
         self._indices = np.asarray(indices, np.int64)
-        self.classes = dataset.classes
-        self.numbered = dataset.numbered
-        self.kinds = dataset.kinds
-        self.semseg_classes = dataset.semseg_classes
-        self.keypoint_set = dataset.keypoint_set
-        self.part_set = dataset.part_set
-        self.category_ids = dataset.category_ids
-        self.skipped = dataset.skipped
-        self.raw_labels = getattr(dataset, "raw_labels", False)
-
-    @property
-    def image_numbers(self) -> np.ndarray | None:
-        """Number of the image that each sample is part of, int64 (len,); None: every sample is an image."""
-        numbers: np.ndarray | None = getattr(self._dataset, "image_numbers", None)
-        return None if numbers is None else numbers[self._indices]
+        groups = dataset.info.groups
+        self.info = dataset.info if groups is None else replace(dataset.info, groups=groups[self._indices])
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -97,48 +59,68 @@ class SomeSamples:
     def __getitem__(self, index: int) -> Sample:
         return self._dataset[int(self._indices[index])]
 
-    def truth(self, index: int) -> ImageTruth:
-        """Return the objects of an image."""
+    def file_of(self, index: int) -> str:
+        """Return the file of a sample without reading it; empty where the data set does not know it."""
+        dataset = self._dataset
+        return dataset.file_of(int(self._indices[index])) if isinstance(dataset, NamedFiles) else ""
+
+    def truth(self, index: int) -> ImageTruth | None:
+        """Return size and objects of an image."""
         return self._dataset.truth(int(self._indices[index]))
 
 
-class TruthApart:
-    """The samples of a data set for an evaluation: fields that a metric compares pixel by pixel get names of their own.
+class EvaluationSamples:
+    """The samples of a data set for an evaluation: fields that a metric compares as the file has them, under names of their own.
 
-    ``semseg``, ``parsing``, ``instances``, ``instance_ids`` and ``labels`` become ``truth_semseg`` and so on, which no transform
-    moves; targets that evaluators read through ``truth`` of the data set are left out.
+    No transform moves ``truth_semseg`` and the like (:attr:`pet.data.targets.kind.Kind.truth_fields`); targets that evaluators read
+    through ``truth`` of the data set are left out.
 
     Args:
         dataset: the data set.
         kinds: the kinds of targets that are evaluated.
     """
 
-    def __init__(self, dataset: VisionDataset, kinds: Sequence[str]) -> None:
+    def __init__(self, dataset: Dataset, kinds: Sequence[str]) -> None:
         self._dataset = dataset
-        self._fields = (("semseg",) if "semseg" in kinds else ()) + (
-            ("parsing", "instances", "instance_ids", "labels") if "parsing" in kinds else ()
-        )
+        self._fields = {field: renamed for kind in kinds for field, renamed in find_kind(kind).truth_fields.items()}
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def __getitem__(self, index: int) -> Sample:
         sample = self._dataset[index]
-        truth = {f"truth_{field}": sample[field] for field in self._fields}
-        images = {field: sample[field] for field in IMAGE_FIELDS if field in sample}
-        return {**images, **truth, "meta": sample["meta"]}
+        pixels = {kind.name: sample[kind.name] for kind in kinds_in(sample).pixels}
+        return {**pixels, **{renamed: sample[field] for field, renamed in self._fields.items()}, "meta": sample["meta"]}
 
 
-def _compare(what: str, first_name: str, first: Sequence[str], name: str, other: Sequence[str]) -> None:
-    if list(first) != list(other):
-        hint = "; set DATA.CLASSES to the classes of all" if what == "classes" else ""
-        difference = describe_difference(first, other).replace(" classes", f" {what}", 1)
-        raise DataError(f"{first_name} and {name} cannot be joined: {difference}{hint}")
+def _compare(first_name: str, first: DatasetInfo, name: str, info: DatasetInfo, kinds: Sequence[str]) -> None:
+    for kind in kinds:
+        difference = find_kind(kind).compare(first, info)
+        if difference:
+            raise DataError(f"{first_name} and {name} cannot be joined: {difference}")
 
 
-def _keypoint_names(dataset: VisionDataset) -> Sequence[str]:
-    return dataset.keypoint_set.names if dataset.keypoint_set else ()
+def _join_infos(names: Sequence[str], infos: Sequence[DatasetInfo], lengths: Sequence[int]) -> DatasetInfo:
+    first = infos[0]
+    numbered = all(info.numbered for info in infos)
+    largest = max(infos, key=lambda info: info.num_classes) if numbered else first
+    same_ids = all(list(info.category_ids) == list(first.category_ids) for info in infos)
+    return replace(
+        first,
+        kinds=frozenset.intersection(*(info.kinds for info in infos)),
+        classes=largest.classes,
+        num_classes=largest.num_classes,
+        numbered=numbered,
+        category_ids=first.category_ids if same_ids and not numbered else (),
+        raw_labels=any(info.raw_labels for info in infos),
+        groups=_join_groups(infos, lengths),
+        skipped={f"{name}: {reason}": count for name, info in zip(names, infos, strict=True) for reason, count in info.skipped.items()},
+    )
 
 
-def _part_names(dataset: VisionDataset) -> Sequence[str]:
-    return dataset.part_set.names if dataset.part_set else ()
+def _join_groups(infos: Sequence[DatasetInfo], lengths: Sequence[int]) -> np.ndarray | None:
+    if all(info.groups is None for info in infos):
+        return None
+    groups = [np.arange(length) if info.groups is None else info.groups for info, length in zip(infos, lengths, strict=True)]
+    starts = [0, *accumulate(int(part.max(initial=-1)) + 1 for part in groups[:-1])]
+    return np.concatenate([part + start for part, start in zip(groups, starts, strict=True)])

@@ -1,12 +1,12 @@
 """In which order the samples of a training come."""
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 
 from pet.data.loading.joined import SomeSamples
-from pet.data.targets.kinds import VisionDataset
-from pet.data.targets.labelled import LabelledDataset
+from pet.data.targets.dataset import Dataset, ImageTruth, read_truths
 from petlib.config import CfgNode, ConfigError
 from petlib.data.aspect_ratio import AspectRatioSampler
 from petlib.data.protocols import Sampler
@@ -18,7 +18,7 @@ from petlib.errors import DataError
 logger = logging.getLogger(__name__)
 
 
-def build_sampler(cfg: CfgNode, dataset: LabelledDataset | VisionDataset) -> Sampler:
+def build_sampler(cfg: CfgNode, dataset: Dataset) -> Sampler:
     """Return the order of ``TRAIN.SHUFFLE``, ``TRAIN.REPEAT_THRESHOLD`` and ``TRAIN.ASPECT_GROUPING``.
 
     Raises:
@@ -27,27 +27,33 @@ def build_sampler(cfg: CfgNode, dataset: LabelledDataset | VisionDataset) -> Sam
     repeats, groups = cfg.TRAIN.REPEAT_THRESHOLD > 0, cfg.TRAIN.ASPECT_GROUPING
     if (repeats or groups) and not cfg.TRAIN.SHUFFLE:
         raise ConfigError("TRAIN.SHUFFLE: False given; TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING shuffle by their nature")
-    if (repeats or groups) and not hasattr(dataset, "truth"):
-        raise ConfigError("TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING need a data set of objects, whose files tell sizes and classes")
     sampler: Sampler = ShuffledSampler(len(dataset), cfg.MISC.SEED) if cfg.TRAIN.SHUFFLE else SequentialSampler(len(dataset))
     if repeats:
-        labels = [dataset.truth(index).labels for index in range(len(dataset))]  # type: ignore[union-attr]
+        labels = [truth.labels for truth in _truths(dataset)]
         sampler = RepeatFactorSampler(repeat_factors(labels, threshold=cfg.TRAIN.REPEAT_THRESHOLD), cfg.MISC.SEED)
     if groups:
-        truths = (dataset.truth(index) for index in range(len(dataset)))  # type: ignore[union-attr]
-        wide = np.fromiter((truth.width >= truth.height for truth in truths), np.int64, len(dataset))
+        wide = np.fromiter((truth.width >= truth.height for truth in _truths(dataset)), np.int64, len(dataset))
         device_batch = max(1, cfg.TRAIN.BATCH_SIZE // (world_size() * cfg.SOLVER.ACCUMULATION))
         sampler = AspectRatioSampler(sampler, wide, device_batch)
     return sampler
 
 
-def without_empty(dataset: VisionDataset) -> VisionDataset:
+def _truths(dataset: Dataset) -> Iterator[ImageTruth]:
+    try:
+        yield from read_truths(dataset)
+    except DataError as error:
+        raise ConfigError(
+            "TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING need a data set of objects, whose files tell sizes and classes"
+        ) from error
+
+
+def without_empty(dataset: Dataset) -> Dataset:
     """Return the images that have objects to learn from; how many are left out is logged.
 
     Raises:
         DataError: there are none.
     """
-    full = np.array([bool((~dataset.truth(index).crowd).any()) for index in range(len(dataset))], bool)
+    full = np.array([bool((~truth.crowd).any()) for truth in read_truths(dataset)], bool)
     if not full.any():
         raise DataError(f"none of the {len(full)} training images has an object; DATA.FILTER_EMPTY False keeps images without objects")
     if full.all():

@@ -3,11 +3,11 @@
 import numpy as np
 
 from pet.data.loading.joined import SomeSamples
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset
 from petlib.errors import ConfigError
 
 
-def split_by_percent(dataset: VisionDataset, share: float, *, randomly: bool = True, seed: int = 0) -> tuple[SomeSamples, SomeSamples]:
+def split_by_percent(dataset: Dataset, share: float, *, randomly: bool = True, seed: int = 0) -> tuple[SomeSamples, SomeSamples]:
     """Return ``share`` of a data set, and the rest; both in the order of the data set.
 
     Where a data set cuts images into windows, images are counted, and all windows of an image stay on one side.
@@ -24,7 +24,7 @@ def split_by_percent(dataset: VisionDataset, share: float, *, randomly: bool = T
     return share_of(dataset, 0.0, share, randomly=randomly, seed=seed), share_of(dataset, share, 1.0, randomly=randomly, seed=seed)
 
 
-def split_by_count(dataset: VisionDataset, count: int, *, randomly: bool = True, seed: int = 0) -> tuple[SomeSamples, SomeSamples]:
+def split_by_count(dataset: Dataset, count: int, *, randomly: bool = True, seed: int = 0) -> tuple[SomeSamples, SomeSamples]:
     """Return ``count`` samples of a data set, and the rest; see :func:`split_by_percent`.
 
     Raises:
@@ -36,7 +36,7 @@ def split_by_count(dataset: VisionDataset, count: int, *, randomly: bool = True,
     return _choose(dataset, 0, count, randomly, seed), _choose(dataset, count, number, randomly, seed)
 
 
-def sample_by_percent(dataset: VisionDataset, share: float, *, randomly: bool = True, seed: int = 0) -> SomeSamples:
+def sample_by_percent(dataset: Dataset, share: float, *, randomly: bool = True, seed: int = 0) -> SomeSamples:
     """Return ``share`` of a data set, the same as the first part of :func:`split_by_percent`.
 
     Raises:
@@ -45,7 +45,7 @@ def sample_by_percent(dataset: VisionDataset, share: float, *, randomly: bool = 
     return share_of(dataset, 0.0, share, randomly=randomly, seed=seed)
 
 
-def sample_by_count(dataset: VisionDataset, count: int, *, randomly: bool = True, seed: int = 0) -> SomeSamples:
+def sample_by_count(dataset: Dataset, count: int, *, randomly: bool = True, seed: int = 0) -> SomeSamples:
     """Return ``count`` samples of a data set, the same as the first part of :func:`split_by_count`.
 
     Raises:
@@ -53,11 +53,11 @@ def sample_by_count(dataset: VisionDataset, count: int, *, randomly: bool = True
     """
     number = len(_units(dataset)[0])
     if not 0 < count <= number:
-        raise ConfigError(f"{count} of {number} samples wanted; a number from 1 to {number} expected")
+        raise ConfigError(f"{count} of {number} samples requested; a number from 1 to {number} expected")
     return _choose(dataset, 0, count, randomly, seed)
 
 
-def share_of(dataset: VisionDataset, start: float, end: float, *, randomly: bool = True, seed: int = 0) -> SomeSamples:
+def share_of(dataset: Dataset, start: float, end: float, *, randomly: bool = True, seed: int = 0) -> SomeSamples:
     """Return the samples between two shares of a data set: 0 to 0.8 and 0.8 to 1 are both sides of a split.
 
     Raises:
@@ -72,14 +72,14 @@ def share_of(dataset: VisionDataset, start: float, end: float, *, randomly: bool
     return _choose(dataset, first, last, randomly, seed)
 
 
-def _choose(dataset: VisionDataset, first: int, last: int, randomly: bool, seed: int) -> SomeSamples:
+def _choose(dataset: Dataset, first: int, last: int, randomly: bool, seed: int) -> SomeSamples:
     units, unit_of_sample = _units(dataset)
     order = np.random.default_rng(seed).permutation(len(units)) if randomly else np.arange(len(units))
     return SomeSamples(dataset, np.flatnonzero(np.isin(unit_of_sample, units[order[first:last]])))
 
 
-def _units(dataset: VisionDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is divided, and the one that each sample is part of: images where there are windows, else samples."""
-    numbers = getattr(dataset, "image_numbers", None)
-    unit_of_sample: np.ndarray = np.arange(len(dataset)) if numbers is None else numbers
+def _units(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is divided, and the one that each sample is part of: groups, as the windows of an image, else samples."""
+    groups = dataset.info.groups
+    unit_of_sample = np.arange(len(dataset)) if groups is None else groups
     return np.unique(unit_of_sample), unit_of_sample

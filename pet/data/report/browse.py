@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.loading.build import LABEL, build_dataset, build_sample_transforms
+from pet.data.loading.build import build_dataset, build_sample_transforms
+from pet.data.targets.dataset import Dataset
 from pet.data.targets.finish import FinishTargets
-from pet.data.targets.kinds import IMAGE_FIELDS
-from pet.data.targets.labelled import LabelledDataset
+from pet.data.targets.kinds import kinds_in
 from pet.data.transforms.base import Compose
 from pet.data.transforms.normalize import Normalize
 from petlib.config import CfgNode, ConfigError
@@ -25,7 +25,7 @@ class SampleViews:
         seed: the seed of the run; the first epoch is that of a training that does not shuffle.
     """
 
-    def __init__(self, *, dataset: LabelledDataset, transforms: Compose, seed: int) -> None:
+    def __init__(self, *, dataset: Dataset, transforms: Compose, seed: int) -> None:
         self.dataset = dataset
         self._reader = SampleReader(dataset, transforms, seed=seed)
         self._normalize = [transform for transform in transforms.transforms if isinstance(transform, Normalize)]
@@ -44,7 +44,7 @@ class SampleViews:
             DataError: the sample cannot be read, or a transform cannot be applied to it.
         """
         sample = self._reader.read([SampleKey(epoch, index, index)])[0]
-        return {**sample, **{field: _as_pixels(sample[field], self._normalize) for field in IMAGE_FIELDS if field in sample}}
+        return {**sample, **{kind.name: _as_pixels(sample[kind.name], self._normalize) for kind in kinds_in(sample).pixels}}
 
 
 def build_sample_views(cfg: CfgNode, split: str, kinds: Sequence[str]) -> SampleViews:
@@ -64,8 +64,7 @@ def build_sample_views(cfg: CfgNode, split: str, kinds: Sequence[str]) -> Sample
         raise ConfigError(f"{split.upper()}.DATASETS: nothing given; name the data to look at")
     dataset = build_dataset(cfg, section.DATASETS, kinds)
     transforms, _ = build_sample_transforms(section.TRANSFORMS, section.RESIZE.SCALES, dataset)
-    finish = [] if tuple(kinds) == LABEL else [FinishTargets(kinds)]
-    return SampleViews(dataset=dataset, transforms=Compose([*transforms.transforms, *finish]), seed=cfg.MISC.SEED)
+    return SampleViews(dataset=dataset, transforms=Compose([*transforms.transforms, FinishTargets(kinds)]), seed=cfg.MISC.SEED)
 
 
 def _as_pixels(image: np.ndarray, normalize: Sequence[Normalize]) -> np.ndarray:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.report.examination import Finding, Observation, examine
-from pet.data.targets.check import Expectation
-from pet.data.targets.kinds import IGNORE
-from pet.data.targets.labelled import LabelledDataset
+from pet.data.report.examination import examine
+from pet.data.targets.dataset import IGNORE, Dataset, DatasetInfo, Expectation
+from pet.data.targets.kinds import find_kind
+from pet.data.targets.observation import Finding, Observation, findings_at
 
 SMALL, LARGE = 32**2, 96**2
 """Square pixels: smaller objects are small, larger ones large (COCO, https://cocodataset.org/#detection-eval)."""
@@ -20,8 +20,6 @@ SMALL, LARGE = 32**2, 96**2
 QUANTILES = {"least": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "greatest": 1.0}
 DUPLICATE_ID = "an id occurs more than once"
 DUPLICATE_FILE = "a file occurs more than once"
-NO_OBJECTS = "no image has an object"
-ONLY_BACKGROUND = "label images know no class but the first"
 NO_SAMPLE = "there are no samples"
 SAMPLES_AT_ONCE = 256
 
@@ -69,7 +67,7 @@ class DatasetReport:
 
 
 def report_dataset(
-    name: str, dataset: LabelledDataset, expected: Expectation, *, threads: int | None = None, progress: Callable[[], None] = lambda: None
+    name: str, dataset: Dataset, expected: Expectation, *, threads: int | None = None, progress: Callable[[], None] = lambda: None
 ) -> DatasetReport:
     """Return what is found when every sample is read.
 
@@ -84,20 +82,24 @@ def report_dataset(
     for observation in _walk(dataset, expected, threads or min(os.cpu_count() or 1, 16)):
         seen.append(observation)
         progress()
-    report = DatasetReport(name, samples=len(seen), skipped=dict(getattr(dataset, "skipped", {})))
+    report = DatasetReport(name, samples=len(seen), skipped=dict(dataset.info.skipped))
     report.findings = [finding for observation in seen for finding in observation.findings]
-    report.findings += [*_duplicates(seen), *_nothing(name, seen)]
+    report.findings += _duplicates(seen)
+    if not seen:
+        report.findings.append(Finding(NO_SAMPLE, name, "the data set is empty", True))
+    for kind in expected.kinds:
+        report.findings += findings_at(name, find_kind(kind).summarise(seen))
     report.files = [observation.file for observation in seen if observation.file]
-    report.classes = _count_classes(seen, dataset.classes)
+    report.classes = _count_classes(seen, dataset.info.classes)
     if any(observation.has_objects for observation in seen):
         report.images_without_objects = sum(observation.has_objects and not observation.labels for observation in seen)
         report.object_sizes = _object_sizes([area for observation in seen for area in observation.areas])
     report.image_sizes = _image_sizes([observation.size for observation in seen if observation.size[0]])
-    report.pixels = {field: shares for field in ("semseg", "parsing") if (shares := _pixel_shares(field, seen, dataset))}
+    report.pixels = {kind: shares for kind in expected.kinds if (shares := _pixel_shares(kind, seen, dataset.info))}
     return report
 
 
-def _walk(dataset: LabelledDataset, expected: Expectation, threads: int) -> Iterator[Observation]:
+def _walk(dataset: Dataset, expected: Expectation, threads: int) -> Iterator[Observation]:
     """Yield the observations in the order of the data set. Decoders let go of the interpreter, so threads suffice."""
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(dataset), SAMPLES_AT_ONCE):
@@ -110,17 +112,6 @@ def _duplicates(seen: Sequence[Observation]) -> Iterator[Finding]:
     yield from (Finding(DUPLICATE_ID, f"id {own}", f"{count} times", False) for own, count in ids.items() if count > 1)
     files = Counter((observation.file, observation.window) for observation in seen if observation.file)
     yield from (Finding(DUPLICATE_FILE, file, f"{count} times", False) for (file, _), count in files.items() if count > 1)
-
-
-def _nothing(name: str, seen: Sequence[Observation]) -> Iterator[Finding]:
-    if not seen:
-        yield Finding(NO_SAMPLE, name, "the data set is empty", True)
-    with_objects = [observation for observation in seen if observation.has_objects]
-    if with_objects and not any(observation.labels for observation in with_objects):
-        yield Finding(NO_OBJECTS, name, f"{len(with_objects)} images were looked at", False)
-    labels = {label for observation in seen for label in observation.pixels.get("semseg", {})}
-    if labels == {0, IGNORE}:
-        yield Finding(ONLY_BACKGROUND, name, f"pixels are 0 or {IGNORE}; of masks in black and white say label_values: [0, 255]", False)
 
 
 def _count_classes(seen: Sequence[Observation], names: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -162,15 +153,14 @@ def _quantiles(values: np.ndarray) -> dict[str, float]:
     return {name: round(float(value), 3) for name, value in zip(QUANTILES, np.quantile(values, list(QUANTILES.values())), strict=True)}
 
 
-def _pixel_shares(name: str, seen: Sequence[Observation], dataset: Any) -> dict[str, float]:
-    part_set = getattr(dataset, "part_set", None)
-    names = getattr(dataset, "semseg_classes", ()) if name == "semseg" else part_set.names if part_set else ()
+def _pixel_shares(name: str, seen: Sequence[Observation], info: DatasetInfo) -> dict[str, float]:
+    names = find_kind(name).names(info)
     counts: Counter[int] = Counter()
     for observation in seen:
         counts.update(observation.pixels.get(name, {}))
     total = sum(counts.values())
     labels = sorted({*range(len(names)), *counts})
-    return {_name(names, label) if label != 255 else "ignored": counts[label] / total for label in labels} if total else {}
+    return {_name(names, label) if label != IGNORE else "ignored": counts[label] / total for label in labels} if total else {}
 
 
 def _name(names: Sequence[str], label: int) -> str:

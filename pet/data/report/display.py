@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.targets.kinds import IMAGE_FIELDS
+from pet.data.targets.kinds import kinds_in
 from petlib.data.protocols import Sample
 
 DARKEST, BRIGHTEST = 2.0, 98.0
@@ -29,10 +29,11 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 def side_by_side(title: str, sample: Sample) -> list[tuple[str, dict[str, Any]]]:
     """Return the pictures of a sample with their titles: itself, or of a pair both dates and the second one with the labels."""
-    shown = {**sample, **{field: as_rgb(sample[field]) for field in IMAGE_FIELDS if field in sample}}
-    if "semseg" in shown and shown["semseg"].ndim == 3:
-        shown["semseg"] = shown["semseg"][..., 0]
-    if "image2" not in shown:
+    shown = {**sample, **{kind.name: as_rgb(sample[kind.name]) for kind in kinds_in(sample).pixels}}
+    labels = shown.get("semseg")
+    if labels is not None and labels.ndim == 3:
+        shown["semseg"] = labels[..., 0]
+    later = shown.pop("image2", None)
+    if later is None:
         return [(title, shown)]
-    second = {key: value for key, value in shown.items() if key != "image2"} | {"image": shown["image2"]}
-    return [(title, {"image": shown["image"]}), ("second date", {"image": shown["image2"]}), ("labels", second)]
+    return [(title, {"image": shown["image"]}), ("second date", {"image": later}), ("labels", {**shown, "image": later})]

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from pet.data.loading.build import LABEL, build_dataset
-from pet.data.report.dataset_report import NO_OBJECTS, DatasetReport, report_dataset
-from pet.data.report.examination import Finding
-from pet.data.targets.check import Expectation, check_samples, check_vision_samples
-from pet.data.targets.kinds import VisionDataset
-from pet.data.targets.labelled import LabelledDataset
+from pet.data.loading.build import build_dataset
+from pet.data.report.dataset_report import DatasetReport, report_dataset
+from pet.data.targets.boxes import NO_OBJECTS
+from pet.data.targets.check import check_info
+from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation
+from pet.data.targets.kinds import find_kind
+from pet.data.targets.observation import Finding
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import DataError
 
@@ -52,7 +53,7 @@ class RunReport:
         }
 
 
-def check_run(cfg: CfgNode, splits: Sequence[str], expected: Expectation, progress: Progress) -> tuple[RunReport, list[LabelledDataset]]:
+def check_run(cfg: CfgNode, splits: Sequence[str], expected: Expectation, progress: Progress) -> tuple[RunReport, list[Dataset]]:
     """Read all samples of ``TRAIN.DATASETS`` and ``TEST.DATASETS``; return what was found, and the data sets that can be read.
 
     Args:
@@ -88,7 +89,7 @@ def shared_files(report: RunReport) -> list[Finding]:
 
 def _check_datasets(
     cfg: CfgNode, names: Sequence[str], expected: Expectation, progress: Progress
-) -> tuple[list[DatasetReport], list[LabelledDataset]]:
+) -> tuple[list[DatasetReport], list[Dataset]]:
     reports, datasets = [], []
     for name in names:
         try:
@@ -96,33 +97,19 @@ def _check_datasets(
         except DataError as error:
             reports.append(DatasetReport(name, findings=[Finding(NO_DATASET, name, str(error), True)]))
             continue
-        report = report_dataset(name, dataset, _as_data_say(expected, dataset), progress=progress(name, len(dataset)))
+        report = report_dataset(name, dataset, _as_data_say(expected, dataset.info), progress=progress(name, len(dataset)))
         for kind in expected.kinds if len(dataset) else ():
-            report.findings += _try(NO_FIT, name, partial(_compare, dataset, replace(expected, kinds=(kind,))))
+            report.findings += _try(NO_FIT, name, partial(check_info, dataset, replace(expected, kinds=(kind,))))
         reports.append(report)
         datasets.append(dataset)
     return reports, datasets
 
 
-def _as_data_say(expected: Expectation, dataset: Any) -> Expectation:
-    """Return what the names of a data set promise: that the model wants something else is told once, not for each sample."""
-    keypoint_set, part_set = getattr(dataset, "keypoint_set", None), getattr(dataset, "part_set", None)
-    return replace(
-        expected,
-        num_classes=expected.num_classes if dataset.numbered else len(dataset.classes),
-        num_semseg_classes=len(getattr(dataset, "semseg_classes", ())) or expected.num_semseg_classes,
-        num_keypoints=len(keypoint_set.names) if keypoint_set else expected.num_keypoints,
-        num_parts=len(part_set.names) if part_set else expected.num_parts,
-        raw_labels=getattr(dataset, "raw_labels", False),
-    )
-
-
-def _compare(dataset: LabelledDataset, expected: Expectation) -> None:
-    """Compare classes, keypoints and parts, without a look at samples."""
-    if expected.kinds == LABEL:
-        check_samples(dataset, expected.num_classes, 0)
-    else:
-        check_vision_samples(cast("VisionDataset", dataset), expected, 0)
+def _as_data_say(expected: Expectation, info: DatasetInfo) -> Expectation:
+    """Return what a data set says of itself: that the model knows something else is reported once, not for each sample."""
+    known = {kind: find_kind(kind).count(info) for kind in expected.kinds}
+    counts = {kind: count for kind, count in known.items() if count and not info.numbered}
+    return replace(expected, counts={**expected.counts, **counts}, raw_labels=info.raw_labels)
 
 
 def _check_amount(cfg: CfgNode, report: RunReport) -> list[Finding]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pet.data.report.dataset_report import QUANTILES, DatasetReport
-from pet.data.report.examination import Finding
 from pet.data.report.overview import RunReport
+from pet.data.targets.observation import Finding
 
 MOST_EXAMPLES = 5
 MOST_CLASSES = 100

@@ -4,47 +4,35 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.targets.kinds import IMAGE_FIELDS, TARGET_FIELDS
-from pet.data.targets.moving import OBJECT_FIELDS, check_label_map
+from pet.data.targets.kinds import find_kind, kinds_in, select_objects
 from petlib.data.protocols import Sample
-from petlib.errors import DataError
 
 
 class FinishTargets:
-    """Leaves the image or the two of a pair, ``meta`` and the fields of some kinds of targets; instance masks become uint8 (N, H, W).
+    """Leaves the pixels, ``meta`` and the fields of some kinds of targets, as a batch takes them.
 
-    Masks are drawn here and not before, so that transforms move a few corners instead of many pixels. An object of whose mask no
-    pixel is left, as when a crop has left an empty corner of its box, is dropped from all fields.
+    An object of whose mask no pixel is left, as when a crop has left an empty corner of its box, is dropped from all fields.
 
     Args:
-        kinds: keys of :data:`pet.data.targets.kinds.TARGET_FIELDS`.
+        kinds: names of :data:`pet.data.targets.kinds.KINDS`.
     """
 
     def __init__(self, kinds: Sequence[str]) -> None:
-        self.fields = tuple(field for kind in kinds for field in TARGET_FIELDS[kind])
+        self._kinds = [find_kind(kind) for kind in kinds]
+        self.fields = tuple(field for kind in self._kinds for field in kind.fields)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample.
 
         Raises:
-            DataError: ``semseg`` has several channels, or the masks would fill the memory.
+            DataError: ``semseg`` has several channels, or masks would fill the memory.
         """
-        check_label_map(sample)
-        images = {field: sample[field] for field in IMAGE_FIELDS if field in sample}
-        finished = {**images, **{field: sample[field] for field in self.fields}, "meta": sample["meta"]}
-        if "masks" in finished:
-            try:
-                finished["masks"] = finished["masks"].rasterise()
-            except DataError as error:
-                raise DataError(f"{sample['meta'].get('file', 'a sample')}: {error}") from error
-            return _without_empty(finished)
+        finished = {kind.name: sample[kind.name] for kind in kinds_in(sample).pixels}
+        finished |= {field: sample[field] for field in self.fields}
+        finished["meta"] = sample["meta"]
+        for kind in self._kinds:
+            fields, kept = kind.finish(finished)
+            finished.update(fields)
+            if kept is not None:
+                finished = select_objects(finished, kept, kind.objects)
         return finished
-
-
-def _without_empty(sample: Sample) -> Sample:
-    masks = sample["masks"]
-    # max takes a third of the time of any
-    kept = masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).max(axis=1, initial=0) > 0
-    if kept.all():
-        return sample
-    return {**sample, **{field: sample[field][kept] for field in OBJECT_FIELDS if field in sample}}

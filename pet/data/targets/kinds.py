@@ -1,117 +1,146 @@
-"""What data sets of images with targets give, beside the fields of their samples. Imports no torch."""
+"""The kinds of targets and of pixels by name, and what is asked of all kinds that a sample has."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from pet.data.targets.image import PixelKind
+from pet.data.targets.kind import Kind, Motion
+from pet.structures.moves import Size
 from petlib.data.protocols import Sample
+from petlib.errors import DataError
+from petlib.registry import Registry
 
-IGNORE = 255
-"""The value of a label image whose pixels count neither in a loss nor in a metric."""
-
-IMAGE_FIELDS = ("image", "image2")
-"""The fields that hold pixels: the image and, where a sample is a pair of dates, the second date of the same place and size."""
-
-TARGET_FIELDS = {
-    "label": ("label",),
-    "boxes": ("boxes", "labels"),
-    "masks": ("masks",),
-    "keypoints": ("keypoints",),
-    "semseg": ("semseg",),
-    "parsing": ("parsing", "instances", "instance_ids"),
-}
-"""Kind of target -> the fields of a sample that hold it. Kinds are what heads ask for and data sets provide."""
-
-
-@dataclass(frozen=True)
-class KeypointSet:
-    """What the keypoints of a data set are.
-
-    Attributes:
-        names: the K names, in the order of the coordinates.
-        swap: K places: keypoint i of a mirrored image is keypoint ``swap[i]`` of the image (left and right change).
-        skeleton: pairs of places that a picture joins by a line.
-        sigmas: K spreads of the object keypoint similarity, as fractions of the object's scale (pycocotools' ``kpt_oks_sigmas``).
-    """
-
-    names: tuple[str, ...]
-    swap: tuple[int, ...]
-    skeleton: tuple[tuple[int, int], ...]
-    sigmas: tuple[float, ...]
+KINDS = Registry(
+    "kind of target",
+    {
+        "boxes": "pet.data.targets.boxes:Boxes",
+        "image": "pet.data.targets.image:Image",
+        "image2": "pet.data.targets.image:Image2",
+        "keypoints": "pet.data.targets.keypoints:Keypoints",
+        "label": "pet.data.targets.label:Label",
+        "masks": "pet.data.targets.masks:Masks",
+        "parsing": "pet.data.targets.label_maps:Parsing",
+        "semseg": "pet.data.targets.label_maps:Semseg",
+    },
+)
+"""The kinds, a subclass of :class:`pet.data.targets.kind.Kind` each."""
 
 
-@dataclass(frozen=True)
-class PartSet:
-    """What the part labels of a parsing data set are.
+class SampleKinds(NamedTuple):
+    """The kinds of some fields.
 
     Attributes:
-        names: the P names, with the background first.
-        swap: P labels: label i of a mirrored image is label ``swap[i]`` of the image (left and right change).
+        pixels: the kinds of pixels, ``image`` before ``image2``.
+        targets: the other kinds; those that lead a list of objects before those whose objects these are.
+        has_places: some target says where things are.
+        whole_image: there are targets, all of which say something of the image as a whole.
     """
 
-    names: tuple[str, ...]
-    swap: tuple[int, ...]
+    pixels: tuple[PixelKind, ...]
+    targets: tuple[Kind, ...]
+    has_places: bool
+    whole_image: bool
 
 
-class ImageTruth(NamedTuple):
-    """Everything that a data set knows of the objects of an image, in the coordinates of the image file, for evaluation and checks.
+@cache
+def find_kind(name: str) -> Kind:
+    """Return the kind called ``name``.
 
-    Unlike samples it holds crowd regions (COCO's ``iscrowd``, and VOC's ``difficult``), which evaluations ignore.
-
-    Attributes:
-        id: the image's own id in its data set, written into result files.
-        file: path of the image.
-        height: rows of the image, pixels.
-        width: columns of the image, pixels.
-        boxes: float32 (M, 4), XYXY, absolute pixels; pixel i covers [i, i + 1).
-        labels: int64 (M,), classes from 0.
-        crowd: bool (M,).
-        areas: float32 (M,), square pixels; of the mask where there is one (COCO's ``area``), else of the box.
-        segmentations: M times polygons (lists of x, y, x, y, ...) or a COCO RLE; None: the data set has no masks.
-        keypoints: float32 (M, K, 3): x, y, visibility (0 absent, 1 hidden, 2 visible); None: the data set has none.
+    Raises:
+        ConfigError: there is none.
     """
-
-    id: int | str
-    file: str
-    height: int
-    width: int
-    boxes: np.ndarray
-    labels: np.ndarray
-    crowd: np.ndarray
-    areas: np.ndarray
-    segmentations: list[Any] | None = None
-    keypoints: np.ndarray | None = None
+    kind = KINDS.get(name)()
+    assert isinstance(kind, Kind), f"the kind of target {name!r} is a {type(kind).__name__}, a subclass of Kind expected"
+    return kind
 
 
-class VisionDataset(Protocol):
-    """Images with any kinds of targets.
+def kinds_in(sample: Sample) -> SampleKinds:
+    """Return the kinds that a sample has: those whose name is a field of it."""
+    return _kinds_of_fields(tuple(sample), len(KINDS))
 
-    Attributes:
-        classes: names of the classes in the order of their labels.
-        numbered: the labels are bare numbers, so that ``classes`` ends with the greatest one that occurs.
-        kinds: the kinds of targets that the files have, keys of :data:`TARGET_FIELDS`.
-        semseg_classes: names of the classes of ``semseg``; empty where there is none.
-        keypoint_set: what the keypoints are; None where there are none.
-        part_set: what the part labels are; None where there are none.
-        category_ids: the data set's own number of each class (COCO's category ids), written into result files.
-        skipped: what was left out while the files were read, reason -> how often; to be printed.
+
+@lru_cache(maxsize=1024)
+def _kinds_of_fields(fields: tuple[str, ...], registered: int) -> SampleKinds:  # noqa: ARG001 -- a kind that was added later counts
+    found = [find_kind(name) for name in fields if name in KINDS]
+    targets = sorted((kind for kind in found if not isinstance(kind, PixelKind)), key=_order)
+    return SampleKinds(
+        pixels=tuple(sorted((kind for kind in found if isinstance(kind, PixelKind)), key=lambda kind: kind.name)),
+        targets=tuple(targets),
+        has_places=any(kind.has_places for kind in targets),
+        whole_image=bool(targets) and all(kind.whole_image for kind in targets),
+    )
+
+
+def _order(kind: Kind) -> tuple[bool, str]:
+    return bool(kind.objects) and not kind.leads_objects, kind.name
+
+
+def sample_size(sample: Sample) -> Size:
+    """Return (height, width) of a sample's pixels."""
+    kind = kinds_in(sample).pixels[0]
+    return kind.size(sample[kind.name])
+
+
+def are_whole_image(names: Iterable[str]) -> bool:
+    """Return whether all of these kinds say something of the image as a whole."""
+    return all(find_kind(name).whole_image for name in names)
+
+
+def choose_kinds(path: Path, available: frozenset[str], requested: frozenset[str] | None) -> frozenset[str]:
+    """Return the kinds that are requested, or all that are available where ``requested`` is None.
+
+    Args:
+        path: file or folder of the data set, for the message.
+        available: the kinds that it has.
+        requested: the kinds that the heads of a model learn from.
+
+    Raises:
+        DataError: a requested kind is not available.
     """
+    missing = sorted((requested or frozenset()) - available)
+    if missing:
+        raise DataError(
+            f"{path}: no {' and no '.join(missing)} in these data; they have {', '.join(sorted(available)) or 'images only'}. "
+            "Choose other data, or turn off the head that learns from them (MODEL.HAS_...)"
+        )
+    return available if requested is None else requested
 
-    classes: list[str]
-    numbered: bool
-    kinds: frozenset[str]
-    semseg_classes: list[str]
-    keypoint_set: KeypointSet | None
-    part_set: PartSet | None
-    category_ids: Sequence[int]
-    skipped: dict[str, int]
 
-    def __len__(self) -> int: ...
+def move_targets(sample: Sample, motion: Motion) -> Sample:
+    """Return a sample whose targets went where its image went: cut off at the edges, without objects that are lost.
 
-    def __getitem__(self, index: int, /) -> Sample: ...
+    Raises:
+        DataError: ``semseg`` has several channels.
+    """
+    kinds = kinds_in(sample).targets
+    moved = dict(sample)
+    for kind in kinds:
+        moved.update(kind.move(sample, motion))
+    for kind in kinds:
+        if kind.leads_objects:
+            fields, kept = kind.crop(moved, motion)
+            moved.update(fields)
+            if kept is not None:
+                moved = select_objects(moved, kept, kind.name)
+    return moved
 
-    def truth(self, index: int, /) -> ImageTruth:
-        """Return the objects of an image without reading the image; their number is 0 where the data set has no boxes."""
-        ...
+
+def select_objects(sample: Sample, kept: np.ndarray, objects: str) -> Sample:
+    """Return a sample with the objects for which ``kept`` (N,) is true.
+
+    Args:
+        sample: the sample, or some of its fields.
+        kept: bool, one for each object.
+        objects: the kind that leads the list of these objects, e.g. ``boxes``.
+    """
+    if kept.all():
+        return sample
+    selected = dict(sample)
+    for kind in kinds_in(sample).targets:
+        if kind.objects == objects:
+            selected.update(kind.select(sample, kept))
+    return selected

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from petlib.errors import ConfigError, DataError
 from petlib.suggest import did_you_mean
 

@@ -2,12 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
-from pet.data.targets.kinds import IGNORE, IMAGE_FIELDS
-from pet.data.targets.moving import PLACED_FIELDS, clip_boxes, move_targets, select_objects
+from pet.data.targets.dataset import IGNORE
+from pet.data.targets.kind import Motion
+from pet.data.targets.kinds import kinds_in, move_targets, sample_size
 from pet.structures.moves import Move, Stay
 from petlib.data.protocols import Sample, SampleTransform
 from petlib.errors import ConfigError
@@ -32,15 +34,19 @@ class ImageTransform(ABC):
         Raises:
             ConfigError: the image is no 8-bit RGB, and the transform needs that.
         """
-        images = {field: sample[field] for field in IMAGE_FIELDS if field in sample}
-        if not self.takes_any_image:
-            for field, image in images.items():
-                self._check_rgb(field, image)
-        return {**sample, **{field: self.apply(image, rng) for field, image in images.items()}}
+        changed = dict(sample)
+        for kind in kinds_in(sample).pixels:
+            changed[kind.name] = kind.change(sample[kind.name], partial(self._change, kind.name, rng))
+        return changed
 
     @abstractmethod
     def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the changed image, (H, W, 3) uint8; ``image`` itself is not written into."""
+
+    def _change(self, field: str, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+        if not self.takes_any_image:
+            self._check_rgb(field, image)
+        return self.apply(image, rng)
 
     def _check_rgb(self, field: str, image: np.ndarray) -> None:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -74,30 +80,22 @@ class GeometricTransform(ABC):
 
     def carry_out(self, sample: Sample, move: Move) -> Sample:
         """Return the sample after ``move``."""
-        has_places = not PLACED_FIELDS.isdisjoint(sample)
-        images = {field: move(sample[field]) for field in IMAGE_FIELDS if field in sample}
-        if "label" in sample and not has_places:
+        kinds = kinds_in(sample)
+        images = {kind.name: kind.moved(sample[kind.name], move) for kind in kinds.pixels}
+        if kinds.whole_image:
             return {**sample, **images}
-        height, width = sample["image"].shape[:2]
-        matrix = move.matrix((height, width))
+        matrix = move.matrix(sample_size(sample))
         meta = sample.get("meta", {})
         before = meta.get("matrix")
         meta = {**meta, "matrix": matrix if before is None else matrix @ before}
         moved = {**sample, **images, "meta": meta}
-        if not has_places:
+        if not kinds.has_places:
             return moved
-        size = moved["image"].shape[0], moved["image"].shape[1]
-        moved.update(move_targets(sample, move, matrix, size, self.label_fill))
-        if "boxes" not in moved:
-            return moved
-        boxes = moved["boxes"]
-        moved["boxes"], kept = clip_boxes(boxes, size, self.min_share)
-        return select_objects(moved, kept & self.survivors(boxes, size))
+        return move_targets(moved, Motion(move, matrix, sample_size(moved), self.label_fill, self.min_share, self.survivors))
 
     def plan(self, sample: Sample, rng: np.random.Generator) -> Move:
         """Return what is to be done to a sample; by default only its size counts."""
-        height, width = sample["image"].shape[:2]
-        return self.decide((height, width), rng)
+        return self.decide(sample_size(sample), rng)
 
     @abstractmethod
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:

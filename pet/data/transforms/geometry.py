@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pet.data.targets.kinds import IGNORE
-from pet.data.targets.moving import check_label_map
+from pet.data.targets.dataset import IGNORE
+from pet.data.targets.label_maps import check_one_channel
 from pet.data.transforms.base import (
     GeometricTransform,
     check_gray,
@@ -119,11 +119,12 @@ class RandomCrop(GeometricTransform):
     def plan(self, sample: Sample, rng: np.random.Generator) -> Move:
         """Draw the place, again where one class takes too much of the window."""
         move = super().plan(sample, rng)
-        if self.max_class_share == 1.0 or "semseg" not in sample:
+        labels = sample.get("semseg")
+        if self.max_class_share == 1.0 or labels is None:
             return move
-        check_label_map(sample)
+        check_one_channel(sample)
         for _ in range(WINDOWS - 1):
-            if largest_class_share(move.labels(sample["semseg"], self.label_fill)) <= self.max_class_share:
+            if largest_class_share(move.labels(labels, self.label_fill)) <= self.max_class_share:
                 break
             move = super().plan(sample, rng)
         return move

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.data.transforms.base import check_label
 from petlib.data.protocols import Sample
 

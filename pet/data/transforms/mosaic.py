@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pet.data.targets.kinds import IMAGE_FIELDS
-from pet.data.targets.moving import MAP_FIELDS, PLACED_FIELDS
+from pet.data.targets.kind import Tile
+from pet.data.targets.kinds import kinds_in
 from pet.data.transforms.base import GeometricTransform, check_gray, check_probability, check_range, check_share, check_size
 from pet.structures.affine import shift
-from pet.structures.masks import InstanceMasks
 from pet.structures.moves import Chain, CropResize, Move, PadCrop, Size
 from petlib.data.protocols import Dataset, Sample
 from petlib.errors import ConfigError
@@ -57,39 +56,28 @@ class Mosaic:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the joined sample; what else than places the first one has, it keeps."""
-        if PLACED_FIELDS.isdisjoint(sample) or rng.random() >= self.probability:
+        if not kinds_in(sample).has_places or rng.random() >= self.probability:
             return sample
         y, x = (min(max(round(length * rng.uniform(*self.centre)), 1), length - 1) for length in self.size)
         others = rng.integers(len(self.dataset), size=TILES - 1)
         tiles = []
         for place, window in enumerate(_windows(self.size, y, x)):
             tile = sample if place == 0 else self.dataset[int(others[place - 1])]
-            move = _Tile(window, self.size, rng.uniform(*self.scale), self.fill, self.min_share)
-            tiles.append((window[:2], move(tile, rng)))
+            move = _FitWindow(window, self.size, rng.uniform(*self.scale), self.fill, self.min_share)
+            tiles.append(Tile(move(tile, rng), *window[:2]))
         return self._join(tiles)
 
-    def _join(self, tiles: Sequence[tuple[tuple[int, int], Sample]]) -> Sample:
-        (top, left), first = tiles[0]
+    def _join(self, tiles: Sequence[Tile]) -> Sample:
+        first, top, left = tiles[0]
         meta = first["meta"]
         joined = {**first, "meta": {**meta, "matrix": shift(left, top) @ meta["matrix"]}}
-        images = [field for field in IMAGE_FIELDS if field in first]
-        joined.update({field: np.empty((*self.size, first[field].shape[2]), first[field].dtype) for field in images})
-        joined.update({field: np.empty(self.size, first[field].dtype) for field in MAP_FIELDS if field in first})
-        parts, people = [], 0
-        for (top, left), tile in tiles:
-            renamed, people = _rename_instances(tile, people)
-            height, width = tile["image"].shape[:2]
-            for field in (*images, *MAP_FIELDS):
-                if field in joined:
-                    joined[field][top : top + height, left : left + width] = renamed[field]
-            parts.append(_shift_objects(renamed, left, top, self.size))
-        for field in parts[0]:
-            values = [part[field] for part in parts]
-            joined[field] = InstanceMasks.concatenate(values) if field == "masks" else np.concatenate(values)
+        kinds = kinds_in(first)
+        for kind in (*kinds.pixels, *kinds.targets):
+            joined.update(kind.join(tiles, self.size))
         return joined
 
 
-class _Tile(GeometricTransform):
+class _FitWindow(GeometricTransform):
     """An image is resized and cut so that it fills a window of the mosaic from the corner that lies at the meeting point."""
 
     def __init__(self, window: tuple[int, int, int, int], canvas: Size, scale: float, fill: int, min_share: float) -> None:
@@ -124,28 +112,3 @@ def _windows(size: Size, y: int, x: int) -> Iterator[tuple[int, int, int, int]]:
     for top, height in ((0, y), (y, size[0] - y)):
         for left, width in ((0, x), (x, size[1] - x)):
             yield top, left, height, width
-
-
-def _rename_instances(tile: Sample, before: int) -> tuple[Sample, int]:
-    """Return a tile whose people are numbered from ``before`` on, and the greatest number that is used then."""
-    if "instances" not in tile:
-        return tile, before
-    instances, ids = tile["instances"], tile["instance_ids"]
-    greatest = int(instances.max(initial=0))
-    offset = np.uint16(before)
-    renamed = {"instances": np.where(instances > 0, instances + offset, instances), "instance_ids": np.where(ids > 0, ids + before, ids)}
-    return {**tile, **renamed}, before + greatest
-
-
-def _shift_objects(tile: Sample, left: int, top: int, size: Size) -> Sample:
-    """Return the fields of the objects of a tile, in the coordinates of the mosaic."""
-    fields: Sample = {field: tile[field] for field in ("labels", "instance_ids") if field in tile}
-    if "boxes" in tile:
-        fields["boxes"] = tile["boxes"] + np.array([left, top, left, top], np.float32)
-    if "masks" in tile:
-        fields["masks"] = tile["masks"].moved(shift(left, top), size)
-    if "keypoints" in tile:
-        keypoints = tile["keypoints"]
-        moved = keypoints + np.array([left, top, 0.0], np.float32)
-        fields["keypoints"] = np.where(keypoints[..., 2:] > 0, moved, keypoints)
-    return fields

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.targets.kinds import IMAGE_FIELDS
+from pet.data.targets.kinds import kinds_in
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
 
@@ -47,7 +47,7 @@ class Normalize:
             ConfigError: an image has another number of channels.
         """
         scale, shift = scale_and_shift(self.mean, self.std, self.maximum)
-        images = {field: sample[field] for field in IMAGE_FIELDS if field in sample}
+        images = {kind.name: sample[kind.name] for kind in kinds_in(sample).pixels}
         for image in images.values():
             check_channels(len(self.mean), image.shape[2])
         return {**sample, **{field: image.astype(np.float32) * scale + shift for field, image in images.items()}}

@@ -35,11 +35,11 @@ class SwapImages:
         Raises:
             ConfigError: it has one image only.
         """
-        if "image2" not in sample:
+        first, second = sample["image"], sample.get("image2")
+        if second is None:
             raise ConfigError("transform SwapImages: the samples have one image, two expected; take it out of TRANSFORMS")
         if rng.random() >= self.probability:
             return sample
-        swapped = {**sample, "image": sample["image2"], "image2": sample["image"]}
-        if "semseg" in sample:
-            swapped["semseg"] = self._table[sample["semseg"]]
-        return swapped
+        swapped = {**sample, "image": second, "image2": first}
+        labels = sample.get("semseg")
+        return swapped if labels is None else {**swapped, "semseg": self._table[labels]}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.targets.moving import PLACED_FIELDS
+from pet.data.targets.kinds import kinds_in
 from pet.data.transforms.base import ImageTransform, check_gray
 from pet.data.transforms.geometry import check_interpolation
 from pet.data.transforms.operations import Canvas
@@ -31,8 +31,8 @@ class Policy(ImageTransform):
         Raises:
             ConfigError: the sample has targets that would have to be moved.
         """
-        if self.moves_pixels and not PLACED_FIELDS.isdisjoint(sample):
-            placed = ", ".join(sorted(PLACED_FIELDS.intersection(sample)))
+        if self.moves_pixels and kinds_in(sample).has_places:
+            placed = ", ".join(sorted(kind.name for kind in kinds_in(sample).targets if kind.has_places))
             raise ConfigError(
                 f"transform {type(self).__name__}: it turns and shifts images without their targets, and the samples have {placed}; "
                 "take it out of TRANSFORMS, use ColorJitter and Rotate, or RandAugment with operations that move nothing"

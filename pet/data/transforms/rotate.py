@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.data.transforms.base import GeometricTransform, check_gray, check_label, check_probability, check_range, check_share
 from pet.data.transforms.geometry import check_interpolation
 from pet.structures.moves import Move, QuarterTurns, Stay, Turn

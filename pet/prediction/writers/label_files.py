@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pet.data.files.rasters import RasterInfo, load_rasterio
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.prediction.output import temporary_path
 from pet.visual.palette import Colour
 

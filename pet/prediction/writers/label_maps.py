@@ -8,7 +8,7 @@ import numpy as np
 
 from pet.data.files.label_images import read_label_image
 from pet.data.files.rasters import RasterInfo, uses_rasterio
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.prediction.writers.geojson import write_geojson
 from pet.prediction.writers.label_files import LabelFile, open_geotiff, open_png
 from pet.prediction.writers.polygons import Polygon, trace_label_image, trace_raster

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pet.data.report.display import as_rgb
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.visual.canvas import LONGEST_EDGE, automatic_scale
 from pet.visual.drawing import draw_predictions
 from pet.visual.legend import add_legend

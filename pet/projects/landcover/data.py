@@ -8,11 +8,11 @@ import torch
 
 from pet.data.catalog.entries import BUILTIN, resolve_path
 from pet.data.loading.batch_transforms import NormalizeImages
-from pet.data.loading.build import build_sample_transforms, build_vision_dataset, prepare_readers, start_worker
+from pet.data.loading.build import build_dataset, build_sample_transforms, prepare_readers, start_worker
 from pet.data.loading.sampling import build_sampler
-from pet.data.targets.check import check_image, check_vision_samples, describe_source
+from pet.data.targets.check import check_pixels, check_samples, describe_source
+from pet.data.targets.dataset import Dataset
 from pet.data.targets.finish import FinishTargets
-from pet.data.targets.kinds import VisionDataset
 from pet.data.transforms.base import Compose
 from pet.data.transforms.normalize import Normalize
 from pet.projects.landcover.cutmix import CutMixBoxes, NormalizeViews
@@ -22,13 +22,14 @@ from pet.segmentation.data import KINDS, expected_data
 from petlib.config import CfgNode, ConfigError, name_in_errors
 from petlib.data.build import TRAIN_KEYS, TrainLoaderSettings, build_train_loader
 from petlib.data.concatenated import ConcatenatedDataset
-from petlib.data.protocols import BatchTransform, Dataset
+from petlib.data.protocols import BatchTransform
+from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
 from petlib.errors import DataError
 
 
 def build_training_data(
-    cfg: CfgNode, device: torch.device, dataset: VisionDataset | None = None, unlabelled: Dataset | None = None
+    cfg: CfgNode, device: torch.device, dataset: Dataset | None = None, unlabelled: Samples | None = None
 ) -> TrainLoader:
     """Return the batches of a training with ``SEMI.ENABLED``, after a first look at the samples.
 
@@ -45,14 +46,14 @@ def build_training_data(
         DataError: the data are missing, wrong, or do not fit the model.
     """
     source = "the training data" if dataset is not None else describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
-    dataset = dataset if dataset is not None else build_vision_dataset(cfg, cfg.TRAIN.DATASETS, KINDS)
-    check_vision_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
+    dataset = dataset if dataset is not None else build_dataset(cfg, cfg.TRAIN.DATASETS, KINDS)
+    check_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
     unlabelled = unlabelled if unlabelled is not None else build_unlabelled(cfg)
     _check_unlabelled(unlabelled, cfg)
     return _build_loader(cfg, device, dataset, unlabelled)
 
 
-def build_unlabelled(cfg: CfgNode) -> Dataset:
+def build_unlabelled(cfg: CfgNode) -> Samples:
     """Return the images of ``SEMI.DATASETS``. Every process calls it.
 
     Raises:
@@ -67,10 +68,10 @@ def build_unlabelled(cfg: CfgNode) -> Dataset:
     return parts[0] if len(parts) == 1 else ConcatenatedDataset(parts)
 
 
-def _build_one(cfg: CfgNode, name: str) -> Dataset:
+def _build_one(cfg: CfgNode, name: str) -> Samples:
     folder = _folder(cfg, name)
     if folder is None:
-        return build_vision_dataset(cfg, [name], KINDS)
+        return build_dataset(cfg, [name], KINDS)
     return UnlabelledImages(folders=[folder], channels=cfg.MODEL.IN_CHANNELS, window=cfg.SEMI.WINDOW)
 
 
@@ -82,15 +83,15 @@ def _folder(cfg: CfgNode, name: str) -> Path | None:
     return folder if folder.is_dir() or "/" in name else None
 
 
-def _check_unlabelled(dataset: Dataset, cfg: CfgNode) -> None:
+def _check_unlabelled(dataset: Samples, cfg: CfgNode) -> None:
     if len(dataset) == 0:
         raise DataError("the unlabelled data are empty")
     count = min(cfg.DATA.CHECK_SAMPLES, len(dataset))
     for index in np.linspace(0, len(dataset) - 1, num=count, dtype=int).tolist():
-        check_image({"meta": {}, **dataset[index]}, expected_data(cfg))
+        check_pixels({"meta": {}, **dataset[index]}, expected_data(cfg))
 
 
-def _build_loader(cfg: CfgNode, device: torch.device, dataset: VisionDataset, unlabelled: Dataset) -> TrainLoader:
+def _build_loader(cfg: CfgNode, device: torch.device, dataset: Dataset, unlabelled: Samples) -> TrainLoader:
     scales: Sequence[int] = cfg.TRAIN.RESIZE.SCALES
     transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, scales, dataset)
     views = build_views(unlabelled, common=cfg.SEMI.TRANSFORMS, weak=cfg.SEMI.WEAK, strong=cfg.SEMI.STRONG, scales=scales)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pet import segmentation
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset
 from pet.models.analysis import analyse
 from pet.models.pretrained import load_test_weights
 from pet.projects.landcover.data import build_training_data
@@ -13,15 +13,15 @@ from pet.projects.landcover.teachers import TeacherHook
 from pet.visual.curves import draw_run
 from petlib import distributed, engine, solver
 from petlib.config import CfgNode, ConfigError
-from petlib.data.protocols import Dataset
+from petlib.data.protocols import Dataset as Samples
 
 
 def train(
     cfg: CfgNode,
     *,
-    train_dataset: VisionDataset | None = None,
-    test_dataset: VisionDataset | None = None,
-    unlabelled_dataset: Dataset | None = None,
+    train_dataset: Dataset | None = None,
+    test_dataset: Dataset | None = None,
+    unlabelled_dataset: Samples | None = None,
 ) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``.
 
@@ -63,7 +63,7 @@ def train(
         draw_run(cfg.MISC.CKPT)
 
 
-def test(cfg: CfgNode, *, test_dataset: VisionDataset | None = None) -> dict[str, float]:
+def test(cfg: CfgNode, *, test_dataset: Dataset | None = None) -> dict[str, float]:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` and return the metrics; results go to ``MISC.CKPT/test``.
 
     Of a model that learned with ``SEMI.ENABLED`` the first student is measured.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import operations
 from pet.data.transforms.base import Compose, ImageTransform
 from pet.data.transforms.build import build_transforms

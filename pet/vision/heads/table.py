@@ -24,7 +24,7 @@ class HeadEntry:
         build_evaluator: ``(cfg, dataset, *, keep_predictions) -> evaluator`` of the test data, a
             :class:`~pet.evaluation.evaluator.Evaluator`; ``keep_predictions`` says whether its ``write`` will be called.
         meaning: what the switch does, for the reference of all keys.
-        targets: the kinds of targets that it learns from, keys of :data:`pet.data.targets.kinds.TARGET_FIELDS`.
+        targets: the kinds of targets that it learns from, names of :data:`pet.data.targets.kinds.KINDS`.
         settings: keys of its own.
         needs: the switch of the head whose regions it looks into; empty: it looks at the whole image.
         swap: entry of a sample's ``meta`` that says which of its channels is which in a mirrored image; empty: all stay.

@@ -8,14 +8,17 @@ import pytest
 
 from pet.data.report import as_text, check_run, examine, report_dataset
 from pet.data.report.overview import RunReport
-from pet.data.targets.check import Expectation, check_vision_samples
+from pet.data.targets.check import check_samples
+from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation
+from pet.data.targets.image import IMAGES
 from pet.vision.config import get_base_cfg
 from petlib.errors import DataError
 from tests.pet.data.label_files import write, write_image
 
-PAIR = Expectation(("semseg",), num_classes=2, num_semseg_classes=2, num_images=2, pixel_classes_key="MODEL.NUM_CLASSES")
-SINGLE = Expectation(("semseg",), num_classes=2, num_semseg_classes=2)
-FOUR_BANDS = Expectation(("semseg",), num_classes=2, num_semseg_classes=2, channels=4)
+TWO = {"semseg": 2}
+PAIR = Expectation(("semseg",), TWO, inputs=IMAGES, settings={"semseg": "MODEL.NUM_CLASSES"})
+SINGLE = Expectation(("semseg",), TWO)
+FOUR_BANDS = Expectation(("semseg",), TWO, channels=4)
 
 
 def image(bands: int = 3, dtype: str = "uint8", size: tuple[int, int] = (4, 6)) -> np.ndarray:
@@ -27,19 +30,12 @@ def make_sample(**changes: Any) -> dict[str, Any]:
     return {**sample, **changes}
 
 
-class Given:
+class Given(Dataset):
     """A data set of given samples."""
-
-    numbered = False
-    kinds = frozenset({"semseg"})
-    keypoint_set = part_set = None
-    category_ids = range(2)
 
     def __init__(self, *samples: dict[str, Any], classes: tuple[str, ...] = ("no", "yes"), raw_labels: bool = False) -> None:
         self.samples = samples
-        self.classes = self.semseg_classes = list(classes)
-        self.raw_labels = raw_labels
-        self.skipped: dict[str, int] = {}
+        self.info = DatasetInfo(frozenset({"semseg"}), classes=classes, semseg_classes=classes, raw_labels=raw_labels)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -47,20 +43,17 @@ class Given:
     def __getitem__(self, index: int) -> dict[str, Any]:
         return dict(self.samples[index])
 
-    def truth(self, index: int) -> Any:
-        raise NotImplementedError
-
 
 def failure(expected: Expectation, dataset: Given, **more: Any) -> str:
     with pytest.raises(DataError) as error:
-        check_vision_samples(dataset, expected, 9, **more)
+        check_samples(dataset, expected, 9, **more)
     return str(error.value)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_good_samples_pass(dtype: str) -> None:
-    check_vision_samples(Given(make_sample(image=image(4, dtype))), FOUR_BANDS, 1)
-    check_vision_samples(Given(make_sample(image=image(3, dtype), image2=image(3, dtype))), PAIR, 1)
+    check_samples(Given(make_sample(image=image(4, dtype))), FOUR_BANDS, 1)
+    check_samples(Given(make_sample(image=image(3, dtype), image2=image(3, dtype))), PAIR, 1)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +87,8 @@ def test_the_setting_of_the_number_of_classes_is_named() -> None:
 
 def test_raw_labels_are_checked_after_the_transforms() -> None:
     dataset = Given(make_sample(semseg=np.full((4, 6, 3), 255, np.uint8)), raw_labels=True)
-    check_vision_samples(dataset, SINGLE, 1)
-    check_vision_samples(dataset, SINGLE, 1, read=lambda index: make_sample(semseg=np.ones((4, 6), np.uint8)))
+    check_samples(dataset, SINGLE, 1)
+    check_samples(dataset, SINGLE, 1, read=lambda index: make_sample(semseg=np.ones((4, 6), np.uint8)))
     assert "semseg has 3 channels" in failure(SINGLE, dataset, read=lambda index: dataset[index])
 
 
@@ -104,7 +97,7 @@ def test_raw_labels_are_checked_after_the_transforms() -> None:
 
 def test_findings_of_pairs_and_of_labels() -> None:
     assert [finding.kind for finding in examine(Given(make_sample()), 0, PAIR).findings] == ["an image is not as it should be"]
-    raw = Expectation(("semseg",), num_classes=2, num_semseg_classes=2, raw_labels=True)
+    raw = Expectation(("semseg",), TWO, raw_labels=True)
     assert examine(Given(make_sample(semseg=np.full((4, 6, 3), 200, np.uint8)), raw_labels=True), 0, raw).findings == []
 
 

@@ -5,13 +5,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pet.data.targets.check import Expectation, check_vision_samples
-from pet.data.targets.kinds import ImageTruth, KeypointSet, PartSet
+from pet.data.targets.check import check_samples
+from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, ImageTruth, KeypointSet, PartSet
 from pet.structures.masks import InstanceMasks
 from petlib.errors import DataError
 
 KINDS = ("boxes", "masks", "keypoints", "semseg", "parsing")
-EXPECTED = Expectation(KINDS, num_classes=2, num_semseg_classes=3, num_keypoints=2, num_parts=3)
+COUNTS = {"boxes": 2, "semseg": 3, "keypoints": 2, "parsing": 3}
+SETTINGS = {
+    "boxes": "MODEL.NUM_CLASSES",
+    "semseg": "MODEL.SEMSEG.NUM_CLASSES",
+    "keypoints": "MODEL.KEYPOINTS.NUM_KEYPOINTS",
+    "parsing": "MODEL.PARSING.NUM_PARTS",
+}
+EXPECTED = Expectation(KINDS, COUNTS, settings=SETTINGS)
 BOXES = [[0.0, 0.0, 8.0, 6.0], [1.0, 2.0, 3.0, 4.0]]
 
 
@@ -32,22 +39,20 @@ def make_sample(**changes: Any) -> dict[str, Any]:
     return {**sample, **changes}
 
 
-class Given:
+class Given(Dataset):
     """A data set of samples that are all alike."""
-
-    numbered = False
-    kinds = frozenset(KINDS)
-    category_ids = (1, 2)
-    skipped: dict[str, int] = {}
 
     def __init__(self, sample: dict[str, Any] | None = None, *, count: int = 1, **described: Any) -> None:
         self.sample = sample or make_sample()
         self.count = count
         self.read: list[int] = []
-        self.classes: list[str] = described.get("classes", ["cat", "dog"])
-        self.semseg_classes: list[str] = described.get("semseg_classes", ["ground", "cat", "dog"])
-        self.keypoint_set: KeypointSet | None = described.get("keypoint_set", KeypointSet(("nose", "tail"), (0, 1), (), (0.1, 0.1)))
-        self.part_set: PartSet | None = described.get("part_set", PartSet(("background", "left", "right"), (0, 2, 1)))
+        usual: dict[str, Any] = {
+            "classes": ["cat", "dog"],
+            "semseg_classes": ["ground", "cat", "dog"],
+            "keypoint_set": KeypointSet(("nose", "tail"), (0, 1), (), (0.1, 0.1)),
+            "part_set": PartSet(("background", "left", "right"), (0, 2, 1)),
+        }
+        self.info = DatasetInfo(frozenset(KINDS), **{**usual, **described})
 
     def __len__(self) -> int:
         return self.count
@@ -61,17 +66,17 @@ class Given:
 
 
 def failure(sample: dict[str, Any] | None = None, kinds: tuple[str, ...] = KINDS, **described: Any) -> str:
-    expected = Expectation(kinds, num_classes=2, num_semseg_classes=3, num_keypoints=2, num_parts=3)
+    expected = Expectation(kinds, COUNTS, settings=SETTINGS)
     with pytest.raises(DataError) as error:
-        check_vision_samples(Given(sample, **described), expected, 16)
+        check_samples(Given(sample, **described), expected, 16)
     return str(error.value)
 
 
 def test_samples_as_they_should_be_pass() -> None:
     dataset = Given(count=100)
-    check_vision_samples(dataset, EXPECTED, 4)
+    check_samples(dataset, EXPECTED, 4)
     assert dataset.read == [0, 33, 66, 99]
-    check_vision_samples(dataset, EXPECTED, 0)
+    check_samples(dataset, EXPECTED, 0)
     assert len(dataset.read) == 4
 
 
@@ -83,12 +88,12 @@ def test_images_without_objects_pass() -> None:
         "keypoints": np.zeros((0, 2, 3), np.float32),
         "instance_ids": np.zeros(0, np.int64),
     }
-    check_vision_samples(Given(make_sample(**nothing)), EXPECTED, 1)
+    check_samples(Given(make_sample(**nothing)), EXPECTED, 1)
 
 
 def test_an_empty_data_set_is_told() -> None:
     with pytest.raises(DataError, match="data are empty"):
-        check_vision_samples(Given(count=0), EXPECTED, 1)
+        check_samples(Given(count=0), EXPECTED, 1)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +121,7 @@ def test_data_that_do_not_fit_the_model_are_told_before_a_sample_is_read(describ
     assert message in failure(**described)
     dataset = Given(**described)
     with pytest.raises(DataError):
-        check_vision_samples(dataset, EXPECTED, 1)
+        check_samples(dataset, EXPECTED, 1)
     assert not dataset.read
 
 
@@ -131,7 +136,7 @@ def test_data_that_do_not_fit_the_model_are_told_before_a_sample_is_read(describ
 )
 def test_what_no_head_wants_need_not_fit(kind: str, described: dict[str, Any]) -> None:
     others = tuple(other for other in KINDS if other != kind)
-    check_vision_samples(Given(**described), Expectation(others, 2, 3, 2, 3), 1)
+    check_samples(Given(**described), Expectation(others, COUNTS), 1)
 
 
 @pytest.mark.parametrize(

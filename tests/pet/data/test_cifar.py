@@ -58,7 +58,7 @@ def write_cifar10(folder: Path, batch: Any = python3_batch) -> Path:
 @pytest.mark.parametrize("batch", [python2_batch, python3_batch])
 def test_samples_are_those_of_the_files(batch: Any, tmp_path: Path) -> None:
     train = Cifar(kind="cifar10", folder=write_cifar10(tmp_path, batch), split="train")
-    assert (len(train), train.classes) == (20, NAMES)
+    assert (len(train), train.info.classes) == (20, NAMES)
     sample = train[4]
     assert sample["image"].flags.c_contiguous
     assert np.array_equal(sample["image"], images(2)[0].reshape(3, 32, 32).transpose(1, 2, 0))
@@ -80,7 +80,7 @@ def test_cifar100_has_fine_labels(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(pickle.dumps(content, protocol=2))
     (tmp_path / "meta").write_bytes(pickle.dumps({b"fine_label_names": [name.encode() for name in names]}, protocol=2))
     test = Cifar(kind="cifar100", folder=tmp_path, split="test")
-    assert test.classes == names
+    assert test.info.classes == names
     assert [test[index]["label"] for index in range(4)] == [1, 99, 50, 0]
 
 

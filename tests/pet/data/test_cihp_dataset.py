@@ -50,7 +50,7 @@ def build(folder: Path, split: str = "train", kinds: frozenset[str] | None = Non
 def test_people_become_objects(folder: Path) -> None:
     dataset = build(folder)
     assert len(dataset) == 2
-    assert dataset.classes == ["person"]
+    assert dataset.info.classes == ["person"]
     sample = dataset[0]
     assert sample["meta"]["id"] == "0000002"
     assert sample["meta"]["size"] == (10, 12)

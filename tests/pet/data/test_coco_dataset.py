@@ -77,9 +77,9 @@ def reference(path: Path) -> COCO:
 
 def test_samples_hold_the_objects_and_truths_the_crowd_too(tmp_path: Path) -> None:
     dataset = make(tmp_path, content())
-    assert (len(dataset), dataset.classes, dataset.category_ids, dataset.numbered) == (2, ["person", "ball"], [3, 9], False)
-    assert dataset.kinds == {"boxes", "masks", "keypoints"}
-    assert dataset.skipped == {}
+    assert (len(dataset), dataset.info.classes, dataset.info.category_ids, dataset.info.numbered) == (2, ["person", "ball"], [3, 9], False)
+    assert dataset.info.kinds == {"boxes", "masks", "keypoints"}
+    assert dataset.info.skipped == {}
     sample = dataset[0]
     assert sample["image"].shape == (HEIGHT, WIDTH, 3)
     assert int(sample["image"][0, 0, 0]) == 1
@@ -146,7 +146,7 @@ def test_only_wanted_kinds_are_given(tmp_path: Path) -> None:
     assert set(dataset[0]) == {"image", "meta", "boxes", "labels"}
     assert "keypoint_swap" not in dataset[0]["meta"]
     assert (dataset.truth(0).segmentations, dataset.truth(0).keypoints) == (None, None)
-    assert dataset.kinds == {"boxes", "masks", "keypoints"}
+    assert dataset.info.kinds == {"boxes", "masks", "keypoints"}
     assert set(make(tmp_path, content(), kinds={"masks"})[0]) == {"image", "meta", "masks"}
     assert set(make(tmp_path, content(), kinds=set())[0]) == {"image", "meta"}
     with pytest.raises(DataError, match=r"instances\.json: no parsing and no semseg in these data; they have boxes, keypoints, masks"):
@@ -155,33 +155,33 @@ def test_only_wanted_kinds_are_given(tmp_path: Path) -> None:
 
 def test_given_classes_fix_the_labels_and_leave_others_out(tmp_path: Path) -> None:
     dataset = make(tmp_path, content(), classes=["ball", "person"])
-    assert (dataset.classes, dataset.category_ids, dataset[0]["labels"].tolist()) == (["ball", "person"], [9, 3], [1, 0])
+    assert (dataset.info.classes, dataset.info.category_ids, dataset[0]["labels"].tolist()) == (["ball", "person"], [9, 3], [1, 0])
     alone = make(tmp_path, content(), classes=["ball"], kinds={"boxes"})
-    assert (alone.category_ids, alone.truth(0).labels.tolist()) == ([9], [0])
-    assert alone.skipped == {"object of a class that DATA.CLASSES leaves out": 2}
+    assert (alone.info.category_ids, alone.truth(0).labels.tolist()) == ([9], [0])
+    assert alone.info.skipped == {"object of a class that DATA.CLASSES leaves out": 2}
     message = r"the class 'persn' of DATA\.CLASSES is no category of this file; did you mean person\?; it has person, ball"
     with pytest.raises(DataError, match=message):
         make(tmp_path, content(), classes=["ball", "persn"])
 
 
 def test_what_the_keypoints_are(tmp_path: Path) -> None:
-    keypoints = make(tmp_path, content()).keypoint_set
+    keypoints = make(tmp_path, content()).info.keypoint_set
     assert keypoints is not None
     assert (keypoints.names, keypoints.swap, keypoints.skeleton) == (tuple(NAMES), (0, 2, 1), ((0, 1), (0, 2)))
     assert keypoints.sigmas == (0.05, 0.05, 0.05)
     file = content()
     file["categories"][1]["sigmas"] = [0.1, 0.2, 0.3]
-    keypoints = make(tmp_path, file).keypoint_set
+    keypoints = make(tmp_path, file).info.keypoint_set
     assert keypoints is not None
     assert keypoints.sigmas == (0.1, 0.2, 0.3)
     file = content()
     file["categories"][1] = {"id": 3, "name": "person", "keypoints": [f"k{place}" for place in range(17)]}
     file["annotations"][0]["keypoints"] = [1, 1, 2] * 17
-    keypoints = make(tmp_path, file).keypoint_set
+    keypoints = make(tmp_path, file).info.keypoint_set
     assert keypoints is not None
     published = np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]) / 10
     np.testing.assert_allclose(keypoints.sigmas, published)
-    assert make(tmp_path, {**content(), "categories": [{"id": 3, "name": "a"}, {"id": 9, "name": "b"}]}).keypoint_set is None
+    assert make(tmp_path, {**content(), "categories": [{"id": 3, "name": "a"}, {"id": 9, "name": "b"}]}).info.keypoint_set is None
 
 
 # what is skipped and counted
@@ -208,7 +208,7 @@ def test_what_cannot_be_used_is_skipped_counted_and_told(
     file["annotations"] += [annotation(21, **entries), annotation(22, **entries)]
     with caplog.at_level(logging.WARNING):
         dataset = make(tmp_path, file)
-    assert dataset.skipped == {reason: 2}
+    assert dataset.info.skipped == {reason: 2}
     assert len(dataset.truth(0).boxes) == 3
     image = entries.get("image_id", 7)
     told = f"{tmp_path / 'instances.json'}: skipped 2 times: {reason} (the first: annotation 21 of image {image})"
@@ -219,7 +219,7 @@ def test_a_poor_mask_matters_only_where_masks_are_wanted(tmp_path: Path) -> None
     file = content()
     file["annotations"] = [annotation(1, segmentation=[[1, 1, 5, 5]]), annotation(2, segmentation={"size": [1, 1], "counts": [1]})]
     dataset = make(tmp_path, file, kinds={"boxes"})
-    assert (dataset.skipped, len(dataset[0]["boxes"])) == ({}, 2)
+    assert (dataset.info.skipped, len(dataset[0]["boxes"])) == ({}, 2)
 
 
 def test_an_object_keeps_its_good_polygons(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_an_object_keeps_its_good_polygons(tmp_path: Path) -> None:
     file["annotations"] = [annotation(1, segmentation=[[1, 1, 5, 5], *SQUARE, []])]
     dataset = make(tmp_path, file)
     assert dataset.truth(0).segmentations == [SQUARE]
-    assert dataset.skipped == {"polygon of fewer than 3 points; its object has others": 2}
+    assert dataset.info.skipped == {"polygon of fewer than 3 points; its object has others": 2}
 
 
 # what is an error
@@ -359,10 +359,10 @@ def with_labels(folder: Path) -> dict[str, Any]:
 
 def test_label_images_become_semseg_and_parsing(tmp_path: Path) -> None:
     dataset = make(tmp_path, with_labels(tmp_path))
-    assert dataset.kinds == {"boxes", "masks", "keypoints", "semseg", "parsing"}
-    assert dataset.semseg_classes == ["background", "thing"]
-    assert dataset.part_set is not None
-    assert (dataset.part_set.names, dataset.part_set.swap) == (("background", "Left-arm", "Right-arm"), (0, 2, 1))
+    assert dataset.info.kinds == {"boxes", "masks", "keypoints", "semseg", "parsing"}
+    assert dataset.info.semseg_classes == ["background", "thing"]
+    assert dataset.info.part_set is not None
+    assert (dataset.info.part_set.names, dataset.info.part_set.swap) == (("background", "Left-arm", "Right-arm"), (0, 2, 1))
     sample = dataset[0]
     assert [sample[name].dtype for name in ("semseg", "parsing", "instances")] == [np.uint8, np.uint8, np.uint16]
     assert [int(sample[name][4, 4]) for name in ("semseg", "parsing", "instances")] == [1, 2, 300]

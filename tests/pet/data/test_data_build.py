@@ -39,7 +39,7 @@ def make_cfg(**values: Any) -> CfgNode:
 
 
 def train_batches(cfg: CfgNode, count: int) -> list[dict[str, Any]]:
-    loader = build_train_loader(cfg, build_dataset(cfg, cfg.TRAIN.DATASETS), CPU)
+    loader = build_train_loader(cfg, build_dataset(cfg, cfg.TRAIN.DATASETS, ["label"]), CPU, ["label"])
     return list(loader.batches(0, count))
 
 
@@ -72,7 +72,7 @@ def test_memory_order(channels_last: bool) -> None:
 
 def test_labels_belong_to_their_images() -> None:
     cfg = make_cfg(**{"TRAIN.TRANSFORMS": []})
-    dataset = build_dataset(cfg, cfg.TRAIN.DATASETS)
+    dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, ["label"])
     for batch in train_batches(cfg, 2):
         for image, label, meta in zip(batch["image"], batch["label"].tolist(), batch["meta"], strict=True):
             sample = dataset[meta["index"]]
@@ -103,7 +103,7 @@ def test_order_and_randomness_follow_from_the_seed() -> None:
 
 def test_the_test_loader_gives_every_sample_once_in_order() -> None:
     cfg = make_cfg()
-    loader = build_test_loader(cfg, build_dataset(cfg, cfg.TEST.DATASETS), CPU)
+    loader = build_test_loader(cfg, build_dataset(cfg, cfg.TEST.DATASETS, ["label"]), CPU, ["label"])
     batches = list(loader)
     assert [len(batch["label"]) for batch in batches] == [100, 100, 100, 60] == [len(batch["image"]) for batch in batches]
     assert [meta["index"] for batch in batches for meta in batch["meta"]] == list(range(360))
@@ -133,7 +133,7 @@ def test_images_of_different_sizes_are_told(tmp_path: Path) -> None:
 
 def test_mistakes_in_a_config_are_told() -> None:
     with pytest.raises(ConfigError, match="no data set is named; set TRAIN.DATASETS and TEST.DATASETS"):
-        build_dataset(make_cfg(), [])
+        build_dataset(make_cfg(), [], ["label"])
     with pytest.raises(ConfigError, match="unknown transform 'RandomErase'; did you mean RandomErasing"):
         train_batches(make_cfg(**{"TRAIN.TRANSFORMS": ["RandomErase"]}), 1)
     with pytest.raises(DataError, match="1437"):

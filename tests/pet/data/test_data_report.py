@@ -8,28 +8,22 @@ import numpy as np
 import pytest
 
 from pet.data.report import as_text, check_run, examine, report_dataset
-from pet.data.targets.check import Expectation
-from pet.data.targets.kinds import ImageTruth
+from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, ImageTruth
 from pet.structures import InstanceMasks
 from pet.vision.config import get_base_cfg
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import DataError
 
-BOXES = Expectation(("boxes", "masks"), num_classes=2)
+BOXES = Expectation(("boxes", "masks"), {"boxes": 2})
 Sample = dict[str, Any]
 
 
-class Given:
+class Given(Dataset):
     """A data set of given samples; an exception in the place of one is raised."""
-
-    numbered = False
-    kinds = frozenset({"boxes", "masks"})
 
     def __init__(self, samples: list[Any], classes: tuple[str, ...] = ("cat", "dog"), **more: Any) -> None:
         self.samples = samples
-        self.classes = list(classes)
-        self.skipped: dict[str, int] = {}
-        self.__dict__.update(more)
+        self.info = DatasetInfo(frozenset({"boxes", "masks"}), classes=classes, **more)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -108,7 +102,7 @@ def test_masks_without_a_pixel_and_masks_that_cannot_be_drawn() -> None:
 
 
 def test_pixels_of_unknown_labels_are_fatal() -> None:
-    expected = Expectation(("semseg",), num_classes=2, num_semseg_classes=3)
+    expected = Expectation(("semseg",), {"semseg": 3})
     sample = {"image": np.zeros((4, 4, 3), np.uint8), "meta": {"file": "a.png"}}
     good, bad, ignored = (np.full((4, 4), value, np.uint8) for value in (2, 3, 255))
     assert kinds({**sample, "semseg": good}, expected) == []
@@ -118,7 +112,7 @@ def test_pixels_of_unknown_labels_are_fatal() -> None:
 
 
 def test_labels_of_whole_images() -> None:
-    expected = Expectation(("label",), num_classes=2)
+    expected = Expectation(("label",), {"label": 2})
     sample = {"image": np.zeros((4, 4, 3), np.uint8), "meta": {"file": "a.png"}}
     assert kinds({**sample, "label": 1}, expected) == []
     assert kinds({**sample, "label": 2}, expected) == [("a label lies outside of the classes", True)]
@@ -161,7 +155,7 @@ def test_classes_and_sizes_are_counted() -> None:
 def test_pixels_are_counted_by_class() -> None:
     labels = np.array([[0, 0], [1, 255]], np.uint8)
     sample = {"image": np.zeros((2, 2, 3), np.uint8), "semseg": labels, "meta": {"file": "a"}}
-    expected = Expectation(("semseg",), num_classes=3, num_semseg_classes=3)
+    expected = Expectation(("semseg",), {"semseg": 3})
     report = report_dataset("streets", Given([sample], semseg_classes=["road", "sky", "car"]), expected)
     assert report.pixels == {"semseg": {"road": 0.5, "sky": 0.25, "car": 0.0, "ignored": 0.25}}
 
@@ -195,7 +189,7 @@ def config(**values: Any) -> CfgNode:
     return cfg
 
 
-LABELS = Expectation(("label",), num_classes=10)
+LABELS = Expectation(("label",), {"label": 10})
 
 
 def quiet(name: str, count: int) -> Any:
@@ -212,7 +206,7 @@ def test_good_data_of_a_config() -> None:
 
 
 def test_a_model_of_other_classes_is_told_once() -> None:
-    report, _ = check_run(config(), ("train",), Expectation(("label",), num_classes=9), quiet)
+    report, _ = check_run(config(), ("train",), Expectation(("label",), {"label": 9}), quiet)
     assert report.fails
     assert as_text(report).count("the data have 10 classes") == 1
     assert "a training would FAIL: 1 fault; 0 oddities" in as_text(report)

@@ -20,7 +20,7 @@ def test_the_split_is_fixed_and_covers_every_digit_once() -> None:
 def test_samples_are_those_of_scikit_learn() -> None:
     digits = load_digits()
     test = Digits(split="test")
-    assert test.classes == [str(digit) for digit in range(10)]
+    assert test.info.classes == [str(digit) for digit in range(10)]
     for index in (0, 77, 359):
         sample = test[index]
         number = sample["meta"]["id"]

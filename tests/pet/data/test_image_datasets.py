@@ -12,7 +12,7 @@ from pet.data import build_dataset
 from pet.data.config import DATA_SCHEMA
 from pet.data.datasets.image_folder import ImageFolder
 from pet.data.datasets.list_file import ListFile
-from pet.data.targets.labelled import LabelledDataset
+from pet.data.targets.dataset import Dataset
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, merge_schemas
 from petlib.data.protocols import NamedFiles
 from petlib.errors import DataError
@@ -30,7 +30,7 @@ def write_image(path: Path, value: int = 0) -> None:
     assert cv2.imwrite(str(path), np.full((4, 5, 3), value, np.uint8))
 
 
-def labels_of(dataset: LabelledDataset) -> list[int]:
+def labels_of(dataset: Dataset) -> list[int]:
     return [dataset[index]["label"] for index in range(len(dataset))]
 
 
@@ -41,7 +41,7 @@ def labels_of(dataset: LabelledDataset) -> list[int]:
 def test_an_unknown_split_is_told(kind: str, tmp_path: Path) -> None:
     cfg = make_cfg(DATA__CATALOG={"x": {"type": kind, "split": "tets", "path": str(tmp_path)}})
     with pytest.raises(ConfigError, match="the split 'tets' given, train or test expected; did you mean test"):
-        build_dataset(cfg, ["x"])
+        build_dataset(cfg, ["x"], ["label"])
 
 
 # folders
@@ -53,7 +53,7 @@ def test_folders_are_classes_and_files_are_sorted(tmp_path: Path) -> None:
     (tmp_path / "cat/notes.txt").write_text("no image")
     (tmp_path / ".hidden").mkdir()
     dataset = ImageFolder(folder=tmp_path)
-    assert dataset.classes == ["cat", "dog"]
+    assert dataset.info.classes == ["cat", "dog"]
     assert labels_of(dataset) == [0, 0, 1, 1]
     files = [Path(dataset[index]["meta"]["file"]).relative_to(tmp_path).as_posix() for index in range(4)]
     assert files == ["cat/2.JPG", "cat/deep/er/1.png", "dog/a.bmp", "dog/b.png"]
@@ -94,18 +94,18 @@ def test_lines_of_a_list_file(text: str, tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", 8)
     write_image(tmp_path / "b c.png", 9)
     dataset = ListFile(path=write_list(tmp_path, text))
-    assert dataset.classes == ["cat", "dog"]
+    assert dataset.info.classes == ["cat", "dog"]
     assert labels_of(dataset) == [0, 1]
     assert [int(dataset[index]["image"][0, 0, 0]) for index in range(2)] == [8, 9]
-    assert not dataset.numbered
+    assert not dataset.info.numbered
 
 
 def test_labels_as_numbers_and_given_classes(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png")
     numbers = ListFile(path=write_list(tmp_path, "a.png 0\na.png 2\n"))
-    assert (numbers.classes, numbers.numbered, labels_of(numbers)) == (["0", "1", "2"], True, [0, 2])
+    assert (numbers.info.classes, numbers.info.numbered, labels_of(numbers)) == (["0", "1", "2"], True, [0, 2])
     named = ListFile(path=write_list(tmp_path, "a.png 0\na.png 2\n"), classes=["x", "y", "z"])
-    assert (named.classes, named.numbered, labels_of(named)) == (["x", "y", "z"], False, [0, 2])
+    assert (named.info.classes, named.info.numbered, labels_of(named)) == (["x", "y", "z"], False, [0, 2])
     assert labels_of(ListFile(path=write_list(tmp_path, "a.png z\n"), classes=["x", "y", "z"])) == [2]
 
 
@@ -149,8 +149,8 @@ def folders(root: Path, **classes: Sequence[str]) -> list[str]:
 
 def test_several_data_sets_follow_one_another(tmp_path: Path) -> None:
     names = folders(tmp_path, first=["cat", "dog"], second=["cat", "dog"])
-    dataset = build_dataset(make_cfg(), names)
-    assert dataset.classes == ["cat", "dog"]
+    dataset = build_dataset(make_cfg(), names, ["label"])
+    assert dataset.info.classes == ["cat", "dog"]
     assert labels_of(dataset) == [0, 1, 0, 1]
     assert dataset[2]["meta"]["file"].startswith(names[1])
     assert isinstance(dataset, NamedFiles)
@@ -160,26 +160,26 @@ def test_several_data_sets_follow_one_another(tmp_path: Path) -> None:
 def test_data_sets_of_other_classes_cannot_be_joined(tmp_path: Path) -> None:
     names = folders(tmp_path, first=["cat", "dog"], second=["cat", "eel", "fox"])
     with pytest.raises(DataError, match="2 and 3 classes, only the first has dog, only the second has eel, fox; set DATA.CLASSES"):
-        build_dataset(make_cfg(), names)
-    joined = build_dataset(make_cfg(DATA__CLASSES=["cat", "dog", "eel", "fox"]), names)
+        build_dataset(make_cfg(), names, ["label"])
+    joined = build_dataset(make_cfg(DATA__CLASSES=["cat", "dog", "eel", "fox"]), names, ["label"])
     assert labels_of(joined) == [0, 1, 0, 2, 3]
 
 
 def test_lists_of_numbers_are_joined_whatever_their_greatest_is(tmp_path: Path) -> None:
     for name, label in (("a", 1), ("b", 4)):
         (tmp_path / f"{name}.txt").write_text(f"x.png {label}\n")
-    dataset = build_dataset(make_cfg(MISC__DATA_ROOT=str(tmp_path)), ["a.txt", "b.txt"])
-    assert dataset.classes == ["0", "1", "2", "3", "4"]
-    assert dataset.numbered
+    dataset = build_dataset(make_cfg(MISC__DATA_ROOT=str(tmp_path)), ["a.txt", "b.txt"], ["label"])
+    assert dataset.info.classes == ["0", "1", "2", "3", "4"]
+    assert dataset.info.numbered
 
 
 def test_given_classes_have_to_be_those_of_the_data() -> None:
     with pytest.raises(DataError, match="digits_train does not have the classes of DATA.CLASSES: 10 and 2 classes"):
-        build_dataset(make_cfg(DATA__CLASSES=["odd", "even"]), ["digits_train"])
+        build_dataset(make_cfg(DATA__CLASSES=["odd", "even"]), ["digits_train"], ["label"])
 
 
 def test_no_data_set_and_an_unknown_type_are_told() -> None:
     with pytest.raises(ConfigError, match="no data set is named; set TRAIN.DATASETS and TEST.DATASETS"):
-        build_dataset(make_cfg(), [])
+        build_dataset(make_cfg(), [], ["label"])
     with pytest.raises(ConfigError, match="unknown type of data set 'image_foldr'; did you mean image_folder"):
-        build_dataset(make_cfg(DATA__CATALOG={"x": {"type": "image_foldr", "path": "y"}}), ["x"])
+        build_dataset(make_cfg(DATA__CATALOG={"x": {"type": "image_foldr", "path": "y"}}), ["x"], ["label"])

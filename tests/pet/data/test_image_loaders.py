@@ -8,7 +8,7 @@ import torch
 
 from pet.data import build_dataset, build_train_loader
 from pet.data.loading.build import start_worker
-from pet.data.targets.labelled import LabelledDataset
+from pet.data.targets.dataset import Dataset
 from pet.vision import config
 from petlib.config import CfgNode
 
@@ -30,17 +30,17 @@ def make_cfg(**values: Any) -> CfgNode:
 
 
 @pytest.fixture(scope="module")
-def digits() -> LabelledDataset:
-    return build_dataset(make_cfg(), ["digits_test"])
+def digits() -> Dataset:
+    return build_dataset(make_cfg(), ["digits_test"], ["label"])
 
 
-def train_batches(cfg: CfgNode, dataset: LabelledDataset, count: int = 2) -> list[dict[str, Any]]:
-    return list(build_train_loader(cfg, dataset, CPU).batches(0, count))
+def train_batches(cfg: CfgNode, dataset: Dataset, count: int = 2) -> list[dict[str, Any]]:
+    return list(build_train_loader(cfg, dataset, CPU, ["label"]).batches(0, count))
 
 
-def test_an_epoch_has_every_sample_once_in_a_seeded_order(digits: LabelledDataset) -> None:
+def test_an_epoch_has_every_sample_once_in_a_seeded_order(digits: Dataset) -> None:
     def order(cfg: CfgNode) -> list[int]:
-        loader = build_train_loader(cfg, digits, CPU)
+        loader = build_train_loader(cfg, digits, CPU, ["label"])
         assert loader.iterations_per_epoch == 45
         return [meta["index"] for batch in loader.batches(0, 45) for meta in batch["meta"]]
 
@@ -61,11 +61,11 @@ def test_a_worker_computes_on_one_thread() -> None:
 
 
 @pytest.mark.cuda
-def test_a_batch_is_prepared_on_the_gpu_without_waiting_for_it(digits: LabelledDataset) -> None:
+def test_a_batch_is_prepared_on_the_gpu_without_waiting_for_it(digits: Dataset) -> None:
     entries = ["Resize", NORMALIZE]
     mixup = {"TRAIN__MIXUP__MIXUP_ALPHA": 0.8, "TRAIN__MIXUP__CUTMIX_ALPHA": 1.0}
     cfg = make_cfg(TRAIN__TRANSFORMS=entries, TRAIN__RESIZE__SCALES=[16], **mixup)
-    batches = build_train_loader(cfg, digits, torch.device("cuda")).batches(0, 8)
+    batches = build_train_loader(cfg, digits, torch.device("cuda"), ["label"]).batches(0, 8)
     found = [next(batches)]
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -10,9 +10,8 @@ import pytest
 
 from pet.data import build_dataset
 from pet.data.datasets.shapes_writing import write_shapes
-from pet.data.loading.build import build_vision_dataset
-from pet.data.loading.joined import JoinedVisionDataset, SomeSamples, TruthApart
-from pet.data.targets.kinds import ImageTruth, KeypointSet, PartSet
+from pet.data.loading.joined import EvaluationSamples, JoinedDataset, SomeSamples
+from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth, KeypointSet, PartSet
 from pet.vision import config
 from petlib.config import CfgNode
 from petlib.errors import DataError
@@ -22,20 +21,24 @@ HANDS = KeypointSet(names=("left", "right"), swap=(1, 0), skeleton=((0, 1),), si
 PARTS = PartSet(names=("background", "left", "right"), swap=(0, 2, 1))
 
 
-@dataclasses.dataclass
-class Given:
+INFO = DatasetInfo(
+    kinds=frozenset(ALL_KINDS),
+    classes=("cat", "dog"),
+    semseg_classes=("ground", "sky"),
+    keypoint_set=HANDS,
+    part_set=PARTS,
+    category_ids=(7, 9),
+)
+
+
+class Given(Dataset):
     """A data set in memory; every pixel of image i is its number."""
 
-    count: int = 3
-    first: int = 0
-    classes: list[str] = dataclasses.field(default_factory=lambda: ["cat", "dog"])
-    kinds: frozenset[str] = frozenset(ALL_KINDS)
-    semseg_classes: list[str] = dataclasses.field(default_factory=lambda: ["ground", "sky"])
-    keypoint_set: KeypointSet | None = HANDS
-    part_set: PartSet | None = PARTS
-    category_ids: Sequence[int] = (7, 9)
-    skipped: dict[str, int] = dataclasses.field(default_factory=dict)
-    numbered: bool = False
+    def __init__(self, *, count: int = 3, first: int = 0, **described: Any) -> None:
+        self.count = count
+        self.first = first
+        classes = {"num_classes": 0, "category_ids": ()} if "classes" in described else {}
+        self.info = dataclasses.replace(INFO, **{**classes, **described})
 
     def __len__(self) -> int:
         return self.count
@@ -60,15 +63,21 @@ class Given:
         return ImageTruth(number, f"{number}.png", 4, 6, np.zeros((0, 4)), none.astype(np.int64), none.astype(bool), none)
 
 
-def join(first: Given, second: Given, kinds: Sequence[str] = ALL_KINDS) -> JoinedVisionDataset:
-    return JoinedVisionDataset(["here", "there"], [first, second], kinds)
+def id_of(dataset: Dataset, index: int) -> int | str:
+    truth = dataset.truth(index)
+    assert truth is not None
+    return truth.id
+
+
+def join(first: Given, second: Given, kinds: Sequence[str] = ALL_KINDS) -> JoinedDataset:
+    return JoinedDataset(["here", "there"], [first, second], kinds)
 
 
 def test_samples_and_objects_come_from_one_data_set_after_another() -> None:
     joined = join(Given(count=2), Given(count=3, first=2))
     assert len(joined) == 5
     assert [joined[index]["meta"]["id"] for index in range(5)] == [0, 1, 2, 3, 4]
-    assert [joined.truth(index).id for index in range(5)] == [0, 1, 2, 3, 4]
+    assert [id_of(joined, index) for index in range(5)] == [0, 1, 2, 3, 4]
     assert [joined.locate(index) for index in (0, 1, 2, 4)] == [(0, 0), (0, 1), (1, 0), (1, 2)]
     for index in (-1, 5):
         with pytest.raises(IndexError, match=f"sample {index} of 5"):
@@ -77,16 +86,17 @@ def test_samples_and_objects_come_from_one_data_set_after_another() -> None:
 
 def test_what_is_known_of_all_is_known_of_the_whole() -> None:
     joined = join(Given(skipped={"crowds": 2}), Given(kinds=frozenset({"boxes", "semseg"}), skipped={"crowds": 1, "holes": 4}), ["boxes"])
-    assert joined.classes == ["cat", "dog"]
-    assert joined.semseg_classes == ["ground", "sky"]
-    assert (joined.keypoint_set, joined.part_set, joined.numbered) == (HANDS, PARTS, False)
-    assert joined.kinds == {"boxes", "semseg"}
-    assert joined.skipped == {"here: crowds": 2, "there: crowds": 1, "there: holes": 4}
+    info = joined.info
+    assert (info.classes, info.num_classes, info.numbered) == (["cat", "dog"], 2, False)
+    assert info.semseg_classes == ["ground", "sky"]
+    assert (info.keypoint_set, info.part_set) == (HANDS, PARTS)
+    assert info.kinds == {"boxes", "semseg"}
+    assert info.skipped == {"here: crowds": 2, "there: crowds": 1, "there: holes": 4}
 
 
 def test_numbers_of_categories_are_kept_where_they_agree() -> None:
-    assert list(join(Given(), Given(category_ids=[7, 9])).category_ids) == [7, 9]
-    assert list(join(Given(), Given(category_ids=(9, 7))).category_ids) == [1, 2]
+    assert list(join(Given(), Given(category_ids=[7, 9])).info.category_ids) == [7, 9]
+    assert list(join(Given(), Given(category_ids=(9, 7))).info.category_ids) == [1, 2]
 
 
 DIFFERENCES: list[tuple[str, dict[str, Any], str]] = [
@@ -99,8 +109,8 @@ DIFFERENCES: list[tuple[str, dict[str, Any], str]] = [
     ("semseg", {"semseg_classes": ["ground"]}, "2 and 1 classes of pixels, only the first has sky"),
     ("keypoints", {"keypoint_set": dataclasses.replace(HANDS, names=("left", "tail"))}, "2 and 2 keypoints, only the first has right, "),
     ("keypoints", {"keypoint_set": None}, "2 and 0 keypoints, only the first has left, right"),
-    ("parsing", {"part_set": PartSet(("background", "right", "left"), (0, 2, 1))}, "3 and 3 parts, in another order"),
-    ("parsing", {"part_set": None}, "3 and 0 parts, only the first has background, left, right"),
+    ("parsing", {"part_set": PartSet(("background", "right", "left"), (0, 2, 1))}, "3 and 3 part labels, in another order"),
+    ("parsing", {"part_set": None}, "3 and 0 part labels, only the first has background, left, right"),
 ]
 
 
@@ -123,9 +133,8 @@ def test_some_samples() -> None:
     some = SomeSamples(dataset, np.array([4, 1, 4]))
     assert len(some) == 3
     assert [some[index]["meta"]["id"] for index in range(3)] == [4, 1, 4]
-    assert [some.truth(index).id for index in range(3)] == [4, 1, 4]
-    for name in ("classes", "numbered", "kinds", "semseg_classes", "keypoint_set", "part_set", "category_ids", "skipped"):
-        assert getattr(some, name) == getattr(dataset, name)
+    assert [id_of(some, index) for index in range(3)] == [4, 1, 4]
+    assert some.info == dataset.info
 
 
 @pytest.mark.parametrize(
@@ -139,7 +148,7 @@ def test_some_samples() -> None:
 )
 def test_truth_of_pixels_stands_apart_from_what_transforms_move(kinds: list[str], fields: set[str]) -> None:
     dataset = Given()
-    apart = TruthApart(dataset, kinds)
+    apart = EvaluationSamples(dataset, kinds)
     assert len(apart) == 3
     sample, original = apart[2], dataset[2]
     assert set(sample) == {"image", "meta", *(f"truth_{field}" for field in fields)}
@@ -154,20 +163,21 @@ def test_second_dates_travel_with_the_truth() -> None:
             sample = super().__getitem__(index)
             return {**sample, "image2": sample["image"] + 1}
 
-    sample = TruthApart(Pairs(), ["semseg"])[1]
+    sample = EvaluationSamples(Pairs(), ["semseg"])[1]
     assert set(sample) == {"image", "image2", "truth_semseg", "meta"}
     assert (sample["image2"] == 2).all()
 
 
 def test_windows_are_counted_by_their_images() -> None:
-    class Windows(Given):
-        image_numbers = np.array([0, 0, 1])
-
-    assert join(Windows(), Given()).image_numbers.tolist() == [0, 0, 1, 2, 3, 4]
-    numbers = SomeSamples(Windows(), np.array([1, 2])).image_numbers
-    assert numbers is not None
-    assert numbers.tolist() == [0, 1]
-    assert SomeSamples(Given(), np.array([1])).image_numbers is None
+    windows = Given(groups=np.array([0, 0, 1]))
+    groups = join(windows, Given()).info.groups
+    assert groups is not None
+    assert groups.tolist() == [0, 0, 1, 2, 3, 4]
+    groups = SomeSamples(windows, np.array([1, 2])).info.groups
+    assert groups is not None
+    assert groups.tolist() == [0, 1]
+    assert SomeSamples(Given(), np.array([1])).info.groups is None
+    assert join(Given(), Given()).info.groups is None
 
 
 # from a config
@@ -188,22 +198,24 @@ def make_cfg(folder: Path, **values: Any) -> CfgNode:
 
 def test_names_of_a_config_are_joined_with_the_wanted_targets_only(tmp_path: Path) -> None:
     cfg = make_cfg(tmp_path)
-    joined = build_vision_dataset(cfg, ["drawn_train", "drawn_test"], ["boxes", "keypoints"])
-    assert isinstance(joined, JoinedVisionDataset)
+    joined = build_dataset(cfg, ["drawn_train", "drawn_test"], ["boxes", "keypoints"])
+    assert isinstance(joined, JoinedDataset)
     assert len(joined) == 4
     assert set(joined[3]) == {"image", "meta", "boxes", "labels", "keypoints"}
-    assert joined[3]["meta"]["file"] == joined.truth(3).file == str(tmp_path / "test" / "images" / "000001.jpg")
-    assert len(build_vision_dataset(cfg, ["drawn_test"], ["semseg"])) == 2
+    truth = joined.truth(3)
+    assert truth is not None
+    assert joined[3]["meta"]["file"] == truth.file == str(tmp_path / "test" / "images" / "000001.jpg")
+    assert len(build_dataset(cfg, ["drawn_test"], ["semseg"])) == 2
 
 
 def test_a_kind_that_is_not_there_is_told(tmp_path: Path) -> None:
     cfg = make_cfg(tmp_path, **{"DATA.CLASSES": ["circle", "square", "triangle", "figure"]})
     with pytest.raises(DataError, match=r"label.*boxes, keypoints, masks, parsing, semseg"):
-        build_dataset(cfg, ["drawn_train"])
-    build_vision_dataset(cfg, ["drawn_train"], ["boxes"])
+        build_dataset(cfg, ["drawn_train"], ["label"])
+    build_dataset(cfg, ["drawn_train"], ["boxes"])
 
 
 def test_classes_of_the_config_have_to_be_there(tmp_path: Path) -> None:
     cfg = make_cfg(tmp_path, **{"DATA.CLASSES": ["circle", "hexagon"]})
     with pytest.raises(DataError, match="hexagon"):
-        build_vision_dataset(cfg, ["drawn_train"], ["boxes"])
+        build_dataset(cfg, ["drawn_train"], ["boxes"])

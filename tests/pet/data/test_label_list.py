@@ -47,7 +47,7 @@ def test_lines_name_images_and_label_images(tmp_path: Path) -> None:
     assert sample["image"].shape == (4, 6, 3)
     assert (sample["semseg"] == 1).all()
     assert sample["meta"] == {"id": "img/1", "file": str(tmp_path / "img/1.jpg"), "size": (4, 6)}
-    assert dataset.semseg_classes == dataset.classes == CLASSES
+    assert dataset.info.semseg_classes == dataset.info.classes == CLASSES
     assert (dataset.truth(0).height, dataset.truth(0).width, dataset.truth(0).id) == (4, 6, "img/0")
 
 
@@ -139,7 +139,7 @@ def test_labels_in_colours_need_a_transform(tmp_path: Path) -> None:
     ):
         make_list(tmp_path, "img/0.jpg gt/colours.png")[0]
     dataset = make_list(tmp_path, "img/0.jpg gt/colours.png\nimg/1.jpg gt/1.png", reading=Reading(raw_labels=True))
-    assert dataset.raw_labels
+    assert dataset.info.raw_labels
     np.testing.assert_array_equal(dataset[0]["semseg"], colours)
     assert dataset[1]["semseg"].shape == (4, 6)
 
@@ -152,7 +152,7 @@ def test_black_and_white_masks_and_filters(tmp_path: Path) -> None:
     filtered = LabelList(
         path=tmp_path / "train.txt", classes=["sea", "land", *"abc"], reading=Reading(classes_filter=("b",), label_values=(1, 2, 3, 255, 0))
     )
-    assert filtered.semseg_classes == ["background", "b"]
+    assert filtered.info.semseg_classes == ["background", "b"]
     assert (filtered[0]["semseg"] == 1).all()
 
 

@@ -142,7 +142,7 @@ def test_two_dates_are_paired_by_name(tmp_path: Path) -> None:
     dataset = make(tmp_path, Reading(), images2=tmp_path / "images2")
     assert (dataset[0]["image2"] == 5).all()
     assert dataset[0]["meta"]["file2"] == str(tmp_path / "images2/below/a b.jpg")
-    assert dataset.skipped == {"image of the second date without an image": 1}
+    assert dataset.info.skipped == {"image of the second date without an image": 1}
 
 
 def test_an_image_without_a_second_date_is_told(tmp_path: Path) -> None:

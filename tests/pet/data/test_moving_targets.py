@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pet.data.targets.kinds import IGNORE
+from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import geometry, rotate, scales, ssd
 from pet.data.transforms.colour import ColorJitter
 from pet.data.transforms.mosaic import Mosaic
@@ -253,7 +253,7 @@ def test_colours_leave_targets_alone_and_policies_refuse_them() -> None:
     found = ColorJitter(brightness=0.5)(sample, np.random.default_rng(0))
     assert all(found[field] is sample[field] for field in sample if field != "image")
     for policy in (RandAugment(), AugMix()):
-        with pytest.raises(ConfigError, match="without their targets, and the samples have boxes, instances, keypoints, masks"):
+        with pytest.raises(ConfigError, match="without their targets, and the samples have boxes, keypoints, masks, parsing, semseg"):
             policy(sample, np.random.default_rng(0))
         assert policy({"image": sample["image"], "label": 1}, np.random.default_rng(0))["label"] == 1
     harmless = RandAugment(operations=["color", "posterize"])

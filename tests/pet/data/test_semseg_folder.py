@@ -42,7 +42,7 @@ def test_images_and_label_images_are_paired_by_name_at_any_depth(tmp_path: Path)
     write_pair(tmp_path, "a/c.1", make_labels(2), ".jpg")
     dataset = build_semseg_folder(make_source(tmp_path, kinds=frozenset({"semseg"})))
     assert len(dataset) == 2
-    assert dataset.classes == dataset.semseg_classes == CLASSES
+    assert dataset.info.classes == dataset.info.semseg_classes == CLASSES
     first, second = dataset[0], dataset[1]
     assert dataset.file_of(0) == first["meta"]["file"]
     assert first["meta"] == {"id": "a/c.1", "file": str(tmp_path / "images/a/c.1.jpg"), "size": (4, 6)}
@@ -83,7 +83,7 @@ def test_label_images_alone_are_counted(tmp_path: Path) -> None:
     write(tmp_path / "labels" / "b.png", make_labels())
     dataset = build_semseg_folder(make_source(tmp_path))
     assert len(dataset) == 1
-    assert dataset.skipped == {"label image without an image": 1}
+    assert dataset.info.skipped == {"label image without an image": 1}
 
 
 # what is wrong
@@ -173,8 +173,8 @@ def test_ade20k_counts_from_one_and_zero_does_not_count(split: str, name: str, t
     write(tmp_path / "annotations" / name / "ADE_1.png", np.array([[0, 1], [150, 13]], np.uint8))
     dataset = make_ade(tmp_path, split)
     assert dataset[0]["semseg"].tolist() == [[255, 0], [149, 12]]
-    assert len(dataset.semseg_classes) == len(set(ADE20K_CLASSES)) == 150
-    assert [dataset.semseg_classes[label] for label in (0, 12, 149)] == ["wall", "person", "flag"]
+    assert len(dataset.info.semseg_classes) == len(set(ADE20K_CLASSES)) == 150
+    assert [dataset.info.semseg_classes[label] for label in (0, 12, 149)] == ["wall", "person", "flag"]
 
 
 def test_wrong_values_and_splits_of_ade20k_are_told(tmp_path: Path) -> None:

@@ -146,14 +146,14 @@ def test_boxes_and_areas_are_those_of_the_masks(tmp_path: Path) -> None:
 def test_samples_agree_with_the_label_images(tmp_path: Path) -> None:
     path = write_shapes(tmp_path, split="train", count=8)
     dataset = CocoDataset(images=path.parent / "images", annotations=path)
-    assert dataset.skipped == {}
-    assert dataset.classes == list(CLASSES)
-    assert dataset.semseg_classes == ["background", *CLASSES]
-    assert dataset.part_set is not None
-    assert dataset.part_set.swap == (0, 1, 2, 4, 3, 6, 5)
-    assert dataset.keypoint_set is not None
-    assert dataset.keypoint_set.swap == (0, 2, 1, 4, 3)
-    assert len(dataset.keypoint_set.sigmas) == len(KEYPOINTS)
+    assert dataset.info.skipped == {}
+    assert dataset.info.classes == list(CLASSES)
+    assert dataset.info.semseg_classes == ["background", *CLASSES]
+    assert dataset.info.part_set is not None
+    assert dataset.info.part_set.swap == (0, 1, 2, 4, 3, 6, 5)
+    assert dataset.info.keypoint_set is not None
+    assert dataset.info.keypoint_set.swap == (0, 2, 1, 4, 3)
+    assert len(dataset.info.keypoint_set.sigmas) == len(KEYPOINTS)
     for index in range(8):
         sample = dataset[index]
         drawn = np.zeros((128, 128), np.uint8)

@@ -39,8 +39,8 @@ def make(folder: Path, classes: list[str] | None = None, kinds: set[str] | None 
 def test_boxes_are_edges_and_difficult_objects_are_in_the_truth_alone(tmp_path: Path) -> None:
     dataset = make(write(tmp_path))
     assert len(dataset) == 2
-    assert (len(dataset.classes), dataset.classes[7], dataset.classes[11]) == (20, "cat", "dog")
-    assert (dataset.kinds, dataset.skipped, list(dataset.category_ids)) == ({"boxes"}, {}, list(range(1, 21)))
+    assert (len(dataset.info.classes), dataset.info.classes[7], dataset.info.classes[11]) == (20, "cat", "dog")
+    assert (dataset.info.kinds, dataset.info.skipped, list(dataset.info.category_ids)) == ({"boxes"}, {}, list(range(1, 21)))
     sample, truth = dataset[0], dataset.truth(0)
     assert set(sample) == {"image", "meta", "boxes", "labels"}
     assert sample["image"].shape == (HEIGHT, WIDTH, 3)
@@ -59,7 +59,7 @@ def test_boxes_are_edges_and_difficult_objects_are_in_the_truth_alone(tmp_path: 
 def test_classes_are_given_or_found(tmp_path: Path) -> None:
     assert make(write(tmp_path), classes=["dog", "cat"]).truth(0).labels.tolist() == [1, 0]
     folder = write(tmp_path, a=CAT.replace("cat", "zebra"))
-    assert make(folder).classes == ["cat", "dog", "zebra"]
+    assert make(folder).info.classes == ["cat", "dog", "zebra"]
     message = r"Annotations/a\.xml: the class 'zebra' is none of the 3 classes; did you mean zebras\?; they are cat, dog, zebras"
     with pytest.raises(DataError, match=message):
         make(folder, classes=["cat", "dog", "zebras"])
@@ -68,7 +68,7 @@ def test_classes_are_given_or_found(tmp_path: Path) -> None:
 def test_an_image_without_objects_is_kept_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         dataset = make(write(tmp_path, a=""))
-    assert dataset.skipped == {"image without <object>, kept as one without objects": 1}
+    assert dataset.info.skipped == {"image without <object>, kept as one without objects": 1}
     assert (dataset[1]["boxes"].shape, dataset[1]["labels"].shape) == ((0, 4), (0,))
     assert [message.rpartition(" (")[2] for message in caplog.messages] == [f"the first: {tmp_path}/Annotations/a.xml)"]
 
@@ -84,7 +84,7 @@ def test_an_image_without_objects_is_kept_and_counted(tmp_path: Path, caplog: py
 def test_boxes_that_cannot_be_used_are_skipped(old: str, new: str, reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         dataset = make(write(tmp_path, a=CAT + CAT.replace(old, new)))
-    assert dataset.skipped == {reason: 1}
+    assert dataset.info.skipped == {reason: 1}
     assert len(dataset.truth(1).boxes) == 1
     told = f"{tmp_path}: skipped 1 times: {reason} (the first: object 2 (cat) of {tmp_path}/Annotations/a.xml)"
     assert caplog.messages == [told]
@@ -124,13 +124,13 @@ def test_label_images_are_given_where_they_are_asked_for(tmp_path: Path) -> None
     labels[2] = 255
     assert cv2.imwrite(str(folder / "SegmentationClass/a.png"), labels)
     plain = make(folder)
-    assert (len(plain), plain.kinds, set(plain[0])) == (2, {"boxes", "semseg"}, {"image", "meta", "boxes", "labels"})
+    assert (len(plain), plain.info.kinds, set(plain[0])) == (2, {"boxes", "semseg"}, {"image", "meta", "boxes", "labels"})
     dataset = make(folder, kinds={"semseg", "boxes"})
-    assert (len(dataset), len(dataset.semseg_classes), dataset.semseg_classes[8]) == (1, 21, "cat")
+    assert (len(dataset), len(dataset.info.semseg_classes), dataset.info.semseg_classes[8]) == (1, 21, "cat")
     np.testing.assert_array_equal(dataset[0]["semseg"], labels)
     assert dataset[0]["boxes"].tolist() == [[2, 3, 12, 9]]
     # the values of label images do not follow the order of the classes
-    assert make(folder, classes=sorted(plain.classes, reverse=True)).semseg_classes == dataset.semseg_classes
+    assert make(folder, classes=sorted(plain.info.classes, reverse=True)).info.semseg_classes == dataset.info.semseg_classes
 
 
 # what is an error

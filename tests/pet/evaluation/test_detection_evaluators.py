@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
-from pet.data.targets.kinds import ImageTruth, KeypointSet
+from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth, KeypointSet
 from pet.evaluation.detection import DetectionEvaluator, build_box_evaluator, build_keypoint_evaluator, build_mask_evaluator
 from pet.evaluation.detection_results import encode_mask
 from pet.structures.paste import paste_masks
@@ -32,14 +32,12 @@ BUILDERS = {"bbox": build_box_evaluator, "segm": build_mask_evaluator, "keypoint
 Predictions = list[dict[str, Tensor]]
 
 
-class Objects:
+class Objects(Dataset):
     """A data set of random objects; persons alone have keypoints, and there is no plane."""
 
     def __init__(self, *, empty: bool = False, kinds: frozenset[str] = frozenset({"boxes", "masks", "keypoints"})) -> None:
-        self.classes = list(CLASSES)
-        self.category_ids = CATEGORY_IDS
-        self.kinds = kinds
-        self.keypoint_set = KeypointSet(("a", "b", "c"), (0, 2, 1), (), SIGMAS)
+        keypoint_set = KeypointSet(("a", "b", "c"), (0, 2, 1), (), SIGMAS)
+        self.info = DatasetInfo(kinds, classes=CLASSES, category_ids=CATEGORY_IDS, keypoint_set=keypoint_set)
         self._truths = [make_truth(index, 0 if empty or index == 3 else 4) for index in range(IMAGES)]
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from pet.data.targets.dataset import Dataset, DatasetInfo
 from pet.evaluation.parsing import ParsingEvaluator, build_parsing_evaluator
 from petlib import distributed
 from petlib.config import CfgNode, Key
@@ -171,9 +172,9 @@ def test_summary_is_one_line() -> None:
 
 
 def test_parts_of_the_model_without_a_name_go_by_number() -> None:
-    class Dataset:
-        part_set = None
+    class Given(Dataset):
+        info = DatasetInfo(frozenset({"parsing"}))
 
     cfg = CfgNode({"MODEL": {"PARSING": {"NUM_PARTS": Key(3, "")}}, "TEST": {"PARSING_THRESHOLD": Key(0.4, "")}})
-    evaluator = build_parsing_evaluator(cfg, Dataset(), keep_predictions=False)
+    evaluator = build_parsing_evaluator(cfg, Given(), keep_predictions=False)
     assert (evaluator.parts, evaluator.threshold) == (["0", "1", "2"], 0.4)

@@ -9,6 +9,7 @@ import cv2
 import pytest
 import torch
 
+from pet.data.targets.dataset import Dataset, DatasetInfo
 from pet.evaluation.segmentation import SegmentationEvaluator, build_semseg_evaluator
 from petlib import distributed
 from petlib.config import CfgNode, Key
@@ -152,9 +153,9 @@ def test_a_label_image_of_another_size_names_the_file() -> None:
 
 @pytest.mark.parametrize(("own", "count"), [(0, 3), (4, 4)])
 def test_classes_of_the_model_without_a_name_go_by_number(own: int, count: int) -> None:
-    class Dataset:
-        semseg_classes = ("sky", "road")
+    class Given(Dataset):
+        info = DatasetInfo(frozenset({"semseg"}), semseg_classes=("sky", "road"))
 
     cfg = CfgNode({"MODEL": {"NUM_CLASSES": Key(3, ""), "SEMSEG": {"NUM_CLASSES": Key(own, "")}}})
-    evaluator = build_semseg_evaluator(cfg, Dataset(), keep_predictions=False)
+    evaluator = build_semseg_evaluator(cfg, Given(), keep_predictions=False)
     assert evaluator.classes == ["sky", "road", "2", "3"][:count]

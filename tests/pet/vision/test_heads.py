@@ -5,7 +5,7 @@ import inspect
 import pytest
 import torch
 
-from pet.data.targets.kinds import TARGET_FIELDS
+from pet.data.targets.kinds import KINDS
 from pet.models.features import Features, HeadOutput, Regions
 from pet.vision import GeneralizedCNN, config
 from pet.vision.heads import table
@@ -23,7 +23,7 @@ def test_every_line_names_what_builds_the_head_and_its_evaluator(switch: str) ->
 
 
 def test_every_kind_of_target_has_fields() -> None:
-    assert {kind for head in table.HEADS.entries() for kind in head.targets} <= set(TARGET_FIELDS)
+    assert {kind for head in table.HEADS.entries() for kind in head.targets} <= set(KINDS.names())
 
 
 def test_every_switch_is_a_key_that_is_off() -> None:

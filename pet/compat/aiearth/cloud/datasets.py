@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pet.compat.aiearth.datasets.non_geo import NonGeoDataset
 from pet.data.catalog.public_sets import PUBLIC_SETS, PublicSet, find_by_id
 from pet.data.catalog.source import Source
 from pet.data.datasets.public_set import build_public_set
-from pet.data.targets.kinds import VisionDataset
 from petlib.errors import ConfigError
 
 DATA_FOLDER = Path("data")
@@ -67,9 +66,7 @@ class _PublicDataset(NonGeoDataset):
         path = next((folder for folder in folders if folder.is_dir()), folders[0])
         classes = GID_15_CLASSES if public.name.startswith("gid_15") else None
         samples = build_public_set(Source(path=path, split=public.name, classes=classes))
-        super().__init__(
-            cast("VisionDataset", samples), name=public.name, num_images=2 if public.images2 else 1, classes_filter=classes_filter
-        )
+        super().__init__(samples, name=public.name, num_images=2 if public.images2 else 1, classes_filter=classes_filter)
         self.id = public.dataset_id
 
 

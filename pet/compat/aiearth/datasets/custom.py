@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 from pet.compat.aiearth.datasets.non_geo import NonGeoDataset
 from pet.compat.aiearth.datasets.pairing import pair_records
 from pet.data.datasets.label_records import LabelRecords
-from pet.data.targets.kinds import VisionDataset
 from petlib.errors import ConfigError, DataError
 
 Mappings = Sequence[Mapping[str, str | Path]]
@@ -40,7 +38,7 @@ class _CustomDataset(NonGeoDataset):
                     f"{name}: record {number} of img_ann_mapping_list is {dict(record)!r}, paths for {', '.join(folders)} expected"
                 )
         samples = LabelRecords(records=img_ann_mapping_list, name=f"{name}: img_ann_mapping_list", classes=list(classes))
-        super().__init__(cast("VisionDataset", samples), name=name, num_images=len(folders) - 1)
+        super().__init__(samples, name=name, num_images=len(folders) - 1)
         self._check_shape("img_shape", img_shape, self.img_shape)
         self._check_shape("ann_shape", ann_shape, self.ann_shape)
 

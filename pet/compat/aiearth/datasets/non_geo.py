@@ -2,12 +2,12 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Self, cast
+from typing import Self
 
 from pet.compat.aiearth.datasets.class_names import match_classes
 from pet.compat.aiearth.datasets.relabelled import Relabelled
 from pet.data.files.images import silence_opencv
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset
 from pet.data.targets.label_coding import filtered_classes
 
 
@@ -24,7 +24,7 @@ class NonGeoDataset:
         ConfigError: a name of ``classes_filter`` is no class.
     """
 
-    def __init__(self, samples: VisionDataset, *, name: str, num_images: int, classes_filter: Sequence[str] = ()) -> None:
+    def __init__(self, samples: Dataset, *, name: str, num_images: int, classes_filter: Sequence[str] = ()) -> None:
         silence_opencv()
         self.name = name
         self.num_images = num_images
@@ -38,7 +38,7 @@ class NonGeoDataset:
     @property
     def classes(self) -> list[str]:
         """Names of the classes in the order of their numbers, after the filter."""
-        return filtered_classes(self._samples.semseg_classes, self.classes_filter)[0]
+        return filtered_classes(self._samples.info.semseg_classes, self.classes_filter)[0]
 
     @property
     def img_shape(self) -> tuple[int, ...]:
@@ -56,14 +56,14 @@ class NonGeoDataset:
         Raises:
             ConfigError: a name is no class.
         """
-        filtered_classes(self._samples.semseg_classes, classes_filter)
+        filtered_classes(self._samples.info.semseg_classes, classes_filter)
         self.classes_filter = list(classes_filter)
 
     def restore_classes(self) -> None:
         """Keep all classes again."""
         self.classes_filter = []
 
-    def samples(self, classes: Sequence[str] = ()) -> VisionDataset:
+    def samples(self, classes: Sequence[str] = ()) -> Dataset:
         """Return the samples as Pet trains on them.
 
         Args:
@@ -72,17 +72,16 @@ class NonGeoDataset:
         Raises:
             ConfigError: these are not the classes of the data set.
         """
-        kept, numbers = filtered_classes(self._samples.semseg_classes, self.classes_filter)
+        kept, numbers = filtered_classes(self._samples.info.semseg_classes, self.classes_filter)
         places = match_classes(kept, classes or kept, name=self.name)
-        relabelled = Relabelled(self._samples, classes=classes or kept, numbers=[places[number] for number in numbers])
-        return cast("VisionDataset", relabelled)
+        return Relabelled(self._samples, classes=classes or kept, numbers=[places[number] for number in numbers])
 
     @property
-    def all_samples(self) -> VisionDataset:
+    def all_samples(self) -> Dataset:
         """The samples with all classes, whatever the filter."""
         return self._samples
 
-    def part(self, samples: VisionDataset) -> Self:
+    def part(self, samples: Dataset) -> Self:
         """Return the same data set with some of its samples."""
         part = copy.copy(self)
         part.classes_filter = list(self.classes_filter)

@@ -1,14 +1,15 @@
 """A data set of label images with other names or another order of its classes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from pet.data.targets.kinds import IGNORE, ImageTruth, VisionDataset
+from pet.data.targets.dataset import IGNORE, Dataset, ImageTruth
 from petlib.data.protocols import Sample
 
 
-class Relabelled:
+class Relabelled(Dataset):
     """The samples of a data set whose label images have other numbers.
 
     Args:
@@ -17,17 +18,12 @@ class Relabelled:
         numbers: for each class of ``dataset`` its new number.
     """
 
-    numbered = False
-    kinds = frozenset({"semseg"})
-    keypoint_set = None
-    part_set = None
-
-    def __init__(self, dataset: VisionDataset, *, classes: Sequence[str], numbers: Sequence[int]) -> None:
-        assert len(numbers) == len(dataset.semseg_classes), f"{len(numbers)} numbers for {len(dataset.semseg_classes)} classes"
-        self.classes = list(classes)
-        self.semseg_classes = self.classes
-        self.category_ids = range(len(self.classes))
-        self.skipped = dataset.skipped
+    def __init__(self, dataset: Dataset, *, classes: Sequence[str], numbers: Sequence[int]) -> None:
+        known = len(dataset.info.semseg_classes)
+        assert len(numbers) == known, f"{len(numbers)} numbers for {known} classes"
+        self.info = replace(
+            dataset.info, classes=classes, num_classes=0, semseg_classes=classes, category_ids=range(len(classes)), raw_labels=False
+        )
         self._dataset = dataset
         self._table = np.full(256, IGNORE, np.uint8)
         self._table[: len(numbers)] = numbers
@@ -39,6 +35,6 @@ class Relabelled:
         sample = self._dataset[index]
         return {**sample, "semseg": self._table[sample["semseg"]]}
 
-    def truth(self, index: int) -> ImageTruth:
+    def truth(self, index: int) -> ImageTruth | None:
         """Return the size of an image; there are no objects."""
         return self._dataset.truth(index)

@@ -49,7 +49,7 @@ class CIFAR10(BuiltIn):
     @property
     def classes(self) -> list[str]:
         """Names of the classes in the order of their labels."""
-        return self._data.classes
+        return list(self._data.info.classes)
 
     def read(self, index: int) -> Sample:
         """Return a sample in Pet's words."""

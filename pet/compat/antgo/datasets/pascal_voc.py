@@ -62,7 +62,8 @@ class Pascal2012(BuiltIn):
     @property
     def classes(self) -> list[str]:
         """Names of the classes in the order of their labels."""
-        return self._data.classes if isinstance(self._data, VocDataset) else self._data.semseg_classes
+        info = self._data.info
+        return list(info.classes if isinstance(self._data, VocDataset) else info.semseg_classes)
 
     def read(self, index: int) -> Sample:
         """Return a sample in Pet's words."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from pet.compat.antgo.pipelines.base import Results, Step, pixels_of
 from pet.compat.shared.moving import PlacedFields, as_numbers, described, move_fields
-from pet.data.targets.moving import clip_boxes
+from pet.data.targets.boxes import clip_boxes
 from pet.data.transforms.base import GeometricTransform
 from pet.data.transforms.geometry import RandomHorizontalFlip, Resize
 from pet.data.transforms.rotate import Rotate

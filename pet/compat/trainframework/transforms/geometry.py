@@ -8,8 +8,8 @@ import numpy as np
 
 from pet.compat.shared.moving import PlacedFields, described, move_fields
 from pet.compat.trainframework.transforms.fields import MASK_DTYPES, Results, images_of, listed, size_of
-from pet.data.targets.kinds import IGNORE
-from pet.data.targets.moving import clip_boxes
+from pet.data.targets.boxes import clip_boxes
+from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import geometry, scales
 from pet.data.transforms.base import check_label, check_probability, check_size
 from pet.structures.moves import CropResize, Flip, Move, QuarterTurns, Size, Stay

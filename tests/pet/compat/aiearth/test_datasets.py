@@ -146,7 +146,7 @@ def test_labels_follow_the_names_of_a_job(tmp_path: Path) -> None:
     write_pairs(tmp_path, ["a"])
     dataset = pairs(tmp_path)
     turned = dataset.samples(["change", "background"])
-    assert turned.classes == ["change", "background"]
+    assert turned.info.classes == ["change", "background"]
     assert np.array_equal(turned[0]["semseg"], 1 - dataset.samples()[0]["semseg"])
     assert np.array_equal(dataset.samples(["背景", "new buildings"])[0]["semseg"], dataset.samples()[0]["semseg"])
     assert np.array_equal(dataset.samples(["new buildings", "背景"])[0]["semseg"], turned[0]["semseg"])

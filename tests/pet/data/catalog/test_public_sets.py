@@ -10,7 +10,7 @@ from pet.data.catalog.public_sets import GID_CLASSES, PUBLIC_SETS, find_by_id
 from pet.data.catalog.reading import WHOLE, Reading
 from pet.data.catalog.source import Source
 from pet.data.datasets.public_set import build_public_set, public_coding
-from pet.data.loading.build import build_vision_dataset
+from pet.data.loading.build import build_dataset
 from pet.vision import config
 from petlib.errors import ConfigError, DataError
 from tests.pet.data.label_files import write, write_image
@@ -45,7 +45,7 @@ def test_an_absent_set_says_what_to_put_where(tmp_path: Path) -> None:
     cfg = config.get_base_cfg()
     cfg.set("MISC.DATA_ROOT", str(tmp_path))
     with pytest.raises(DataError) as failure:
-        build_vision_dataset(cfg, ["levir_cd_train"], ["semseg"])
+        build_dataset(cfg, ["levir_cd_train"], ["semseg"])
     told = str(failure.value)
     assert "Get the files at https://justchenhao.github.io/LEVIR/ and put them into" in told
     assert all(f"{tmp_path}/LEVIR-CD/train/{part}/" in told for part in ("A", "B", "label"))
@@ -58,7 +58,7 @@ def test_masks_of_a_pair_become_classes(tmp_path: Path) -> None:
     write(folder / "label" / "val_1.png", np.array([[0, 255, 0, 0, 0, 255]] * 4, np.uint8))
     cfg = config.get_base_cfg()
     cfg.set("MISC.DATA_ROOT", str(tmp_path))
-    sample = build_vision_dataset(cfg, ["levir_cd_val"], ["semseg"])[0]
+    sample = build_dataset(cfg, ["levir_cd_val"], ["semseg"])[0]
     assert sample["semseg"][0].tolist() == [0, 1, 0, 0, 0, 1]
     assert (sample["image2"] == 2).all()
 
@@ -72,7 +72,7 @@ def test_names_of_label_images_may_have_an_ending_and_classes_another_order(tmp_
     write(tmp_path / "ann_dir" / "train" / "GF2_15label.png", np.array([[0, 1, 5, 15]], np.uint8))
     assert build_public_set(make_source("gid_15_train", tmp_path))[0]["semseg"].tolist() == [[0, 1, 5, 15]]
     dataset = build_public_set(make_source("gid_15_train", tmp_path, DOCUMENT))
-    assert dataset.classes == DOCUMENT
+    assert dataset.info.classes == DOCUMENT
     labels = dataset[0]["semseg"][0]
     assert [DOCUMENT[label] for label in labels[1:]] == [GID_CLASSES[number] for number in (1, 5, 15)]
 

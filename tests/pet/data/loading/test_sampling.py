@@ -12,8 +12,7 @@ import torch
 from pet.data import build_training_data
 from pet.data.loading.joined import SomeSamples
 from pet.data.loading.sampling import build_sampler, without_empty
-from pet.data.targets.check import Expectation
-from pet.data.targets.kinds import ImageTruth
+from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, ImageTruth
 from pet.vision import config
 from petlib.config import CfgNode, ConfigError
 from petlib.data import SequentialSampler, ShuffledSampler
@@ -22,17 +21,10 @@ from petlib.errors import DataError
 WIDE, TALL = (20, 30), (30, 20)
 
 
-class Given:
+class Given(Dataset):
     """Images with some objects each; labels of crowd regions are negated, less 1."""
 
-    classes = ["common", "rare"]
-    numbered = False
-    kinds = frozenset({"boxes"})
-    semseg_classes: list[str] = []
-    keypoint_set = None
-    part_set = None
-    category_ids = (1, 2)
-    skipped: dict[str, int] = {}
+    info = DatasetInfo(frozenset({"boxes"}), classes=("common", "rare"))
 
     def __init__(self, labels: list[list[int]], sizes: list[tuple[int, int]] | None = None) -> None:
         self.labels = labels
@@ -55,11 +47,10 @@ class Given:
         return ImageTruth(index, f"{index}.png", *self.sizes[index], boxes, labels, crowd, np.full(len(labels), 49.0))
 
 
-class Labels:
+class Labels(Dataset):
     """A data set of whole images with labels."""
 
-    classes = ["a"]
-    numbered = False
+    info = DatasetInfo(frozenset({"label"}), classes=("a",))
 
     def __len__(self) -> int:
         return 4
@@ -177,7 +168,7 @@ def test_a_training_sees_images_without_objects_only_where_they_are_wanted(tmp_p
     write_voc(tmp_path)
     catalog = {"cells": {"type": "voc", "path": str(tmp_path), "split": "train"}}
     values = {"DATA.CATALOG": catalog, "TRAIN.DATASETS": ["cells"], "TRAIN.NUM_WORKERS": 0, "DATA.FILTER_EMPTY": filters}
-    loader = build_training_data(make_cfg(**values, **{"MODEL.NUM_CLASSES": 1}), torch.device("cpu"), Expectation(("boxes",), 1))
+    loader = build_training_data(make_cfg(**values, **{"MODEL.NUM_CLASSES": 1}), torch.device("cpu"), Expectation(("boxes",), {"boxes": 1}))
     batches = list(loader.batches(0, 4))
     counts = {len(boxes) for batch in batches for boxes in batch["boxes"]}
     assert counts == ({1} if filters else {0, 1})
@@ -192,4 +183,4 @@ def test_mixed_images_are_for_labels_of_whole_images(tmp_path: Path) -> None:
     catalog = {"cells": {"type": "voc", "path": str(tmp_path), "split": "train"}}
     values = {"DATA.CATALOG": catalog, "TRAIN.DATASETS": ["cells"], "TRAIN.NUM_WORKERS": 0, "TRAIN.MIXUP.MIXUP_ALPHA": 0.2}
     with pytest.raises(ConfigError, match=r"TRAIN.MIXUP: mixes labels of whole images; this model learns from boxes. Set both alphas to 0"):
-        build_training_data(make_cfg(**values), torch.device("cpu"), Expectation(("boxes",), 1))
+        build_training_data(make_cfg(**values), torch.device("cpu"), Expectation(("boxes",), {"boxes": 1}))

@@ -8,7 +8,7 @@ import pytest
 
 from pet.data import split_by_count, split_by_percent
 from pet.data.datasets.semseg_folder import SemsegFolder
-from pet.data.loading.build import build_vision_dataset
+from pet.data.loading.build import build_dataset
 from pet.data.loading.splits import sample_by_count, sample_by_percent, share_of
 from pet.vision import config
 from petlib.config import ConfigError
@@ -78,7 +78,7 @@ def test_a_count_without_two_sides_is_told(count: int, dataset: SemsegFolder) ->
 
 
 def test_more_samples_than_there_are_is_told(dataset: SemsegFolder) -> None:
-    with pytest.raises(ConfigError, match="21 of 20 samples wanted; a number from 1 to 20 expected"):
+    with pytest.raises(ConfigError, match="21 of 20 samples requested; a number from 1 to 20 expected"):
         sample_by_count(dataset, 21)
 
 
@@ -87,5 +87,5 @@ def test_one_folder_gives_both_sides_by_config_alone(dataset: SemsegFolder, tmp_
     entry = {"type": "semseg_folder", "path": "images", "annotations": "labels", "classes": ["background", "road"]}
     cfg.set("MISC.DATA_ROOT", str(tmp_path))
     cfg.set("DATA.CATALOG", {"a": {**entry, "share": [0.0, 0.8]}, "b": {**entry, "share": [0.8, 1], "seed": 0}})
-    parts = [numbers(build_vision_dataset(cfg, [name], ["semseg"])) for name in "ab"]
+    parts = [numbers(build_dataset(cfg, [name], ["semseg"])) for name in "ab"]
     assert parts == [numbers(part) for part in split_by_percent(dataset, 0.8)]

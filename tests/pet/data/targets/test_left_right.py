@@ -2,7 +2,7 @@
 
 import pytest
 
-from pet.data.targets.left_right import swap_from_names
+from pet.data.targets.dataset import swap_from_names
 
 
 @pytest.mark.parametrize(

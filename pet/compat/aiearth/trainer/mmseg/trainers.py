@@ -12,7 +12,7 @@ from pet.compat.aiearth.trainer.mmseg.presets import find_preset, list_presets
 from pet.compat.aiearth.trainer.mmseg.translation import TABLE
 from pet.compat.shared.running import start_log
 from pet.compat.shared.translation import process_count, words_of
-from pet.data.targets.kinds import VisionDataset
+from pet.data.targets.dataset import Dataset
 from pet.models.pretrained import load_test_weights
 from pet.projects import changedet, landcover, target_extraction
 from pet.segmentation.model import Segmenter
@@ -31,10 +31,10 @@ class Runs(Protocol):
     def build_model(self, cfg: CfgNode) -> Segmenter:
         """Return the model with random weights."""
 
-    def train(self, cfg: CfgNode, *, train_dataset: VisionDataset | None = None, test_dataset: VisionDataset | None = None) -> None:
+    def train(self, cfg: CfgNode, *, train_dataset: Dataset | None = None, test_dataset: Dataset | None = None) -> None:
         """Train."""
 
-    def test(self, cfg: CfgNode, *, test_dataset: VisionDataset | None = None) -> dict[str, float]:
+    def test(self, cfg: CfgNode, *, test_dataset: Dataset | None = None) -> dict[str, float]:
         """Return the metrics."""
 
 
@@ -108,7 +108,7 @@ class MMSegTrainer:
         values = {**own, **given, **(changes or {})}
         return load_cfg(self.task, self._preset, [f"{key}={value!r}" for key, value in values.items()])
 
-    def train(self, cfg: CfgNode, train_dataset: VisionDataset, val_dataset: VisionDataset | None) -> None:
+    def train(self, cfg: CfgNode, train_dataset: Dataset, val_dataset: Dataset | None) -> None:
         """Train with a config of :meth:`settings`; what comes out lies in ``work_dir``.
 
         Args:
@@ -127,7 +127,7 @@ class MMSegTrainer:
         with name_in_errors(_words(cfg)):
             self.runs.train(cfg, train_dataset=train_dataset, test_dataset=val_dataset)
 
-    def test(self, cfg: CfgNode, dataset: VisionDataset) -> dict[str, float]:
+    def test(self, cfg: CfgNode, dataset: Dataset) -> dict[str, float]:
         """Measure the trained model with a config of :meth:`settings` and return the metrics; they also go to ``work_dir/test``."""
         self._start_log(cfg, "test")
         with name_in_errors(_words(cfg)):

@@ -1,0 +1,114 @@
+"""Boxes around objects, and the class of each."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pet.data.targets.dataset import Expectation, sample_name
+from pet.data.targets.kind import Fields, Motion, Tile
+from pet.data.targets.label import Classes
+from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
+from pet.structures.affine import move_points
+from pet.structures.moves import Size
+from petlib.data.protocols import Sample
+from petlib.errors import DataError
+
+NO_AREA = "a box has no area"
+NO_OBJECTS = "no image has an object"
+
+
+class Boxes(Classes):
+    """``boxes``, float32 (N, 4) XYXY in pixels, and ``labels``, int64 (N,): the classes of the N objects."""
+
+    name = "boxes"
+    fields = ("boxes", "labels")
+    object_fields = ("boxes", "labels")
+    objects = "boxes"
+    has_places = True
+    filters_empty = True
+
+    def check(self, sample: Sample, expected: Expectation) -> None:
+        """Check that each box has an area inside of the image, and a class of the model."""
+        boxes, labels = sample["boxes"], sample["labels"]
+        height, width = sample["image"].shape[:2]
+        name, known = sample_name(sample), expected.counts.get(self.name)
+        if len(boxes) != len(labels):
+            raise DataError(f"{name}: {len(boxes)} boxes and {len(labels)} labels; one label a box expected")
+        outside = _outside(labels, known)
+        if len(outside):
+            raise DataError(f"{name}: object {outside[0]} has the label {labels[outside[0]]}, {_range(known)} expected")
+        inside = (boxes >= 0).all(axis=1) & (boxes <= (width, height) * 2).all(axis=1)
+        # not the other way round: no comparison holds for what is not a number
+        wrong = np.flatnonzero(~(inside & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)))
+        if len(wrong):
+            raise DataError(
+                f"{name}: object {wrong[0]} has the box {boxes[wrong[0]].tolist()} (left, top, right, bottom), "
+                f"one with an area inside of {width} x {height} expected"
+            )
+
+    def examine(self, sample: Sample, expected: Expectation, seen: Observation) -> Iterator[Found]:
+        """Look at boxes and their classes."""
+        boxes, labels = sample["boxes"], sample["labels"]
+        seen.has_objects = True
+        seen.labels = [int(label) for label in labels]
+        seen.areas = [float(area) for area in (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])]
+        for place in np.flatnonzero(~((boxes[:, 2:] > boxes[:, :2]).all(axis=1))):
+            yield NO_AREA, f"object {place}: {boxes[place].tolist()} (left, top, right, bottom)", True
+        known = expected.counts.get(self.name)
+        for place in _outside(labels, known):
+            yield LABEL_OUTSIDE, f"object {place}: label {labels[place]}, {_range(known)} expected", True
+
+    def summarise(self, seen: Sequence[Observation]) -> Iterator[Found]:
+        """Say where no image has an object."""
+        with_objects = [observation for observation in seen if observation.has_objects]
+        if with_objects and not any(observation.labels for observation in with_objects):
+            yield NO_OBJECTS, f"{len(with_objects)} images were looked at", False
+
+    def move(self, sample: Sample, motion: Motion) -> Fields:
+        """Return the upright boxes around the moved ones, float64, which may lie outside of the image yet."""
+        return {"boxes": move_boxes(sample["boxes"], motion.matrix)}
+
+    def crop(self, sample: Sample, motion: Motion) -> tuple[Fields, np.ndarray | None]:
+        """Return the boxes cut off at the edges, and those that are left."""
+        boxes, kept = clip_boxes(sample["boxes"], motion.size, motion.min_share)
+        return {"boxes": boxes}, kept & motion.survivors(sample["boxes"], motion.size)
+
+    def join(self, tiles: Sequence[Tile], size: Size) -> Fields:
+        """Return the objects of all tiles."""
+        shifted = [tile.sample["boxes"] + np.array([tile.left, tile.top] * 2, np.float32) for tile in tiles]
+        return {**super().join(tiles, size), "boxes": np.concatenate(shifted)}
+
+
+def move_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return the boxes, float64 (N, 4) XYXY, that enclose the moved corners of ``boxes``."""
+    corners = boxes.astype(np.float64)[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
+    corners = move_points(corners, matrix)
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+
+def clip_boxes(boxes: np.ndarray, size: Size, min_share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cut boxes off at the edges of the image.
+
+    Args:
+        boxes: float64 (N, 4).
+        size: (height, width) of the image.
+        min_share: share of its area that must be left of a box.
+
+    Returns:
+        float32 (N, 4), and bool (N,): which boxes are left, at least one pixel wide and high.
+    """
+    limits = np.array([size[1], size[0], size[1], size[0]], np.float64)
+    clipped = np.clip(boxes, 0.0, limits)
+    edges, left = boxes[:, 2:] - boxes[:, :2], clipped[:, 2:] - clipped[:, :2]
+    # a thousandth of a pixel: coordinates are rounded to float32
+    kept = (left >= 1.0 - 1e-3).all(axis=1) & (left.prod(axis=1) >= (min_share - 1e-6) * edges.prod(axis=1))
+    return clipped.astype(np.float32), kept
+
+
+def _outside(labels: np.ndarray, known: int | None) -> np.ndarray:
+    """Return the places of labels that are no class."""
+    return np.flatnonzero((labels < 0) if known is None else (labels < 0) | (labels >= known))
+
+
+def _range(known: int | None) -> str:
+    return "a number from 0 on" if known is None else f"0 to {known - 1}"

@@ -1,0 +1,201 @@
+"""What data sets say of themselves beside their samples, and what a model wants of them. Imports no torch."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from petlib.data.protocols import Sample
+from petlib.errors import DataError
+
+IGNORE = 255
+"""The value of a label image whose pixels count neither in a loss nor in a metric."""
+
+_SIDE = re.compile(r"(?:(?<![A-Za-z])(?:left|right|LEFT|RIGHT)|Left|Right)(?![a-z])")
+_OTHER_SIDE = {"left": "right", "right": "left"}
+
+
+@dataclass(frozen=True)
+class KeypointSet:
+    """What the keypoints of a data set are.
+
+    Attributes:
+        names: the K names, in the order of the coordinates.
+        swap: K places: keypoint i of a mirrored image is keypoint ``swap[i]`` of the image (left and right change).
+        skeleton: pairs of places that a picture joins by a line.
+        sigmas: K spreads of the object keypoint similarity, as fractions of the object's scale (pycocotools' ``kpt_oks_sigmas``).
+    """
+
+    names: tuple[str, ...]
+    swap: tuple[int, ...]
+    skeleton: tuple[tuple[int, int], ...]
+    sigmas: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PartSet:
+    """What the part labels of a parsing data set are.
+
+    Attributes:
+        names: the P names, with the background first.
+        swap: P labels: label i of a mirrored image is label ``swap[i]`` of the image (left and right change).
+    """
+
+    names: tuple[str, ...]
+    swap: tuple[int, ...]
+
+
+def swap_from_names(names: Sequence[str]) -> tuple[int, ...]:
+    """Return for each name the place of the one on the other side: ``left_eye`` and ``right_eye`` swap, ``nose`` stays.
+
+    ``left`` and ``right`` count as words, in upper or lower case, with any separator or none (``leftEye``, ``eyeLeft``).
+    A name without a partner stays.
+    """
+    places = {name.lower(): place for place, name in enumerate(names)}
+    partners = (_SIDE.sub(lambda match: _OTHER_SIDE[match[0].lower()], name).lower() for name in names)
+    return tuple(places.get(partner, place) for place, partner in enumerate(partners))
+
+
+class ImageTruth(NamedTuple):
+    """Everything that a data set knows of the objects of an image, in the coordinates of the image file, for evaluation and checks.
+
+    Unlike samples it holds crowd regions (COCO's ``iscrowd``, and VOC's ``difficult``), which evaluations ignore.
+
+    Attributes:
+        id: the image's own id in its data set, written into result files.
+        file: path of the image.
+        height: rows of the image, pixels.
+        width: columns of the image, pixels.
+        boxes: float32 (M, 4), XYXY, absolute pixels; pixel i covers [i, i + 1).
+        labels: int64 (M,), classes from 0.
+        crowd: bool (M,).
+        areas: float32 (M,), square pixels; of the mask where there is one (COCO's ``area``), else of the box.
+        segmentations: M times polygons (lists of x, y, x, y, ...) or a COCO RLE; None: the data set has no masks.
+        keypoints: float32 (M, K, 3): x, y, visibility (0 absent, 1 hidden, 2 visible); None: the data set has none.
+    """
+
+    id: int | str
+    file: str
+    height: int
+    width: int
+    boxes: np.ndarray
+    labels: np.ndarray
+    crowd: np.ndarray
+    areas: np.ndarray
+    segmentations: list[Any] | None = None
+    keypoints: np.ndarray | None = None
+
+    @classmethod
+    def without_objects(cls, *, image_id: int | str, file: str, size: tuple[int, int]) -> "ImageTruth":
+        """Return what is known of an image of ``size`` (height, width) in which nothing is annotated as an object."""
+        return cls(
+            id=image_id,
+            file=file,
+            height=size[0],
+            width=size[1],
+            boxes=np.zeros((0, 4), np.float32),
+            labels=np.zeros(0, np.int64),
+            crowd=np.zeros(0, bool),
+            areas=np.zeros(0, np.float32),
+        )
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What holds for all samples of a data set.
+
+    Attributes:
+        kinds: the kinds of targets that the files have, names of :data:`pet.data.targets.kinds.KINDS`.
+        classes: names of the classes of images or objects in the order of their labels.
+        num_classes: their number; 0: as many as have names. Data with very many classes may leave the names out.
+        numbered: the labels are bare numbers, so that ``classes`` ends with the greatest one that occurs.
+        category_ids: the data set's own number of each class (COCO's category ids), written into result files; empty: 1, 2, ...
+        semseg_classes: names of the classes of ``semseg``; empty where there is none.
+        keypoint_set: what the keypoints are; None where there are none.
+        part_set: what the part labels are; None where there are none.
+        raw_labels: label images are as in the files and become classes in a transform: their values say nothing before.
+        groups: number of the image, or sequence, that each sample is part of, int64 (len,): splits keep a group on one side. None: each
+            sample is a group of its own.
+        skipped: what was left out while the files were read, reason -> how often; to be printed.
+    """
+
+    kinds: frozenset[str]
+    classes: Sequence[str] = ()
+    num_classes: int = 0
+    numbered: bool = False
+    category_ids: Sequence[int] = ()
+    semseg_classes: Sequence[str] = ()
+    keypoint_set: KeypointSet | None = None
+    part_set: PartSet | None = None
+    raw_labels: bool = False
+    groups: np.ndarray | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__
+        set_field(self, "classes", list(self.classes))
+        set_field(self, "num_classes", self.num_classes or len(self.classes))
+        set_field(self, "category_ids", self.category_ids or range(1, self.num_classes + 1))
+        set_field(self, "semseg_classes", list(self.semseg_classes))
+        assert not self.classes or len(self.classes) == self.num_classes, f"{len(self.classes)} names of {self.num_classes} classes"
+
+
+class Dataset(Protocol):
+    """Samples with an image, or two, and any kinds of targets. Derive a class from it and give it ``info``.
+
+    A method ``file_of(index)`` may return the file of a sample without reading it; messages name it then.
+
+    Attributes:
+        info: what holds for all of them.
+    """
+
+    info: DatasetInfo
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+    def truth(self, index: int, /) -> ImageTruth | None:
+        """Return size and objects of an image without reading the image; None: the data set does not know them."""
+        return None
+
+
+def read_truths(dataset: Dataset) -> Iterator[ImageTruth]:
+    """Yield the size and the objects of each image.
+
+    Raises:
+        DataError: the data set does not know them.
+    """
+    for index in range(len(dataset)):
+        truth = dataset.truth(index)
+        if truth is None:
+            raise DataError("these data do not say which objects an image has; choose data with objects")
+        yield truth
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a model wants of its data.
+
+    Attributes:
+        kinds: the kinds of targets, names of :data:`pet.data.targets.kinds.KINDS`.
+        counts: kind -> how many classes, keypoints or parts the model knows; a kind that is left out may have any number.
+        inputs: the kinds of pixels: ``image``, and for pairs of dates ``image2``.
+        channels: channels of an image.
+        settings: kind -> the setting that says its count, for messages.
+        raw_labels: label images are as in the files and become classes later: their values say nothing yet.
+    """
+
+    kinds: tuple[str, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ("image",)
+    channels: int = 3
+    settings: Mapping[str, str] = field(default_factory=dict)
+    raw_labels: bool = False
+
+
+def sample_name(sample: Sample) -> object:
+    """Return what a message calls a sample: its file, or what else is known."""
+    return sample["meta"].get("file", sample["meta"])

@@ -1,0 +1,68 @@
+"""Keypoints of objects."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
+from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.observation import Found, Observation
+from pet.structures.affine import move_points
+from pet.structures.moves import Size
+from petlib.data.protocols import Sample
+from petlib.errors import DataError
+
+POINT_OUTSIDE = "a keypoint lies outside of its image"
+
+
+class Keypoints(Kind):
+    """``keypoints``, float32 (N, K, 3), of the objects that have boxes: x, y, visibility (0 absent, 1 hidden, 2 visible).
+
+    ``meta["keypoint_swap"]`` says which keypoints change places in a mirrored image.
+    """
+
+    name = "keypoints"
+    fields = ("keypoints",)
+    object_fields = ("keypoints",)
+    objects = "boxes"
+    has_places = True
+    counted = "keypoints"
+
+    def names(self, info: DatasetInfo) -> Sequence[str]:
+        """Return the names of the keypoints."""
+        return info.keypoint_set.names if info.keypoint_set else ()
+
+    def check(self, sample: Sample, expected: Expectation) -> None:
+        """Check that each box has all keypoints."""
+        given = sample["keypoints"].shape
+        required = (len(sample["boxes"]), expected.counts.get(self.name, given[1]), 3)
+        if given != required:
+            raise DataError(f"{sample_name(sample)}: keypoints of shape {given}, {required} expected")
+
+    def examine(self, sample: Sample, expected: Expectation, seen: Observation) -> Iterator[Found]:
+        """Look for points that cannot be seen."""
+        points = sample["keypoints"]
+        outside = (points[..., :2] < 0).any(axis=-1) | (points[..., :2] > (seen.size[1], seen.size[0])).any(axis=-1)
+        for place in np.flatnonzero(((points[..., 2] > 0) & outside).any(axis=1)):
+            yield POINT_OUTSIDE, f"object {place}", False
+
+    def move(self, sample: Sample, motion: Motion) -> Fields:
+        """Return the moved points; those that leave the image become absent: 0, 0, 0."""
+        keypoints = sample["keypoints"]
+        moved = np.concatenate([move_points(keypoints[..., :2].astype(np.float64), motion.matrix), keypoints[..., 2:]], axis=-1)
+        swap = sample.get("meta", {}).get("keypoint_swap")
+        if swap is not None and motion.mirrored:
+            moved = moved[:, list(swap)]
+        places, size = moved[..., :2], motion.size
+        # the far edge counts: a mirrored 0 lies there
+        present = (moved[..., 2] > 0) & (places >= 0).all(axis=-1) & (places <= (size[1], size[0])).all(axis=-1)
+        return {"keypoints": np.where(present[..., None], moved, 0.0).astype(np.float32)}
+
+    def join(self, tiles: Sequence[Tile], size: Size) -> Fields:
+        """Return the keypoints of all tiles; absent ones stay 0, 0, 0."""
+        parts = []
+        for tile in tiles:
+            keypoints = tile.sample["keypoints"]
+            moved = keypoints + np.array([tile.left, tile.top, 0.0], np.float32)
+            parts.append(np.where(keypoints[..., 2:] > 0, moved, keypoints))
+        return {"keypoints": np.concatenate(parts)}

@@ -1,0 +1,62 @@
+"""The class of a whole image."""
+
+from collections.abc import Iterator, Sequence
+
+from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
+from pet.data.targets.kind import Kind, describe_difference
+from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
+from petlib.data.protocols import Sample
+from petlib.errors import DataError
+
+
+class Classes(Kind):
+    """What has classes: whole images, and objects."""
+
+    counted = "classes"
+
+    def names(self, info: DatasetInfo) -> Sequence[str]:
+        """Return the names of the classes."""
+        return info.classes
+
+    def count(self, info: DatasetInfo) -> int:
+        """Return the number of classes, which need no names."""
+        return info.num_classes
+
+    def check_info(self, info: DatasetInfo, expected: Expectation, source: str) -> None:
+        """Compare the classes; bare numbers say nothing of the last classes where these have no sample."""
+        known = expected.counts.get(self.name)
+        if known is None or (info.num_classes <= known if info.numbered else info.num_classes == known):
+            return
+        raise DataError(self.describe_misfit(info, expected, source) + ", or DATA.CLASSES to the names of all classes")
+
+    def compare(self, first: DatasetInfo, second: DatasetInfo) -> str:
+        """Return how the classes differ; numbers alone do not differ."""
+        same = list(first.classes) == list(second.classes) and first.num_classes == second.num_classes
+        if same or (first.numbered and second.numbered):
+            return ""
+        return f"{describe_difference(first.classes, second.classes)}; set DATA.CLASSES to the classes of all"
+
+
+class Label(Classes):
+    """The class of an image: ``label``, a number from 0."""
+
+    name = "label"
+    fields = ("label",)
+    whole_image = True
+    truth_fields = {"label": "label"}
+
+    def check(self, sample: Sample, expected: Expectation) -> None:
+        """Check that the label is one of the classes: on a GPU it would end a training in an unreadable assertion."""
+        known = expected.counts.get(self.name)
+        if known is not None and not 0 <= int(sample["label"]) < known:
+            setting = f"set {expected.settings[self.name]} or " if self.name in expected.settings else ""
+            raise DataError(
+                f"{sample_name(sample)}: the label {sample['label']} lies outside of 0 to {known - 1}; {setting}correct the label"
+            )
+
+    def examine(self, sample: Sample, expected: Expectation, seen: Observation) -> Iterator[Found]:
+        """Look at the class of the image."""
+        label, known = int(sample["label"]), expected.counts.get(self.name)
+        seen.labels = [label]
+        if known is not None and not 0 <= label < known:
+            yield LABEL_OUTSIDE, f"label {label}, 0 to {known - 1} expected", True

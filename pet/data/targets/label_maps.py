@@ -1,0 +1,157 @@
+"""Label images: the class of each pixel, and the parts of people."""
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation, sample_name
+from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
+from pet.structures.moves import Size
+from petlib.data.protocols import Sample
+from petlib.errors import DataError
+
+ALL_IGNORED = "a label image has no pixel that counts"
+ONLY_BACKGROUND = "label images know no class but the first"
+MOST_SHOWN = 20
+
+
+class LabelMap(Kind):
+    """A field with one label for each pixel, uint8 (H, W); 255 does not count."""
+
+    has_places = True
+
+    def check(self, sample: Sample, expected: Expectation) -> None:
+        """Check size and labels."""
+        field, labels, name, known = self.name, sample[self.name], sample_name(sample), expected.counts.get(self.name)
+        height, width = sample["image"].shape[:2]
+        if labels.shape[:2] != (height, width):
+            raise DataError(f"{name}: the label image is {labels.shape[1]} x {labels.shape[0]} pixels, the image {width} x {height}")
+        if labels.ndim != 2:
+            raise DataError(f"{name}: {field} has {labels.shape[2]} channels, one number a pixel expected; take one channel with InitMask")
+        found = np.unique(labels)
+        outside = _outside(found, known)
+        if known is not None and len(outside):
+            shown = ", ".join(map(str, found[:MOST_SHOWN])) + (", ..." if len(found) > MOST_SHOWN else "")
+            labels_expected = f"0 to {known - 1} and {IGNORE} (ignored) expected"
+            raise DataError(f"{name}: {field} has the label {outside[0]}; {labels_expected}; the values are {shown}")
+
+    def examine(self, sample: Sample, expected: Expectation, seen: Observation) -> Iterator[Found]:
+        """Count the labels of pixels."""
+        labels, numbers = np.unique(sample[self.name], return_counts=True)
+        seen.pixels[self.name] = {int(label): int(number) for label, number in zip(labels, numbers, strict=True)}
+        known = expected.counts.get(self.name)
+        outside = _outside(labels, known)
+        if known is not None and len(outside):
+            shown = ", ".join(map(str, outside[:8].tolist()))
+            yield LABEL_OUTSIDE, f"{self.name} has {shown}; 0 to {known - 1} and {IGNORE} expected", True
+        if labels.tolist() == [IGNORE]:
+            yield ALL_IGNORED, self.name, False
+
+    def move(self, sample: Sample, motion: Motion) -> Fields:
+        """Return the moved labels."""
+        return {field: motion.move.labels(sample[field], fill) for field, fill in self.map_fields.items() if field in sample}
+
+
+class Semseg(LabelMap):
+    """``semseg``: the class of each pixel. Raw labels of three channels become one with the transform InitMask."""
+
+    name = "semseg"
+    fields = ("semseg",)
+    map_fields = {"semseg": IGNORE}
+    takes_any_image = True
+    truth_fields = {"semseg": "truth_semseg"}
+    counted = "classes of pixels"
+
+    def names(self, info: DatasetInfo) -> Sequence[str]:
+        """Return the names of the classes of pixels."""
+        return info.semseg_classes
+
+    def check(self, sample: Sample, expected: Expectation) -> None:
+        """Check size and labels, unless the labels are raw."""
+        if not expected.raw_labels:
+            super().check(sample, expected)
+
+    def examine(self, sample: Sample, expected: Expectation, seen: Observation) -> Iterator[Found]:
+        """Count the labels of pixels, unless they are raw."""
+        if not expected.raw_labels:
+            yield from super().examine(sample, expected, seen)
+
+    def summarise(self, seen: Sequence[Observation]) -> Iterator[Found]:
+        """Say where label images look like masks in black and white."""
+        labels = {label for observation in seen for label in observation.pixels.get(self.name, {})}
+        if labels == {0, IGNORE}:
+            yield ONLY_BACKGROUND, f"pixels are 0 or {IGNORE}; of masks in black and white say label_values: [0, 255]", False
+
+    def move(self, sample: Sample, motion: Motion) -> Fields:
+        """Return the moved labels; what comes in from outside gets the label of the transform."""
+        check_one_channel(sample)
+        return {"semseg": motion.move.labels(sample["semseg"], motion.label_fill)}
+
+    def finish(self, sample: Sample) -> tuple[Fields, np.ndarray | None]:
+        """Refuse labels of several channels."""
+        check_one_channel(sample)
+        return {}, None
+
+
+class Parsing(LabelMap):
+    """Parts of people: ``parsing``, the part at each pixel, ``instances``, uint16, the person there, ``instance_ids``, that of each object.
+
+    ``meta["part_swap"]`` says which parts change places in a mirrored image.
+    """
+
+    name = "parsing"
+    fields = ("parsing", "instances", "instance_ids")
+    object_fields = ("instance_ids",)
+    objects = "boxes"
+    map_fields = {"parsing": IGNORE, "instances": 0}
+    truth_fields = {field: f"truth_{field}" for field in ("parsing", "instances", "instance_ids", "labels")}
+    counted = "part labels"
+
+    def names(self, info: DatasetInfo) -> Sequence[str]:
+        """Return the names of the parts, the background first."""
+        return info.part_set.names if info.part_set else ()
+
+    def move(self, sample: Sample, motion: Motion) -> Fields:
+        """Return the moved labels; left and right parts change in a mirrored image."""
+        moved = super().move(sample, motion)
+        swap = sample.get("meta", {}).get("part_swap")
+        if swap is not None and motion.mirrored:
+            table = np.arange(256, dtype=np.uint8)
+            table[: len(swap)] = swap
+            moved["parsing"] = cv2.LUT(moved["parsing"], table)
+        return moved
+
+    def join(self, tiles: Sequence[Tile], size: Size) -> Fields:
+        """Return the labels side by side; people of different tiles get different numbers."""
+        renamed, people = [], 0
+        for tile in tiles:
+            instances, ids = tile.sample["instances"], tile.sample["instance_ids"]
+            numbers = {
+                "instances": np.where(instances > 0, instances + np.uint16(people), instances),
+                "instance_ids": np.where(ids > 0, ids + people, ids),
+            }
+            renamed.append(tile._replace(sample={**tile.sample, **numbers}))
+            people += int(instances.max(initial=0))
+        return super().join(renamed, size)
+
+
+def check_one_channel(sample: Sample) -> None:
+    """Check that ``semseg`` has one label for each pixel.
+
+    Raises:
+        DataError: it has several channels.
+    """
+    labels = sample["semseg"]
+    if labels.ndim != 2:
+        file = sample.get("meta", {}).get("file", "an image")
+        raise DataError(
+            f"the label image of {file} has the shape {labels.shape}, one number a pixel expected; for a foreground that is "
+            "painted in three channels put InitMask at the beginning of TRANSFORMS"
+        )
+
+
+def _outside(labels: np.ndarray, known: int | None) -> np.ndarray:
+    """Return the labels that are no class."""
+    return labels[:0] if known is None else labels[(labels >= known) & (labels != IGNORE)]

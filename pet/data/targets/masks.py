@@ -1,0 +1,73 @@
+"""Outlines of objects."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pet.data.targets.dataset import Expectation, sample_name
+from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.observation import Found, Observation
+from pet.structures.affine import shift
+from pet.structures.masks import InstanceMasks
+from pet.structures.moves import Size
+from petlib.data.protocols import Sample
+from petlib.errors import DataError
+
+NO_RASTER = "a mask cannot be rasterised"
+EMPTY_MASK = "a mask has no pixel"
+
+
+class Masks(Kind):
+    """``masks``: :class:`pet.structures.InstanceMasks` of the objects that have boxes; in a batch uint8 (N, H, W)."""
+
+    name = "masks"
+    fields = ("masks",)
+    object_fields = ("masks",)
+    objects = "boxes"
+    has_places = True
+
+    def check(self, sample: Sample, expected: Expectation) -> None:
+        """Check that each box has a mask."""
+        masks, boxes = sample["masks"], sample["boxes"]
+        if len(masks) != len(boxes):
+            raise DataError(f"{sample_name(sample)}: {len(masks)} masks and {len(boxes)} boxes; one mask a box expected")
+
+    def examine(self, sample: Sample, expected: Expectation, seen: Observation) -> Iterator[Found]:
+        """Draw the masks."""
+        try:
+            areas = sample["masks"].areas()
+        except Exception as error:  # noqa: BLE001 -- whatever a rasteriser says of a polygon
+            yield NO_RASTER, f"{type(error).__name__}: {error}", True
+            return
+        if len(areas) == len(seen.labels):
+            seen.areas = [float(area) for area in areas]
+        for place in np.flatnonzero(areas == 0):
+            yield EMPTY_MASK, f"object {place}", False
+
+    def move(self, sample: Sample, motion: Motion) -> Fields:
+        """Return the moved outlines."""
+        return {"masks": sample["masks"].moved(motion.matrix, motion.size)}
+
+    def select(self, sample: Sample, kept: np.ndarray) -> Fields:
+        """Return some masks, as outlines or as pixels."""
+        masks = sample["masks"]
+        return {"masks": masks.select(kept) if isinstance(masks, InstanceMasks) else masks[kept]}
+
+    def join(self, tiles: Sequence[Tile], size: Size) -> Fields:
+        """Return the masks of all tiles."""
+        return {"masks": InstanceMasks.concatenate([tile.sample["masks"].moved(shift(tile.left, tile.top), size) for tile in tiles])}
+
+    def finish(self, sample: Sample) -> tuple[Fields, np.ndarray | None]:
+        """Return the masks as pixels, and which objects have any: a crop may have left an empty corner of a box.
+
+        They are drawn here and not before, so that transforms move a few corners instead of many pixels.
+
+        Raises:
+            DataError: the masks would fill the memory.
+        """
+        try:
+            masks = sample["masks"].rasterise()
+        except DataError as error:
+            raise DataError(f"{sample['meta'].get('file', 'a sample')}: {error}") from error
+        # max takes a third of the time of any
+        return {"masks": masks}, masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).max(axis=1, initial=0) > 0

@@ -1,0 +1,60 @@
+"""What is seen of a sample when all of a data set is looked at."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+LABEL_OUTSIDE = "a label lies outside of the classes"
+
+Found = tuple[str, str, bool]
+"""Kind of finding, detail, and whether it is fatal."""
+
+
+class Finding(NamedTuple):
+    """Something that is wrong with a sample, or odd.
+
+    Attributes:
+        kind: what, in words that are the same for all samples.
+        place: the file or record.
+        detail: what was found there.
+        fatal: a training would fail, at the latest when it meets the sample.
+    """
+
+    kind: str
+    place: str
+    detail: str
+    fatal: bool
+
+
+@dataclass
+class Observation:
+    """What is known of a sample.
+
+    Attributes:
+        index: place in the data set.
+        id: its own id; None: it could not be read.
+        file: its file.
+        size: (height, width) of the image, or (0, 0).
+        labels: of the image, or of its objects.
+        areas: of the objects, in square pixels: of the mask where there is one, else of the box.
+        has_objects: the sample has fields for objects.
+        pixels: pixels of each label, of each kind of label image.
+        window: the part of the file that the sample is; None: all.
+        findings: what is wrong or odd.
+    """
+
+    index: int
+    id: int | str | None = None
+    file: str = ""
+    size: tuple[int, int] = (0, 0)
+    labels: list[int] = field(default_factory=list)
+    areas: list[float] = field(default_factory=list)
+    has_objects: bool = False
+    pixels: dict[str, dict[int, int]] = field(default_factory=dict)
+    window: tuple[int, ...] | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+
+def findings_at(place: str, found: Iterable[Found]) -> list[Finding]:
+    """Return what was found at a place."""
+    return [Finding(kind, place, detail, fatal) for kind, detail, fatal in found]
