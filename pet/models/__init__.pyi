@@ -5,7 +5,6 @@ from .classification import ClassificationHead as ClassificationHead
 from .classification import build_classification_head as build_classification_head
 from .classifiers import CLASSIFIERS as CLASSIFIERS
 from .classifiers import build_classifier as build_classifier
-from .pretrained import find_test_weights as find_test_weights
 from .pretrained import load_pretrained as load_pretrained
 from .pretrained import load_test_weights as load_test_weights
 from .pretrained import published_weights as published_weights
@@ -20,7 +19,6 @@ __all__ = [
     "build_classification_head",
     "build_classifier",
     "build_classifier_backbone",
-    "find_test_weights",
     "load_pretrained",
     "load_test_weights",
     "published_weights",

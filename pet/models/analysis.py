@@ -1,17 +1,13 @@
 """Size and cost of a model, printed before a training."""
 
-import logging
 from typing import Any
 
 import torch
 from torch import nn
 from torchvision.models.detection.roi_heads import RoIHeads
 
-from petlib.analyser import Analyser
+from petlib import engine
 from petlib.config import CfgNode
-from petlib.distributed.process_group import is_main_process
-
-logger = logging.getLogger(__name__)
 
 
 def analyse(model: nn.Module, cfg: CfgNode, *, name: str | None = None, num_images: int = 1, channels: int = 3) -> None:
@@ -28,12 +24,11 @@ def analyse(model: nn.Module, cfg: CfgNode, *, name: str | None = None, num_imag
         num_images: images of a sample; the second is called ``image2``.
         channels: of an image.
     """
-    if not (cfg.ANALYSER.ENABLED and is_main_process()):
-        return
     height, width = cfg.ANALYSER.SIZE or (cfg.TRAIN.RESIZE.SCALES[0],) * 2
     batch = {field: torch.zeros(1, channels, height, width) for field in ("image", "image2")[:num_images]}
-    analyser = Analyser(model, (batch,), forward=forward_with_detections)
-    logger.info("%s, for an image of %d x %d: %s", name or cfg.MODEL.BACKBONE, height, width, analyser.summary())
+    engine.analyse(
+        model, cfg, batch, name=f"{name or cfg.MODEL.BACKBONE}, for an image of {height} x {width}", forward=forward_with_detections
+    )
 
 
 def forward_with_detections(model: nn.Module, batch: dict[str, Any]) -> Any:

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from pet.models.classifiers import LIBRARIES, find_classifier
 from pet.models.feature_extractor import timm_key
 from pet.models.torchvision_names import select_coco_classes, torchvision_key
-from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.checkpoint.weights import Translation, load_weights
 from petlib.config import CfgNode
 from petlib.distributed.collectives import broadcast_object
 from petlib.distributed.process_group import is_main_process
+from petlib.engine.model import continues, find_test_weights
 from petlib.errors import CheckpointError, ConfigError
 from petlib.suggest import did_you_mean
 
@@ -51,7 +51,7 @@ def load_pretrained(model: nn.Module, cfg: CfgNode, *, backbone: str | None = No
         ConfigError: weights of a library that the network does not come from.
     """
     source = cfg.TRAIN.WEIGHTS
-    if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).can_resume():
+    if continues(cfg):
         return
     if source in LIBRARIES:
         with _as_file(_fetch_once(lambda: published_weights(cfg.MODEL.BACKBONE if backbone is None else backbone, library=source))) as path:
@@ -112,26 +112,6 @@ def weight_translation(cfg: CfgNode) -> Translation:
 def _num_matches(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> int:
     """Return how many names a model has, below the prefix that fits best."""
     return max(sum(f"{prefix}{name}" in own for name in state) for prefix in ("", *KEY_PREFIXES))
-
-
-def find_test_weights(cfg: CfgNode) -> Path:
-    """Return the file that ``TEST.WEIGHTS`` means.
-
-    Raises:
-        CheckpointError: the output folder has no such checkpoint.
-    """
-    checkpointer = Checkpointer(cfg.MISC.CKPT)
-    there = {"best": checkpointer.has_best(), "latest": checkpointer.has_latest()}
-    if cfg.TEST.WEIGHTS and cfg.TEST.WEIGHTS not in there:
-        return Path(cfg.TEST.WEIGHTS)
-    wanted = [cfg.TEST.WEIGHTS] if cfg.TEST.WEIGHTS else list(there)
-    for name in wanted:
-        if there[name]:
-            return checkpointer.best_path if name == "best" else checkpointer.latest_path
-    raise CheckpointError(
-        f"{cfg.MISC.CKPT}: there is no {' and no '.join(wanted)} checkpoint to test; train with this config first, "
-        "name the folder of a training with MISC.CKPT, or a file with TEST.WEIGHTS"
-    )
 
 
 def published_weights(name: str, *, library: str) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from pet.prediction.predictors.samples import build_model_samples, build_onnx_sa
 from pet.prediction.whole_images import WholeImages
 from pet.visual.names import TargetNames
 from petlib.config import CfgNode, ConfigError
-from petlib.engine.run import prepare_model
+from petlib.engine.model import prepare_model
 
 
 def build_whole_images(

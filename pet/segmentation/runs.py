@@ -26,7 +26,7 @@ def train(cfg: CfgNode, *, train_dataset: Dataset | None = None, test_dataset: D
         load_pretrained(segmenter, cfg, backbone=segmenter.network.encoder_name)
 
         model = engine.prepare_model(segmenter, cfg, device)
-        model = distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        model = engine.parallelize(model, cfg, device)
         optimizer = solver.build_optimizer(distributed.unwrap(model), cfg)
 
         loader = build_training_data(cfg, device, train_dataset)

@@ -20,7 +20,7 @@ from pet.vision.model import GeneralizedCNN, expected_data
 from pet.vision.test_time import build_test_model
 from pet.visual.names import TargetNames
 from petlib.config import CfgNode, ConfigError
-from petlib.engine.run import prepare_model
+from petlib.engine.model import prepare_model
 from petlib.solver.precision import build_mixed_precision
 
 CHANNELS = 3

@@ -51,6 +51,49 @@ def test_the_new_task_trains_and_tests_on_two_processes(tree: Path) -> None:
     assert last == f"test_distance: {distances[-1]:.4f}"
 
 
+EVERYTHING_ON = [
+    *(
+        "DATA.COUNT=64",
+        "SOLVER.SCHEDULER.TOTAL_EPOCHS=1",
+        "SOLVER.SCHEDULER.NAME=step",
+        "SOLVER.EMA.ENABLED=True",
+        "SOLVER.AMP.ENABLED=True",
+        "DATA.ON_ERROR=skip",
+    ),
+    *("SOLVER.CLIP_GRADIENTS.METHOD=norm", "SOLVER.NONFINITE=rollback", "TEST.PRECISE_BN.ENABLED=True", "MISC.PROFILER.ENABLED=True"),
+    *("EVAL.EARLY_STOP.ENABLED=True", "MISC.CKPT=all_on"),
+]
+COUNT_UNREAD = """
+import json, runpy, sys
+from pet.projects.blobs import config
+from petlib.config import CfgNode, Key, load_cfg, merge_schemas
+
+path, planted, *overrides = sys.argv[1:]
+
+class Task:
+    infer_cfg = staticmethod(config.infer_cfg)
+    get_base_cfg = staticmethod(
+        lambda: CfgNode(merge_schemas(config.get_base_cfg().schema, {"MODEL": {planted: Key(1, "Read by nobody.")}} if planted else {}))
+    )
+
+unread = set(Task.get_base_cfg().flat())
+for purpose in ("train", "test"):
+    cfg = load_cfg(Task, path, overrides)
+    runpy.run_path(f"tools/projects/blobs/{purpose}_net.py")[purpose](cfg)
+    unread -= cfg.read_keys()
+print(json.dumps(sorted(unread)))
+"""
+
+
+@pytest.mark.parametrize("planted", ["", "PLANTED"])
+def test_every_setting_of_it_has_an_effect(tree: Path, planted: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tree / "lib"), str(tree)])}
+    command = [sys.executable, "-c", COUNT_UNREAD, "cfgs/projects/blobs/small.yaml", planted, *EVERYTHING_ON]
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == ([f"MODEL.{planted}"] if planted else [])
+
+
 def test_its_settings_are_checked_by_the_launcher(tree: Path) -> None:
     done = launch(tree, "train_net_all.py", "DATA.SIZ", "16")
     assert done.returncode == 2

@@ -21,7 +21,7 @@ def train(cfg: CfgNode) -> None:
         # 4. Device, frozen parameters, and processes that share the work
         rules = task.build_rules(cfg, model)
         model = engine.prepare_model(model, cfg, device, rules)
-        model = distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        model = engine.parallelize(model, cfg, device)
 
         # 5. Optimizer
         optimizer = solver.build_optimizer(distributed.unwrap(model), cfg, rules)

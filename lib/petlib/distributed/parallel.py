@@ -18,7 +18,7 @@ BLOCK_PARAMETERS = 250_000
 
 
 def parallelize(model: nn.Module, mode: str, *, device: torch.device, find_unused_parameters: bool = False) -> nn.Module:
-    """Return ``model``, which is on ``device``, made ready for ``TRAIN.PARALLEL``.
+    """Return ``model``, which is on ``device``, made ready for several processes or GPUs.
 
     Args:
         mode: ``"ddp"``: every rank has the model, gradients are averaged. ``"fsdp"``: parameters, gradients and optimizer
@@ -32,10 +32,10 @@ def parallelize(model: nn.Module, mode: str, *, device: torch.device, find_unuse
     """
     if mode == "dp":
         if world_size() > 1:
-            raise ConfigError("TRAIN.PARALLEL: dp is for one process with several GPUs; use ddp with several processes")
+            raise ConfigError("mode: dp is for one process with several GPUs; use ddp with several processes")
         return DataParallel(model) if device.type == "cuda" and torch.cuda.device_count() > 1 else model
     if mode not in ("ddp", "fsdp", "none"):
-        raise ConfigError(f"TRAIN.PARALLEL: {mode!r} given; choose ddp, fsdp, dp or none")
+        raise ConfigError(f"mode: {mode!r} given; choose ddp, fsdp, dp or none")
     if mode == "none" or world_size() == 1:
         return model
     if mode == "fsdp":

@@ -2,12 +2,11 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from petlib.config.node import CfgNode
 from petlib.distributed.collectives import broadcast_object
@@ -18,8 +17,6 @@ from petlib.errors import OutputError
 from petlib.files import write_text_atomically
 from petlib.registry import import_user_modules
 from petlib.run_lock import RunLock
-from petlib.solver.build import build_rules
-from petlib.solver.parameter_groups import ParameterRule, freeze_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -51,28 +48,6 @@ def open_run(cfg: CfgNode, *, record: str = "config.yaml") -> Iterator[torch.dev
     finally:
         lock.release()
         destroy_process_group()
-
-
-def prepare_model(model: nn.Module, cfg: CfgNode, device: torch.device, rules: Sequence[ParameterRule] | None = None) -> nn.Module:
-    """Move the model to the device, frozen, in the memory order and compiled as the config wants it.
-
-    Call it before the model is wrapped for several processes.
-
-    Args:
-        model: the network.
-        cfg: the config.
-        device: where it computes.
-        rules: say which parameters are frozen; None: ``SOLVER.OPTIMIZER.RULES``.
-
-    Raises:
-        ConfigError: a rule of ``SOLVER.OPTIMIZER.RULES`` is wrong or matches no parameter.
-    """
-    memory_format = torch.channels_last if cfg.MISC.CHANNELS_LAST else torch.preserve_format
-    model = model.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
-    freeze_parameters(model, build_rules(cfg) if rules is None else rules)
-    if cfg.MISC.COMPILE == "always" or (cfg.MISC.COMPILE == "cuda" and device.type == "cuda"):
-        model.compile()
-    return model
 
 
 def _acquire(lock: RunLock) -> None:

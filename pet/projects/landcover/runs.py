@@ -46,7 +46,7 @@ def train(
         load_students(students, cfg)
 
         model = engine.prepare_model(students, cfg, device)
-        model = distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        model = engine.parallelize(model, cfg, device)
         optimizer = solver.build_optimizer(distributed.unwrap(model), cfg)
 
         loader = build_training_data(cfg, device, train_dataset, unlabelled_dataset)

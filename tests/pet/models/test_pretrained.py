@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torchvision import models as torchvision_models
 
-from pet.models import build_classifier, find_test_weights, load_pretrained, load_test_weights, pretrained
+from pet.models import build_classifier, load_pretrained, load_test_weights, pretrained
 from pet.vision import GeneralizedCNN, config
 from petlib.config import CfgNode
 from petlib.errors import CheckpointError, ConfigError
@@ -131,20 +131,6 @@ def test_no_weights_change_nothing() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     load_pretrained(model, cfg)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-
-
-def test_which_checkpoint_is_tested(tmp_path: Path) -> None:
-    cfg = make_cfg(**{"MODEL.BACKBONE": "resnet20", "MISC.CKPT": str(tmp_path)})
-    with pytest.raises(CheckpointError, match="there is no best and no latest checkpoint to test; train with this config first"):
-        find_test_weights(cfg)
-    (tmp_path / "model_latest.pth").touch()
-    assert find_test_weights(cfg) == tmp_path / "model_latest.pth"
-    (tmp_path / "model_best.pth").touch()
-    assert find_test_weights(cfg) == tmp_path / "model_best.pth"
-    cfg.set("TEST.WEIGHTS", "latest")
-    assert find_test_weights(cfg) == tmp_path / "model_latest.pth"
-    cfg.set("TEST.WEIGHTS", "some/file.pth")
-    assert find_test_weights(cfg) == Path("some/file.pth")
 
 
 def test_tested_weights_must_fit_completely(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pet.compat.shared.running import open_run
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import start_worker
 from pet.evaluation.evaluation import Evaluation
-from petlib import distributed, engine
+from petlib import engine
 from petlib.config import CfgNode
 from petlib.data.build import build_train_loader
 from petlib.data.train_loader import TrainLoader
@@ -120,7 +120,7 @@ def _run(
     evaluation: Evaluation | None,
 ) -> None:
     """Train ``segmenter``, the user's ``network`` with its losses, from the latest checkpoint where the config says so."""
-    wrapped = distributed.parallelize(engine.prepare_model(segmenter, cfg, device), cfg.TRAIN.PARALLEL, device=device)
+    wrapped = engine.parallelize(engine.prepare_model(segmenter, cfg, device), cfg, device)
     step = engine.build_step(cfg, device)
     state = engine.build_state(
         cfg,

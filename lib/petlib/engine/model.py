@@ -1,0 +1,118 @@
+"""What a run does to its model before the loop: cost, weights to begin with, device, processes; and the weights that a test takes."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from petlib import distributed
+from petlib.analyser import Analyser
+from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.checkpoint.weights import load_weights
+from petlib.config.node import CfgNode
+from petlib.distributed.process_group import is_main_process
+from petlib.engine.batch_stream import Batch
+from petlib.errors import CheckpointError, name_in_errors
+from petlib.solver.build import build_rules
+from petlib.solver.parameter_groups import ParameterRule, freeze_parameters
+
+logger = logging.getLogger(__name__)
+
+
+def analyse(model: nn.Module, cfg: CfgNode, batch: Batch, *, name: str, forward: Callable[[nn.Module, Any], Any] | None = None) -> None:
+    """Log parameters, FLOPs and activations of ``model`` for a batch, where ``ANALYSER.ENABLED`` says so; the main process does it.
+
+    The model, which is on the CPU and not wrapped yet, and the random generators stay as they are.
+
+    Args:
+        model: takes the batch.
+        cfg: the config.
+        batch: what it computes on, e.g. one sample.
+        name: what stands before the figures.
+        forward: how the model is called, ``forward(model, batch)``; None: ``model(batch)``.
+    """
+    if cfg.ANALYSER.ENABLED and is_main_process():
+        logger.info("%s: %s", name, Analyser(model, (batch,), forward=forward).summary())
+
+
+def load_initial_weights(model: nn.Module, cfg: CfgNode) -> None:
+    """Load the file ``TRAIN.WEIGHTS`` into ``model`` and log what fits; nothing where it is empty or a run is continued.
+
+    A layer whose shape differs stays random and is reported. Every process calls it.
+
+    Raises:
+        CheckpointError: the file cannot be read or belongs to another network.
+    """
+    if cfg.TRAIN.WEIGHTS and not continues(cfg):
+        logger.info("%s", load_weights(model, cfg.TRAIN.WEIGHTS, prefer_ema=True).summary())
+
+
+def continues(cfg: CfgNode) -> bool:
+    """Return whether the run goes on from a checkpoint of its output folder, whose weights count then."""
+    return bool(cfg.TRAIN.AUTO_RESUME) and Checkpointer(cfg.MISC.CKPT).can_resume()
+
+
+def load_test_weights(model: nn.Module, cfg: CfgNode) -> None:
+    """Load the weights of :func:`find_test_weights`, their moving average where there is one and ``TEST.USE_EMA`` is on.
+
+    Raises:
+        CheckpointError: there is no such file, it cannot be read, or it does not fit the model in every name and shape.
+    """
+    path = find_test_weights(cfg)
+    load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA).require_complete()
+    logger.info("testing the weights of %s", path)
+
+
+def find_test_weights(cfg: CfgNode) -> Path:
+    """Return the file that ``TEST.WEIGHTS`` means.
+
+    Raises:
+        CheckpointError: the output folder has no such checkpoint.
+    """
+    checkpointer = Checkpointer(cfg.MISC.CKPT)
+    present = {"best": checkpointer.has_best(), "latest": checkpointer.has_latest()}
+    if cfg.TEST.WEIGHTS and cfg.TEST.WEIGHTS not in present:
+        return Path(cfg.TEST.WEIGHTS)
+    wanted = [cfg.TEST.WEIGHTS] if cfg.TEST.WEIGHTS else list(present)
+    for name in wanted:
+        if present[name]:
+            return checkpointer.best_path if name == "best" else checkpointer.latest_path
+    raise CheckpointError(
+        f"{cfg.MISC.CKPT}: there is no {' and no '.join(wanted)} checkpoint to test; train with this config first, "
+        "name the folder of a training with MISC.CKPT, or a file with TEST.WEIGHTS"
+    )
+
+
+def prepare_model(model: nn.Module, cfg: CfgNode, device: torch.device, rules: Sequence[ParameterRule] | None = None) -> nn.Module:
+    """Move the model to the device, frozen, in the memory order and compiled as the config wants it.
+
+    Call it before the model is wrapped for several processes.
+
+    Args:
+        model: the network.
+        cfg: the config.
+        device: where it computes.
+        rules: say which parameters are frozen; None: ``SOLVER.OPTIMIZER.RULES``.
+
+    Raises:
+        ConfigError: a rule of ``SOLVER.OPTIMIZER.RULES`` is wrong or matches no parameter.
+    """
+    memory_format = torch.channels_last if cfg.MISC.CHANNELS_LAST else torch.preserve_format
+    model = model.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
+    freeze_parameters(model, build_rules(cfg) if rules is None else rules)
+    if cfg.MISC.COMPILE == "always" or (cfg.MISC.COMPILE == "cuda" and device.type == "cuda"):
+        model.compile()
+    return model
+
+
+def parallelize(model: nn.Module, cfg: CfgNode, device: torch.device) -> nn.Module:
+    """Return ``model``, which is on ``device``, shared among the processes as ``TRAIN.PARALLEL`` says.
+
+    Raises:
+        ConfigError: ``dp`` with several processes.
+    """
+    with name_in_errors({"mode": "TRAIN.PARALLEL"}):
+        return distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
