@@ -2,6 +2,7 @@
 
 from pet.data.config import DATA_SCHEMA
 from pet.export.config import EXPORT_SCHEMA
+from pet.models.config import NETWORK_SCHEMA
 from pet.visual.config import VIS_SCHEMA
 from petlib.config import PETLIB_SCHEMA, Key, Schema, merge_schemas
 
@@ -21,4 +22,4 @@ FINETUNE: Schema = {
     ),
 }
 
-TASK_SCHEMA: Schema = merge_schemas(PETLIB_SCHEMA, DATA_SCHEMA, VIS_SCHEMA, EXPORT_SCHEMA, {"FINETUNE": FINETUNE})
+TASK_SCHEMA: Schema = merge_schemas(PETLIB_SCHEMA, DATA_SCHEMA, NETWORK_SCHEMA, VIS_SCHEMA, EXPORT_SCHEMA, {"FINETUNE": FINETUNE})

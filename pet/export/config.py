@@ -2,6 +2,9 @@
 
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, with_effect
 
+COMPARE_SCORE = Key(0.3, "Detections from this score on are compared. Where no image has any, the best of each image are.", minimum=0)
+"""For tasks that find objects."""
+
 EXPORT_SCHEMA: Schema = {
     "EXPORT": with_effect(
         Effect.NONE,
@@ -29,9 +32,6 @@ EXPORT_SCHEMA: Schema = {
                 1e-3, "Greatest difference between PyTorch and the exported network; of values above 1 as a share.", minimum=0
             ),
             "HALF_TOLERANCE": Key(2e-2, "The same with HALF, against PyTorch in float32.", minimum=0, used_if=(Switch("EXPORT.HALF"),)),
-            "COMPARE_SCORE": Key(
-                0.3, "Detections from this score on are compared. Where no image has any, the best of each image are.", minimum=0
-            ),
         },
     )
 }

@@ -38,8 +38,9 @@ DENSE_MODEL: Schema = {
 }
 """Keys of networks that look at feature maps instead of whole images."""
 
-MODEL_SCHEMA: Schema = {
-    "MODEL": MODEL,
+MODEL_SCHEMA: Schema = {"MODEL": MODEL}
+
+NETWORK_SCHEMA: Schema = {
     "ANALYSER": {
         "SIZE": Key(
             [],
@@ -59,6 +60,7 @@ MODEL_SCHEMA: Schema = {
         ),
     },
 }
+"""Keys of every network: what is counted of it, and how the weights are read that it begins with."""
 
 
 def check_model(cfg: CfgNode) -> None:

@@ -6,7 +6,6 @@ from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes
 from pet.data.targets.dataset import IGNORE
 from pet.export.config import check_export
-from pet.models.config import MODEL_SCHEMA
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, with_effect
 
 MODEL: Schema = {
@@ -36,12 +35,10 @@ MODEL: Schema = {
 SEGMENTATION_SCHEMA: Schema = merge_schemas(
     TASK_SCHEMA,
     {
-        "MISC": MODEL_SCHEMA["MISC"],
         "MODEL": MODEL,
         "DATA": {
             "NUM_IMAGES": Key(1, "Images of a sample: 2 for pairs of dates.", minimum=1),
         },
-        "ANALYSER": MODEL_SCHEMA["ANALYSER"],
         "TEST": with_effect(
             Effect.EVALUATIONS,
             {

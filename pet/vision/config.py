@@ -3,7 +3,7 @@
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes, infer_classes
 from pet.data.config import FILTER_EMPTY, MIXUP
-from pet.export.config import check_export
+from pet.export.config import COMPARE_SCORE, check_export
 from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, check_model, check_num_classes
 from pet.models.registries import DETECTORS
 from pet.vision.heads.table import HEADS, head_switches, heads_schema
@@ -33,7 +33,7 @@ def vision_schema() -> Schema:
     """Return the settings, with the keys of all heads, detectors and necks that are registered now."""
     dense: Schema = {"MODEL": used_if(DENSE_MODEL, LOOKS_AT_MAPS), "TEST": {"VIEWS": with_effect(Effect.EVALUATIONS, VIEWS)}}
     labels: Schema = {"MODEL": {"LABEL_SMOOTHING": MODEL["LABEL_SMOOTHING"]}, "TRAIN": {"MIXUP": MIXUP}}
-    objects: Schema = {"DATA": {"FILTER_EMPTY": FILTER_EMPTY}}
+    objects: Schema = {"DATA": {"FILTER_EMPTY": FILTER_EMPTY}, "EXPORT": {"COMPARE_SCORE": COMPARE_SCORE}}
     return merge_schemas(
         TASK_SCHEMA,
         MODEL_SCHEMA,

@@ -1,4 +1,4 @@
-"""The task of docs/add_a_task.md is written into a copy of the tree as it stands there, and trained on two processes."""
+"""The task of docs/add_a_task.md is written into an empty folder as the page has it, and every tool runs on it."""
 
 import json
 import os
@@ -8,96 +8,189 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "add_a_task.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^\*\*`(?P<path>[^`]+)`\*\*.*?^```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+FILES = {block["path"]: block["text"] for block in BLOCK.finditer(PAGE)}
+COMMANDS = dict(re.findall(r"^    pet-(\w+) --cfg cfgs/blobs/small.yaml(.*)$", PAGE, re.MULTILINE))
+CONFIG = "cfgs/blobs/small.yaml"
+MOST_FILES, MOST_LINES = 5, 130
+
+
+def write_task(folder: Path) -> None:
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def run(folder: Path, command: str, *options: str, root: Path = ROOT, config: str = CONFIG) -> subprocess.CompletedProcess[str]:
+    """Run an installed command in a folder; what it prints, errors too, is its ``stdout``."""
+    code = f"import sys; from pet.cli import {command}; sys.exit({command}())"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "lib"), str(root)])}
+    words = [sys.executable, "-c", code, "--cfg", config, *options]
+    return subprocess.run(
+        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, check=False
+    )
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tree")
-    ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("lib", "pet", "tools"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    blocks = list(BLOCK.finditer((ROOT / "docs" / "add_a_task.md").read_text(encoding="utf-8")))
-    assert len(blocks) == 9
-    for block in blocks:
-        path = folder / block["path"]
-        assert not path.exists(), f"{block['path']} exists already: a new task edits no existing file"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(block["text"], encoding="utf-8")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of the page after its training on two processes, with two pictures."""
+    folder = tmp_path_factory.mktemp("own")
+    write_task(folder)
+    (folder / "pictures").mkdir()
+    for number, (y, x) in enumerate([(2, 24), (20, 3)]):
+        image = np.random.default_rng(number).integers(0, 80, (32, 32, 3), dtype=np.uint8)
+        image[y : y + 4, x : x + 4] = 255
+        cv2.imwrite(str(folder / "pictures" / f"{number}.png"), image)
+    done = run(folder, "train", *COMMANDS["train"].split())
+    assert done.returncode == 0, done.stdout
+    assert "2 processes on cpu" in done.stdout
     return folder
 
 
-def launch(tree: Path, script: str, *options: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tree / "lib"), str(tree)])}
-    command = [sys.executable, f"tools/{script}", "--cfg", "cfgs/projects/blobs/small.yaml", *options]
-    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=180)
+def test_a_task_is_small() -> None:
+    lines = sum(len(text.splitlines()) for text in FILES.values())
+    assert len(FILES) <= MOST_FILES, sorted(FILES)
+    assert lines <= MOST_LINES, lines
+    assert set(COMMANDS) == {"train", "test", "export", "inference", "check", "browse"}
 
 
-def test_the_new_task_trains_and_tests_on_two_processes(tree: Path) -> None:
-    done = launch(tree, "train_net_all.py", "--nproc", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 processes on cpu" in done.stdout
-    folder = tree / "ckpts" / "projects" / "blobs" / "small"
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    distances = [line["blobs/distance"] for line in lines if "blobs/distance" in line]
-    assert len(distances) == 2
-    assert distances[-1] < 0.06
-    done = launch(tree, "test_net_all.py", "--nproc", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    last = done.stdout.strip().splitlines()[-1]
-    assert last == f"test_distance: {distances[-1]:.4f}"
+def test_it_learns_and_its_test_says_the_same(trained: Path) -> None:
+    lines = [json.loads(line) for line in (trained / "ckpts/blobs/small/metrics.jsonl").read_text().splitlines()]
+    accuracies = [line["cls/acc1"] for line in lines if "cls/acc1" in line]
+    assert len(accuracies) == 2
+    assert accuracies[-1] > 0.95
+    done = run(trained, "test", *COMMANDS["test"].split())
+    assert done.returncode == 0, done.stdout
+    metrics = json.loads((trained / "ckpts/blobs/small/test/metrics.json").read_text())
+    assert metrics["cls/acc1"] == max(accuracies)
+
+
+def test_its_export_predicts_as_the_model_does(trained: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    done = run(trained, "export", *COMMANDS["export"].split())
+    assert done.returncode == 0, done.stdout
+    assert "compared with PyTorch on 7 inputs: 4 samples of blobs_test" in done.stdout
+    words = COMMANDS["inference"].split()
+    for options in (words, [*words[:-1], "by_file", "--weights", "ckpts/blobs/small/model.onnx"]):
+        done = run(trained, "inference", *options)
+        assert done.returncode == 0, done.stdout
+    for folder in ("found", "by_file"):
+        found = [json.loads((trained / folder / f"{number}.json").read_text())["classes"][0]["class"] for number in range(2)]
+        assert found == ["top right", "bottom left"]
+        assert (trained / folder / "0.jpg").is_file()
+
+
+def test_its_data_are_checked_and_drawn(trained: Path) -> None:
+    done = run(trained, "check", *COMMANDS["check"].split())
+    assert done.returncode == 0, done.stdout
+    assert "train: blobs_train: 512 samples" in done.stdout
+    assert "a training can read all of it; 0 oddities" in done.stdout
+    done = run(trained, "browse", *COMMANDS["browse"].split())
+    assert done.returncode == 0, done.stdout
+    for name in ("samples", "train_views"):
+        assert cv2.imread(str(trained / "ckpts/blobs/small/data" / f"{name}.png")).shape[1] > 1000
 
 
 EVERYTHING_ON = [
-    *(
-        "DATA.COUNT=64",
-        "SOLVER.SCHEDULER.TOTAL_EPOCHS=1",
-        "SOLVER.SCHEDULER.NAME=step",
-        "SOLVER.EMA.ENABLED=True",
-        "SOLVER.AMP.ENABLED=True",
-        "DATA.ON_ERROR=skip",
-    ),
-    *("SOLVER.CLIP_GRADIENTS.METHOD=norm", "SOLVER.NONFINITE=rollback", "TEST.PRECISE_BN.ENABLED=True", "MISC.PROFILER.ENABLED=True"),
-    *("EVAL.EARLY_STOP.ENABLED=True", "MISC.CKPT=all_on"),
+    *("SOLVER.EMA.ENABLED=True", "SOLVER.AMP.ENABLED=True", "SOLVER.CLIP_GRADIENTS.METHOD=norm", "SOLVER.NONFINITE=rollback"),
+    *("TEST.PRECISE_BN.ENABLED=True", "MISC.PROFILER.ENABLED=True", "EVAL.EARLY_STOP.ENABLED=True", "DATA.ON_ERROR=skip"),
+    *("TRAIN.MIXUP.MIXUP_ALPHA=0.2", "TRAIN.MIXUP.CUTMIX_ALPHA=1.0", "SOLVER.SCHEDULER.NAME=step", "FINETUNE.FREEZE_EPOCHS=1"),
+    *("TRAIN.WEIGHTS=first.pth", "TRAIN.NUM_WORKERS=0", "TEST.NUM_WORKERS=0", "MISC.CKPT=all_on"),
+    *("SOLVER.SCHEDULER.TOTAL_EPOCHS=0", "SOLVER.SCHEDULER.TOTAL_ITERS=2", "SOLVER.SCHEDULER.WARM_UP_ITERS=1", "EXPORT.HALF=True"),
+    *("EXPORT.HALF_TOLERANCE=1.0", "EXPORT.SIZE=[32, 32]", "EXPORT.SAMPLES=1", "SOLVER.SNAPSHOT_ITER=1"),
 ]
 COUNT_UNREAD = """
 import json, runpy, sys
-from pet.projects.blobs import config
+from argparse import Namespace
+from pathlib import Path
+
+import torch
+
+from blobs import config
+from pet.commands import browse, check, export_net, inference, test_net
 from petlib.config import CfgNode, Key, load_cfg, merge_schemas
+from petlib.launch.start.arguments import ScriptArguments
 
-path, planted, *overrides = sys.argv[1:]
+planted, *overrides = sys.argv[1:]
+path, unread = Path("cfgs/blobs/small.yaml"), None
 
-class Task:
+class Settings:
     infer_cfg = staticmethod(config.infer_cfg)
-    get_base_cfg = staticmethod(
-        lambda: CfgNode(merge_schemas(config.get_base_cfg().schema, {"MODEL": {planted: Key(1, "Read by nobody.")}} if planted else {}))
-    )
 
-unread = set(Task.get_base_cfg().flat())
-for purpose in ("train", "test"):
-    cfg = load_cfg(Task, path, overrides)
-    runpy.run_path(f"tools/projects/blobs/{purpose}_net.py")[purpose](cfg)
-    unread -= cfg.read_keys()
+    @staticmethod
+    def get_base_cfg():
+        own = {"MODEL": {planted: Key(1, "Read by nobody.")}} if planted else {}
+        return CfgNode(merge_schemas(config.get_base_cfg().schema, own))
+
+def run(main, **options):
+    global unread
+    cfg = load_cfg(Settings, path, overrides)
+    main(cfg, Namespace(cfg=str(path), type=None, weights="", out=None, **options)) if options else main(cfg)
+    unread = (set(cfg.flat()) if unread is None else unread) - cfg.read_keys()
+
+script = runpy.run_path("tools/blobs/train_net.py")
+torch.save(script["TASK"].build_model(load_cfg(Settings, path)).state_dict(), "first.pth")
+run(script["train"])
+run(lambda cfg: test_net.test(cfg, ScriptArguments(path)))
+run(export_net.export_model, purpose="export")
+predict = {"images": "pictures", "images2": "", "window": 0, "polygons": False}
+run(lambda cfg, options: inference.infer(cfg, Namespace(**{**vars(options), "out": Path("seen")})), **predict)
+run(check.check, split="both")
+run(browse.browse, split="train", count=1, views=1)
 print(json.dumps(sorted(unread)))
 """
 
 
 @pytest.mark.parametrize("planted", ["", "PLANTED"])
-def test_every_setting_of_it_has_an_effect(tree: Path, planted: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tree / "lib"), str(tree)])}
-    command = [sys.executable, "-c", COUNT_UNREAD, "cfgs/projects/blobs/small.yaml", planted, *EVERYTHING_ON]
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=180)
+def test_every_setting_of_it_has_an_effect(trained: Path, planted: str) -> None:
+    """All of its settings are read by one of the commands, with every part of a run switched on; one that nobody reads is found."""
+    pytest.importorskip("onnxruntime")
+    shutil.rmtree(trained / "all_on", ignore_errors=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT), str(trained)])}
+    words = [sys.executable, "-c", COUNT_UNREAD, planted, *EVERYTHING_ON]
+    done = subprocess.run(words, cwd=trained, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == ([f"MODEL.{planted}"] if planted else [])
 
 
-def test_its_settings_are_checked_by_the_launcher(tree: Path) -> None:
-    done = launch(tree, "train_net_all.py", "DATA.SIZ", "16")
-    assert done.returncode == 2
-    assert "DATA.SIZ: unknown key; did you mean DATA.SIZE?" in done.stderr + done.stdout
-    done = launch(tree, "train_net_all.py", "DATA.SIZE", "18")
-    assert done.returncode == 2
-    assert "DATA.SIZE: 18 given, a multiple of 4 expected" in done.stderr + done.stdout
+def assert_settings_are_checked(folder: Path, root: Path, config: str) -> None:
+    """Settings are checked by the launcher, which imports no torch and starts nothing."""
+    for option, message in {
+        "MODEL.WIDT=16": "MODEL.WIDT: unknown key; did you mean MODEL.WIDTH?",
+        "MODEL.NUM_CLASSES=5": "MODEL.NUM_CLASSES: 5 given, but an image has 4 corners",
+    }.items():
+        done = run(folder, "train", option, root=root, config=config)
+        assert done.returncode == 2, done.stdout
+        assert done.stdout.count(message) == 1, done.stdout
+        assert "process" not in done.stdout
+
+
+def test_its_settings_are_checked_before_anything_starts(tmp_path: Path) -> None:
+    write_task(tmp_path)
+    assert_settings_are_checked(tmp_path, ROOT, CONFIG)
+    done = run(tmp_path, "train", "--dry_run")
+    assert f"PYTHONPATH={tmp_path}" in done.stdout
+
+
+def test_inside_of_the_repository_no_file_is_edited(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    for name in ("lib", "pet", "tools"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in {**FILES, "blobs/__init__.py": '"""Which corner has a blob."""\n'}.items():
+        place = (
+            name.replace("blobs/", "pet/projects/blobs/", 1) if name.startswith("blobs/") else name.replace("/blobs/", "/projects/blobs/")
+        )
+        assert not (tree / place).exists(), f"{place} exists already"
+        (tree / place).parent.mkdir(parents=True, exist_ok=True)
+        (tree / place).write_text(text.replace("from blobs", "from pet.projects.blobs"), encoding="utf-8")
+    config = "cfgs/projects/blobs/small.yaml"
+    assert_settings_are_checked(tree, tree, config)
+    done = run(tree, "train", "SOLVER.SCHEDULER.TOTAL_EPOCHS=0", "SOLVER.SCHEDULER.TOTAL_ITERS=2", root=tree, config=config)
+    assert done.returncode == 0, done.stdout
+    assert "cls/acc1" in done.stdout

@@ -133,9 +133,14 @@ def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectatio
     source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS) if dataset is None else "the training data"
     dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds) if dataset is None else dataset
     check_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
-    if cfg.DATA.FILTER_EMPTY and any(find_kind(kind).filters_empty for kind in expected.kinds):
+    if filters_empty(cfg, expected.kinds):
         dataset = without_empty(dataset)
     return build_train_loader(cfg, dataset, device, expected.kinds)
+
+
+def filters_empty(cfg: CfgNode, kinds: Sequence[str]) -> bool:
+    """Return whether images without objects are left out of a training; only tasks that find objects have a setting for it."""
+    return any(find_kind(kind).filters_empty for kind in kinds) and bool(cfg.DATA.FILTER_EMPTY)
 
 
 def build_train_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kinds: Sequence[str]) -> TrainLoader:

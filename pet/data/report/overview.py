@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pet.data.loading.build import build_dataset
+from pet.data.loading.build import build_dataset, filters_empty
 from pet.data.report.dataset_report import DatasetReport, report_dataset
 from pet.data.targets.boxes import NO_OBJECTS
 from pet.data.targets.check import check_info
@@ -77,7 +77,7 @@ def check_run(cfg: CfgNode, splits: Sequence[str], expected: Expectation, progre
         readable += datasets
         if len(names) > 1 and len(datasets) == len(names):
             report.findings += _try(NO_JOIN, ", ".join(names), partial(build_dataset, cfg, names, expected.kinds))
-    report.findings += [*_check_amount(cfg, report), *shared_files(report)]
+    report.findings += [*_check_amount(cfg, report, filters=filters_empty(cfg, expected.kinds)), *shared_files(report)]
     return report, readable
 
 
@@ -112,16 +112,16 @@ def _as_data_say(expected: Expectation, info: DatasetInfo) -> Expectation:
     return replace(expected, counts={**expected.counts, **counts}, raw_labels=info.raw_labels)
 
 
-def _check_amount(cfg: CfgNode, report: RunReport) -> list[Finding]:
+def _check_amount(cfg: CfgNode, report: RunReport, *, filters: bool) -> list[Finding]:
     """Return what is wrong with the number of training samples."""
     reports = report.datasets.get("train", [])
     if not reports or any(part.fails and not part.samples for part in reports):
         return []
     samples = sum(part.samples for part in reports)
     empty = sum(part.images_without_objects or 0 for part in reports)
-    filtered = empty if cfg.DATA.FILTER_EMPTY else 0
+    filtered = empty if filters else 0
     if empty == samples:
-        return [Finding(NO_OBJECTS, "TRAIN.DATASETS", f"{samples} images were looked at", bool(cfg.DATA.FILTER_EMPTY))]
+        return [Finding(NO_OBJECTS, "TRAIN.DATASETS", f"{samples} images were looked at", filters)]
     if samples - filtered < cfg.TRAIN.BATCH_SIZE:
         return [Finding(TOO_FEW, "TRAIN.DATASETS", f"{samples - filtered} samples, TRAIN.BATCH_SIZE is {cfg.TRAIN.BATCH_SIZE}", True)]
     return []
