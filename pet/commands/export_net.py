@@ -7,6 +7,7 @@ from typing import NoReturn
 from pet import export, models
 from pet.task import PACKAGE, find_task
 from petlib.config import CfgNode
+from petlib.errors import name_in_errors
 from petlib.launch import run_tool
 
 
@@ -23,7 +24,9 @@ def export_model(cfg: CfgNode, options: argparse.Namespace) -> int:
     export.choose_weights(cfg, options.weights)
     model = task.build_model(cfg)
     models.load_test_weights(model, cfg)
-    export.print_report(task.export(cfg, model, options.out or Path(cfg.MISC.CKPT) / "model.onnx"))
+    with name_in_errors({"export_task.path": "--out"}):
+        report = task.export(cfg, model, options.out or Path(cfg.MISC.CKPT) / "model.onnx")
+    export.print_report(report)
     return 0
 
 

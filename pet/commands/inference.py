@@ -14,7 +14,7 @@ from pet import data, export, prediction, visual
 from pet.task import PACKAGE, find_task
 from petlib import engine
 from petlib.config import CfgNode
-from petlib.errors import DataError
+from petlib.errors import DataError, name_in_errors
 from petlib.launch import run_tool
 
 
@@ -38,29 +38,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--polygons", action="store_true", help="also write areas and objects as GeoJSON")
 
 
+OPTIONS = {
+    "find_inputs.images": "--images",
+    "find_inputs.images2": "--images2",
+    "predict_files.folder": "--out",
+    "predict_files.polygons": "--polygons",
+    "build_predictor.window": "--window",
+}
+"""Arguments, as messages call them -> options of the command line."""
+
+
 def infer(cfg: CfgNode, options: argparse.Namespace) -> int:
     """Predict the files, and say what was found."""
-    # slow, and only needed here
-    from rich.progress import Progress
-
-    task = find_task(Path(options.cfg), type_folder=options.type)
-    export.choose_weights(cfg, options.weights)
-    inputs, drawing = prediction.find_inputs(options.images, options.images2), visual.build_draw_settings(cfg)
-    with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
-        data.prepare_readers(cfg)
-        predictor = task.build_predictor(cfg, device, window=options.window)
-        with Progress(transient=True) as bar:
-            work = bar.add_task(
-                "inference", total=len(inputs.images) + sum(prediction.count_frames(video.paths[0]) for video in inputs.videos)
-            )
-            summary = prediction.predict_files(
-                predictor,
-                inputs,
-                options.out,
-                drawing=drawing,
-                polygons=options.polygons,
-                progress=lambda share: bar.advance(work, share),
-            )
+    with name_in_errors(OPTIONS):
+        inputs = prediction.find_inputs(options.images, options.images2)
+        summary = predict(cfg, inputs, options)
     print(describe(inputs, summary, options.out))
     if not summary.images and not summary.frames:
         raise DataError(
@@ -68,6 +60,30 @@ def infer(cfg: CfgNode, options: argparse.Namespace) -> int:
             f"{summary.unreadable[0]}"
         )
     return 0
+
+
+def predict(cfg: CfgNode, inputs: "prediction.Inputs", options: argparse.Namespace) -> "prediction.PredictionSummary":
+    """Write the results of the files, with a bar that shows how far it is."""
+    # slow, and only needed here
+    from rich.progress import Progress
+
+    task = find_task(Path(options.cfg), type_folder=options.type)
+    export.choose_weights(cfg, options.weights)
+    drawing = visual.build_draw_settings(cfg)
+    with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
+        data.prepare_readers(cfg)
+        predictor = task.build_predictor(cfg, device, window=options.window)
+        with Progress(transient=True) as bar:
+            frames = sum(prediction.count_frames(video.paths[0]) for video in inputs.videos)
+            work = bar.add_task("inference", total=len(inputs.images) + frames)
+            return prediction.predict_files(
+                predictor,
+                inputs,
+                options.out,
+                drawing=drawing,
+                polygons=options.polygons,
+                progress=lambda share: bar.advance(work, share),
+            )
 
 
 def describe(inputs: "prediction.Inputs", summary: "prediction.PredictionSummary", folder: Path) -> str:

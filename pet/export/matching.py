@@ -1,5 +1,6 @@
 """Whether two lists of detections are the same."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ AT_LEAST = 10
 """Detections of an image that are compared where none reaches the score."""
 SAME_PLACES = 0.9
 """Share of keypoints whose places have to agree."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class DetectionDifference:
@@ -43,6 +47,12 @@ class DetectionDifference:
         differences.append(self._one_way(expected[objects], found[objects]))
         differences.append(self._one_way(found[objects], expected[objects]))
         return max(differences, key=lambda value: (np.isnan(value), value))
+
+    def describe(self) -> str:
+        """Return how many pairs were compared, for a report; none at all is also reported to the log."""
+        if not self.compared:
+            logger.warning("none of the inputs has a detection, so that only empty lists were compared")
+        return f"{self.compared // 2} pairs of detections"
 
     def _one_way(self, wanted: Sequence[np.ndarray], there: Sequence[np.ndarray]) -> float:
         """Return the greatest difference of the detections of ``wanted`` to their partners."""

@@ -1,12 +1,13 @@
 """From a network to a checked file: float16, normalisation inside of it, and the comparison with PyTorch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from pet.data.transforms.normalize import Normalize
+from pet.export.description import ModelDescription
 from pet.export.export import NO_METADATA, OPSET, ExportReport, export_model
 from pet.export.half import with_half
 from pet.export.normalization import InputNormalization
@@ -29,7 +30,8 @@ class TaskNetwork:
         smallest: the shortest edge of an image with ``EXPORT.DYNAMIC``.
         input_names: of the images.
         channels: of the images.
-        metadata: kept in the file; None: classes and normalisation.
+        description: kept in the file; None: what the config says of classes and normalisation.
+        describe_comparison: what a report says of the comparison, asked for after it; empty: nothing.
     """
 
     network: nn.Module
@@ -41,7 +43,8 @@ class TaskNetwork:
     smallest: int = 1
     input_names: Sequence[str] = ("images",)
     channels: int = CHANNELS
-    metadata: Mapping[str, str] | None = None
+    description: ModelDescription | None = None
+    describe_comparison: Callable[[], str] = str
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
         OutputError: the file cannot be written.
     """
     check_export(cfg)
-    size = _check_wishes(cfg, task, path)
+    size = _check_settings(cfg, task, path)
     names = chosen_names(list(cfg.EXPORT.INPUT_NAMES), list(task.input_names), "EXPORT.INPUT_NAMES")
     outputs = chosen_names(list(cfg.EXPORT.OUTPUT_NAMES), list(task.output_names), "EXPORT.OUTPUT_NAMES")
     normalize = find_normalize(cfg)
@@ -49,14 +49,6 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
     plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
     fixed = None if cfg.EXPORT.DYNAMIC else size
     samples = [as_inputs(sample, names, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in images.samples]
-    described = ModelDescription(
-        classes=tuple(cfg.DATA.CLASSES),
-        mean=normalize.mean,
-        std=normalize.std,
-        maximum=normalize.maximum,
-        normalizes=bool(cfg.EXPORT.NORMALIZE),
-        outputs=tuple(task.output_names),
-    )
     report = export_network(
         replace(task, output_names=outputs),
         _examples(cfg, task, names, size, normalize.maximum),
@@ -69,22 +61,30 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
             half_tolerance=cfg.EXPORT.HALF_TOLERANCE,
         ),
         samples=[sample for sample in samples if _is_large_enough(sample, task, dynamic=cfg.EXPORT.DYNAMIC)],
-        metadata=described.to_metadata() if task.metadata is None else task.metadata,
+        metadata=_describe(cfg, task, normalize).to_metadata(),
     )
-    return replace(report, note=images.note)
+    return replace(report, note="; ".join(filter(None, [images.note, task.describe_comparison()])))
+
+
+def _describe(cfg: CfgNode, task: TaskNetwork, normalize: Normalize) -> ModelDescription:
+    """Return what the file says of itself."""
+    usual = ModelDescription(tuple(cfg.DATA.CLASSES), normalize.mean, normalize.std, normalize.maximum)
+    return replace(task.description or usual, normalizes=bool(cfg.EXPORT.NORMALIZE), outputs=tuple(task.output_names))
 
 
 def _build_test_data(cfg: CfgNode, kinds: Sequence[str]) -> Dataset:
     return EvaluationSamples(build_dataset(cfg, cfg.TEST.DATASETS, kinds), kinds)
 
 
-def find_normalize(cfg: CfgNode) -> Normalize:
+def find_normalize(cfg: CfgNode, *, required: bool = False) -> Normalize:
     """Return the ``Normalize`` at the end of ``TEST.TRANSFORMS``; without one, what makes pixels go from 0 to 1.
 
     Raises:
-        ConfigError: a transform is wrong.
+        ConfigError: a transform is wrong, or there is no ``Normalize`` though it is ``required``.
     """
     _, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [])
+    if normalize is None and required:
+        raise ConfigError("TEST.TRANSFORMS: no Normalize at the end; a prediction needs to know mean and std: add one")
     return normalize or Normalize(mean=(0.0,), std=(1.0,))
 
 
@@ -105,10 +105,10 @@ def print_report(report: ExportReport) -> None:
     print(f"{engine} and PyTorch differ by at most {report.largest_difference:.2g} on {len(report.checked)} inputs")
 
 
-def _check_wishes(cfg: CfgNode, task: TaskNetwork, path: Path) -> tuple[int, int]:
+def _check_settings(cfg: CfgNode, task: TaskNetwork, path: Path) -> tuple[int, int]:
     """Return height and width of the example, after a look at what cannot be."""
     if path.suffix not in SUFFIXES:
-        raise ConfigError(f"--out {path}: a name that ends with .onnx (for onnxruntime) or .pt2 (torch.export) expected")
+        raise ConfigError(f"export_task.path: {path} given, a name that ends with .onnx (for onnxruntime) or .pt2 (torch.export) expected")
     if not task.free_batch and cfg.EXPORT.BATCH > 1:
         raise ConfigError(
             f"EXPORT.BATCH: {cfg.EXPORT.BATCH} given, but detectors are exported for one image at a time: images have different numbers of "

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from pet.data.targets.kinds import are_whole_image
 from pet.export.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
 from pet.prediction.names import find_names
@@ -41,7 +42,7 @@ def build_whole_images(
         ConfigError: the network is unknown, or a window is given.
     """
     if window:
-        raise ConfigError(f"window: {window} given, but this model looks at whole images; leave it out")
+        raise ConfigError(f"build_predictor.window: {window} given, but this model looks at whole images; leave it out")
     names = find_names(cfg, kinds) if names is None else names
     exported = find_onnx_weights(cfg)
     if exported is not None:
@@ -50,5 +51,5 @@ def build_whole_images(
     load_test_weights(model, cfg)
     model = finish(prepare_model(model, cfg, device))
     # images of classifiers are not padded, and those of one's own have any shape
-    batch_size = 1 if tuple(kinds) == ("label",) else None
+    batch_size = 1 if are_whole_image(kinds) else None
     return WholeImages(build_model_samples(cfg, model, device, kinds, batch_size=batch_size), names)

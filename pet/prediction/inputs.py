@@ -51,12 +51,12 @@ def find_inputs(images: str, images2: str = "") -> Inputs:
     Raises:
         DataError: there are none, or an image has no partner.
     """
-    first = _find("images", images)
+    first = _find("find_inputs.images", images)
     pictures = {place: path for place, path in first.items() if path.suffix.lower() in IMAGE_SUFFIXES}
     if not images2:
         videos = [FileInput((path,), place) for place, path in first.items() if place not in pictures]
         return Inputs([FileInput((path,), place) for place, path in pictures.items()], videos)
-    second = {place: path for place, path in _find("images2", images2).items() if path.suffix.lower() in IMAGE_SUFFIXES}
+    second = {place: path for place, path in _find("find_inputs.images2", images2).items() if path.suffix.lower() in IMAGE_SUFFIXES}
     if len(pictures) == len(second) == 1:
         (place, path), (partner,) = next(iter(pictures.items())), second.values()
         return Inputs([FileInput((path, partner), place)], [])
@@ -64,8 +64,8 @@ def find_inputs(images: str, images2: str = "") -> Inputs:
     if alone:
         named = ", ".join(map(str, alone[:LISTED])) + (", ..." if len(alone) > LISTED else "")
         raise DataError(
-            f"images: {images} and {images2} given, but {len(alone)} of {len(pictures) + len(second)} images have no partner of the same "
-            f"name: {named}"
+            f"find_inputs.images: {images} and find_inputs.images2: {images2} given, but {len(alone)} of {len(pictures) + len(second)} "
+            f"images have no partner of the same name: {named}"
         )
     return Inputs([FileInput((path, second[place]), place) for place, path in pictures.items()], [])
 

@@ -84,7 +84,8 @@ def _check_inputs(predictor: FilePredictor, inputs: Inputs, folder: Path) -> Non
     for entry in every:
         if len(entry.paths) != predictor.num_images:
             raise ConfigError(
-                f"{entry.paths[0]}: the network takes {predictor.num_images} images at once, {len(entry.paths)} given; see images2"
+                f"{entry.paths[0]}: the network takes {predictor.num_images} images at once, {len(entry.paths)} given; see "
+                "find_inputs.images2"
             )
     files = {path.resolve() for entry in every for path in entry.paths}
     for entry in every:
@@ -92,4 +93,6 @@ def _check_inputs(predictor: FilePredictor, inputs: Inputs, folder: Path) -> Non
         for ending in ENDINGS:
             result = target.with_name(f"{target.name}{ending}")
             if result.resolve() in files:
-                raise OutputError(f"folder: {folder} given, but {result} is one of the inputs and would be replaced; choose another folder")
+                raise OutputError(
+                    f"predict_files.folder: {folder} given, but {result} is one of the inputs and would be replaced; choose another folder"
+                )

@@ -114,7 +114,9 @@ class WholeImages:
             written.append(target.with_name(f"{target.name}_{PIXELS}.geojson"))
             write_label_polygons(written[-1], target.with_name(record[PIXELS]), info=info, names=self.names)
         if not written:
-            raise ConfigError("polygons: asked for, but the model gives a whole image a class and finds no areas; leave them out")
+            raise ConfigError(
+                "predict_files.polygons: True given, but the model finds no areas, only the class of an image; leave them out"
+            )
         return written
 
 

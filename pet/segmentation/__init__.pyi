@@ -3,7 +3,6 @@ from .data import build_evaluation as build_evaluation
 from .data import build_training_data as build_training_data
 from .data import expected_data as expected_data
 from .export import describe_model as describe_model
-from .export import export as export
 from .model import Segmenter as Segmenter
 from .model import build_model as build_model
 from .prediction import build_predictor as build_predictor
@@ -21,7 +20,6 @@ __all__ = [
     "config",
     "describe_model",
     "expected_data",
-    "export",
     "test",
     "train",
 ]

@@ -1,19 +1,12 @@
-"""A trained segmenter becomes a file that runs without Pet."""
-
-from dataclasses import replace
-from pathlib import Path
+"""What is exported of a segmenter."""
 
 from torch import Tensor, nn
 
-from pet.data.loading.build import build_sample_transforms
-from pet.data.transforms.normalize import Normalize
 from pet.export.description import ModelDescription
-from pet.export.export import ExportReport
 from pet.export.network import TaskNetwork
-from pet.export.task import export_task
-from pet.segmentation.data import KINDS
+from pet.export.task import find_normalize
 from pet.segmentation.model import Segmenter
-from petlib.config import CfgNode, ConfigError
+from petlib.config import CfgNode
 
 INPUTS = ("images", "images2")
 OUTPUT = "logits"
@@ -33,44 +26,22 @@ class MainLogits(nn.Module):
 
 
 def build_export_network(cfg: CfgNode, model: Segmenter) -> TaskNetwork:
-    """Return what is exported of a model; see :func:`export`."""
+    """Return the network that an exported file holds.
+
+    The file has the inputs ``images`` and, for pairs, ``images2``, float32 (B, C, H, W), and the output ``logits`` (B, K, H, W). Its
+    metadata say the classes, the threshold, mean and std.
+
+    Raises:
+        ConfigError: ``TEST.TRANSFORMS`` has no ``Normalize`` at its end, or a transform is wrong.
+    """
     return TaskNetwork(
         network=MainLogits(model.network),
         output_names=[OUTPUT],
         half=["network"],
         input_names=INPUTS[: cfg.DATA.NUM_IMAGES],
         channels=cfg.MODEL.IN_CHANNELS,
-        metadata=replace(describe_model(cfg), normalizes=cfg.EXPORT.NORMALIZE).to_metadata(),
+        description=describe_model(cfg),
     )
-
-
-def export(cfg: CfgNode, model: Segmenter, path: Path | None = None) -> ExportReport:
-    """Write a trained model as ONNX, or for torch.export (``.pt2``), checked against PyTorch, and return what was written.
-
-    The file has the inputs ``images`` and, for pairs, ``images2``, float32 (B, C, H, W), and the output ``logits``. With
-    ``EXPORT.NORMALIZE`` pixels go in as files have them. Its metadata say the classes, the threshold, mean and std.
-
-    Args:
-        cfg: the config; ``EXPORT`` says how.
-        model: of that config.
-        path: the file; None: ``MISC.CKPT/model.onnx``.
-
-    Raises:
-        ConfigError: a package is missing, or the file does not give what PyTorch gives.
-    """
-    return export_task(cfg, build_export_network(cfg, model), KINDS, path or Path(cfg.MISC.CKPT) / "model.onnx")
-
-
-def find_normalization(cfg: CfgNode) -> Normalize:
-    """Return the ``Normalize`` at the end of ``TEST.TRANSFORMS``.
-
-    Raises:
-        ConfigError: there is none, or a transform is wrong.
-    """
-    _, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [])
-    if normalize is None:
-        raise ConfigError("TEST.TRANSFORMS: no Normalize at the end; a prediction needs to know mean and std: add one")
-    return normalize
 
 
 def describe_model(cfg: CfgNode) -> ModelDescription:
@@ -79,7 +50,7 @@ def describe_model(cfg: CfgNode) -> ModelDescription:
     Raises:
         ConfigError: ``TEST.TRANSFORMS`` has no ``Normalize`` at its end, or a transform is wrong.
     """
-    normalize = find_normalization(cfg)
+    normalize = find_normalize(cfg, required=True)
     return ModelDescription(
         classes=tuple(cfg.DATA.CLASSES),
         mean=normalize.mean,

@@ -41,7 +41,8 @@ def build_predictor(cfg: CfgNode, device: torch.device, *, window: int = 0) -> F
     """
     if window and head_switches(cfg) != ["HAS_SEMSEG"]:
         raise ConfigError(
-            f"window: {window} given, but only a model with no other head than HAS_SEMSEG looks through windows; leave it out"
+            f"build_predictor.window: {window} given, but only a model with no other head than HAS_SEMSEG looks through windows; leave it "
+            "out"
         )
     names = build_names(cfg)
     if window:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -53,9 +52,9 @@ class VisionTask(Task):
         """Check whether the heads that are on can be exported."""
         vision_export.check_exportable(cfg)
 
-    def export(self, cfg: CfgNode, model: nn.Module, path: Path) -> "export.ExportReport":
-        """Write a trained model as ONNX or ``.pt2``; see :func:`pet.vision.export.export`."""
-        return vision_export.export(cfg, _own(model), path)
+    def build_export_network(self, cfg: CfgNode, model: nn.Module) -> "export.TaskNetwork":
+        """Return the network that an exported file holds; see :func:`pet.vision.export.build_export_network`."""
+        return vision_export.build_export_network(cfg, _own(model))
 
 
 def _own(model: nn.Module) -> GeneralizedCNN:

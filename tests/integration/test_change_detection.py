@@ -57,6 +57,6 @@ def test_the_commands_of_change_detection_run(tmp_path: Path) -> None:
     assert "[EVAL] #Images: 2 mIoU: " in test.output
     assert cv2.imread(str(tmp_path / "changes" / "3.png"), cv2.IMREAD_UNCHANGED).shape == (EDGE, EDGE)
     assert alone.code == 2
-    assert "the network takes 2 images at once, 1 given; see images2" in alone.output
+    assert "the network takes 2 images at once, 1 given; see --images2" in alone.output
     assert single.code == 2
     assert "unet looks at one image, but DATA.NUM_IMAGES is 2" in single.output

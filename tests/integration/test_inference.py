@@ -55,7 +55,7 @@ def test_a_classifier_looks_at_files(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--images", "gone"], "error: images: gone: there is no such file or folder"),
+        (["--images", "gone"], "error: --images: gone: there is no such file or folder"),
         (["--images", "in", "--weights", "gone.pth"], "error: gone.pth: there is no such file"),
     ],
 )

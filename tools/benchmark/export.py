@@ -20,8 +20,7 @@ import torch
 from counts import count
 
 from pet.export import OnnxModel
-from pet.vision import GeneralizedCNN, config
-from pet.vision.export import export
+from pet.vision import TASK, GeneralizedCNN, config
 from pet.vision.export.network import PlainNetwork
 from petlib.config import CfgNode
 
@@ -76,7 +75,7 @@ def main() -> None:
     plain = network.backbone if options.task == "classification" else PlainNetwork(network)
     image = torch.rand(1, 3, options.size, options.size)
     with tempfile.TemporaryDirectory() as folder:
-        report = export(cfg, network, Path(folder) / "model.onnx")
+        report = TASK.export(cfg, network, Path(folder) / "model.onnx")
         loaded, arrays = OnnxModel(report.path), {"images": image.numpy()}
 
         def run_plain() -> None:

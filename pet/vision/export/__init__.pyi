@@ -1,4 +1,4 @@
-from .run import check_exportable as check_exportable
-from .run import export as export
+from .build import build_export_network as build_export_network
+from .build import check_exportable as check_exportable
 
-__all__ = ["check_exportable", "export"]
+__all__ = ["build_export_network", "check_exportable"]

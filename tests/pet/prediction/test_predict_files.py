@@ -150,7 +150,7 @@ def test_pairs(tmp_path: Path) -> None:
     predict(predictor, inputs, tmp_path / "out", overlays=False)
     assert np.array_equal(read_label_image(tmp_path / "out" / "1.png"), after[1] - before[1])
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
-    with pytest.raises(ConfigError, match=r"1\.png: the network takes 2 images at once, 1 given; see images2"):
+    with pytest.raises(ConfigError, match=r"1\.png: the network takes 2 images at once, 1 given; see find_inputs\.images2"):
         predict(predictor, find_inputs(str(tmp_path / "A")), tmp_path / "out")
     cv2.imwrite(str(tmp_path / "B" / "1.png"), after[0][:30])
     summary = predict(predictor, inputs, tmp_path / "out2")
@@ -225,10 +225,10 @@ def test_mistakes_of_a_user(tmp_path: Path) -> None:
         predict(predictor_of(Bright()), inputs, tmp_path)
     with pytest.raises(OutputError, match="the results cannot be written: .*; choose another folder"):
         predict(predictor_of(Bright()), inputs, tmp_path / "a.png" / "out")
-    with pytest.raises(DataError, match="images: .*gone: there is no such file or folder; a folder, a file or a pattern of images"):
+    with pytest.raises(DataError, match=r"find_inputs\.images: .*gone: there is no such file or folder; a folder, a file or a pattern of"):
         find_inputs(str(tmp_path / "gone"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="images2: .*empty: there are no images .* in it$"):
+    with pytest.raises(DataError, match=r"find_inputs\.images2: .*empty: there are no images .* in it$"):
         find_inputs(str(tmp_path), str(tmp_path / "empty"))
     with pytest.raises(ConfigError, match=r"windows of 0 pixels, overlap 1, 1 at once given; at least 1 pixel"):
         WindowSettings(size=0, overlap=1.0)

@@ -176,6 +176,6 @@ def test_polygons_of_a_classifier_are_refused(tmp_path: Path) -> None:
 
     write_images(tmp_path, "a.png")
     predictor, inputs = WholeImages(Classifier(), NAMES), find_inputs(str(tmp_path / "a.png"))
-    with pytest.raises(ConfigError, match="polygons: asked for, but the model gives a whole image a class"):
+    with pytest.raises(ConfigError, match="polygons: True given, but the model finds no areas"):
         predict_files(predictor, inputs, tmp_path / "out", drawing=DrawSettings(), polygons=True)
     assert predict_files(predictor, inputs, tmp_path / "out", drawing=DrawSettings()).objects == {"dog": 1}

@@ -12,8 +12,7 @@ from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 from pet.commands.export_net import export_model
 from pet.export import OnnxModel
 from pet.models.detection.traced_regions import decode_heatmaps
-from pet.vision import GeneralizedCNN, config
-from pet.vision.export import export
+from pet.vision import TASK, GeneralizedCNN, config
 from pet.vision.export.network import PlainNetwork, TracedNetwork
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import CheckpointError
@@ -75,7 +74,7 @@ def test_what_is_traced_finds_what_the_model_finds(detector: str) -> None:
 def test_two_stages_with_masks_in_one_graph_with_names_of_ones_own(tmp_path: Path) -> None:
     names = {"EXPORT.INPUT_NAMES": ["pixels"], "EXPORT.OUTPUT_NAMES": ["xyxy", "confidence", "class", "outlines"]}
     cfg, model = make(**DETECTOR | ONE_LEVEL | names | {"MODEL.HAS_MASK": True})
-    report = export(cfg, model, tmp_path / "model.onnx")
+    report = TASK.export(cfg, model, tmp_path / "model.onnx")
     assert report.inputs == {"pixels": (1, 3, EDGE, EDGE + 16)}
     assert report.outputs == ["xyxy", "confidence", "class", "outlines"]
     assert report.largest_difference < 1e-4
@@ -90,7 +89,7 @@ def test_pixels_of_images_of_any_size_in_half_precision(tmp_path: Path) -> None:
     changes = {"MODEL.HAS_BOX": False, "MODEL.NECK": "", "MODEL.HAS_SEMSEG": True, "MODEL.SEMSEG.DECODER": "fcn", "EXPORT.NORMALIZE": False}
     changes |= {"EXPORT.DYNAMIC": True, "EXPORT.HALF": True}
     cfg, model = make(**DETECTOR | changes)
-    report = export(cfg, model, tmp_path / "model.onnx")
+    report = TASK.export(cfg, model, tmp_path / "model.onnx")
     assert report.inputs == {"images": ("batch", 3, "height", "width")}
     assert 1e-6 < report.largest_difference < 2e-2, "float16 differs, and little"
     images = torch.rand(2, 3, 50, 75)
@@ -137,7 +136,7 @@ def test_weights_have_to_be_there_and_to_fit(tmp_path: Path) -> None:
         ({"EXPORT.BATCH": 2}, "m.onnx", "EXPORT.BATCH: 2 given, but detectors are exported for one image at a time"),
         ({"EXPORT.DYNAMIC": True}, "m.onnx", r"EXPORT\.SIZE: \[64, 80\] given .* at least 128 pixels"),
         ({"EXPORT.OUTPUT_NAMES": ["a"]}, "m.onnx", r"EXPORT\.OUTPUT_NAMES: 1 names given \(a\), 3 expected, for boxes, scores, labels"),
-        ({}, "m.pth", r"--out .*m\.pth: a name that ends with \.onnx .* or \.pt2"),
+        ({}, "m.pth", r"path: .*m\.pth given, a name that ends with \.onnx .* or \.pt2"),
         ({"TEST.SOFT_NMS.METHOD": "linear"}, "m.onnx", r"TEST\.SOFT_NMS\.METHOD: linear cannot be exported"),
         ({"TEST.VIEWS.FLIP": True}, "m.onnx", "TEST.VIEWS: an exported network looks at an image once"),
         ({"MODEL.HAS_PARSING": True}, "m.onnx", "MODEL.HAS_PARSING: True cannot be exported"),
@@ -146,7 +145,7 @@ def test_weights_have_to_be_there_and_to_fit(tmp_path: Path) -> None:
 def test_wishes_that_cannot_be(tmp_path: Path, changes: dict[str, Any], name: str, message: str) -> None:
     cfg, model = make(**DETECTOR | changes)
     with pytest.raises(ConfigError, match=message):
-        export(cfg, model, tmp_path / name)
+        TASK.export(cfg, model, tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 

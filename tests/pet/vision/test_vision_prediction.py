@@ -13,8 +13,7 @@ from pet.data.files.label_images import read_label_image
 from pet.export import OnnxModel, export_onnx
 from pet.prediction import find_inputs, predict_files
 from pet.prediction.predictors.samples import OnnxSamples
-from pet.vision import GeneralizedCNN, build_predictor, config
-from pet.vision.export import export
+from pet.vision import TASK, GeneralizedCNN, build_predictor, config
 from pet.visual import DrawSettings
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import CheckpointError
@@ -82,7 +81,7 @@ def exported(cfg: CfgNode, folder: Path, **values: Any) -> Path:
         changed.set(key, value)
     model = GeneralizedCNN(changed).eval()
     model.load_state_dict(torch.load(cfg.TEST.WEIGHTS, weights_only=True))
-    return export(changed, model, folder / "model.onnx").path
+    return TASK.export(changed, model, folder / "model.onnx").path
 
 
 @pytest.mark.parametrize("normalizes", [True, False])

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pet.projects import landcover
 from pet.projects.landcover import config
-from pet.segmentation import export
+from pet.segmentation import TASK
 from petlib.config import CfgNode
 from petlib.errors import ConfigError, DataError
 from tests.integration.conftest import Run
@@ -101,7 +101,7 @@ def test_a_trained_model_is_tested_and_exported(data: Path, tmp_path: Path) -> N
     model = landcover.build_model(cfg)
     model.load_state_dict(weights(tmp_path / "run"))
     pytest.importorskip("onnxruntime")
-    assert export(cfg, model, tmp_path / "model.onnx").path.exists()
+    assert TASK.export(cfg, model, tmp_path / "model.onnx").path.exists()
 
 
 def test_data_sets_may_come_from_a_program(data: Path, tmp_path: Path) -> None:

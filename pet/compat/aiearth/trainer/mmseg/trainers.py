@@ -139,7 +139,7 @@ class MMSegTrainer:
         with name_in_errors(_words(cfg)):
             model = self.runs.build_model(cfg)
             load_test_weights(model, cfg)
-            return segmentation.export(cfg, model, None if path is None else Path(path)).path
+            return segmentation.TASK.export(cfg, model, Path(cfg.MISC.CKPT) / "model.onnx" if path is None else Path(path)).path
 
     def _read_preset(self) -> CfgNode:
         cfg = self.task.get_base_cfg()

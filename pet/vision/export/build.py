@@ -1,20 +1,16 @@
-"""A trained model of the general CNN becomes a file that runs without Pet."""
+"""What is exported of a model of the general CNN."""
 
-import logging
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
 from pet.export.classifier import classifier_network
-from pet.export.export import ExportReport
 from pet.export.matching import DetectionDifference
 from pet.export.network import TaskNetwork
-from pet.export.task import export_task
 from pet.models.fpn import Neck
 from pet.models.registries import DETECTORS
 from pet.vision.export.network import PlainNetwork, TracedNetwork
 from pet.vision.heads.table import HEADS, head_switches
-from pet.vision.model import GeneralizedCNN, expected_data
+from pet.vision.model import GeneralizedCNN
 from petlib.config import CfgNode, ConfigError
 
 HALF_PARTS = (
@@ -29,23 +25,20 @@ HALF_PARTS = (
 )
 """Modules below the model that compute in float16: all convolutions, and none of the arithmetic of boxes, whose coordinates need more."""
 
-logger = logging.getLogger(__name__)
 
-
-def export(cfg: CfgNode, model: GeneralizedCNN, path: Path) -> ExportReport:
-    """Write a trained model as ONNX or ``.pt2``, checked against PyTorch.
+def build_export_network(cfg: CfgNode, model: GeneralizedCNN) -> TaskNetwork:
+    """Return the network that an exported file holds.
 
     The input is ``images``, float32 (B, 3, H, W). Classifiers give ``logits`` (B, classes). Detectors give ``boxes``, ``scores`` and
     ``labels`` of one image, in its coordinates and after suppression, with ``masks`` (N, M, M) and ``keypoints`` (N, K, 3) where the model
     has such heads. Semantic segmentation gives ``logits`` (B, classes, H, W).
 
     Raises:
-        ConfigError: a head or setting cannot be exported, or the file does not give what PyTorch gives.
+        ConfigError: a head or setting cannot be exported.
     """
     check_exportable(cfg)
-    kinds = expected_data(cfg).kinds
     if cfg.MODEL.HAS_CLS:
-        return export_task(cfg, classifier_network(model.eval().backbone), kinds, path)
+        return classifier_network(model.eval().backbone)
     plain, traced = PlainNetwork(model.eval()), TracedNetwork(model.eval())
     names = plain.output_names
     task = TaskNetwork(
@@ -53,20 +46,15 @@ def export(cfg: CfgNode, model: GeneralizedCNN, path: Path) -> ExportReport:
         reference=plain,
         output_names=names,
         half=[f"model.{name}" for name in HALF_PARTS if _has(traced.model, name)],
-        free_batch=not cfg.MODEL.HAS_BOX,
-        smallest=_smallest(model) if cfg.MODEL.HAS_BOX else 1,
     )
     if not cfg.MODEL.HAS_BOX:
-        return export_task(cfg, task, kinds, path)
+        return task
     measure = DetectionDifference(
         score=cfg.EXPORT.COMPARE_SCORE,
         per_object=len(names) - ("logits" in names),
         keypoints=names.index("keypoints") if "keypoints" in names else None,
     )
-    report = export_task(cfg, replace(task, measure=measure), kinds, path)
-    if not measure.compared:
-        logger.warning("%s: none of the inputs has a detection, so that only empty lists were compared", path)
-    return replace(report, note=f"{report.note}; {measure.compared // 2} pairs of detections")
+    return replace(task, free_batch=False, smallest=_smallest(model), measure=measure, describe_comparison=measure.describe)
 
 
 def check_exportable(cfg: CfgNode) -> None:
