@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pet.data.targets.kinds import KINDS
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for folder in ("lib", "pet", "tools") for path in (ROOT / folder).rglob("*.py*") if path.suffix in (".py", ".pyi"))
 
@@ -157,6 +159,51 @@ def test_what_runs_before_a_config_is_checked_imports_no_torch(module: str) -> N
     code = f"import sys, {module}; print(sorted({{'torch', 'torchvision', 'timm', 'cv2', 'numpy'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=True)
     assert done.stdout.strip() == "[]"
+
+
+KIND_NAMES = frozenset(KINDS.names())
+ROOM_OF_KINDS = "pet.data.targets"
+
+
+def comparisons_with_kinds(source: str) -> list[int]:
+    """Return the lines in which the name of a kind is compared: ``kind == "boxes"``, ``"boxes" in sample``, ``kind in ("boxes",)``."""
+
+    def names(node: ast.expr) -> bool:
+        parts = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]
+        return any(isinstance(part, ast.Constant) and part.value in KIND_NAMES for part in parts)
+
+    comparisons = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare)]
+    cases = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.MatchValue)]
+    return sorted(
+        [node.lineno for node in comparisons if any(map(names, (node.left, *node.comparators)))]
+        + [node.lineno for node in cases if names(node.value)]
+    )
+
+
+def test_only_kinds_compare_the_names_of_kinds() -> None:
+    wrong = [
+        f"{module_of(path)}:{line}"
+        for path in SOURCES
+        if not module_of(path).startswith(ROOM_OF_KINDS)
+        for line in comparisons_with_kinds(path.read_text(encoding="utf-8"))
+    ]
+    assert not wrong, "give the kind a method instead: " + ", ".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        ('"boxes" in sample', True),
+        ('kind != "semseg"', True),
+        ('kinds == ("label",)', True),
+        ("match kind:\n    case 'masks':\n        pass", True),
+        ('sample["boxes"]', False),
+        ('sample.get("semseg") is None', False),
+        ('"logits" in predictions', False),
+    ],
+)
+def test_the_rule_finds_comparisons_with_kinds(source: str, is_found: bool) -> None:
+    assert bool(comparisons_with_kinds(source)) == is_found
 
 
 def test_files_stay_small() -> None:

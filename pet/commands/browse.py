@@ -37,9 +37,10 @@ def browse(cfg: CfgNode, options: argparse.Namespace) -> int:
     views = data.build_sample_views(cfg, options.split, expected.kinds)
     epochs = options.views if options.split == "train" else 1
     shown = rows(views, options.count, epochs)
-    # a pair has a row of its own for each view
-    columns = 3 if len(views) and "image2" in views.original(0) else 1 + epochs
-    sheet = visual.draw_sample_sheet(shown, visual.build_draw_settings(cfg), columns=columns)
+    # the pictures of a pair are a row for each view
+    pictures = len(data.side_by_side("", views.original(0))) if len(views) else 1
+    columns = pictures if pictures > 1 else 1 + epochs
+    sheet = data.draw_sample_sheet(shown, visual.build_draw_settings(cfg), columns=columns)
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     print(f"written: {path}")

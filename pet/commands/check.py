@@ -63,12 +63,12 @@ def draw_samples(datasets: Sequence["data.Dataset"], settings: visual.DrawSettin
             sample = dataset[index]
             names = visual.TargetNames.of_dataset(dataset)
             pictures = data.side_by_side(Path(str(sample["meta"].get("file", index))).name, sample)
-            visual.draw_targets(pictures[-1][1], names, settings)
+            data.draw_targets(pictures[-1][1], names, settings)
         except Exception:  # noqa: BLE001 -- what is wrong with it stands in the report
             continue
         shown += [(title, picture, names) for title, picture in pictures]
         columns = len(pictures) if len(pictures) > 1 else columns
-    return visual.draw_sample_sheet(shown, settings, columns=columns) if shown else None
+    return data.draw_sample_sheet(shown, settings, columns=columns) if shown else None
 
 
 def spread(length: int, count: int) -> list[int]:

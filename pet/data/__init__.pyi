@@ -17,11 +17,14 @@ from .loading.splits import split_by_percent as split_by_percent
 from .report.browse import SampleViews as SampleViews
 from .report.browse import build_sample_views as build_sample_views
 from .report.display import as_rgb as as_rgb
+from .report.display import draw_sample_sheet as draw_sample_sheet
 from .report.display import side_by_side as side_by_side
 from .targets.check import check_samples as check_samples
 from .targets.dataset import Dataset as Dataset
 from .targets.dataset import DatasetInfo as DatasetInfo
 from .targets.dataset import Expectation as Expectation
+from .targets.drawing import draw_predictions as draw_predictions
+from .targets.drawing import draw_targets as draw_targets
 from .targets.kinds import KINDS as KINDS
 from .transforms.build import TRANSFORMS as TRANSFORMS
 from .transforms.build import build_transforms as build_transforms
@@ -47,6 +50,9 @@ __all__ = [
     "build_training_data",
     "build_transforms",
     "check_samples",
+    "draw_predictions",
+    "draw_sample_sheet",
+    "draw_targets",
     "prepare_readers",
     "read_image",
     "sample_by_count",

@@ -2,14 +2,14 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from pet.data.targets.dataset import Dataset, read_truths
+from pet.data.targets.dataset import Dataset, ImageTruth, read_truths
 from pet.evaluation.detection_measures import CocoMeasure, Measure, Score, VocMeasure
 from pet.evaluation.detection_results import DetectionCollector, Detections, join_shares, result_records
 from pet.evaluation.detection_truth import labels_with_keypoints, objects_per_class
@@ -33,14 +33,24 @@ class DetectionEvaluator:
         dataset: the test data; ``meta["index"]`` of a sample is its place there. The main process asks it for the truth.
         kind: what is compared; names the result file.
         measures: give the metrics.
-        keep_predictions: remember what :meth:`write` needs, and tell the metrics of each class.
+        keep_predictions: remember what :meth:`write` needs, and report the metrics of each class.
+        find_labels: from what is in the images, the labels whose detections count; None: all.
     """
 
-    def __init__(self, *, dataset: Dataset, kind: Kind, measures: Sequence[Measure], keep_predictions: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        dataset: Dataset,
+        kind: Kind,
+        measures: Sequence[Measure],
+        keep_predictions: bool = False,
+        find_labels: Callable[[Sequence[ImageTruth]], set[int]] | None = None,
+    ) -> None:
         self.kind = kind
         self.keep_predictions = keep_predictions
         self._dataset = dataset
         self._measures = list(measures)
+        self._find_labels = find_labels
         self._collector = DetectionCollector(kind)
         self._scores: list[Score] | None = None
         # on the main process, where predictions are kept
@@ -91,8 +101,8 @@ class DetectionEvaluator:
         classes = len(self._dataset.info.classes)
         truths = list(read_truths(self._dataset))
         detections = join_shares(shares, classes)
-        if self.kind == "keypoints":
-            detections = detections.select(np.flatnonzero(np.isin(detections.labels, list(labels_with_keypoints(truths)))))
+        if self._find_labels is not None:
+            detections = detections.select(np.flatnonzero(np.isin(detections.labels, list(self._find_labels(truths)))))
         if self.keep_predictions:
             self._detections = detections
             self._image_ids = [truth.id for truth in truths]
@@ -154,7 +164,13 @@ def build_keypoint_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions
     if len(sigmas) != expected:
         raise ConfigError(f"MODEL.KEYPOINTS.NUM_KEYPOINTS: {expected} given, but the objects of the test data have {len(sigmas)} keypoints")
     measures = [CocoMeasure("keypoints", dataset.info.classes, sigmas)]
-    return DetectionEvaluator(dataset=dataset, kind="keypoints", measures=measures, keep_predictions=keep_predictions)
+    return DetectionEvaluator(
+        dataset=dataset,
+        kind="keypoints",
+        measures=measures,
+        keep_predictions=keep_predictions,
+        find_labels=labels_with_keypoints,
+    )
 
 
 def _check_kind(dataset: Dataset, kind: str, switch: str) -> None:

@@ -1,6 +1,6 @@
 """What detectors found in the images of a data set: collected batch by batch, joined over processes, written as COCO does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +72,7 @@ class DetectionCollector:
             return
         tensors, meta = self._pending.wait(), self._pending.meta
         self._pending = None
-        masks = None
+        masks, points = None, tensors.get("keypoints")
         if self._kind == "segm":
             sizes = [image["size"] for image in meta]
             masks = [encode_mask(*item) for item in zip(tensors["masks"], tensors["boxes"], sizes, strict=True)]
@@ -83,7 +83,7 @@ class DetectionCollector:
                 tensors["scores"].numpy(),
                 tensors["labels"].numpy(),
                 masks,
-                tensors["keypoints"].numpy() if self._kind == "keypoints" else None,
+                None if points is None else points.numpy(),
             )
         )
 
@@ -161,23 +161,39 @@ def result_records(
     if not len(detections.images):
         return []
     pixels, scores = (2, 8) if rounded else (None, None)
-    values: Sequence[Any]
-    if kind == "segm":
-        assert detections.masks is not None, "the detections were collected without masks"
-        values = detections.masks
-    elif kind == "keypoints":
-        assert detections.keypoints is not None, "the detections were collected without keypoints"
-        points, trust = detections.keypoints[..., :2], detections.keypoints[..., 2:]
-        values = np.concatenate([_doubles(points, pixels), _doubles(trust, scores)], axis=2).reshape(len(points), -1).tolist()
-    else:
-        boxes = detections.boxes.astype(np.float64)
-        values = _doubles(np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1), pixels).tolist()
+    name, values_of = _VALUES[kind]
+    values = values_of(detections, pixels, scores)
     columns = detections.images.tolist(), detections.labels.tolist(), _doubles(detections.scores, scores).tolist(), values
-    name = "segmentation" if kind == "segm" else kind
     return [
         {"image_id": image_ids[image], "category_id": category_ids[label], name: value, "score": score}
         for image, label, score, value in zip(*columns, strict=True)
     ]
+
+
+def _boxes(detections: Detections, pixels: int | None, scores: int | None) -> list[Any]:  # noqa: ARG001 -- one of _VALUES
+    boxes = detections.boxes.astype(np.float64)
+    values: list[Any] = _doubles(np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1), pixels).tolist()
+    return values
+
+
+def _masks(detections: Detections, pixels: int | None, scores: int | None) -> list[Any]:  # noqa: ARG001 -- one of _VALUES
+    assert detections.masks is not None, "the detections were collected without masks"
+    return detections.masks
+
+
+def _points(detections: Detections, pixels: int | None, scores: int | None) -> list[Any]:
+    assert detections.keypoints is not None, "the detections were collected without keypoints"
+    points, trust = detections.keypoints[..., :2], detections.keypoints[..., 2:]
+    values: list[Any] = np.concatenate([_doubles(points, pixels), _doubles(trust, scores)], axis=2).reshape(len(points), -1).tolist()
+    return values
+
+
+_VALUES: dict[Kind, tuple[str, Callable[[Detections, int | None, int | None], list[Any]]]] = {
+    "bbox": ("bbox", _boxes),
+    "segm": ("segmentation", _masks),
+    "keypoints": ("keypoints", _points),
+}
+"""What is measured -> its entry in a record, and what gives its values."""
 
 
 def _doubles(values: np.ndarray, decimals: int | None) -> np.ndarray:

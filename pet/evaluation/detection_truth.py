@@ -1,6 +1,6 @@
 """The objects of a data set in the forms that metrics take."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,13 +62,24 @@ def _annotations(truth: ImageTruth, kind: Kind) -> list[Record]:
         {"bbox": box, "category_id": label + 1, "area": area, "iscrowd": int(crowd)}
         for box, label, area, crowd in zip(*columns, strict=True)
     ]
-    if kind == "segm":
-        assert truth.segmentations is not None, f"{truth.file}: its objects have no masks"
-        return [{**record, "segmentation": outline} for record, outline in zip(records, truth.segmentations, strict=True)]
-    if kind == "keypoints":
-        assert truth.keypoints is not None, f"{truth.file}: its objects have no keypoints"
-        points = truth.keypoints.astype(np.float64)
-        labelled = (points[:, :, 2] > 0).sum(axis=1).tolist()
-        flat = [own.ravel().tolist() for own in points]
-        return [{**record, "keypoints": own, "num_keypoints": count} for record, own, count in zip(records, flat, labelled, strict=True)]
-    return records
+    return [{**record, **extra} for record, extra in zip(records, _EXTRAS[kind](truth), strict=True)]
+
+
+def _no_extras(truth: ImageTruth) -> list[Record]:
+    return [{} for _ in truth.labels]
+
+
+def _outlines(truth: ImageTruth) -> list[Record]:
+    assert truth.segmentations is not None, f"{truth.file}: its objects have no masks"
+    return [{"segmentation": outline} for outline in truth.segmentations]
+
+
+def _points(truth: ImageTruth) -> list[Record]:
+    assert truth.keypoints is not None, f"{truth.file}: its objects have no keypoints"
+    labelled = (truth.keypoints[:, :, 2] > 0).sum(axis=1).tolist()
+    flat = [own.ravel().tolist() for own in truth.keypoints.astype(np.float64)]
+    return [{"keypoints": own, "num_keypoints": count} for own, count in zip(flat, labelled, strict=True)]
+
+
+_EXTRAS: dict[Kind, Callable[[ImageTruth], list[Record]]] = {"bbox": _no_extras, "segm": _outlines, "keypoints": _points}
+"""What is measured -> what the record of each object holds beside its box."""

@@ -66,6 +66,9 @@ _KEYPOINT_FIGURES = {
 }
 
 
+_FIGURES = {"bbox": _REGION_FIGURES, "segm": _REGION_FIGURES, "keypoints": _KEYPOINT_FIGURES}
+
+
 class ClassPrecision(NamedTuple):
     """Average precision of one class, from 0 to 1."""
 
@@ -100,7 +103,7 @@ def coco_precision(truth: Mapping[str, Any], detections: Sequence[Record], kind:
         kind: what is compared: boxes, masks or keypoints.
         sigmas: K spreads of the object keypoint similarity, for ``keypoints`` only.
     """
-    figures = _KEYPOINT_FIGURES if kind == "keypoints" else _REGION_FIGURES
+    figures = _FIGURES[kind]
     if not truth["annotations"]:
         return CocoResult(dict.fromkeys(figures, 0.0), {})
     tables = _match(truth, detections, kind, sigmas)
@@ -120,7 +123,7 @@ def _match(truth: Mapping[str, Any], detections: Sequence[Record], kind: Kind, s
     annotations = [{**annotation} for annotation in truth["annotations"]]
     expected = COCO({"images": images, "categories": categories, "annotations": annotations})
     found = COCO({"images": images, "categories": categories, "annotations": _as_annotations(detections, kind)})
-    options = {"kpt_oks_sigmas": list(sigmas)} if kind == "keypoints" else {}
+    options = {"kpt_oks_sigmas": list(sigmas)} if sigmas else {}
     evaluation = COCOeval_faster(expected, found, kind, print_function=_say_nothing, **options)
     evaluation.params.catIds = [category["id"] for category in categories]
     evaluation.evaluate()

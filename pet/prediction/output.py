@@ -15,7 +15,7 @@ from pet.visual.settings import DrawSettings
 from petlib.errors import OutputError
 
 Predictions = Mapping[str, np.ndarray]
-"""Of an image, in the coordinates of its file; see :func:`pet.visual.draw_predictions`."""
+"""Of an image, in the coordinates of its file; see :func:`pet.data.draw_predictions`."""
 
 logger = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pet.data.files.images import read_image
 from pet.data.files.rasters import RasterInfo, raster_info
+from pet.data.targets.drawing import draw_predictions
 from pet.prediction.inputs import FileInput
 from pet.prediction.output import Output, Predictions
 from pet.prediction.samples import UNREADABLE, Frames, ImageFiles
@@ -18,7 +19,6 @@ from pet.prediction.writers.label_maps import label_map_suffix, open_label_map, 
 from pet.prediction.writers.pictures import write_picture
 from pet.prediction.writers.polygons import trace_objects
 from pet.prediction.writers.records import describe_predictions, label_images
-from pet.visual.drawing import draw_predictions
 from pet.visual.names import TargetNames
 from petlib.data.protocols import Dataset
 from petlib.errors import ConfigError

@@ -2,6 +2,8 @@
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 
 def move_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -77,3 +79,24 @@ def _take(labels: np.ndarray, rows: np.ndarray, columns: np.ndarray, fill: int) 
         top, left = valid_rows[0], valid_columns[0]
         result[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
     return result
+
+
+def move_tensor_points(points: Tensor, matrix: np.ndarray) -> Tensor:
+    """Return points (..., 2) on any device moved by an affine (3, 3)."""
+    affine = torch.from_numpy(matrix).to(points)
+    return points @ affine[:2, :2].T + affine[:2, 2]
+
+
+def enclose_tensor(boxes: Tensor, matrix: np.ndarray) -> Tensor:
+    """Return the boxes (N, 4), XYXY, around the moved corners of boxes on any device."""
+    corners = move_tensor_points(boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), matrix)
+    return torch.cat([corners.amin(dim=1), corners.amax(dim=1)], dim=1)
+
+
+def clip_tensor(boxes: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """Return boxes (N, 4), XYXY, cut off at the edges of an image of ``size`` (height, width); None: there are no edges."""
+    if size is None:
+        return boxes
+    height, width = size
+    limits = boxes.new_tensor([width, height, width, height])
+    return boxes.clamp(min=0).minimum(limits)

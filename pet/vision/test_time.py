@@ -8,15 +8,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import batched_nms
 
+from pet.data.targets.kinds import to_original
 from pet.models.detection.detector import as_predictions
 from pet.models.detection.suppression import Suppression, build_suppression
 from pet.models.features import Features, HeadOutput, Regions
-from pet.structures.placement import to_original
 from pet.vision.heads.table import HEADS
 from pet.vision.model import GeneralizedCNN
 from petlib.config import CfgNode, ConfigError
 
 STRIDE = 32
+PIXEL_HEAD = "semseg"
 
 
 class View(NamedTuple):
@@ -90,7 +91,7 @@ class TestTimeAugmentation(nn.Module):
             if name == "box":
                 regions = self._join_boxes(head, views, features)
                 outputs.append(HeadOutput(predictions=as_predictions(regions.boxes, regions.scores, regions.labels)))
-            elif name == "semseg":
+            elif name == PIXEL_HEAD:
                 outputs.append(HeadOutput(predictions=self._average_pixels(head, views, features, batch)))
             elif name == "cls":
                 mean = torch.stack([one.stages[-1] for one in features]).mean(dim=0)

@@ -1,14 +1,11 @@
 from .confusion_matrix import draw_confusion_matrix as draw_confusion_matrix
 from .curves import draw_curves as draw_curves
 from .curves import draw_run as draw_run
-from .drawing import draw_predictions as draw_predictions
-from .drawing import draw_targets as draw_targets
 from .names import TargetNames as TargetNames
 from .palette import class_colour as class_colour
 from .palette import class_colours as class_colours
 from .settings import DrawSettings as DrawSettings
 from .settings import build_draw_settings as build_draw_settings
-from .sheet import draw_sample_sheet as draw_sample_sheet
 from .sheet import make_sheet as make_sheet
 
 __all__ = [
@@ -19,9 +16,6 @@ __all__ = [
     "class_colours",
     "draw_confusion_matrix",
     "draw_curves",
-    "draw_predictions",
     "draw_run",
-    "draw_sample_sheet",
-    "draw_targets",
     "make_sheet",
 ]

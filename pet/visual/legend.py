@@ -1,6 +1,6 @@
 """A strip below a picture that names its colours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -9,6 +9,14 @@ from pet.visual.palette import WHITE, Colour
 from pet.visual.text import render, shorten, text_width
 
 GROUND: Colour = (24, 24, 24)
+
+Legend = dict[str, Colour]
+"""Names and what colour means them."""
+
+
+def coloured(entries: Iterable[tuple[str, Colour | None]]) -> Legend:
+    """Return the names that have a colour."""
+    return {name: colour for name, colour in entries if colour is not None}
 
 
 def add_legend(picture: np.ndarray, entries: Sequence[tuple[str, Colour]], text_size: int) -> np.ndarray:

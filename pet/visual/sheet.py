@@ -1,20 +1,14 @@
 """Several pictures on one sheet."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from pet.visual.canvas import scale_to_fit
-from pet.visual.drawing import draw_targets
-from pet.visual.names import TargetNames
-from pet.visual.settings import DrawSettings
 from pet.visual.text import render, shorten
 
 GROUND = 255
-CELL = (400, 480)
 GAP = 8
 TEXT_SIZE = 14
 LEAST_WIDTH = 160
@@ -60,23 +54,3 @@ def _fitted(picture: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
         return picture
     size = max(int(picture.shape[1] * scale), 1), max(int(picture.shape[0] * scale), 1)
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-
-
-def draw_sample_sheet(
-    samples: Sequence[tuple[str, Mapping[str, Any], TargetNames]], settings: DrawSettings, *, columns: int = 4, cell: tuple[int, int] = CELL
-) -> np.ndarray:
-    """Return samples of data sets with their targets drawn, on one sheet, uint8 (H, W, 3).
-
-    Args:
-        samples: of each its title, the sample and the names of its targets.
-        settings: what is drawn; the size follows from the cells.
-        columns: samples of a row.
-        cell: (height, width) of the room of each, pixels.
-    """
-    pictures = []
-    for _, sample, names in samples:
-        fitting = replace(settings, scale=scale_to_fit(sample["image"].shape[:2], cell))
-        pictures.append(draw_targets(sample, names, fitting))
-    # a legend below an image may need more room than the cell has
-    highest = max([cell[0], *(picture.shape[0] for picture in pictures)])
-    return make_sheet(pictures, [title for title, _, _ in samples], columns=columns, cell=(highest, cell[1]))

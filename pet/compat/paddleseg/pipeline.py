@@ -86,7 +86,7 @@ class UserTransform:
         new_image, new_label = self._unpack(outputs, label)
         size_before, size = _size(image), _size(new_image)
         meta = sample["meta"]
-        if field == "semseg" and _size(new_label) != size:
+        if field != TRUTH and _size(new_label) != size:
             raise DataError(
                 f"{self._name}: the image has become {_shown(size)} and its label {_shown(_size(new_label))}; one size expected"
             )
@@ -162,7 +162,7 @@ class FinishSample:
                 f"the label image has the shape {label.shape}, one number a pixel expected; for painted labels of three channels "
                 "put InitMask() at the beginning of the transforms"
             )
-        if field == "semseg" and _size(label) != _size(image):
+        if field != TRUTH and _size(label) != _size(image):
             raise DataError(f"the label is {_shown(_size(label))} and the image {_shown(_size(image))}; one size expected")
 
 

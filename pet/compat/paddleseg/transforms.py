@@ -41,7 +41,8 @@ class Transform:
         """
         labels = {} if label is None else {"semseg": label}
         sample = self.transform({"image": im, **labels, "meta": {}}, generator_of_global_state())
-        return (sample["image"], sample["semseg"]) if "semseg" in sample else (sample["image"],)
+        moved = sample.get("semseg")
+        return (sample["image"],) if moved is None else (sample["image"], moved)
 
 
 class RandomHorizontalFlip(Transform):

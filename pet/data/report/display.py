@@ -1,11 +1,21 @@
-"""Samples as pictures show them: three channels of 8 bits, the dates of a pair side by side."""
+"""Samples as pictures show them: three channels of 8 bits, the dates of a pair side by side, several on a sheet."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from pet.data.targets.drawing import draw_targets
 from pet.data.targets.kinds import kinds_in
+from pet.visual.canvas import scale_to_fit
+from pet.visual.names import TargetNames
+from pet.visual.settings import DrawSettings
+from pet.visual.sheet import make_sheet
 from petlib.data.protocols import Sample
+
+CELL = (400, 480)
+"""Height and width of the room of a sample on a sheet, pixels."""
 
 DARKEST, BRIGHTEST = 2.0, 98.0
 """Percentiles of the values of a deep image that become black and white."""
@@ -37,3 +47,23 @@ def side_by_side(title: str, sample: Sample) -> list[tuple[str, dict[str, Any]]]
     if later is None:
         return [(title, shown)]
     return [(title, {"image": shown["image"]}), ("second date", {"image": later}), ("labels", {**shown, "image": later})]
+
+
+def draw_sample_sheet(
+    samples: Sequence[tuple[str, Mapping[str, Any], TargetNames]], settings: DrawSettings, *, columns: int = 4, cell: tuple[int, int] = CELL
+) -> np.ndarray:
+    """Return samples of data sets with their targets drawn, on one sheet, uint8 (H, W, 3).
+
+    Args:
+        samples: of each its title, the sample and the names of its targets.
+        settings: what is drawn; the size follows from the cells.
+        columns: samples of a row.
+        cell: (height, width) of the room of each, pixels.
+    """
+    pictures = []
+    for _, sample, names in samples:
+        fitting = replace(settings, scale=scale_to_fit(sample["image"].shape[:2], cell))
+        pictures.append(draw_targets(sample, names, fitting))
+    # a legend below an image may need more room than the cell has
+    highest = max([cell[0], *(picture.shape[0] for picture in pictures)])
+    return make_sheet(pictures, [title for title, _, _ in samples], columns=columns, cell=(highest, cell[1]))

@@ -8,8 +8,13 @@ from pet.data.targets.dataset import Expectation, sample_name
 from pet.data.targets.kind import Fields, Motion, Tile
 from pet.data.targets.label import Classes
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
-from pet.structures.affine import move_points
+from pet.structures.affine import clip_tensor, enclose_tensor, move_points
 from pet.structures.moves import Size
+from pet.visual.canvas import Canvas
+from pet.visual.legend import Legend
+from pet.visual.names import TargetNames
+from pet.visual.palette import class_colour
+from pet.visual.settings import DrawSettings
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
@@ -26,6 +31,7 @@ class Boxes(Classes):
     objects = "boxes"
     has_places = True
     filters_empty = True
+    layer = 30
 
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check that each box has an area inside of the image, and a class of the model."""
@@ -77,6 +83,29 @@ class Boxes(Classes):
         """Return the objects of all tiles."""
         shifted = [tile.sample["boxes"] + np.array([tile.left, tile.top] * 2, np.float32) for tile in tiles]
         return {**super().join(tiles, size), "boxes": np.concatenate(shifted)}
+
+    def restore(self, predictions: Fields, inverse: np.ndarray, size: Size | None) -> Fields:
+        """Return the boxes around the moved corners, inside of the image."""
+        return {"boxes": clip_tensor(enclose_tensor(predictions["boxes"], inverse), size)}
+
+    def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
+        """Draw the boxes, the largest first, and write class and score beside each, the best first."""
+        boxes, labels, scores = fields["boxes"], fields["labels"], fields.get("scores")
+        if settings.boxes:
+            for index in largest_first(boxes):
+                canvas.draw_box(boxes[index], class_colour(int(labels[index])))
+        if settings.labels:
+            for index in range(len(labels)) if scores is None else np.argsort(-scores, kind="stable"):
+                score = "" if scores is None else f"{scores[index]:.2f}"
+                label = int(labels[index])
+                canvas.labels.add(names.of_class(label), score, canvas.box_on_canvas(boxes[index]), class_colour(label))
+        return {}
+
+
+def largest_first(boxes: np.ndarray) -> list[int]:
+    """Return the places of boxes (N, 4), XYXY, in the order of their areas: smaller ones are drawn over larger ones."""
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return [int(index) for index in np.argsort(-areas, kind="stable")]
 
 
 def move_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:

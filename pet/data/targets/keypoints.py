@@ -3,12 +3,18 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 
+from pet.data.targets.boxes import largest_first
 from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.observation import Found, Observation
-from pet.structures.affine import move_points
+from pet.structures.affine import move_points, move_tensor_points
 from pet.structures.moves import Size
+from pet.visual.canvas import Canvas
+from pet.visual.legend import Legend
+from pet.visual.names import TargetNames
+from pet.visual.settings import DrawSettings
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
@@ -27,6 +33,7 @@ class Keypoints(Kind):
     objects = "boxes"
     has_places = True
     counted = "keypoints"
+    layer = 40
 
     def names(self, info: DatasetInfo) -> Sequence[str]:
         """Return the names of the keypoints."""
@@ -66,3 +73,21 @@ class Keypoints(Kind):
             moved = keypoints + np.array([tile.left, tile.top, 0.0], np.float32)
             parts.append(np.where(keypoints[..., 2:] > 0, moved, keypoints))
         return {"keypoints": np.concatenate(parts)}
+
+    def restore(self, predictions: Fields, inverse: np.ndarray, size: Size | None) -> Fields:
+        """Return the moved points with their scores."""
+        points = predictions["keypoints"]
+        return {"keypoints": torch.cat([move_tensor_points(points[..., :2], inverse), points[..., 2:]], dim=-1)}
+
+    def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
+        """Draw points and skeletons, the largest objects first; of predictions those points whose scores are high enough."""
+        boxes = fields.get("boxes")
+        if not settings.keypoints or boxes is None:
+            return {}
+        for index in largest_first(boxes):
+            if names.has_keypoints(int(fields["labels"][index])):
+                points = fields["keypoints"][index]
+                found = fields.get("scores") is not None
+                states = [2 if score >= settings.keypoint_threshold else 0 for score in points[:, 2]] if found else points[:, 2].astype(int)
+                canvas.draw_keypoints(points[:, :2], list(states), names.pairs(len(points)))
+        return {}

@@ -7,7 +7,12 @@ import numpy as np
 
 from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation
 from pet.data.targets.observation import Found, Observation
+from pet.structures.affine import is_mirrored
 from pet.structures.moves import Move, Size
+from pet.visual.canvas import Canvas
+from pet.visual.legend import Legend
+from pet.visual.names import TargetNames
+from pet.visual.settings import DrawSettings
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
@@ -45,8 +50,7 @@ class Motion(NamedTuple):
     @property
     def mirrored(self) -> bool:
         """Whether left and right change."""
-        matrix = self.matrix
-        return bool(matrix[0, 0] * matrix[1, 1] < matrix[0, 1] * matrix[1, 0])
+        return is_mirrored(self.matrix)
 
 
 class Tile(NamedTuple):
@@ -82,6 +86,7 @@ class Kind:
         filters_empty: images without its objects can be left out (``DATA.FILTER_EMPTY``).
         truth_fields: fields that an evaluation compares as the file has them -> their names in its batches, which no transform moves.
         counted: what its numbers count, for messages, e.g. ``keypoints``; empty: nothing.
+        layer: kinds of higher layers are drawn over those of lower ones.
     """
 
     name: str
@@ -95,6 +100,7 @@ class Kind:
     filters_empty = False
     truth_fields: Mapping[str, str] = {}
     counted = ""
+    layer = 60
 
     @property
     def leads_objects(self) -> bool:
@@ -180,6 +186,24 @@ class Kind:
             DataError: a field cannot join a batch.
         """
         return {}, None
+
+    # what a network finds
+
+    def restore(self, predictions: Fields, inverse: np.ndarray, size: Size | None) -> Fields:
+        """Return fields of the predictions for an image, brought back to the coordinates of its file.
+
+        Args:
+            predictions: tensors.
+            inverse: (3, 3), from the coordinates of the network's input to those of the file.
+            size: (height, width) of the file; None: not known.
+        """
+        return {}
+
+    # pictures
+
+    def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
+        """Draw its field of a sample, or of predictions, which have ``scores``; return what colours mean that have no text beside them."""
+        return {}
 
 
 def describe_difference(first: Sequence[str], second: Sequence[str], what: str = "classes") -> str:

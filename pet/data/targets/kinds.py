@@ -1,9 +1,9 @@
 """The kinds of targets and of pixels by name, and what is asked of all kinds that a sample has."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -144,3 +144,22 @@ def select_objects(sample: Sample, kept: np.ndarray, objects: str) -> Sample:
         if kind.objects == objects:
             selected.update(kind.select(sample, kept))
     return selected
+
+
+def to_original(predictions: list[dict[str, Any]], metas: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return predictions with what says where things are, as boxes and keypoints, in the coordinates of the image files.
+
+    Args:
+        predictions: one dictionary of tensors for each image, in coordinates of the batch.
+        metas: of each image ``size`` (height, width) of its file and, where a transform moved it, ``matrix`` (3, 3) from the file to
+            the network's input.
+    """
+    return [_restored(prediction, meta) for prediction, meta in zip(predictions, metas, strict=True)]
+
+
+def _restored(prediction: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
+    inverse = np.linalg.inv(meta["matrix"]) if "matrix" in meta else np.eye(3)
+    restored = dict(prediction)
+    for kind in kinds_in(prediction).targets:
+        restored.update(kind.restore(prediction, inverse, meta.get("size")))
+    return restored

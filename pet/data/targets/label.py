@@ -2,9 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
-from pet.data.targets.kind import Kind, describe_difference
+from pet.data.targets.kind import Fields, Kind, describe_difference
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
+from pet.visual.canvas import Canvas
+from pet.visual.legend import Legend
+from pet.visual.names import TargetNames
+from pet.visual.palette import class_colour
+from pet.visual.settings import DrawSettings
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
@@ -44,6 +51,7 @@ class Label(Classes):
     fields = ("label",)
     whole_image = True
     truth_fields = {"label": "label"}
+    layer = 50
 
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check that the label is one of the classes: on a GPU it would end a training in an unreadable assertion."""
@@ -60,3 +68,22 @@ class Label(Classes):
         seen.labels = [label]
         if known is not None and not 0 <= label < known:
             yield LABEL_OUTSIDE, f"label {label}, 0 to {known - 1} expected", True
+
+    def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
+        """Write the class into the upper left corner."""
+        if settings.classes:
+            label = int(fields["label"])
+            canvas.labels.add(names.of_class(label), "", _whole(canvas), class_colour(label))
+        return {}
+
+
+def write_most_probable(canvas: Canvas, logits: np.ndarray, names: TargetNames, count: int) -> None:
+    """Write the most probable classes of an image, with their probabilities, into its upper left corner."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max())
+    probabilities = shifted / shifted.sum()
+    for label in np.argsort(-probabilities, kind="stable")[:count]:
+        canvas.labels.add(names.of_class(int(label)), f"{probabilities[label]:.2f}", _whole(canvas), class_colour(int(label)))
+
+
+def _whole(canvas: Canvas) -> tuple[int, int, int, int]:
+    return 0, 0, canvas.size[1], canvas.size[0]

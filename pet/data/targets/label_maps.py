@@ -5,10 +5,17 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
+from pet.data.targets.boxes import largest_first
 from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.masks import as_tensor, canvas_box
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
 from pet.structures.moves import Size
+from pet.structures.paste import paste_parts
+from pet.visual.canvas import Canvas
+from pet.visual.legend import Legend, coloured
+from pet.visual.names import TargetNames
+from pet.visual.settings import DrawSettings
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
@@ -63,6 +70,7 @@ class Semseg(LabelMap):
     takes_any_image = True
     truth_fields = {"semseg": "truth_semseg"}
     counted = "classes of pixels"
+    layer = 0
 
     def names(self, info: DatasetInfo) -> Sequence[str]:
         """Return the names of the classes of pixels."""
@@ -94,6 +102,13 @@ class Semseg(LabelMap):
         check_one_channel(sample)
         return {}, None
 
+    def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
+        """Tint the pixels."""
+        if not settings.semseg:
+            return {}
+        found = canvas.draw_label_image(fields["semseg"], names.pixel_class_colour, settings.semseg_alpha)
+        return coloured((names.of_pixel_class(label), names.pixel_class_colour(label)) for label in found)
+
 
 class Parsing(LabelMap):
     """Parts of people: ``parsing``, the part at each pixel, ``instances``, uint16, the person there, ``instance_ids``, that of each object.
@@ -108,6 +123,7 @@ class Parsing(LabelMap):
     map_fields = {"parsing": IGNORE, "instances": 0}
     truth_fields = {field: f"truth_{field}" for field in ("parsing", "instances", "instance_ids", "labels")}
     counted = "part labels"
+    layer = 20
 
     def names(self, info: DatasetInfo) -> Sequence[str]:
         """Return the names of the parts, the background first."""
@@ -135,6 +151,25 @@ class Parsing(LabelMap):
             renamed.append(tile._replace(sample={**tile.sample, **numbers}))
             people += int(instances.max(initial=0))
         return super().join(renamed, size)
+
+    def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
+        """Tint the parts: of a label image, or of each object from the probabilities (P, M, M) over its box."""
+        parsing, legend = fields["parsing"], Legend()
+        if not settings.parsing:
+            return legend
+        if parsing.ndim == 2:
+            return _draw_parts(canvas, parsing, names, settings)
+        for index in largest_first(fields["boxes"]):
+            if names.has_parts(int(fields["labels"][index])):
+                box = canvas_box(canvas, fields["boxes"][index])
+                parts = paste_parts(as_tensor(parsing[index]), box, canvas.size)[0].numpy()
+                legend |= _draw_parts(canvas, parts, names, settings)
+        return legend
+
+
+def _draw_parts(canvas: Canvas, labels: np.ndarray, names: TargetNames, settings: DrawSettings) -> Legend:
+    found = canvas.draw_label_image(labels, names.part_colour, settings.parsing_alpha)
+    return coloured((names.of_part(label), names.part_colour(label)) for label in found)
 
 
 def check_one_channel(sample: Sample) -> None:

@@ -3,13 +3,21 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 
+from pet.data.targets.boxes import largest_first
 from pet.data.targets.dataset import Expectation, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import shift
 from pet.structures.masks import InstanceMasks
 from pet.structures.moves import Size
+from pet.structures.paste import paste_masks
+from pet.visual.canvas import Canvas
+from pet.visual.legend import Legend
+from pet.visual.names import TargetNames
+from pet.visual.palette import class_colour
+from pet.visual.settings import DrawSettings
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
@@ -25,6 +33,7 @@ class Masks(Kind):
     object_fields = ("masks",)
     objects = "boxes"
     has_places = True
+    layer = 10
 
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check that each box has a mask."""
@@ -71,3 +80,32 @@ class Masks(Kind):
             raise DataError(f"{sample['meta'].get('file', 'a sample')}: {error}") from error
         # max takes a third of the time of any
         return {"masks": masks}, masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).max(axis=1, initial=0) > 0
+
+    def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
+        """Tint the masks, the largest objects first."""
+        masks, boxes = fields["masks"], fields.get("boxes")
+        if not settings.masks or boxes is None:
+            return {}
+        pixels = masks.rasterise() if isinstance(masks, InstanceMasks) else masks
+        for index in largest_first(boxes):
+            mask = _on_canvas(canvas, pixels[index], boxes[index])
+            canvas.draw_mask(mask, class_colour(int(fields["labels"][index])), settings.mask_alpha)
+        return {}
+
+
+def _on_canvas(canvas: Canvas, mask: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return pixels of the picture or of the image, from those or from probabilities over the area of the box."""
+    if mask.dtype in (np.bool_, np.uint8):
+        return mask
+    pixels: np.ndarray = paste_masks(as_tensor(mask), canvas_box(canvas, box), canvas.size)[0].numpy()
+    return pixels
+
+
+def as_tensor(values: np.ndarray) -> torch.Tensor:
+    """Return the values of one object as float32 (1, ...)."""
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32))[None]
+
+
+def canvas_box(canvas: Canvas, box: np.ndarray) -> torch.Tensor:
+    """Return a box (4,) of the image as float32 (1, 4) in pixels of the picture."""
+    return as_tensor(canvas.to_canvas(np.asarray(box).reshape(2, 2)).reshape(4))

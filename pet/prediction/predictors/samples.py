@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pet.data.loading.build import build_sample_transforms, build_test_loader
+from pet.data.targets.kinds import to_original
 from pet.data.transforms.geometry import Resize
 from pet.data.transforms.normalize import scale_and_shift
 from pet.export.description import ModelDescription
@@ -17,7 +18,6 @@ from pet.models.segmentation.resample import to_file
 from pet.models.segmentation.sliding_window import labels_of
 from pet.prediction.output import Predictions
 from pet.prediction.predictors.pixels import to_probabilities
-from pet.structures.placement import to_original
 from petlib.config import CfgNode
 from petlib.data.protocols import Batch, Dataset, SampleKey, SampleTransform
 from petlib.data.reader import SampleReader

@@ -6,8 +6,8 @@ import numpy as np
 
 from pet.data.report.display import as_rgb
 from pet.data.targets.dataset import IGNORE
+from pet.data.targets.drawing import draw_predictions
 from pet.visual.canvas import LONGEST_EDGE, automatic_scale
-from pet.visual.drawing import draw_predictions
 from pet.visual.legend import add_legend
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings

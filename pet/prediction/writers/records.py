@@ -32,7 +32,7 @@ def describe_predictions(predictions: Predictions, size: Size, names: TargetName
     """Return predictions as JSON can hold them.
 
     Args:
-        predictions: of one image, as arrays; see :func:`pet.visual.draw_predictions`.
+        predictions: of one image, as arrays; see :func:`pet.data.draw_predictions`.
         size: of the image.
         names: what the numbers mean.
 
@@ -91,11 +91,12 @@ def _describe_object(image: _Image, index: int) -> dict[str, Any]:
         "score": round(float(predictions["scores"][index]), 6),
         "box": [round(float(value), DIGITS) for value in box],
     }
-    if "masks" in predictions:
-        rle = coco_mask.encode(np.asfortranarray(paste_mask(predictions["masks"][index], box, image.size).astype(np.uint8)))
+    masks, keypoints = predictions.get("masks"), predictions.get("keypoints")
+    if masks is not None:
+        rle = coco_mask.encode(np.asfortranarray(paste_mask(masks[index], box, image.size).astype(np.uint8)))
         record["mask"] = {"size": [int(length) for length in rle["size"]], "counts": rle["counts"].decode("ascii")}
-    if "keypoints" in predictions and names.has_keypoints(label):
-        record["keypoints"] = [[round(float(value), DIGITS) for value in point] for point in predictions["keypoints"][index]]
+    if keypoints is not None and names.has_keypoints(label):
+        record["keypoints"] = [[round(float(value), DIGITS) for value in point] for point in keypoints[index]]
     if "parsing_scores" in predictions and names.has_parts(label):
         record["parsing_score"] = round(float(predictions["parsing_scores"][index]), 6)
     return record

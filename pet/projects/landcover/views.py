@@ -95,9 +95,9 @@ class AddUnlabelled:
         """
         chosen = self._dataset[int(rng.integers(len(self._dataset)))]
         meta = chosen.get("meta", {})
-        if "image" not in chosen:
+        image = chosen.get("image")
+        if image is None:
             raise DataError(f"an unlabelled sample has the fields {', '.join(chosen)}; image expected (meta: {meta})")
-        image = chosen["image"]
         # labels that say nothing become IGNORE where a crop or a turn leaves the image
         whole = {"image": image, "semseg": np.zeros(image.shape[:2], np.uint8), "meta": {}}
         try:

@@ -52,7 +52,7 @@ def build_export_network(cfg: CfgNode, model: GeneralizedCNN) -> TaskNetwork:
     measure = DetectionDifference(
         score=cfg.EXPORT.COMPARE_SCORE,
         per_object=len(names) - ("logits" in names),
-        keypoints=names.index("keypoints") if "keypoints" in names else None,
+        keypoints={name: place for place, name in enumerate(names)}.get("keypoints"),
     )
     return replace(task, free_batch=False, smallest=_smallest(model), measure=measure, describe_comparison=measure.describe)
 

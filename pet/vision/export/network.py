@@ -16,6 +16,8 @@ from pet.vision.model import GeneralizedCNN
 from petlib.registry import import_component
 
 OBJECT_OUTPUTS = ("boxes", "scores", "labels")
+PIXEL_HEAD = "semseg"
+"""The name of the head that gives every pixel a class."""
 
 
 class PlainNetwork(nn.Module):
@@ -35,7 +37,7 @@ class PlainNetwork(nn.Module):
         heads = self.model.heads
         names = [*OBJECT_OUTPUTS] if "box" in heads else []
         names += [entry.output for entry in self._region_heads().values()]
-        return [*names, *(["logits"] if "semseg" in heads else [])]
+        return [*names, *(["logits"] if PIXEL_HEAD in heads else [])]
 
     def _region_heads(self) -> dict[str, HeadEntry]:
         """Return the heads of the model that look into regions, by name."""
@@ -65,9 +67,9 @@ class PlainNetwork(nn.Module):
         return self.model.extract(batch), batch
 
     def _pixels(self, features: Features, images: Tensor) -> list[Tensor]:
-        if "semseg" not in self.model.heads:
+        if PIXEL_HEAD not in self.model.heads:
             return []
-        head = cast("SemsegHead", self.model.heads["semseg"])
+        head = cast("SemsegHead", self.model.heads[PIXEL_HEAD])
         logits = head.predict(features)
         # a slice would be traced as one that leaves all pixels, or never all of them
         return [logits.index_select(2, torch.arange(images.shape[2])).index_select(3, torch.arange(images.shape[3]))]

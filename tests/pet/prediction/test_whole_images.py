@@ -12,10 +12,11 @@ import pytest
 import rasterio
 from pycocotools import mask as coco_mask
 
+from pet.data.targets.drawing import draw_predictions
 from pet.prediction import PredictionSummary, WholeImages, count_frames, find_inputs, predict_files
 from pet.prediction.samples import UNREADABLE, Frames, ImageFiles
 from pet.prediction.writers.records import describe_predictions, label_images
-from pet.visual import DrawSettings, TargetNames, draw_predictions
+from pet.visual import DrawSettings, TargetNames
 from petlib.errors import ConfigError, OutputError
 
 NAMES = TargetNames(classes=("cat", "dog"), parts=("background", "head", "tail"))

@@ -1,15 +1,13 @@
 import numpy as np
 import pytest
 
+from pet.data import draw_predictions, draw_sample_sheet, draw_targets
 from pet.structures import InstanceMasks
 from pet.visual import (
     DrawSettings,
     TargetNames,
     build_draw_settings,
     class_colour,
-    draw_predictions,
-    draw_sample_sheet,
-    draw_targets,
     make_sheet,
 )
 from pet.visual.config import VIS_SCHEMA

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from pet.data.targets.kinds import to_original
 from pet.data.transforms.base import Compose
 from pet.data.transforms.geometry import CenterCrop, RandomHorizontalFlip, RandomVerticalFlip
 from pet.data.transforms.rotate import Rotate
 from pet.data.transforms.scales import Pad, ResizeShortestEdge
-from pet.structures.placement import to_original
 
 FLIP = np.array([[-1.0, 0.0, 40.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 DOUBLE = np.diag([2.0, 3.0, 1.0])
