@@ -134,7 +134,14 @@ def run_matrix(folder: Path, *options: str, **variables: str) -> tuple[int, list
     interpreter = folder / "python3.99"
     interpreter.write_text(INTERPRETER)
     interpreter.chmod(0o755)
-    own = {"PYTHONS": str(interpreter), "VENVS": str(folder / "environments"), "JOBS": "3", "ANSWER": "7 passed, 1 skipped in 2.00s"}
+    own = {
+        "PYTHONS": str(interpreter),
+        "VENVS": str(folder / "environments"),
+        "JOBS": "3",
+        "TORCHES": "",
+        "RENEW": "",
+        "ANSWER": "7 passed, 1 skipped in 2.00s",
+    }
     command = ["bash", str(MATRIX), *options]
     done = subprocess.run(command, env={**os.environ, **own, **variables}, capture_output=True, text=True, timeout=180)
     assert done.stderr == ""
@@ -160,10 +167,19 @@ def test_the_matrix_takes_what_pytest_is_to_run(tmp_path: Path) -> None:
     assert asked(tmp_path, "oldest")[1] == "-m pytest -n 3 tests/petlib -k two words"
 
 
+def test_the_matrix_renews_the_file_where_all_pass_with_the_newest_releases(tmp_path: Path) -> None:
+    run_matrix(tmp_path, RENEW="1")
+    assert asked(tmp_path, "newest")[0] == "-m pip install --quiet --upgrade --upgrade-strategy eager torch torchvision -e .[dev]"
+    pythons = " ".join(f"{tmp_path}/environments/python3.99-{torch}/bin/python" for torch in ("oldest", "newest"))
+    assert asked(tmp_path, "oldest")[-1] == f"tools/ci/write_constraints.py constraints/tested.txt {pythons}"
+    run_matrix(tmp_path, RENEW="1", CODE="1")
+    assert "write_constraints" not in asked(tmp_path, "oldest")[-1]
+
+
 def test_the_matrix_fails_where_anything_fails(tmp_path: Path) -> None:
     log = tmp_path / "environments" / "python3.99-oldest.log"
     code, lines = run_matrix(tmp_path, TORCHES="oldest", CODE="1", ANSWER="2 failed, 7 passed in 2.00s")
-    assert (code, lines[0]) == (1, f"Python 3.99.1 torch 2.11.0 torchvision 0.26.0: 2 failed, 7 passed in 2.00s; see {log}")
+    assert (code, lines) == (1, [f"Python 3.99.1 torch 2.11.0 torchvision 0.26.0: 2 failed, 7 passed in 2.00s; see {log}"])
     code, lines = run_matrix(tmp_path, TORCHES="oldest", PIP_CODE="1")
     assert (code, lines[0]) == (1, f"{tmp_path / 'python3.99'}, oldest torch: the installation failed; see {log}")
     code, lines = run_matrix(tmp_path, TORCHES="newer")

@@ -47,6 +47,7 @@ print("Python", platform.python_version(), *(f"{name} {installed.version(name)}"
 }
 
 failed=0
+runs=0
 tested=()
 mkdir -p "$VENVS"
 for python in "${pythons[@]}"; do
@@ -64,6 +65,7 @@ for python in "${pythons[@]}"; do
             failed=1
             continue
         fi
+        runs=$((runs + 1))
         if "$environment/bin/python" -m pytest -n "$JOBS" "$@" >>"$log" 2>&1; then
             tested+=("$environment/bin/python")
             echo "$(versions "$environment"): $(tail -n 1 "$log")"
@@ -73,7 +75,7 @@ for python in "${pythons[@]}"; do
         fi
     done
 done
-if [ ${#tested[@]} -eq 0 ]; then
+if [ "$runs" -eq 0 ]; then
     echo "nothing was tested"
     exit 1
 fi
