@@ -3,7 +3,7 @@
     python -m pet.compat.translate x.py --to yaml model.backbone.in_channels=4
 
 The dialect is found by the keys at the top of the config, or named with ``--dialect``. Nothing is built or trained, and no torch is
-imported. Exit codes: 0, and 2 after a mistake, which one message tells.
+imported. Exit codes: 0, and 2 after a mistake, which one message reports.
 """
 
 import argparse
@@ -28,9 +28,9 @@ class Dialect:
 
     Args:
         title: whose configs they are.
-        keys: what stands at the top of every such config.
+        keys: the keys at the top of every such config.
         ignore_case: whether keys may be written in any case of letters.
-        is_open: whether a user's own code reads further keys, so that only a run can tell which ones nobody reads.
+        is_open: whether a user's own code reads further keys, so that only a run knows which ones are not read.
         translate: what reads it.
     """
 
@@ -47,7 +47,7 @@ DIALECTS = {
 }
 
 
-UNREAD = "# unread: Pet leaves these keys to your own code; a run refuses those that nobody reads there either\n"
+UNREAD = "# unread: Pet leaves these keys to your own code; a run refuses those that it does not read either\n"
 
 
 def find_dialect(config: NestedConfig) -> str:
@@ -74,7 +74,7 @@ def as_yaml(config: NestedConfig, dialect: str) -> str:
     and, where a user's own code reads keys too, ``unread``, a line for each key that is left to it.
 
     Raises:
-        ConfigError: the config is wrong, or has keys that nobody reads.
+        ConfigError: the config is wrong, or has keys that are not read.
     """
     translated = DIALECTS[dialect].translate(config)
     if not DIALECTS[dialect].is_open:

@@ -1,4 +1,4 @@
-"""The templates of ``pet-new``: which files each is made of, and what its placeholders stand for."""
+"""The templates of ``pet-new``: which files each is made of, and what replaces its placeholders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ class Template:
     Args:
         title: what the network does, for a list of all templates.
         parts: folders below ``files`` that the project is made of.
-        values: placeholder -> what stands in its place.
+        values: placeholder -> what replaces it.
     """
 
     title: str
@@ -36,7 +36,7 @@ def _target(name: Path) -> Path:
 
 
 def _antgo(name: str, title: str, *, shapes: bool = True, augmentation: str = FLIP, **values: str) -> Template:
-    """Return a template of antgo's door; ``values`` are model, data_set, fields, metric, save_best, outputs and result."""
+    """Return a template on the antgo layer; ``values`` are model, data_set, fields, metric, save_best, outputs and result."""
     parts = ("project", *(("shapes",) if shapes else ()), "antgo", name)
     return Template(title, parts, {"title": title, "augmentation": augmentation, **values})
 

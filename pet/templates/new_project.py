@@ -2,7 +2,7 @@
 
     pet-new --template segmentation my_project
 
-Exit codes: 0, and 2 after a mistake, which one message tells. Imports no torch.
+Exit codes: 0, and 2 after a mistake, which one message reports. Imports no torch.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def write_project(template: str, folder: Path) -> list[Path]:
 
 
 def _write_at_once(folder: Path, texts: dict[Path, str]) -> None:
-    """Write beside the folder and rename into place."""
+    """Write next to the folder and rename into place."""
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         # a folder in it, since that of mkdtemp is closed to others

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pet.compat.antgo.measures.table import BUILTIN_MEASURES
+from pet.compat.antgo.framework.helper.runner.builder import BUILTIN_MEASURES
 from pet.compat.antgo.schedules import POLICIES
 from tests.integration.conftest import ROOT, environment
 

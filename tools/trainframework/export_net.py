@@ -1,4 +1,4 @@
-"""Exports a model of TrainFramework's door: python tools/export_net_all.py --type trainframework --cfg PATH [--weights FILE] --out FILE.
+"""Exports a model of the TrainFramework layer: python tools/export_net_all.py --type trainframework --cfg PATH [--weights FILE] --out FILE.
 
 The module that registers the model is named under ``imports`` of the config, or by ``imports=[codes]``, and found in the current folder.
 """
@@ -30,5 +30,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 if __name__ == "__main__":
     run_plain_tool(
-        run, description="Exports a model of TrainFramework's door as ONNX, or for torch.export as .pt2.", add_options=add_options
+        run, description="Exports a model of the TrainFramework layer as ONNX, or for torch.export as .pt2.", add_options=add_options
     )

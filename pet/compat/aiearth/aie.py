@@ -2,7 +2,7 @@
 
 import logging
 
-from pet.compat.aiearth.console import show_log_lines
+from pet.compat.shared.running import show_log_lines
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pet.compat.aiearth.console import show_log_lines
 from pet.compat.aiearth.datasets.non_geo import NonGeoDataset
 from pet.compat.aiearth.trainer.mmseg.trainers import MMSegTrainer
+from pet.compat.shared.running import show_log_lines
 from pet.data.loading.joined import JoinedDataset
 from pet.data.targets.dataset import Dataset
 from petlib.config import CfgNode

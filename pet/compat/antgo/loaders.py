@@ -39,7 +39,7 @@ def build_train_loader(
         shuffle: a new order in every epoch, which follows from the seed; else that of the data set.
         cfg: all other settings of the run, such as its seed.
         device: where batches go.
-        place: where the settings stand, for messages.
+        place: where the settings are, for messages.
 
     Raises:
         ConfigError: a number is out of range.
@@ -85,10 +85,10 @@ def build_evaluation_loader(
         samples_per_gpu: samples of a batch on each device; the last one may be smaller.
         workers_per_gpu: worker processes of each device; 0 reads in this process.
         drop_last: must be false: an evaluation looks at every sample.
-        shuffle: must be false: predictions stand in the order of the data set.
+        shuffle: must be false: predictions are in the order of the data set.
         cfg: all other settings of the run, such as its seed.
         device: where batches go.
-        place: where the settings stand, for messages.
+        place: where the settings are, for messages.
 
     Raises:
         ConfigError: a setting is out of range.

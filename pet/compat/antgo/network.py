@@ -132,8 +132,8 @@ def read_losses(outputs: object) -> dict[str, dict[str, Tensor]]:
         else:
             metrics[name] = torch.as_tensor(value, dtype=torch.float32)
     if not losses:
-        there = ", ".join(map(repr, outputs)) or "nothing"
-        raise ConfigError(f"forward_train returned {there}; at least one loss expected, an entry with {LOSS!r} in its name")
+        returned = ", ".join(map(repr, outputs)) or "nothing"
+        raise ConfigError(f"forward_train returned {returned}; at least one loss expected, an entry with {LOSS!r} in its name")
     device = next(iter(losses.values())).device
     return {"losses": losses, "metrics": {name: value.to(device) for name, value in metrics.items()}}
 

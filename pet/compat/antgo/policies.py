@@ -14,7 +14,7 @@ from petlib.errors import ConfigError
 from petlib.solver.schedules import Factor, Schedule, WarmUp, learning_rate_factor
 
 Anneal = Callable[[float, float, float], float]
-"""From the values at both ends and the share of the way that is done to the value there."""
+"""From the values at both ends and the share of the way that is done to the value at that point."""
 
 
 class Policy(Protocol):

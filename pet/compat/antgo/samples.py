@@ -20,13 +20,13 @@ OBJECTS = "objects"
 
 
 class PipelineDataset:
-    """The samples of an antgo data set, with ``meta`` beside their fields, for :class:`petlib.data.SampleReader`.
+    """The samples of an antgo data set, with ``meta`` next to their fields, for :class:`petlib.data.SampleReader`.
 
     Args:
         dataset: gives the samples.
         steps: the pipeline: callables that take the dictionary of a sample and return it changed.
         fields: names of the fields that a batch gets.
-        place: where it stands in the config, for messages: ``"data.train"``.
+        place: where it is in the config, for messages: ``"data.train"``.
 
     Raises:
         ConfigError: ``dataset`` has no ``size`` or no ``sample``.
@@ -92,7 +92,7 @@ class FieldPipeline:
         """Return the fields and ``meta``.
 
         Raises:
-            DataError: a step returns something else than a dictionary, or a field is not there.
+            DataError: a step returns something else than a dictionary, or a field is missing.
         """
         results: Results = {name: value for name, value in sample.items() if name != "meta"}
         if self._protects:
@@ -143,11 +143,11 @@ def build_dataset(entry: Mapping[str, Any], *, place: str) -> PipelineDataset:
     Args:
         entry: ``type``, the arguments of the data set (``train_or_test``, ``dir``, ``ext_params`` or others that its class takes),
             ``pipeline`` (a list of steps, by default none) and ``inputs_def`` (``fields``: a list of names).
-        place: where it stands in the config, for messages: ``"data.train"``.
+        place: where it is in the config, for messages: ``"data.train"``.
 
     Raises:
         ConfigError: a name is unknown, an argument does not fit, or there are no fields.
-        DataError: the files of the data set are not there or cannot be used.
+        DataError: the files of the data set are missing or cannot be used.
     """
     own = {key: value for key, value in entry.items() if key not in ("pipeline", "inputs_def")}
     fields = _read_fields(entry.get("inputs_def"), f"{place}.inputs_def")

@@ -69,7 +69,7 @@ def rate_factor(rate: Component | None, *, base_lr: float, max_epochs: int, iter
 
 
 def policy_name(name: str) -> str:
-    """Return a policy's name as it stands in :data:`POLICIES`, however it is written: ``step``, ``LinearAnnealing``.
+    """Return a policy's name as :data:`POLICIES` has it, however it is written: ``step``, ``LinearAnnealing``.
 
     Raises:
         ConfigError: there is no such policy.

@@ -104,7 +104,7 @@ def _translate_optimizer(config: NestedConfig, translated: Translated) -> None:
     if "lr" not in rest:
         raise ConfigError(f"{optimizer.place}: lr is missing, the learning rate; write dict(type={optimizer.name!r}, lr=0.01, ...)")
     values = {"SOLVER.OPTIMIZER.NAME": optimizer.name, "SOLVER.OPTIMIZER.BASE_LR": rest.pop("lr")}
-    # torch decays all parameters alike
+    # torch decays all parameters by the same factor
     values |= dict.fromkeys(DECAY_KEYS, rest.pop("weight_decay", TORCH_WEIGHT_DECAY.get(optimizer.name, 0.0)))
     values["SOLVER.OPTIMIZER.MOMENTUM"] = rest.pop("momentum", 0.0)
     values |= {OPTIMIZER_KEYS[name]: rest.pop(name) for name in OPTIMIZER_KEYS if name in rest}

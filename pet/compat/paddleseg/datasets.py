@@ -1,4 +1,4 @@
-"""Data sets of the door."""
+"""Data sets by PaddleSeg's arguments."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ class Dataset:
         train_path: list file of ``train``, a path of its own.
         val_path: list file of ``val``.
         test_path: list file of ``test``; its lines have labels too.
-        separator: what stands between the fields of a line.
+        separator: what separates the fields of a line.
         ignore_index: label of pixels that do not count, after the transforms. It becomes 255, and 255 never counts.
         allow_outside: the paths in the list may lead out of ``dataset_root``; not PaddleSeg's.
 

@@ -1,4 +1,4 @@
-"""A network of the door becomes an ONNX file."""
+"""A network of the PaddleSeg layer becomes an ONNX file."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -17,7 +17,7 @@ def get_img_file(
     Args:
         img_folder: folder of the images.
         max_background: greatest share of background, label 0, from 0 to 1, with which an image is kept.
-        labels: folder of the label images, of the same names but for the suffix; None: ``gt`` beside ``img_folder``.
+        labels: folder of the label images, of the same names but for the suffix; None: ``gt`` next to ``img_folder``.
         out: the list: a name without suffix in each line.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a training or an evaluation reads of a data set: the door's own, or any object of the user that gives ``(image, label)``."""
+"""What a training or an evaluation reads of a data set: the layer's own, or any object of the user that gives ``(image, label)``."""
 
 import logging
 from typing import Literal, NamedTuple, Protocol
@@ -97,7 +97,7 @@ def open_data(
 
 
 def _look_at_samples(reader: SampleReader, name: str) -> None:
-    """Read samples, spread evenly, so that what is wrong with the labels is told before a training begins."""
+    """Read samples, spread evenly, so that what is wrong with the labels is reported before a training begins."""
     count = len(reader)
     values: set[int] = set()
     for index in np.linspace(0, count - 1, num=min(LOOK_AT, count), dtype=int).tolist():

@@ -1,4 +1,4 @@
-"""A network of the door as a model of the engine: its outputs and a loss for each of them."""
+"""A network of the user as a model of the engine: its outputs and a loss for each of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ UNKNOWN = 0
 EXAMPLE = 'e.g. losses = {"types": [CrossEntropyLoss()], "coef": [1]}'
 
 
-class DoorSegmenter(Segmenter):
+class MultiLossSegmenter(Segmenter):
     """A network with a loss of its own for each of its outputs; else as :class:`pet.segmentation.model.Segmenter`.
 
     Args:
@@ -96,7 +96,7 @@ def wrap_network(model: nn.Module) -> SegmentationNetwork:
     return model if isinstance(model, SegmentationNetwork) else UserNetwork(model)
 
 
-def build_segmenter(model: nn.Module, losses: Mapping[str, Any] | None, *, num_classes: int) -> DoorSegmenter:
+def build_segmenter(model: nn.Module, losses: Mapping[str, Any] | None, *, num_classes: int) -> MultiLossSegmenter:
     """Return a network with its losses, ready to be trained.
 
     Args:
@@ -112,12 +112,12 @@ def build_segmenter(model: nn.Module, losses: Mapping[str, Any] | None, *, num_c
     if network.num_outputs != UNKNOWN:
         check_outputs(network.num_outputs, len(types))
     mixed = [loss if isinstance(loss, MixedLoss) else MixedLoss([loss], [1.0]) for loss in types]
-    return DoorSegmenter(network=network, losses=mixed, coefficients=coefficients, num_classes=num_classes)
+    return MultiLossSegmenter(network=network, losses=mixed, coefficients=coefficients, num_classes=num_classes)
 
 
-def build_evaluated(model: nn.Module, *, num_classes: int) -> DoorSegmenter:
+def build_evaluated(model: nn.Module, *, num_classes: int) -> MultiLossSegmenter:
     """Return a network, ready to be evaluated."""
-    return DoorSegmenter(
+    return MultiLossSegmenter(
         network=wrap_network(model), losses=[MixedLoss([CrossEntropyLoss()], [1.0])], coefficients=[1.0], num_classes=num_classes
     )
 

@@ -17,7 +17,7 @@ def build(registry: Registry, component: Component, *, name_key: str) -> Any:
 
     Args:
         registry: knows its name.
-        component: the name and the arguments of the constructor; its place stands before every message.
+        component: the name and the arguments of the constructor; every message begins with its place.
         name_key: the key of the name in a config, for messages: ``"type"``.
 
     Raises:

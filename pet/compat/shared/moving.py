@@ -40,7 +40,7 @@ def move_fields(
     keypoint_swap: Sequence[int] | None = None,
     owner: str,
 ) -> dict[str, Any]:
-    """Return the fields with a place, moved alike; no object is dropped, since what belongs to it has names that only a layer knows.
+    """Return the fields with a place, moved; no object is dropped, since what belongs to it has names that only a layer knows.
 
     Images and label maps keep their types. Boxes come as float64 and may lie outside of the image; keypoints as float32 at their new
     places, where those that have a visibility and lie outside of the image lose it.

@@ -1,5 +1,6 @@
-"""One run of a layer: its log, the engine's surroundings, and mistakes in the words of the layer."""
+"""Runs of a layer: the log, the engine's surroundings, and mistakes in the words of the layer."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import torch
 from petlib import engine
 from petlib.config import CfgNode
 from petlib.errors import name_in_errors
-from petlib.log import setup_logging
+from petlib.log import ConsoleHandler, setup_logging
 
 
 def start_log(folder: str | Path, purpose: str) -> None:
@@ -33,3 +34,11 @@ def open_run(cfg: CfgNode, *, purpose: str, words: Mapping[str, str], record: st
         start_log(cfg.MISC.CKPT, purpose)
         with engine.open_run(cfg, record=record) as device:
             yield device
+
+
+def show_log_lines() -> None:
+    """Let log lines appear on the screen, in the first process, unless the program decided where they go; a run takes over then."""
+    root = logging.getLogger()
+    if not root.handlers and os.environ.get("RANK", "0") == "0":
+        root.addHandler(ConsoleHandler())
+        root.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""The door of TrainFramework: bring your own network; docs/bring_your_own_network.md shows it."""
+"""The TrainFramework layer: bring your own network; docs/bring_your_own_network.md shows it."""
 
 import lazy_loader
 

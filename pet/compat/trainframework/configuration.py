@@ -19,7 +19,7 @@ class MissingSettingError(ConfigError, AttributeError):
 class Settings(Mapping[str, Any]):
     """A section of the config, as a mapping and with attribute access, in either case of letters.
 
-    A section below it comes back as :class:`Settings`, anything else as it stands in the config. What is taken from it counts as
+    A section below it comes back as :class:`Settings`, anything else as the config has it. What is taken from it counts as
     read; of a section that does what is taken from that one.
 
     Args:
@@ -75,7 +75,7 @@ class Settings(Mapping[str, Any]):
         return {name: self._config.get(str(name)) for name in self}
 
     def locate(self, key: str = "") -> str:
-        """Return where a setting, or the section itself, stands in the config, for messages."""
+        """Return where a setting, or the section itself, is in the config, for messages."""
         return self._config.place(key)
 
     def _spelling(self, key: object) -> str | None:
@@ -87,7 +87,7 @@ class Settings(Mapping[str, Any]):
         return self._config.get(name)
 
 
-class EngineConfig(Settings):
+class TrainFrameworkConfig(Settings):
     """The whole config of a run, with what Pet made of it.
 
     Args:
@@ -110,7 +110,7 @@ class EngineConfig(Settings):
         self.run = _run_config(self.translated.settings, config.path, resume=resume)
 
 
-def read_config(path: str | Path, overrides: Sequence[str] = (), *, resume: bool = False) -> EngineConfig:
+def read_config(path: str | Path, overrides: Sequence[str] = (), *, resume: bool = False) -> TrainFrameworkConfig:
     """Read a config file, ``.py`` (as data, it is not executed) or YAML.
 
     Args:
@@ -121,7 +121,7 @@ def read_config(path: str | Path, overrides: Sequence[str] = (), *, resume: bool
     Raises:
         ConfigError: it cannot be read, or a setting that Pet reads is missing or wrong.
     """
-    return EngineConfig(read_nested(Path(path), overrides, ignore_case=True), resume=resume)
+    return TrainFrameworkConfig(read_nested(Path(path), overrides, ignore_case=True), resume=resume)
 
 
 def _run_config(settings: Mapping[str, Any], path: Path | None, *, resume: bool) -> CfgNode:

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from pet.compat.shared.exporting import export_user_network
-from pet.compat.trainframework.configuration import EngineConfig
+from pet.compat.trainframework.configuration import TrainFrameworkConfig
 from pet.compat.trainframework.data.build import build_data_set
-from pet.compat.trainframework.model.base_model import BaseModel
-from pet.compat.trainframework.model.loading import build_model
+from pet.compat.trainframework.model.base_model import BaseModel, build_model
 from pet.data.transforms.normalize import Normalize
 from pet.export.export import ExportReport
 from pet.export.network import ExportSettings
@@ -83,7 +82,7 @@ class GeneratorNetwork(nn.Module):
         return self.model.generator(images)
 
 
-def export_generator(cfg: EngineConfig, path: Path, weights: Path | None = None) -> ExportReport:
+def export_generator(cfg: TrainFrameworkConfig, path: Path, weights: Path | None = None) -> ExportReport:
     """Write what ``generator`` of a trained model computes, after the file gave what PyTorch gives.
 
     Args:
@@ -145,7 +144,7 @@ def _settings(component: Component) -> ExportBlock:
     return settings
 
 
-def _trained(cfg: EngineConfig) -> Path:
+def _trained(cfg: TrainFrameworkConfig) -> Path:
     folder = Path(cfg.run.MISC.CKPT)
     found = next((folder / name for name in TRAINED if (folder / name).exists()), None)
     if found is None:
@@ -153,7 +152,7 @@ def _trained(cfg: EngineConfig) -> Path:
     return found
 
 
-def _read_samples(cfg: EngineConfig, settings: ExportBlock) -> list[Tensor]:
+def _read_samples(cfg: TrainFrameworkConfig, settings: ExportBlock) -> list[Tensor]:
     """Return inputs (1, ...) of samples that lie evenly over the validation set, or the training set where there is none."""
     components = cfg.translated.components
     component = components.get("data.val", components["data.train"])

@@ -73,7 +73,7 @@ def translate(config: NestedConfig) -> Translated:
 
     Components are ``trainer``, ``model``, ``model.<network>``, ``data.train``, ``data.val``, ``export``, and for each trained network
     ``solver.<network>.optimizer``, ``.lr_scheduler``, ``.clip_gradients`` and ``.ema``, the last three where they are switched on. What
-    stands below ``trainer.model`` beside them, the losses among it, is left to the user's model.
+    is below ``trainer.model`` next to them, the losses among it, is left to the user's model.
 
     Raises:
         ConfigError: a setting is missing or wrong.
@@ -165,7 +165,7 @@ def _switched_on(config: NestedConfig, key: str, *, switch: str = "enabled") -> 
 
 
 def _schedule(config: NestedConfig, key: str, block: Mapping[str, Any], notes: list[str], *, max_iter: int) -> Component:
-    """Return the course of the rate: the name and the arguments of ``lr_scheduler_param``, with those of the warm-up beside them."""
+    """Return the course of the rate: the name and the arguments of ``lr_scheduler_param``, and those of the warm-up next to them."""
     name, params = block.get("type", LR_SCHEDULER), block.get("params", {})
     unknown = [key for key in block if key not in ("type", "params")]
     if unknown or not isinstance(params, Mapping):

@@ -55,7 +55,7 @@ class _PublicDataset(NonGeoDataset):
 
     Raises:
         ConfigError: no public data set has that number, or it is of another kind.
-        DataError: the files are not there; the message says what to put where.
+        DataError: the files are missing; the message says what to put where.
     """
 
     tasks: tuple[str, ...]

@@ -4,8 +4,7 @@ import copy
 from collections.abc import Sequence
 from typing import Self
 
-from pet.compat.aiearth.datasets.class_names import match_classes
-from pet.compat.aiearth.datasets.relabelled import Relabelled
+from pet.compat.aiearth.datasets.classes import Relabelled, match_classes
 from pet.data.files.images import silence_opencv
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.label_coding import filtered_classes

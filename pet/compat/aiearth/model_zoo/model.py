@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pet.compat.aiearth.console import show_log_lines
 from pet.compat.aiearth.model_zoo.store import fetch_model
+from pet.compat.shared.running import show_log_lines
 from petlib.errors import ConfigError
 
 SCHEME = "aie://"
@@ -26,7 +26,7 @@ class PretrainedModel:
 
     Raises:
         ConfigError: the URI is none.
-        CheckpointError: the file is not there or has another checksum; the message says where to put it.
+        CheckpointError: the file is missing or has another checksum; the message says where to put it.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The store of models: a folder, or a place that files are downloaded from once.
 
 ``PET_MODELS`` is a folder, or the beginning of a URL (``http``, ``https``, ``file``). Without it the folder is
-``$XDG_CACHE_HOME/pet/models``, or ``~/.cache/pet/models``, where downloads go as well. A file ``NAME.sha256`` beside a model, as
+``$XDG_CACHE_HOME/pet/models``, or ``~/.cache/pet/models``, where downloads go as well. A file ``NAME.sha256`` next to a model, as
 ``sha256sum`` writes it, is what the model has to have; without one only the length of a download is checked.
 """
 
@@ -37,7 +37,7 @@ def fetch_model(name: str, path: Path | None = None) -> Path:
         path: the file, if it is not in the store.
 
     Raises:
-        CheckpointError: it is not there, cannot be had, or has another checksum.
+        CheckpointError: it is missing, cannot be had, or has another checksum.
         ConfigError: ``PET_MODELS`` is a URL of another kind.
     """
     store = os.environ.get(STORE_VARIABLE, "")
@@ -96,7 +96,7 @@ def _download(url: str, path: Path) -> None:
 
 
 def _read_checksum(url: str) -> str:
-    """Return the checksum that stands beside a model; empty: there is none."""
+    """Return the checksum next to a model; empty: there is none."""
     try:
         with urlopen(url, timeout=TIMEOUT_SECONDS) as source:
             return _parse_checksum(source.read(BLOCK).decode("utf-8", "replace"), url)
@@ -123,7 +123,7 @@ def _digest(file: IO[bytes]) -> str:
 def _compare(found: str, expected: str, place: str) -> None:
     if found != expected:
         raise CheckpointError(
-            f"{place}: the SHA-256 checksum of the file is {found}, but {expected} stands in {Path(place).name}{CHECKSUM_SUFFIX}; the file "
+            f"{place}: the SHA-256 checksum of the file is {found}, but it is {expected} in {Path(place).name}{CHECKSUM_SUFFIX}; the file "
             "is damaged or another one: get it again"
         )
 

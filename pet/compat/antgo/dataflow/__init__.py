@@ -1,1 +1,1 @@
-"""Where the data of antgo's door come from."""
+"""Where the data of the antgo layer come from."""

@@ -39,7 +39,7 @@ class BuiltIn(Dataset):
 
     Raises:
         ConfigError: there is no ``dir``, or an unknown setting.
-        DataError: the folder is not there.
+        DataError: the folder is missing.
     """
 
     params: Mapping[str, Any] = {}

@@ -38,7 +38,7 @@ class CIFAR10(BuiltIn):
         below = self.folder / self.below
         folder = below if below.is_dir() else self.folder
         if not (folder / self.meta).is_file():
-            raise DataError(f"{folder / self.meta}: it is not there; {type(self).__name__} needs dir to be a folder with {self.layout}")
+            raise DataError(f"{folder / self.meta}: it is missing; {type(self).__name__} needs dir to be a folder with {self.layout}")
         self._data = Cifar(kind=self.kind, folder=folder, split=split)
 
     @property

@@ -25,7 +25,7 @@ class COCO2017(BuiltIn):
     ``joints2d``, float32 (N, K, 3): x, y, visibility (0 absent, 1 hidden, 2 visible). Crowd regions are left out.
 
     Args:
-        train_or_test: ``train`` or ``val``; what stands in the names of file and folder.
+        train_or_test: ``train`` or ``val``; part of the names of file and folder.
         dir: the folder.
         ext_params: ``task_type``: ``DETECTION`` (default) or ``KEYPOINTS``. ``annotations`` and ``images``: paths below ``dir`` of the file
             and of the folder of images, where they are called differently. ``classes``: names of the categories in the order of their
@@ -33,7 +33,7 @@ class COCO2017(BuiltIn):
 
     Raises:
         ConfigError: a setting is unknown.
-        DataError: a file is not there or cannot be used.
+        DataError: a file is missing or cannot be used.
     """
 
     params: Mapping[str, Any] = {"task_type": "DETECTION", "annotations": None, "images": None, "classes": None}
@@ -47,7 +47,7 @@ class COCO2017(BuiltIn):
         if not annotations.is_file() or not images.is_dir():
             missing = annotations if not annotations.is_file() else images
             raise DataError(
-                f"{missing}: it is not there; COCO2017 needs dir to be a folder with {self.layout}; "
+                f"{missing}: it is missing; COCO2017 needs dir to be a folder with {self.layout}; "
                 "files of other names are named by ext_params.annotations and ext_params.images"
             )
         with name_in_errors(WORDS):

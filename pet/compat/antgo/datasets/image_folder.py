@@ -22,7 +22,7 @@ class ImageFolder(BuiltIn):
 
     Raises:
         ConfigError: a setting is unknown.
-        DataError: a folder is not there or has no images.
+        DataError: a folder is missing or has no images.
     """
 
     params: Mapping[str, Any] = {"classes": None}

@@ -39,7 +39,7 @@ class Pascal2012(BuiltIn):
 
     Raises:
         ConfigError: a setting is unknown.
-        DataError: a folder, a list or a file is not there or cannot be used.
+        DataError: a folder, a list or a file is missing or cannot be used.
     """
 
     params: Mapping[str, Any] = {"task_type": "SEGMENTATION", "aug": False, "classes": None}
@@ -101,7 +101,7 @@ class Pascal2012(BuiltIn):
 
     def _check_complete(self, names: Path, targets: Path) -> None:
         if not names.is_file():
-            there = ", ".join(sorted(item.stem for item in names.parent.glob("*.txt"))) or "none"
-            raise DataError(f"{names}: there is no such list of images (train_or_test is {self.train_or_test!r}); lists there: {there}")
+            lists = ", ".join(sorted(item.stem for item in names.parent.glob("*.txt"))) or "none"
+            raise DataError(f"{names}: there is no such list of images (train_or_test is {self.train_or_test!r}); lists there: {lists}")
         if not targets.is_dir():
             raise self.absent(targets)

@@ -39,7 +39,7 @@ class VideoFrames(BuiltIn):
     """The frames of the videos below ``dir/<train_or_test>``, or below ``dir`` where there is no such folder.
 
     A video is a file (mp4, avi, mov, mkv, webm, m4v) or a folder of images, which are its frames in the order of their names; videos
-    stand in the order of their paths. Fields are ``image``; ``video``, the number of the video; and ``frame``, the number of the frame in
+    are in the order of their paths. Fields are ``image``; ``video``, the number of the video; and ``frame``, the number of the frame in
     it, both from 0. Video files should have a constant frame rate: a frame is found by its number.
 
     Args:
@@ -136,10 +136,10 @@ class _OpenVideo:
         """Return a frame as uint8 RGB (H, W, 3)."""
         if frame != self._next:
             self._capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
-        there, pixels = self._capture.read()
-        # where it stands after a failure is not known
-        self._next = frame + 1 if there else -1
-        if not there:
+        success, pixels = self._capture.read()
+        # its position after a failure is not known
+        self._next = frame + 1 if success else -1
+        if not success:
             raise DataError(f"{self.path}: frame {frame} cannot be read; the video is damaged or shorter than it says")
         image: np.ndarray = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
         return image

@@ -57,9 +57,9 @@ class MeasureEvaluator:
         """
         lacking = [name for name in self._pred_names if name not in predictions[0]]
         if lacking:
-            there = ", ".join(predictions[0]) or "nothing"
+            returned = ", ".join(predictions[0]) or "nothing"
             raise ConfigError(
-                f"{METRIC}: it measures {lacking[0]!r}, but forward_test returned {there}{did_you_mean(lacking[0], predictions[0])}"
+                f"{METRIC}: it measures {lacking[0]!r}, but forward_test returned {returned}{did_you_mean(lacking[0], predictions[0])}"
             )
         self._fetch()
         gts = [{name: batch[name][place] for name in self._gt_names} for place in range(len(predictions))]

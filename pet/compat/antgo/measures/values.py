@@ -22,7 +22,7 @@ def array_of(values: Values, key: str, where: str) -> np.ndarray:
         where: whose they are, for messages: ``"SegMIOU: prediction 3"``.
 
     Raises:
-        DataError: it is not there, or no numbers.
+        DataError: it is missing, or no numbers.
     """
     if key not in values:
         raise DataError(f"{where} has no {key!r}{did_you_mean(key, values)} (it has {', '.join(map(str, values)) or 'nothing'})")

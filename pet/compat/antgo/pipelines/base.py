@@ -37,7 +37,7 @@ def field_of(step: Step, results: Results, field: str) -> Any:
     """Return a field of a sample.
 
     Raises:
-        DataError: it is not there.
+        DataError: it is missing.
     """
     if field not in results:
         raise DataError(

@@ -35,7 +35,7 @@ class ToTensor(Step):
         """Return the sample with tensors.
 
         Raises:
-            DataError: a field is not there, or holds no numbers.
+            DataError: a field is missing, or holds no numbers.
         """
         return {**results, **{key: self._tensor(key, field_of(self, results, key)) for key in self._keys}}
 
@@ -79,7 +79,7 @@ class Normalize(Step):
         """Return the sample with changed pictures.
 
         Raises:
-            DataError: a field is not there, is no picture, or has another number of channels.
+            DataError: a field is missing, is no picture, or has another number of channels.
         """
         return {**results, **{key: self._apply(key, field_of(self, results, key)) for key in self._keys}}
 
@@ -121,7 +121,7 @@ class UnSqueeze(Step):
         """Return the sample with the new dimensions.
 
         Raises:
-            DataError: a field is not there, or has too few dimensions for ``axis``.
+            DataError: a field is missing, or has too few dimensions for ``axis``.
         """
         return {**results, **{key: self._apply(key, field_of(self, results, key)) for key in self._keys}}
 

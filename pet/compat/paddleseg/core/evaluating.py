@@ -1,4 +1,4 @@
-"""Evaluation of a network on a data set of the door."""
+"""Evaluation of a network on a data set of the PaddleSeg layer."""
 
 import logging
 from collections.abc import Callable

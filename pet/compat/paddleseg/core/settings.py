@@ -71,14 +71,14 @@ def build_run_config(arguments: Mapping[str, Any], *, num_samples: int, resume_m
 
 
 def choose_schedule(model: nn.Module, optimizer: Optimizer | None, lr_scheduler: LRScheduler | None) -> tuple[Optimizer, LRScheduler]:
-    """Return the optimizer and its schedule: torch's, that of the door's optimizer, or one that stays at the rate.
+    """Return the optimizer and its schedule: torch's, that of the layer's optimizer, or one that stays at the rate.
 
     Raises:
         ConfigError: there is no optimizer, it is not one of the network, or the schedule is of another optimizer.
     """
     if not isinstance(optimizer, Optimizer):
         given = "nothing" if optimizer is None else type(optimizer).__name__
-        raise ConfigError(f"train: optimizer: {given} given, one of torch or paddle.optimizer.AdamW of this door expected")
+        raise ConfigError(f"train: optimizer: {given} given, one of torch or pet.compat.paddleseg.paddle.optimizer.AdamW expected")
     own = {id(parameter) for parameter in model.parameters()}
     if not all(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"]):
         raise ConfigError("train: optimizer: it holds parameters that are not the model's; make it of model.parameters() after the model")

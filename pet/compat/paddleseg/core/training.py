@@ -1,4 +1,4 @@
-"""Training of a network on data sets of the door, the steps of a run from top to bottom."""
+"""Training of a network on data sets of the PaddleSeg layer, the steps of a run from top to bottom."""
 
 import logging
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from pet.compat.paddleseg.core.best_model import BestModelHook
 from pet.compat.paddleseg.core.evaluating import SEED, build_evaluation
 from pet.compat.paddleseg.core.settings import WORDS, build_run_config, choose_schedule
 from pet.compat.paddleseg.datasets import Dataset
@@ -21,10 +20,56 @@ from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import start_worker
 from pet.evaluation.evaluation import Evaluation
 from petlib import engine
+from petlib.checkpoint.state_file import write_file
 from petlib.config import CfgNode
 from petlib.data.build import build_train_loader
 from petlib.data.train_loader import TrainLoader
+from petlib.distributed.process_group import is_main_process
+from petlib.engine.hook import Hook
 from petlib.engine.hooks.evaluation import EvaluationHook
+from petlib.engine.state import TrainState
+from petlib.errors import CheckpointError
+
+BEST_MODEL = Path("best_model", "model.pdparams")
+"""Where the file lies below the folder of a training."""
+
+
+class BestModelHook(Hook):
+    """Writes ``best_model/model.pdparams`` after every evaluation that was the best one.
+
+    The file is a state dict of torch, names and tensors on the CPU, which ``torch.load(path, weights_only=True)`` reads; only its name
+    is Paddle's. It is written before the checkpoint of the same iteration.
+
+    Args:
+        network: whose weights are written.
+        folder: of the training.
+        evaluation: knows when a model was the best one.
+    """
+
+    order = 85
+    key = "best_model"
+
+    def __init__(self, *, network: nn.Module, folder: Path, evaluation: EvaluationHook) -> None:
+        self._network = network
+        self._path = folder / BEST_MODEL
+        self._evaluation = evaluation
+        self.intervals = (evaluation.every,)
+
+    def after_step(self, state: TrainState) -> None:
+        """Write the file when it is time.
+
+        Raises:
+            CheckpointError: it could not be written; the one before is as it was.
+        """
+        if self._evaluation.improved_at != state.iteration or not is_main_process():
+            return
+        weights = {name: tensor.detach().cpu() for name, tensor in self._network.state_dict().items()}
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(self._path, weights)
+        except (OSError, RuntimeError) as error:
+            raise CheckpointError(f"{self._path}: the weights of the best model could not be saved: {error}") from error
+
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +118,7 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         use_vdl: write TensorBoard events.
         losses: ``{"types": [...], "coef": [...]}``, a loss and its weight for each output that the network has in training.
         keep_checkpoint_max: how many ``model_iter<N>.pth`` stay, the newest; 0: all.
-        lr_scheduler: a schedule of torch for ``optimizer``, stepped after every iteration; None: that of the door's optimizer, or none.
+        lr_scheduler: a schedule of torch for ``optimizer``, stepped after every iteration; None: that of the layer's optimizer, or none.
         seed: of the order and the augmentation of the samples, and of what the model draws in training; None: 3.
         nonfinite: what happens when the loss is NaN or infinite, as ``SOLVER.NONFINITE``.
         on_error: ``skip`` takes others in the place of training samples that cannot be read, as ``DATA.ON_ERROR``.

@@ -16,7 +16,7 @@ class BCELoss(pixels.BCELoss):
     """Binary cross entropy of every class against all others.
 
     Args:
-        pos_weight: how much the term of a true class counts beside that of a false one.
+        pos_weight: how much the term of a true class counts compared with that of a false one.
         ignore_index: 255.
     """
 
@@ -55,7 +55,7 @@ class FocalLoss(pixels.FocalLoss):
     """Cross entropy in which pixels that are right already count little (https://arxiv.org/abs/1708.02002).
 
     Args:
-        alpha: weight of the foreground beside that of the background, which is ``1 - alpha``; a weight for each class; or None.
+        alpha: weight of the foreground compared with that of the background, which is ``1 - alpha``; a weight for each class; or None.
         gamma: how fast pixels that are right lose weight.
         ignore_index: 255.
     """

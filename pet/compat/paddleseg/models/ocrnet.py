@@ -1,11 +1,11 @@
-"""OCRNet (https://arxiv.org/abs/1909.11065) and the HRNets that it stands on."""
+"""OCRNet (https://arxiv.org/abs/1909.11065) and the HRNets that it is built on."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
 
-from pet.compat.paddleseg.models.weights import load_pretrained
+from pet.compat.paddleseg.models.networks import load_pretrained
 from pet.models.segmentation.encoders import build_encoder
 from pet.models.segmentation.ocrnet import OcrNet
 from petlib.errors import ConfigError
@@ -20,7 +20,7 @@ class OCRNet(OcrNet):
         backbone_indices: ``[0]``: an HRNet gives one map, in which those of all its branches are joined.
         ocr_mid_channels: channels of the pixels' features.
         ocr_key_channels: channels in which pixels and regions are compared.
-        pretrained: see :func:`pet.compat.paddleseg.models.weights.load_pretrained`.
+        pretrained: see :func:`pet.compat.paddleseg.models.networks.load_pretrained`.
 
     Raises:
         ConfigError: the backbone is no HRNet of this module, or other indices are given.
@@ -48,7 +48,7 @@ def HRNet_W18(pretrained: str | Path | None = None, in_channels: int = 3) -> nn.
     """Return HRNetV2-W18 (https://arxiv.org/abs/1904.04514) as a backbone.
 
     Args:
-        pretrained: see :func:`pet.compat.paddleseg.models.weights.load_pretrained`.
+        pretrained: see :func:`pet.compat.paddleseg.models.networks.load_pretrained`.
         in_channels: channels of the images.
 
     Raises:

@@ -13,7 +13,7 @@ BUILD_DATASET_REGISTRY = make_registry("data set")
 def build_data_set(component: Component) -> Any:
     """Return the data set of a config's entry ``dict(name="MyDataset", ..., transformer=[...])``.
 
-    All keys but ``name`` are arguments of its class, ``transformer`` among them, as they stand there.
+    All keys but ``name`` are arguments of its class, ``transformer`` among them, as the config has them.
 
     Raises:
         ConfigError: the name or an argument is unknown, missing or of another type, or the class has no ``__getitem__`` or ``__len__``.

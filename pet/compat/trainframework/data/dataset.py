@@ -46,7 +46,7 @@ class EngineDataSet(ABC):
 
         Raises:
             ConfigError: ``__init__`` of this class was not called.
-            DataError: a field that is listed is not there, or holds what a transform cannot change.
+            DataError: a field that is listed is missing, or holds what a transform cannot change.
         """
         if self._pipeline is None:
             raise ConfigError(

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.compat.trainframework.loss.shapes import check_same_shape
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, DataError
 
 
 class L1Loss(nn.Module):
@@ -91,3 +90,13 @@ def _above_zero(name: str, value: float) -> float:
     if not value > 0.0:
         raise ConfigError(f"{name}: {value} given, a number above 0 expected")
     return value
+
+
+def check_same_shape(name: str, prediction: Tensor, target: Tensor) -> None:
+    """Refuse inputs that torch would stretch to a common shape, which is never what was meant.
+
+    Raises:
+        DataError: the shapes differ.
+    """
+    if prediction.shape != target.shape:
+        raise DataError(f"{name}: a prediction {tuple(prediction.shape)} and a target {tuple(target.shape)} given; one shape expected")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.compat.trainframework.loss.shapes import check_same_shape
+from pet.compat.trainframework.loss.distance import check_same_shape
 from petlib.errors import ConfigError, DataError
 
 
@@ -59,7 +59,7 @@ class BCEWithLogitsLoss(nn.Module):
     """Binary cross entropy of the sigmoid, mean of all elements.
 
     Args:
-        pos_weight: how much true elements count beside false ones; one number, or one for each class, which are the second dimension.
+        pos_weight: weight of true elements, where false ones have 1; one number, or one for each class, which are the second dimension.
     """
 
     _pos_weight: Tensor | None

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.compat.trainframework.loss.shapes import check_same_shape
+from pet.compat.trainframework.loss.distance import check_same_shape
 from petlib.errors import ConfigError, DataError
 
 K1, K2 = 0.01, 0.03

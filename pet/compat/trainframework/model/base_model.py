@@ -1,19 +1,23 @@
-"""The model of a user: networks, and how a loss comes from a batch."""
+"""The model of a user: networks, how a loss comes from a batch, and trained models ready to be used."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from pet.compat.shared.building import find_class
 from pet.compat.trainframework.building import make
-from pet.compat.trainframework.configuration import EngineConfig, Settings
-from pet.compat.trainframework.model.build import BUILD_NETWORK_REGISTRY
+from pet.compat.trainframework.configuration import Settings, TrainFrameworkConfig, read_config
+from pet.compat.trainframework.model.build import BUILD_MODEL_REGISTRY, BUILD_NETWORK_REGISTRY
 from pet.compat.trainframework.model.losses import name_losses
 from petlib import distributed
+from petlib.checkpoint import load_weights
 from petlib.config.nested import Component
 from petlib.distributed.device import choose_device
 from petlib.errors import ConfigError
+from petlib.registry import import_user_modules
 
 ATTRIBUTES = {"generator": "g_model", "discriminator": "d_model"}
 """Network -> attribute of the model; that of any other network is ``<network>_model``."""
@@ -32,15 +36,15 @@ class BaseModel(nn.Module, ABC):
     step. ``detach()`` of what one network made for another saves time and changes nothing.
 
     Args:
-        cfg: the config of the run; settings of one's own stand below ``trainer.model``.
+        cfg: the config of the run; settings of one's own are below ``trainer.model``.
 
     Attributes:
         device: where the networks are.
-        epoch: the epoch that is under way, from 0, which ``run_step`` is told.
-        kept_losses: the losses of the batches since it was emptied, where a list stands here; None: none are kept.
+        epoch: the epoch that is under way, from 0, which ``run_step`` is given.
+        kept_losses: the losses of the batches since it was emptied, where this is a list; None: none are kept.
     """
 
-    def __init__(self, cfg: EngineConfig) -> None:
+    def __init__(self, cfg: TrainFrameworkConfig) -> None:
         super().__init__()
         self.device = choose_device(cfg.run.MISC.DEVICE)
         self.epoch = 0
@@ -147,3 +151,34 @@ def build_network(params: Settings) -> nn.Module:
 
 def _attribute(network: str) -> str:
     return ATTRIBUTES.get(network, f"{network}_model")
+
+
+def build_model(cfg: TrainFrameworkConfig) -> BaseModel:
+    """Return the model of a config, on its device.
+
+    Raises:
+        ConfigError: its name or that of a network is not registered, an argument does not fit, or a method is missing.
+    """
+    component = cfg.translated.components["model"]
+    model = find_class(BUILD_MODEL_REGISTRY, component, BaseModel)(cfg)  # type: ignore[type-abstract]  # a subclass comes back
+    return model.to(model.device)
+
+
+def load_model(config: str | Path, weights: str | Path, overrides: Sequence[str] = (), *, use_ema: bool = True) -> BaseModel:
+    """Return the model of a config with trained weights, in evaluation mode; ``model.generator(data)`` uses it.
+
+    Args:
+        config: the config file of the training.
+        weights: a checkpoint of it, e.g. ``model_latest.pth`` in its output folder.
+        overrides: settings that replace those of the file.
+        use_ema: take the moving average of the weights where the checkpoint has one.
+
+    Raises:
+        ConfigError: the config is wrong.
+        CheckpointError: the checkpoint cannot be read, or is one of another network.
+    """
+    cfg = read_config(config, overrides)
+    import_user_modules(cfg.run.MISC.IMPORTS)
+    model = build_model(cfg)
+    load_weights(model, weights, prefer_ema=use_ema).require_complete()
+    return model.eval()

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from pet.compat.shared.building import find_class
-from pet.compat.trainframework.configuration import EngineConfig, read_config
+from pet.compat.trainframework.configuration import TrainFrameworkConfig, read_config
 from pet.compat.trainframework.exporting import export_generator
 from pet.compat.trainframework.schedule.arguments import TrainArguments, parse_arguments
 from pet.compat.trainframework.schedule.process import is_rank, start_ranks
@@ -48,7 +48,7 @@ class BaseScheduler:
         """Train, or with ``--export`` write a trained model as a file, and return when that is done.
 
         Raises:
-            SystemExit: it failed, with its exit code: 2 after a mistake of the user, which is told in one message.
+            SystemExit: it failed, with its exit code: 2 after a mistake of the user, which one message reports.
         """
         arguments = parse_arguments(self._argv)
         if arguments.export is not None:
@@ -73,7 +73,7 @@ class BaseScheduler:
 
 
 def export(arguments: TrainArguments, path: Path) -> int:
-    """Write a trained model as a file, say what was written, and return the exit code: 2 after a mistake, which one message tells."""
+    """Write a trained model as a file, say what was written, and return the exit code: 2 after a mistake, which one message reports."""
     try:
         cfg = read_config(arguments.config_file, arguments.overrides)
         with name_in_errors(WORDS):
@@ -84,7 +84,7 @@ def export(arguments: TrainArguments, path: Path) -> int:
     return 0
 
 
-def pick_devices(arguments: TrainArguments, cfg: EngineConfig) -> Devices:
+def pick_devices(arguments: TrainArguments, cfg: TrainFrameworkConfig) -> Devices:
     """Return the devices of a training.
 
     Without a GPU that is the CPU, also for a config with ``device='cuda'`` and for ``--num-gpus 1``, as in the document.
@@ -98,8 +98,8 @@ def pick_devices(arguments: TrainArguments, cfg: EngineConfig) -> Devices:
     if arguments.nproc is not None and not on_cpu:
         raise DeviceError("--nproc counts CPU processes: add --num-gpus 0, or give --num-gpus N instead")
     if arguments.num_gpus and arguments.num_gpus > max(len(visible), 1):
-        there = f"{len(visible)} visible" if visible else "none visible; leave it out to train on the CPU"
-        raise DeviceError(f"--num-gpus {arguments.num_gpus}: there are not so many GPUs on this machine ({there})")
+        available = f"{len(visible)} visible" if visible else "none visible; leave it out to train on the CPU"
+        raise DeviceError(f"--num-gpus {arguments.num_gpus}: there are not so many GPUs on this machine ({available})")
     return choose_devices(gpu_id=None, nproc=arguments.nproc if on_cpu else arguments.num_gpus, device=device, visible=visible)
 
 
@@ -117,13 +117,13 @@ def run(arguments: TrainArguments, process: RunProcess) -> None:
             _train(cfg, folder)
 
 
-def _train(cfg: EngineConfig, folder: Path) -> None:
+def _train(cfg: TrainFrameworkConfig, folder: Path) -> None:
     if is_main_process():
         write_text_atomically(folder / CONFIG_RECORD, yaml.safe_dump(_plain(cfg.nested.to_dict()), sort_keys=False, allow_unicode=True))
     build_trainer(cfg).loop()
 
 
-def build_trainer(cfg: EngineConfig) -> BaseTrainer:
+def build_trainer(cfg: TrainFrameworkConfig) -> BaseTrainer:
     """Return the trainer of a config, with its model and its data.
 
     Raises:
@@ -133,7 +133,7 @@ def build_trainer(cfg: EngineConfig) -> BaseTrainer:
     return find_class(BUILD_TRAINER_REGISTRY, component, BaseTrainer)(cfg)
 
 
-def _log_name(cfg: EngineConfig) -> str:
+def _log_name(cfg: TrainFrameworkConfig) -> str:
     return cfg.nested.get("output_log_name", "train") or "train"
 
 

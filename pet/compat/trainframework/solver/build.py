@@ -1,4 +1,4 @@
-"""The solver blocks of a config as objects of torch."""
+"""The solver blocks of a config as objects of torch, and the moving averages of networks."""
 
 import inspect
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from pet.compat.trainframework.solver.schedules import build_factor
 from petlib.arguments import fit_arguments
 from petlib.config.nested import Component
+from petlib.engine.weight_average import WeightAverage
 from petlib.errors import ConfigError
 from petlib.solver.clipping import GradientClipper
 from petlib.solver.factor_schedule import FactorSchedule
@@ -123,3 +124,31 @@ def _build_clipper(component: Component) -> GradientClipper:
 
 def _clipping(clip_value: float = 1.0, norm_type: float = 2.0) -> tuple[float, float]:
     return clip_value, norm_type
+
+
+def build_average(model: nn.Module, networks: Mapping[str, nn.Module], components: Mapping[str, Component]) -> WeightAverage | None:
+    """Return the moving average of the networks that have a block ``solver.<network>.ema``; None: none has.
+
+    Args:
+        model: holds the networks.
+        networks: by the names of their blocks, on their device.
+        components: ``solver.<network>.ema`` where it is switched on.
+
+    Raises:
+        ConfigError: an argument is unknown, or a decay is not from 0 to below 1.
+    """
+    decays = {name: _decay(components[f"solver.{name}.ema"]) for name in networks if f"solver.{name}.ema" in components}
+    children = {child: name for name, child in model.named_children()}
+    return WeightAverage(model, decay={children[networks[name]]: decay for name, decay in decays.items()}) if decays else None
+
+
+def _decay(component: Component) -> float:
+    values = fit_arguments(f"{component.place}:", "ema", _averaging, component.arguments)
+    decay = _averaging(**values)
+    if not 0 <= decay < 1:
+        raise ConfigError(f"{component.place}.decay_rate: {decay:g} given, a number from 0 to below 1 expected")
+    return decay
+
+
+def _averaging(decay_rate: float = 0.999) -> float:
+    return decay_rate

@@ -13,7 +13,7 @@ from petlib.suggest import did_you_mean
 
 @dataclass(frozen=True, kw_only=True)
 class CourseParameters:
-    """What may stand in ``lr_scheduler_param`` and beside it.
+    """What ``lr_scheduler_param`` and the block around it may hold.
 
     Args:
         gamma: factor of each step, or over the whole length.
@@ -44,7 +44,7 @@ COURSES: Mapping[str, tuple[Course, tuple[str, ...]]] = {
     "WarmupExponentialLR": ("exponential", ("gamma",)),
     "WarmupConstantLR": ("constant", ()),
 }
-"""Name in the config -> Pet's schedule, and which parameters it has beside those of the warm-up."""
+"""Name in the config -> Pet's schedule, and which parameters it has besides those of the warm-up."""
 
 WARM_UP = ("warmup_factor", "warmup_iter", "warmup_method")
 WARM_UP_METHODS: Mapping[str, Literal["linear", "exponential", "constant"]] = {

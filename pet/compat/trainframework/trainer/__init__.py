@@ -1,1 +1,1 @@
-"""The training of a model of the door."""
+"""The training of a model."""

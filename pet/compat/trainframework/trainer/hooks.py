@@ -1,4 +1,4 @@
-"""What the engine tells the user's model and trainer."""
+"""What the user's model and trainer learn of the run."""
 
 from collections.abc import Callable
 
@@ -12,14 +12,14 @@ from petlib.engine.state import TrainState
 
 
 class EpochHook(Hook):
-    """Tells the model the epoch that begins.
+    """Gives the model the number of the epoch that begins.
 
     Args:
-        model: whose ``run_step`` is told.
+        model: whose ``run_step`` gets it.
     """
 
     order = 3
-    key = "engine_epoch"
+    key = "trainframework_epoch"
 
     def __init__(self, model: BaseModel) -> None:
         self._model = model
@@ -32,7 +32,7 @@ class EpochHook(Hook):
 class IterateAfterHook(Hook):
     """Calls ``iterate_after(epoch, loss_dict)`` after every iteration, with the losses as numbers.
 
-    Fetching them waits for the device; so this hook is only there where a trainer defines the method.
+    Fetching them waits for the device; so this hook exists only where a trainer defines the method.
 
     Args:
         model: keeps the losses.
@@ -40,7 +40,7 @@ class IterateAfterHook(Hook):
     """
 
     order = 70
-    key = "engine_iterate_after"
+    key = "trainframework_iterate_after"
 
     def __init__(self, model: BaseModel, call: Callable[[int, dict[str, float]], None]) -> None:
         self._model = model
@@ -67,7 +67,7 @@ class AfterLoopHook(Hook):
     """
 
     order = 95
-    key = "engine_after_loop"
+    key = "trainframework_after_loop"
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call

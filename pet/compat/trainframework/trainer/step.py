@@ -21,8 +21,8 @@ class NetworksStep:
     """One step of every optimizer, each from the losses of its own network.
 
     All losses are computed with the weights that the iteration begins with. The gradients of a network's losses go into the parameters
-    of its optimizer and no others, so nobody has to switch ``requires_grad`` or to detach anything. Of several processes the gradients
-    are averaged here; a parameter without a gradient counts as zero there.
+    of its optimizer and no others, so a user neither switches ``requires_grad`` nor detaches anything. Of several processes the gradients
+    are averaged here; a parameter without a gradient counts as zero then.
 
     Args:
         accumulation: batches whose gradients are averaged before the optimizers step.

@@ -6,13 +6,11 @@ from typing import Any
 
 from torch import nn
 
-from pet.compat.trainframework.configuration import EngineConfig
+from pet.compat.trainframework.configuration import TrainFrameworkConfig
 from pet.compat.trainframework.data.build import build_data_set
 from pet.compat.trainframework.data.loader import build_test_loader, build_train_loader
-from pet.compat.trainframework.model.base_model import BaseModel
-from pet.compat.trainframework.model.loading import build_model
-from pet.compat.trainframework.solver.average import build_average
-from pet.compat.trainframework.solver.build import NetworkSolver, build_solvers
+from pet.compat.trainframework.model.base_model import BaseModel, build_model
+from pet.compat.trainframework.solver.build import NetworkSolver, build_average, build_solvers
 from pet.compat.trainframework.trainer.evaluation import FiguresEvaluator
 from pet.compat.trainframework.trainer.hooks import AfterLoopHook, EpochHook, IterateAfterHook
 from pet.compat.trainframework.trainer.step import NetworksStep
@@ -46,7 +44,7 @@ class BaseTrainer:
         val_data_set: what it is measured on; None: nothing.
     """
 
-    def __init__(self, cfg: EngineConfig) -> None:
+    def __init__(self, cfg: TrainFrameworkConfig) -> None:
         self.cfg = cfg
         components = cfg.translated.components
         self.model: BaseModel = build_model(cfg)
@@ -103,7 +101,7 @@ class BaseTrainer:
         engine.train(state, loader, step, hooks)
 
     def _wrap(self) -> nn.Module:
-        """Return the model as it is called in training, what nobody trains frozen."""
+        """Return the model as it is called in training, with frozen networks where no optimizer trains them."""
         cfg = self.cfg.run
         _freeze_untrained(self.model)
         model = engine.prepare_model(self.model, cfg, self.device)
@@ -117,7 +115,7 @@ class BaseTrainer:
             self.model.share_by_replicas()
             return model
         if mode == "ddp" and several:
-            # the step averages the gradients, so the weights only have to be alike at the start
+            # the step averages the gradients, so the weights only have to be the same at the start
             broadcast_tensors(chain(model.parameters(), model.buffers()))
             return model
         wrapped = distributed.parallelize(model, mode, device=self.device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)

@@ -13,7 +13,7 @@ BUILD_TRANSFORMS_REGISTRY = make_registry(
     "transform",
     {
         "CenterCrop": "pet.compat.trainframework.transforms.geometry:CenterCrop",
-        "Normalize": "pet.compat.trainframework.transforms.normalize:Normalize",
+        "Normalize": "pet.compat.trainframework.transforms.colour:Normalize",
         "Pad": "pet.compat.trainframework.transforms.geometry:Pad",
         "RandomColorJitter": "pet.compat.trainframework.transforms.colour:RandomColorJitter",
         "RandomCrop": "pet.compat.trainframework.transforms.geometry:RandomCrop",

@@ -1,4 +1,4 @@
-"""Random colours with the name and the arguments of TrainFramework; what changes pixels is Pet's."""
+"""Random colours and normalization with the names and the arguments of TrainFramework; what changes pixels is Pet's."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import numpy as np
 
 from pet.compat.shared.moving import described
 from pet.compat.trainframework.transforms.fields import Results, images_of
-from pet.data.transforms import operations
+from pet.data.transforms import normalize, operations
 from pet.data.transforms.base import check_probability, check_range
 from pet.data.transforms.colour import shift_hue
 from petlib.data.global_generators import generator_of_global_state
@@ -49,7 +49,7 @@ class Change(NamedTuple):
 class RandomColorJitter:
     """Brightness, contrast, saturation, hue, sharpness and gamma change by random amounts, in this order, each in a share of the samples.
 
-    All fields of ``color_fields`` change alike, so that input and target of a network may both be among them. Images are uint8, RGB
+    All fields of ``color_fields`` change in the same way: input and target of a network may both be among them. Images are uint8, RGB
     (H, W, 3) or gray, (H, W) or (H, W, 1). A change without a limit is not made; with one its share is 0.5 unless it is given.
     What is drawn comes from numpy's global generator.
 
@@ -101,7 +101,7 @@ class RandomColorJitter:
         """Return ``results`` with other colours.
 
         Raises:
-            DataError: a field is not there, or is no 8-bit image of one or three channels.
+            DataError: a field is missing, or is no 8-bit image of one or three channels.
         """
         images = images_of(results, "color_fields", asker="RandomColorJitter")
         rng = generator_of_global_state()
@@ -151,3 +151,38 @@ def _recolour(name: str, image: np.ndarray, made: Sequence[tuple[Callable[[np.nd
     for apply, amount in made:
         colours = apply(colours, amount)
     return colours if channels == 3 else np.ascontiguousarray(colours[:, :, 0]).reshape(image.shape)
+
+
+class Normalize:
+    """``(image / maximum - mean) / std`` of every image in ``img_fields``, which becomes float32.
+
+    Args:
+        mean: of the channels, from 0 to 1, or a list of one number for all of them; by default ImageNet's of R, G and B.
+        std: likewise, above 0.
+        maximum: the value that becomes 1.
+    """
+
+    def __init__(
+        self,
+        mean: Sequence[float] = normalize.IMAGENET_MEAN,
+        std: Sequence[float] = normalize.IMAGENET_STD,
+        maximum: float = 255.0,
+    ) -> None:
+        checked = normalize.Normalize(mean=mean, std=std, maximum=maximum)
+        self._numbers = len(checked.mean)
+        self._scale, self._shift = normalize.scale_and_shift(checked.mean, checked.std, checked.maximum)
+
+    def __call__(self, results: Results) -> Results:
+        """Return ``results`` with images of float32.
+
+        Raises:
+            DataError: a field is missing or is no image.
+            ConfigError: an image has another number of channels.
+        """
+        images = images_of(results, "img_fields", asker="Normalize")
+        return {**results, **{name: self._normalized(image) for name, image in images.items()}}
+
+    def _normalized(self, image: np.ndarray) -> np.ndarray:
+        normalize.check_channels(self._numbers, 1 if image.ndim == 2 else image.shape[2])
+        changed: np.ndarray = image.astype(np.float32) * self._scale + self._shift
+        return changed.reshape(image.shape)

@@ -1,4 +1,4 @@
-"""The ``results`` that a data set hands to its transforms, and what stands in them.
+"""The ``results`` that a data set hands to its transforms, and what they hold.
 
 ``results`` is a dictionary. These keys have a meaning, every other one passes through:
 
@@ -35,7 +35,7 @@ def images_of(results: Results, key: str, *, asker: str) -> dict[str, np.ndarray
         asker: who wants them, for messages.
 
     Raises:
-        DataError: a field is not there, or is no image.
+        DataError: a field is missing, or is no image.
     """
     images = listed(results, key if key in results else None, asker=asker)
     for name, image in images.items():

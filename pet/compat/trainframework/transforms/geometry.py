@@ -26,7 +26,7 @@ INTERPOLATIONS = {
 
 
 class GeometricTransform(ABC):
-    """Moves all the fields of ``results`` that have a place alike; what is drawn comes from numpy's global generator.
+    """Moves all the fields of ``results`` that have a place, by the same move; what is drawn comes from numpy's global generator.
 
     Attributes:
         takes_any_sizes: images and masks may have sizes of their own.
@@ -42,7 +42,7 @@ class GeometricTransform(ABC):
         """Return ``results``, moved.
 
         Raises:
-            DataError: a field is not there, or has a shape that cannot be moved, or images and masks differ in size.
+            DataError: a field is missing, or has a shape that cannot be moved, or images and masks differ in size.
         """
         asker = type(self).__name__
         sizes = placed_sizes(results, asker=asker)
@@ -204,7 +204,7 @@ def placed_sizes(results: Results, *, asker: str) -> dict[str, Size]:
     """Return (height, width) of every image and mask, the first image first.
 
     Raises:
-        DataError: a field is not there, or is no image or mask.
+        DataError: a field is missing, or is no image or mask.
     """
     arrays = {**images_of(results, "img_fields", asker=asker), **listed(results, "mask_fields", asker=asker)}
     for name in results.get("mask_fields", []):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pet.compat.antgo.framework.helper.dataset.builder import DATASETS, PIPELINES
-from pet.compat.antgo.measures.table import BUILTIN_MEASURES
+from pet.compat.antgo.framework.helper.runner.builder import BUILTIN_MEASURES
 from pet.compat.antgo.registry import ComponentRegistry
 
 PAGE = (Path(__file__).parents[4] / "docs" / "antgo_reference.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 from pet.compat.antgo.dataflow.dataset.dataset import Dataset
 from pet.compat.antgo.framework.helper import reader
 from pet.compat.antgo.framework.helper.dataset.builder import DATASETS, PIPELINES
-from pet.compat.antgo.measures.table import BUILTIN_MEASURES
+from pet.compat.antgo.framework.helper.runner.builder import BUILTIN_MEASURES
 from pet.compat.antgo.registry import ComponentRegistry
 from petlib.errors import ConfigError
 

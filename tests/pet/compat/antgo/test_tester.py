@@ -12,8 +12,10 @@ from pet.compat.antgo.framework.helper import tester as testing
 from pet.compat.antgo.framework.helper.runner.builder import MEASURES
 from pet.compat.antgo.framework.helper.trainer import Trainer
 from pet.compat.antgo.measures.evaluator import MeasureEvaluator, build_measures
+from petlib import distributed
 from petlib.config.nested import Component
 from petlib.errors import CheckpointError, ConfigError
+from tests.conftest import RunRanks
 from tests.pet.compat.antgo.document import tiny_config
 
 
@@ -130,3 +132,25 @@ def test_a_class_that_is_no_measure() -> None:
         build_measures({"evaluation.metric": Component("NoMeasure", {}, "lr.py:3: evaluation.metric")})
     with pytest.raises(ConfigError, match="NoKeys has no keys"):
         build_measures({"evaluation.metric.0": Component("NoKeys", {}, "")})
+
+
+def train_and_test_twice(folder: str) -> list[dict[str, float]]:
+    distributed.destroy_process_group()
+    found = []
+    for name in ("first", "second"):
+        trainer = Trainer(tiny_config(), Path(folder, name), device="cpu")
+        trainer.config_dataloader(with_validate=True)
+        trainer.config_model()
+        trainer.start_train(max_epochs=1)
+        tester = testing.Tester(tiny_config(), Path(folder, name), device="cpu")
+        tester.config_model()
+        found.append(tester.evaluate())
+    distributed.init_process_group(torch.device("cpu"), timeout_seconds=30)
+    return found
+
+
+def test_trainings_and_tests_follow_each_other_in_the_same_processes(run_ranks: RunRanks, tmp_path: Path) -> None:
+    first, second = run_ranks(train_and_test_twice, 2, str(tmp_path), timeout=120)
+    assert first == second, "both ranks have the metrics of all samples"
+    assert first[0] == first[1], "a second run repeats the first one exactly"
+    assert 0.0 < first[0]["miou"] <= 1.0

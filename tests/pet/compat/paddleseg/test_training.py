@@ -127,7 +127,7 @@ def test_a_data_set_of_the_user_is_read(tmp_path: Path) -> None:
             return tiles[index]
 
     by_data = {}
-    for name, dataset in (("own", Own()), ("door", tiles)):
+    for name, dataset in (("own", Own()), ("listed", tiles)):
         torch.manual_seed(0)
         model = Tiny()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -135,7 +135,7 @@ def test_a_data_set_of_the_user_is_read(tmp_path: Path) -> None:
         train(model, dataset, dataset, optimizer, tmp_path / name, iters=2, batch_size=2, save_interval=0, losses=losses)
         by_data[name] = model.state_dict()
     for name, value in by_data["own"].items():
-        torch.testing.assert_close(value, by_data["door"][name], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(value, by_data["listed"][name], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

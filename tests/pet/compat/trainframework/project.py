@@ -1,4 +1,4 @@
-"""A small project of a user, as the tests of the door train it."""
+"""A small project of a user, as the tests of the layer train it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pet.compat.trainframework.configuration import EngineConfig
+from pet.compat.trainframework.configuration import TrainFrameworkConfig
 from pet.compat.trainframework.data.build import BUILD_DATASET_REGISTRY
 from pet.compat.trainframework.data.dataset import EngineDataSet
 from pet.compat.trainframework.model.base_model import BaseModel
@@ -47,7 +47,7 @@ class TinyNet(nn.Module):
 class TinyModel(BaseModel):
     """Mean squared error; ``trainer.model.returns`` makes it return something wrong."""
 
-    def __init__(self, cfg: EngineConfig) -> None:
+    def __init__(self, cfg: TrainFrameworkConfig) -> None:
         super().__init__(cfg)
         self.returns = cfg.TRAINER.MODEL.get("returns", "dict")
         self.epochs: list[int | None] = []
@@ -71,7 +71,7 @@ class TinyMeasuredModel(TinyModel):
 
 @BUILD_MODEL_REGISTRY.register()
 class TinyGan(TinyModel):
-    """A generator and a discriminator; nothing is detached, the door has to keep them apart."""
+    """A generator and a discriminator; nothing is detached, the layer has to keep them apart."""
 
     def run_step(self, data: dict[str, Any], *, epoch: int | None = None, **kwargs: Any) -> Any:
         fake = self.g_model(data["input_data"])
@@ -89,7 +89,7 @@ GAN: dict[str, Any] = {
 }
 
 
-def make_config(folder: Path, changes: Mapping[str, Any] | None = None, *, resume: bool = False) -> EngineConfig:
+def make_config(folder: Path, changes: Mapping[str, Any] | None = None, *, resume: bool = False) -> TrainFrameworkConfig:
     """Return the config of a training with one network, changed; what it writes comes into ``folder``."""
     words = [f"{key}={value!r}" for key, value in {"output_dir": str(folder), **(changes or {})}.items()]
-    return EngineConfig(read_nested(Path(__file__).with_name("tiny.yaml"), words, ignore_case=True), resume=resume)
+    return TrainFrameworkConfig(read_nested(Path(__file__).with_name("tiny.yaml"), words, ignore_case=True), resume=resume)

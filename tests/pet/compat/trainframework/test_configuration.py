@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pet.compat.trainframework.configuration import EngineConfig, Settings, read_config
+from pet.compat.trainframework.configuration import Settings, TrainFrameworkConfig, read_config
 from petlib.config import nested_of
 from petlib.errors import ConfigError
 from tests.pet.compat.trainframework.project import make_config
@@ -13,16 +13,16 @@ SAMPLE = Path(__file__).with_name("sample_config.py")
 
 
 @pytest.fixture
-def sample() -> EngineConfig:
+def sample() -> TrainFrameworkConfig:
     return read_config(SAMPLE)
 
 
-def test_settings_are_read_in_either_case_of_letters(sample: EngineConfig) -> None:
+def test_settings_are_read_in_either_case_of_letters(sample: TrainFrameworkConfig) -> None:
     assert sample.SOLVER.TRAIN_PER_BATCH == sample.solver.train_per_batch == sample["Solver"]["Train_Per_Batch"] == 8
     assert sample.OUTPUT_LOG_NAME == "my-log"
 
 
-def test_the_trainer_gives_what_stands_below_its_model_as_the_document_reads_it(sample: EngineConfig) -> None:
+def test_the_trainer_gives_what_stands_below_its_model_as_the_document_reads_it(sample: TrainFrameworkConfig) -> None:
     loss = sample.TRAINER.LOSS
     assert isinstance(loss, Mapping)
     assert list(loss) == ["loss1", "loss2"]
@@ -31,7 +31,7 @@ def test_the_trainer_gives_what_stands_below_its_model_as_the_document_reads_it(
     assert sample.TRAINER.NAME == "MyTrainer"
 
 
-def test_a_missing_setting_is_told_with_the_nearest_name_and_known_to_hasattr(sample: EngineConfig) -> None:
+def test_a_missing_setting_is_told_with_the_nearest_name_and_known_to_hasattr(sample: TrainFrameworkConfig) -> None:
     with pytest.raises(ConfigError, match=r"the config has no solver\.max_itr; did you mean max_iter\?"):
         _ = sample.SOLVER.MAX_ITR
     assert not hasattr(sample.SOLVER, "MAX_ITR")
@@ -40,7 +40,7 @@ def test_a_missing_setting_is_told_with_the_nearest_name_and_known_to_hasattr(sa
     assert sample.TRAINER.get("LOSS")["loss1"]
 
 
-def test_yaml_means_the_same_as_python(sample: EngineConfig, tmp_path: Path) -> None:
+def test_yaml_means_the_same_as_python(sample: TrainFrameworkConfig, tmp_path: Path) -> None:
     path = tmp_path / "sample.yaml"
     path.write_text(yaml.safe_dump(sample.nested.to_dict()), encoding="utf-8")
     from_yaml = read_config(path)
@@ -64,7 +64,7 @@ def test_what_user_code_reads_is_known_and_anything_else_is_an_error(tmp_path: P
     assert str(caught.value) == "command line: solver.max_itr: unknown key, nothing reads it; did you mean solver.max_iter?"
 
 
-def test_the_file_and_line_of_a_section_are_known(sample: EngineConfig) -> None:
+def test_the_file_and_line_of_a_section_are_known(sample: TrainFrameworkConfig) -> None:
     assert sample.trainer.model.generator.locate().endswith("sample_config.py:56: trainer.model.generator")
 
 

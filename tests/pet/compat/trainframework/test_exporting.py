@@ -6,13 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pet.compat.trainframework.configuration import EngineConfig
+from pet.compat.trainframework.configuration import TrainFrameworkConfig
 from pet.compat.trainframework.data.build import BUILD_DATASET_REGISTRY
 from pet.compat.trainframework.data.dataset import EngineDataSet
 from pet.compat.trainframework.exporting import export_generator
-from pet.compat.trainframework.model.base_model import BaseModel
+from pet.compat.trainframework.model.base_model import BaseModel, build_model
 from pet.compat.trainframework.model.build import BUILD_MODEL_REGISTRY, BUILD_NETWORK_REGISTRY
-from pet.compat.trainframework.model.loading import build_model
 from pet.export import OnnxModel, ProgramModel
 from petlib.errors import CheckpointError, ConfigError, DataError
 from tests.pet.compat.trainframework.project import make_config
@@ -51,7 +50,7 @@ class TinyFiltering(BaseModel):
         return {"image": filtered, "mean": filtered.mean((1, 2, 3))} if self.epoch < 0 else filtered
 
 
-def config(folder: Path, **export: Any) -> EngineConfig:
+def config(folder: Path, **export: Any) -> TrainFrameworkConfig:
     images = {"name": "TinyImages"}
     return make_config(
         folder,

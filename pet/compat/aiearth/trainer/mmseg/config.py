@@ -12,7 +12,7 @@ PLACE = "trainer.cfg"
 
 
 class UnknownKeyError(ConfigError, AttributeError):
-    """A key that nobody reads. An ``AttributeError`` as well, so that ``hasattr`` answers."""
+    """A key that is not read. An ``AttributeError`` as well, so that ``hasattr`` answers."""
 
 
 class MMSegConfig:
@@ -112,7 +112,7 @@ def _unknown(path: str) -> UnknownKeyError:
     siblings = _keys_of(section)
     near = [f"{section}.{key}" if section else key for key in nearest_names(name, siblings)]
     hint = f"; did you mean {' or '.join(near)}?" if near else did_you_mean(path, TABLE)
-    there = f"; {section or 'here'} {'has' if section else 'are'} {', '.join(siblings)}." if siblings else "."
+    known = f"; {section or 'here'} {'has' if section else 'are'} {', '.join(siblings)}." if siblings else "."
     return UnknownKeyError(
-        f"{PLACE}.{path}: nothing reads this key{hint or there} All else has Pet's names, e.g. {PLACE}.pet.TRAIN.TRANSFORMS"
+        f"{PLACE}.{path}: nothing reads this key{hint or known} All else has Pet's names, e.g. {PLACE}.pet.TRAIN.TRANSFORMS"
     )

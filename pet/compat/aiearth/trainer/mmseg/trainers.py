@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from pet import segmentation
 from pet.compat.aiearth.model_zoo.model import PretrainedModel
 from pet.compat.aiearth.trainer.mmseg.config import PLACE, MMSegConfig
-from pet.compat.aiearth.trainer.mmseg.presets import find_preset, list_presets
 from pet.compat.aiearth.trainer.mmseg.translation import TABLE
 from pet.compat.shared.running import start_log
 from pet.compat.shared.translation import process_count, words_of
@@ -17,10 +17,11 @@ from pet.models.pretrained import load_test_weights
 from pet.projects import changedet, landcover, target_extraction
 from pet.segmentation.model import Segmenter
 from petlib.checkpoint.checkpointer import Checkpointer
-from petlib.config import CfgNode, TaskConfig, load_cfg, read_layers
+from petlib.config import CfgNode, ConfigError, TaskConfig, load_cfg, read_layers
 from petlib.config.layers import Entry, Layer
 from petlib.distributed.device import choose_device
 from petlib.errors import name_in_errors
+from petlib.suggest import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -195,3 +196,29 @@ class TargetExtractionTrainer(MMSegTrainer):
 
     def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "fcn_hr18_1024x1024_40k4_bceious1w1.0") -> None:
         super().__init__(work_dir, config_name)
+
+
+SUFFIX = ".yaml"
+
+
+def list_presets(project: str) -> list[str]:
+    """Return the names of the presets of a project, sorted."""
+    return sorted(path.stem for path in _folder(project).glob(f"*{SUFFIX}"))
+
+
+def find_preset(project: str, name: str) -> Path:
+    """Return the file of a preset.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    names = list_presets(project)
+    if name not in names:
+        raise ConfigError(
+            f"config_name: there is no preset {name!r} for {project}{did_you_mean(name, names)}; there are {', '.join(names)}"
+        )
+    return _folder(project) / f"{name}{SUFFIX}"
+
+
+def _folder(project: str) -> Path:
+    return Path(str(resources.files("pet.projects"))) / project / "presets"

@@ -1,4 +1,4 @@
-"""Data sets as users of the door write them."""
+"""Data sets as users of the layer write them."""
 
 import random
 from typing import Any, List  # noqa: UP035 -- as users write it

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pet.compat.trainframework.data.batch import NamedFields
 from pet.compat.trainframework.data.dataset import EngineDataSet
-from pet.compat.trainframework.data.loader import build_test_loader, build_train_loader
+from pet.compat.trainframework.data.loader import NamedFields, build_test_loader, build_train_loader
 from pet.compat.trainframework.translation import WORDS
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError, DataError, name_in_errors

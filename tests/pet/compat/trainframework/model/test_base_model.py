@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from pet.compat.trainframework.configuration import EngineConfig, Settings
-from pet.compat.trainframework.model.base_model import BaseModel
+from pet.compat.trainframework.configuration import Settings, TrainFrameworkConfig
+from pet.compat.trainframework.model.base_model import BaseModel, build_model, load_model
 from pet.compat.trainframework.model.build import BUILD_MODEL_REGISTRY
-from pet.compat.trainframework.model.loading import build_model, load_model
 from petlib.errors import CheckpointError, ConfigError
 from tests.pet.compat.trainframework.project import GAN, TinyGan, TinyModel, TinyNet, make_config
 
@@ -35,7 +34,7 @@ class EmptyHanded(TinyModel):
 
 
 class OnItsOwn(TinyModel):
-    def __init__(self, cfg: EngineConfig) -> None:
+    def __init__(self, cfg: TrainFrameworkConfig) -> None:
         super().__init__(cfg)
         self.g_model = nn.Linear(2, 2)
 

@@ -9,7 +9,7 @@ import torch
 import yaml
 from torch import nn
 
-from pet.compat.trainframework.configuration import EngineConfig
+from pet.compat.trainframework.configuration import TrainFrameworkConfig
 from pet.compat.trainframework.data.build import BUILD_DATASET_REGISTRY
 from pet.compat.trainframework.data.dataset import EngineDataSet
 from pet.compat.trainframework.loss.pipe import LossKeyCompose
@@ -44,7 +44,7 @@ class MyNetwork(nn.Module):
 class MyModel(BaseModel):
     """The model of the document, word by word where it matters."""
 
-    def __init__(self, cfg: EngineConfig) -> None:
+    def __init__(self, cfg: TrainFrameworkConfig) -> None:
         super().__init__(cfg)
         self.loss = LossKeyCompose(cfg.TRAINER.LOSS)
 

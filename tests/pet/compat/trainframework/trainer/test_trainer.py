@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.distributed.tensor import DTensor
 
-from pet.compat.trainframework.configuration import EngineConfig
+from pet.compat.trainframework.configuration import TrainFrameworkConfig
 from pet.compat.trainframework.model.build import BUILD_MODEL_REGISTRY
 from pet.compat.trainframework.schedule.scheduler import build_trainer
 from pet.compat.trainframework.trainer.build import BUILD_TRAINER_REGISTRY
@@ -32,7 +32,7 @@ EXACT: dict[str, Any] = {
 }
 
 
-def train(cfg: EngineConfig) -> BaseTrainer:
+def train(cfg: TrainFrameworkConfig) -> BaseTrainer:
     seed_everything(cfg.run.MISC.SEED)
     trainer = build_trainer(cfg)
     trainer.loop()
@@ -135,7 +135,7 @@ def test_two_processes_train_as_one(run_ranks: RunRanks, tmp_path: Path, changes
 class Listening(BaseTrainer):
     """Notes what it is told."""
 
-    def __init__(self, cfg: EngineConfig) -> None:
+    def __init__(self, cfg: TrainFrameworkConfig) -> None:
         super().__init__(cfg)
         self.told: list[tuple[int, dict[str, float]]] = []
         self.outputs: Any = None
@@ -195,7 +195,7 @@ def test_a_validation_set_that_nothing_measures_is_said(tmp_path: Path, caplog: 
 
 @BUILD_MODEL_REGISTRY.register()
 class TinyWithMore(TinyModel):
-    def __init__(self, cfg: EngineConfig) -> None:
+    def __init__(self, cfg: TrainFrameworkConfig) -> None:
         super().__init__(cfg)
         self.extra = nn.Linear(2, 2)
 

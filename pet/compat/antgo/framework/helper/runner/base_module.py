@@ -1,4 +1,4 @@
-"""What networks of antgo's door are derived from."""
+"""What networks of the antgo layer are derived from."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
