@@ -26,16 +26,13 @@ class SegmentationEvaluator:
 
     Args:
         classes: names of the classes of pixels.
-        keep_predictions: remember what :meth:`write` needs, and report the intersection over union of each class.
-        foreground: report the figures of class 1 against class 0 as well, where there are two classes.
-        report: where predictions are kept, log the lines of :func:`pet.metrics.segmentation.report_lines`.
+        keep_predictions: remember what :meth:`write` needs, report the intersection over union of each class, and log the lines of
+            :func:`pet.metrics.segmentation.report_lines`.
     """
 
-    def __init__(self, *, classes: Sequence[str], keep_predictions: bool = False, foreground: bool = False, report: bool = False) -> None:
+    def __init__(self, *, classes: Sequence[str], keep_predictions: bool = False) -> None:
         self.classes = list(classes)
         self.keep_predictions = keep_predictions
-        self.foreground = foreground and len(self.classes) == 2
-        self.report = report and keep_predictions
         self._num_images = 0
         self._metrics = SegmentationMetrics(len(self.classes))
         self._images = LabelImages()
@@ -62,11 +59,11 @@ class SegmentationEvaluator:
     def compute(self) -> dict[str, float]:
         """Return ``semseg/mIoU``, ``/pixel_accuracy``, ``/mean_accuracy`` and ``/kappa`` over all processes.
 
-        Where they are asked for, also ``semseg/foreground_IoU``, ``_precision``, ``_recall`` and ``_F1``. Where predictions are
-        kept, also ``semseg/IoU/<class>`` of the classes that occur in the truth or in the predictions.
+        Of two classes also ``semseg/foreground_IoU``, ``_precision``, ``_recall`` and ``_F1`` of class 1 against class 0. Where
+        predictions are kept, also ``semseg/IoU/<class>`` of the classes that occur in the truth or in the predictions.
         """
         result = self._result = self._metrics.merge()
-        if self.report:
+        if self.keep_predictions:
             self._log_report(result)
         metrics = {
             "semseg/mIoU": result.mean_iou,
@@ -74,7 +71,7 @@ class SegmentationEvaluator:
             "semseg/mean_accuracy": result.mean_accuracy,
             "semseg/kappa": result.kappa,
         }
-        if self.foreground:
+        if len(self.classes) == 2:
             metrics |= foreground_metrics(result)
         if self.keep_predictions:
             ious = zip(self.classes, result.per_class_iou().tolist(), strict=True)

@@ -1,7 +1,21 @@
 """The settings of a model that every vision task has. Imports no torch."""
 
+from typing import Any
+
 from pet.models.registries import NECKS
-from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch
+from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, with_effect
+
+NUM_CLASSES = Key(
+    0,
+    "Number of classes; labels run from 0 to NUM_CLASSES - 1, in label images with the background. 0, for label images and classifiers: as many as DATA.CLASSES names, or else as the first folder of TRAIN.DATASETS has sub-folders, for classifiers.",
+    minimum=0,
+)
+SYNC_BN = Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only.")
+LOSSES = Key(
+    ["cross_entropy"],
+    "What label images are learned from: names or mappings {name: dice, weight: 2.0, ...its arguments}, which are added. There are bce, cross_entropy, dice, focal, lovasz_hinge, lovasz_softmax, ohem and soft_iou, and those that a module of MISC.IMPORTS registers in pet.losses.pixels.PIXEL_LOSSES.",
+    type=list[Any],
+)
 
 MODEL: Schema = {
     "BACKBONE": Key(
@@ -9,15 +23,11 @@ MODEL: Schema = {
         "The network by name: one of Pet's own (resnet20, resnet32, resnet44, resnet56, resnet110, resnext29_8x64d), timm/NAME, torchvision/NAME, or a bare name, which is looked up in timm, then in torchvision.",
     ),
     "BACKBONE_ARGS": Key({}, "Further arguments of the network by its own names, e.g. {drop_path_rate: 0.1}."),
-    "NUM_CLASSES": Key(
-        0,
-        "Number of classes; labels run from 0 to NUM_CLASSES - 1. 0, for classifiers: as many as DATA.CLASSES names, or else as the first folder of TRAIN.DATASETS has sub-folders.",
-        minimum=0,
-    ),
+    "NUM_CLASSES": NUM_CLASSES,
     "LABEL_SMOOTHING": Key(
         0.0, "Share of each label's weight that is spread evenly over all classes (https://arxiv.org/abs/1512.00567).", minimum=0
     ),
-    "SYNC_BN": Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only."),
+    "SYNC_BN": SYNC_BN,
 }
 
 DENSE_MODEL: Schema = {
@@ -38,19 +48,43 @@ DENSE_MODEL: Schema = {
 }
 """Keys of networks that look at feature maps instead of whole images."""
 
+ANALYSER: Schema = {
+    "SIZE": Key(
+        [],
+        "Height and width of the image that costs are counted for. Empty: TRAIN.RESIZE.SCALES[0] twice.",
+        type=list[int],
+        unit="pixels",
+        effect=Effect.NONE,
+        used_if=(Switch("ANALYSER.ENABLED"),),
+    ),
+}
+
+VIEWS_AND_WINDOWS: Schema = {
+    "VIEWS": {
+        "SCALES": Key(
+            [],
+            "Sizes at which each test image is looked at, as factors, e.g. [0.75, 1.0, 1.25]; the results are averaged. Empty: one.",
+            type=list[float],
+        ),
+        "FLIP": Key(False, "Look at each test image also mirrored."),
+    },
+    "SLIDING": {
+        "SIZE": Key(
+            0,
+            "Look at test images of semantic segmentation through overlapping windows of so many pixels, at each in all views; 0: at whole images.",
+            unit="pixels",
+            minimum=0,
+        ),
+        "OVERLAP": Key(0.25, "Share of a window that its neighbour sees too.", minimum=0),
+    },
+}
+TEST_TIME: Schema = {"TEST": with_effect(Effect.EVALUATIONS, VIEWS_AND_WINDOWS)}
+"""How a trained model looks at images."""
+
 MODEL_SCHEMA: Schema = {"MODEL": MODEL}
 
 NETWORK_SCHEMA: Schema = {
-    "ANALYSER": {
-        "SIZE": Key(
-            [],
-            "Height and width of the image that costs are counted for. Empty: TRAIN.RESIZE.SCALES[0] twice.",
-            type=list[int],
-            unit="pixels",
-            effect=Effect.NONE,
-            used_if=(Switch("ANALYSER.ENABLED"),),
-        ),
-    },
+    "ANALYSER": ANALYSER,
     "MISC": {
         "CONV1_RGB2BGR": Key(
             False,
@@ -71,10 +105,38 @@ def check_model(cfg: CfgNode) -> None:
     """
     if not cfg.MODEL.BACKBONE:
         raise ConfigError("MODEL.BACKBONE: nothing given; name a network, e.g. resnet20 or timm/resnet18")
-    if len(cfg.ANALYSER.SIZE) not in (0, 2):
-        raise ConfigError(f"ANALYSER.SIZE: {list(cfg.ANALYSER.SIZE)} given, [height, width] expected, e.g. [800, 1333]")
+    check_analyser(cfg)
     if cfg.MODEL.LABEL_SMOOTHING >= 1:
         raise ConfigError(f"MODEL.LABEL_SMOOTHING: {cfg.MODEL.LABEL_SMOOTHING:g} given, a share below 1 expected, usually 0.1")
+
+
+def check_analyser(cfg: CfgNode) -> None:
+    """Check ``ANALYSER.SIZE``.
+
+    Raises:
+        ConfigError: it is neither empty nor two lengths.
+    """
+    size = list(cfg.ANALYSER.SIZE)
+    if len(size) not in (0, 2) or min(size, default=1) < 1:
+        raise ConfigError(f"ANALYSER.SIZE: {size} given, [height, width] expected, e.g. [800, 1333]")
+
+
+def check_test_time(cfg: CfgNode) -> None:
+    """Check ``TEST.VIEWS`` and ``TEST.SLIDING``.
+
+    Raises:
+        ConfigError: a scale is not above 0, or windows would overlap altogether.
+    """
+    scales = list(cfg.TEST.VIEWS.SCALES)
+    if any(scale <= 0 for scale in scales):
+        raise ConfigError(f"TEST.VIEWS.SCALES: {scales} given, factors above 0 expected, e.g. [0.75, 1.0, 1.25]")
+    if not 0.0 <= cfg.TEST.SLIDING.OVERLAP < 1.0:
+        raise ConfigError(f"TEST.SLIDING.OVERLAP: {cfg.TEST.SLIDING.OVERLAP:g} given, a share from 0 to below 1 expected")
+
+
+def has_views(cfg: CfgNode) -> bool:
+    """Return whether ``TEST.VIEWS`` asks for more than the image as it is."""
+    return bool(cfg.TEST.VIEWS.FLIP) or list(cfg.TEST.VIEWS.SCALES) not in ([], [1.0])
 
 
 def check_num_classes(cfg: CfgNode) -> None:

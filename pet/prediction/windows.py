@@ -10,7 +10,8 @@ import numpy as np
 from pet.data.files.rasters import cut
 from pet.data.files.windows import Window
 from pet.data.targets.dataset import IGNORE
-from pet.models.segmentation.sliding_window import Strip, labels_of, sliding_window
+from pet.models.segmentation.pixels import labels_of
+from pet.models.segmentation.sliding_window import Strip, sliding_window
 from pet.prediction.inputs import FileInput
 from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.pixels import PixelPredictor
@@ -123,7 +124,7 @@ class LabelledWindows:
             window=predictor.fixed_size or (min(windows.size, height), min(windows.size, width)),
             overlap=windows.overlap,
             batch_size=predictor.fixed_batch or windows.batch_size,
-            decide=partial(labels_of, threshold=predictor.description.threshold),
+            decide=partial(labels_of, threshold=predictor.description.threshold, class_axis=0),
         )
 
 

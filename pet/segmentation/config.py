@@ -1,30 +1,25 @@
 """The settings that the segmentation projects share. Imports no torch, so that a mistake in a config is told at once."""
 
-from typing import Any
-
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes
 from pet.data.targets.dataset import IGNORE
 from pet.export.config import check_export
-from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, with_effect
+from pet.models.config import LOSSES, NUM_CLASSES, SYNC_BN, TEST_TIME, check_analyser, check_test_time
+from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas
 
 MODEL: Schema = {
     "NETWORK": Key(
         "", "The network by name, e.g. unet, segformer_b2, fcn_hrnet_w18 or siamese_resnet18_unet; docs/segmentation.md lists them."
     ),
     "NETWORK_ARGS": Key({}, "Further arguments of the network by its own names, e.g. {encoder: timm/resnet34}."),
-    "NUM_CLASSES": Key(0, "Number of classes with the background; 0: as many as DATA.CLASSES names.", minimum=0),
+    "NUM_CLASSES": NUM_CLASSES,
     "BINARY": Key(False, "One channel with a sigmoid says where the foreground is, instead of one channel for each of two classes."),
     "THRESHOLD": Key(
         0.5, "Probability from which a pixel is foreground, of networks with one channel.", minimum=0, used_if=(Switch("MODEL.BINARY"),)
     ),
     "IN_CHANNELS": Key(3, "Channels of the images.", minimum=1),
-    "SYNC_BN": Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only."),
-    "LOSSES": Key(
-        ["cross_entropy"],
-        "What is learned from: names or mappings {name: dice, weight: 2.0, ...its arguments}, which are added. There are bce, cross_entropy, dice, focal, lovasz_hinge, lovasz_softmax, ohem and soft_iou.",
-        type=list[Any],
-    ),
+    "SYNC_BN": SYNC_BN,
+    "LOSSES": LOSSES,
     "OUTPUT_WEIGHTS": Key(
         [],
         "Weight of the loss of each output of the network, the main one first, e.g. [1.0, 0.4] for OCRNet. Empty: 1 and 0.4 for each further one.",
@@ -34,25 +29,12 @@ MODEL: Schema = {
 
 SEGMENTATION_SCHEMA: Schema = merge_schemas(
     TASK_SCHEMA,
+    TEST_TIME,
     {
         "MODEL": MODEL,
         "DATA": {
             "NUM_IMAGES": Key(1, "Images of a sample: 2 for pairs of dates.", minimum=1),
         },
-        "TEST": with_effect(
-            Effect.EVALUATIONS,
-            {
-                "SLIDING": {
-                    "SIZE": Key(
-                        0,
-                        "Look at test images through overlapping windows of so many pixels; 0: at whole images.",
-                        unit="pixels",
-                        minimum=0,
-                    ),
-                    "OVERLAP": Key(0.25, "Share of a window that its neighbour sees too.", minimum=0),
-                },
-            },
-        ),
         "EVAL": {
             "BEST_METRIC": Key("", "The metric that chooses model_best.pth. Empty: semseg/mIoU, of two classes semseg/foreground_IoU."),
         },
@@ -81,12 +63,9 @@ def infer_cfg(cfg: CfgNode) -> None:
         raise ConfigError(f"DATA.NUM_IMAGES: {cfg.DATA.NUM_IMAGES} given, 1, or 2 for pairs of dates, expected")
     if not cfg.MODEL.LOSSES:
         raise ConfigError("MODEL.LOSSES: nothing given; name what the network learns from, e.g. [cross_entropy]")
-    size = cfg.ANALYSER.SIZE
-    if len(size) not in (0, 2) or min(size, default=1) < 1:
-        raise ConfigError(f"ANALYSER.SIZE: {list(size)} given, [height, width] expected, e.g. [512, 512]")
+    check_analyser(cfg)
+    check_test_time(cfg)
     check_export(cfg)
-    if not 0.0 <= cfg.TEST.SLIDING.OVERLAP < 1.0:
-        raise ConfigError(f"TEST.SLIDING.OVERLAP: {cfg.TEST.SLIDING.OVERLAP:g} given, a share from 0 to below 1 expected")
     if not cfg.EVAL.BEST_METRIC:
         cfg.set("EVAL.BEST_METRIC", "semseg/foreground_IoU" if cfg.MODEL.NUM_CLASSES == 2 else "semseg/mIoU")
 

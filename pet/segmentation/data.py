@@ -39,7 +39,7 @@ def build_training_data(cfg: CfgNode, device: torch.device, dataset: Dataset | N
 def build_evaluators(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> list[Evaluator]:  # noqa: ARG001 -- as of every task
     """Return what counts the pixels of each class."""
     classes = list(dataset.info.semseg_classes)
-    return [SegmentationEvaluator(classes=classes, keep_predictions=keep_predictions, foreground=len(classes) == 2, report=True)]
+    return [SegmentationEvaluator(classes=classes, keep_predictions=keep_predictions)]
 
 
 def build_evaluation(cfg: CfgNode, device: torch.device, dataset: Dataset | None = None) -> Evaluation:

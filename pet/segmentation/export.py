@@ -5,8 +5,9 @@ from torch import Tensor, nn
 from pet.export.description import ModelDescription
 from pet.export.network import TaskNetwork
 from pet.export.task import find_normalize
+from pet.models.config import has_views
 from pet.segmentation.model import Segmenter
-from petlib.config import CfgNode
+from petlib.config import CfgNode, ConfigError
 
 INPUTS = ("images", "images2")
 OUTPUT = "logits"
@@ -25,6 +26,16 @@ class MainLogits(nn.Module):
         return outputs[0]
 
 
+def check_exportable(cfg: CfgNode) -> None:
+    """Check what no exported network can do.
+
+    Raises:
+        ConfigError: the model looks at an image several times.
+    """
+    if has_views(cfg):
+        raise ConfigError("TEST.VIEWS: an exported network looks at an image once; leave SCALES empty and FLIP False")
+
+
 def build_export_network(cfg: CfgNode, model: Segmenter) -> TaskNetwork:
     """Return the network that an exported file holds.
 
@@ -32,8 +43,9 @@ def build_export_network(cfg: CfgNode, model: Segmenter) -> TaskNetwork:
     metadata say the classes, the threshold, mean and std.
 
     Raises:
-        ConfigError: ``TEST.TRANSFORMS`` has no ``Normalize`` at its end, or a transform is wrong.
+        ConfigError: ``TEST.TRANSFORMS`` is wrong or has no ``Normalize`` at its end, or the model looks at an image several times.
     """
+    check_exportable(cfg)
     return TaskNetwork(
         network=MainLogits(model.network),
         output_names=[OUTPUT],

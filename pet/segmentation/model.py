@@ -1,26 +1,22 @@
 """A network of segmentation with what it learns from and how its logits become labels."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from pet.data.targets.image import IMAGES
-from pet.losses.pixels.build import build_pixel_loss
-from pet.losses.pixels.mixed import MixedLoss
-from pet.losses.segmentation import pad_labels
+from pet.losses.pixels.base import pad_labels
+from pet.losses.pixels.mixed import MixedLoss, build_pixel_loss
 from pet.models.backbone import synchronise_batch_norm
+from pet.models.config import has_views
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.networks import build_network
-from pet.models.segmentation.resample import over_files
-from pet.models.segmentation.sliding_window import sliding_window
+from pet.models.segmentation.pixels import label_images, labels_of, logit, pixel_accuracy, pixel_losses
+from pet.models.segmentation.test_time import ViewedNetwork, look_through_windows
 from petlib.config import CfgNode, ConfigError
 
 AUXILIARY_WEIGHT = 0.4
-WINDOWS_AT_ONCE = 4
 
 
 class Segmenter(nn.Module):
@@ -73,12 +69,16 @@ class Segmenter(nn.Module):
             return [{"semseg": labels} for labels in self.decode(logits, batch)]
         outputs = self.logits(batch)
         assert len(outputs) == len(self.output_weights), f"{len(outputs)} outputs and {len(self.output_weights)} weights"
-        labels = pad_labels(batch["semseg"], (outputs[0].shape[2], outputs[0].shape[3]))
-        losses: dict[str, Tensor] = {}
-        for place, (logits, weight) in enumerate(zip(outputs, self.output_weights, strict=True)):
-            suffix = f"_{place}" if place else ""
-            losses |= {f"loss_{name}{suffix}": value * weight for name, value in self.loss.terms(logits.float(), labels).items()}
-        return {"losses": losses, "metrics": {"accuracy": self._accuracy(outputs[0], labels)} if self.with_metrics else {}}
+        return self.learn(outputs, batch["semseg"], [self.loss] * len(outputs))
+
+    def learn(
+        self, outputs: Sequence[Tensor], labels: Tensor | Sequence[Tensor], losses: Sequence[MixedLoss]
+    ) -> dict[str, dict[str, Tensor]]:
+        """Return losses and metrics of the outputs of the network against the labels of a batch, with a loss for each output."""
+        padded = pad_labels(labels, (outputs[0].shape[2], outputs[0].shape[3]))
+        terms = pixel_losses(outputs, padded, losses=losses, weights=self.output_weights)
+        metrics = {"accuracy": self.accuracy(outputs[0], padded)} if self.with_metrics else {}
+        return {"losses": {f"loss_{name}": value for name, value in terms.items()}, "metrics": metrics}
 
     def logits(self, batch: dict[str, Any]) -> list[Tensor]:
         """Return the outputs of the network, float (B, K, H, W) each; only the main one in evaluation."""
@@ -88,46 +88,23 @@ class Segmenter(nn.Module):
     def _images(self, batch: dict[str, Any]) -> list[Tensor]:
         return [batch[field] for field in IMAGES[: self.network.num_images]]
 
-    @torch.no_grad()
     def _windowed_logits(self, batch: dict[str, Any]) -> Tensor:
         """Return the main logits (B, K, H, W), blended from windows."""
-        pairs = zip(*self._images(batch), strict=True)
-        return torch.stack([self._look_through_windows([image.permute(1, 2, 0).cpu().numpy() for image in images]) for images in pairs])
-
-    def _look_through_windows(self, images: Sequence[np.ndarray]) -> Tensor:
-        """Return the logits (K, H, W) of one image or pair, (H, W, C) each."""
-        device = next(self.network.parameters()).device
-        strips = sliding_window(
-            lambda window: [image[window.top : window.top + window.height, window.left : window.left + window.width] for image in images],
-            (images[0].shape[0], images[0].shape[1]),
-            lambda windows: self.network(*(window.to(device) for window in windows))[0],
-            window=(self.window, self.window),
-            overlap=self.overlap,
-            batch_size=WINDOWS_AT_ONCE,
-            decide=lambda logits: logits,
+        return look_through_windows(
+            self._images(batch), lambda windows: self.network(*windows)[0], window=self.window, overlap=self.overlap
         )
-        return torch.from_numpy(np.concatenate([strip.values for strip in strips], axis=1)).to(device)
 
     def decode(self, logits: Tensor, batch: dict[str, Any]) -> list[Tensor]:
         """Return the label image of each sample over the pixels of its file, uint8 (height, width)."""
-        return [self.labels(scores, class_axis=0) for scores in over_files(logits.float(), batch)]
+        return label_images(logits, batch, threshold=self.threshold)
 
-    def labels(self, logits: Tensor, *, class_axis: int = 1) -> Tensor:
-        """Return the class of the greatest logit, uint8; of a single channel 1 where the probability reaches the threshold, else 0.
+    def labels(self, logits: Tensor) -> Tensor:
+        """Return the class of the greatest logit, uint8 (B, H, W); see :func:`~pet.models.segmentation.pixels.labels_of`."""
+        return labels_of(logits, threshold=logit(self.threshold))
 
-        Args:
-            logits: float, with the classes along ``class_axis``, which the result lacks.
-            class_axis: that axis.
-        """
-        if logits.shape[class_axis] > 1:
-            return logits.argmax(dim=class_axis).to(torch.uint8)
-        return (logits.select(class_axis, 0) >= math.log(self.threshold / (1.0 - self.threshold))).to(torch.uint8)
-
-    @torch.no_grad()
-    def _accuracy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        counted = labels != self.loss.ignore_label
-        right = (self.labels(logits) == labels) & counted
-        return right.sum().float() / counted.sum().clamp(min=1)
+    def accuracy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the share of the pixels that count whose label is predicted, a scalar on the device."""
+        return pixel_accuracy(logits, labels, threshold=self.threshold, ignore_label=self.loss.ignore_label)
 
 
 def build_model(cfg: CfgNode) -> Segmenter:
@@ -156,6 +133,28 @@ def build_model(cfg: CfgNode) -> Segmenter:
         window=cfg.TEST.SLIDING.SIZE,
         overlap=cfg.TEST.SLIDING.OVERLAP,
         with_metrics=cfg.TRAIN.METRICS_ON,
+    )
+
+
+def view_network(network: SegmentationNetwork, cfg: CfgNode) -> SegmentationNetwork:
+    """Return a trained network with the views of ``TEST.VIEWS``; itself where there is only one."""
+    if not has_views(cfg):
+        return network
+    viewed = ViewedNetwork(network, scales=list(cfg.TEST.VIEWS.SCALES) or [1.0], flip=cfg.TEST.VIEWS.FLIP)
+    return cast("SegmentationNetwork", viewed)
+
+
+def build_test_model(model: Segmenter, cfg: CfgNode) -> Segmenter:
+    """Return a trained ``model`` with the views of ``TEST.VIEWS`` for tests; itself where there is only one."""
+    if not has_views(cfg):
+        return model
+    return Segmenter(
+        network=view_network(model.network, cfg),
+        loss=model.loss,
+        output_weights=model.output_weights,
+        threshold=model.threshold,
+        window=model.window,
+        overlap=model.overlap,
     )
 
 

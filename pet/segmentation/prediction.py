@@ -9,7 +9,7 @@ from pet.models.pretrained import load_test_weights
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels, PixelPredictor
 from pet.prediction.windows import LabelledWindows, WindowSettings
 from pet.segmentation.export import describe_model
-from pet.segmentation.model import Segmenter, build_model
+from pet.segmentation.model import Segmenter, build_model, view_network
 from petlib.config import CfgNode
 from petlib.solver.precision import build_mixed_precision
 
@@ -39,7 +39,7 @@ def _build_network(cfg: CfgNode, device: torch.device, build: Callable[[CfgNode]
     model = build(cfg)
     load_test_weights(model, cfg)
     return NetworkPixels(
-        network=model.network,
+        network=view_network(model.network, cfg),
         description=describe_model(cfg),
         num_images=cfg.DATA.NUM_IMAGES,
         num_channels=cfg.MODEL.IN_CHANNELS,

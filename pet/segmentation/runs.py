@@ -6,7 +6,7 @@ from pet.data.targets.dataset import Dataset
 from pet.models.analysis import analyse
 from pet.models.pretrained import load_pretrained, load_test_weights
 from pet.segmentation.data import build_evaluation, build_training_data
-from pet.segmentation.model import build_model
+from pet.segmentation.model import build_model, build_test_model
 from pet.visual.curves import draw_run
 from petlib import distributed, engine, solver
 from petlib.config import CfgNode
@@ -53,4 +53,5 @@ def test(cfg: CfgNode, *, test_dataset: Dataset | None = None) -> dict[str, floa
         model = build_model(cfg)
         load_test_weights(model, cfg)
         evaluation = build_evaluation(cfg, device, test_dataset)
-        return evaluation.test(engine.prepare_model(model, cfg, device), Path(cfg.MISC.CKPT) / "test")
+        engine.prepare_model(model, cfg, device)
+        return evaluation.test(build_test_model(model, cfg), Path(cfg.MISC.CKPT) / "test")

@@ -9,8 +9,8 @@ from pet import export, prediction, segmentation
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
 from pet.segmentation.data import build_evaluators, expected_data
-from pet.segmentation.export import build_export_network
-from pet.segmentation.model import Segmenter, build_model
+from pet.segmentation.export import build_export_network, check_exportable
+from pet.segmentation.model import Segmenter, build_model, build_test_model
 from pet.task import Task
 from petlib.config import CfgNode
 
@@ -30,14 +30,26 @@ class SegmentationTask(Task):
         """Return what counts the pixels of each class."""
         return build_evaluators(cfg, dataset, keep_predictions=keep_predictions)
 
+    def build_test_model(self, cfg: CfgNode, model: nn.Module) -> nn.Module:
+        """Return the model, or what looks at each image several times as ``TEST.VIEWS`` says."""
+        return build_test_model(_own(model), cfg)
+
+    def check_export(self, cfg: CfgNode) -> None:
+        """Check whether the network looks at an image once."""
+        check_exportable(cfg)
+
     def build_predictor(self, cfg: CfgNode, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
         """Return the model with the weights of ``TEST.WEIGHTS``, ready to predict files through windows."""
         return segmentation.build_predictor(cfg, device, window=window, build=self.build_model)
 
     def build_export_network(self, cfg: CfgNode, model: nn.Module) -> "export.TaskNetwork":
         """Return the network that gives ``logits`` (B, K, H, W) for ``images`` and, of pairs, ``images2``."""
-        assert isinstance(model, Segmenter), f"a {type(model).__name__} is no model of this task"
-        return build_export_network(cfg, model)
+        return build_export_network(cfg, _own(model))
+
+
+def _own(model: nn.Module) -> Segmenter:
+    assert isinstance(model, Segmenter), f"a {type(model).__name__} is no model of this task"
+    return model
 
 
 TASK = SegmentationTask()

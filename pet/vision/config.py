@@ -4,22 +4,13 @@ from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes, infer_classes
 from pet.data.config import FILTER_EMPTY, MIXUP
 from pet.export.config import COMPARE_SCORE, check_export
-from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, check_model, check_num_classes
+from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, TEST_TIME, check_model, check_num_classes, check_test_time
 from pet.models.registries import DETECTORS
 from pet.vision.heads.table import HEADS, head_switches, heads_schema
-from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, used_if, with_effect
+from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, used_if
 
 CLASSIFIES = Switch("MODEL.HAS_CLS")
 LOOKS_AT_MAPS = Switch("MODEL.HAS_CLS", one_of=(False,))
-
-VIEWS: Schema = {
-    "SCALES": Key(
-        [],
-        "Sizes at which each test image is looked at, as factors, e.g. [0.75, 1.0, 1.25]; the results are averaged. Empty: one.",
-        type=list[float],
-    ),
-    "FLIP": Key(False, "Look at each test image also mirrored."),
-}
 
 DROPOUT: Schema = {
     "DROP_RATE": Key(0.0, "Dropout before the classifier; needs a timm network.", minimum=0),
@@ -31,12 +22,13 @@ DROPOUT: Schema = {
 
 def vision_schema() -> Schema:
     """Return the settings, with the keys of all heads, detectors and necks that are registered now."""
-    dense: Schema = {"MODEL": used_if(DENSE_MODEL, LOOKS_AT_MAPS), "TEST": {"VIEWS": with_effect(Effect.EVALUATIONS, VIEWS)}}
+    dense: Schema = {"MODEL": used_if(DENSE_MODEL, LOOKS_AT_MAPS)}
     labels: Schema = {"MODEL": {"LABEL_SMOOTHING": MODEL["LABEL_SMOOTHING"]}, "TRAIN": {"MIXUP": MIXUP}}
     objects: Schema = {"DATA": {"FILTER_EMPTY": FILTER_EMPTY}, "EXPORT": {"COMPARE_SCORE": COMPARE_SCORE}}
     return merge_schemas(
         TASK_SCHEMA,
         MODEL_SCHEMA,
+        TEST_TIME,
         dense,
         {"FINETUNE": DROPOUT},
         used_if(labels, CLASSIFIES),
@@ -61,6 +53,7 @@ def infer_cfg(cfg: CfgNode) -> None:
     """
     check_model(cfg)
     check_export(cfg)
+    check_test_time(cfg)
     _check_heads(cfg)
     if cfg.MODEL.HAS_CLS:
         infer_classes(cfg)
@@ -81,6 +74,11 @@ def _check_heads(cfg: CfgNode) -> None:
         raise ConfigError(
             f"MODEL.HAS_CLS and MODEL.{switches[1]} are both True: a classifier of whole images has no feature maps for other heads, "
             "and no data set labels both; set one of them to False"
+        )
+    if cfg.TEST.SLIDING.SIZE and switches != ["HAS_SEMSEG"]:
+        other = next(switch for switch in switches if switch != "HAS_SEMSEG")
+        raise ConfigError(
+            f"TEST.SLIDING.SIZE: {cfg.TEST.SLIDING.SIZE} given, but MODEL.{other} is True, and only pixels are looked at through windows; set it to 0"
         )
     for switch in switches:
         needed = HEADS.get(switch).needs

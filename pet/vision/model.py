@@ -1,5 +1,6 @@
 """The general CNN: a backbone, a neck and the heads that the config switches on."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from pet.models.backbone import build_classifier_backbone
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.fpn import Neck, build_neck
+from pet.models.segmentation.head import SemsegHead
+from pet.models.segmentation.test_time import look_through_windows
 from pet.vision.heads.table import build_heads, target_kinds
 from petlib.config import CfgNode
 
@@ -32,6 +35,8 @@ class GeneralizedCNN(nn.Module):
         neck: stages to maps of one width; None: there is none.
         heads: by the name of their switch without ``HAS_``, in lower case: ``cls``, ``box``, ...
         detector: name of the detector that ``heads.box`` is; empty: there is none.
+        window: in evaluation images are looked at through overlapping windows of so many pixels; 0: whole.
+        overlap: share of a window that its neighbour covers too.
 
     Raises:
         ConfigError: the network is unknown or does not take its arguments, or the parts do not fit together.
@@ -45,6 +50,8 @@ class GeneralizedCNN(nn.Module):
         args = {name: rate for name, rate in rates.items() if rate > 0}
         self.backbone = build_classifier_backbone(cfg, args) if self._classifies else build_feature_extractor(cfg, args)
         self.neck = None if self._classifies else build_neck(cfg, self.backbone)
+        self.window: int = cfg.TEST.SLIDING.SIZE
+        self.overlap: float = cfg.TEST.SLIDING.OVERLAP
         info = self._feature_info()
         self.heads = nn.ModuleDict(build_heads(cfg, info))
 
@@ -60,6 +67,8 @@ class GeneralizedCNN(nn.Module):
             dictionary of predictions for each sample, in the coordinates of the image files where ``meta`` tells them.
             All tensors are on the device of the images.
         """
+        if self.window and not self.training:
+            return self.label_through_windows(batch, self.pixel_logits)
         outputs = self.run_heads(self.extract(batch), batch)
         if self.training:
             return {
@@ -69,6 +78,21 @@ class GeneralizedCNN(nn.Module):
         parts = zip(*(output.predictions for output in outputs), strict=True)
         predictions = [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
         return to_original(predictions, batch["meta"]) if "meta" in batch and not self._classifies else predictions
+
+    def label_through_windows(self, batch: dict[str, Any], logits_of: Callable[[Tensor], Tensor]) -> list[dict[str, Tensor]]:
+        """Return ``semseg`` of each image, whose logits are blended from windows.
+
+        Args:
+            batch: as in evaluation.
+            logits_of: gives the logits (b, K, h, w) of windows (b, C, h, w), e.g. :meth:`pixel_logits`.
+        """
+        head = cast("SemsegHead", self.heads["semseg"])
+        logits = look_through_windows([batch["image"]], lambda windows: logits_of(windows[0]), window=self.window, overlap=self.overlap)
+        return head.decode(logits, batch)
+
+    def pixel_logits(self, images: Tensor) -> Tensor:
+        """Return the logits of pixels, float32 (B, K, H, W), of a model with ``HAS_SEMSEG``."""
+        return cast("SemsegHead", self.heads["semseg"]).predict(self.extract({"image": images}))
 
     def extract(self, batch: dict[str, Any]) -> Features:
         """Return the feature maps of a batch; of a classifier the logits, as its only stage."""

@@ -1,55 +1,26 @@
 """Test-time augmentation: several views of each image, and one result."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torchvision.ops import batched_nms
 
 from pet.data.targets.kinds import to_original
+from pet.models.config import has_views
 from pet.models.detection.detector import as_predictions
 from pet.models.detection.suppression import Suppression, build_suppression
 from pet.models.features import Features, HeadOutput, Regions
+from pet.models.segmentation.head import SemsegHead
+from pet.models.segmentation.test_time import as_logits
+from pet.models.views import View, average_pixels, make_views
 from pet.vision.heads.table import HEADS
 from pet.vision.model import GeneralizedCNN
 from petlib.config import CfgNode, ConfigError
 
 STRIDE = 32
 PIXEL_HEAD = "semseg"
-
-
-class View(NamedTuple):
-    """A batch, resized and perhaps mirrored.
-
-    Attributes:
-        batch: its ``image`` and ``image_sizes``, and all else of the original batch.
-        factors: for each image (2,), what x and y were multiplied by.
-        mirrored: whether left and right changed.
-    """
-
-    batch: dict[str, Any]
-    factors: list[Tensor]
-    mirrored: bool
-
-    def to_view(self, boxes: list[Tensor]) -> list[Tensor]:
-        """Return boxes of the original batch in coordinates of the view."""
-        scaled = [image * factors.repeat(2) for image, factors in zip(boxes, self.factors, strict=True)]
-        return self._mirror(scaled)
-
-    def from_view(self, boxes: list[Tensor]) -> list[Tensor]:
-        """Return boxes of the view in coordinates of the original batch."""
-        return [image / factors.repeat(2) for image, factors in zip(self._mirror(boxes), self.factors, strict=True)]
-
-    def _mirror(self, boxes: list[Tensor]) -> list[Tensor]:
-        if not self.mirrored:
-            return boxes
-        widths = [size[1] for size in self.batch["image_sizes"]]
-        return [
-            torch.stack([width - image[:, 2], image[:, 1], width - image[:, 0], image[:, 3]], dim=1)
-            for image, width in zip(boxes, widths, strict=True)
-        ]
 
 
 class TestTimeAugmentation(nn.Module):
@@ -81,9 +52,9 @@ class TestTimeAugmentation(nn.Module):
 
     def forward(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the predictions of ``model`` for each image, in the coordinates of the image files."""
-        divisor = 1 if "cls" in self.model.heads else STRIDE
-        mirrorings = (False, True) if self.flip else (False,)
-        views = [_view(batch, scale, mirrored, divisor) for scale in self.scales for mirrored in mirrorings]
+        if self.model.window:
+            return self.model.label_through_windows(batch, lambda images: as_logits(self._pixels({"image": images})))
+        views = self._views(batch)
         features = [self.model.extract(view.batch) for view in views]
         regions: Regions | None = None
         outputs: list[HeadOutput] = []
@@ -92,7 +63,9 @@ class TestTimeAugmentation(nn.Module):
                 regions = self._join_boxes(head, views, features)
                 outputs.append(HeadOutput(predictions=as_predictions(regions.boxes, regions.scores, regions.labels)))
             elif name == PIXEL_HEAD:
-                outputs.append(HeadOutput(predictions=self._average_pixels(head, views, features, batch)))
+                pixels = cast("SemsegHead", head)
+                mean = average_pixels(views, (pixels.predict(one).softmax(dim=1) for one in features), batch)
+                outputs.append(HeadOutput(predictions=pixels.decode(mean, batch)))
             elif name == "cls":
                 mean = torch.stack([one.stages[-1] for one in features]).mean(dim=0)
                 outputs.append(head(Features(images=batch["image"], image_sizes=[], stages=[mean], maps={}), batch, None))
@@ -102,6 +75,15 @@ class TestTimeAugmentation(nn.Module):
         parts = zip(*(output.predictions for output in outputs), strict=True)
         predictions = [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
         return to_original(predictions, batch["meta"]) if "meta" in batch and "cls" not in self.model.heads else predictions
+
+    def _views(self, batch: dict[str, Any]) -> list[View]:
+        divisor = 1 if "cls" in self.model.heads else STRIDE
+        return make_views(batch, scales=self.scales, flip=self.flip, divisor=divisor)
+
+    def _pixels(self, batch: dict[str, Any]) -> Tensor:
+        """Return the mean probabilities (B, K, H, W) of all views."""
+        views = self._views(batch)
+        return average_pixels(views, (self.model.pixel_logits(view.batch["image"]).softmax(dim=1) for view in views), batch)
 
     def _join_boxes(self, head: nn.Module, views: Sequence[View], features: Sequence[Features]) -> Regions:
         found: list[list[tuple[Tensor, Tensor, Tensor]]] = [[] for _ in features[0].image_sizes]
@@ -135,23 +117,6 @@ class TestTimeAugmentation(nn.Module):
         decoded: list[dict[str, Tensor]] = head.decode([total / len(chosen) for total in sums], regions)
         return decoded
 
-    def _average_pixels(
-        self, head: Any, views: Sequence[View], features: Sequence[Features], batch: dict[str, Any]
-    ) -> list[dict[str, Tensor]]:
-        sizes = _sizes(batch)
-        height, width = batch["image"].shape[-2:]
-        mean = torch.zeros(())
-        for view, view_features in zip(views, features, strict=True):
-            scores = head.predict(view_features).softmax(dim=1)
-            restored = scores.new_zeros(len(sizes), scores.shape[1], height, width)
-            for target, image, size, view_size in zip(restored, scores, sizes, view.batch["image_sizes"], strict=True):
-                seen = image[:, : view_size[0], : view_size[1]]
-                seen = seen.flip(-1) if view.mirrored else seen
-                target[:, : size[0], : size[1]] = functional.interpolate(seen[None], size, mode="bilinear", align_corners=False)[0]
-            mean = mean.to(restored) + restored / len(views)
-        decoded: list[dict[str, Tensor]] = head.decode(mean, batch)
-        return decoded
-
 
 def _channel_swaps(name: str, batch: dict[str, Any]) -> list[list[int]] | None:
     """Return for each image which channel of a head is which when it is mirrored, empty: all stay; None where an image does not tell."""
@@ -168,38 +133,12 @@ def _turn_back(raw: Tensor, swap: list[int]) -> Tensor:
     return turned[:, swap] if swap else turned
 
 
-def _sizes(batch: dict[str, Any]) -> list[tuple[int, int]]:
-    images = batch["image"]
-    return batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images)
-
-
-def _view(batch: dict[str, Any], scale: float, mirrored: bool, divisor: int) -> View:
-    images: Tensor = batch["image"]
-    sizes = _sizes(batch)
-    scaled = [(max(1, round(height * scale)), max(1, round(width * scale))) for height, width in sizes]
-    rows, columns = (-(-max(lengths) // divisor) * divisor for lengths in zip(*scaled, strict=True))
-    canvas = images.new_zeros(len(images), images.shape[1], rows, columns)
-    for target, image, size, new_size in zip(canvas, images, sizes, scaled, strict=True):
-        seen = image[:, : size[0], : size[1]]
-        if new_size != size:
-            seen = functional.interpolate(seen[None], new_size, mode="bilinear", align_corners=False)[0]
-        target[:, : new_size[0], : new_size[1]] = seen.flip(-1) if mirrored else seen
-    factors = [
-        images.new_tensor([new_size[1] / size[1], new_size[0] / size[0]], dtype=torch.float32)
-        for size, new_size in zip(sizes, scaled, strict=True)
-    ]
-    return View({**batch, "image": canvas, "image_sizes": scaled}, factors, mirrored)
-
-
 def build_test_model(model: GeneralizedCNN, cfg: CfgNode) -> nn.Module:
     """Return ``model`` with the views of ``TEST.VIEWS``; itself where there is only one.
 
     Raises:
-        ConfigError: a scale is not above 0, or a head cannot average views.
+        ConfigError: a head cannot average views.
     """
-    scales, flip = list(cfg.TEST.VIEWS.SCALES), cfg.TEST.VIEWS.FLIP
-    if any(scale <= 0 for scale in scales):
-        raise ConfigError(f"TEST.VIEWS.SCALES: {scales} given, factors above 0 expected, e.g. [0.75, 1.0, 1.25]")
-    if not flip and scales in ([], [1.0]):
+    if not has_views(cfg):
         return model
-    return TestTimeAugmentation(model, scales=scales, flip=flip, suppression=build_suppression(cfg))
+    return TestTimeAugmentation(model, scales=list(cfg.TEST.VIEWS.SCALES), flip=cfg.TEST.VIEWS.FLIP, suppression=build_suppression(cfg))

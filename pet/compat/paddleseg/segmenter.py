@@ -1,13 +1,12 @@
 """A network of the user as a model of the engine: its outputs and a loss for each of them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
-from pet.losses.pixels.cross_entropy import CrossEntropyLoss
+from pet.losses.pixels.cross_entropies import CrossEntropyLoss
 from pet.losses.pixels.mixed import MixedLoss
-from pet.losses.segmentation import pad_labels
 from pet.models.segmentation.network import SegmentationNetwork, resize
 from pet.segmentation.model import Segmenter
 from petlib.errors import ConfigError
@@ -45,12 +44,7 @@ class MultiLossSegmenter(Segmenter):
             return super().forward(batch)
         outputs = self.logits(batch)
         check_outputs(len(outputs), len(self.losses))
-        labels = pad_labels(batch["semseg"], (outputs[0].shape[2], outputs[0].shape[3]))
-        losses: dict[str, Tensor] = {}
-        for place, (logits, loss, weight) in enumerate(zip(outputs, self.losses, self.output_weights, strict=True)):
-            suffix = f"_{place}" if place else ""
-            losses |= {f"loss_{name}{suffix}": value * weight for name, value in loss.terms(logits, labels).items()}  # type: ignore[operator]
-        return {"losses": losses, "metrics": {"accuracy": self._accuracy(outputs[0], labels)}}
+        return self.learn(outputs, batch["semseg"], [cast("MixedLoss", loss) for loss in self.losses])
 
     def logits(self, batch: dict[str, Any]) -> list[Tensor]:
         """Return the outputs of the network, float32 (B, K, H, W) each.

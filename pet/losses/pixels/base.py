@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pet.losses.segmentation import IGNORE_LABEL
 from petlib.errors import ConfigError
+
+IGNORE_LABEL = 255
 
 
 class PixelLoss(nn.Module, ABC):
@@ -127,3 +128,27 @@ def check_at_least(name: str, value: float, low: float) -> float:
     if not low <= value < float("inf"):
         raise ConfigError(f"{name}: {value:g} given, a number of at least {low:g} expected")
     return value
+
+
+def pad_labels(labels: Tensor | Sequence[Tensor], size: tuple[int, int], *, ignore_label: int = IGNORE_LABEL) -> Tensor:
+    """Return the label images of a batch in one tensor: ignored pixels are added on the right and at the bottom.
+
+    Args:
+        labels: integer (B, h, w), or B tensors (h, w) of several sizes.
+        size: (H, W) of the padded batch, at least as great.
+        ignore_label: the label of what is added.
+
+    Returns:
+        (B, H, W), of the dtype and on the device of ``labels``.
+
+    Raises:
+        ValueError: a label image is greater than the batch.
+    """
+    if isinstance(labels, Tensor) and tuple(labels.shape[-2:]) == tuple(size):
+        return labels
+    if any(image.shape[0] > size[0] or image.shape[1] > size[1] for image in labels):
+        raise ValueError(f"label images of shapes {[tuple(image.shape) for image in labels]} do not fit into a batch of {tuple(size)}")
+    padded = labels[0].new_full((len(labels), *size), ignore_label)
+    for target, image in zip(padded, labels, strict=True):
+        target[: image.shape[0], : image.shape[1]] = image
+    return padded

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pet.losses.pixels.base import PixelLoss, foreground_logits, two_class_logits
-from pet.losses.segmentation import IGNORE_LABEL
+from pet.losses.pixels.base import IGNORE_LABEL, PixelLoss, foreground_logits, two_class_logits
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 

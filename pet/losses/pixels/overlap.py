@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from pet.losses.pixels.base import PixelLoss, check_at_least, class_probabilities, one_hot
-from pet.losses.segmentation import IGNORE_LABEL
+from pet.losses.pixels.base import IGNORE_LABEL, PixelLoss, check_at_least, class_probabilities, one_hot
 
 # below any sum of probabilities that matters; it stands in for the sum where there is no pixel at all
 _SMALLEST_SUM = 1e-7

@@ -1,19 +1,21 @@
 """The head that gives every pixel a class."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from pet.losses.segmentation import IGNORE_LABEL, pad_labels, pixel_accuracy, pixel_cross_entropy
+from pet.losses.pixels.base import IGNORE_LABEL, pad_labels
+from pet.losses.pixels.mixed import MixedLoss, build_pixel_loss
 from pet.models.backbone import synchronise_batch_norm
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.segmentation.decoders import Decoder, build_decoder
-from pet.models.segmentation.resample import over_files
+from pet.models.segmentation.network import grow, resize
+from pet.models.segmentation.pixels import label_images, pixel_accuracy, pixel_losses
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
+
+CROSS_ENTROPY = "cross_entropy"
 
 
 class SemsegHead(nn.Module):
@@ -22,9 +24,9 @@ class SemsegHead(nn.Module):
     Args:
         decoder: stages to one map.
         strides: of the stages.
-        num_classes: classes of pixels, at most 255: label images are uint8, and 255 means ignored.
+        num_classes: classes of pixels, from 2 to 255: label images are uint8, and 255 means ignored.
+        loss: what the logits learn from.
         loss_weight: factor of the loss.
-        class_weights: how much a pixel of each class counts in the loss; empty: all the same.
         with_metrics: report the share of pixels that are right as ``semseg_accuracy`` in training.
     """
 
@@ -34,8 +36,8 @@ class SemsegHead(nn.Module):
         decoder: Decoder,
         strides: tuple[int, ...],
         num_classes: int,
+        loss: MixedLoss,
         loss_weight: float = 1.0,
-        class_weights: Sequence[float] = (),
         with_metrics: bool = True,
     ) -> None:
         super().__init__()
@@ -43,7 +45,7 @@ class SemsegHead(nn.Module):
         self.strides = strides
         self.num_classes = num_classes
         self.loss_weight = loss_weight
-        self.register_buffer("class_weights", torch.tensor(class_weights) if class_weights else None, persistent=False)
+        self.loss = loss
         self.with_metrics = with_metrics
         self.classifier = nn.Conv2d(decoder.out_channels, num_classes, decoder.kernel, padding=decoder.kernel // 2)
         nn.init.xavier_uniform_(self.classifier.weight)
@@ -59,15 +61,17 @@ class SemsegHead(nn.Module):
             regions: not used.
 
         Returns:
-            In training ``loss_semseg`` and ``semseg_accuracy``; in evaluation ``semseg`` of each image.
+            In training ``loss_semseg``, of several losses ``loss_semseg_NAME`` for each, and ``semseg_accuracy``; in evaluation
+            ``semseg`` of each image.
         """
         logits = self.predict(features)
         if not self.training:
             return HeadOutput(predictions=self.decode(logits, batch))
         labels = pad_labels(batch["semseg"], (logits.shape[2], logits.shape[3]))
-        loss = pixel_cross_entropy(logits, labels, class_weights=cast("Tensor | None", self.class_weights)) * self.loss_weight
+        terms = pixel_losses([logits], labels, losses=[self.loss], weights=[self.loss_weight])
+        losses = {"loss_semseg" if len(terms) == 1 else f"loss_semseg_{name}": value for name, value in terms.items()}
         metrics = {"semseg_accuracy": pixel_accuracy(logits, labels)} if self.with_metrics else {}
-        return HeadOutput(losses={"loss_semseg": loss}, metrics=metrics)
+        return HeadOutput(losses=losses, metrics=metrics)
 
     def predict(self, features: Features) -> Tensor:
         """Return the logits of the padded batch, float32 (B, num_classes, H, W).
@@ -77,17 +81,16 @@ class SemsegHead(nn.Module):
         height, width = features.images.shape[-2:]
         coarsest = max(self.strides)
         rows, columns = -(-height // coarsest) * coarsest, -(-width // coarsest) * coarsest
-        stages = [_grow(stage, rows // stride, columns // stride) for stage, stride in zip(features.stages, self.strides, strict=True)]
-        logits: Tensor = self.classifier(self.decoder(_grow(features.images, rows, columns), stages)).float()
-        logits = functional.interpolate(logits, size=(rows, columns), mode="bilinear", align_corners=False)
-        return logits[:, :, :height, :width]
+        stages = [grow(stage, (rows // stride, columns // stride)) for stage, stride in zip(features.stages, self.strides, strict=True)]
+        logits: Tensor = self.classifier(self.decoder(grow(features.images, (rows, columns)), stages)).float()
+        return resize(logits, (rows, columns))[:, :, :height, :width]
 
     def decode(self, scores: Tensor, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
         """Return ``semseg`` of each image, uint8 (height, width) of its file: the class of the greatest score.
 
         The arguments are those of :func:`pet.models.segmentation.resample.over_files`.
         """
-        return [{"semseg": image_scores.argmax(dim=0).to(torch.uint8)} for image_scores in over_files(scores, batch)]
+        return [{"semseg": labels} for labels in label_images(scores, batch)]
 
 
 def build_semseg_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
@@ -99,9 +102,9 @@ def build_semseg_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
     """
     settings = cfg.MODEL.SEMSEG
     num_classes = settings.NUM_CLASSES or cfg.MODEL.NUM_CLASSES
-    if not 1 <= num_classes <= IGNORE_LABEL:
+    if not 2 <= num_classes <= IGNORE_LABEL:
         raise ConfigError(
-            f"MODEL.SEMSEG.NUM_CLASSES: {num_classes} classes given (0 there means MODEL.NUM_CLASSES), 1 to {IGNORE_LABEL} expected: "
+            f"MODEL.SEMSEG.NUM_CLASSES: {num_classes} classes given (0 there means MODEL.NUM_CLASSES), 2 to {IGNORE_LABEL} expected: "
             f"the labels of pixels are 8 bit and {IGNORE_LABEL} means ignored"
         )
     if settings.CLASS_WEIGHTS and (len(settings.CLASS_WEIGHTS) != num_classes or min(settings.CLASS_WEIGHTS) <= 0):
@@ -110,14 +113,25 @@ def build_semseg_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
         decoder=build_decoder(settings.DECODER, info, settings.DECODER_ARGS),
         strides=info.stage_strides,
         num_classes=num_classes,
+        loss=build_pixel_loss(weigh_classes(settings.LOSSES, settings.CLASS_WEIGHTS), place="MODEL.SEMSEG.LOSSES"),
         loss_weight=settings.LOSS_WEIGHT,
-        class_weights=settings.CLASS_WEIGHTS,
         with_metrics=cfg.TRAIN.METRICS_ON,
     )
     return synchronise_batch_norm(head, cfg) if cfg.MODEL.SYNC_BN else head
 
 
-def _grow(maps: Tensor, height: int, width: int) -> Tensor:
-    """Return ``maps`` (B, C, h, w) with their last row and column repeated up to a size."""
-    rows, columns = height - maps.shape[2], width - maps.shape[3]
-    return functional.pad(maps, (0, columns, 0, rows), mode="replicate") if rows or columns else maps
+def weigh_classes(losses: Sequence[Any], weights: Sequence[float]) -> list[Any]:
+    """Return the entries of a list of losses, the cross entropy among them with the weights of classes, where there are any.
+
+    Raises:
+        ConfigError: there are weights, but no cross entropy.
+    """
+    if not weights:
+        return list(losses)
+    entries = [entry if isinstance(entry, dict) else {"name": entry} for entry in losses]
+    if not any(entry.get("name") == CROSS_ENTROPY for entry in entries):
+        raise ConfigError(
+            f"MODEL.SEMSEG.CLASS_WEIGHTS: {list(weights)} given, but MODEL.SEMSEG.LOSSES has no {CROSS_ENTROPY}, which they weight; "
+            "leave them empty, or give a loss weights among its own arguments"
+        )
+    return [{"class_weights": list(weights), **entry} if entry.get("name") == CROSS_ENTROPY else entry for entry in entries]

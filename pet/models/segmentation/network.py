@@ -50,7 +50,8 @@ class SegmentationNetwork(nn.Module):
         """
         assert (images2 is not None) == (self.num_images == 2), f"this network looks at {self.num_images} image(s)"
         height, width = images.shape[-2:]
-        dates = [_grow(one, self.stride) for one in (images, images2) if one is not None]
+        grown = (height + -height % self.stride, width + -width % self.stride)
+        dates = [grow(one, grown) for one in (images, images2) if one is not None]
         try:
             outputs = self.predict(*dates)
         except ValueError as error:
@@ -86,8 +87,7 @@ def join(stages: Sequence[Tensor]) -> Tensor:
     return torch.cat([stages[0], *(resize(stage, stages[0].shape[-2:]) for stage in stages[1:])], dim=1)
 
 
-def _grow(images: Tensor, stride: int) -> Tensor:
-    """Return ``images`` (B, C, h, w) with their last row and column repeated up to multiples of ``stride``."""
-    rows, columns = -images.shape[2] % stride, -images.shape[3] % stride
+def grow(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return ``maps`` (B, C, h, w) with their last row and column repeated up to ``size`` (height, width)."""
     # also by nothing: a branch on the size would tie an exported network to it
-    return functional.pad(images, (0, columns, 0, rows), mode="replicate")
+    return functional.pad(maps, (0, size[1] - maps.shape[3], 0, size[0] - maps.shape[2]), mode="replicate")

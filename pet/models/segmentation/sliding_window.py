@@ -68,7 +68,7 @@ def sliding_window(
         window: (height, width) of a window. Where the image is smaller its edge is repeated, and cut off again.
         overlap: least share of a window that its neighbours cover too, from 0 to below 1.
         batch_size: windows that ``predict`` is given at once.
-        decide: turns blended values (K, h, w) into what is wanted, (..., h, w), e.g. :func:`labels_of`.
+        decide: turns blended values (K, h, w) into what is wanted, (..., h, w), e.g. :func:`pet.models.segmentation.pixels.labels_of`.
     """
     height, width = size
     rows, columns = plan_axis(height, window[0], overlap), plan_axis(width, window[1], overlap)
@@ -86,18 +86,6 @@ def sliding_window(
             pieces.append(decide(block[:, :step]).cpu())
         reached = rows.seen - step
         yield Strip(top, torch.cat(pieces, dim=-1).numpy())
-
-
-def labels_of(probabilities: Tensor, *, threshold: float) -> Tensor:
-    """Return the most probable class of each pixel, uint8 (h, w).
-
-    Args:
-        probabilities: (K, h, w); with K == 1 that of class 1, which is given where it reaches the threshold.
-        threshold: from 0 to 1.
-    """
-    if len(probabilities) == 1:
-        return (probabilities[0] >= threshold).to(torch.uint8)
-    return probabilities.argmax(dim=0).to(torch.uint8)
 
 
 def _predict_row(

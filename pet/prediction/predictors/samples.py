@@ -14,8 +14,8 @@ from pet.data.transforms.geometry import Resize
 from pet.data.transforms.normalize import scale_and_shift
 from pet.export.description import ModelDescription
 from pet.export.runtime import OnnxModel
+from pet.models.segmentation.pixels import labels_of
 from pet.models.segmentation.resample import to_file
-from pet.models.segmentation.sliding_window import labels_of
 from pet.prediction.output import Predictions
 from pet.prediction.predictors.pixels import to_probabilities
 from petlib.config import CfgNode
@@ -113,7 +113,7 @@ class OnnxSamples:
 
     def _labels(self, logits: Tensor, meta: Mapping[str, Any]) -> Tensor:
         probabilities = to_probabilities(to_file(logits, tuple(meta["size"]), meta.get("matrix"))[None])[0]
-        return labels_of(probabilities, threshold=self.description.threshold)
+        return labels_of(probabilities, threshold=self.description.threshold, class_axis=0)
 
 
 def _as_array(value: Tensor | np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pet.losses.pixels.base import two_class_logits
-from pet.losses.pixels.cross_entropy import CrossEntropyLoss
+from pet.losses.pixels.cross_entropies import CrossEntropyLoss
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.projects.landcover.cutmix import OWN, mix
 from pet.projects.landcover.views import OUTSIDE, STRONG, WEAK
@@ -132,7 +132,7 @@ class MutualDistillation(Segmenter):
     @torch.no_grad()
     def _metrics(self, logits: Tensor, taught: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
         alike = (taught[0] == taught[1]).float().mean()
-        return {"accuracy": self._accuracy(logits[: len(labels)], labels), "agreement": alike}
+        return {"accuracy": self.accuracy(logits[: len(labels)], labels), "agreement": alike}
 
 
 def _mixed(values: Tensor, batch: dict[str, Any]) -> Tensor:

@@ -6,6 +6,7 @@ from typing import cast
 from pet.export.classifier import classifier_network
 from pet.export.matching import DetectionDifference
 from pet.export.network import TaskNetwork
+from pet.models.config import has_views
 from pet.models.fpn import Neck
 from pet.models.registries import DETECTORS
 from pet.vision.export.network import PlainNetwork, TracedNetwork
@@ -74,7 +75,7 @@ def check_exportable(cfg: CfgNode) -> None:
             f"TEST.SOFT_NMS.METHOD: {cfg.TEST.SOFT_NMS.METHOD} cannot be exported: it is a loop over detections, each of which depends on "
             "those before; set it to never"
         )
-    if cfg.TEST.VIEWS.FLIP or list(cfg.TEST.VIEWS.SCALES) not in ([], [1.0]):
+    if has_views(cfg):
         raise ConfigError("TEST.VIEWS: an exported network looks at an image once; leave SCALES empty and FLIP False")
 
 

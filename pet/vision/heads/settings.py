@@ -1,5 +1,6 @@
 """The settings of the heads. Imports no torch, so that a mistake in a config is told at once."""
 
+from pet.models.config import LOSSES
 from pet.models.registries import DETECTORS
 from petlib.config import Effect, Key, Schema, Switch, used_if, with_effect
 
@@ -133,8 +134,9 @@ SEMSEG: Schema = {
             ),
             "DECODER_ARGS": Key({}, "Further arguments of the decoder by its own names."),
             "NUM_CLASSES": Key(0, "Number of classes; 0: MODEL.NUM_CLASSES.", minimum=0),
+            "LOSSES": LOSSES,
             "LOSS_WEIGHT": Key(1.0, "Weight of the loss.", minimum=0),
-            "CLASS_WEIGHTS": Key([], "How much a pixel of each class counts in the loss. Empty: all the same.", type=list[float]),
+            "CLASS_WEIGHTS": Key([], "How much a pixel of each class counts in the cross entropy. Empty: all the same.", type=list[float]),
         }
     }
 }

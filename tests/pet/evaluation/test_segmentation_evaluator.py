@@ -90,7 +90,8 @@ def test_summary_is_one_line() -> None:
     evaluator = SegmentationEvaluator(classes=["a", "b"])
     batch = {"truth_semseg": [torch.tensor([[0, 0], [1, 1]])], "meta": [{"file": "x.png"}]}
     evaluator.update(batch, [{"semseg": torch.tensor([[0, 0], [1, 0]])}])
-    assert set(evaluator.compute()) == {"semseg/mIoU", "semseg/pixel_accuracy", "semseg/mean_accuracy", "semseg/kappa"}
+    foreground = {f"semseg/foreground_{figure}" for figure in ("IoU", "precision", "recall", "F1")}
+    assert set(evaluator.compute()) == {"semseg/mIoU", "semseg/pixel_accuracy", "semseg/mean_accuracy", "semseg/kappa", *foreground}
     assert evaluator.summary() == "test_semseg_mIoU: 58.33% | pixel_accuracy: 75.00% | mean_accuracy: 75.00% | kappa: 0.5000"
 
 
@@ -102,7 +103,7 @@ def count_foreground(share: slice) -> tuple[dict[str, float], list[str]]:
     logger = logging.getLogger("pet.evaluation.segmentation")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    evaluator = SegmentationEvaluator(classes=["background", "building"], keep_predictions=True, foreground=True, report=True)
+    evaluator = SegmentationEvaluator(classes=["background", "building"], keep_predictions=True)
     for batch, predictions in batches()[share]:
         evaluator.update(batch, predictions)
     metrics = evaluator.compute()
@@ -138,7 +139,7 @@ def test_two_processes_count_every_image_once_and_one_reports(run_ranks) -> None
 
 def test_a_foreground_needs_two_classes_and_a_report_kept_predictions(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    evaluator = SegmentationEvaluator(classes=CLASSES, foreground=True, report=True)
+    evaluator = SegmentationEvaluator(classes=CLASSES)
     for batch, predictions in batches():
         evaluator.update(batch, predictions)
     assert set(evaluator.compute()) == {"semseg/mIoU", "semseg/pixel_accuracy", "semseg/mean_accuracy", "semseg/kappa"}

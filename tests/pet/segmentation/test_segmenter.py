@@ -9,8 +9,11 @@ from torch import nn
 from torch.nn import functional
 
 from pet.losses.pixels import build_pixel_loss
+from pet.models.segmentation import build_network
+from pet.models.segmentation.test_time import ViewedNetwork
 from pet.segmentation import Segmenter, build_model
 from pet.segmentation.config import SEGMENTATION_SCHEMA, infer_cfg
+from pet.segmentation.model import build_test_model
 from petlib.config import CfgNode, ConfigError
 
 
@@ -95,6 +98,38 @@ def test_windows_give_what_the_whole_image_gives(num_images) -> None:
     assert [(one["semseg"] == other["semseg"]).float().mean() for one, other in zip(whole, windows, strict=True)] == [1.0, 1.0]
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("channels", [1, 3])
+def test_views_give_the_labels_of_the_mean_probabilities(channels) -> None:
+    torch.manual_seed(1)
+    network = build_network("unet", channels=channels, args={"encoder": "timm/test_resnet"}).eval()
+    images = torch.randn(2, 3, 64, 96)
+    (viewed,) = ViewedNetwork(network, scales=[1.0, 0.5], flip=True)(images)
+    total = torch.zeros(2, channels, 64, 96)
+    for size in ((64, 96), (32, 48)):
+        small = functional.interpolate(images, size, mode="bilinear", align_corners=False) if size != (64, 96) else images
+        for mirrored in (False, True):
+            logits = network(small.flip(-1) if mirrored else small)[0]
+            probabilities = logits.sigmoid() if channels == 1 else logits.softmax(dim=1)
+            probabilities = probabilities.flip(-1) if mirrored else probabilities
+            total += functional.interpolate(probabilities, (64, 96), mode="bilinear", align_corners=False)
+    found = viewed.sigmoid() if channels == 1 else viewed.softmax(dim=1)
+    torch.testing.assert_close(found, total / 4, rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_is_tested_with_the_views_of_the_config_and_through_windows() -> None:
+    settings = {"MODEL.NETWORK_ARGS": {"encoder": "timm/test_resnet"}, "TEST.VIEWS.FLIP": True, "TEST.SLIDING.SIZE": 64}
+    cfg = config(**settings)
+    model = build_model(cfg).eval()
+    viewed = build_test_model(model, cfg).eval()
+    batch = {"image": torch.randn(1, 3, 80, 96)}
+    mirrored = {"image": batch["image"].flip(-1)}
+    assert torch.equal(viewed(batch)[0]["semseg"], viewed(mirrored)[0]["semseg"].flip(-1))
+    assert not torch.equal(model(batch)[0]["semseg"], model(mirrored)[0]["semseg"].flip(-1))
+    cfg = config(**{**settings, "TEST.VIEWS.FLIP": False})
+    assert build_test_model(model, cfg) is model
+
+
 def config(**settings) -> CfgNode:
     cfg = CfgNode(SEGMENTATION_SCHEMA)
     for key, value in {"MODEL.NETWORK": "unet", "MODEL.NUM_CLASSES": 3, **settings}.items():
@@ -139,6 +174,8 @@ def test_what_does_not_go_together_is_told(settings, message) -> None:
         ({"DATA.NUM_IMAGES": 3}, "DATA.NUM_IMAGES: 3 given"),
         ({"EXPORT.SIZE": [512]}, r"EXPORT.SIZE: \[512\] given"),
         ({"TEST.SLIDING.OVERLAP": 1.0}, "TEST.SLIDING.OVERLAP: 1 given"),
+        ({"TEST.VIEWS.SCALES": [0.0]}, r"TEST.VIEWS.SCALES: \[0.0\] given, factors above 0 expected"),
+        ({"ANALYSER.SIZE": [512]}, r"ANALYSER.SIZE: \[512\] given, \[height, width\] expected"),
     ],
 )
 def test_settings_that_contradict_each_other_are_told(settings, message) -> None:

@@ -204,6 +204,8 @@ class Pixels(nn.Module):
 
 
 class Stub(nn.Module):
+    window = 0
+
     def __init__(self, **heads: nn.Module) -> None:
         super().__init__()
         self.heads = nn.ModuleDict(heads)
@@ -372,3 +374,25 @@ def test_a_head_that_cannot_average_is_refused() -> None:
     model: Any = Stub(box=Bright(), depth=nn.Identity())
     with pytest.raises(ConfigError, match=r"TEST.VIEWS: the head depth cannot average several views; leave SCALES empty and FLIP False"):
         Views(model, scales=[], flip=True, suppression=SUPPRESSION)
+
+
+@torch.no_grad()
+def test_pixels_are_looked_at_through_windows_each_in_all_views() -> None:
+    cfg = make_cfg("SEMSEG", **{"TEST.SLIDING.SIZE": 64, "TEST.SLIDING.OVERLAP": 0.5, "TEST.VIEWS.FLIP": True})
+    torch.manual_seed(0)
+    model = GeneralizedCNN(cfg).eval()
+    batch = {"image": make_batch([(96, 96)])["image"]}
+    mirrored = {"image": batch["image"].flip(-1)}
+    viewed = build_test_model(model, cfg)
+    assert torch.equal(viewed(batch)[0]["semseg"], viewed(mirrored)[0]["semseg"].flip(-1))
+    windows = model(batch)[0]["semseg"]
+    assert windows.shape == (96, 96)
+    model.window = 0
+    assert not torch.equal(windows, model(batch)[0]["semseg"])
+    model.window = 96
+    assert (model(batch)[0]["semseg"] == model.heads["semseg"].decode(model.pixel_logits(batch["image"]), batch)[0]["semseg"]).all()
+
+
+def test_windows_are_for_pixels_alone() -> None:
+    with pytest.raises(ConfigError, match=r"TEST.SLIDING.SIZE: 64 given, but MODEL.HAS_BOX is True, and only pixels"):
+        make_cfg("BOX", "SEMSEG", **{"TEST.SLIDING.SIZE": 64})

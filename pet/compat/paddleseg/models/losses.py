@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from pet.losses import pixels
-from pet.losses.segmentation import IGNORE_LABEL
+from pet.losses.pixels.base import IGNORE_LABEL
 from petlib.errors import ConfigError
 
 

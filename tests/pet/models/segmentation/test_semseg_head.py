@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from pet.losses.pixels import DiceLoss
 from pet.models.features import FeatureInfo, Features
 from pet.models.segmentation import SemsegHead, build_semseg_head
 from pet.models.segmentation.resample import over_files
@@ -110,8 +111,35 @@ def test_half_precision_features_give_float32_logits() -> None:
 def test_classes_are_those_of_the_head_or_of_the_model() -> None:
     assert build().num_classes == 3
     assert build(NUM_CLASSES=7).num_classes == 7
-    with pytest.raises(ConfigError, match=r"MODEL.SEMSEG.NUM_CLASSES: 256 classes given .* 1 to 255 expected"):
-        build(NUM_CLASSES=256)
+    for count in (1, 256):
+        with pytest.raises(ConfigError, match=rf"MODEL.SEMSEG.NUM_CLASSES: {count} classes given .* 2 to 255 expected"):
+            build(NUM_CLASSES=count)
+
+
+def test_classes_may_be_weighted() -> None:
+    head, features = build(CLASS_WEIGHTS=[0.5, 1.0, 2.0], DECODER_ARGS={**SMALL, "dropout": 0.0}), make_features()
+    labels = torch.randint(0, 3, (2, 64, 96), dtype=torch.uint8)
+    labels[:, :10] = 255
+    loss = head(features, {"semseg": labels}, None).losses["loss_semseg"]
+    expected = functional.cross_entropy(head.predict(features), labels.long(), weight=torch.tensor([0.5, 1.0, 2.0]), ignore_index=255)
+    torch.testing.assert_close(loss, expected)
+    with pytest.raises(ConfigError, match=r"MODEL.SEMSEG.CLASS_WEIGHTS: \[0.5, 1.0\] given, 3 numbers above 0 expected"):
+        build(CLASS_WEIGHTS=[0.5, 1.0])
+    with pytest.raises(ConfigError, match=r"CLASS_WEIGHTS: .* given, but MODEL.SEMSEG.LOSSES has no cross_entropy"):
+        build(CLASS_WEIGHTS=[0.5, 1.0, 2.0], LOSSES=["dice"])
+
+
+def test_losses_are_those_of_the_segmentation_projects_by_name() -> None:
+    losses = ["cross_entropy", {"name": "dice", "weight": 0.5}]
+    head, features = build(LOSSES=losses, LOSS_WEIGHT=2.0, DECODER_ARGS={**SMALL, "dropout": 0.0}), make_features()
+    labels = torch.randint(0, 3, (2, 64, 96), dtype=torch.uint8)
+    found = head(features, {"semseg": labels}, None).losses
+    assert list(found) == ["loss_semseg_cross_entropy", "loss_semseg_dice"]
+    logits = head.predict(features)
+    torch.testing.assert_close(found["loss_semseg_cross_entropy"], 2 * functional.cross_entropy(logits, labels.long()))
+    torch.testing.assert_close(found["loss_semseg_dice"], 2 * 0.5 * DiceLoss()(logits, labels))
+    with pytest.raises(ConfigError, match=r"MODEL.SEMSEG.LOSSES: .*dyce.*dice"):
+        build(LOSSES=["dyce"])
 
 
 def test_it_learns_an_image_by_heart() -> None:

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pet.losses.segmentation import pad_labels, pixel_accuracy, pixel_cross_entropy
+from pet.losses.pixels.base import pad_labels
+from pet.losses.pixels.cross_entropies import pixel_cross_entropy
+from pet.models.segmentation.pixels import pixel_accuracy
 
 
 def test_ignored_pixels_do_not_count() -> None:
