@@ -1,12 +1,17 @@
-"""Write ``docs/config.md``: the prose of ``docs/config_head.md`` and the tables of all keys, made from the schemas.
+"""Write what follows from the schemas of all tasks: ``docs/config.md`` and the types of configs for editors and mypy.
+
+The page is the prose of ``docs/config_head.md`` and the tables of all keys; the types are ``petlib/config/typed.pyi`` and
+``pet/typed.pyi``.
 
 python tools/docs/write_config_page.py [--check]
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
+from pet.config import TASK_SCHEMA
 from pet.projects.buildseg.config import get_base_cfg as get_buildseg_cfg
 from pet.projects.changedet.config import get_base_cfg as get_changedet_cfg
 from pet.projects.landcover.config import get_base_cfg as get_landcover_cfg
@@ -18,6 +23,7 @@ from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.document import schema_as_markdown
 from petlib.config import CfgNode
 from petlib.config.key import Key, Schema, merge_schemas
+from petlib.config.stub import SECTION, ConfigType, stub_of
 
 PROJECTS = {
     "buildseg": get_buildseg_cfg,
@@ -25,7 +31,13 @@ PROJECTS = {
     "landcover": get_landcover_cfg,
     "target_extraction": get_target_extraction_cfg,
 }
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PETLIB = ConfigType("PetlibConfig", PETLIB_SCHEMA, None, "The settings that every run has.")
+PET = ConfigType("PetConfig", TASK_SCHEMA, PETLIB, "The settings that every task of Pet has.")
+VISION = ConfigType("VisionConfig", get_vision_cfg().schema, PET, "The settings of the general CNN, and of ``tasks/cls``.")
+SEGMENTATION = ConfigType("SegmentationConfig", SEGMENTATION_SCHEMA, PET, "The settings of the segmentation projects.")
+LANDCOVER = ConfigType("LandcoverConfig", get_landcover_cfg().schema, SEGMENTATION, "The settings of land cover.")
 
 
 def page() -> str:
@@ -72,18 +84,35 @@ def difference(schema: Schema, other: Schema) -> Schema:
     return found
 
 
+def petlib_stub() -> str:
+    """Return the types of petlib's own settings."""
+    return stub_of([PETLIB], imports=f"from petlib.config.key import Schema\n\n{SECTION}")
+
+
+def pet_stub() -> str:
+    """Return the types of the settings of all tasks."""
+    text = stub_of([PET, VISION, SEGMENTATION, LANDCOVER])
+    names = sorted(name for name in set(re.findall(r"\w+", text)) if f"class {name}(" in petlib_stub() or name == "ConfigSection")
+    return stub_of([PET, VISION, SEGMENTATION, LANDCOVER], imports=f"from petlib.config.typed import {', '.join(names)}\n")
+
+
 def main() -> int:
-    """Write the page, or with --check compare it."""
+    """Write the files, or with --check compare them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when the page is not up to date")
-    path = DOCS / "config.md"
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is not up to date")
+    texts = {
+        DOCS / "config.md": page(),
+        ROOT / "lib" / "petlib" / "config" / "typed.pyi": petlib_stub(),
+        ROOT / "pet" / "typed.pyi": pet_stub(),
+    }
     if not parser.parse_args().check:
-        path.write_text(page(), encoding="utf-8")
+        for path, text in texts.items():
+            path.write_text(text, encoding="utf-8")
         return 0
-    if path.exists() and path.read_text(encoding="utf-8") == page():
-        return 0
-    print(f"{path.name} is not what the code says: run make docs", file=sys.stderr)
-    return 1
+    old = [path.name for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if old:
+        print(f"{', '.join(old)}: not what the code says: run make docs", file=sys.stderr)
+    return 1 if old else 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from petlib.config.node import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.protocols import BatchTransform, Dataset, Sampler, SampleTransform
 from petlib.data.reader import SampleReader
@@ -40,7 +40,7 @@ class LoaderSettings:
     seed: int
 
     @classmethod
-    def of_evaluation(cls, cfg: CfgNode) -> "LoaderSettings":
+    def of_evaluation(cls, cfg: PetlibConfig) -> "LoaderSettings":
         """Return the settings of the evaluations of a config."""
         return LoaderSettings(
             batch_size=cfg.TEST.IMS_PER_GPU, num_workers=cfg.TEST.NUM_WORKERS, timeout=cfg.MISC.LOADER_TIMEOUT, seed=cfg.MISC.SEED
@@ -79,7 +79,7 @@ class TrainLoaderSettings(LoaderSettings):
         return split_batch(self.batch_size, world_size(), self.accumulation)
 
     @classmethod
-    def of_training(cls, cfg: CfgNode) -> "TrainLoaderSettings":
+    def of_training(cls, cfg: PetlibConfig) -> "TrainLoaderSettings":
         """Return the settings of the training of a config."""
         return cls(
             batch_size=cfg.TRAIN.BATCH_SIZE,
@@ -97,7 +97,7 @@ class TrainLoaderSettings(LoaderSettings):
 
 
 def build_train_loader(
-    settings: CfgNode | TrainLoaderSettings,
+    settings: PetlibConfig | TrainLoaderSettings,
     dataset: Dataset,
     device: torch.device,
     *,
@@ -153,7 +153,7 @@ def build_train_loader(
 
 
 def build_evaluation_loader(
-    settings: CfgNode | LoaderSettings,
+    settings: PetlibConfig | LoaderSettings,
     dataset: Dataset,
     device: torch.device,
     *,

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from petlib.checkpoint.checkpointer import Checkpointer
-from petlib.config.node import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.batch_stream import Batch
 from petlib.engine.hook import Hook, sort_hooks
@@ -40,7 +40,7 @@ from petlib.solver.clipping import build_gradient_clipper
 from petlib.solver.precision import build_mixed_precision
 
 
-def build_step(cfg: CfgNode, device: torch.device) -> DefaultStep:
+def build_step(cfg: PetlibConfig, device: torch.device) -> DefaultStep:
     """Return the default iteration: accumulation, mixed precision and clipping as in ``SOLVER``."""
     return DefaultStep(
         accumulation=cfg.SOLVER.ACCUMULATION,
@@ -51,12 +51,12 @@ def build_step(cfg: CfgNode, device: torch.device) -> DefaultStep:
     )
 
 
-def build_step_guard(cfg: CfgNode) -> StepGuard | None:
+def build_step_guard(cfg: PetlibConfig) -> StepGuard | None:
     """Return what leaves out iterations that are not finite, where ``SOLVER.NONFINITE`` is ``skip``."""
     return StepGuard() if cfg.SOLVER.NONFINITE == "skip" else None
 
 
-def build_checkpointer(cfg: CfgNode, folder: str | Path | None = None) -> Checkpointer:
+def build_checkpointer(cfg: PetlibConfig, folder: str | Path | None = None) -> Checkpointer:
     """Return the checkpointer of ``folder``; None: the output folder."""
     sharded = cfg.TRAIN.PARALLEL == "fsdp"
     timeout = cfg.SOLVER.SNAPSHOT_TIMEOUT
@@ -71,7 +71,7 @@ def build_checkpointer(cfg: CfgNode, folder: str | Path | None = None) -> Checkp
 
 
 def build_state(
-    cfg: CfgNode,
+    cfg: PetlibConfig,
     *,
     model: nn.Module,
     optimizer: Optimizer | Mapping[str, Optimizer],
@@ -113,14 +113,14 @@ def build_state(
     )
 
 
-def run_length(cfg: CfgNode, iterations_per_epoch: int) -> int:
+def run_length(cfg: PetlibConfig, iterations_per_epoch: int) -> int:
     """Return the iterations of the whole run, whether its length is set in epochs or in iterations."""
     schedule = cfg.SOLVER.SCHEDULER
     return int(schedule.TOTAL_ITERS or schedule.TOTAL_EPOCHS * iterations_per_epoch)
 
 
 def build_train_hooks(
-    cfg: CfgNode,
+    cfg: PetlibConfig,
     state: TrainState,
     *,
     batches: Callable[[int, int], Iterator[Batch]],
@@ -178,14 +178,14 @@ def build_train_hooks(
     return sort_hooks(hooks)
 
 
-def _build_nan_guard(cfg: CfgNode, *, save_every: int, evaluate_every: int) -> NanGuardHook | None:
+def _build_nan_guard(cfg: PetlibConfig, *, save_every: int, evaluate_every: int) -> NanGuardHook | None:
     every = (save_every, evaluate_every)
     if cfg.SOLVER.NONFINITE == "rollback":
         return RollbackHook(every=every, save_every=save_every, limit=cfg.SOLVER.NONFINITE_LIMIT)
     return None if cfg.SOLVER.NONFINITE == "ignore" else NanGuardHook(every=every)
 
 
-def _build_average(cfg: CfgNode, state: TrainState) -> WeightAverage | None:
+def _build_average(cfg: PetlibConfig, state: TrainState) -> WeightAverage | None:
     if not cfg.SOLVER.EMA.ENABLED:
         return None
     if cfg.TRAIN.PARALLEL == "fsdp":
@@ -193,7 +193,9 @@ def _build_average(cfg: CfgNode, state: TrainState) -> WeightAverage | None:
     return WeightAverage(state.network, decay=cfg.SOLVER.EMA.DECAY)
 
 
-def _build_evaluation(cfg: CfgNode, evaluate: Evaluate, *, every: int, timer: TimerHook, average: WeightAverage | None) -> EvaluationHook:
+def _build_evaluation(
+    cfg: PetlibConfig, evaluate: Evaluate, *, every: int, timer: TimerHook, average: WeightAverage | None
+) -> EvaluationHook:
     return EvaluationHook(
         evaluate=evaluate,
         every=every,
@@ -206,7 +208,7 @@ def _build_evaluation(cfg: CfgNode, evaluate: Evaluate, *, every: int, timer: Ti
 
 
 def _evaluation_hooks(
-    cfg: CfgNode, evaluation: EvaluationHook, *, timer: TimerHook, batches: Callable[[int, int], Iterator[Batch]]
+    cfg: PetlibConfig, evaluation: EvaluationHook, *, timer: TimerHook, batches: Callable[[int, int], Iterator[Batch]]
 ) -> list[Hook]:
     """Return the evaluation and what belongs to it."""
     hooks: list[Hook] = [evaluation]

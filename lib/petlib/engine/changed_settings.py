@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from petlib.config.key import Effect, Key, Schema, flat_schema
 from petlib.config.node import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.config.yaml_file import read_yaml
 from petlib.errors import CheckpointError, ConfigError
 
@@ -39,7 +40,7 @@ class SavedSettings:
         changes: what differs; filled by :meth:`inspect`.
     """
 
-    def __init__(self, cfg: CfgNode) -> None:
+    def __init__(self, cfg: PetlibConfig) -> None:
         self._cfg = cfg
         self.changes: list[ChangedSetting] = []
 
@@ -71,7 +72,7 @@ class SavedSettings:
         )
 
 
-def changed_settings(text: Any, cfg: CfgNode, origin: str) -> list[ChangedSetting]:
+def changed_settings(text: Any, cfg: PetlibConfig, origin: str) -> list[ChangedSetting]:
     """Return the settings that differ from those in a checkpoint, in the order of the config.
 
     A setting that the checkpoint does not know counts as changed where it has not its default value, which it had then.

@@ -12,7 +12,7 @@ from petlib import distributed
 from petlib.analyser import Analyser
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.checkpoint.weights import load_weights
-from petlib.config.node import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.batch_stream import Batch
 from petlib.errors import CheckpointError, name_in_errors
@@ -22,7 +22,9 @@ from petlib.solver.parameter_groups import ParameterRule, freeze_parameters
 logger = logging.getLogger(__name__)
 
 
-def analyse(model: nn.Module, cfg: CfgNode, batch: Batch, *, name: str, forward: Callable[[nn.Module, Any], Any] | None = None) -> None:
+def analyse(
+    model: nn.Module, cfg: PetlibConfig, batch: Batch, *, name: str, forward: Callable[[nn.Module, Any], Any] | None = None
+) -> None:
     """Log parameters, FLOPs and activations of ``model`` for a batch, where ``ANALYSER.ENABLED`` says so; the main process does it.
 
     The model, which is on the CPU and not wrapped yet, and the random generators stay as they are.
@@ -38,7 +40,7 @@ def analyse(model: nn.Module, cfg: CfgNode, batch: Batch, *, name: str, forward:
         logger.info("%s: %s", name, Analyser(model, (batch,), forward=forward).summary())
 
 
-def load_initial_weights(model: nn.Module, cfg: CfgNode) -> None:
+def load_initial_weights(model: nn.Module, cfg: PetlibConfig) -> None:
     """Load the file ``TRAIN.WEIGHTS`` into ``model`` and log what fits; nothing where it is empty or a run is continued.
 
     A layer whose shape differs stays random and is reported. Every process calls it.
@@ -50,12 +52,12 @@ def load_initial_weights(model: nn.Module, cfg: CfgNode) -> None:
         logger.info("%s", load_weights(model, cfg.TRAIN.WEIGHTS, prefer_ema=True).summary())
 
 
-def continues(cfg: CfgNode) -> bool:
+def continues(cfg: PetlibConfig) -> bool:
     """Return whether the run goes on from a checkpoint of its output folder, whose weights count then."""
     return bool(cfg.TRAIN.AUTO_RESUME) and Checkpointer(cfg.MISC.CKPT).can_resume()
 
 
-def load_test_weights(model: nn.Module, cfg: CfgNode) -> None:
+def load_test_weights(model: nn.Module, cfg: PetlibConfig) -> None:
     """Load the weights of :func:`find_test_weights`, their moving average where there is one and ``TEST.USE_EMA`` is on.
 
     Raises:
@@ -66,7 +68,7 @@ def load_test_weights(model: nn.Module, cfg: CfgNode) -> None:
     logger.info("testing the weights of %s", path)
 
 
-def find_test_weights(cfg: CfgNode) -> Path:
+def find_test_weights(cfg: PetlibConfig) -> Path:
     """Return the file that ``TEST.WEIGHTS`` means.
 
     Raises:
@@ -86,7 +88,7 @@ def find_test_weights(cfg: CfgNode) -> Path:
     )
 
 
-def prepare_model(model: nn.Module, cfg: CfgNode, device: torch.device, rules: Sequence[ParameterRule] | None = None) -> nn.Module:
+def prepare_model(model: nn.Module, cfg: PetlibConfig, device: torch.device, rules: Sequence[ParameterRule] | None = None) -> nn.Module:
     """Move the model to the device, frozen, in the memory order and compiled as the config wants it.
 
     Call it before the model is wrapped for several processes.
@@ -108,7 +110,7 @@ def prepare_model(model: nn.Module, cfg: CfgNode, device: torch.device, rules: S
     return model
 
 
-def parallelize(model: nn.Module, cfg: CfgNode, device: torch.device) -> nn.Module:
+def parallelize(model: nn.Module, cfg: PetlibConfig, device: torch.device) -> nn.Module:
     """Return ``model``, which is on ``device``, shared among the processes as ``TRAIN.PARALLEL`` says.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from petlib.config.node import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.distributed.collectives import broadcast_object
 from petlib.distributed.device import choose_device
 from petlib.distributed.process_group import destroy_process_group, init_process_group, is_main_process, world_size
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_run(cfg: CfgNode, *, record: str = "config.yaml") -> Iterator[torch.device]:
+def open_run(cfg: PetlibConfig, *, record: str = "config.yaml") -> Iterator[torch.device]:
     """Prepare this process for a run and give the device to compute on; leave the process group at the end.
 
     Weights are drawn from ``MISC.SEED``, alike on every rank. The merged config is written to ``record`` in the output
@@ -63,7 +63,7 @@ def _acquire(lock: RunLock) -> None:
         raise OutputError(refusal)
 
 
-def _write_record(path: Path, cfg: CfgNode) -> None:
+def _write_record(path: Path, cfg: PetlibConfig) -> None:
     try:
         write_text_atomically(path, cfg.dump())
     except OSError as error:
@@ -72,7 +72,7 @@ def _write_record(path: Path, cfg: CfgNode) -> None:
         ) from error
 
 
-def _set_backends(cfg: CfgNode) -> None:
+def _set_backends(cfg: PetlibConfig) -> None:
     torch.backends.cudnn.benchmark = cfg.MISC.CUDNN and not cfg.MISC.DETERMINISTIC
     torch.set_float32_matmul_precision("high" if cfg.MISC.TF32 else "highest")
     torch.backends.cudnn.allow_tf32 = cfg.MISC.TF32

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from petlib.checkpoint.random_state import random_state, restore_random_state
-from petlib.config.node import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.process_group import is_main_process, rank, world_size
 from petlib.engine.changed_settings import SavedSettings
@@ -39,7 +39,7 @@ def snapshot_of(state: TrainState, *, config: str) -> dict[str, Any]:
     }
 
 
-def resume(state: TrainState, hooks: Sequence[Hook], cfg: CfgNode) -> bool:
+def resume(state: TrainState, hooks: Sequence[Hook], cfg: PetlibConfig) -> bool:
     """Continue from the latest checkpoint where there is one, else seed this rank's random generators for a new run.
 
     With the same number of ranks the run goes on as if it had never been interrupted. With another number the

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from petlib.config.node import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.distributed.process_group import is_main_process
 from petlib.events.records import Writer
 from petlib.events.writers.console import ConsoleWriter
@@ -10,7 +10,7 @@ from petlib.events.writers.json_lines import JsonLinesWriter
 from petlib.events.writers.tensorboard import TensorBoardWriter
 
 
-def build_writers(cfg: CfgNode, *, start_iteration: int) -> list[Writer]:
+def build_writers(cfg: PetlibConfig, *, start_iteration: int) -> list[Writer]:
     """Return the writers of this rank: console, JSON lines and TensorBoard (``MISC.TENSORBOARD``). Ranks other than 0 have none."""
     if not is_main_process():
         return []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch import nn
 from torch.optim import Optimizer
 
-from petlib.config import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.errors import ConfigError
 from petlib.solver.factor_schedule import FactorSchedule
 from petlib.solver.optimizers import make_optimizer
@@ -16,7 +16,7 @@ from petlib.solver.schedules import Schedule, WarmUp, learning_rate_factor
 logger = logging.getLogger(__name__)
 
 
-def build_rules(cfg: CfgNode) -> list[ParameterRule]:
+def build_rules(cfg: PetlibConfig) -> list[ParameterRule]:
     """Return the rules of ``SOLVER.OPTIMIZER.RULES``.
 
     Raises:
@@ -26,7 +26,7 @@ def build_rules(cfg: CfgNode) -> list[ParameterRule]:
     return [ParameterRule.parse(rule, f"SOLVER.OPTIMIZER.RULES[{number}]") for number, rule in enumerate(rules)]
 
 
-def build_optimizer(model: nn.Module, cfg: CfgNode, rules: Sequence[ParameterRule] | None = None) -> Optimizer:
+def build_optimizer(model: nn.Module, cfg: PetlibConfig, rules: Sequence[ParameterRule] | None = None) -> Optimizer:
     """Return the optimizer of ``SOLVER.OPTIMIZER`` for a model that is on its device.
 
     Args:
@@ -53,7 +53,7 @@ def build_optimizer(model: nn.Module, cfg: CfgNode, rules: Sequence[ParameterRul
     return make_optimizer(groups, name=options.NAME, settings=settings, arguments=options.ARGS, fused=options.FUSED)
 
 
-def build_scheduler(optimizer: Optimizer, cfg: CfgNode, *, max_iter: int, iterations_per_epoch: int) -> FactorSchedule:
+def build_scheduler(optimizer: Optimizer, cfg: PetlibConfig, *, max_iter: int, iterations_per_epoch: int) -> FactorSchedule:
     """Return the schedule of ``SOLVER.SCHEDULER``, to be stepped once an iteration, after the optimizer.
 
     Every parameter group follows the same factor of its own rate, so ``MIN_LR`` holds for a group without ``lr_mult``
@@ -82,7 +82,7 @@ def build_scheduler(optimizer: Optimizer, cfg: CfgNode, *, max_iter: int, iterat
     return FactorSchedule(optimizer, learning_rate_factor(schedule, warm_up, max_iter=max_iter))
 
 
-def _milestones(cfg: CfgNode, max_iter: int, iterations_per_epoch: int) -> list[int]:
+def _milestones(cfg: PetlibConfig, max_iter: int, iterations_per_epoch: int) -> list[int]:
     """Return the steps of the step schedule in iterations."""
     options = cfg.SOLVER.SCHEDULER
     by_epochs = options.TOTAL_EPOCHS > 0
@@ -95,7 +95,7 @@ def _milestones(cfg: CfgNode, max_iter: int, iterations_per_epoch: int) -> list[
     return [step * iterations_per_epoch if by_epochs else step for step in options.STEPS]
 
 
-def _warm_up(cfg: CfgNode, max_iter: int, iterations_per_epoch: int) -> WarmUp:
+def _warm_up(cfg: PetlibConfig, max_iter: int, iterations_per_epoch: int) -> WarmUp:
     options = cfg.SOLVER.SCHEDULER
     epochs = options.WARM_UP_EPOCHS
     key, iterations = (

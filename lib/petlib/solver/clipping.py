@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from petlib.config import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.errors import ConfigError
 
 
@@ -41,7 +41,7 @@ class GradientClipper:
         return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
 
-def build_gradient_clipper(cfg: CfgNode) -> GradientClipper | None:
+def build_gradient_clipper(cfg: PetlibConfig) -> GradientClipper | None:
     """Return what ``SOLVER.CLIP_GRADIENTS`` asks for; None where gradients are not clipped.
 
     Raises:

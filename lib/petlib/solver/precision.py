@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from petlib.config import CfgNode
+from petlib.config.typed import PetlibConfig
 from petlib.errors import ConfigError
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -40,7 +40,7 @@ class MixedPrecision:
         return torch.autocast(self.device_type, dtype=self.dtype) if self.enabled else nullcontext()
 
 
-def build_mixed_precision(cfg: CfgNode, device: torch.device) -> MixedPrecision:
+def build_mixed_precision(cfg: PetlibConfig, device: torch.device) -> MixedPrecision:
     """Return what ``SOLVER.AMP`` asks for on ``device``.
 
     Raises:

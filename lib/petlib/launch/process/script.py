@@ -13,6 +13,9 @@ from petlib.launch.process.run_process import RunProcess, run_process
 from petlib.launch.start.arguments import ScriptArguments, parse_script_arguments
 from petlib.launch.start.task_folder import find_task_folder
 
+LATER_SECTIONS = ("TEST", "EVAL", "VIS", "EXPORT")
+"""Sections that belong to what may follow a training."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -33,7 +36,8 @@ def run_script(main: Callable[[CfgNode], None], task: TaskConfig, argv: Sequence
         arguments = parse_script_arguments(words, description=f"{_purpose()} with a config")
         cfg = _prepare(process, task, arguments)
         main(cfg)
-        _list_unread(process, cfg)
+        if _purpose() == "train":
+            _list_unread(process, cfg)
 
     sys.exit(run_process(run))
 
@@ -56,7 +60,6 @@ def run_script_of_all_tasks(
         folder = find_task_folder(arguments.cfg, package, type_folder=arguments.type_folder)
         cfg = _prepare(process, folder.config, arguments)
         main(cfg, arguments)
-        _list_unread(process, cfg)
 
     sys.exit(run_process(run))
 
@@ -80,6 +83,7 @@ def _prepare(process: RunProcess, task: TaskConfig, arguments: ScriptArguments) 
 
 
 def _list_unread(process: RunProcess, cfg: CfgNode) -> None:
-    unread = unread_overrides(cfg)
+    """Warn of what a training was given that no part of it read; what is for tests, pictures and exports waits for those."""
+    unread = [key for key in unread_overrides(cfg) if key.partition(".")[0] not in LATER_SECTIONS]
     if unread and process.rank == 0:
-        logger.info("given on the command line, and nothing in this run read it: %s", ", ".join(unread))
+        logger.warning("given on the command line, but nothing in this training has read it: %s", ", ".join(unread))

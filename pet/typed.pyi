@@ -1,0 +1,288 @@
+# Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. typed.py is what is imported.
+from typing import Any, Literal
+
+from petlib.config.typed import ConfigSection, PetlibAnalyser, PetlibConfig, PetlibData, PetlibEval, PetlibMisc, PetlibTest, PetlibTrain
+
+class PetMisc(PetlibMisc):
+    DATA_ROOT: str
+
+class PetTrainResize(ConfigSection):
+    SCALES: list[int]
+
+class PetTrainMixup(ConfigSection):
+    MIXUP_ALPHA: float
+    CUTMIX_ALPHA: float
+    PROBABILITY: float
+    SWITCH_PROBABILITY: float
+
+class PetTrain(PetlibTrain):
+    DATASETS: list[str]
+    TRANSFORMS: list[Any]
+    RESIZE: PetTrainResize
+    ASPECT_GROUPING: bool
+    REPEAT_THRESHOLD: float
+    MIXUP: PetTrainMixup
+
+class PetTestResize(ConfigSection):
+    SCALES: list[int]
+
+class PetTest(PetlibTest):
+    DATASETS: list[str]
+    TRANSFORMS: list[Any]
+    RESIZE: PetTestResize
+
+class PetData(PetlibData):
+    CATALOG: dict[str, Any]
+    CLASSES: list[str]
+    ALLOW_OUTSIDE: bool
+    MAX_PIXELS: int
+    MAX_FILE_BYTES: int
+    CHECK_SAMPLES: int
+
+class PetVisCls(ConfigSection):
+    ENABLED: bool
+    TOP_COUNT: int
+
+class PetVisBox(ConfigSection):
+    ENABLED: bool
+
+class PetVisMask(ConfigSection):
+    ENABLED: bool
+    ALPHA: float
+
+class PetVisKeypoints(ConfigSection):
+    ENABLED: bool
+    SCORE_THRESHOLD: float
+
+class PetVisParsing(ConfigSection):
+    ENABLED: bool
+    ALPHA: float
+
+class PetVisSemseg(ConfigSection):
+    ENABLED: bool
+    ALPHA: float
+
+class PetVis(ConfigSection):
+    SCORE_THRESHOLD: float
+    SCALE: float
+    LABELS: bool
+    LEGEND: bool
+    CLS: PetVisCls
+    BOX: PetVisBox
+    MASK: PetVisMask
+    KEYPOINTS: PetVisKeypoints
+    PARSING: PetVisParsing
+    SEMSEG: PetVisSemseg
+
+class PetExport(ConfigSection):
+    SIZE: list[int]
+    BATCH: int
+    DYNAMIC: bool
+    NORMALIZE: bool
+    INPUT_NAMES: list[str]
+    OUTPUT_NAMES: list[str]
+    HALF: bool
+    SAMPLES: int
+    TOLERANCE: float
+    HALF_TOLERANCE: float
+    COMPARE_SCORE: float
+
+class PetFinetune(ConfigSection):
+    FREEZE_EPOCHS: int
+    HEAD_LR_MULT: float
+    HEAD: str
+
+class PetConfig(PetlibConfig):
+    """The settings that every task of Pet has."""
+
+    MISC: PetMisc
+    TRAIN: PetTrain
+    TEST: PetTest
+    DATA: PetData
+    VIS: PetVis
+    EXPORT: PetExport
+    FINETUNE: PetFinetune
+
+class VisionMisc(PetMisc):
+    CONV1_RGB2BGR: bool
+
+class VisionAnalyser(PetlibAnalyser):
+    SIZE: list[int]
+
+class VisionTestViews(ConfigSection):
+    SCALES: list[float]
+    FLIP: bool
+
+class VisionTestSoftNms(ConfigSection):
+    METHOD: Literal["never", "linear", "gaussian"]
+    SIGMA: float
+
+class VisionTest(PetTest):
+    VIEWS: VisionTestViews
+    SCORE_THRESHOLD: float
+    NMS: float
+    DETECTIONS_PER_IMAGE: int
+    SOFT_NMS: VisionTestSoftNms
+    PARSING_THRESHOLD: float
+
+class VisionEval(PetlibEval):
+    BOX_METRICS: list[str]
+
+class VisionData(PetData):
+    FILTER_EMPTY: bool
+
+class VisionFinetune(PetFinetune):
+    DROP_RATE: float
+    DROP_PATH_RATE: float
+
+class VisionModelFpn(ConfigSection):
+    CHANNELS: int
+    LEVELS: list[int]
+    TOP: Literal["auto", "pool", "p6p7", "none"]
+
+class VisionModelBoxRpn(ConfigSection):
+    PRE_NMS_TRAIN: int
+    PRE_NMS_TEST: int
+    POST_NMS_TRAIN: int
+    POST_NMS_TEST: int
+    NMS: float
+    BATCH_SIZE: int
+    POSITIVE_FRACTION: float
+    POSITIVE_IOU: float
+    NEGATIVE_IOU: float
+
+class VisionModelBoxRoi(ConfigSection):
+    BATCH_SIZE: int
+    POSITIVE_FRACTION: float
+    POSITIVE_IOU: float
+    POOL: int
+    HIDDEN: int
+    CASCADE_IOUS: list[float]
+
+class VisionModelBox(ConfigSection):
+    DETECTOR: str
+    ANCHOR_SIZES: list[list[int]]
+    ASPECT_RATIOS: list[float]
+    RPN: VisionModelBoxRpn
+    ROI: VisionModelBoxRoi
+    PRIOR: float
+    CONVOLUTIONS: int
+
+class VisionModelMask(ConfigSection):
+    POOL: int
+    CHANNELS: list[int]
+
+class VisionModelKeypoints(ConfigSection):
+    NUM_KEYPOINTS: int
+    LABELS: list[int]
+    POOL: int
+    CHANNELS: list[int]
+
+class VisionModelParsing(ConfigSection):
+    NUM_PARTS: int
+    LABELS: list[int]
+    POOL: int
+    CHANNELS: list[int]
+    CONTEXT: bool
+    RESCORE: bool
+    LOSS_WEIGHT: float
+    RESCORE_LOSS_WEIGHT: float
+
+class VisionModelSemseg(ConfigSection):
+    DECODER: Literal["fcn", "fpn", "unet", "upernet", "deeplabv3plus", "pspnet", "segformer"]
+    DECODER_ARGS: dict[str, Any]
+    NUM_CLASSES: int
+    LOSS_WEIGHT: float
+    CLASS_WEIGHTS: list[float]
+
+class VisionModel(ConfigSection):
+    BACKBONE: str
+    BACKBONE_ARGS: dict[str, Any]
+    NUM_CLASSES: int
+    LABEL_SMOOTHING: float
+    SYNC_BN: bool
+    FROZEN_BN: bool
+    FROZEN_BN_EPS: float
+    FREEZE_AT: int
+    NECK: str
+    HAS_CLS: bool
+    HAS_BOX: bool
+    HAS_MASK: bool
+    HAS_KEYPOINTS: bool
+    HAS_PARSING: bool
+    HAS_SEMSEG: bool
+    FPN: VisionModelFpn
+    BOX: VisionModelBox
+    MASK: VisionModelMask
+    KEYPOINTS: VisionModelKeypoints
+    PARSING: VisionModelParsing
+    SEMSEG: VisionModelSemseg
+
+class VisionConfig(PetConfig):
+    """The settings of the general CNN, and of ``tasks/cls``."""
+
+    MISC: VisionMisc
+    ANALYSER: VisionAnalyser
+    TEST: VisionTest
+    EVAL: VisionEval
+    DATA: VisionData
+    FINETUNE: VisionFinetune
+    MODEL: VisionModel
+
+class SegmentationMisc(PetMisc):
+    CONV1_RGB2BGR: bool
+
+class SegmentationAnalyser(PetlibAnalyser):
+    SIZE: list[int]
+
+class SegmentationTestSliding(ConfigSection):
+    SIZE: int
+    OVERLAP: float
+
+class SegmentationTest(PetTest):
+    SLIDING: SegmentationTestSliding
+
+class SegmentationData(PetData):
+    NUM_IMAGES: int
+
+class SegmentationModel(ConfigSection):
+    NETWORK: str
+    NETWORK_ARGS: dict[str, Any]
+    NUM_CLASSES: int
+    BINARY: bool
+    THRESHOLD: float
+    IN_CHANNELS: int
+    SYNC_BN: bool
+    LOSSES: list[Any]
+    OUTPUT_WEIGHTS: list[float]
+
+class SegmentationConfig(PetConfig):
+    """The settings of the segmentation projects."""
+
+    MISC: SegmentationMisc
+    ANALYSER: SegmentationAnalyser
+    TEST: SegmentationTest
+    DATA: SegmentationData
+    MODEL: SegmentationModel
+
+class LandcoverSemiCutmix(ConfigSection):
+    BOXES: int
+    SHARE: list[float]
+
+class LandcoverSemi(ConfigSection):
+    ENABLED: bool
+    DATASETS: list[str]
+    WINDOW: int
+    TRANSFORMS: list[Any]
+    WEAK: list[Any]
+    STRONG: list[Any]
+    CUTMIX: LandcoverSemiCutmix
+    MOMENTUM: float
+    TEACHER_WEIGHT: float
+    STUDENT_WEIGHT: float
+    THRESHOLD: float
+
+class LandcoverConfig(SegmentationConfig):
+    """The settings of land cover."""
+
+    SEMI: LandcoverSemi
