@@ -5,6 +5,10 @@ from petlib.config.typed import ConfigSection, PetlibAnalyser, PetlibConfig, Pet
 
 class PetMisc(PetlibMisc):
     DATA_ROOT: str
+    CONV1_RGB2BGR: bool
+
+class PetAnalyser(PetlibAnalyser):
+    SIZE: list[int]
 
 class PetTrainResize(ConfigSection):
     SCALES: list[int]
@@ -85,7 +89,6 @@ class PetExport(ConfigSection):
     SAMPLES: int
     TOLERANCE: float
     HALF_TOLERANCE: float
-    COMPARE_SCORE: float
 
 class PetFinetune(ConfigSection):
     FREEZE_EPOCHS: int
@@ -96,18 +99,13 @@ class PetConfig(PetlibConfig):
     """The settings that every task of Pet has."""
 
     MISC: PetMisc
+    ANALYSER: PetAnalyser
     TRAIN: PetTrain
     TEST: PetTest
     DATA: PetData
     VIS: PetVis
     EXPORT: PetExport
     FINETUNE: PetFinetune
-
-class VisionMisc(PetMisc):
-    CONV1_RGB2BGR: bool
-
-class VisionAnalyser(PetlibAnalyser):
-    SIZE: list[int]
 
 class VisionTestViews(ConfigSection):
     SCALES: list[float]
@@ -130,6 +128,9 @@ class VisionEval(PetlibEval):
 
 class VisionData(PetData):
     FILTER_EMPTY: bool
+
+class VisionExport(PetExport):
+    COMPARE_SCORE: float
 
 class VisionFinetune(PetFinetune):
     DROP_RATE: float
@@ -221,19 +222,12 @@ class VisionModel(ConfigSection):
 class VisionConfig(PetConfig):
     """The settings of the general CNN, and of ``tasks/cls``."""
 
-    MISC: VisionMisc
-    ANALYSER: VisionAnalyser
     TEST: VisionTest
     EVAL: VisionEval
     DATA: VisionData
+    EXPORT: VisionExport
     FINETUNE: VisionFinetune
     MODEL: VisionModel
-
-class SegmentationMisc(PetMisc):
-    CONV1_RGB2BGR: bool
-
-class SegmentationAnalyser(PetlibAnalyser):
-    SIZE: list[int]
 
 class SegmentationTestSliding(ConfigSection):
     SIZE: int
@@ -259,8 +253,6 @@ class SegmentationModel(ConfigSection):
 class SegmentationConfig(PetConfig):
     """The settings of the segmentation projects."""
 
-    MISC: SegmentationMisc
-    ANALYSER: SegmentationAnalyser
     TEST: SegmentationTest
     DATA: SegmentationData
     MODEL: SegmentationModel

@@ -41,41 +41,41 @@ def stub_of(config_types: Sequence[ConfigType], *, imports: str = "") -> str:
         config_types: a base before what extends it; bases that ``imports`` names need not be among them.
         imports: further import lines, for bases and their sections.
     """
-    classes = [text for one in config_types for text in _class(one.name, one.schema, one.base, path=(), doc=one.doc)]
+    classes = [text for one in config_types for text in _class(one.name, one.schema, one.base, doc=one.doc)]
     return HEADER + (f"{imports}\n" if imports else "") + "\n".join(classes)
 
 
-def _class(name: str, schema: Schema, base: ConfigType | None, *, path: tuple[str, ...], doc: str) -> Iterator[str]:
-    """Yield the class of a section after those of the sections below it that are new or differ from the base's."""
-    base_schema = base.schema if base is not None else {}
-    prefix = name if path else name.removesuffix("Config")
+def _class(name: str, schema: Schema, base: ConfigType | None, *, path: tuple[str, ...] = (), doc: str = "") -> Iterator[str]:
+    """Yield the class of a section, or of a whole config, after those of the sections below it that are new or differ from the base's."""
+    inherited = _section(base.schema, path) if base is not None else None
     lines = []
     for key, entry in schema.items():
-        inherited = base_schema.get(key)
+        there = (inherited or {}).get(key)
         if isinstance(entry, Key):
-            if not (isinstance(inherited, Key) and annotation_source(inherited) == annotation_source(entry)):
+            if not (isinstance(there, Key) and annotation_source(there) == annotation_source(entry)):
                 lines.append(f"    {key}: {annotation_source(entry)}")
-            continue
-        below = inherited if inherited is not None and not isinstance(inherited, Key) else None
-        if below is not None and same_types(entry, below):
-            continue
-        inner = f"{prefix}{key.title().replace('_', '')}"
-        inner_base = ConfigType(section_name(base, (*path, key)), below, None, "") if base is not None and below is not None else None
-        yield from _class(inner, entry, inner_base, path=(*path, key), doc="")
-        lines.append(f"    {key}: {inner}")
-    head = f"class {name}({base.name if base is not None else 'ConfigSection'}):"
+        elif there is None or isinstance(there, Key) or not same_types(entry, there):
+            inner = f"{name if path else name.removesuffix('Config')}{_word(key)}"
+            yield from _class(inner, entry, base, path=(*path, key))
+            lines.append(f"    {key}: {inner}")
+    parent = section_name(base, path) if base is not None and inherited is not None else "ConfigSection"
     text = ([f'    """{doc}"""\n'] if doc else []) + (lines or ["    ..."])
-    yield f"{head}\n" + "\n".join(text) + "\n"
+    yield f"class {name}({parent}):\n" + "\n".join(text) + "\n"
 
 
 def section_name(config_type: ConfigType, path: tuple[str, ...]) -> str:
-    """Return the class of a section, which belongs to the deepest base that has the same types there."""
+    """Return the class of a section, which belongs to the deepest base that has the same types there; without a path the whole config's."""
+    if not path:
+        return config_type.name
     if config_type.base is not None:
         own, below = _section(config_type.schema, path), _section(config_type.base.schema, path)
         if below is not None and own is not None and same_types(own, below):
             return section_name(config_type.base, path)
-    words = (word.title().replace("_", "") for word in path)
-    return config_type.name.removesuffix("Config") + "".join(words)
+    return config_type.name.removesuffix("Config") + "".join(map(_word, path))
+
+
+def _word(key: str) -> str:
+    return key.title().replace("_", "")
 
 
 def _section(schema: Schema, path: tuple[str, ...]) -> Schema | None:
