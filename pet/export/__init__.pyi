@@ -1,8 +1,8 @@
-from .classifier import classifier_network as classifier_network
 from .export import ExportReport as ExportReport
 from .export import export_model as export_model
 from .export import export_onnx as export_onnx
 from .network import TaskNetwork as TaskNetwork
+from .network import classifier_network as classifier_network
 from .normalization import InputNormalization as InputNormalization
 from .program_file import ProgramModel as ProgramModel
 from .runtime import OnnxModel as OnnxModel

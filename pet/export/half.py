@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map
 
 
 class HalfPrecision(nn.Module):
-    """A network in float16 that takes and gives float32, wherever such tensors stand in its arguments and results.
+    """A network in float16 that takes and gives float32, wherever such tensors are in its arguments and results.
 
     Args:
         network: a copy of it is converted, with its buffers.

@@ -54,7 +54,7 @@ class DetectionDifference:
             logger.warning("none of the inputs has a detection, so that only empty lists were compared")
         return f"{self.compared // 2} pairs of detections"
 
-    def _one_way(self, wanted: Sequence[np.ndarray], there: Sequence[np.ndarray]) -> float:
+    def _one_way(self, wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> float:
         """Return the greatest difference of the detections of ``wanted`` to their partners."""
         scores = wanted[1]
         # what is no number is compared as well
@@ -64,17 +64,17 @@ class DetectionDifference:
         rows = rows[np.argsort(-scores[rows], kind="stable")]
         if (scores[rows] < self.score).all():
             rows = rows[:AT_LEAST]
-        free = np.ones(len(there[1]), bool)
+        free = np.ones(len(given[1]), bool)
         partners = []
         for row in rows:
-            partner = _partner(int(row), wanted, there, free)
+            partner = _partner(int(row), wanted, given, free)
             if partner is None:
                 return float("inf")
             free[partner] = False
             partners.append(partner)
         self.compared += len(rows)
         chosen = np.asarray(partners, np.int64)
-        pairs = [(two[chosen], one[rows]) for one, two in zip(wanted, there, strict=True)]
+        pairs = [(two[chosen], one[rows]) for one, two in zip(wanted, given, strict=True)]
         differences = [
             keypoint_difference(*pair) if place == self.keypoints else relative_difference(*pair) for place, pair in enumerate(pairs)
         ]
@@ -94,11 +94,11 @@ def keypoint_difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(max(np.quantile(places, SAME_PLACES), np.minimum(places, heights).max(), heights.max()))
 
 
-def _partner(row: int, wanted: Sequence[np.ndarray], there: Sequence[np.ndarray], free: np.ndarray) -> int | None:
+def _partner(row: int, wanted: Sequence[np.ndarray], given: Sequence[np.ndarray], free: np.ndarray) -> int | None:
     """Return the place of the free detection of the same class that is nearest in box and score; None: there is none."""
-    same = np.flatnonzero((there[2] == wanted[2][row]) & free)
+    same = np.flatnonzero((given[2] == wanted[2][row]) & free)
     if not len(same):
         return None
     scale = max(float(np.abs(wanted[0]).max(initial=1.0)), 1.0)
-    distance = np.abs(there[0][same] - wanted[0][row]).max(axis=1) / scale + np.abs(there[1][same] - wanted[1][row])
+    distance = np.abs(given[0][same] - wanted[0][row]).max(axis=1) / scale + np.abs(given[1][same] - wanted[1][row])
     return int(same[distance.argmin()])

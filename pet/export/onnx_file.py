@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pet.export.packages import export_package
-from pet.export.runtime import OnnxModel, first_line
+from pet.export.runtime import OnnxModel, export_package, first_line
 from pet.export.tracing import FreeAxes, cannot_export, module_of_operator, quiet, trace
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")

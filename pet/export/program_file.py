@@ -15,7 +15,7 @@ from pet.export.tracing import FreeAxes, quiet, trace
 from petlib.errors import CheckpointError, ConfigError
 
 DESCRIPTION = "pet.json"
-"""What stands beside the graph in the file: names of inputs and outputs, metadata."""
+"""What lies next to the graph in the file: names of inputs and outputs, metadata."""
 
 
 class ProgramFormat:
@@ -103,7 +103,7 @@ class ProgramModel:
         except (AssertionError, RuntimeError, ValueError) as error:
             shapes = {name: array.shape for name, array in arrays.items()}
             raise ConfigError(
-                f"{self.path}: it does not take {shapes}, {self.inputs} expected: {first_line(error)}; export with another EXPORT.SIZE"
+                f"{self.path}: it does not take {shapes}, {self.inputs} expected: {first_line(error)}; export with another size"
             ) from error
         tensors: list[Tensor] = [outputs] if isinstance(outputs, Tensor) else list(outputs)
         return [tensor.numpy() for tensor in tensors]

@@ -1,13 +1,14 @@
 """ONNX files run by onnxruntime."""
 
+import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
-from pet.export.packages import export_package
 from petlib.config import CfgNode
 from petlib.errors import CheckpointError, ConfigError
 
@@ -53,7 +54,7 @@ class OnnxModel:
             raise ConfigError(f"onnxruntime has no {', '.join(unknown)} here; it has {', '.join(runtime.get_available_providers())}")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        # what goes wrong is told by its exception
+        # what goes wrong is said by its exception
         options.log_severity_level = 4
         try:
             self._session = runtime.InferenceSession(str(path), options, providers=list(providers))
@@ -106,6 +107,20 @@ def find_onnx_weights(cfg: CfgNode) -> OnnxModel | None:
         ConfigError: onnxruntime is not installed.
     """
     return OnnxModel(cfg.TEST.WEIGHTS) if cfg.TEST.WEIGHTS.lower().endswith(ONNX_SUFFIX) else None
+
+
+def export_package(name: str) -> ModuleType:
+    """Return a package that only export needs.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(
+            f"ONNX needs the package {name}, which is not installed; install it with: pip install 'pet-vision[export]'"
+        ) from error
 
 
 def first_line(error: BaseException) -> str:

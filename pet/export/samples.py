@@ -70,7 +70,7 @@ def as_inputs(
         images: of the sample, (H, W, C).
         names: of the inputs.
         size: height and width that they are resized to; None: they stay as they are.
-        batch: how often the sample stands in the batch.
+        batch: how often the batch has the sample.
         finish: applied to (1, C, H, W), e.g. normalisation.
     """
     inputs = {}

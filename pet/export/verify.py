@@ -13,7 +13,7 @@ Measure = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], float]
 """From the outputs of a file and those of PyTorch to the difference between them."""
 
 DRAWN = 2
-"""Random inputs beside the example where all shapes are fixed."""
+"""Random inputs in addition to the example where all shapes are fixed."""
 
 SMALLEST_EDGE = 32
 

@@ -1,19 +1,27 @@
-"""A task's model, or an exported file in its place, that looks at whole files."""
+"""From a config: a task's model, or an exported file in its place, and what its numbers are called."""
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from pet.data.catalog.entries import find_entry, resolve_path
+from pet.data.loading.build import build_dataset
 from pet.data.targets.kinds import are_whole_image
 from pet.export.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
-from pet.prediction.names import find_names
 from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
 from pet.prediction.whole_images import WholeImages
 from pet.visual.names import TargetNames
 from petlib.config import CfgNode, ConfigError
+from petlib.config.nested import read_nested
 from petlib.engine.model import prepare_model
+from petlib.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 
 def build_whole_images(
@@ -53,3 +61,44 @@ def build_whole_images(
     # images of classifiers are not padded, and those of one's own have any shape
     batch_size = 1 if are_whole_image(kinds) else None
     return WholeImages(build_model_samples(cfg, model, device, kinds, batch_size=batch_size), names)
+
+
+def find_names(cfg: CfgNode, kinds: Sequence[str]) -> TargetNames:
+    """Return the names of classes, parts and keypoints: of ``DATA.CLASSES``, else of the data sets where they are present.
+
+    Where neither says the classes, the config that a training left in ``MISC.CKPT`` may; else predictions show numbers.
+
+    Args:
+        cfg: the config.
+        kinds: the kinds of targets that the model predicts.
+    """
+    names = _names_of_data(cfg, kinds)
+    classes = cfg.DATA.CLASSES or names.classes or _classes_of_run(cfg)
+    if not classes:
+        logger.warning(
+            "the names of the classes are not known, numbers take their place; give DATA.CLASSES, or the data with MISC.DATA_ROOT"
+        )
+    return replace(names, classes=tuple(classes))
+
+
+def _names_of_data(cfg: CfgNode, kinds: Sequence[str]) -> TargetNames:
+    # test data are smaller, and read sooner
+    for name in (*cfg.TEST.DATASETS, *cfg.TRAIN.DATASETS):
+        try:
+            entry = find_entry(cfg, name)
+            places = [resolve_path(cfg, place) for place in (entry.path, entry.annotations) if place]
+            # a data set that is absent might be made or searched for
+            if all(place.exists() for place in places):
+                return TargetNames.of_dataset(build_dataset(cfg, [name], kinds))
+        except (ConfigError, DataError) as error:
+            logger.info("%s does not say the names of the classes: %s", name, error)
+    return TargetNames()
+
+
+def _classes_of_run(cfg: CfgNode) -> list[str]:
+    try:
+        saved = read_nested(Path(cfg.MISC.CKPT) / "config.yaml")
+        return [str(name) for name in saved.get("DATA.CLASSES", [], type=list)]
+    except ConfigError as error:
+        logger.info("the run does not say the names of the classes: %s", error)
+        return []

@@ -18,15 +18,13 @@ from pet.prediction.writers.geojson import write_geojson
 from pet.prediction.writers.label_maps import label_map_suffix, open_label_map, write_label_polygons
 from pet.prediction.writers.pictures import write_picture
 from pet.prediction.writers.polygons import trace_objects
-from pet.prediction.writers.records import describe_predictions, label_images
+from pet.prediction.writers.records import LABEL_IMAGES, describe_predictions, label_images
 from pet.visual.names import TargetNames
 from petlib.data.protocols import Dataset
 from petlib.errors import ConfigError
 from petlib.files import write_text_atomically
 
 PIXELS = "semseg"
-LABEL_COLOURS = {PIXELS: TargetNames.pixel_class_colour, "parsing": TargetNames.part_colour}
-"""Label image -> what gives the colour of a label."""
 
 CHUNK_BATCHES = 4
 """Batches of a video that are in memory at once."""
@@ -90,7 +88,7 @@ class WholeImages:
         written = [target.with_name(f"{target.name}.jpg"), target.with_name(f"{target.name}.json")]
         for kind, labels in label_images(predictions, size, self.names, output.drawing.score_threshold).items():
             label_map = target.with_name(f"{target.name}_{kind}{label_map_suffix(path)}")
-            with open_label_map(label_map, info, partial(LABEL_COLOURS[kind], self.names)) as file:
+            with open_label_map(label_map, info, partial(LABEL_IMAGES[kind].colour_of, self.names)) as file:
                 file.write(labels)
             record[kind] = label_map.name
             written.append(label_map)

@@ -18,8 +18,7 @@ from pet.prediction.predictors.pixels import PixelPredictor
 from pet.prediction.source import ImageSource, PixelSource
 from pet.prediction.writers.label_files import LabelFile
 from pet.prediction.writers.label_maps import label_map_suffix, open_label_map, write_label_polygons
-from pet.prediction.writers.overlay import Overlay
-from pet.prediction.writers.pictures import write_picture
+from pet.prediction.writers.pictures import Overlay, write_picture
 from pet.visual.names import TargetNames
 from petlib.errors import ConfigError, DataError
 
@@ -51,7 +50,7 @@ class WindowSettings:
 class LabelledWindows:
     """Writes the label of each pixel; a :class:`pet.prediction.FilePredictor` that looks through overlapping windows.
 
-    An image becomes ``<name>.png``, or a TIFF ``<name>.tif`` at the same place on the earth; pixels without data get 255. Beside it are
+    An image becomes ``<name>.png``, or a TIFF ``<name>.tif`` at the same place on the earth; pixels without data get 255. Next to it are
     written ``<name>_overlay.png`` and ``<name>.geojson``, if asked for. Memory does not depend on the height of a TIFF.
 
     Args:

@@ -9,8 +9,7 @@ from pet.export.description import ModelDescription
 from pet.export.runtime import find_onnx_weights
 from pet.export.task import find_normalize
 from pet.models.pretrained import load_test_weights
-from pet.prediction.build import build_whole_images
-from pet.prediction.names import find_names
+from pet.prediction.build import build_whole_images, find_names
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels
 from pet.prediction.run import FilePredictor
 from pet.prediction.windows import LabelledWindows, WindowSettings
@@ -58,7 +57,7 @@ def build_predictor(cfg: CfgNode, device: torch.device, *, window: int = 0) -> F
 
 
 def build_names(cfg: CfgNode) -> TargetNames:
-    """Return the names of classes, parts and keypoints, see :func:`pet.prediction.names.find_names`."""
+    """Return the names of classes, parts and keypoints, see :func:`pet.prediction.build.find_names`."""
     return replace(
         find_names(cfg, expected_data(cfg).kinds),
         keypoint_labels=frozenset(cfg.MODEL.KEYPOINTS.LABELS),

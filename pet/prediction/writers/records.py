@@ -10,6 +10,8 @@ from pycocotools import mask as coco_mask
 from pet.prediction.output import Predictions
 from pet.structures.paste import paste_masks, paste_parts
 from pet.visual.names import TargetNames
+from pet.visual.palette import Colour
+from petlib.registry import Registry
 
 MOST_CLASSES = 5
 DIGITS = 2
@@ -19,13 +21,32 @@ Size = tuple[int, int]
 """Height and width of an image."""
 
 
-class _Image(NamedTuple):
-    """What was found in an image, and what is needed to describe it."""
+class FoundInImage(NamedTuple):
+    """What was found in an image, and what is needed to describe it.
+
+    Attributes:
+        predictions: as arrays; see :func:`pet.data.draw_predictions`.
+        size: of the image.
+        names: what the numbers mean.
+        score_threshold: objects with a lower score have no part in label images.
+    """
 
     predictions: Predictions
     size: Size
     names: TargetNames
     score_threshold: float = 0.0
+
+
+class LabelImage(NamedTuple):
+    """A field of predictions that becomes a label image.
+
+    Attributes:
+        make: gives the labels, uint8 (height, width).
+        colour_of: the colour of a label; None: it is not coloured.
+    """
+
+    make: Callable[[FoundInImage], np.ndarray]
+    colour_of: Callable[[TargetNames, int], Colour | None]
 
 
 def describe_predictions(predictions: Predictions, size: Size, names: TargetNames) -> dict[str, Any]:
@@ -37,14 +58,14 @@ def describe_predictions(predictions: Predictions, size: Size, names: TargetName
         names: what the numbers mean.
 
     Returns:
-        ``width``, ``height``, and where there are such predictions ``classes``, the most probable ones of the image, ``pixels``, how many
-        each class has, and ``objects``: ``label``, ``class``, ``score``, ``box`` (left, top, right, bottom in pixels), ``mask`` (a
+        ``width``, ``height``, and what :data:`RECORDS` has for the fields: ``classes``, the most probable ones of the image, ``pixels``,
+        how many each class has, and ``objects``: ``label``, ``class``, ``score``, ``box`` (left, top, right, bottom in pixels), ``mask`` (a
         compressed COCO RLE), ``keypoints`` (x, y, score each), ``parsing_score``.
     """
     record: dict[str, Any] = {"width": size[1], "height": size[0]}
-    for field, describe in RECORDS.items():
+    for field in RECORDS.names():
         if field in predictions:
-            record |= describe(_Image(predictions, size, names))
+            record |= RECORDS.get(field)(FoundInImage(predictions, size, names))
     return record
 
 
@@ -53,8 +74,8 @@ def label_images(predictions: Predictions, size: Size, names: TargetNames, score
 
     Where objects lie over each other, the part of the one with the higher score counts.
     """
-    image = _Image(predictions, size, names, score_threshold)
-    return {name: make(image) for name, make in LABEL_IMAGES.items() if name in predictions}
+    image = FoundInImage(predictions, size, names, score_threshold)
+    return {name: entry.make(image) for name, entry in LABEL_IMAGES.items() if name in predictions}
 
 
 def paste_mask(mask: np.ndarray, box: np.ndarray, size: Size) -> np.ndarray:
@@ -63,7 +84,8 @@ def paste_mask(mask: np.ndarray, box: np.ndarray, size: Size) -> np.ndarray:
     return pixels
 
 
-def _describe_classes(image: _Image) -> dict[str, Any]:
+def describe_classes(image: FoundInImage) -> dict[str, Any]:
+    """Return the most probable classes of an image."""
     probabilities = torch.softmax(torch.from_numpy(image.predictions["logits"]).double(), dim=0).numpy()
     classes = [
         {"label": int(label), "class": image.names.of_class(int(label)), "score": round(float(probabilities[label]), 6)}
@@ -72,17 +94,19 @@ def _describe_classes(image: _Image) -> dict[str, Any]:
     return {"classes": classes}
 
 
-def _describe_pixels(image: _Image) -> dict[str, Any]:
+def describe_pixels(image: FoundInImage) -> dict[str, Any]:
+    """Return how many pixels each class has."""
     found = zip(*np.unique(image.predictions["semseg"], return_counts=True), strict=True)
     pixels = [{"label": int(label), "class": image.names.of_pixel_class(int(label)), "count": int(count)} for label, count in found]
     return {"pixels": pixels}
 
 
-def _describe_objects(image: _Image) -> dict[str, Any]:
+def describe_objects(image: FoundInImage) -> dict[str, Any]:
+    """Return the objects, in their order."""
     return {"objects": [_describe_object(image, index) for index in range(len(image.predictions["boxes"]))]}
 
 
-def _describe_object(image: _Image, index: int) -> dict[str, Any]:
+def _describe_object(image: FoundInImage, index: int) -> dict[str, Any]:
     predictions, names = image.predictions, image.names
     label, box = int(predictions["labels"][index]), predictions["boxes"][index]
     record: dict[str, Any] = {
@@ -102,11 +126,11 @@ def _describe_object(image: _Image, index: int) -> dict[str, Any]:
     return record
 
 
-def _pixel_labels(image: _Image) -> np.ndarray:
+def _pixel_labels(image: FoundInImage) -> np.ndarray:
     return image.predictions["semseg"].astype(np.uint8)
 
 
-def _part_labels(image: _Image) -> np.ndarray:
+def _part_labels(image: FoundInImage) -> np.ndarray:
     predictions, parts = image.predictions, np.zeros(image.size, np.uint8)
     for index in np.argsort(predictions["scores"], kind="stable"):
         if predictions["scores"][index] >= image.score_threshold and image.names.has_parts(int(predictions["labels"][index])):
@@ -120,15 +144,18 @@ def _tensor(values: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, np.float32))[None]
 
 
-RECORDS: Mapping[str, Callable[[_Image], dict[str, Any]]] = {
-    "logits": _describe_classes,
-    "semseg": _describe_pixels,
-    "boxes": _describe_objects,
-}
-"""Field of predictions -> what a record says of it."""
+RECORDS = Registry(
+    "record of a field of predictions",
+    {
+        "boxes": f"{__name__}:describe_objects",
+        "logits": f"{__name__}:describe_classes",
+        "semseg": f"{__name__}:describe_pixels",
+    },
+)
+"""Field of predictions -> from :class:`FoundInImage` to the entries of a record."""
 
-LABEL_IMAGES: Mapping[str, Callable[[_Image], np.ndarray]] = {
-    "semseg": _pixel_labels,
-    "parsing": _part_labels,
+LABEL_IMAGES: Mapping[str, LabelImage] = {
+    "semseg": LabelImage(_pixel_labels, TargetNames.pixel_class_colour),
+    "parsing": LabelImage(_part_labels, TargetNames.part_colour),
 }
 """Field of predictions -> its label image."""

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import cast
 
-from pet.export.classifier import classifier_network
 from pet.export.matching import DetectionDifference
-from pet.export.network import TaskNetwork
+from pet.export.network import TaskNetwork, classifier_network
 from pet.models.config import has_views
 from pet.models.fpn import Neck
 from pet.models.registries import DETECTORS

@@ -1,7 +1,7 @@
 """Folders, files and pairs become label images, pictures and polygons."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ from pet.export.description import ModelDescription
 from pet.prediction import FileInput, Inputs, LabelledWindows, WindowSettings, find_inputs, predict_files
 from pet.prediction.output import PredictionSummary
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels, PixelPredictor
+from pet.prediction.videos import Video
 from pet.visual import DrawSettings, class_colour
 from petlib.errors import CheckpointError, ConfigError, DataError, OutputError
 
@@ -263,3 +264,37 @@ def test_names_of_results(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     assert places(find_inputs(str(tmp_path))) == ["a.png", "a.tif", "sub/b"]
     assert places(find_inputs(str(tmp_path / "**" / "*.jpg"))) == ["b"]
+
+
+def write_video(path: Path, frames: Sequence[np.ndarray]) -> None:
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5.0, (frames[0].shape[1], frames[0].shape[0]))
+    for frame in frames:
+        video.write(frame)
+    video.release()
+
+
+def test_a_video_is_labelled_frame_by_frame_through_windows(tmp_path: Path) -> None:
+    frames = [squares(64, 80, (8, 8 * number, 16)) for number in range(6)]
+    write_video(tmp_path / "film.avi", [image for image, _ in frames])
+    shares: list[float] = []
+    summary = predict(predictor_of(Bright()), find_inputs(str(tmp_path / "film.avi")), tmp_path / "out", progress=shares.append)
+    assert (summary.images, summary.frames, summary.objects, shares) == (0, 6, None, [1.0] * 6)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["film.json", "film.mp4"]
+    records = json.loads((tmp_path / "out" / "film.json").read_text())["frames"]
+    for record, (_, labels) in zip(records, frames, strict=True):
+        found = {entry["class"]: entry["count"] for entry in record["pixels"]}
+        # the codec blurs edges
+        assert found["house"] == pytest.approx(labels.sum(), rel=0.1)
+        assert sum(found.values()) == labels.size
+    drawn = list(Video(tmp_path / "out" / "film.mp4").chunks(6))[0]
+    assert np.abs(drawn[0][100, 50].astype(int) - drawn[5][100, 50]).max() > 50, "the square has moved on"
+
+
+def test_a_network_of_other_channels_takes_no_video(tmp_path: Path) -> None:
+    write_video(tmp_path / "film.avi", [squares(64, 64)[0]])
+    summary = predict(predictor_of(Bright(), num_channels=4), find_inputs(str(tmp_path / "film.avi")), tmp_path / "out")
+    assert "film.avi: 3 channels given, the network takes 4" in summary.unreadable[0]
+    assert not list((tmp_path / "out").iterdir())
+    pair = predictor_of(Bright(channels=1), num_images=2)
+    with pytest.raises(ConfigError, match=r"film\.avi: the network takes 2 images at once, 1 given"):
+        predict(pair, find_inputs(str(tmp_path / "film.avi")), tmp_path / "out")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pet.prediction.names import find_names
+from pet.prediction.build import find_names
 from pet.vision import config as vision_config
 from pet.visual import TargetNames
 from petlib.config import load_cfg

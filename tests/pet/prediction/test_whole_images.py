@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 from pet.data.targets.drawing import draw_predictions
 from pet.prediction import PredictionSummary, WholeImages, count_frames, find_inputs, predict_files
 from pet.prediction.samples import UNREADABLE, Frames, ImageFiles
-from pet.prediction.writers.records import describe_predictions, label_images
+from pet.prediction.writers.records import RECORDS, FoundInImage, describe_predictions, label_images
 from pet.visual import DrawSettings, TargetNames
 from petlib.errors import ConfigError, OutputError
 
@@ -180,3 +180,12 @@ def test_polygons_of_a_classifier_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="polygons: True given, but the model finds no areas"):
         predict_files(predictor, inputs, tmp_path / "out", drawing=DrawSettings(), polygons=True)
     assert predict_files(predictor, inputs, tmp_path / "out", drawing=DrawSettings()).objects == {"dog": 1}
+
+
+def test_a_field_of_ones_own_has_a_record_of_its_own() -> None:
+    @RECORDS.register("tiny_counts")
+    def describe_counts(image: FoundInImage) -> dict[str, Any]:
+        return {"counts": image.predictions["tiny_counts"].tolist()}
+
+    record = describe_predictions({"tiny_counts": np.array([3, 4])}, (40, 60), NAMES)
+    assert record == {"width": 60, "height": 40, "counts": [3, 4]}
