@@ -33,7 +33,7 @@ def try_case(name: str, folder: Path, report: Report, device: torch.device) -> N
     torch.save({"model": network.state_dict()}, weights)
     words = ["--cfg", str(ROOT / "cfgs" / path), "--weights", str(weights), "--out", str(out), f"MISC.CKPT={folder}"]
     log = folder / "log"
-    code = run_script("vision/export_net.py", [*words, "EXPORT.HALF=True", f"EXPORT.SIZE=[{size},{size}]", *settings], log)
+    code = run_script("export_net.py", [*words, "EXPORT.HALF=True", f"EXPORT.SIZE=[{size},{size}]", *settings], log)
     report.add(f"{name}: export in float16", code, passed=code == 0, note="" if code == 0 else log.read_text()[-2000:])
     if code:
         return
