@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from pet.models.backbone import synchronise_batch_norm
-from pet.models.classifiers import construct, find_classifier
+from pet.models.classifiers import construct, find_classifier, synchronise_batch_norm
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pet.data.targets.image import IMAGES
 from pet.losses.pixels.base import pad_labels
 from pet.losses.pixels.mixed import MixedLoss, build_pixel_loss
-from pet.models.backbone import synchronise_batch_norm
+from pet.models.classifiers import synchronise_batch_norm
 from pet.models.config import has_views
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.networks import build_network

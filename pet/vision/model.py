@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pet.data.targets.dataset import Expectation
 from pet.data.targets.kinds import to_original
-from pet.models.backbone import build_classifier_backbone
+from pet.models.classifiers import build_classifier_backbone
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.fpn import Neck, build_neck

@@ -11,8 +11,7 @@ import yaml
 from petlib.config.contents import BASE_KEYS, Contents
 from petlib.config.limits import LONGEST_SHOWN, MOST_FILES, read_text, shown
 from petlib.config.python_file import read_python
-from petlib.config.yaml_file import read_yaml
-from petlib.config.yaml_loader import read_value
+from petlib.config.yaml_file import read_value, read_yaml
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 

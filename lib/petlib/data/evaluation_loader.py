@@ -7,8 +7,7 @@ from contextlib import closing
 import torch
 
 from petlib.data.collate import collate
-from petlib.data.device_copy import copy_to_device
-from petlib.data.loading import LOADER_TIMEOUT, ClosableBatches, LoadingOptions, start_loading
+from petlib.data.loading import LOADER_TIMEOUT, ClosableBatches, LoadingOptions, copy_to_device, start_loading
 from petlib.data.protocols import Batch, BatchTransform, SampleKey
 from petlib.data.reader import SampleReader
 from petlib.data.seeding import KeyedGenerators

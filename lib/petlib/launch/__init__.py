@@ -1,7 +1,6 @@
 """Starts the processes of a run and stays with them. Imports no torch."""
 
-from petlib.launch.process.run_process import RunProcess, run_process
-from petlib.launch.process.script import run_script, run_script_of_all_tasks
+from petlib.launch.process.run_process import RunProcess, run_process, run_script, run_script_of_all_tasks
 from petlib.launch.process.tool import call_own_script, run_tool
 from petlib.launch.start.main import launch
 

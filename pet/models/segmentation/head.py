@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pet.losses.pixels.base import IGNORE_LABEL, pad_labels
 from pet.losses.pixels.mixed import MixedLoss, build_pixel_loss
-from pet.models.backbone import synchronise_batch_norm
+from pet.models.classifiers import synchronise_batch_norm
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.segmentation.decoders import Decoder, build_decoder
 from pet.models.segmentation.network import grow, resize

@@ -1,21 +1,25 @@
 """The launcher: from a command line to the processes of a run. It imports no torch, except for several machines."""
 
+import os
+import shutil
+import socket
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from petlib.config import CfgNode, load_cfg, override_layer, read_layers
-from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, UserError
+from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, OutputError, UserError
 from petlib.launch.start.arguments import LaunchArguments, parse_launch_arguments
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.elastic import describe_elastic, elastic_environment, run_elastic
-from petlib.launch.start.local import private_folder, run_ranks
-from petlib.launch.start.plan import DRY_MEETING, describe, plan_ranks, rank_command
+from petlib.launch.start.plan import DRY_MEETING, Meeting, RankPlan, describe, plan_ranks, rank_command
 from petlib.launch.start.resolve import Script, describe_not_found, find_places, find_script
 from petlib.launch.start.task_folder import TaskFolder, first_task_folder, task_folder_at
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
-from petlib.launch.watch.supervise import say
+from petlib.launch.watch.supervise import say, supervise
 from petlib.log import open_missing_streams
 
 DEVICE_KEY = "MISC.DEVICE"
@@ -152,3 +156,42 @@ def _summary(planned: Launch) -> str:
     nodes = f" on each of {planned.arguments.nnodes} machines" if planned.arguments.nnodes > 1 else ""
     note = f" ({planned.devices.note})" if planned.devices.note else ""
     return planned.devices.summary + nodes + note
+
+
+def run_ranks(command: tuple[str, ...], devices: Devices, *, max_restarts: int = 0, root: Path | None = None) -> int:
+    """Run a command once for each device, stay with the processes, and return the exit code of the run.
+
+    Args:
+        command: of every rank.
+        devices: one for each rank.
+        max_restarts: how often all ranks are started again after a failure.
+        root: a folder that the ranks find modules in; None: there is none.
+
+    Raises:
+        OutputError: there is no room for temporary files.
+    """
+    with private_folder() as folder:
+
+        def plan(listener: socket.socket, attempt: int) -> list[RankPlan]:
+            port, descriptor = str(listener.getsockname()[1]), str(listener.fileno())
+            meeting = Meeting(port=port, descriptor=descriptor, launcher_pid=str(os.getpid()), folder=str(folder), attempt=attempt)
+            return plan_ranks(command, devices, meeting, root=root)
+
+        return supervise(plan, folder=folder, max_restarts=max_restarts)
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Give a temporary folder that nobody else may look into, and remove it at the end.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="pet-launch-"))
+    except OSError as error:
+        raise OutputError(f"a temporary folder cannot be made: {error}; name a place for it with TMPDIR") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,7 @@ import os
 import sys
 
 from petlib.launch.start.devices import Devices
-from petlib.launch.start.local import run_ranks
+from petlib.launch.start.main import run_ranks
 
 
 def is_rank() -> bool:
