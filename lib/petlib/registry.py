@@ -92,9 +92,6 @@ class Registry:
         builtin = {target.split(":")[0] for target in self._builtin.values()}
         return sorted(builtin | {component.__module__ for component in self._registered.values()})
 
-    def __len__(self) -> int:
-        return len(self._builtin) + len(self._registered)
-
     def __contains__(self, name: str) -> bool:
         return name in self._builtin or name in self._registered
 

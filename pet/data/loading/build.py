@@ -151,7 +151,8 @@ def build_train_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kin
         DataError: there are fewer samples than a batch takes.
     """
     transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, cfg.TRAIN.RESIZE.SCALES, dataset)
-    transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
+    if not are_whole_image(kinds):
+        transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
     return loaders.build_train_loader(
         cfg,
         dataset,

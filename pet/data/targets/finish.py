@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pet.data.targets.kind import Kind
 from pet.data.targets.kinds import find_kind, kinds_in, select_objects
 from petlib.data.protocols import Sample
 
@@ -20,6 +21,7 @@ class FinishTargets:
     def __init__(self, kinds: Sequence[str]) -> None:
         self._kinds = [find_kind(kind) for kind in kinds]
         self.fields = tuple(field for kind in self._kinds for field in kind.fields)
+        self._finishing = [kind for kind in self._kinds if type(kind).finish is not Kind.finish]
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample.
@@ -30,7 +32,7 @@ class FinishTargets:
         finished = {kind.name: sample[kind.name] for kind in kinds_in(sample).pixels}
         finished |= {field: sample[field] for field in self.fields}
         finished["meta"] = sample["meta"]
-        for kind in self._kinds:
+        for kind in self._finishing:
             fields, kept = kind.finish(finished)
             finished.update(fields)
             if kept is not None:

@@ -1,6 +1,6 @@
 """The kinds of targets and of pixels by name, and what is asked of all kinds that a sample has."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +12,17 @@ from pet.data.targets.kind import Kind, Motion
 from pet.structures.moves import Size
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
-from petlib.registry import Registry
+from petlib.registry import Component, Registry
 
-KINDS = Registry(
+
+class _KindRegistry(Registry):
+    def register(self, name: str | None = None) -> Callable[[Component], Component]:
+        """Return a decorator that adds a kind; samples that were seen before may have it."""
+        _kinds_of_fields.cache_clear()
+        return super().register(name)
+
+
+KINDS = _KindRegistry(
     "kind of target",
     {
         "boxes": "pet.data.targets.boxes:Boxes",
@@ -36,12 +44,14 @@ class SampleKinds(NamedTuple):
     Attributes:
         pixels: the kinds of pixels, ``image`` before ``image2``.
         targets: the other kinds; those that lead a list of objects before those whose objects these are.
+        leaders: those that lead a list of objects.
         has_places: some target says where things are.
         whole_image: there are targets, all of which say something of the image as a whole.
     """
 
     pixels: tuple[PixelKind, ...]
     targets: tuple[Kind, ...]
+    leaders: tuple[Kind, ...]
     has_places: bool
     whole_image: bool
 
@@ -60,16 +70,17 @@ def find_kind(name: str) -> Kind:
 
 def kinds_in(sample: Sample) -> SampleKinds:
     """Return the kinds that a sample has: those whose name is a field of it."""
-    return _kinds_of_fields(tuple(sample), len(KINDS))
+    return _kinds_of_fields(tuple(sample))
 
 
 @lru_cache(maxsize=1024)
-def _kinds_of_fields(fields: tuple[str, ...], registered: int) -> SampleKinds:  # noqa: ARG001 -- a kind that was added later counts
+def _kinds_of_fields(fields: tuple[str, ...]) -> SampleKinds:
     found = [find_kind(name) for name in fields if name in KINDS]
     targets = sorted((kind for kind in found if not isinstance(kind, PixelKind)), key=_order)
     return SampleKinds(
         pixels=tuple(sorted((kind for kind in found if isinstance(kind, PixelKind)), key=lambda kind: kind.name)),
         targets=tuple(targets),
+        leaders=tuple(kind for kind in targets if kind.leads_objects),
         has_places=any(kind.has_places for kind in targets),
         whole_image=bool(targets) and all(kind.whole_image for kind in targets),
     )
@@ -116,16 +127,15 @@ def move_targets(sample: Sample, motion: Motion) -> Sample:
     Raises:
         DataError: ``semseg`` has several channels.
     """
-    kinds = kinds_in(sample).targets
+    kinds = kinds_in(sample)
     moved = dict(sample)
-    for kind in kinds:
+    for kind in kinds.targets:
         moved.update(kind.move(sample, motion))
-    for kind in kinds:
-        if kind.leads_objects:
-            fields, kept = kind.crop(moved, motion)
-            moved.update(fields)
-            if kept is not None:
-                moved = select_objects(moved, kept, kind.name)
+    for kind in kinds.leaders:
+        fields, kept = kind.crop(moved, motion)
+        moved.update(fields)
+        if kept is not None:
+            moved = select_objects(moved, kept, kind.name)
     return moved
 
 

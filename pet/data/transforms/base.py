@@ -36,7 +36,8 @@ class ImageTransform(ABC):
         """
         changed = dict(sample)
         for kind in kinds_in(sample).pixels:
-            changed[kind.name] = kind.change(sample[kind.name], partial(self._change, kind.name, rng))
+            name = kind.name
+            changed[name] = kind.change(sample[name], partial(self._change, name, rng))
         return changed
 
     @abstractmethod
@@ -84,14 +85,15 @@ class GeometricTransform(ABC):
         images = {kind.name: kind.moved(sample[kind.name], move) for kind in kinds.pixels}
         if kinds.whole_image:
             return {**sample, **images}
-        matrix = move.matrix(sample_size(sample))
+        pixels = kinds.pixels[0]
+        matrix = move.matrix(pixels.size(sample[pixels.name]))
         meta = sample.get("meta", {})
         before = meta.get("matrix")
         meta = {**meta, "matrix": matrix if before is None else matrix @ before}
         moved = {**sample, **images, "meta": meta}
         if not kinds.has_places:
             return moved
-        return move_targets(moved, Motion(move, matrix, sample_size(moved), self.label_fill, self.min_share, self.survivors))
+        return move_targets(moved, Motion(move, matrix, pixels.size(images[pixels.name]), self.label_fill, self.min_share, self.survivors))
 
     def plan(self, sample: Sample, rng: np.random.Generator) -> Move:
         """Return what is to be done to a sample; by default only its size counts."""
