@@ -13,7 +13,7 @@ from pet.compat.antgo.framework.helper.models.builder import MODELS
 from pet.compat.antgo.framework.helper.runner.base_module import BaseModule
 from petlib.checkpoint.weights import load_weights
 from petlib.config.nested import Component
-from petlib.errors import CheckpointError, ConfigError
+from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
 LOSS = "loss"
@@ -77,18 +77,6 @@ def load_checkpoint(network: FieldNetwork, path: Path) -> None:
     """
     load_weights(network, path, prefer_ema=True, key_prefixes=(PREFIX,)).require_complete()
     logger.info("weights of %s", path)
-
-
-def find_checkpoint(folder: Path) -> Path:
-    """Return the best checkpoint of a training where there is one, else the latest.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    for name in ("model_best.pth", "model_latest.pth"):
-        if (folder / name).exists():
-            return folder / name
-    raise CheckpointError(f"{folder}: there is no checkpoint of a training in it; give the path of one, or the work_dir of the training")
 
 
 def check_fields(network: nn.Module, method: str, fields: Sequence[str], *, place: str) -> None:

@@ -1,12 +1,11 @@
 """Optimizer, schedule and step of a training from ``optimizer``, ``optimizer_config`` and ``lr_config``."""
 
-import inspect
-
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from pet.compat.antgo.settings import RunSettings
+from pet.compat.shared.building import check_argument_names
 from petlib import engine
 from petlib.arguments import fit_arguments
 from petlib.config import CfgNode, ConfigError
@@ -15,7 +14,6 @@ from petlib.solver.build import build_optimizer
 from petlib.solver.clipping import GradientClipper
 from petlib.solver.optimizers import OPTIMIZERS
 from petlib.solver.precision import build_mixed_precision
-from petlib.suggest import did_you_mean
 
 
 def build_checked_optimizer(network: nn.Module, cfg: CfgNode, settings: RunSettings) -> Optimizer:
@@ -40,16 +38,7 @@ def check_optimizer(settings: RunSettings) -> None:
     optimizer = settings.components.get("optimizer")
     if optimizer is None:
         raise ConfigError(f"optimizer: missing in {settings.name}; optimizer = dict(type='SGD', lr=0.01, momentum=0.9) expected")
-    try:
-        parameters = inspect.signature(OPTIMIZERS.get(optimizer.name)).parameters
-    except ConfigError as error:
-        raise ConfigError(f"{optimizer.place}: {error}") from error
-    taken = [name for name in parameters if name != "params"]
-    for name in optimizer.arguments:
-        if name not in taken:
-            raise ConfigError(
-                f"{optimizer.place}: {optimizer.name} has no argument {name!r}{did_you_mean(name, taken)}; there are {', '.join(taken)}"
-            )
+    check_argument_names(OPTIMIZERS, optimizer, own=["params"])
 
 
 def build_step(cfg: CfgNode, settings: RunSettings, device: torch.device) -> engine.DefaultStep:

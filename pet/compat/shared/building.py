@@ -1,13 +1,14 @@
 """From a name and arguments in a config to the object that they mean."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from petlib.arguments import fit_arguments
 from petlib.config.nested import Component
 from petlib.errors import ConfigError, UserError
 from petlib.registry import Registry
+from petlib.suggest import did_you_mean
 
 Kind = TypeVar("Kind")
 
@@ -63,6 +64,27 @@ def find_class(registry: Registry, component: Component, kind: type[Kind]) -> ty
         wanted = f"it has to define {' and '.join(lacking)}" if lacking else f"a subclass of {kind.__name__} expected"
         raise ConfigError(f"{component.place}: {component.name} cannot be used: {wanted}")
     return found
+
+
+def check_argument_names(registry: Registry, component: Component, *, own: Sequence[str]) -> None:
+    """Check that a name is registered and takes the arguments of the config, before there is all that building it needs.
+
+    Args:
+        registry: knows the name.
+        component: the name and the arguments.
+        own: arguments that the program gives, e.g. ``params`` of an optimizer.
+
+    Raises:
+        ConfigError: the name is not registered, or it has no such argument.
+    """
+    parameters = inspect.signature(find(registry, component)).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    names = [name for name in parameters if name not in own]
+    for name in component.arguments:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise ConfigError(f"{component.place}: {component.name} has no argument {name!r}{hint}; there are {', '.join(names)}")
 
 
 def _add_place(error: UserError, place: str) -> None:

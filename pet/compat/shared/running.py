@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from petlib import engine
+from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode
-from petlib.errors import name_in_errors
+from petlib.errors import CheckpointError, name_in_errors
 from petlib.log import ConsoleHandler, setup_logging
 
 
@@ -42,3 +43,22 @@ def show_log_lines() -> None:
     if not root.handlers and os.environ.get("RANK", "0") == "0":
         root.addHandler(ConsoleHandler())
         root.setLevel(logging.INFO)
+
+
+def find_trained(folder: Path, *, advice: str) -> Path:
+    """Return the best checkpoint of a training where there is one, else the latest.
+
+    Args:
+        folder: of the training.
+        advice: what else to do, for messages.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    checkpointer = Checkpointer(folder)
+    if checkpointer.has_best():
+        return checkpointer.best_path
+    if checkpointer.has_latest():
+        return checkpointer.latest_path
+    names = f"{checkpointer.best_path.name} and no {checkpointer.latest_path.name}"
+    raise CheckpointError(f"{folder}: there is no {names}; train first, or {advice}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pet.compat.shared.exporting import export_user_network
+from pet.compat.shared.running import find_trained
 from pet.compat.trainframework.configuration import TrainFrameworkConfig
 from pet.compat.trainframework.data.build import build_data_set
 from pet.compat.trainframework.model.base_model import BaseModel, build_model
@@ -20,10 +21,8 @@ from pet.export.task import SUFFIXES
 from petlib.arguments import fit_arguments
 from petlib.checkpoint import load_weights
 from petlib.config.nested import Component
-from petlib.errors import CheckpointError, ConfigError, DataError
+from petlib.errors import ConfigError, DataError
 from petlib.registry import import_user_modules
-
-TRAINED = ("model_best.pth", "model_latest.pth")
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,8 @@ def export_generator(cfg: TrainFrameworkConfig, path: Path, weights: Path | None
         raise ConfigError(f"--export {path}: a name that ends with .onnx (for onnxruntime) or .pt2 (torch.export) expected")
     model = build_model(cfg)
     cfg.nested.require_all_read()
-    load_weights(model, weights or _trained(cfg), prefer_ema=True).require_complete()
+    checkpoint = weights or find_trained(Path(cfg.run.MISC.CKPT), advice="name a checkpoint with --weights")
+    load_weights(model, checkpoint, prefer_ema=True).require_complete()
     samples = _read_samples(cfg, settings)
     normalize = None
     if settings.normalize is not None:
@@ -142,14 +142,6 @@ def _settings(component: Component) -> ExportBlock:
     if settings.batch < 1 or settings.samples < 1:
         raise ConfigError(f"{component.place}: batch {settings.batch} and samples {settings.samples} given, at least 1 of each expected")
     return settings
-
-
-def _trained(cfg: TrainFrameworkConfig) -> Path:
-    folder = Path(cfg.run.MISC.CKPT)
-    found = next((folder / name for name in TRAINED if (folder / name).exists()), None)
-    if found is None:
-        raise CheckpointError(f"{folder}: there is no {' and no '.join(TRAINED)}; train first, or name a checkpoint with --weights")
-    return found
 
 
 def _read_samples(cfg: TrainFrameworkConfig, settings: ExportBlock) -> list[Tensor]:

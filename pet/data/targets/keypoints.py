@@ -9,7 +9,7 @@ from pet.data.targets.boxes import largest_first
 from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.observation import Found, Observation
-from pet.structures.affine import move_points, move_tensor_points
+from pet.structures.affine import is_inside, move_points, move_tensor_points
 from pet.structures.moves import Size
 from pet.visual.canvas import Canvas
 from pet.visual.legend import Legend
@@ -60,9 +60,7 @@ class Keypoints(Kind):
         swap = sample.get("meta", {}).get("keypoint_swap")
         if swap is not None and motion.mirrored:
             moved = moved[:, list(swap)]
-        places, size = moved[..., :2], motion.size
-        # the far edge counts: a mirrored 0 lies there
-        present = (moved[..., 2] > 0) & (places >= 0).all(axis=-1) & (places <= (size[1], size[0])).all(axis=-1)
+        present = (moved[..., 2] > 0) & is_inside(moved[..., :2], motion.size)
         return {"keypoints": np.where(present[..., None], moved, 0.0).astype(np.float32)}
 
     def join(self, tiles: Sequence[Tile], size: Size) -> Fields:

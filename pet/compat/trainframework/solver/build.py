@@ -1,12 +1,12 @@
 """The solver blocks of a config as objects of torch, and the moving averages of networks."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from torch import nn
 from torch.optim import Optimizer
 
+from pet.compat.shared.building import check_argument_names
 from pet.compat.trainframework.solver.schedules import build_factor
 from petlib.arguments import fit_arguments
 from petlib.config.nested import Component
@@ -15,7 +15,6 @@ from petlib.errors import ConfigError
 from petlib.solver.clipping import GradientClipper
 from petlib.solver.factor_schedule import FactorSchedule
 from petlib.solver.optimizers import OPTIMIZERS, make_optimizer
-from petlib.suggest import did_you_mean
 
 SHARED = ("lr", "weight_decay", "momentum", "nesterov", "betas")
 """Arguments that Pet's own configs have keys for."""
@@ -64,12 +63,8 @@ def _build_optimizer(network: nn.Module, component: Component) -> Optimizer:
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not parameters:
         raise ConfigError(f"{component.place}: the network {type(network).__name__} has no parameters to train")
-    if component.name not in OPTIMIZERS:
-        raise ConfigError(
-            f"{component.place}: unknown optimizer {component.name!r}{did_you_mean(component.name, OPTIMIZERS.names())}; "
-            f"there are: {', '.join(OPTIMIZERS.names())}"
-        )
-    arguments = _check_arguments(component)
+    check_argument_names(OPTIMIZERS, component, own=["params"])
+    arguments = {name: _as_number(value) for name, value in component.arguments.items()}
     fused: Literal["auto", "always", "never"] = "auto"
     if "fused" in arguments:
         fused = "always" if arguments.pop("fused") else "never"
@@ -78,23 +73,6 @@ def _build_optimizer(network: nn.Module, component: Component) -> Optimizer:
         return make_optimizer([{"params": parameters}], name=component.name, settings=shared, arguments=arguments, fused=fused)
     except ConfigError as error:
         raise ConfigError(f"{component.place}: {error.__cause__ or error}") from error
-
-
-def _check_arguments(component: Component) -> dict[str, Any]:
-    """Return the arguments of an optimizer, numbers where YAML gave text such as ``1e-6``.
-
-    Raises:
-        ConfigError: the optimizer does not take one of them.
-    """
-    parameters = inspect.signature(OPTIMIZERS.get(component.name)).parameters
-    names = [name for name in parameters if name not in ("params", "self")]
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    for name in component.arguments:
-        if name not in names and not takes_any:
-            raise ConfigError(
-                f"{component.place}.{name}: {component.name} has no such argument{did_you_mean(name, names)}; it has {', '.join(names)}"
-            )
-    return {name: _as_number(value) for name, value in component.arguments.items()}
 
 
 def _as_number(value: Any) -> Any:

@@ -16,7 +16,7 @@ from pet.compat.trainframework.trainer.hooks import AfterLoopHook, EpochHook, It
 from pet.compat.trainframework.trainer.step import NetworksStep
 from pet.compat.trainframework.translation import WORDS
 from pet.evaluation.evaluation import Evaluation
-from petlib import distributed, engine
+from petlib import engine
 from petlib.checkpoint import load_weights
 from petlib.distributed.collectives import broadcast_tensors
 from petlib.distributed.process_group import world_size
@@ -118,7 +118,7 @@ class BaseTrainer:
             # the step averages the gradients, so the weights only have to be the same at the start
             broadcast_tensors(chain(model.parameters(), model.buffers()))
             return model
-        wrapped = distributed.parallelize(model, mode, device=self.device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        wrapped = engine.parallelize(model, cfg, self.device)
         if mode == "fsdp" and world_size() > 1:
             _let_generator_gather(self.model)
         return wrapped

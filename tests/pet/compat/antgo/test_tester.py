@@ -78,7 +78,9 @@ def test_the_test_agrees_with_the_evaluation_of_the_training(work_dir: Path) -> 
 def test_what_cannot_be_tested(work_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"call config_model\(checkpoint\) before"):
         testing.Tester(tiny_config(), work_dir, device="cpu").evaluate()
-    with pytest.raises(CheckpointError, match="no checkpoint of a training"):
+    with pytest.raises(
+        CheckpointError, match="there is no model_best.pth and no model_latest.pth; train first, or give the path of a checkpoint"
+    ):
         testing.Tester(tiny_config(), tmp_path, device="cpu").config_model()
     model = tiny_config()["model"]
     wider = {**model, "decode_head": {**model["decode_head"], "out_channels": 3}}

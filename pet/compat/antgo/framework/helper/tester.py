@@ -6,11 +6,11 @@ from pathlib import Path
 from pet.compat.antgo.framework.helper.trainer import WORK_DIR
 from pet.compat.antgo.loaders import build_evaluation_loader
 from pet.compat.antgo.measures.evaluator import MeasureEvaluator, build_measures, check_truths
-from pet.compat.antgo.network import FieldNetwork, build_network, check_fields, find_checkpoint, load_checkpoint
+from pet.compat.antgo.network import FieldNetwork, build_network, check_fields, load_checkpoint
 from pet.compat.antgo.samples import build_dataset
 from pet.compat.antgo.settings import AntgoConfig, open_settings
 from pet.compat.antgo.translation import WORDS
-from pet.compat.shared.running import open_run
+from pet.compat.shared.running import find_trained, open_run
 from pet.evaluation.loop import evaluate
 from petlib import engine
 from petlib.config import ConfigError
@@ -45,7 +45,7 @@ class Tester:
             CheckpointError: there is no checkpoint, or it is damaged or of another network.
         """
         network = build_network(self._settings.components.get("model"))
-        path = find_checkpoint(self._settings.folder("checkpoint_config.out_dir")) if checkpoint is None else Path(checkpoint)
+        path = Path(checkpoint) if checkpoint is not None else self._find_trained()
         load_checkpoint(network, path)
         self._network = network
 
@@ -71,3 +71,7 @@ class Tester:
             evaluator.write(self._settings.folder("evaluation.out_dir"))
         logger.info("%s", evaluator.summary())
         return metrics
+
+    def _find_trained(self) -> Path:
+        folder = self._settings.folder("checkpoint_config.out_dir")
+        return find_trained(folder, advice="give the path of a checkpoint, or the work_dir of the training")

@@ -16,7 +16,7 @@ from pet.compat.antgo.settings import AntgoConfig, open_settings
 from pet.compat.antgo.translation import WORDS
 from pet.compat.shared.running import open_run
 from pet.evaluation.evaluation import Evaluation
-from petlib import distributed, engine
+from petlib import engine
 from petlib.checkpoint.weights import load_weights
 from petlib.config import CfgNode, ConfigError
 from petlib.engine.seed import seed_everything
@@ -110,17 +110,18 @@ class Trainer:
         check_fields(network.network, "forward_train", data.fields, place="data.train.inputs_def.fields")
         if self._val_data is not None:
             check_fields(network.network, "forward_test", self._val_data.fields, place="data.val.inputs_def.fields")
-        cfg = self._settings.config({"SOLVER.SCHEDULER.TOTAL_EPOCHS": max_epochs, "TRAIN.AUTO_RESUME": resume})
+        cfg = self._settings.config(
+            {
+                "SOLVER.SCHEDULER.TOTAL_EPOCHS": max_epochs,
+                "TRAIN.AUTO_RESUME": resume,
+                "TRAIN.FIND_UNUSED_PARAMETERS": self._find_unused_parameters,
+            }
+        )
         with open_run(cfg, purpose="train", words=WORDS) as device:
             self._run(cfg, network, data, device)
 
     def _run(self, cfg: CfgNode, network: FieldNetwork, data: PipelineDataset, device: torch.device) -> None:
-        model = distributed.parallelize(
-            engine.prepare_model(network, cfg, device),
-            cfg.TRAIN.PARALLEL,
-            device=device,
-            find_unused_parameters=self._find_unused_parameters,
-        )
+        model = engine.parallelize(engine.prepare_model(network, cfg, device), cfg, device)
         loader = build_train_loader(
             data,
             **self._settings.components["data.train_dataloader"].arguments,
