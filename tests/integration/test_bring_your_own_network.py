@@ -81,5 +81,6 @@ def test_a_name_that_two_classes_have_is_one_message(project: Path) -> None:
     (project / "more.py").write_text("from codes import *\n\n@BUILD_NETWORK_REGISTRY.register()\nclass Denoiser(nn.Module): pass\n")
     (project / "train_more.py").write_text((project / "train.py").read_text().replace("codes", "more"))
     output = execute(project, ["train_more.py", "--config-file", "denoise.py"], expected_code=2)
-    assert "error: denoise.py:18: trainer.model.generator: the network 'Denoiser' of more has a name that is taken by codes" in output
+    taken = "the network 'Denoiser' of more.Denoiser has a name that is taken by codes.Denoiser"
+    assert f"error: denoise.py:18: trainer.model.generator: {taken}" in output
     assert "Traceback" not in output

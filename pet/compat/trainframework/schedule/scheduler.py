@@ -12,7 +12,6 @@ from pet.compat.shared.building import find_class
 from pet.compat.trainframework.configuration import TrainFrameworkConfig, read_config
 from pet.compat.trainframework.exporting import export_generator
 from pet.compat.trainframework.schedule.arguments import TrainArguments, parse_arguments
-from pet.compat.trainframework.schedule.process import is_rank, start_ranks
 from pet.compat.trainframework.trainer.build import BUILD_TRAINER_REGISTRY
 from pet.compat.trainframework.trainer.trainer import BaseTrainer
 from pet.compat.trainframework.translation import WORDS
@@ -23,6 +22,7 @@ from petlib.errors import USER_ERROR_EXIT_CODE, DeviceError, UserError, name_in_
 from petlib.files import write_text_atomically
 from petlib.launch import RunProcess, run_process
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
+from petlib.launch.start.main import run_ranks
 from petlib.launch.start.plan import device_environment
 
 CONFIG_RECORD = "engine_config.yaml"
@@ -142,3 +142,14 @@ def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def is_rank() -> bool:
+    """Return whether a launcher, ours or torchrun, has started this process as one of several."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def start_ranks(devices: Devices) -> int:
+    """Run this program once more for each device, stay with the processes, and return the exit code of the run."""
+    command = (sys.executable, *sys.orig_argv[1:])
+    return run_ranks(command, devices)

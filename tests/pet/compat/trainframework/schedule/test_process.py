@@ -9,7 +9,7 @@ SCRIPT = """\
 import os
 import sys
 from pathlib import Path
-from pet.compat.trainframework.schedule.process import is_rank, start_ranks
+from pet.compat.trainframework.schedule.scheduler import is_rank, start_ranks
 from petlib.errors import ConfigError
 from petlib.launch import run_process
 from petlib.launch.start.devices import Devices

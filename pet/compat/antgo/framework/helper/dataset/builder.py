@@ -10,9 +10,9 @@ DATASETS = ComponentRegistry(
     {
         "Pascal2012": f"{_SETS}.pascal_voc:Pascal2012",
         "COCO2017": f"{_SETS}.coco2017:COCO2017",
-        "ImageFolder": f"{_SETS}.image_folder:ImageFolder",
-        "CIFAR10": f"{_SETS}.cifar:CIFAR10",
-        "CIFAR100": f"{_SETS}.cifar:CIFAR100",
+        "ImageFolder": f"{_SETS}.classification:ImageFolder",
+        "CIFAR10": f"{_SETS}.classification:CIFAR10",
+        "CIFAR100": f"{_SETS}.classification:CIFAR100",
         "VideoFrames": f"{_SETS}.video_frames:VideoFrames",
     },
 )
