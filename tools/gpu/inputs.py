@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms import v2
 
-from pet import data, vision
+from pet import vision
 
 SIZE = 224
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -96,7 +96,7 @@ def measure(report: Report, device: torch.device, *, dry: bool) -> None:
             theirs.append(
                 rate(torchvision_batches(paths, device, batch=batch, count=count, workers=workers), device, batch=batch, skipped=skipped)
             )
-            ours.append(rate(data.build_training_data(cfg, device).batches(0, count), device, batch=batch, skipped=skipped))
+            ours.append(rate(vision.TASK.build_training_data(cfg, device).batches(0, count), device, batch=batch, skipped=skipped))
     report.add("input: Pet", statistics.median(ours), "images/s", note=f"{workers} workers, JPEG 500x375 to 224, onto the device")
     report.add("input: torchvision", statistics.median(theirs), "images/s")
     report.add("input: Pet's rate / torchvision's", statistics.median(ours) / statistics.median(theirs))

@@ -50,7 +50,7 @@ class Case(NamedTuple):
 
 def precision(dry: bool) -> list[str]:
     """Return bf16; in a dry run float32, since some CPUs have no bf16 and are slow at it."""
-    return [f"SOLVER.AMP.ENABLED={not dry}", "SOLVER.AMP.DTYPE=bf16"]
+    return ["SOLVER.AMP.ENABLED=False"] if dry else ["SOLVER.AMP.ENABLED=True", "SOLVER.AMP.DTYPE=bf16"]
 
 
 def classification(folder: Path, device: torch.device, *, iterations: int, dry: bool) -> Case:
