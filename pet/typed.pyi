@@ -111,12 +111,17 @@ class VisionTestViews(ConfigSection):
     SCALES: list[float]
     FLIP: bool
 
+class VisionTestSliding(ConfigSection):
+    SIZE: int
+    OVERLAP: float
+
 class VisionTestSoftNms(ConfigSection):
     METHOD: Literal["never", "linear", "gaussian"]
     SIGMA: float
 
 class VisionTest(PetTest):
     VIEWS: VisionTestViews
+    SLIDING: VisionTestSliding
     SCORE_THRESHOLD: float
     NMS: float
     DETECTIONS_PER_IMAGE: int
@@ -193,6 +198,7 @@ class VisionModelSemseg(ConfigSection):
     DECODER: Literal["fcn", "fpn", "unet", "upernet", "deeplabv3plus", "pspnet", "segformer"]
     DECODER_ARGS: dict[str, Any]
     NUM_CLASSES: int
+    LOSSES: list[Any]
     LOSS_WEIGHT: float
     CLASS_WEIGHTS: list[float]
 
@@ -229,11 +235,16 @@ class VisionConfig(PetConfig):
     FINETUNE: VisionFinetune
     MODEL: VisionModel
 
+class SegmentationTestViews(ConfigSection):
+    SCALES: list[float]
+    FLIP: bool
+
 class SegmentationTestSliding(ConfigSection):
     SIZE: int
     OVERLAP: float
 
 class SegmentationTest(PetTest):
+    VIEWS: SegmentationTestViews
     SLIDING: SegmentationTestSliding
 
 class SegmentationData(PetData):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from petlib.config import CfgNode
+from pet.typed import PetConfig
 from petlib.errors import CheckpointError, ConfigError
 
 ONNX_SUFFIX = ".onnx"
@@ -99,7 +99,7 @@ class OnnxModel:
             )
 
 
-def find_onnx_weights(cfg: CfgNode) -> OnnxModel | None:
+def find_onnx_weights(cfg: PetConfig) -> OnnxModel | None:
     """Return the exported file that ``TEST.WEIGHTS`` names; None: it names a checkpoint.
 
     Raises:

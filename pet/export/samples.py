@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pet.data.loading.build import build_sample_transforms
 from pet.data.targets.kinds import kinds_in
-from petlib.config import CfgNode, ConfigError
+from pet.typed import PetConfig
+from petlib.config import ConfigError
 from petlib.data.protocols import Dataset, SampleKey
 from petlib.data.reader import SampleReader
 from petlib.errors import DataError
@@ -31,7 +32,7 @@ class TestImages:
     note: str
 
 
-def read_test_images(cfg: CfgNode, build: Callable[[], Dataset]) -> TestImages:
+def read_test_images(cfg: PetConfig, build: Callable[[], Dataset]) -> TestImages:
     """Return the images of some samples of ``TEST.DATASETS``, after ``TEST.TRANSFORMS`` without the normalisation at their end.
 
     Args:

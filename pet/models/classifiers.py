@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.distributed.device import choose_device
 from petlib.distributed.process_group import world_size
 from petlib.errors import ConfigError
@@ -135,7 +135,7 @@ def last_layer_names(network: nn.Module) -> list[str]:
     return [name for name, module in modules.items() if any(True for _ in module.parameters(recurse=False))][-1:]
 
 
-def build_classifier_backbone(cfg: CfgNode, args: Mapping[str, Any] | None = None) -> nn.Module:
+def build_classifier_backbone(cfg: VisionConfig, args: Mapping[str, Any] | None = None) -> nn.Module:
     """Return ``MODEL.BACKBONE`` with ``MODEL.NUM_CLASSES`` outputs, with synchronised batch norm where that is on.
 
     Args:
@@ -150,7 +150,7 @@ def build_classifier_backbone(cfg: CfgNode, args: Mapping[str, Any] | None = Non
     return synchronise_batch_norm(network, cfg) if cfg.MODEL.SYNC_BN else network
 
 
-def synchronise_batch_norm(model: nn.Module, cfg: CfgNode) -> nn.Module:
+def synchronise_batch_norm(model: nn.Module, cfg: VisionConfig) -> nn.Module:
     """Return ``model`` with batch-norm statistics over all processes; the names of its weights stay.
 
     Raises:

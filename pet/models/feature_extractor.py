@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from pet.models.classifiers import construct, find_classifier, synchronise_batch_norm
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.errors import ConfigError
 
 RESNET_FAMILIES = ("resnet", "resnext", "wide_resnet")
@@ -87,7 +87,7 @@ class TimmFeatures(nn.Module):
         return [one.permute(0, 3, 1, 2) for one in maps] if self._channels_last else list(maps)
 
 
-def build_feature_extractor(cfg: CfgNode, args: Mapping[str, Any] | None = None) -> nn.Module:
+def build_feature_extractor(cfg: VisionConfig, args: Mapping[str, Any] | None = None) -> nn.Module:
     """Return ``MODEL.BACKBONE`` as a :class:`FeatureExtractor` with random weights, partly frozen as ``MODEL`` says.
 
     Args:

@@ -9,7 +9,7 @@ from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxP
 
 from pet.models.feature_extractor import FeatureExtractor
 from pet.models.registries import DETECTORS, NECKS, DetectorEntry
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.errors import ConfigError
 from petlib.registry import import_component
 
@@ -70,7 +70,7 @@ class Fpn(FeaturePyramidNetwork):  # type: ignore[misc]  # torchvision has no ty
         return maps
 
 
-def build_neck(cfg: CfgNode, extractor: nn.Module) -> nn.Module | None:
+def build_neck(cfg: VisionConfig, extractor: nn.Module) -> nn.Module | None:
     """Return the :class:`Neck` of ``MODEL.NECK``, or None without one.
 
     Raises:
@@ -79,7 +79,7 @@ def build_neck(cfg: CfgNode, extractor: nn.Module) -> nn.Module | None:
     return cast("nn.Module", import_component(NECKS.get(cfg.MODEL.NECK).build)(cfg, extractor)) if cfg.MODEL.NECK else None
 
 
-def build_fpn(cfg: CfgNode, extractor: nn.Module) -> Fpn:
+def build_fpn(cfg: VisionConfig, extractor: nn.Module) -> Fpn:
     """Return the feature pyramid of ``MODEL.FPN``.
 
     Raises:
@@ -101,7 +101,7 @@ def build_fpn(cfg: CfgNode, extractor: nn.Module) -> Fpn:
     )
 
 
-def pyramid_levels(cfg: CfgNode) -> list[int]:
+def pyramid_levels(cfg: VisionConfig) -> list[int]:
     """Return the levels of ``MODEL.FPN.LEVELS``, or the usual ones of the detector where it is empty.
 
     Raises:
@@ -113,11 +113,11 @@ def pyramid_levels(cfg: CfgNode) -> list[int]:
     return levels
 
 
-def _top(cfg: CfgNode) -> str:
+def _top(cfg: VisionConfig) -> str:
     top: str = cfg.MODEL.FPN.TOP
     return _detector(cfg).top if top == "auto" else top
 
 
-def _detector(cfg: CfgNode) -> DetectorEntry:
+def _detector(cfg: VisionConfig) -> DetectorEntry:
     """Return the detector that looks at the pyramid; without one that whose pyramid is the usual one."""
     return DETECTORS.get(cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else "faster_rcnn")

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from pet.models.classifiers import LIBRARIES, find_classifier
 from pet.models.feature_extractor import timm_key
 from pet.models.torchvision_names import select_coco_classes, torchvision_key
+from pet.typed import VisionConfig
 from petlib.checkpoint.weights import Translation, load_weights
-from petlib.config import CfgNode
 from petlib.distributed.collectives import broadcast_object
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.model import continues, find_test_weights
@@ -35,7 +35,7 @@ the last the networks of segmenters."""
 logger = logging.getLogger(__name__)
 
 
-def load_pretrained(model: nn.Module, cfg: CfgNode, *, backbone: str | None = None) -> None:
+def load_pretrained(model: nn.Module, cfg: VisionConfig, *, backbone: str | None = None) -> None:
     """Load what ``TRAIN.WEIGHTS`` names into ``model`` and log which keys fit; nothing where it is empty or a run is continued.
 
     A layer whose shape differs, such as a classifier for another number of classes, stays random and is reported. Every
@@ -61,7 +61,7 @@ def load_pretrained(model: nn.Module, cfg: CfgNode, *, backbone: str | None = No
             _load(model, str(path), cfg)
 
 
-def load_test_weights(model: nn.Module, cfg: CfgNode) -> None:
+def load_test_weights(model: nn.Module, cfg: VisionConfig) -> None:
     """Load what ``TEST.WEIGHTS`` names: a file, ``latest`` or ``best`` of ``MISC.CKPT``; empty: best where there is one, else latest.
 
     Raises:
@@ -88,7 +88,7 @@ def weights_file(source: str) -> Iterator[Path]:
         yield path
 
 
-def weight_translation(cfg: CfgNode) -> Translation:
+def weight_translation(cfg: VisionConfig) -> Translation:
     """Return what gives weights of timm and of torchvision's detectors the names that they have in our models."""
     detector = cfg.MODEL.BOX.DETECTOR if "BOX" in cfg.MODEL else ""
 
@@ -194,7 +194,7 @@ def _as_file(state: dict[str, Tensor]) -> Iterator[Path]:
         yield path
 
 
-def _load(model: nn.Module, source: str, cfg: CfgNode) -> None:
+def _load(model: nn.Module, source: str, cfg: VisionConfig) -> None:
     report = load_weights(
         model,
         source,

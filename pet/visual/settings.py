@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from petlib.config import CfgNode, ConfigError
+from pet.typed import PetConfig
+from petlib.config import ConfigError
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class DrawSettings:
     semseg_alpha: float = 0.5
 
 
-def build_draw_settings(cfg: CfgNode) -> DrawSettings:
+def build_draw_settings(cfg: PetConfig) -> DrawSettings:
     """Return what the section ``VIS`` of a config says; the defaults where a task has no such section.
 
     Raises:

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from petlib.config.limits import LARGEST_NUMBER
 
@@ -30,8 +30,7 @@ class Effect(StrEnum):
     REFUSED = "cannot be continued: the state of one optimizer means nothing to another"
 
 
-@dataclass(frozen=True)
-class Switch:
+class Switch(NamedTuple):
     """A condition under which a part of a run is on.
 
     Args:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from pet.data.catalog.public_sets import PUBLIC_SETS
 from pet.data.catalog.reading import WHOLE, Reading
-from petlib.config import CfgNode, ConfigError
+from pet.typed import PetConfig
+from petlib.config import ConfigError
 from petlib.suggest import did_you_mean
 
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
@@ -120,7 +121,7 @@ EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
 """What the values of keys that are no text have to be."""
 
 
-def find_entry(cfg: CfgNode, name: str) -> CatalogEntry:
+def find_entry(cfg: PetConfig, name: str) -> CatalogEntry:
     """Return what ``name`` stands for: an entry of ``DATA.CATALOG`` or of Pet, a folder of class folders, or a list file.
 
     Raises:
@@ -142,7 +143,7 @@ def find_entry(cfg: CfgNode, name: str) -> CatalogEntry:
     )
 
 
-def resolve_path(cfg: CfgNode, path: str) -> Path:
+def resolve_path(cfg: PetConfig, path: str) -> Path:
     """Return a path of the catalogue: absolute, else below ``MISC.DATA_ROOT``, else, where only that exists, as it is."""
     below = Path(cfg.MISC.DATA_ROOT) / path
     return Path(path) if not below.exists() and Path(path).exists() else below

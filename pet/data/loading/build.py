@@ -139,8 +139,9 @@ def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectatio
 
 
 def filters_empty(cfg: CfgNode, kinds: Sequence[str]) -> bool:
-    """Return whether images without objects are left out of a training; only tasks that find objects have a setting for it."""
-    return any(find_kind(kind).filters_empty for kind in kinds) and bool(cfg.DATA.FILTER_EMPTY)
+    """Return whether images without objects are left out of a training; not in tasks that have no setting for it."""
+    has_objects = any(find_kind(kind).filters_empty for kind in kinds)
+    return has_objects and "FILTER_EMPTY" in cfg.DATA and bool(cfg.DATA.FILTER_EMPTY)
 
 
 def build_train_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kinds: Sequence[str]) -> TrainLoader:

@@ -7,7 +7,8 @@ import numpy as np
 
 from pet.data.loading.joined import SomeSamples
 from pet.data.targets.dataset import Dataset, ImageTruth, read_truths
-from petlib.config import CfgNode, ConfigError
+from pet.typed import PetConfig
+from petlib.config import ConfigError
 from petlib.data.aspect_ratio import AspectRatioSampler
 from petlib.data.protocols import Sampler
 from petlib.data.repeat_factor import RepeatFactorSampler, repeat_factors
@@ -18,7 +19,7 @@ from petlib.errors import DataError
 logger = logging.getLogger(__name__)
 
 
-def build_sampler(cfg: CfgNode, dataset: Dataset) -> Sampler:
+def build_sampler(cfg: PetConfig, dataset: Dataset) -> Sampler:
     """Return the order of ``TRAIN.SHUFFLE``, ``TRAIN.REPEAT_THRESHOLD`` and ``TRAIN.ASPECT_GROUPING``.
 
     Raises:

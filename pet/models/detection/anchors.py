@@ -5,7 +5,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 
 from pet.models.features import FeatureInfo
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.errors import ConfigError
 
 DEFAULT_SIZES = (32, 64, 128, 256, 512)
@@ -22,7 +22,7 @@ class Float32Anchors(AnchorGenerator):  # type: ignore[misc]  # torchvision has 
         return anchors
 
 
-def build_anchors(cfg: CfgNode, info: FeatureInfo, *, scales: tuple[float, ...] = (1.0,)) -> Float32Anchors:
+def build_anchors(cfg: VisionConfig, info: FeatureInfo, *, scales: tuple[float, ...] = (1.0,)) -> Float32Anchors:
     """Return the anchors of ``MODEL.BOX``.
 
     Args:

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from pet.models.features import FeatureInfo
 from pet.models.registries import DETECTORS
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.errors import ConfigError
 from petlib.registry import import_component
 
 
-def build_box_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
+def build_box_head(cfg: VisionConfig, info: FeatureInfo) -> nn.Module:
     """Return the head of ``MODEL.BOX.DETECTOR``, called as ``head(features, batch, regions)``.
 
     In training it returns losses, and with two stages the sampled proposals as regions; in evaluation ``boxes``, ``scores`` and

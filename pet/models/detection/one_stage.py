@@ -14,7 +14,7 @@ from pet.models.detection.anchors import RETINANET_SCALES, Float32Anchors, build
 from pet.models.detection.detector import as_predictions, detection_targets
 from pet.models.detection.suppression import Suppression, build_suppression
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.errors import ConfigError
 
 LOSS_NAMES = {"classification": "loss_class", "bbox_regression": "loss_box", "bbox_ctrness": "loss_centerness"}
@@ -130,7 +130,7 @@ class FcosBoxHead(FCOS):  # type: ignore[misc]  # torchvision has no types
         return _detections(self.postprocess_detections(*levels.split(), features.image_sizes), self.suppression)
 
 
-def build_retinanet(cfg: CfgNode, info: FeatureInfo) -> RetinaNetBoxHead:
+def build_retinanet(cfg: VisionConfig, info: FeatureInfo) -> RetinaNetBoxHead:
     """Return the head for ``MODEL.BOX``.
 
     Raises:
@@ -146,7 +146,7 @@ def build_retinanet(cfg: CfgNode, info: FeatureInfo) -> RetinaNetBoxHead:
     )
 
 
-def build_fcos(cfg: CfgNode, info: FeatureInfo) -> FcosBoxHead:
+def build_fcos(cfg: VisionConfig, info: FeatureInfo) -> FcosBoxHead:
     """Return the head for ``MODEL.BOX``.
 
     Raises:
@@ -164,7 +164,7 @@ def build_fcos(cfg: CfgNode, info: FeatureInfo) -> FcosBoxHead:
     )
 
 
-def _checked_prior(cfg: CfgNode) -> float:
+def _checked_prior(cfg: VisionConfig) -> float:
     prior: float = cfg.MODEL.BOX.PRIOR
     if not 0 < prior < 1:
         raise ConfigError(f"MODEL.BOX.PRIOR: {prior:g} given, a probability between 0 and 1 expected, usually 0.01")

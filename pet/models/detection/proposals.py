@@ -5,7 +5,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 
 from pet.models.detection.anchors import build_anchors
 from pet.models.features import FeatureInfo
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.errors import ConfigError
 
 
@@ -18,7 +18,7 @@ class Float32RpnHead(RPNHead):  # type: ignore[misc]  # torchvision has no types
         return [one.float() for one in logits], [one.float() for one in offsets]
 
 
-def build_proposals(cfg: CfgNode, info: FeatureInfo) -> RegionProposalNetwork:
+def build_proposals(cfg: VisionConfig, info: FeatureInfo) -> RegionProposalNetwork:
     """Return the network of ``MODEL.BOX.RPN`` (https://arxiv.org/abs/1506.01497).
 
     Raises:

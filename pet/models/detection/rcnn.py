@@ -16,7 +16,7 @@ from pet.models.detection.proposals import build_proposals
 from pet.models.detection.roi_pooling import RegionPooling, region_strides
 from pet.models.detection.suppression import build_suppression
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.errors import ConfigError
 
 CODER_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
@@ -129,7 +129,7 @@ def detections(boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]) 
     return HeadOutput(predictions=as_predictions(boxes, scores, labels), regions=Regions(boxes=boxes, labels=labels, scores=scores))
 
 
-def build_faster_rcnn(cfg: CfgNode, info: FeatureInfo) -> FasterRcnnHead:
+def build_faster_rcnn(cfg: VisionConfig, info: FeatureInfo) -> FasterRcnnHead:
     """Return the head for ``MODEL.BOX``.
 
     Raises:
@@ -139,7 +139,7 @@ def build_faster_rcnn(cfg: CfgNode, info: FeatureInfo) -> FasterRcnnHead:
     return FasterRcnnHead(rpn=build_proposals(cfg, info), roi_heads=roi_heads)
 
 
-def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo) -> CascadeRcnnHead:
+def build_cascade_rcnn(cfg: VisionConfig, info: FeatureInfo) -> CascadeRcnnHead:
     """Return the head for ``MODEL.BOX``.
 
     Raises:
@@ -158,7 +158,7 @@ def build_cascade_rcnn(cfg: CfgNode, info: FeatureInfo) -> CascadeRcnnHead:
 
 
 def _build_regions(
-    cfg: CfgNode,
+    cfg: VisionConfig,
     info: FeatureInfo,
     *,
     positive_iou: float,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pet.layers.soft_nms import batched_soft_nms
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.errors import ConfigError
 
 NO_SUPPRESSION = 2.0
@@ -60,7 +60,7 @@ class Suppression:
         return boxes[keep], scores, labels[keep]
 
 
-def build_suppression(cfg: CfgNode) -> Suppression:
+def build_suppression(cfg: VisionConfig) -> Suppression:
     """Return the rules of the ``TEST`` section.
 
     Raises:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pet.models.registries import DETECTORS, NECKS, Builder
+from pet.typed import VisionConfig
 from pet.vision.heads import settings
-from petlib.config import CfgNode, Key, Schema, Switch, merge_schemas, used_if
+from petlib.config import Key, Schema, Switch, merge_schemas, used_if
 from petlib.registry import EntryRegistry, import_component
 
 
@@ -114,7 +115,7 @@ def heads_schema() -> Schema:
     return merge_schemas(switches, *necks, *heads, *detectors)
 
 
-def head_switches(cfg: CfgNode) -> list[str]:
+def head_switches(cfg: VisionConfig) -> list[str]:
     """Return the switches that are on, in the order of the table."""
     # a config that was made before a user's head was registered has no switch for it
     return [switch for switch in HEADS if switch in cfg.MODEL and cfg.MODEL[switch]]
@@ -125,12 +126,12 @@ def head_name(switch: str) -> str:
     return switch.removeprefix("HAS_").lower()
 
 
-def target_kinds(cfg: CfgNode) -> tuple[str, ...]:
+def target_kinds(cfg: VisionConfig) -> tuple[str, ...]:
     """Return the kinds of targets that the heads learn from."""
     return tuple(kind for switch in head_switches(cfg) for kind in HEADS.get(switch).targets)
 
 
-def build_heads(cfg: CfgNode, info: Any) -> dict[str, Any]:
+def build_heads(cfg: VisionConfig, info: Any) -> dict[str, Any]:
     """Return the heads that are on by name, modules.
 
     Args:
@@ -140,7 +141,7 @@ def build_heads(cfg: CfgNode, info: Any) -> dict[str, Any]:
     return {head_name(switch): import_component(HEADS.get(switch).build)(cfg, info) for switch in head_switches(cfg)}
 
 
-def build_evaluators(cfg: CfgNode, dataset: Any, *, keep_predictions: bool) -> Sequence[Any]:
+def build_evaluators(cfg: VisionConfig, dataset: Any, *, keep_predictions: bool) -> Sequence[Any]:
     """Return an :class:`~pet.evaluation.evaluator.Evaluator` of the test data for each head that is on."""
     builders = [import_component(HEADS.get(switch).build_evaluator) for switch in head_switches(cfg)]
     return [build(cfg, dataset, keep_predictions=keep_predictions) for build in builders]
