@@ -16,6 +16,7 @@ TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "list_file", "coco", "voc", "semseg_folder", "ade20k", "cihp", "shapes"),
     *("label_list", "label_records", "public_set"),
 )
+BUILTIN_TYPES = ("digits", *TYPES_OF_FILES)
 WITH_ANNOTATIONS = ("coco", "semseg_folder")
 WITH_READING = ("semseg_folder", "ade20k", "label_list", "label_records", "public_set")
 WHOLE_SHARE = (0.0, 1.0)
@@ -35,6 +36,7 @@ class CatalogEntry(NamedTuple):
         share: the part of the samples between these shares of a random order, e.g. 0 and 0.8 for training and 0.8 and 1 for testing.
         seed: of that order.
         reading: how label images and the images beside them are read; its fields are keys of the entry.
+        options: further keys of a type of one's own and their values, which the function behind the type takes as arguments.
     """
 
     type: str
@@ -47,6 +49,7 @@ class CatalogEntry(NamedTuple):
     share: tuple[float, ...] = WHOLE_SHARE
     seed: int = 0
     reading: Reading = WHOLE
+    options: tuple[tuple[str, Any], ...] = ()
 
 
 def _coco(images: str, annotations: str) -> CatalogEntry:
@@ -85,9 +88,9 @@ BUILTIN = {
 
 TEXTS = ("type", "path", "split", "annotations", "images2", "separator")
 READING_KEYS = tuple(field.name for field in fields(Reading))
-KEYS = (*(name for name in CatalogEntry._fields if name != "reading"), *READING_KEYS)
+KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {"images2": ("semseg_folder",), "separator": ("label_list",), **dict.fromkeys(READING_KEYS, WITH_READING)}
-"""Keys that not every type has, and the types that have them."""
+"""Keys that not every type of Pet has, and the types that have them; a type of one's own may have all of them, and further ones."""
 
 
 def _is_number(value: object) -> bool:
@@ -153,16 +156,19 @@ def _own_entry(name: str, given: object) -> CatalogEntry:
     place = f"DATA.CATALOG.{name}"
     if not isinstance(given, dict) or not isinstance(given.get("type"), str):
         raise ConfigError(f"{place}: {given!r} given, a mapping like {{type: image_folder, path: flowers/train}} expected")
-    unknown = [key for key in given if key not in KEYS]
-    if unknown:
-        raise ConfigError(f"{place}: unknown entry {unknown[0]!r}{did_you_mean(str(unknown[0]), KEYS)}")
+    further = [key for key in given if key not in KEYS]
+    is_ours = given["type"] in BUILTIN_TYPES
+    if further and is_ours:
+        raise ConfigError(f"{place}: unknown entry {further[0]!r}{did_you_mean(str(further[0]), KEYS)}")
     # a key without a value, as YAML allows, is one that is left out
-    values = {key: _check_value(place, key, value) for key, value in given.items() if value is not None}
+    values = {key: _check_value(place, key, value) for key, value in given.items() if value is not None and key in KEYS}
+    if not is_ours:
+        values["options"] = tuple((str(key), given[key]) for key in further)
     if values["type"] in TYPES_OF_FILES and not values.get("path"):
         raise ConfigError(f"{place}: {given!r} has no path; say where the {given['type']} is, e.g. path: flowers/train")
     if values["type"] in WITH_ANNOTATIONS and not values.get("annotations"):
         raise ConfigError(f"{place}: {given!r} has no annotations; say where those of the {given['type']} are, below MISC.DATA_ROOT")
-    foreign = [key for key in values if values["type"] not in ONLY_OF.get(key, (values["type"],))]
+    foreign = [key for key in values if is_ours and values["type"] not in ONLY_OF.get(key, (values["type"],))]
     if foreign:
         raise ConfigError(f"{place}: {values['type']} has no {foreign[0]}; {', '.join(ONLY_OF[foreign[0]])} have")
     reading = Reading(**{key: values.pop(key) for key in READING_KEYS if key in values})

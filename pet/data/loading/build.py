@@ -1,5 +1,6 @@
 """Data sets and loaders from a config."""
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from pet.data.targets.kinds import are_whole_image, find_kind
 from pet.data.transforms.base import Compose
 from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
+from petlib.arguments import fit_arguments
 from petlib.config import CfgNode, ConfigError
 from petlib.data import build as loaders
 from petlib.data.evaluation_loader import EvaluationLoader
@@ -87,7 +89,7 @@ def prepare_readers(cfg: CfgNode) -> None:
 
 def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str]) -> Dataset:
     entry = find_entry(cfg, name)
-    dataset: Dataset = DATASETS.get(entry.type)(_source(cfg, entry, kinds))
+    dataset = _open(name, entry, _source(cfg, entry, kinds))
     info = dataset.info
     lacking = [kind for kind in kinds if kind not in info.kinds]
     if lacking:
@@ -100,6 +102,16 @@ def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str]) -> Dataset:
         return dataset
     start, end = entry.share
     return share_of(dataset, start, end, seed=entry.seed)
+
+
+def _open(name: str, entry: CatalogEntry, source: Source) -> Dataset:
+    """Return the data set of an entry, whose further keys are arguments of the function behind its type."""
+    build = DATASETS.get(entry.type)
+    first = next(iter(inspect.signature(build).parameters))
+    example = f"{{{{type: {entry.type}, path: ..., {{argument}}: ...}}}}"
+    arguments = fit_arguments(f"DATA.CATALOG.{name}: data set", entry.type, build, {first: source, **dict(entry.options)}, example=example)
+    dataset: Dataset = build(**arguments)
+    return dataset
 
 
 def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
