@@ -1,10 +1,12 @@
 """The settings that every task has. Imports no torch."""
 
+from typing import Any
+
 from pet.data.config import DATA_SCHEMA
 from pet.export.config import EXPORT_SCHEMA
 from pet.models.config import NETWORK_SCHEMA
 from pet.visual.config import VIS_SCHEMA
-from petlib.config import PETLIB_SCHEMA, Key, Schema, merge_schemas
+from petlib.config import PETLIB_SCHEMA, Effect, Key, Schema, merge_schemas, with_effect
 
 FINETUNE: Schema = {
     "FREEZE_EPOCHS": Key(
@@ -22,4 +24,19 @@ FINETUNE: Schema = {
     ),
 }
 
-TASK_SCHEMA: Schema = merge_schemas(PETLIB_SCHEMA, DATA_SCHEMA, NETWORK_SCHEMA, VIS_SCHEMA, EXPORT_SCHEMA, {"FINETUNE": FINETUNE})
+METRICS: Schema = {
+    "METRICS": Key(
+        [],
+        "Further metrics beside those of the task: names or mappings {name: boundary_iou, ...its arguments} of what a module of MISC.IMPORTS registers in pet.evaluation.METRICS.",
+        type=list[Any],
+    )
+}
+
+TASK_SCHEMA: Schema = merge_schemas(
+    PETLIB_SCHEMA,
+    DATA_SCHEMA,
+    NETWORK_SCHEMA,
+    VIS_SCHEMA,
+    EXPORT_SCHEMA,
+    {"FINETUNE": FINETUNE, "EVAL": with_effect(Effect.EVALUATIONS, METRICS)},
+)

@@ -35,6 +35,9 @@ class PetTest(PetlibTest):
     TRANSFORMS: list[Any]
     RESIZE: PetTestResize
 
+class PetEval(PetlibEval):
+    METRICS: list[Any]
+
 class PetData(PetlibData):
     CATALOG: dict[str, Any]
     CLASSES: list[str]
@@ -102,6 +105,7 @@ class PetConfig(PetlibConfig):
     ANALYSER: PetAnalyser
     TRAIN: PetTrain
     TEST: PetTest
+    EVAL: PetEval
     DATA: PetData
     VIS: PetVis
     EXPORT: PetExport
@@ -128,7 +132,7 @@ class VisionTest(PetTest):
     SOFT_NMS: VisionTestSoftNms
     PARSING_THRESHOLD: float
 
-class VisionEval(PetlibEval):
+class VisionEval(PetEval):
     BOX_METRICS: list[str]
 
 class VisionData(PetData):

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from pet.data.targets.dataset import Dataset, ImageTruth, read_truths
-from pet.evaluation.detection_measures import CocoMeasure, Measure, Score, VocMeasure
+from pet.evaluation.detection_measures import BOX_METRICS, CocoMeasure, Measure, Score
 from pet.evaluation.detection_results import DetectionCollector, Detections, join_shares, result_records
 from pet.evaluation.detection_truth import labels_with_keypoints, objects_per_class
 from pet.metrics.coco import Kind
@@ -19,8 +19,6 @@ from petlib.distributed.collectives import broadcast_object, gather_objects
 from petlib.errors import DataError
 from petlib.files import write_text_atomically
 from petlib.suggest import did_you_mean
-
-BOX_METRICS = ("coco", "voc", "voc07")
 
 
 class DetectionEvaluator:
@@ -119,19 +117,13 @@ def build_box_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: boo
     """
     names = cfg.EVAL.BOX_METRICS
     if not names:
-        raise ConfigError(f"EVAL.BOX_METRICS: nothing given; one or more of {', '.join(BOX_METRICS)} expected")
+        raise ConfigError(f"EVAL.BOX_METRICS: nothing given; one or more of {', '.join(BOX_METRICS.names())} expected")
     unknown = next((name for name in names if name not in BOX_METRICS), None)
     if unknown is not None:
-        hint = did_you_mean(unknown, BOX_METRICS)
-        raise ConfigError(f"EVAL.BOX_METRICS: {unknown!r} given, some of {', '.join(BOX_METRICS)} expected{hint}")
+        hint = did_you_mean(unknown, BOX_METRICS.names())
+        raise ConfigError(f"EVAL.BOX_METRICS: {unknown!r} given, some of {', '.join(BOX_METRICS.names())} expected{hint}")
     _check_kind(dataset, "boxes", "MODEL.HAS_BOX")
-    classes = dataset.info.classes
-    measures: dict[str, Measure] = {
-        "coco": CocoMeasure("bbox", classes),
-        "voc": VocMeasure("voc", "area", classes),
-        "voc07": VocMeasure("voc07", "11point", classes),
-    }
-    chosen = [measure for name, measure in measures.items() if name in names]
+    chosen: list[Measure] = [BOX_METRICS.get(name)(dataset.info.classes) for name in BOX_METRICS.names() if name in names]
     return DetectionEvaluator(dataset=dataset, kind="bbox", measures=chosen, keep_predictions=keep_predictions)
 
 

@@ -9,6 +9,13 @@ from pet.evaluation.detection_results import Detections, result_records
 from pet.evaluation.detection_truth import coco_truth, voc_truth
 from pet.metrics.coco import Kind, coco_precision
 from pet.metrics.voc import VocDetections, Way, voc_precision
+from petlib.registry import Registry
+
+BOX_METRICS = Registry(
+    "box metric",
+    {name: f"pet.evaluation.detection_measures:measure_{name}" for name in ("coco", "voc", "voc07")},
+)
+"""Name in ``EVAL.BOX_METRICS`` -> what builds a :class:`Measure` of the names of the classes."""
 
 
 class Score(NamedTuple):
@@ -84,3 +91,18 @@ class VocMeasure:
         metric = f"{self.name}/AP50"
         per_class = {self.classes[label]: value for label, value in result.per_class.items()}
         return Score({metric: result.mean}, {f"{self.name}_AP50": result.mean}, {metric: per_class})
+
+
+def measure_coco(classes: Sequence[str]) -> CocoMeasure:
+    """Return COCO's twelve figures of boxes."""
+    return CocoMeasure("bbox", classes)
+
+
+def measure_voc(classes: Sequence[str]) -> VocMeasure:
+    """Return VOC's figure under the whole curve."""
+    return VocMeasure("voc", "area", classes)
+
+
+def measure_voc07(classes: Sequence[str]) -> VocMeasure:
+    """Return VOC's figure at eleven points, as until 2009."""
+    return VocMeasure("voc07", "11point", classes)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from pet.data.targets.check import check_samples, describe_source
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
+from pet.evaluation.metrics import build_metrics
 from pet.metrics.results import write_metrics_json
 from petlib.config import CfgNode, ConfigError
 from petlib.distributed.process_group import is_main_process
@@ -81,7 +83,7 @@ def build_evaluation(
         cfg: the config.
         device: where the model computes.
         expected: what the model wants of its data.
-        build_evaluators: gives new evaluators from the test data and whether predictions are to be kept.
+        build_evaluators: gives new evaluators from the test data and whether predictions are to be kept; those of ``EVAL.METRICS`` follow.
         dataset: other test data than ``TEST.DATASETS``, which a program brings.
 
     Raises:
@@ -94,9 +96,17 @@ def build_evaluation(
             raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
         source = describe_source("TEST.DATASETS", cfg.TEST.DATASETS)
         dataset = build_dataset(cfg, cfg.TEST.DATASETS, expected.kinds)
+    # a mistake in them is reported now, not at the first evaluation
+    build_metrics(cfg.EVAL.METRICS, dataset, keep_predictions=False)
     check_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source)
     return Evaluation(
         loader=build_test_loader(cfg, EvaluationSamples(dataset, expected.kinds), device, expected.kinds),
-        build_evaluators=partial(build_evaluators, dataset),
+        build_evaluators=partial(_build_all, build_evaluators, list(cfg.EVAL.METRICS), dataset),
         autocast=build_mixed_precision(cfg, device).autocast,
     )
+
+
+def _build_all(
+    build_evaluators: Callable[[Dataset, bool], Sequence[Evaluator]], metrics: Sequence[Any], dataset: Dataset, keep_predictions: bool
+) -> list[Evaluator]:
+    return [*build_evaluators(dataset, keep_predictions), *build_metrics(metrics, dataset, keep_predictions=keep_predictions)]

@@ -10,6 +10,10 @@ from torchvision.ops import FrozenBatchNorm2d
 from pet.models.classifiers import construct, find_classifier, synchronise_batch_norm
 from pet.typed import VisionConfig
 from petlib.errors import ConfigError
+from petlib.registry import Registry
+
+BACKBONES = Registry("backbone")
+"""Name in ``MODEL.BACKBONE`` -> builder of a :class:`FeatureExtractor`, which a user's module adds; it takes its arguments by keyword."""
 
 RESNET_FAMILIES = ("resnet", "resnext", "wide_resnet")
 
@@ -117,6 +121,8 @@ def create_feature_extractor(name: str, args: Mapping[str, Any]) -> nn.Module:
     Raises:
         ConfigError: there is no such network, it has no maps of several strides, or it does not take its arguments.
     """
+    if name in BACKBONES:
+        return construct(name, BACKBONES.get(name), {}, args)
     library, own_name = find_classifier(name)
     if library == "timm":
         return _build_timm(name, own_name, args)

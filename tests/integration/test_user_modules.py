@@ -13,13 +13,17 @@ from tests.integration.conftest import Done, environment
 
 ROOT = Path(__file__).parents[2]
 MODULE = '''
-"""A detector with a key of its own, and a neck."""
+"""A backbone, a neck, a detector with a key of its own, a loss of pixels and two metrics."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pet.evaluation.detection_measures import BOX_METRICS, Score
+from pet.evaluation.metrics import METRICS
+from pet.losses.pixels import PIXEL_LOSSES, PixelLoss
 from pet.models.detection.one_stage import build_retinanet
+from pet.models.feature_extractor import BACKBONES
 from pet.models.registries import DETECTORS, NECKS, DetectorEntry, NeckEntry
 from petlib.config import Key
 
@@ -46,6 +50,66 @@ def build_detector(cfg, info):
     return build_retinanet(cfg, info)
 
 
+@BACKBONES.register("stripes")
+class Stripes(nn.Module):
+    """Three convolutions of strides 8, 2 and 2."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.channels, self.strides = (width,) * 3, (8, 16, 32)
+        self.layers = nn.ModuleList(nn.Conv2d(3 if stride == 8 else width, width, stride, stride) for stride in (8, 2, 2))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        maps = []
+        for layer in self.layers:
+            images = functional.relu(layer(images))
+            maps.append(images)
+        return maps
+
+
+@PIXEL_LOSSES.register("squared")
+class SquaredLoss(PixelLoss):
+    def __init__(self, *, factor: float = 1.0, ignore_label: int = 255) -> None:
+        super().__init__(ignore_label=ignore_label)
+        self.factor = factor
+
+    def measure(self, logits: Tensor, labels: Tensor) -> Tensor:
+        counted = labels != self.ignore_label
+        wrong = 1 - logits.softmax(dim=1).gather(1, labels.where(counted, 0)[:, None])[:, 0]
+        return self.factor * (wrong.square() * counted).sum() / counted.sum().clamp(min=1)
+
+
+@BOX_METRICS.register("found")
+def measure_found(classes):
+    """The number of detections an image."""
+
+    def measure(truths, detections):
+        return Score({"bbox/found": len(detections.scores) / len(truths)}, {}, {})
+
+    return measure
+
+
+@METRICS.register("images")
+class Images:
+    """Counts images in dozens."""
+
+    def __init__(self, *, dataset, keep_predictions: bool, dozen: int = 12) -> None:
+        self.size, self.dozen, self.count = len(dataset), dozen, 0
+
+    def update(self, batch, predictions) -> None:
+        self.count += len(predictions)
+
+    def compute(self) -> dict[str, float]:
+        assert self.count == self.size
+        return {"images/dozens": self.count / self.dozen}
+
+    def write(self, folder) -> None:
+        (folder / "images.txt").write_text(str(self.count))
+
+    def summary(self) -> str:
+        return f"test_images: {self.count}"
+
+
 NECKS.add("lateral", NeckEntry(build_neck, settings={"MODEL": {"LATERAL": {"WIDTH": Key(16, "Channels of the maps.", minimum=1)}}}))
 DETECTORS.add(
     "sharp_retinanet",
@@ -58,7 +122,8 @@ ANALYSER: {{ENABLED: False}}
 DATA:
   CATALOG: {{tiny: {{type: coco, path: {data}/tiny/images, annotations: {data}/tiny/annotations.json}}}}
 MODEL:
-  BACKBONE: timm/test_resnet
+  BACKBONE: stripes
+  BACKBONE_ARGS: {{width: 4}}
   NUM_CLASSES: 4
   NECK: lateral
   LATERAL: {{WIDTH: 8}}
@@ -67,8 +132,12 @@ MODEL:
 SOLVER: {{SCHEDULER: {{TOTAL_ITERS: 2, WARM_UP_ITERS: 0}}}}
 TRAIN: {{DATASETS: [tiny], BATCH_SIZE: 2, NUM_WORKERS: 0, TRANSFORMS: [RandomHorizontalFlip, Normalize]}}
 TEST: {{DATASETS: [tiny], NUM_WORKERS: 0, TRANSFORMS: [Normalize]}}
-EVAL: {{PERIOD_ITER: 2}}
+EVAL: {{PERIOD_ITER: 2, BOX_METRICS: [coco, found], METRICS: [{{name: images, dozen: 8}}]}}
 """
+
+
+PIXELS = ["MODEL.HAS_BOX=False", "MODEL.NECK=''", "MODEL.HAS_SEMSEG=True", "MODEL.NUM_CLASSES=5", "MODEL.BACKBONE=timm/test_resnet"]
+PIXELS += ["MODEL.BACKBONE_ARGS={}"]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +177,16 @@ def test_components_of_a_users_module_train_and_are_measured(project: Path) -> N
     assert "the detector of the user, sharpened by 2.5" in output
     lines = [json.loads(line) for line in (project / "ckpts" / "vision" / "mine" / "metrics.jsonl").read_text().splitlines()]
     assert {"loss_class", "loss_box"} <= lines[0].keys()
-    assert any("bbox/AP" in line for line in lines)
+    measured = next(line for line in lines if "bbox/AP" in line)
+    assert measured["bbox/found"] >= 0
+    assert measured["images/dozens"] == 0.5
+
+
+def test_a_loss_of_a_users_module_is_learned_from(project: Path) -> None:
+    losses = "[cross_entropy, {name: squared, factor: 3.0}]"
+    train(project, *PIXELS, f"MODEL.SEMSEG.LOSSES={losses}", "MISC.CKPT=pixels").succeeded()
+    lines = [json.loads(line) for line in (project / "pixels" / "metrics.jsonl").read_text().splitlines()]
+    assert {"loss_semseg_cross_entropy", "loss_semseg_squared"} <= lines[0].keys()
 
 
 @pytest.mark.parametrize(
@@ -117,6 +195,7 @@ def test_components_of_a_users_module_train_and_are_measured(project: Path) -> N
         ("MODEL.BOX.DETECTOR=sharp_retinnet", "'retinanet', 'fcos', 'sharp_retinanet' expected"),
         ("MODEL.NECK=laterl", "one of '', 'fpn', 'lateral' expected"),
         ("MODEL.BOX.SHRP=2", "MODEL.BOX.SHRP: unknown key; did you mean MODEL.BOX.SHARP?"),
+        ("EVAL.METRICS=[imags]", "EVAL.METRICS: unknown metric 'imags'; did you mean images?"),
         ("MODEL.HAS_MASK=True", "take faster_rcnn or cascade_rcnn"),
     ],
 )
