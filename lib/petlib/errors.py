@@ -54,7 +54,8 @@ def name_in_errors(names: Mapping[str, str]) -> Iterator[None]:
     and the message becomes ``MODEL.NUM_CLASSES: 3 given, 4 expected``. Blocks may lie around each other: a compatibility layer puts
     its own words in the place of Pet's keys, ``{"MODEL.NUM_CLASSES": "model.num_classes"}``. A name is replaced wherever it is a word
     of its own, so an argument whose name is a plain word, such as ``limit``, is written with its class in a message that also uses
-    the plain word: ``StepGuard.limit``.
+    the plain word: ``StepGuard.limit``. A name that ends in a dot, a colon or a bracket stands for the beginning of longer ones:
+    ``{"arguments.": "SOLVER.OPTIMIZER.ARGS."}``.
 
     Args:
         names: argument -> what the user calls it.
@@ -74,5 +75,5 @@ def _rename(message: str, names: Mapping[str, str]) -> str:
     """Return a message with other names; one name that holds another, ``A.B`` and ``A``, counts as a whole."""
     if not names:
         return message
-    longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    return re.sub(rf"(?<![\w.])(?:{longest_first})(?!\w|\.\w)", lambda found: names[found[0]], message)
+    patterns = (re.escape(name) + (r"(?!\w|\.\w)" if re.search(r"\w$", name) else "") for name in sorted(names, key=len, reverse=True))
+    return re.sub(rf"(?<![\w.])(?:{'|'.join(patterns)})", lambda found: names[found[0]], message)

@@ -34,6 +34,12 @@ def test_blocks_around_each_other_translate_one_after_another() -> None:
     assert str(caught.value) == "model.classes: 3 given"
 
 
+def test_a_name_may_be_the_beginning_of_longer_ones() -> None:
+    names = {"arguments.": "ARGS.", "rules": "RULES", "rules[": "RULES[", "fused:": "FUSED:"}
+    error = ConfigError("arguments.eps and rules[1]: the rules; fused: SGD is fused")
+    assert message_of(error, names) == "ARGS.eps and RULES[1]: the RULES; FUSED: SGD is fused"
+
+
 def test_names_are_not_replaced_twice() -> None:
     assert message_of(UserError("a and b"), {"a": "b", "b": "a"}) == "b and a"
 

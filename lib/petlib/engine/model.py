@@ -16,7 +16,7 @@ from petlib.config.typed import PetlibConfig
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.batch_stream import Batch
 from petlib.errors import CheckpointError, name_in_errors
-from petlib.solver.build import build_rules
+from petlib.solver.build import RULE_KEYS, build_rules
 from petlib.solver.parameter_groups import ParameterRule, freeze_parameters
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,8 @@ def prepare_model(model: nn.Module, cfg: PetlibConfig, device: torch.device, rul
     """
     memory_format = torch.channels_last if cfg.MISC.CHANNELS_LAST else torch.preserve_format
     model = model.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
-    freeze_parameters(model, build_rules(cfg) if rules is None else rules)
+    with name_in_errors(RULE_KEYS):
+        freeze_parameters(model, build_rules(cfg) if rules is None else rules)
     if cfg.MISC.COMPILE == "always" or (cfg.MISC.COMPILE == "cuda" and device.type == "cuda"):
         model.compile()
     return model

@@ -7,13 +7,24 @@ from torch import nn
 from torch.optim import Optimizer
 
 from petlib.config.typed import PetlibConfig
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, name_in_errors
 from petlib.solver.factor_schedule import FactorSchedule
 from petlib.solver.optimizers import make_optimizer
 from petlib.solver.parameter_groups import ParameterRule, group_parameters
 from petlib.solver.schedules import Schedule, WarmUp, learning_rate_factor
 
 logger = logging.getLogger(__name__)
+
+RULE_KEYS = {"rules": "SOLVER.OPTIMIZER.RULES", "rules[": "SOLVER.OPTIMIZER.RULES["}
+OPTIMIZER_KEYS = {
+    **RULE_KEYS,
+    "fused:": "SOLVER.OPTIMIZER.FUSED:",
+    "arguments.": "SOLVER.OPTIMIZER.ARGS.",
+    "settings": "SOLVER.OPTIMIZER",
+    "settings.lr": "SOLVER.OPTIMIZER.BASE_LR",
+    **{f"settings.{name}": f"SOLVER.OPTIMIZER.{name.upper()}" for name in ("weight_decay", "momentum", "nesterov", "betas", "fused")},
+}
+"""What arguments of optimizers and parameter groups are called in a config."""
 
 
 def build_rules(cfg: PetlibConfig) -> list[ParameterRule]:
@@ -40,17 +51,18 @@ def build_optimizer(model: nn.Module, cfg: PetlibConfig, rules: Sequence[Paramet
     options = cfg.SOLVER.OPTIMIZER
     if len(options.BETAS) != 2:
         raise ConfigError(f"SOLVER.OPTIMIZER.BETAS: {options.BETAS} given, two numbers expected")
-    groups = group_parameters(
-        model,
-        base_lr=options.BASE_LR,
-        weight_decay=options.WEIGHT_DECAY,
-        weight_decay_norm=options.WEIGHT_DECAY_NORM,
-        weight_decay_bias=options.WEIGHT_DECAY_BIAS,
-        rules=build_rules(cfg) if rules is None else rules,
-        layer_decay=options.LAYER_DECAY,
-    )
-    settings = {"momentum": options.MOMENTUM, "nesterov": options.NESTEROV, "betas": tuple(options.BETAS)}
-    return make_optimizer(groups, name=options.NAME, settings=settings, arguments=options.ARGS, fused=options.FUSED)
+    with name_in_errors(OPTIMIZER_KEYS):
+        groups = group_parameters(
+            model,
+            base_lr=options.BASE_LR,
+            weight_decay=options.WEIGHT_DECAY,
+            weight_decay_norm=options.WEIGHT_DECAY_NORM,
+            weight_decay_bias=options.WEIGHT_DECAY_BIAS,
+            rules=build_rules(cfg) if rules is None else rules,
+            layer_decay=options.LAYER_DECAY,
+        )
+        settings = {"momentum": options.MOMENTUM, "nesterov": options.NESTEROV, "betas": tuple(options.BETAS)}
+        return make_optimizer(groups, name=options.NAME, settings=settings, arguments=options.ARGS, fused=options.FUSED)
 
 
 def build_scheduler(optimizer: Optimizer, cfg: PetlibConfig, *, max_iter: int, iterations_per_epoch: int) -> FactorSchedule:

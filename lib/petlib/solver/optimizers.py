@@ -49,7 +49,7 @@ def make_optimizer(
     if fused == "always" or (fused == "auto" and "fused" in taken):
         reason = _why_not_fused(factory, kept, keywords) if "fused" in taken else "it has no such form"
         if reason and fused == "always":
-            raise ConfigError(f"SOLVER.OPTIMIZER.FUSED: {name} cannot be fused here: {reason}; set it to auto or never")
+            raise ConfigError(f"fused: {name} cannot be fused here: {reason}; set it to auto or never")
         if not reason:
             keywords["fused"] = True
     return _construct(factory, name, kept, keywords)
@@ -63,11 +63,11 @@ def _arguments(factory: Callable[..., Any]) -> tuple[list[str], bool]:
 
 
 def _check_arguments(name: str, arguments: Mapping[str, Any], settings: Mapping[str, Any], taken: Sequence[str], takes_any: bool) -> None:
-    keys = {"lr": "BASE_LR", **{key: key.upper() for key in ("weight_decay", "fused", *settings)}}
+    keys = {"lr", "weight_decay", "fused", *settings}
     for key in arguments:
-        place = f"SOLVER.OPTIMIZER.ARGS.{key}"
+        place = f"arguments.{key}"
         if key in keys:
-            raise ConfigError(f"{place}: this argument has a key of its own; set SOLVER.OPTIMIZER.{keys[key]} instead")
+            raise ConfigError(f"{place}: this argument has a place of its own; set settings.{key} instead")
         if key not in taken and not takes_any:
             free = [argument for argument in taken if argument not in keys]
             raise ConfigError(f"{place}: {name} has no such argument{did_you_mean(key, free)}; there are {', '.join(free)}")
@@ -95,5 +95,5 @@ def _construct(factory: Callable[..., Any], name: str, groups: Sequence[Mapping[
     try:
         optimizer: Optimizer = factory(list(groups), **keywords)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ConfigError(f"SOLVER.OPTIMIZER: {name} refuses its arguments: {error}") from error
+        raise ConfigError(f"settings: {name} refuses its arguments: {error}") from error
     return optimizer

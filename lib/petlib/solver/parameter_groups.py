@@ -140,7 +140,7 @@ def group_parameters(
         factor = (1.0 if rule is None else rule.lr_mult) * layer_decay ** (deepest - depths[item.names[0]])
         groups.setdefault((base_lr * factor, decay), []).append(item.parameter)
     if not groups:
-        raise ConfigError("SOLVER.OPTIMIZER.RULES: nothing is left to train: every parameter of the model is frozen")
+        raise ConfigError("rules: nothing is left to train: every parameter of the model is frozen")
     frozen = len(parameters) - sum(map(len, groups.values()))
     logger.info("parameter groups: %s", _describe(groups, frozen))
     # Stable, so that the order stays that of the model; the rate that is printed is that of the first group
@@ -168,13 +168,13 @@ def _match_rules(parameters: Sequence[_NamedParameter], rules: Sequence[Paramete
     """Return the first rule that matches, for each parameter."""
     chosen: list[ParameterRule | None] = [None] * len(parameters)
     for number, rule in enumerate(rules):
-        place = f"SOLVER.OPTIMIZER.RULES[{number}]: pattern {rule.pattern.pattern!r}"
+        place = f"rules[{number}]: pattern {rule.pattern.pattern!r}"
         matches = [i for i, item in enumerate(parameters) if any(rule.pattern.search(name) for name in item.names)]
         if not matches:
             raise ConfigError(f"{place} matches no parameter of the model{_nearest_parameters(rule.pattern.pattern, parameters)}")
         free = [i for i in matches if chosen[i] is None]
         if not free:
-            raise ConfigError(f"{place} has no effect: earlier rules match all its parameters; put the narrower rule first")
+            raise ConfigError(f"{place} has no effect: earlier ones match all its parameters; put the narrower rule first")
         for i in free:
             chosen[i] = rule
     return chosen

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from petlib.config.typed import PetlibConfig
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, name_in_errors
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -46,16 +46,14 @@ def build_mixed_precision(cfg: PetlibConfig, device: torch.device) -> MixedPreci
     Raises:
         ConfigError: the device cannot train in this type.
     """
-    return MixedPrecision(enabled=cfg.SOLVER.AMP.ENABLED, dtype=cfg.SOLVER.AMP.DTYPE, device=device)
+    with name_in_errors({"dtype": "SOLVER.AMP.DTYPE", "enabled": "SOLVER.AMP.ENABLED"}):
+        return MixedPrecision(enabled=cfg.SOLVER.AMP.ENABLED, dtype=cfg.SOLVER.AMP.DTYPE, device=device)
 
 
 def _check_device(dtype: str, device: torch.device) -> None:
     if dtype == "fp16" and device.type != "cuda":
         raise ConfigError(
-            f"SOLVER.AMP.DTYPE: fp16 cannot be trained on {device.type}; set it to bf16, which works on the CPU too, "
-            "or SOLVER.AMP.ENABLED to False"
+            f"dtype: fp16 cannot be trained on {device.type}; set it to bf16, which works on the CPU too, or enabled to False"
         )
     if dtype == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise ConfigError(
-            f"SOLVER.AMP.DTYPE: {torch.cuda.get_device_name(device)} has no bf16; set it to fp16, or SOLVER.AMP.ENABLED to False"
-        )
+        raise ConfigError(f"dtype: {torch.cuda.get_device_name(device)} has no bf16; set it to fp16, or enabled to False")

@@ -81,7 +81,7 @@ def test_the_cost_of_a_model_is_logged_where_the_config_says_so(tmp_path: Path, 
     assert not caplog.messages
     engine.analyse(Scale(1.0), make_cfg(tmp_path), batch, name="scale")
     (message,) = caplog.messages
-    assert message.startswith("scale: ") and "6" in message
+    assert message.startswith("scale: Params: ") and "FLOPs: " in message
 
 
 def test_a_mode_that_does_not_fit_is_reported_with_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

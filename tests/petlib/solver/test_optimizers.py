@@ -141,7 +141,7 @@ def test_an_optimizer_without_weight_decay_gets_none():
         ({"NAME": "AdamV"}, "unknown optimizer 'AdamV'; did you mean"),
         ({"NAME": "AdamW", "ARGS": {"epsilon": 1e-6}}, "ARGS.epsilon: AdamW has no such argument; did you mean eps?"),
         ({"ARGS": {"amsgrad": True}}, "ARGS.amsgrad: SGD has no such argument; there are dampening, maximize, foreach, differentiable"),
-        ({"ARGS": {"lr": 1.0}}, "ARGS.lr: this argument has a key of its own; set SOLVER.OPTIMIZER.BASE_LR instead"),
+        ({"ARGS": {"lr": 1.0}}, "ARGS.lr: this argument has a place of its own; set SOLVER.OPTIMIZER.BASE_LR instead"),
         ({"ARGS": {"fused": True}}, "set SOLVER.OPTIMIZER.FUSED instead"),
         ({"NESTEROV": True, "MOMENTUM": 0.0}, "SGD refuses its arguments: Nesterov momentum requires a momentum"),
         ({"NAME": "Adam", "BETAS": [0.9]}, "BETAS: [0.9] given, two numbers expected"),

@@ -26,7 +26,7 @@ class Transformer(nn.Module):
 
 
 def grouped(model, rules=(), layer_decay=1.0, **decays):
-    parsed = [ParameterRule.parse(rule, f"RULES[{number}]") for number, rule in enumerate(rules)]
+    parsed = [ParameterRule.parse(rule, f"rules[{number}]") for number, rule in enumerate(rules)]
     values = {"weight_decay": 0.1, "weight_decay_norm": 0.0, "weight_decay_bias": 0.0, **decays}
     return group_parameters(model, base_lr=1.0, rules=parsed, layer_decay=layer_decay, **values)
 
@@ -140,16 +140,16 @@ def test_layer_decay_multiplies_with_a_rule():
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ([{"pattern": "bloks"}], "RULES[0]: pattern 'bloks' matches no parameter of the model; did you mean blocks"),
+        ([{"pattern": "bloks"}], "rules[0]: pattern 'bloks' matches no parameter of the model; did you mean blocks"),
         ([{"pattern": r"^heads\."}], "did you mean head"),
         ([{"pattern": "zzzzqqqq"}], "its names are position, embedding.weight, embedding.bias"),
-        ([{"pattern": "blocks"}, {"pattern": r"blocks\.1"}], r"RULES[1]: pattern 'blocks\\.1' has no effect: earlier rules match all"),
-        ([{"pattern": "head", "lr_mul": 2}], "RULES[0]: unknown key 'lr_mul'; did you mean lr_mult?"),
-        ([{"lr_mult": 2}], "RULES[0]: pattern is None, a regular expression"),
-        ([{"pattern": "head("}], "RULES[0]: pattern 'head(' is no regular expression"),
-        ([{"pattern": "head", "lr_mult": "fast"}], "RULES[0]: lr_mult is 'fast', a number that is not negative expected"),
-        ([{"pattern": "head", "weight_decay": -1}], "RULES[0]: weight_decay is -1"),
-        ([{"pattern": "head", "freeze": 1}], "RULES[0]: freeze is 1, true or false expected"),
+        ([{"pattern": "blocks"}, {"pattern": r"blocks\.1"}], r"rules[1]: pattern 'blocks\\.1' has no effect: earlier ones match all"),
+        ([{"pattern": "head", "lr_mul": 2}], "rules[0]: unknown key 'lr_mul'; did you mean lr_mult?"),
+        ([{"lr_mult": 2}], "rules[0]: pattern is None, a regular expression"),
+        ([{"pattern": "head("}], "rules[0]: pattern 'head(' is no regular expression"),
+        ([{"pattern": "head", "lr_mult": "fast"}], "rules[0]: lr_mult is 'fast', a number that is not negative expected"),
+        ([{"pattern": "head", "weight_decay": -1}], "rules[0]: weight_decay is -1"),
+        ([{"pattern": "head", "freeze": 1}], "rules[0]: freeze is 1, true or false expected"),
         ([{"pattern": ".", "freeze": True}], "nothing is left to train"),
     ],
 )
