@@ -1,5 +1,6 @@
 """The settings of an export, which all tasks share. Imports no torch."""
 
+from pet.models.config import has_views
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, with_effect
 
 COMPARE_SCORE = Key(0.3, "Detections from this score on are compared. Where no image has any, the best of each image are.", minimum=0)
@@ -49,6 +50,16 @@ def check_export(cfg: CfgNode) -> None:
     names = [*cfg.EXPORT.INPUT_NAMES, *cfg.EXPORT.OUTPUT_NAMES]
     if len(set(names)) < len(names) or "" in names:
         raise ConfigError(f"EXPORT.INPUT_NAMES, EXPORT.OUTPUT_NAMES: {', '.join(map(repr, names))} given, different names expected")
+
+
+def check_single_view(cfg: CfgNode) -> None:
+    """Check that the model looks at each image once, as an exported file does.
+
+    Raises:
+        ConfigError: ``TEST.VIEWS`` asks for several views.
+    """
+    if "VIEWS" in cfg.TEST and has_views(cfg):
+        raise ConfigError("TEST.VIEWS: an exported network looks at an image once; leave SCALES empty and FLIP False")
 
 
 def export_size(cfg: CfgNode) -> tuple[int, int]:

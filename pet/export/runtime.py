@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from pet.typed import PetConfig
+from pet.export.config import check_single_view
+from petlib.config import CfgNode
 from petlib.errors import CheckpointError, ConfigError
 
 ONNX_SUFFIX = ".onnx"
@@ -99,14 +100,17 @@ class OnnxModel:
             )
 
 
-def find_onnx_weights(cfg: PetConfig) -> OnnxModel | None:
+def find_onnx_weights(cfg: CfgNode) -> OnnxModel | None:
     """Return the exported file that ``TEST.WEIGHTS`` names; None: it names a checkpoint.
 
     Raises:
         CheckpointError: the file is missing or damaged.
-        ConfigError: onnxruntime is not installed.
+        ConfigError: onnxruntime is not installed, or the config asks for several views of an image.
     """
-    return OnnxModel(cfg.TEST.WEIGHTS) if cfg.TEST.WEIGHTS.lower().endswith(ONNX_SUFFIX) else None
+    if not cfg.TEST.WEIGHTS.lower().endswith(ONNX_SUFFIX):
+        return None
+    check_single_view(cfg)
+    return OnnxModel(cfg.TEST.WEIGHTS)
 
 
 def export_package(name: str) -> ModuleType:

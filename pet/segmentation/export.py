@@ -2,12 +2,12 @@
 
 from torch import Tensor, nn
 
+from pet.export.config import check_single_view
 from pet.export.description import ModelDescription
 from pet.export.network import TaskNetwork
 from pet.export.task import find_normalize
-from pet.models.config import has_views
 from pet.segmentation.model import Segmenter
-from petlib.config import CfgNode, ConfigError
+from petlib.config import CfgNode
 
 INPUTS = ("images", "images2")
 OUTPUT = "logits"
@@ -26,16 +26,6 @@ class MainLogits(nn.Module):
         return outputs[0]
 
 
-def check_exportable(cfg: CfgNode) -> None:
-    """Check what no exported network can do.
-
-    Raises:
-        ConfigError: the model looks at an image several times.
-    """
-    if has_views(cfg):
-        raise ConfigError("TEST.VIEWS: an exported network looks at an image once; leave SCALES empty and FLIP False")
-
-
 def build_export_network(cfg: CfgNode, model: Segmenter) -> TaskNetwork:
     """Return the network that an exported file holds.
 
@@ -45,7 +35,7 @@ def build_export_network(cfg: CfgNode, model: Segmenter) -> TaskNetwork:
     Raises:
         ConfigError: ``TEST.TRANSFORMS`` is wrong or has no ``Normalize`` at its end, or the model looks at an image several times.
     """
-    check_exportable(cfg)
+    check_single_view(cfg)
     return TaskNetwork(
         network=MainLogits(model.network),
         output_names=[OUTPUT],

@@ -13,7 +13,7 @@ from pet.models.config import has_views
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.networks import build_network
 from pet.models.segmentation.pixels import label_images, labels_of, logit, pixel_accuracy, pixel_losses
-from pet.models.segmentation.test_time import ViewedNetwork, look_through_windows
+from pet.models.segmentation.test_time import look_through_windows, view_network
 from petlib.config import CfgNode, ConfigError
 
 AUXILIARY_WEIGHT = 0.4
@@ -134,14 +134,6 @@ def build_model(cfg: CfgNode) -> Segmenter:
         overlap=cfg.TEST.SLIDING.OVERLAP,
         with_metrics=cfg.TRAIN.METRICS_ON,
     )
-
-
-def view_network(network: SegmentationNetwork, cfg: CfgNode) -> SegmentationNetwork:
-    """Return a trained network with the views of ``TEST.VIEWS``; itself where there is only one."""
-    if not has_views(cfg):
-        return network
-    viewed = ViewedNetwork(network, scales=list(cfg.TEST.VIEWS.SCALES) or [1.0], flip=cfg.TEST.VIEWS.FLIP)
-    return cast("SegmentationNetwork", viewed)
 
 
 def build_test_model(model: Segmenter, cfg: CfgNode) -> Segmenter:

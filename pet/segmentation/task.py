@@ -8,8 +8,9 @@ from torch import nn
 from pet import export, prediction, segmentation
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
+from pet.export.config import check_single_view
 from pet.segmentation.data import build_evaluators, expected_data
-from pet.segmentation.export import build_export_network, check_exportable
+from pet.segmentation.export import build_export_network
 from pet.segmentation.model import Segmenter, build_model, build_test_model
 from pet.task import Task
 from petlib.config import CfgNode
@@ -36,7 +37,7 @@ class SegmentationTask(Task):
 
     def check_export(self, cfg: CfgNode) -> None:
         """Check whether the network looks at an image once."""
-        check_exportable(cfg)
+        check_single_view(cfg)
 
     def build_predictor(self, cfg: CfgNode, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
         """Return the model with the weights of ``TEST.WEIGHTS``, ready to predict files through windows."""

@@ -4,11 +4,14 @@ from dataclasses import replace
 from typing import cast
 
 import torch
+from torch import Tensor
 
 from pet.export.description import ModelDescription
 from pet.export.runtime import find_onnx_weights
 from pet.export.task import find_normalize
 from pet.models.pretrained import load_test_weights
+from pet.models.segmentation.network import SegmentationNetwork
+from pet.models.segmentation.test_time import view_network
 from pet.prediction.build import build_whole_images, find_names
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels
 from pet.prediction.run import FilePredictor
@@ -23,6 +26,23 @@ from petlib.engine.model import prepare_model
 from petlib.solver.precision import build_mixed_precision
 
 CHANNELS = 3
+
+
+class PixelHeadNetwork(SegmentationNetwork):
+    """A general CNN whose one head gives pixels classes, as a network of images.
+
+    Args:
+        model: with the head ``HAS_SEMSEG`` alone.
+    """
+
+    def __init__(self, model: GeneralizedCNN) -> None:
+        super().__init__(stride=1)
+        self.plain = PlainNetwork(model)
+
+    def predict(self, images: Tensor, images2: Tensor | None = None) -> list[Tensor]:
+        """Return the logits (B, K, H, W) of normalised images."""
+        assert images2 is None, "the general CNN looks at one image"
+        return list(self.plain(images))
 
 
 def build_predictor(cfg: CfgNode, device: torch.device, *, window: int = 0) -> FilePredictor:
@@ -68,7 +88,7 @@ def build_names(cfg: CfgNode) -> TargetNames:
 def _build_windows(cfg: CfgNode, device: torch.device, names: TargetNames, window: int) -> LabelledWindows:
     exported = find_onnx_weights(cfg)
     predictor = OnnxPixels(exported) if exported is not None else _build_pixels(cfg, device, names)
-    return LabelledWindows(predictor, WindowSettings(size=window), names)
+    return LabelledWindows(predictor, WindowSettings(size=window, overlap=cfg.TEST.SLIDING.OVERLAP), names)
 
 
 def _build_pixels(cfg: CfgNode, device: torch.device, names: TargetNames) -> NetworkPixels:
@@ -77,7 +97,7 @@ def _build_pixels(cfg: CfgNode, device: torch.device, names: TargetNames) -> Net
     prepare_model(network, cfg, device)
     normalize = find_normalize(cfg)
     return NetworkPixels(
-        network=PlainNetwork(network),
+        network=view_network(PixelHeadNetwork(network), cfg),
         description=ModelDescription(tuple(names.semseg_classes), normalize.mean, normalize.std, normalize.maximum),
         num_images=1,
         num_channels=CHANNELS,

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from pet.data.targets.image import IMAGES
 from pet.losses.pixels.base import class_probabilities
+from pet.models.config import has_views
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.sliding_window import sliding_window
 from pet.models.views import average_pixels, make_views
+from petlib.config import CfgNode
 
 WINDOWS_AT_ONCE = 4
 
@@ -72,3 +74,11 @@ def look_through_windows(images: Sequence[Tensor], predict: Callable[[Sequence[T
         return torch.from_numpy(np.concatenate([strip.values for strip in strips], axis=1)).to(device)
 
     return torch.stack([logits_of(cast("Sequence[Tensor]", pair)) for pair in zip(*images, strict=True)])
+
+
+def view_network(network: SegmentationNetwork, cfg: CfgNode) -> SegmentationNetwork:
+    """Return a trained network with the views of ``TEST.VIEWS``; itself where there is only one."""
+    if not has_views(cfg):
+        return network
+    viewed = ViewedNetwork(network, scales=list(cfg.TEST.VIEWS.SCALES) or [1.0], flip=cfg.TEST.VIEWS.FLIP)
+    return cast("SegmentationNetwork", viewed)

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import cast
 
+from pet.export.config import check_single_view
 from pet.export.matching import DetectionDifference
 from pet.export.network import TaskNetwork, classifier_network
-from pet.models.config import has_views
 from pet.models.fpn import Neck
 from pet.models.registries import DETECTORS
 from pet.vision.export.network import PlainNetwork, TracedNetwork
@@ -74,8 +74,7 @@ def check_exportable(cfg: CfgNode) -> None:
             f"TEST.SOFT_NMS.METHOD: {cfg.TEST.SOFT_NMS.METHOD} cannot be exported: it is a loop over detections, each of which depends on "
             "those before; set it to never"
         )
-    if has_views(cfg):
-        raise ConfigError("TEST.VIEWS: an exported network looks at an image once; leave SCALES empty and FLIP False")
+    check_single_view(cfg)
 
 
 def _has(model: GeneralizedCNN, name: str) -> bool:

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from pet.data.files.label_images import read_label_image
+from pet.data.transforms.normalize import IMAGENET_MEAN, IMAGENET_STD
 from pet.export import OnnxModel, export_onnx
 from pet.prediction import find_inputs, predict_files
 from pet.prediction.predictors.samples import OnnxSamples
 from pet.vision import TASK, GeneralizedCNN, build_predictor, config
+from pet.vision.export.network import PlainNetwork
 from pet.visual import DrawSettings
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import CheckpointError
@@ -141,3 +143,25 @@ def test_files_that_cannot_predict_samples(tmp_path: Path) -> None:
     export_onnx(two, {"x": torch.rand(1, 3, 8, 8)}, tmp_path / "other.onnx", output_names=["y"], dynamic=False)
     with pytest.raises(CheckpointError, match=r"other\.onnx: the ONNX file does not say its classes"):
         OnnxSamples(OnnxModel(tmp_path / "other.onnx"), transforms=lambda sample, rng: sample, seed=0)
+
+
+def test_views_of_a_test_count_in_windows_and_are_refused_for_a_file(tmp_path: Path) -> None:
+    cfg = make(tmp_path, **PIXELS)
+    path = write_image(tmp_path, 64, 64)
+    predict(cfg, path, tmp_path / "plain", window=64)
+    file = exported(cfg, tmp_path, **{"EXPORT.SIZE": [64, 64]})
+    cfg.set("TEST.VIEWS.FLIP", True)
+    predict(cfg, path, tmp_path / "flipped", window=64)
+    chosen = GeneralizedCNN(cfg).eval()
+    chosen.load_state_dict(torch.load(cfg.TEST.WEIGHTS, weights_only=True))
+    pixels = torch.from_numpy(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)).permute(2, 0, 1)[None]
+    mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (IMAGENET_MEAN, IMAGENET_STD))
+    images = (pixels / 255 - mean) / std
+    with torch.inference_mode():
+        network = PlainNetwork(chosen)
+        both = network(images)[0].softmax(dim=1) + network(images.flip(-1))[0].softmax(dim=1).flip(-1)
+    labels = both[0].argmax(dim=0).numpy()
+    assert (read_label_image(tmp_path / "flipped" / "a.png") == labels).mean() > 0.999
+    assert (read_label_image(tmp_path / "plain" / "a.png") != labels).any()
+    with pytest.raises(ConfigError, match=r"TEST\.VIEWS: an exported network looks at an image once"):
+        predict(cfg, path, tmp_path / "file", file)
