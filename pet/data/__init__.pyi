@@ -1,5 +1,5 @@
 from .catalog.public_sets import PUBLIC_SETS as PUBLIC_SETS
-from .catalog.reading import Reading as Reading
+from .catalog.source import Reading as Reading
 from .datasets.label_list import LabelList as LabelList
 from .datasets.label_records import LabelRecords as LabelRecords
 from .datasets.semseg_folder import SemsegFolder as SemsegFolder

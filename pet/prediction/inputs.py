@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pet.data.files.listing import SUFFIXES
 from pet.data.files.rasters import TIFF_SUFFIXES
-from pet.data.files.suffixes import SUFFIXES
 from petlib.errors import DataError
 
 IMAGE_SUFFIXES = tuple(dict.fromkeys((*SUFFIXES, *TIFF_SUFFIXES)))

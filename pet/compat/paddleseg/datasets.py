@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pet.compat.paddleseg.pipeline import Pipeline, build_pipeline
-from pet.data.catalog.reading import Reading
+from pet.data.catalog.source import Reading
 from pet.data.datasets.label_list import LabelList
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.images import silence_opencv

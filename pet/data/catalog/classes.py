@@ -1,7 +1,7 @@
 """The classes of the data, from their folders. Imports nothing slow: settings are derived with it."""
 
 from pet.data.catalog.entries import find_entry, resolve_path
-from pet.data.files.folders import class_folders
+from pet.data.files.listing import class_folders
 from petlib.config import CfgNode, ConfigError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pet.data.catalog.public_sets import PUBLIC_SETS
-from pet.data.catalog.reading import WHOLE, Reading
+from pet.data.catalog.source import WHOLE, Reading
 from pet.typed import PetConfig
 from petlib.config import ConfigError
 from petlib.suggest import did_you_mean

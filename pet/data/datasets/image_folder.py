@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pet.data.catalog.source import Source
-from pet.data.files.folders import class_folders
 from pet.data.files.images import read_image
-from pet.data.files.suffixes import SUFFIXES
-from pet.data.files.walk import files_below
+from pet.data.files.listing import SUFFIXES, class_folders, files_below
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError

@@ -4,14 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pet.data.catalog.reading import WHOLE, Reading
-from pet.data.catalog.source import Source
-from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages
+from pet.data.catalog.source import WHOLE, Reading, Source
+from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages, identifier
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.limits import shortened
-from pet.data.files.names import check_named, identifier
 from pet.data.files.opening import read_text
-from pet.data.targets.label_coding import NumberCoding
+from pet.data.targets.label_coding import NumberCoding, check_named
 from petlib.errors import ConfigError, DataError
 
 FORMAT = "'image label' or 'image image2 label'"

@@ -5,15 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pet.data.catalog.reading import WHOLE, Reading
-from pet.data.catalog.source import Source
-from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages
+from pet.data.catalog.source import WHOLE, Reading, Source
+from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages, identifier
 from pet.data.files.allowed_paths import ANYWHERE, Reach
 from pet.data.files.json_files import read_json
 from pet.data.files.limits import shortened, shown
-from pet.data.files.names import check_named, identifier
 from pet.data.files.opening import LONGEST_NAME
-from pet.data.targets.label_coding import NumberCoding
+from pet.data.targets.label_coding import NumberCoding, check_named
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 

@@ -1,12 +1,13 @@
 """Images, or pairs of dates, with label images: from paths to samples."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
 
-from pet.data.catalog.reading import WHOLE, Reading
+from pet.data.catalog.source import WHOLE, Reading
 from pet.data.files.label_images import read_label_image
 from pet.data.files.rasters import Pixels, cut, raster_size, read_geotiff, read_pixels, uses_rasterio
 from pet.data.files.windows import Window, check_window, windows_of
@@ -220,3 +221,20 @@ def _without(labels: np.ndarray, voids: Iterable[np.ndarray | None]) -> np.ndarr
 
 def _size(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
+
+
+def identifier(name: str, root: Path, seen: set[str]) -> str:
+    """Return the id of a sample: the path of its image without suffix, below ``root``, or with it where that is taken.
+
+    Args:
+        name: path of the image, absolute or below ``root``.
+        root: the folder of the data set.
+        seen: ids that are taken; the new one is added.
+    """
+    # one that lies elsewhere goes by its name: results are written into folders by id
+    path = os.path.relpath(name, root) if Path(name).is_absolute() else os.path.normpath(name)
+    below = Path(name).name if path.startswith("..") else Path(path).as_posix()
+    stem, _ = os.path.splitext(below)  # noqa: PTH122 -- many names
+    own = stem if stem not in seen else below
+    seen.add(own)
+    return own

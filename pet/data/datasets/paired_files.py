@@ -6,10 +6,9 @@ from pathlib import Path
 
 from pet.data.datasets.labelled_images import Folders, LabelledFiles
 from pet.data.files.limits import shortened
+from pet.data.files.listing import SUFFIXES, files_below
 from pet.data.files.opening import read_text
 from pet.data.files.skipped import SkipCounter
-from pet.data.files.suffixes import SUFFIXES
-from pet.data.files.walk import files_below
 from petlib.errors import DataError
 
 LABEL_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")

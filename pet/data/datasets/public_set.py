@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pet.data.catalog.public_sets import PUBLIC_SETS, PublicSet
-from pet.data.catalog.reading import Reading
-from pet.data.catalog.source import Source
+from pet.data.catalog.source import Reading, Source
 from pet.data.datasets.semseg_folder import SemsegFolder
 from pet.data.targets.label_coding import BACKGROUND, ColourCoding, LabelCoding, NumberCoding
 from petlib.errors import ConfigError, DataError

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from pet.data.catalog.reading import WHOLE, Reading
-from pet.data.catalog.source import Source
+from pet.data.catalog.source import WHOLE, Reading, Source
 from pet.data.datasets.ade20k_classes import ADE20K_CLASSES
 from pet.data.datasets.labelled_images import Folders, LabelledImages
 from pet.data.datasets.paired_files import pair_files
-from pet.data.files.names import check_named
-from pet.data.targets.label_coding import LabelCoding, NumberCoding
+from pet.data.targets.label_coding import LabelCoding, NumberCoding, check_named
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pet.data.files.limits import shortened
-from pet.data.files.suffixes import SUFFIXES
+from pet.data.files.listing import SUFFIXES
 from petlib.errors import DataError
 
 MOST_SHOWN = 10

@@ -149,3 +149,17 @@ def _pack(colours: np.ndarray) -> np.ndarray:
     wide = colours.astype(np.uint32)
     packed: np.ndarray = (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
     return packed
+
+
+def check_named(path: Path, classes: list[str] | None) -> list[str]:
+    """Return the names of the classes of label images.
+
+    Raises:
+        DataError: there are none.
+    """
+    if not classes:
+        raise DataError(
+            f"{path}: label images do not say what their numbers mean; set DATA.CLASSES to the names of all classes, "
+            "from number 0 on, e.g. [background, road]"
+        )
+    return classes

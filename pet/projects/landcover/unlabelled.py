@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pet.data.files.listing import SUFFIXES, files_below
 from pet.data.files.rasters import raster_size, read_pixels
-from pet.data.files.suffixes import SUFFIXES
-from pet.data.files.walk import files_below
 from pet.data.files.windows import Window, windows_of
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records

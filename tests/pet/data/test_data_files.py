@@ -10,8 +10,8 @@ import pytest
 from pet.data.files.allowed_paths import ANYWHERE, INSIDE, Reach
 from pet.data.files.json_files import read_json
 from pet.data.files.limits import shortened, shown
+from pet.data.files.listing import files_below
 from pet.data.files.opening import check_file, is_name, open_file, read_file, read_text
-from pet.data.files.walk import files_below
 from petlib.errors import DataError
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from pet.data.catalog.entries import BUILTIN, TYPES_OF_FILES, CatalogEntry, find_entry, resolve_path
-from pet.data.catalog.reading import Reading
-from pet.data.catalog.source import Source
+from pet.data.catalog.source import Reading, Source
 from pet.data.config import DATA_SCHEMA
 from pet.data.loading.build import DATASETS, build_dataset
 from pet.data.targets.dataset import Dataset, DatasetInfo

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pet.data.catalog.reading import Reading
-from pet.data.catalog.source import Source
+from pet.data.catalog.source import Reading, Source
 from pet.data.datasets.label_list import LabelList, build_label_list
 from pet.data.datasets.label_records import LabelRecords, build_label_records
 from petlib.errors import ConfigError, DataError

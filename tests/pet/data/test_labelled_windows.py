@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from pet.data.catalog.reading import Reading
+from pet.data.catalog.source import Reading
 from pet.data.datasets.semseg_folder import SemsegFolder
 from pet.data.files.windows import Window
 from pet.data.loading.splits import split_by_percent

@@ -6,7 +6,7 @@ from typing import Any
 from pet.compat.antgo.datasets.built_in import WORDS, BuiltIn
 from pet.data.datasets import image_folder
 from pet.data.datasets.cifar import Cifar
-from pet.data.files.folders import class_folders
+from pet.data.files.listing import class_folders
 from petlib.data.protocols import Sample
 from petlib.errors import DataError, name_in_errors
 

@@ -12,9 +12,8 @@ import numpy as np
 
 from pet.compat.antgo.datasets.built_in import BuiltIn
 from pet.data.files.images import read_image
-from pet.data.files.suffixes import SUFFIXES
+from pet.data.files.listing import SUFFIXES, files_below
 from pet.data.files.videos import frame_count, open_video
-from pet.data.files.walk import files_below
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError, DataError
 

@@ -7,8 +7,7 @@ import pytest
 
 from pet.data.catalog.entries import find_entry
 from pet.data.catalog.public_sets import GID_CLASSES, PUBLIC_SETS, find_by_id
-from pet.data.catalog.reading import WHOLE, Reading
-from pet.data.catalog.source import Source
+from pet.data.catalog.source import WHOLE, Reading, Source
 from pet.data.datasets.public_set import build_public_set, public_coding
 from pet.data.loading.build import build_dataset
 from pet.vision import config

@@ -1,4 +1,4 @@
-"""The files below a folder."""
+"""Which files and folders lie below a folder. Imports nothing slow: settings are derived with it."""
 
 import logging
 import os
@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from petlib.errors import DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+"""How the names of image files end."""
 
 MOST_WAYS = 8
 """How many links may lead to one folder. Each doubling of links doubles what is found: forty of them would never end."""
@@ -22,7 +25,7 @@ def files_below(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
     """
     ways: Counter[tuple[int, int]] = Counter()
     above: dict[str, frozenset[tuple[int, int]]] = {os.fspath(folder): frozenset()}
-    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_tell):
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_report):
         found = os.stat(parent)  # noqa: PTH116 -- many folders
         own, ancestors = (found.st_dev, found.st_ino), above.pop(parent)
         ways[own] += 1
@@ -35,5 +38,22 @@ def files_below(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
         yield parent, names
 
 
-def _tell(error: OSError) -> None:
+def _report(error: OSError) -> None:
     logger.warning("%s: this folder cannot be read and is left out: %s", error.filename, error.strerror)
+
+
+def class_folders(folder: Path) -> list[str]:
+    """Return the names of the classes, sorted.
+
+    Raises:
+        DataError: the folder is missing or has no folders in it.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: there is no such folder; an image folder has a folder for each class, e.g. {folder / 'cat' / '1.jpg'}. "
+            "Paths of the catalogue start from MISC.DATA_ROOT"
+        )
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not names:
+        raise DataError(f"{folder}: no class folders in it; an image folder has one for each class, e.g. {folder / 'cat' / '1.jpg'}")
+    return names
