@@ -64,3 +64,33 @@ sys.exit(pet.cli.train())
     lines = done.stdout.splitlines()
     assert all(line.startswith(str(tmp_path / "site")) for line in lines[:5]), lines
     assert "--dry_run" in done.stdout
+
+
+def test_an_installed_pet_tests_and_exports_without_a_tools_folder(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    config = tmp_path / "cfgs" / "vision" / "digits.yaml"
+    config.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "cfgs/vision/digits/resnet20_digits.yaml", config)
+    code = """
+import sys
+import torch
+from pathlib import Path
+from pet import cli, vision
+from petlib.config import load_cfg
+torch.save(vision.TASK.build_model(load_cfg(vision.config, "cfgs/vision/digits.yaml")).state_dict(), "weights.pth")
+words = ["--cfg", "cfgs/vision/digits.yaml", "TEST.WEIGHTS=weights.pth"]
+for command in (cli.test, cli.export):
+    sys.argv = ["pet", *words, *(["EXPORT.SIZE=[8, 8]"] if command is cli.export else [])]
+    try:
+        code = command()
+    except SystemExit as end:
+        code = end.code
+    assert code == 0, code
+"""
+    variables = {**environment(), "PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{tmp_path}/site/pet/commands/test_net.py: 1 process on the CPU" in done.stderr
+    assert "test_acc1: " in done.stdout
+    assert (tmp_path / "ckpts/vision/digits/test/metrics.json").is_file()
+    assert (tmp_path / "ckpts/vision/digits/model.onnx").is_file()
