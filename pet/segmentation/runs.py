@@ -1,57 +1,74 @@
-"""Training and testing of the segmentation projects, the steps of a run from top to bottom."""
+"""Training and testing with data that a program brings, for layers without scripts; ``tools/projects`` show the same steps."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pet.data.targets.dataset import Dataset
 from pet.models.analysis import analyse
 from pet.models.pretrained import load_pretrained, load_test_weights
-from pet.segmentation.data import build_evaluation, build_training_data
-from pet.segmentation.model import build_model, build_test_model
+from pet.segmentation.model import Segmenter
+from pet.segmentation.task import TASK, SegmentationTask
 from pet.visual.curves import draw_run
 from petlib import distributed, engine, solver
 from petlib.config import CfgNode
 
 
-def train(cfg: CfgNode, *, train_dataset: Dataset | None = None, test_dataset: Dataset | None = None) -> None:
+def load_first_weights(model: Segmenter, cfg: CfgNode) -> None:
+    """Log the cost of a model, and load what ``TRAIN.WEIGHTS`` names."""
+    analyse(model, cfg, name=cfg.MODEL.NETWORK, num_images=cfg.DATA.NUM_IMAGES, channels=cfg.MODEL.IN_CHANNELS)
+    load_pretrained(model, cfg, backbone=model.network.encoder_name)
+
+
+def train(
+    cfg: CfgNode,
+    *,
+    task: SegmentationTask = TASK,
+    train_dataset: Dataset | None = None,
+    test_dataset: Dataset | None = None,
+    begin: Callable[[Segmenter, CfgNode], None] = load_first_weights,
+    hooks: Sequence[engine.Hook] = (),
+) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``.
 
     Args:
         cfg: the config.
+        task: whose model, data and hooks they are.
         train_dataset: the data to learn from; None: ``TRAIN.DATASETS``.
         test_dataset: the data of the evaluations; None: ``TEST.DATASETS``.
+        begin: gives a new model its first weights.
+        hooks: further ones than those of the task.
     """
     with engine.open_run(cfg) as device:
-        segmenter = build_model(cfg)
-        analyse(segmenter, cfg, name=cfg.MODEL.NETWORK, num_images=cfg.DATA.NUM_IMAGES, channels=cfg.MODEL.IN_CHANNELS)
-        load_pretrained(segmenter, cfg, backbone=segmenter.network.encoder_name)
+        segmenter = task.build_model(cfg)
+        begin(segmenter, cfg)
+        rules = task.build_rules(cfg, segmenter)
+        model = engine.parallelize(engine.prepare_model(segmenter, cfg, device, rules), cfg, device)
+        optimizer = solver.build_optimizer(distributed.unwrap(model), cfg, rules)
 
-        model = engine.prepare_model(segmenter, cfg, device)
-        model = engine.parallelize(model, cfg, device)
-        optimizer = solver.build_optimizer(distributed.unwrap(model), cfg)
-
-        loader = build_training_data(cfg, device, train_dataset)
+        loader = task.build_training_data(cfg, device, train_dataset)
         has_test_data = test_dataset is not None or cfg.TEST.DATASETS
-        evaluation = build_evaluation(cfg, device, test_dataset) if has_test_data else None
+        evaluation = task.build_evaluation(cfg, device, test_dataset) if has_test_data else None
 
         step = engine.build_step(cfg, device)
         state = engine.build_state(cfg, model=model, optimizer=optimizer, step=step, iterations_per_epoch=loader.iterations_per_epoch)
-        hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
+        all_hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
+        all_hooks += [*task.build_hooks(cfg, state.network), *hooks]
 
-        engine.resume(state, hooks, cfg)
-        engine.train(state, loader, step, hooks)
+        engine.resume(state, all_hooks, cfg)
+        engine.train(state, loader, step, all_hooks)
         draw_run(cfg.MISC.CKPT)
 
 
-def test(cfg: CfgNode, *, test_dataset: Dataset | None = None) -> dict[str, float]:
+def test(cfg: CfgNode, *, task: SegmentationTask = TASK, test_dataset: Dataset | None = None) -> dict[str, float]:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` and return the metrics; results go to ``MISC.CKPT/test``.
 
     Args:
         cfg: the config.
+        task: whose model and metrics they are.
         test_dataset: the data; None: ``TEST.DATASETS``.
     """
     with engine.open_run(cfg, record="test/config.yaml") as device:
-        model = build_model(cfg)
+        model = task.build_model(cfg)
         load_test_weights(model, cfg)
-        evaluation = build_evaluation(cfg, device, test_dataset)
-        engine.prepare_model(model, cfg, device)
-        return evaluation.test(build_test_model(model, cfg), Path(cfg.MISC.CKPT) / "test")
+        evaluation = task.build_evaluation(cfg, device, test_dataset)
+        return evaluation.test(task.build_test_model(cfg, engine.prepare_model(model, cfg, device)), Path(cfg.MISC.CKPT) / "test")

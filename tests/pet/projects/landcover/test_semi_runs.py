@@ -168,7 +168,7 @@ def test_two_processes_train_and_the_first_student_does_the_rest_by_the_command_
     output = run("train_net_all.py", *typed, "--nproc", "2", *options, timeout=300).succeeded().output
     assert "2 processes on cpu" in output
     assert "loss_mutual_1" in output
-    tested = run("test_net.py", *cfg_file, *options, timeout=300).succeeded().output
+    tested = run("test_net.py", *typed, *options, timeout=300).succeeded().output
     assert "[EVAL] #Images: 5 mIoU:" in tested
     pytest.importorskip("onnxruntime")
     assert "onnxruntime and PyTorch differ by at most" in run("export_net.py", *typed, *options).succeeded().output
