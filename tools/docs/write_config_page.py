@@ -23,7 +23,7 @@ from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.document import schema_as_markdown
 from petlib.config import CfgNode
 from petlib.config.key import Key, Schema, merge_schemas
-from petlib.config.stub import SECTION, ConfigType, stub_of
+from petlib.config.document import SECTION, ConfigType, stub_of
 
 PROJECTS = {
     "buildseg": get_buildseg_cfg,

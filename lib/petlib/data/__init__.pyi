@@ -6,7 +6,6 @@ from .build import build_train_loader as build_train_loader
 from .collate import collate as collate
 from .concatenated import ConcatenatedDataset as ConcatenatedDataset
 from .evaluation_loader import EvaluationLoader as EvaluationLoader
-from .permutation import SeededPermutation as SeededPermutation
 from .protocols import Batch as Batch
 from .protocols import BatchTransform as BatchTransform
 from .protocols import Dataset as Dataset
@@ -19,6 +18,7 @@ from .records import SharedRecords as SharedRecords
 from .records import share_records as share_records
 from .repeat_factor import RepeatFactorSampler as RepeatFactorSampler
 from .repeat_factor import repeat_factors as repeat_factors
+from .samplers import SeededPermutation as SeededPermutation
 from .samplers import SequentialSampler as SequentialSampler
 from .samplers import ShuffledSampler as ShuffledSampler
 from .seeding import KeyedGenerators as KeyedGenerators

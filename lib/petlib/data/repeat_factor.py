@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from petlib.data.permutation import SeededPermutation
+from petlib.data.samplers import SeededPermutation
 from petlib.data.seeding import seed_sequence
 from petlib.errors import DataError
 

@@ -1,4 +1,3 @@
-from .agreed_flag import AgreedFlag as AgreedFlag
 from .collectives import all_gather_objects as all_gather_objects
 from .collectives import all_reduce_mean as all_reduce_mean
 from .collectives import all_reduce_sum as all_reduce_sum
@@ -9,6 +8,7 @@ from .collectives import broadcast_object as broadcast_object
 from .collectives import broadcast_tensors as broadcast_tensors
 from .collectives import gather_objects as gather_objects
 from .device import choose_device as choose_device
+from .interruption import AgreedFlag as AgreedFlag
 from .interruption import Interrupted as Interrupted
 from .interruption import agree_to_go_on as agree_to_go_on
 from .interruption import until_asked_to_end as until_asked_to_end

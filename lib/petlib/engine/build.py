@@ -15,9 +15,8 @@ from petlib.distributed.process_group import is_main_process
 from petlib.engine.batch_stream import Batch
 from petlib.engine.hook import Hook, sort_hooks
 from petlib.engine.hooks.checkpoint import CheckpointHook
-from petlib.engine.hooks.early_stop import EarlyStopHook
 from petlib.engine.hooks.ema import EmaHook
-from petlib.engine.hooks.evaluation import Evaluate, EvaluationHook
+from petlib.engine.hooks.evaluation import EarlyStopHook, Evaluate, EvaluationHook
 from petlib.engine.hooks.interrupt import InterruptHook
 from petlib.engine.hooks.lr_schedule import LRScheduleHook
 from petlib.engine.hooks.metric_writer import MetricWriterHook
@@ -34,7 +33,7 @@ from petlib.engine.step import DefaultStep, TrainStep
 from petlib.engine.weight_average import WeightAverage
 from petlib.errors import ConfigError
 from petlib.events.build import build_writers
-from petlib.events.records import Writer
+from petlib.events.storage import Writer
 from petlib.solver.build import build_scheduler
 from petlib.solver.clipping import build_gradient_clipper
 from petlib.solver.precision import build_mixed_precision

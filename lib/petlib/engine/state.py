@@ -12,8 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.distributed.parallel import unwrap
 from petlib.engine.batch_stream import BatchStream
-from petlib.events.records import Writer
-from petlib.events.storage import EventStorage
+from petlib.events.storage import EventStorage, Writer
 
 
 class KeyedState(Protocol):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from petlib.config.typed import PetlibConfig
 from petlib.distributed.process_group import is_main_process
-from petlib.events.records import Writer
+from petlib.events.storage import Writer
 from petlib.events.writers.console import ConsoleWriter
 from petlib.events.writers.json_lines import JsonLinesWriter
 from petlib.events.writers.tensorboard import TensorBoardWriter

@@ -9,8 +9,41 @@ from typing import Any
 from torch import nn
 
 from petlib.errors import ConfigError
-from petlib.solver.layer_decay import layer_depths
 from petlib.suggest import did_you_mean, nearest_names
+
+# A block in a list of blocks: "blocks.3" or "layers.encoder_layer_3", but not "conv1"
+_NUMBERED = re.compile(r"(?:.*_)?\d+")
+
+
+def layer_depths(names: Sequence[str]) -> dict[str, int]:
+    """Return the layer of each parameter, read from the names in the order of the network.
+
+    A layer is a block of a list of blocks, i.e. everything below the first number in a name. What stands before the
+    first block (the patch embedding, the stem) is layer 0, what stands behind the last one (the head) the greatest
+    layer; what stands between two blocks belongs to the first of them. So for ViT-B/16 the embeddings are 0, the blocks
+    1 to 12, norm and head 13, as in https://arxiv.org/abs/2106.08254.
+    """
+    blocks: dict[str, int] = {}
+    for name in names:
+        block = _block(name)
+        if block:
+            blocks.setdefault(block, len(blocks) + 1)
+    last_block = max((position for position, name in enumerate(names) if _block(name)), default=-1)
+    depths: dict[str, int] = {}
+    depth = 0
+    for position, name in enumerate(names):
+        depth = len(blocks) + 1 if position > last_block else blocks.get(_block(name), depth)
+        depths[name] = depth
+    return depths
+
+
+def _block(name: str) -> str:
+    parts = name.split(".")
+    for position, part in enumerate(parts):
+        if _NUMBERED.fullmatch(part):
+            return ".".join(parts[: position + 1])
+    return ""
+
 
 NORM_TYPES = (
     nn.BatchNorm1d,
@@ -119,7 +152,7 @@ def group_parameters(
         weight_decay, weight_decay_norm, weight_decay_bias: see above.
         rules: exceptions by name.
         layer_decay: the rate of a layer is this share of the rate of the next layer, see
-            :func:`petlib.solver.layer_decay.layer_depths`; 1: all the same.
+            :func:`petlib.solver.parameter_groups.layer_depths`; 1: all the same.
 
     Returns:
         Dictionaries with ``params``, ``lr`` and ``weight_decay``, those at ``base_lr`` first, else in the order of the model.

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from petlib.engine.finite import SMALLEST_SCALE, are_finite, scale_is_lost
+from petlib.engine.skipping import SMALLEST_SCALE, are_finite, scale_is_lost
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])

@@ -8,7 +8,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from petlib.errors import OutputError
-from petlib.events.records import EvaluationRecord, TrainingRecord, Writer
+from petlib.events.storage import EvaluationRecord, TrainingRecord, Writer
 from petlib.events.writers.console import ConsoleWriter
 from petlib.events.writers.json_lines import JsonLinesWriter
 from petlib.events.writers.tensorboard import TensorBoardWriter

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from petlib.distributed.agreed_flag import AgreedFlag
-from petlib.distributed.interruption import end_request
+from petlib.distributed.interruption import AgreedFlag, end_request
 from petlib.distributed.process_group import world_size
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState

@@ -9,7 +9,7 @@ import torch
 from petlib.engine.hook import Hook, due
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.state import TrainState
-from petlib.events.records import TrainingRecord, Writer
+from petlib.events.storage import TrainingRecord, Writer
 
 MEBIBYTE = 2**20
 SECONDS_BETWEEN_WRITES = 0.5

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from petlib.distributed.collectives import any_rank
 from petlib.engine.failure import SHOWN_SAMPLES, Failure, batches_an_iteration, find_failure
-from petlib.engine.finite import are_finite, scale_is_lost
 from petlib.engine.hook import Hook
+from petlib.engine.skipping import are_finite, scale_is_lost
 from petlib.engine.state import TrainState
 from petlib.errors import UserError
 

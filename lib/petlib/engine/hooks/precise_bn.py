@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from torch import nn
 
 from petlib.checkpoint.random_state import preserved_random_state
-from petlib.distributed.agreed_flag import AgreedFlag
 from petlib.distributed.collectives import all_reduce_mean
-from petlib.distributed.interruption import Interrupted, end_request
+from petlib.distributed.interruption import AgreedFlag, Interrupted, end_request
 from petlib.engine.batch_stream import Batch
 from petlib.engine.hook import Hook
 from petlib.engine.hooks.evaluation import EvaluationHook

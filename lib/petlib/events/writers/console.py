@@ -3,7 +3,7 @@
 import logging
 from datetime import timedelta
 
-from petlib.events.records import EvaluationRecord, TrainingRecord
+from petlib.events.storage import EvaluationRecord, TrainingRecord
 
 logger = logging.getLogger(__name__)
 

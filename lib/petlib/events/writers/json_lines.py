@@ -8,7 +8,7 @@ from pathlib import Path
 
 from petlib.appending import AppendedFile
 from petlib.errors import OutputError
-from petlib.events.records import EvaluationRecord, TrainingRecord
+from petlib.events.storage import EvaluationRecord, TrainingRecord
 from petlib.files import write_text_atomically
 
 logger = logging.getLogger(__name__)

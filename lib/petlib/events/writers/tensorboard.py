@@ -9,7 +9,7 @@ from pathlib import Path
 
 from petlib.appending import AppendedFile
 from petlib.errors import OutputError
-from petlib.events.records import EvaluationRecord, TrainingRecord
+from petlib.events.storage import EvaluationRecord, TrainingRecord
 
 FILE_VERSION = "brain.Event:2"
 FILE_PREFIX = "events.out.tfevents."

@@ -8,8 +8,7 @@ from torch import nn
 
 from petlib.distributed import Interrupted
 from petlib.engine.hooks.checkpoint import CheckpointHook
-from petlib.engine.hooks.early_stop import EarlyStopHook
-from petlib.engine.hooks.evaluation import EvaluationHook
+from petlib.engine.hooks.evaluation import EarlyStopHook, EvaluationHook
 from petlib.engine.hooks.interrupt import InterruptHook
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.loop import train

@@ -10,7 +10,7 @@ import pytest
 import pet.typed
 import petlib.config.typed
 from petlib.config import CfgNode, Key, Schema, merge_schemas
-from petlib.config.stub import ConfigType, annotation_source, stub_of
+from petlib.config.document import ConfigType, annotation_source, stub_of
 
 ROOT = Path(__file__).parents[3]
 SMALL: Schema = {"A": {"B": Key(1, "B."), "INNER": {"C": Key([], "C.", type=list[float])}}, "D": {"E": Key("x", "E.", choices=("x", "y"))}}
