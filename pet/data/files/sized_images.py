@@ -1,4 +1,4 @@
-"""Images whose size a record tells."""
+"""Images whose size is in a record."""
 
 import io
 from pathlib import Path
@@ -31,7 +31,7 @@ def read_sized_image(path: Path, *, size: tuple[int, int], record: str) -> np.nd
         turned = "; the image is turned by its EXIF orientation" if (width, height) == size else ""
         raise DataError(
             f"{path}: the image is {width}x{height} (width x height), but {record} says {size[1]}x{size[0]}{turned}. "
-            "Its targets would lie in wrong places: mend the record or the image"
+            "Its targets would lie in wrong places: correct the record or the image"
         )
     return image
 

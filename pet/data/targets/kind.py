@@ -130,9 +130,9 @@ class Kind:
     def describe_misfit(self, info: DatasetInfo, expected: Expectation, source: str) -> str:
         """Return that the numbers of data and model differ, and what to do."""
         found, names = self.count(info), self.names(info)
-        shown = ", ".join(names[:MOST_NAMES]) + (", ..." if found > MOST_NAMES else "")
+        shown = f" ({', '.join(names[:MOST_NAMES])}{', ...' if found > MOST_NAMES else ''})" if names or not found else ""
         hint = f": set {expected.settings[self.name]} to {found}" if self.name in expected.settings else ""
-        return f"{source} have {found} {self.counted} ({shown}), the model has {expected.counts[self.name]}{hint}"
+        return f"{source} have {found} {self.counted}{shown}, the model has {expected.counts[self.name]}{hint}"
 
     def compare(self, first: DatasetInfo, second: DatasetInfo) -> str:
         """Return how the numbers of two data sets differ, in words; empty: they agree."""

@@ -34,7 +34,8 @@ class Classes(Kind):
         known = expected.counts.get(self.name)
         if known is None or (info.num_classes <= known if info.numbered else info.num_classes == known):
             return
-        raise DataError(self.describe_misfit(info, expected, source) + ", or DATA.CLASSES to the names of all classes")
+        hint = ", or DATA.CLASSES to the names of all classes" if self.name in expected.settings and info.classes else ""
+        raise DataError(self.describe_misfit(info, expected, source) + hint)
 
     def compare(self, first: DatasetInfo, second: DatasetInfo) -> str:
         """Return how the classes differ; numbers alone do not differ."""
