@@ -126,7 +126,7 @@ def test_the_config_of_antgo(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
-def test_overrides_stand_anywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str], order: int) -> None:
+def test_overrides_may_be_anywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str], order: int) -> None:
     words = [str(write(tmp_path, ANTGO)), "model.backbone.in_channels=4", "data.train.pipeline.1.target_dim=(64,32)"]
     words[order:order] = ["--dialect", "antgo"]
     components = translate(capsys, *words)["components"]

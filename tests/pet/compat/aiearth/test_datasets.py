@@ -66,7 +66,7 @@ def test_an_explicit_list(tmp_path: Path) -> None:
         TargetExtractionNonGeoCustomDataset(**shapes, img_ann_mapping_list=[{"img": str(image), "ann": str(tmp_path / "gone.png")}])
 
 
-def test_label_images_alone_are_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_label_images_alone_are_left_out_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_pairs(tmp_path, ["a", "b"])
     write(tmp_path / "annotations" / "alone.png", np.zeros((64, 64), np.uint8))
     assert len(pairs(tmp_path)) == 2
@@ -84,7 +84,9 @@ def test_label_images_alone_are_left_out_and_told(tmp_path: Path, caplog: pytest
         ({"classes": ["change"]}, DataError, r"the label image has the value 1, 0 to 0 expected"),
     ],
 )
-def test_mistakes_are_told_when_the_data_set_is_made(tmp_path: Path, changes: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_mistakes_are_reported_when_the_data_set_is_made(
+    tmp_path: Path, changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
     write_pairs(tmp_path, ["a"])
     with pytest.raises(error, match=message):
         pairs(tmp_path, **changes)

@@ -118,7 +118,7 @@ def folder(tmp_path: Path) -> Path:
         (ChangeJob, {"datasets": {"train": [], "vall": [], "val": []}}, ConfigError, r"unknown part 'vall'; did you mean val\?"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_written(
+def test_mistakes_are_reported_before_anything_is_written(
     folder: Path, job: type[ChangeJob], settings: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):

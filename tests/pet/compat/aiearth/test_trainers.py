@@ -72,7 +72,7 @@ def test_changes_reach_the_run_and_all_else_stays_the_preset() -> None:
     assert list(cfg.TEST.RESIZE.SCALES) == [1024]
 
 
-def test_mistakes_in_pets_own_keys_are_told_together() -> None:
+def test_mistakes_in_pets_own_keys_are_reported_together() -> None:
     trainer = LandcoverTrainer()
     trainer.cfg.pet.SOLVER.ACUMULATION = 2
     trainer.cfg.pet.TRAIN.NUM_WORKERS = "x"

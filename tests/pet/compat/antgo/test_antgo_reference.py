@@ -25,12 +25,12 @@ def call_of(component: Any) -> str:
 
 
 @pytest.mark.parametrize("component", [*built_in(PIPELINES), *built_in(MEASURES)], ids=lambda component: component.__name__)
-def test_parameters_and_defaults_stand_there(component: Any) -> None:
+def test_parameters_and_defaults_are_there(component: Any) -> None:
     assert f"| `{call_of(component)}` |" in PAGE
 
 
 @pytest.mark.parametrize("component", built_in(DATASETS), ids=lambda component: component.__name__)
-def test_data_sets_and_their_settings_stand_there(component: Any) -> None:
+def test_data_sets_and_their_settings_are_there(component: Any) -> None:
     (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| `{component.__name__}` |")]
     for key, default in component.params.items():
         shown = f'"{default}"' if isinstance(default, str) else default

@@ -58,7 +58,7 @@ def test_arguments_of_any_name_reach_a_class_that_takes_them() -> None:
         ({"type": "Thing", "size": 1, "scael": 2}, "unknown argument 'scael'; did you mean scale? (it takes size, scale)"),
     ],
 )
-def test_an_entry_that_cannot_be_built_is_told_with_its_place(entry: Any, message: str) -> None:
+def test_an_entry_that_cannot_be_built_is_reported_with_its_place(entry: Any, message: str) -> None:
     registry = numbers()
     registry.register_module()(Thing)
     with pytest.raises(ConfigError) as caught:
@@ -84,7 +84,7 @@ def test_a_users_component_takes_the_place_of_a_built_in_one(caplog: pytest.LogC
     assert "takes the place of the built-in number" in caplog.text
 
 
-def test_a_decorator_without_its_brackets_is_told() -> None:
+def test_a_decorator_without_its_brackets_is_reported() -> None:
     with pytest.raises(ConfigError, match=r"write @\.\.\.\.register_module\(\), with brackets"):
         numbers().register_module(Thing)  # type: ignore[arg-type]
 

@@ -183,7 +183,7 @@ def test_an_evaluation_gives_every_sample_once_in_order() -> None:
         ({"ext_params": {"size": -1}}, "data.train: NoisySquares.size is -1; the number of samples expected"),
     ],
 )
-def test_an_entry_that_is_wrong_is_told(changes: dict[str, Any], message: str) -> None:
+def test_an_entry_that_is_wrong_is_reported(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         build_dataset(entry(**changes), place="data.train")
     assert message in str(caught.value)
@@ -209,7 +209,7 @@ def test_an_entry_that_is_wrong_is_told(changes: dict[str, Any], message: str) -
         ({}, {"workers_per_gpu": -1}, "data.train_dataloader.workers_per_gpu: -1 given"),
     ],
 )
-def test_what_no_training_can_read_is_told_before_it_begins(changes: dict[str, Any], settings: dict[str, Any], message: str) -> None:
+def test_what_no_training_can_read_is_reported_before_it_begins(changes: dict[str, Any], settings: dict[str, Any], message: str) -> None:
     dataset = build_dataset(entry(**changes), place="data.train")
     options: dict[str, Any] = {"samples_per_gpu": 4, "cfg": run_cfg(), "device": CPU, **settings}
     with pytest.raises((ConfigError, DataError)) as caught:

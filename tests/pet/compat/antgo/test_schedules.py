@@ -26,7 +26,7 @@ def test_there_is_a_rate_without_a_policy() -> None:
     assert rates("Fixed") == [1.0] * 20
 
 
-def test_policies_count_epochs_unless_they_are_told_to_count_iterations() -> None:
+def test_policies_count_epochs_unless_they_have_to_count_iterations() -> None:
     assert rates("Exp", gamma=0.5) == [1.0] * 5 + [0.5] * 5 + [0.25] * 5 + [0.125] * 5
     assert rates("Exp", gamma=0.5, by_epoch=False)[:4] == [1.0, 0.5, 0.25, 0.125]
 
@@ -151,7 +151,7 @@ def test_every_policy_takes_every_warm_up(policy: str) -> None:
         ("Fixed", {"warmup": "exp", "warmup_iters": 3, "warmup_ratio": 0}, "warmup_ratio: 0 given"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(policy: str, arguments: dict[str, Any], message: str) -> None:
+def test_what_is_wrong_is_reported_with_its_place(policy: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         rates(policy, **arguments)
 

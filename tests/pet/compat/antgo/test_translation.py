@@ -101,7 +101,7 @@ def understand(**values: Any) -> Translated:
     return translate(nested_of(values, source="here"))
 
 
-def test_the_sample_config_of_the_document_loads_as_it_stands(tmp_path: Path) -> None:
+def test_the_sample_config_of_the_document_loads_as_it_is(tmp_path: Path) -> None:
     found = read(SAMPLE + FURTHER, tmp_path)
     cfg = CfgNode(PETLIB_SCHEMA)
     for key, value in found.settings.items():
@@ -136,7 +136,7 @@ def test_components_are_what_is_built_by_name(tmp_path: Path) -> None:
     assert components["lr_config"].name == "CosineAnnealing"
 
 
-def test_a_mistake_is_told_before_torch_is_there() -> None:
+def test_a_mistake_is_reported_before_torch_is_there() -> None:
     code = "import sys, pet.compat.antgo.translation; print(sorted({'torch', 'numpy', 'cv2'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=True)
     assert done.stdout.strip() == "[]"
@@ -200,6 +200,6 @@ def test_clipping_logging_and_kept_checkpoints() -> None:
         ("lr_confg.policy=Step", "lr_confg.* unknown key, nothing reads it; did you mean lr_config"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, override: str, message: str) -> None:
+def test_what_is_wrong_is_reported_with_its_place(tmp_path: Path, override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read(SAMPLE + FURTHER, tmp_path, override)

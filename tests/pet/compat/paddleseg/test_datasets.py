@@ -131,31 +131,31 @@ def test_labels_of_0_and_255_alone_are_warned_of(tmp_path: Path, caplog: pytest.
         (lambda im, label: (im, label * 0.5), "whole numbers from 0 to 255 expected"),
     ],
 )
-def test_a_transform_that_returns_something_else_is_told(tmp_path: Path, result, message: str) -> None:
+def test_a_transform_that_returns_something_else_is_reported(tmp_path: Path, result, message: str) -> None:
     dataset = open_tiles(write_tiles(tmp_path), [Recording(result), T.Normalize()])
     with pytest.raises(DataError, match=message):
         read(dataset)
 
 
-def test_a_size_that_changes_after_resize_in_an_evaluation_is_told(tmp_path: Path) -> None:
+def test_a_size_that_changes_after_resize_in_an_evaluation_is_reported(tmp_path: Path) -> None:
     dataset = open_tiles(write_tiles(tmp_path), [T.Resize((16, 16)), Recording(lambda im, label: (im[:8], label)), T.Normalize()])
     with pytest.raises(DataError, match="put it before them"):
         read(dataset, for_evaluation=True)
 
 
-def test_labels_that_are_no_classes_are_told_with_their_file(tmp_path: Path) -> None:
+def test_labels_that_are_no_classes_are_reported_with_their_file(tmp_path: Path) -> None:
     dataset = open_tiles(write_tiles(tmp_path, label_value=3), [T.Normalize()])
     with pytest.raises(DataError, match=r"img/0\.jpg: the label image has the values 0, 3, and 3 is no class: 0 to 1 and 255"):
         read(dataset)
 
 
-def test_three_channels_without_init_mask_are_told(tmp_path: Path) -> None:
+def test_three_channels_without_init_mask_are_reported(tmp_path: Path) -> None:
     dataset = open_tiles(write_tiles(tmp_path, channels=3), [T.Normalize()])
     with pytest.raises(DataError, match=r"shape \(40, 40, 3\).*InitMask"):
         read(dataset)
 
 
-def test_wrong_lines_are_told_with_list_and_line(tmp_path: Path) -> None:
+def test_wrong_lines_are_reported_with_list_and_line(tmp_path: Path) -> None:
     root = write_tiles(tmp_path)
     (root / "train.txt").write_text("img/0.jpg gt/0.png\nimg/1.jpg gt/nowhere.png\n")
     with pytest.raises(DataError, match=r"train\.txt:2: gt/nowhere\.png: there is no such file"):
@@ -171,7 +171,7 @@ def test_wrong_lines_are_told_with_list_and_line(tmp_path: Path) -> None:
         ({"transforms": [T.Resize]}, r"transforms\[0\]: .* given, a transform expected"),
     ],
 )
-def test_wrong_arguments_are_told(tmp_path: Path, options: dict, message: str) -> None:
+def test_wrong_arguments_are_reported(tmp_path: Path, options: dict, message: str) -> None:
     root = write_tiles(tmp_path)
     settings = {"transforms": [], "dataset_root": root, "num_classes": 2, "train_path": root / "train.txt", **options}
     with pytest.raises(ConfigError, match=message):

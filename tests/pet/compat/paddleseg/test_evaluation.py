@@ -74,7 +74,7 @@ def test_the_network_comes_back_in_its_mode(tmp_path: Path) -> None:
         assert {module.training for module in model.modules()} == {mode}
 
 
-def test_another_number_of_classes_is_told(tmp_path: Path) -> None:
+def test_another_number_of_classes_is_reported(tmp_path: Path) -> None:
     class Three(Threshold):
         def forward(self, images: Tensor) -> Tensor:
             return torch.cat([super().forward(images), images[:, :1]], dim=1)

@@ -27,7 +27,7 @@ def test_images_of_nearly_nothing_but_background_are_left_out(
     assert "kept 2 of 3 images" in capsys.readouterr().out
 
 
-def test_a_filter_that_leaves_nothing_is_told(tmp_path: Path) -> None:
+def test_a_filter_that_leaves_nothing_is_reported(tmp_path: Path) -> None:
     write_tiles(tmp_path, 3)
     with pytest.raises(DataError, match="all 3 label images are more than 10.0% background"):
         get_img_file(tmp_path / "img", 0.1, out=tmp_path / "train2.txt")
@@ -69,6 +69,6 @@ def test_the_exported_file_gives_the_logits_of_normalised_pixels(tmp_path: Path)
     assert session.get_modelmeta().custom_metadata_map["classes"] == '["ground", "building"]'
 
 
-def test_a_shape_of_two_numbers_is_told(tmp_path: Path) -> None:
+def test_a_shape_of_two_numbers_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"shape: \[32, 32\] given, \(channels, height, width\) expected"):
         export(Tiny(), tmp_path / "model.onnx", shape=(32, 32))

@@ -1,4 +1,4 @@
-"""Networks under PaddleSeg's names, their weights, and what is told of both."""
+"""Networks under PaddleSeg's names, their weights, and what is reported of both."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_weights_for_another_number_of_classes_are_reported(network: torch.nn.Mo
     assert len(record.getMessage()) < 1000
 
 
-def test_weights_of_another_network_are_told(network: torch.nn.Module, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_reported(network: torch.nn.Module, tmp_path: Path) -> None:
     path = save(torch.nn.Linear(2, 2), tmp_path / "run" / "linear.pth")
     with pytest.raises(CheckpointError, match="none of its 2 tensors fits"):
         UNet(2, pretrained=path)
@@ -77,7 +77,7 @@ def test_ocrnet_has_two_outputs_and_needs_two_losses() -> None:
     assert build_segmenter(network, two, num_classes=2).output_weights == (1.0, 0.4)
 
 
-def test_other_backbones_and_maps_are_told() -> None:
+def test_other_backbones_and_maps_are_reported() -> None:
     with pytest.raises(ConfigError, match=r"backbone: Linear given, HRNet_W18\(\)"):
         OCRNet(2, torch.nn.Linear(2, 2))
     with pytest.raises(ConfigError, match=r"backbone_indices: \[0, 1\] given, \[0\] expected"):

@@ -61,17 +61,17 @@ def test_a_schedule_of_torch_is_stepped() -> None:
         (lambda: paddle.optimizer.AdamW(0.1), "parameters: nothing given"),
     ],
 )
-def test_wrong_arguments_are_told(make, message: str) -> None:
+def test_wrong_arguments_are_reported(make, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()
 
 
-def test_an_optimizer_of_another_network_is_told() -> None:
+def test_an_optimizer_of_another_network_is_reported() -> None:
     with pytest.raises(ConfigError, match="parameters that are not the model's"):
         choose_schedule(nn.Linear(2, 2), torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1), None)
 
 
-def test_a_schedule_of_another_optimizer_is_told() -> None:
+def test_a_schedule_of_another_optimizer_is_reported() -> None:
     model = nn.Linear(2, 2)
     first, second = (torch.optim.SGD(model.parameters(), lr=0.1) for _ in range(2))
     with pytest.raises(ConfigError, match="a schedule of torch for this optimizer"):

@@ -1,4 +1,4 @@
-"""Trainings of a tiny network: what is written, what repeats, what is told."""
+"""Trainings of a tiny network: what is written, what repeats, what is reported."""
 
 import json
 from pathlib import Path
@@ -153,12 +153,12 @@ def test_a_data_set_of_the_user_is_read(tmp_path: Path) -> None:
         ({"resume_model": "elsewhere"}, "a run goes on in its own folder"),
     ],
 )
-def test_wrong_arguments_are_told(tmp_path: Path, options: dict, message: str) -> None:
+def test_wrong_arguments_are_reported(tmp_path: Path, options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", **options)
 
 
-def test_nothing_to_go_on_from_is_told(tmp_path: Path) -> None:
+def test_nothing_to_go_on_from_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no model_latest.pth to go on from"):
         train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", resume_model=tmp_path / "run")
 
@@ -170,7 +170,7 @@ def test_wrong_data_leave_no_folder_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_something_that_is_no_data_set_is_told(tmp_path: Path) -> None:
+def test_something_that_is_no_data_set_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train_dataset: list given; a Dataset, or an object with __len__"):
         train(Tiny(), [], optimizer=None, save_dir=tmp_path / "run")
 

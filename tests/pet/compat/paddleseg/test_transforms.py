@@ -75,6 +75,6 @@ def test_init_mask_takes_one_channel_and_keeps_what_does_not_count() -> None:
         (lambda: T.RandomBlur(prob=2), "a probability from 0 to 1"),
     ],
 )
-def test_wrong_arguments_are_told(make, message: str) -> None:
+def test_wrong_arguments_are_reported(make, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()

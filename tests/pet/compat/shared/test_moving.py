@@ -1,4 +1,4 @@
-"""All fields of a sample that say where things are move alike, whatever a layer calls them."""
+"""All fields of a sample that say where things are move by the same change, whatever a layer calls them."""
 
 from typing import Any
 

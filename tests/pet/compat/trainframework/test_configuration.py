@@ -22,7 +22,7 @@ def test_settings_are_read_in_either_case_of_letters(sample: TrainFrameworkConfi
     assert sample.OUTPUT_LOG_NAME == "my-log"
 
 
-def test_the_trainer_gives_what_stands_below_its_model_as_the_document_reads_it(sample: TrainFrameworkConfig) -> None:
+def test_the_trainer_gives_what_is_below_its_model_as_the_document_reads_it(sample: TrainFrameworkConfig) -> None:
     loss = sample.TRAINER.LOSS
     assert isinstance(loss, Mapping)
     assert list(loss) == ["loss1", "loss2"]
@@ -31,7 +31,7 @@ def test_the_trainer_gives_what_stands_below_its_model_as_the_document_reads_it(
     assert sample.TRAINER.NAME == "MyTrainer"
 
 
-def test_a_missing_setting_is_told_with_the_nearest_name_and_known_to_hasattr(sample: TrainFrameworkConfig) -> None:
+def test_a_missing_setting_is_reported_with_the_nearest_name_and_known_to_hasattr(sample: TrainFrameworkConfig) -> None:
     with pytest.raises(ConfigError, match=r"the config has no solver\.max_itr; did you mean max_iter\?"):
         _ = sample.SOLVER.MAX_ITR
     assert not hasattr(sample.SOLVER, "MAX_ITR")

@@ -128,7 +128,7 @@ def test_without_a_checkpoint_the_best_of_the_output_folder_is_taken(weights: Pa
         ({"tolerance": 0.0, "half": True, "half_tolerance": 0.0}, "differ"),
     ],
 )
-def test_what_is_wrong_is_told_and_no_file_is_left(weights: Path, tmp_path: Path, export: dict[str, Any], message: str) -> None:
+def test_what_is_wrong_is_reported_and_no_file_is_left(weights: Path, tmp_path: Path, export: dict[str, Any], message: str) -> None:
     with pytest.raises((ConfigError, DataError), match=message):
         export_generator(config(tmp_path, **export), tmp_path / "model.onnx", weights)
     assert not [*tmp_path.glob("*model.onnx*")]

@@ -87,7 +87,7 @@ def test_a_setting(tmp_path: Path, key: str, value: Any, setting: str, expected:
         ({"solver.generator.lr_scheduler": {"params": {"warmup_iter": 1}}}, "a mapping with a name expected"),
     ],
 )
-def test_a_wrong_setting_is_told_with_its_place(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_a_wrong_setting_is_reported_with_its_place(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         make_config(tmp_path, changes)
     assert message in str(caught.value)

@@ -247,7 +247,7 @@ def test_a_stride_leaves_frames_out(tmp_path: Path) -> None:
         ("VideoFrames", "train", {"stride": 0}, "ext_params.stride: 0 given"),
     ],
 )
-def test_what_is_missing_or_wrong_is_told(tmp_path: Path, name: str, part: str, ext_params: dict[str, Any], message: str) -> None:
+def test_what_is_missing_or_wrong_is_reported(tmp_path: Path, name: str, part: str, ext_params: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as caught:
         opened(name, part, tmp_path, **ext_params)
     assert message in str(caught.value)
@@ -266,7 +266,7 @@ def test_a_list_of_voc_that_is_not_there_names_those_that_are(voc: Path) -> None
         opened("Pascal2012", "test", voc)
 
 
-def test_messages_name_the_settings_of_this_door(voc: Path) -> None:
+def test_messages_name_the_settings_of_this_layer(voc: Path) -> None:
     (voc / "VOCdevkit" / "VOC2012" / "SegmentationClass").rename(voc / "elsewhere")
     with pytest.raises(DataError, match=r"SegmentationClass: there is no such folder; Pascal2012 needs dir to be a folder with JPEGImages"):
         opened("Pascal2012", "train", voc)
@@ -274,7 +274,7 @@ def test_messages_name_the_settings_of_this_door(voc: Path) -> None:
         opened("Pascal2012", "train", voc, task_type="DETECTION", classes=["cat"])
 
 
-def test_a_damaged_video_is_told(tmp_path: Path) -> None:
+def test_a_damaged_video_is_reported(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"no video")
     with pytest.raises(DataError, match=r"film\.mp4: not a video that can be read"):
         opened("VideoFrames", "train", tmp_path)

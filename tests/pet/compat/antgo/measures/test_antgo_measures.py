@@ -208,7 +208,7 @@ def test_top_k_of_a_hand_calculation() -> None:
         (lambda: TopKAccuracy(topk=[0]), "topk: [0] given"),
     ],
 )
-def test_wrong_settings_are_told(build: Callable[[], object], message: str) -> None:
+def test_wrong_settings_are_reported(build: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         build()
     assert message in str(caught.value)
@@ -240,7 +240,7 @@ BOX: Values = {"bboxes": np.zeros((1, 4)), "labels": np.zeros(1)}
         (TopKAccuracy(1), {"pred": [0.5, 0.5]}, {"label": [0, 1]}, "label has the shape (2,), one class expected"),
     ],
 )
-def test_what_cannot_be_measured_is_told(measure: Any, pred: Values, gt: Values, message: str) -> None:
+def test_what_cannot_be_measured_is_reported(measure: Any, pred: Values, gt: Values, message: str) -> None:
     with pytest.raises(DataError) as caught:
         measure([pred], [gt])
     assert message in str(caught.value)

@@ -193,7 +193,7 @@ def test_only_pictures_are_turned_into_planes() -> None:
         ({"type": "Normalize", "mean": [0.5], "std": [0.0]}, "std above 0"),
     ],
 )
-def test_wrong_arguments_are_told(entry: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         PIPELINES.build(entry)
     assert message in str(caught.value)
@@ -229,7 +229,7 @@ def test_wrong_arguments_are_told(entry: dict[str, Any], message: str) -> None:
         ({"type": "ToTensor", "keys": ["image_meta"]}, {"image_meta": {}}, "numbers expected"),
     ],
 )
-def test_samples_that_do_not_fit_are_told(entry: dict[str, Any], sample: dict[str, Any], message: str) -> None:
+def test_samples_that_do_not_fit_are_reported(entry: dict[str, Any], sample: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as caught:
         PIPELINES.build(entry)(sample)
     assert message in str(caught.value)

@@ -69,12 +69,12 @@ def test_the_length_is_that_of_dataset_where_nothing_else_is_said() -> None:
         ("NoLength", {}, "data set NoLength: its class has no __len__; write it"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(name: str, arguments: dict[str, Any], message: str) -> None:
+def test_what_is_wrong_is_reported_with_its_place(name: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(PLACE) + ": " + message):
         build(name, **arguments)
 
 
-def test_a_constructor_that_forgets_the_base_is_told() -> None:
+def test_a_constructor_that_forgets_the_base_is_reported() -> None:
     class Forgetful(EngineDataSet):
         def __init__(self) -> None:
             self.dataset = [1]
@@ -86,7 +86,7 @@ def test_a_constructor_that_forgets_the_base_is_told() -> None:
         Forgetful()[0]
 
 
-def test_a_field_that_is_not_there_is_told_by_the_pipeline() -> None:
+def test_a_field_that_is_not_there_is_reported_by_the_pipeline() -> None:
     class Misspelt(EngineDataSet):
         def __getitem__(self, index: int) -> dict[str, Any]:
             return self.data_pipeline({"image": np.zeros((2, 2)), "img_fields": ["img"]})

@@ -84,7 +84,7 @@ def test_an_evaluation_reads_everything_once_in_order_and_repeats() -> None:
     assert [meta["index"] for batch in first for meta in batch["meta"]] == list(range(5))
 
 
-def test_a_field_that_the_data_set_does_not_give_is_told() -> None:
+def test_a_field_that_the_data_set_does_not_give_is_reported() -> None:
     (evaluated,) = build_test_loader(run_cfg(batch_size=2, seed=1), Draws(2), CPU)
     for batch in (*train_batches(0, 0, 1), evaluated):
         with pytest.raises(DataError, match="Draws gives no field 'draw'; did you mean drawn.*\n.*samples have: drawn, number"):
@@ -120,13 +120,13 @@ class Gives(EngineDataSet):
         (lambda index: {"a": 1} if index else {"b": 1}, "samples of a batch have different fields: a, b"),
     ],
 )
-def test_samples_that_make_no_batch_are_told(num_workers: int, sample: Any, message: str) -> None:
+def test_samples_that_make_no_batch_are_reported(num_workers: int, sample: Any, message: str) -> None:
     loader = build_train_loader(run_cfg(batch_size=4, num_workers=num_workers, seed=0), Gives(sample), CPU)
     with pytest.raises(DataError, match=message):
         list(loader.batches(0, 1))
 
 
-def test_batches_that_cannot_be_made_are_told_in_the_words_of_the_config() -> None:
+def test_batches_that_cannot_be_made_are_reported_in_the_words_of_the_config() -> None:
     with pytest.raises(DataError, match=r"dataloader.train_data_set: Draws has no samples; fill self.dataset"):
         build_train_loader(run_cfg(batch_size=1, seed=0), Draws(0), CPU)
     with pytest.raises(DataError, match=r"train_data_set: it has 3 samples, fewer than one batch \(solver.train_per_batch is 4\)"):

@@ -59,7 +59,7 @@ def test_cross_entropy_of_labels_and_of_shares() -> None:
     assert smooth == pytest.approx((math.log(4.0) + math.log(4.0 / 3.0)) / 2)
 
 
-def test_labels_with_a_dimension_too_many_are_told() -> None:
+def test_labels_with_a_dimension_too_many_are_reported() -> None:
     with pytest.raises(DataError, match=r"logits \(2, 3, 4, 4\) and labels \(2, 1, 4, 4\) given; .* \(2, 4, 4\).* target\[:, 0\]"):
         loss("CrossEntropyLoss")(torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 4, 4, dtype=torch.int64))
     with pytest.raises(DataError, match=r"shares \(2, 4, 4\)"):
@@ -140,6 +140,6 @@ def test_gan_losses(mode: str, discriminator: float, generator: float) -> None:
         ("CrossEntropyLoss", {"label_smoothing": 2.0}, "label_smoothing: 2.0 given"),
     ],
 )
-def test_wrong_arguments_are_told(name: str, arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(name: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         loss(name, **arguments)

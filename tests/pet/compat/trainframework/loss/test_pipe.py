@@ -139,7 +139,7 @@ def test_what_losses_hold_follows_their_inputs_to_a_device() -> None:
         ),
     ],
 )
-def test_wrong_configs_are_told(params: Any, message: str) -> None:
+def test_wrong_configs_are_reported(params: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         LossKeyCompose(params)
 
@@ -155,11 +155,11 @@ def test_wrong_configs_are_told(params: Any, message: str) -> None:
         ({"name": "GivesItsInput"}, (3.0,), "GivesItsInput gave a float; a scalar tensor"),
     ],
 )
-def test_wrong_calls_are_told(entry: dict[str, Any], inputs: Any, message: str) -> None:
+def test_wrong_calls_are_reported(entry: dict[str, Any], inputs: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         of(entry)(inputs)
 
 
-def test_a_group_that_is_not_there_is_told() -> None:
+def test_a_group_that_is_not_there_is_reported() -> None:
     with pytest.raises(ConfigError, match=r"loss: there is no group 'loss2'; did you mean loss1\? \(there are loss1\)"):
         of({"name": "L1Loss"})((FAKE, TARGET), group="loss2")

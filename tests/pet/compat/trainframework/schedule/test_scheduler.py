@@ -148,9 +148,9 @@ def test_a_mistake_is_one_message_and_exit_code_2(
     with pytest.raises(SystemExit) as caught:
         schedule(tmp_path, "tiny.yaml", *words)
     assert caught.value.code == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert "Traceback" not in told
+    message_of_run = capsys.readouterr().err
+    assert message in message_of_run
+    assert "Traceback" not in message_of_run
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_clipping_limits_the_norm() -> None:
         ("Adam", {"lr": "fast"}, "not supported between"),
     ],
 )
-def test_a_wrong_optimizer_is_told_with_its_place(name: str, arguments: dict[str, Any], message: str) -> None:
+def test_a_wrong_optimizer_is_reported_with_its_place(name: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=rf"x\.py:3: params.*{message}"):
         build(name, **arguments)
 
@@ -59,7 +59,7 @@ def test_a_wrong_optimizer_is_told_with_its_place(name: str, arguments: dict[str
         (Component("norm", {"value": 1}, "x.py:5: clip"), "unknown argument 'value'; did you mean clip_value"),
     ],
 )
-def test_wrong_clipping_is_told_with_its_place(clip: Component, message: str) -> None:
+def test_wrong_clipping_is_reported_with_its_place(clip: Component, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(lr=1.0, clip=clip)
 

@@ -48,6 +48,6 @@ def test_other_courses(component: Component | None, middle: float, end: float) -
         (course("WarmupCosineLR", end_factor=2), "end_factor must be from 0 to 1"),
     ],
 )
-def test_a_wrong_course_is_told_with_its_place(component: Component, message: str) -> None:
+def test_a_wrong_course_is_reported_with_its_place(component: Component, message: str) -> None:
     with pytest.raises(ConfigError, match=rf"x\.py:3: lr_scheduler_param.*{message}"):
         build_factor(component, max_iter=10)

@@ -133,15 +133,15 @@ def test_two_processes_train_as_one(run_ranks: RunRanks, tmp_path: Path, changes
 
 
 class Listening(BaseTrainer):
-    """Notes what it is told."""
+    """Notes what it is given."""
 
     def __init__(self, cfg: TrainFrameworkConfig) -> None:
         super().__init__(cfg)
-        self.told: list[tuple[int, dict[str, float]]] = []
+        self.received: list[tuple[int, dict[str, float]]] = []
         self.outputs: Any = None
 
     def iterate_after(self, epoch: int, loss_dict: dict[str, float]) -> None:
-        self.told.append((epoch, loss_dict))
+        self.received.append((epoch, loss_dict))
 
     def after_loop(self) -> None:
         assert list(Path(self.cfg.run.MISC.CKPT).glob("model_latest.*"))
@@ -151,11 +151,11 @@ class Listening(BaseTrainer):
 BUILD_TRAINER_REGISTRY.register()(Listening)
 
 
-def test_a_trainer_is_told_the_losses_of_each_iteration_and_the_end(tmp_path: Path) -> None:
+def test_a_trainer_gets_the_losses_of_each_iteration_and_the_end(tmp_path: Path) -> None:
     trainer = train(make_config(tmp_path, {"trainer.name": "Listening", "dataloader.train_data_set.count": 4}))
     assert isinstance(trainer, Listening)
-    assert [epoch for epoch, _ in trainer.told] == [0, 1]
-    assert all(list(losses) == ["mse"] and type(losses["mse"]) is float for _, losses in trainer.told)
+    assert [epoch for epoch, _ in trainer.received] == [0, 1]
+    assert all(list(losses) == ["mse"] and type(losses["mse"]) is float for _, losses in trainer.received)
     assert trainer.outputs.shape == (3, 2)
     assert isinstance(trainer.model, TinyModel)
     assert trainer.model.epochs == [0, 1]
@@ -219,7 +219,7 @@ def test_weights_are_taken_from_a_checkpoint_and_from_a_bare_network(tmp_path: P
 
 
 @pytest.mark.parametrize("returns", ["none", "vector", "number", "empty", "detached"])
-def test_a_model_without_a_loss_is_told_in_one_message(tmp_path: Path, returns: str) -> None:
+def test_a_model_without_a_loss_is_reported_in_one_message(tmp_path: Path, returns: str) -> None:
     with pytest.raises(ConfigError, match=r"TinyModel.run_step"):
         train(make_config(tmp_path, {"trainer.model.returns": returns}))
     assert not (tmp_path / "model_latest.pth").exists()
@@ -233,7 +233,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_before_anything_is_saved(tm
     assert not (tmp_path / "model_latest.pth").exists()
 
 
-def test_a_checkpoint_of_another_network_is_told_and_not_touched(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_network_is_reported_and_not_touched(tmp_path: Path) -> None:
     train(make_config(tmp_path))
     before = (tmp_path / "model_latest.pth").read_bytes()
     with pytest.raises(CheckpointError, match=r"g_model.linear.weight \[2, 2\] in the file, \[3, 2\] in the model"):
@@ -251,7 +251,7 @@ def test_a_checkpoint_of_another_network_is_told_and_not_touched(tmp_path: Path)
         ({"dataloader.train_data_set.count": 3}, "it has 3 samples, fewer than one batch"),
     ],
 )
-def test_a_wrong_config_is_told_before_the_training(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_a_wrong_config_is_reported_before_the_training(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         train(make_config(tmp_path, changes))
     assert not (tmp_path / "model_latest.pth").exists()

@@ -48,7 +48,7 @@ class ForgetsToReturn:
 class NoCall: ...
 
 
-def test_the_transforms_of_the_document_are_built_as_they_stand() -> None:
+def test_the_transforms_of_the_document_are_built_as_they_are() -> None:
     image = np.random.default_rng(0).integers(0, 256, (100, 80, 3), dtype=np.uint8)
     pipeline = build_transforms(DOCUMENTED)
     outcomes = []
@@ -66,7 +66,7 @@ def test_transforms_of_the_user_by_name_and_as_objects_run_in_their_order() -> N
     assert pipeline({"img": np.zeros((1, 1), np.uint8)})["img"].tolist() == [[7]]
 
 
-def test_a_transform_that_returns_nothing_is_told() -> None:
+def test_a_transform_that_returns_nothing_is_reported() -> None:
     with pytest.raises(DataError, match="transform ForgetsToReturn: it returned None; the changed results"):
         build_transforms(["ForgetsToReturn"])({})
 
@@ -87,6 +87,6 @@ def test_a_transform_that_returns_nothing_is_told() -> None:
         ("Resize", "transformer: 'Resize' given, a list"),
     ],
 )
-def test_wrong_entries_are_told(entries: Any, message: str) -> None:
+def test_wrong_entries_are_reported(entries: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_transforms(entries)

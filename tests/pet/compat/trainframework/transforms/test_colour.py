@@ -71,7 +71,7 @@ def test_a_change_is_made_in_its_share_of_the_samples() -> None:
     np.testing.assert_array_equal(jittered(IMAGE), IMAGE)
 
 
-def test_all_colour_fields_change_alike_and_others_stay() -> None:
+def test_all_colour_fields_change_in_the_same_way_and_others_stay() -> None:
     np.random.seed(2)
     jitter = RandomColorJitter(brightness_limit=[0.2, 1.8], brightness_p=1.0, hue_limit=[-0.5, 0.5], hue_p=0.5)
     fields = {"img": IMAGE, "target": IMAGE, "other": IMAGE, "color_fields": ["img", "target"]}
@@ -90,7 +90,7 @@ def test_gray_images_stay_gray(shape: tuple[int, ...]) -> None:
     assert jittered(gray, brightness_limit=[0.5, 0.5], brightness_p=1.0).shape == shape
 
 
-def test_an_image_that_has_no_8_bit_colours_is_told() -> None:
+def test_an_image_that_has_no_8_bit_colours_is_reported() -> None:
     with pytest.raises(DataError, match=r"RandomColorJitter: the field 'img' is an array \(8, 8, 3\) of float32; .* before Normalize"):
         jittered(IMAGE.astype(np.float32), gamma_limit=[1.0, 2.0])
 
@@ -106,7 +106,7 @@ def test_an_image_that_has_no_8_bit_colours_is_told() -> None:
         ({"saturation_limit": [0.5, 1.5], "saturation_p": 2.0}, "saturation_p: 2.0 given, a probability"),
     ],
 )
-def test_wrong_arguments_are_told(arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         RandomColorJitter(**arguments)
 

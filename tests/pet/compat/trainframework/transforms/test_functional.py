@@ -35,7 +35,7 @@ def test_floats_keep_their_values_and_labels_their_dtype() -> None:
 
 
 @pytest.mark.parametrize("given", [np.zeros(3), np.zeros((1, 2, 2, 3)), "img.png", None])
-def test_what_is_no_image_is_told(given: Any) -> None:
+def test_what_is_no_image_is_reported(given: Any) -> None:
     with pytest.raises(DataError, match="to_tensor: .* given, an image"):
         F.to_tensor(given)
 

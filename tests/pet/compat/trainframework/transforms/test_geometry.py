@@ -33,7 +33,7 @@ def test_a_flip_mirrors_as_its_direction_says(direction: str, expected: np.ndarr
     assert flipped["img_shape"] == (4, 6)
 
 
-def test_flips_happen_in_a_share_of_the_samples_and_all_directions_alike() -> None:
+def test_flips_happen_in_a_share_of_the_samples_and_all_directions_in_the_same_way() -> None:
     np.random.seed(0)
     flip = RandomFlip(["horizontal", "vertical", "diagonal"], p=0.6)
     outcomes = {"none": IMAGE, "horizontal": IMAGE[:, ::-1], "vertical": IMAGE[::-1], "diagonal": IMAGE[::-1, ::-1]}
@@ -166,12 +166,12 @@ def test_images_are_looked_for_under_img_where_nothing_is_listed() -> None:
         ({"points": [1, 2], "keypoint_fields": ["points"]}, r"the field 'points' is a list; an array \(..., K, 2\)"),
     ],
 )
-def test_fields_that_cannot_be_moved_are_told(changes: dict[str, Any], message: str) -> None:
+def test_fields_that_cannot_be_moved_are_reported(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Resize(8)(results(**changes))
 
 
-def test_results_without_any_image_are_told() -> None:
+def test_results_without_any_image_are_reported() -> None:
     with pytest.raises(DataError, match=r"Resize: 'img' is not in results; did you mean image.* \(it has image\)"):
         Resize(8)({"image": IMAGE})
 
@@ -188,6 +188,6 @@ def test_results_without_any_image_are_told() -> None:
         (lambda: RandomCrop(4, mask_fill=300), "RandomCrop: mask_fill: 300 given, a label"),
     ],
 )
-def test_wrong_arguments_are_told(make: Any, message: str) -> None:
+def test_wrong_arguments_are_reported(make: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()
