@@ -23,7 +23,7 @@ PETLIB_FLOORS = [
     {"engine"},
 ]
 PET_FLOORS = [
-    {"losses", "metrics", "visual", "structures", "layers"},
+    {"losses", "metrics", "visual", "structures"},
     {"data", "models"},
     {"evaluation", "export", "prediction"},
     {"config"},

@@ -5,11 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pet.layers.bifpn import BiFpn
-from pet.layers.convolution import classifier, conv_norm
+from pet.models.change.bifpn import BiFpn
 from pet.models.change.pairs import check_fusion, encode_pair, fuse
 from pet.models.segmentation.encoders import build_encoder, feature_info, full_name
-from pet.models.segmentation.network import SegmentationNetwork, resize
+from pet.models.segmentation.network import SegmentationNetwork, classifier, conv_norm, resize
 from petlib.errors import ConfigError
 
 FINEST = 4

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pet.layers.convolution import classifier, conv_norm
 from pet.models.change.pairs import encode_pair
 from pet.models.segmentation.encoders import build_encoder, feature_info, full_name
-from pet.models.segmentation.network import SegmentationNetwork, resize
+from pet.models.segmentation.network import SegmentationNetwork, classifier, conv_norm, resize
 from petlib.errors import ConfigError
 
 WIDTHS = (16, 32, 64, 96, 128)

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.rpn import RegionProposalNetwork
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
+from pet.models.detection.anchors import build_anchors
 from pet.models.detection.box_regions import BoxPredictor, BoxRegions
 from pet.models.detection.detector import as_predictions, detection_targets
-from pet.models.detection.proposals import build_proposals
 from pet.models.detection.roi_pooling import RegionPooling, region_strides
 from pet.models.detection.suppression import build_suppression
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
@@ -24,6 +24,15 @@ CASCADE_CODER_WEIGHTS = ((10.0, 10.0, 5.0, 5.0), (20.0, 20.0, 10.0, 10.0), (30.0
 """Of the three stages (https://arxiv.org/abs/1712.00726): later ones correct less."""
 CASCADE_LOSS_WEIGHTS = (1.0, 0.5, 0.25)
 """Of the three stages, as the authors' implementation has them (https://github.com/zhaoweicai/cascade-rcnn)."""
+
+
+class Float32RpnHead(RPNHead):  # type: ignore[misc]  # torchvision has no types
+    """torchvision's head; what boxes are computed from is float32 under mixed precision too."""
+
+    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return scores and offsets of each level."""
+        logits, offsets = super().forward(x)
+        return [one.float() for one in logits], [one.float() for one in offsets]
 
 
 class FasterRcnnHead(nn.Module):
@@ -127,6 +136,31 @@ def detections(boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]) 
     """Return detections whose labels count the background as class 0."""
     labels = [image - 1 for image in labels]
     return HeadOutput(predictions=as_predictions(boxes, scores, labels), regions=Regions(boxes=boxes, labels=labels, scores=scores))
+
+
+def build_proposals(cfg: VisionConfig, info: FeatureInfo) -> RegionProposalNetwork:
+    """Return the network of ``MODEL.BOX.RPN`` (https://arxiv.org/abs/1506.01497).
+
+    Raises:
+        ConfigError: the anchors do not belong to the maps, or the thresholds to each other.
+    """
+    settings = cfg.MODEL.BOX.RPN
+    if settings.NEGATIVE_IOU > settings.POSITIVE_IOU:
+        raise ConfigError(
+            f"MODEL.BOX.RPN.NEGATIVE_IOU: {settings.NEGATIVE_IOU:g} given, at most POSITIVE_IOU ({settings.POSITIVE_IOU:g}) expected"
+        )
+    anchors = build_anchors(cfg, info)
+    return RegionProposalNetwork(
+        anchors,
+        Float32RpnHead(info.map_channels, anchors.num_anchors_per_location()[0]),
+        fg_iou_thresh=settings.POSITIVE_IOU,
+        bg_iou_thresh=settings.NEGATIVE_IOU,
+        batch_size_per_image=settings.BATCH_SIZE,
+        positive_fraction=settings.POSITIVE_FRACTION,
+        pre_nms_top_n={"training": settings.PRE_NMS_TRAIN, "testing": settings.PRE_NMS_TEST},
+        post_nms_top_n={"training": settings.POST_NMS_TRAIN, "testing": settings.POST_NMS_TEST},
+        nms_thresh=settings.NMS,
+    )
 
 
 def build_faster_rcnn(cfg: VisionConfig, info: FeatureInfo) -> FasterRcnnHead:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+from torchvision.ops import box_iou
 
-from pet.layers.soft_nms import batched_soft_nms
 from pet.typed import VisionConfig
 from petlib.errors import ConfigError
 
+METHODS = ("linear", "gaussian")
 NO_SUPPRESSION = 2.0
 """A threshold that no intersection over union reaches."""
 
@@ -76,3 +78,54 @@ def build_suppression(cfg: VisionConfig) -> Suppression:
         method=soft.METHOD,
         sigma=soft.SIGMA,
     )
+
+
+def batched_soft_nms(
+    boxes: Tensor,
+    scores: Tensor,
+    labels: Tensor,
+    *,
+    method: str,
+    sigma: float = 0.5,
+    iou_threshold: float = 0.5,
+    score_threshold: float = 0.0,
+    limit: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Lower the scores of boxes that overlap better ones of their class (https://arxiv.org/abs/1704.04503).
+
+    The best box is taken; the score of every other one of its class is multiplied by ``1 - IoU`` where the intersection over
+    union is above ``iou_threshold`` (linear), or by ``exp(-IoU ** 2 / sigma)`` (gaussian); and again for the rest.
+
+    Args:
+        boxes: float (N, 4), XYXY.
+        scores: float (N,).
+        labels: int64 (N,); boxes of different labels do not touch each other.
+        method: ``linear`` or ``gaussian``.
+        sigma: width of the gaussian, above 0.
+        iou_threshold: of the linear method.
+        score_threshold: boxes whose lowered score is not above it are dropped.
+        limit: greatest number of boxes that are kept; None: no limit.
+
+    Returns:
+        ``(keep, new_scores)``: int64 (R,), places of the boxes that are kept, the best first, and their scores (R,).
+    """
+    assert method in METHODS, f"{method!r} is not one of {METHODS}"
+    device = boxes.device
+    # Each step depends on the one before, so that a GPU would be waited for at every box
+    boxes, scores, labels = boxes.detach().cpu().float(), scores.detach().cpu().float().clone(), labels.cpu()
+    left = torch.nonzero(scores > score_threshold).flatten()
+    keep: list[int] = []
+    kept_scores: list[float] = []
+    while left.numel() and (limit is None or len(keep) < limit):
+        best = left[scores[left].argmax()]
+        keep.append(int(best))
+        kept_scores.append(float(scores[best]))
+        left = left[left != best]
+        same = left[labels[left] == labels[best]]
+        overlaps = box_iou(boxes[best][None], boxes[same])[0].nan_to_num(0.0)  # two boxes without area
+        if method == "linear":
+            scores[same] *= torch.where(overlaps > iou_threshold, 1 - overlaps, torch.ones_like(overlaps))
+        else:
+            scores[same] *= torch.exp(-overlaps.square() / sigma)
+        left = left[scores[left] > score_threshold]
+    return torch.tensor(keep, dtype=torch.int64, device=device), torch.tensor(kept_scores, dtype=torch.float32, device=device)

@@ -1,5 +1,5 @@
+from .decoders import FCNDecoder as FCNDecoder
 from .decoders import build_decoder as build_decoder
-from .fcn import FCNDecoder as FCNDecoder
 from .head import SemsegHead as SemsegHead
 from .head import build_semseg_head as build_semseg_head
 from .network import SegmentationNetwork as SegmentationNetwork

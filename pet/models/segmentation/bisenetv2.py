@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.layers.convolution import classifier, conv_norm
-from pet.models.segmentation.network import SegmentationNetwork, resize
+from pet.models.segmentation.network import SegmentationNetwork, classifier, conv_norm, resize
 
 STRIDE = 32
 EXPANSION = 6

@@ -5,10 +5,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pet.layers.convolution import classifier
 from pet.models.segmentation.decoders import Decoder
 from pet.models.segmentation.encoders import build_encoder, build_own_decoder, feature_info, full_name
-from pet.models.segmentation.network import SegmentationNetwork
+from pet.models.segmentation.network import SegmentationNetwork, classifier
 
 
 class EncoderDecoder(SegmentationNetwork):

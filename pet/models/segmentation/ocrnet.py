@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from pet.layers.convolution import classifier, conv_norm
 from pet.models.segmentation.encoders import build_encoder, feature_info
-from pet.models.segmentation.network import SegmentationNetwork, join
+from pet.models.segmentation.network import SegmentationNetwork, classifier, conv_norm, join
 
 FINEST = 4
 

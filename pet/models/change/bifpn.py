@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.layers.convolution import conv_norm
+from pet.models.segmentation.network import conv_norm
 
 EPSILON = 1e-4
 

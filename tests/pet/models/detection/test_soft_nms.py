@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pet.layers.soft_nms import batched_soft_nms
+from pet.models.detection.suppression import batched_soft_nms
 
 # The second overlaps the first by a half of 20 x 10 in 3 (IoU 1/3), the third lies apart, the fourth is the first again
 BOXES = torch.tensor([[0.0, 0, 10, 20], [0, 10, 10, 30], [50, 50, 60, 60], [0, 0, 10, 20]])

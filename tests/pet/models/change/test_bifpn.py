@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pet.layers.bifpn import EPSILON, BiFpn, BiFpnLayer, FastFusion
+from pet.models.change.bifpn import EPSILON, BiFpn, BiFpnLayer, FastFusion
 
 
 @torch.no_grad()
