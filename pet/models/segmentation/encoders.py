@@ -1,7 +1,6 @@
 """Encoders and decoders of networks of segmentation, with messages in the words of those networks' arguments."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, cast
 
 from torch import nn
@@ -10,15 +9,15 @@ from pet.models.classifiers import find_classifier
 from pet.models.feature_extractor import FeatureExtractor, ResNetFeatures, create_feature_extractor
 from pet.models.features import FeatureInfo
 from pet.models.segmentation.decoders import Decoder, build_decoder
-from petlib.errors import ConfigError
+from petlib.errors import name_in_errors
 
 RGB = 3
-OWN_WORDS = (
-    ("MODEL.SEMSEG.DECODER_ARGS", "decoder_args"),
-    ("MODEL.SEMSEG.DECODER", "decoder"),
-    ("MODEL.BACKBONE_ARGS", "encoder_args"),
-    ("MODEL.BACKBONE", "encoder"),
-)
+OWN_WORDS = {
+    "MODEL.SEMSEG.DECODER_ARGS": "decoder_args",
+    "MODEL.SEMSEG.DECODER": "decoder",
+    "MODEL.BACKBONE_ARGS": "encoder_args",
+    "MODEL.BACKBONE": "encoder",
+}
 """Keys that the shared builders name in their messages -> arguments of a network."""
 
 
@@ -34,7 +33,7 @@ def build_encoder(name: str, *, in_channels: int, args: Mapping[str, Any] | None
     Raises:
         ConfigError: there is no such network, it has no maps of several strides, or it does not take its arguments.
     """
-    with own_words():
+    with name_in_errors(OWN_WORDS):
         library, own_name = find_classifier(name)
         branches = {"feature_location": ""} if own_name.startswith("hrnet") else {}
         if library == "timm":
@@ -45,7 +44,7 @@ def build_encoder(name: str, *, in_channels: int, args: Mapping[str, Any] | None
 
 def full_name(name: str) -> str:
     """Return the name of a library's network with the library in front, e.g. ``timm/resnet18`` for ``resnet18``."""
-    with own_words():
+    with name_in_errors(OWN_WORDS):
         library, own_name = find_classifier(name)
     return f"{library}/{own_name}"
 
@@ -62,20 +61,8 @@ def build_own_decoder(name: str, encoder: nn.Module, args: Mapping[str, Any] | N
     Raises:
         ConfigError: the maps do not suit the decoder, or it does not take the arguments.
     """
-    with own_words():
+    with name_in_errors(OWN_WORDS):
         return build_decoder(name, feature_info(encoder), args)
-
-
-@contextmanager
-def own_words() -> Iterator[None]:
-    """Name the arguments of a network in the errors that are raised inside, instead of the keys of the general CNN."""
-    try:
-        yield
-    except ConfigError as error:
-        message = str(error)
-        for key, argument in OWN_WORDS:
-            message = message.replace(key, argument)
-        raise ConfigError(message) from error
 
 
 def _take_channels(extractor: ResNetFeatures, in_channels: int) -> ResNetFeatures:
