@@ -163,8 +163,7 @@ def test_two_processes_train_and_the_first_student_does_the_rest_by_the_command_
     given["TRAIN.TRANSFORMS"] = [*given["TRAIN.TRANSFORMS"][:1], "PhotometricDistortion", "Normalize"]
     (tmp_path / "semi.yaml").write_text("{}")
     options = [f"{name}={value!r}" if isinstance(value, dict | list) else f"{name}={value}" for name, value in given.items()]
-    cfg_file = ["--cfg", tmp_path / "semi.yaml"]
-    typed = [*cfg_file, "--type", "projects/landcover"]
+    typed = ["--cfg", tmp_path / "semi.yaml", "--type", "projects/landcover"]
     output = run("train_net_all.py", *typed, "--nproc", "2", *options, timeout=300).succeeded().output
     assert "2 processes on cpu" in output
     assert "loss_mutual_1" in output
