@@ -47,13 +47,13 @@ class ClassificationEvaluator:
         return self._result.metrics()
 
     def write(self, folder: Path) -> None:
-        """Write what stands beside the metrics; every process calls it after :meth:`compute`, the main process writes.
+        """Write what accompanies the metrics; every process calls it after :meth:`compute`, the main process writes.
 
         ``predictions.jsonl``: for each sample, in the order of the data set, id, file, label, prediction, score (the
         probability of the prediction) and top5 (classes, the best first). ``per_class_accuracy.csv``.
         ``confusion_matrix.png`` and ``.csv``: rows are the labels, columns the predictions.
         """
-        assert self.keep_predictions, "the evaluator was told not to keep predictions"
+        assert self.keep_predictions, "the evaluator was built without keep_predictions"
         result = self._result
         assert result is not None, "write() is called after compute()"
         shares = gather_objects(list(self._predictions.records()))

@@ -72,12 +72,12 @@ class DetectionEvaluator:
         return metrics
 
     def write(self, folder: Path) -> None:
-        """Write what stands beside the metrics; every process calls it after :meth:`compute`, the main process writes.
+        """Write what accompanies the metrics; every process calls it after :meth:`compute`, the main process writes.
 
         ``bbox.json``, ``segm.json`` or ``keypoints.json``: a COCO result file with the data set's own ids, in hundredths of a
         pixel. ``<kind>_per_class_ap.csv``: of each class its number of objects and its average precision.
         """
-        assert self.keep_predictions, "the evaluator was told not to keep predictions"
+        assert self.keep_predictions, "the evaluator was built without keep_predictions"
         assert self._scores is not None, "write() is called after compute()"
         if self._detections is None:
             return
@@ -128,7 +128,7 @@ def build_box_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: boo
 
 
 def build_mask_evaluator(
-    cfg: CfgNode,  # noqa: ARG001 -- builders of evaluators are called alike
+    cfg: CfgNode,  # noqa: ARG001 -- builders of evaluators share one signature
     dataset: Dataset,
     *,
     keep_predictions: bool,

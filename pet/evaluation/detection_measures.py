@@ -23,7 +23,7 @@ class Score(NamedTuple):
 
     Attributes:
         metrics: names such as ``bbox/AP``, fractions from 0 to 1.
-        headline: what stands in a summary, short name -> fraction.
+        headline: what a summary shows, short name -> fraction.
         per_class: name of a metric -> class -> fraction; classes without ground truth are left out.
     """
 

@@ -82,4 +82,4 @@ def _points(truth: ImageTruth) -> list[Record]:
 
 
 _EXTRAS: dict[Kind, Callable[[ImageTruth], list[Record]]] = {"bbox": _no_extras, "segm": _outlines, "keypoints": _points}
-"""What is measured -> what the record of each object holds beside its box."""
+"""What is measured -> what the record of each object holds in addition to its box."""

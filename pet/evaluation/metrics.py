@@ -1,4 +1,4 @@
-"""Further metrics by name, which a user's module adds: what they measure stands beside the figures of the task."""
+"""Further metrics by name, which a user's module adds: what they measure is reported next to the figures of the task."""
 
 from collections.abc import Sequence
 from typing import Any, cast

@@ -85,12 +85,12 @@ class ParsingEvaluator:
         return self._values | {f"parsing/IoU/{name}": iou for name, iou in ious if not math.isnan(iou)}
 
     def write(self, folder: Path) -> None:
-        """Write what stands beside the metrics; every process calls it after :meth:`compute`, the main process writes.
+        """Write what accompanies the metrics; every process calls it after :meth:`compute`, the main process writes.
 
         ``parsing/<file stem>.png``: the painted label images, 8 bit. ``per_part_iou.csv``: for each part its pixels in the truth,
         IoU, accuracy (which is the recall), precision and F1; empty where undefined.
         """
-        assert self.keep_predictions, "the evaluator was told not to keep predictions"
+        assert self.keep_predictions, "the evaluator was built without keep_predictions"
         assert self._result is not None, "write() is called after compute()"
         folder.mkdir(parents=True, exist_ok=True)
         self._merged.images.write(folder / "parsing")

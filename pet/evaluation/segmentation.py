@@ -85,13 +85,13 @@ class SegmentationEvaluator:
                 logger.info("%s", line)
 
     def write(self, folder: Path) -> None:
-        """Write what stands beside the metrics; every process calls it after :meth:`compute`, the main process writes.
+        """Write what accompanies the metrics; every process calls it after :meth:`compute`, the main process writes.
 
         ``semseg/<file stem>.png``: the predicted label images, 8 bit. ``per_class_iou.csv``: for each class its pixels in the
         truth, IoU, accuracy (which is the recall), precision and F1; empty where undefined. ``semseg_confusion_matrix.png``:
         rows are the truth, columns the predictions.
         """
-        assert self.keep_predictions, "the evaluator was told not to keep predictions"
+        assert self.keep_predictions, "the evaluator was built without keep_predictions"
         assert self._result is not None, "write() is called after compute()"
         folder.mkdir(parents=True, exist_ok=True)
         self._images.write(folder / "semseg")

@@ -1,4 +1,4 @@
-"""What stands for objects in images: masks of objects and how predictions of the area of a box become masks of the image."""
+"""What represents objects in images: masks of objects and how predictions of the area of a box become masks of the image."""
 
 import lazy_loader
 

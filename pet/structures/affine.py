@@ -43,7 +43,7 @@ def centred(matrix: np.ndarray) -> np.ndarray:
 
 
 def warp_labels(labels: np.ndarray, matrix: np.ndarray, size: tuple[int, int], fill: int) -> np.ndarray:
-    """Return a map of labels at its new place: each pixel gets the label that stands where its centre comes from.
+    """Return a map of labels at its new place: each pixel gets the label of the place where its centre comes from.
 
     Args:
         labels: (H, W), uint8 or uint16.

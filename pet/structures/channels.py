@@ -12,7 +12,7 @@ def in_groups(image: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> 
 
     Args:
         image: uint8, uint16 or float32.
-        change: treats all channels alike; it may return (H, W) for one channel, as OpenCV does.
+        change: treats all channels the same way; it may return (H, W) for one channel, as OpenCV does.
     """
     channels = image.shape[2]
     if 1 < channels <= OPENCV_CHANNELS:

@@ -57,7 +57,7 @@ class InstanceMasks:
 
     @classmethod
     def from_segmentations(cls, segmentations: Sequence[Any], size: tuple[int, int]) -> "InstanceMasks":
-        """Return masks of what stands in COCO files.
+        """Return masks of what COCO files hold.
 
         Args:
             segmentations: for each object a list of polygons ``[x, y, x, y, ...]`` in pixels, or an RLE

@@ -30,7 +30,7 @@ class Canvas:
     Attributes:
         pixels: uint8 (height, width, 3), the picture.
         factor: pixels of the picture for one of the image, across and down.
-        labels: texts beside objects, written by :meth:`finish`.
+        labels: texts next to objects, written by :meth:`finish`.
     """
 
     def __init__(self, image: np.ndarray, scale: float = 0.0) -> None:

@@ -39,7 +39,7 @@ def save_figure(figure: "Figure", path: Path) -> None:
     messages = {str(warning.message) for warning in caught}
     # matplotlib warns of every single character
     if any(message.startswith("Glyph ") for message in messages):
-        logger.warning("%s: no installed font has all characters; boxes stand for the others", path)
+        logger.warning("%s: no installed font has all characters; boxes replace the others", path)
     for message in sorted(message for message in messages if not message.startswith("Glyph ")):
         logger.warning("%s: %s", path, message)
 

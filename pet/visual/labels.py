@@ -1,4 +1,4 @@
-"""Where the labels of objects stand: inside of the picture, and beside each other rather than over each other."""
+"""Where the labels of objects are placed: inside of the picture, and next to each other rather than over each other."""
 
 from typing import NamedTuple
 
@@ -85,7 +85,7 @@ def _best_place(box: Rectangle, plate: tuple[int, int], size: tuple[int, int], t
     (left, top, right, bottom), (height, width) = box, plate
     above, inside = (left, top - height), (left, top)
     first, second = (above, inside) if top >= height else (inside, above)
-    wishes = [
+    preferred = [
         first,
         second,
         (right - width, top - height),
@@ -95,8 +95,8 @@ def _best_place(box: Rectangle, plate: tuple[int, int], size: tuple[int, int], t
         (right - width, top),
         (right - width, bottom - height),
     ]
-    # outside of the picture a wish becomes the nearest place inside
-    places = [_moved_inside(x, y, height, width, size) for x, y in wishes]
+    # a place outside of the picture becomes the nearest one inside
+    places = [_moved_inside(x, y, height, width, size) for x, y in preferred]
     hidden = [sum(_overlap(place, other) for other in taken) for place in places]
     return places[hidden.index(min(hidden))]
 

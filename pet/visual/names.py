@@ -26,7 +26,7 @@ class Described(Protocol):
 
 @dataclass(frozen=True)
 class TargetNames:
-    """Names of classes, pixel classes and parts, and the lines between keypoints. Numbers stand for names that are missing.
+    """Names of classes, pixel classes and parts, and the lines between keypoints. Numbers replace names that are missing.
 
     Attributes:
         classes: of images or objects, in the order of their labels.

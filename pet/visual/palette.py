@@ -10,7 +10,7 @@ Colour = tuple[int, int, int]
 BLACK: Colour = (0, 0, 0)
 WHITE: Colour = (255, 255, 255)
 STEPS = 20
-"""Values of each channel that colours are chosen from; finer ones can hardly be told apart."""
+"""Values of each channel that colours are chosen from; finer ones can hardly be distinguished."""
 
 COUNT = 2048
 """Colours before they repeat."""
@@ -69,7 +69,7 @@ def _colours() -> np.ndarray:
 
 
 def _candidates() -> np.ndarray:
-    """Return colours that are neither near black or white nor gray, so that they stand out from photographs."""
+    """Return colours that are neither near black or white nor gray, so that they contrast with photographs."""
     values = np.linspace(0, 255, STEPS).round().astype(np.uint8)
     cube = np.stack(np.meshgrid(values, values, values, indexing="ij"), axis=-1).reshape(-1, 3)
     lab = _to_lab(cube / 255)

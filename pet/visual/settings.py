@@ -13,7 +13,7 @@ class DrawSettings:
     Attributes:
         score_threshold: objects with a lower score are left out.
         scale: factor by which images are resized first; 0: small ones are enlarged so that text can be read.
-        labels: write class and score beside each object.
+        labels: write class and score next to each object.
         legend: name the colours of pixel classes and parts below the image.
         classes: how many of the most probable classes of a whole image are written; 0: none.
         boxes: draw boxes.

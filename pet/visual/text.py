@@ -86,5 +86,5 @@ def _font_file(wide: bool) -> Path:
         for name in WIDE_FONTS:
             if name in files:
                 return Path(files[name])
-        logger.warning("no installed font has Chinese, Japanese and Korean characters; boxes stand for them in pictures")
+        logger.warning("no installed font has Chinese, Japanese and Korean characters; boxes replace them in pictures")
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"

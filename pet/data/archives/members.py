@@ -1,4 +1,4 @@
-"""Members of archives: where they belong, what their links stand for, and what goes wrong while they are read."""
+"""Members of archives: where they belong, what their links point to, and what goes wrong while they are read."""
 
 import lzma
 import os
@@ -27,7 +27,7 @@ LONGEST_PATH, LONGEST_NAME = 1024, 255
 
 DEEPEST_PATH = 64
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
-"""Bytes that are no UTF-8 stand as U+DC80 to U+DCFF in Python's names, and as they are on the disk."""
+"""Bytes that are no UTF-8 appear as U+DC80 to U+DCFF in Python's names, and as they are on the disk."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Member:
         name: what the archive calls it.
         size: bytes that it has by its header, which can lie.
         is_folder: it is a folder.
-        link: the path of the file that it stands for; None: it is no link.
+        link: the path of the file that it points to; None: it is no link.
         handle: what the archive's library knows of it.
     """
 
@@ -81,7 +81,7 @@ def _check_name(archive: Path, name: str) -> None:
 
 
 def follow_links(archive: Path, members: dict[PurePosixPath, Member]) -> dict[PurePosixPath, Member]:
-    """Return the members of an archive with links replaced by the files that they stand for.
+    """Return the members of an archive with links replaced by the files that they point to.
 
     Raises:
         DataError: a link leads to something else than a file of the archive.

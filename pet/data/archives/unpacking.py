@@ -96,8 +96,8 @@ def unpack(
 ) -> Unpacked:
     """Unpack archives into one folder, all of them or none.
 
-    Everything is written into a temporary folder beside the target first, and moved when it is complete. Links become copies of
-    the files that they stand for.
+    Everything is written into a temporary folder next to the target first, and moved when it is complete. Links become copies of
+    the files that they point to.
 
     Args:
         archives: the files.
@@ -186,7 +186,7 @@ def _check_parents(plan: _Plan, target: Path) -> None:
 
 
 def _make_base(target: Path) -> Path:
-    """Return the folder where the temporary one goes: beside the target, or in it where that is another disk."""
+    """Return the folder where the temporary one goes: next to the target, or in it where that is another disk."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and target.stat().st_dev != target.parent.stat().st_dev:
         return target

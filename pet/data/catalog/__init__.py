@@ -1,1 +1,1 @@
-"""Names of data sets and what stands behind them. Imports nothing slow: settings are derived with it."""
+"""Names of data sets and what they refer to. Imports nothing slow: settings are derived with it."""

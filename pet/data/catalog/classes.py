@@ -8,7 +8,7 @@ from petlib.config import CfgNode, ConfigError
 def infer_classes(cfg: CfgNode) -> None:
     """Write the names of the classes of the first training data into ``DATA.CLASSES`` where that is empty.
 
-    So the same label means the same class in all data sets and in later tests. Only image folders tell their classes
+    So the same label means the same class in all data sets and in later tests. Only image folders show their classes
     without being read.
 
     Raises:
@@ -29,8 +29,8 @@ def check_classes(cfg: CfgNode) -> None:
     """Check that ``DATA.CLASSES`` names each class once.
 
     Raises:
-        ConfigError: a name stands there twice.
+        ConfigError: a name is given twice.
     """
     twice = [name for place, name in enumerate(cfg.DATA.CLASSES) if name in cfg.DATA.CLASSES[:place]]
     if twice:
-        raise ConfigError(f"DATA.CLASSES: {twice[0]!r} stands there twice; a label would mean two classes")
+        raise ConfigError(f"DATA.CLASSES: {twice[0]!r} is given twice; a label would mean two classes")

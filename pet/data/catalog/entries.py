@@ -23,7 +23,7 @@ WHOLE_SHARE = (0.0, 1.0)
 
 
 class CatalogEntry(NamedTuple):
-    """What a name stands for: a type of the registry of data sets, and its arguments.
+    """What a name refers to: a type of the registry of data sets, and its arguments.
 
     Attributes:
         type: a name of the registry.
@@ -31,11 +31,11 @@ class CatalogEntry(NamedTuple):
         split: part of the data, for types that have several in one place.
         annotations: file or folder of the targets, for types that have them apart from the images.
         images2: folder of the images of a second date, of ``semseg_folder``.
-        separator: what stands between the fields of a line, of ``label_list``.
+        separator: what separates the fields of a line, of ``label_list``.
         classes: names of the classes in the order of their numbers; empty: ``DATA.CLASSES``.
         share: the part of the samples between these shares of a random order, e.g. 0 and 0.8 for training and 0.8 and 1 for testing.
         seed: of that order.
-        reading: how label images and the images beside them are read; its fields are keys of the entry.
+        reading: how label images and the images next to them are read; its fields are keys of the entry.
         options: further keys of a type of one's own and their values, which the function behind the type takes as arguments.
     """
 
@@ -125,7 +125,7 @@ EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
 
 
 def find_entry(cfg: PetConfig, name: str) -> CatalogEntry:
-    """Return what ``name`` stands for: an entry of ``DATA.CATALOG`` or of Pet, a folder of class folders, or a list file.
+    """Return what ``name`` refers to: an entry of ``DATA.CATALOG`` or of Pet, a folder of class folders, or a list file.
 
     Raises:
         ConfigError: neither, or an entry of ``DATA.CATALOG`` is wrong.

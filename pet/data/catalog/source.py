@@ -47,7 +47,7 @@ class Source(NamedTuple):
         annotations: file or folder of the targets, where it is apart from the images; None: the type finds it below ``path``.
         kinds: the kinds of targets that samples are to have, names of :data:`pet.data.targets.kinds.KINDS`; None: all that there are.
         images2: folder of the images of a second date; None: samples are single images, or the type finds it.
-        separator: what stands between the fields of a line of a list.
+        separator: what separates the fields of a line of a list.
         reading: how images with label images are read.
         channels: channels that the model takes; None: three, or whatever there is.
         reach: where the names of files in the files of the data set may lead.

@@ -27,7 +27,7 @@ def read_stems(path: Path) -> list[str]:
             INSIDE.check(stem, path.parent, f"{path}:{number}")
         if stem and stem in first_lines:
             raise DataError(
-                f"{path}:{number}: {shortened(stem)!r} stands in line {first_lines[stem]} already; it could be trained and validated with"
+                f"{path}:{number}: {shortened(stem)!r} is in line {first_lines[stem]} already; it could be trained and validated with"
             )
         if stem:
             first_lines[stem] = number
@@ -102,7 +102,7 @@ def list_lines(stems: Sequence[str], image_pattern: str, label_pattern: str, sep
         stems: the stems.
         image_pattern: path of an image with ``{}`` for the stem, e.g. ``img/{}.jpg``.
         label_pattern: likewise of a label image.
-        separator: what stands between the two.
+        separator: what separates the two.
 
     Raises:
         ConfigError: a path contains the separator.

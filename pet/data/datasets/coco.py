@@ -23,7 +23,7 @@ class CocoDataset(Dataset):
     Crowd regions (``iscrowd``) are in :meth:`truth` and not in samples. Images without objects stay. An entry ``ignore`` of an
     annotation changes nothing, as in pycocotools. Boxes of samples are clipped to the image; those of :meth:`truth` are as the
     file has them, so that metrics are those of pycocotools. Objects without area, outside of the image or, where masks are requested,
-    without a mask are left out everywhere and counted in ``info.skipped``. Semantic and part labels beside the file:
+    without a mask are left out everywhere and counted in ``info.skipped``. Semantic and part labels next to the file:
     :func:`pet.data.datasets.coco_extension.read_extension`.
 
     Args:

@@ -1,4 +1,4 @@
-"""Label images beside a COCO file: our own entry ``pet`` of the file."""
+"""Label images next to a COCO file: our own entry ``pet`` of the file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +67,7 @@ def read_extension(path: Path, entries: Mapping[str, Any], reach: Reach) -> Labe
     """Return what the entry ``pet`` of a COCO file says.
 
     It may have the folders ``semseg``, ``parsing`` with ``instances`` (relative to the file; an image ``a.jpg`` has ``a.png``
-    there), the lists of names ``semseg_classes`` and ``parts``, and ``part_swap``, without which left and right are told from the
+    there), the lists of names ``semseg_classes`` and ``parts``, and ``part_swap``, without which left and right are taken from the
     names. ``reach`` says where the folders may lie.
 
     Raises:

@@ -137,7 +137,7 @@ class ObjectReader:
         return self._labels[category]
 
     def _box(self, annotation: dict[str, Any], size: tuple[int, int]) -> tuple[float, float, float, float] | None:
-        """Return XYXY as it stands in the file, or None and count the reason."""
+        """Return XYXY as it is in the file, or None and count the reason."""
         try:
             left, top, width, height = map(float, annotation["bbox"])
         except (TypeError, ValueError, OverflowError):

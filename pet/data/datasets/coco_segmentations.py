@@ -113,7 +113,7 @@ class SegmentationReader:
 def rle_length(counts: list[int] | str | bytes, most: int) -> int:
     """Return how many pixels the counts of a run-length encoding cover.
 
-    Text holds each count in groups of five bits, the lowest first, with 48 added; a sixth bit tells that more groups follow, the
+    Text holds each count in groups of five bits, the lowest first, with 48 added; a sixth bit says that more groups follow, the
     highest bit of the last one is the sign. From the fourth count on it is the difference to the count two places before
     (format: https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c).
 

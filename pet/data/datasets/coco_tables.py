@@ -22,7 +22,7 @@ class CocoTables(NamedTuple):
     Attributes:
         path: the file.
         images: rows with ``id``, ``file_name``, ``height`` and ``width``.
-        annotations: rows as they stand in the file, not checked.
+        annotations: rows as they are in the file, not checked.
         categories: rows with ``id`` and ``name``, sorted by id.
         pet: our own extension, which names label images; empty where there is none.
     """

@@ -24,7 +24,7 @@ class LabelList(LabelledImages):
     Args:
         path: the list file.
         root: where the paths in it start from; None: its folder.
-        separator: what stands between the fields of a line; with another one than a blank, e.g. a tab or a comma, paths may have blanks.
+        separator: what separates the fields of a line; with another one than a blank, e.g. a tab or a comma, paths may have blanks.
         classes: names of the classes in the order of their numbers.
         reading: how the files are read.
         channels: channels that every image has to have; None: any number.
@@ -97,16 +97,16 @@ def _read_fields(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def build_label_list(source: Source) -> LabelList:
-    """Return the list ``source.split`` (``train`` means ``train.txt``) in or beside the folder ``source.path``.
+    """Return the list ``source.split`` (``train`` means ``train.txt``) in or next to the folder ``source.path``.
 
     Raises:
         DataError: it has no classes, or see :class:`LabelList`.
     """
     name = source.split if Path(source.split).suffix else source.split + LIST_SUFFIX
     inside = source.path / name
-    beside = source.path.parent / name
+    adjacent = source.path.parent / name
     return LabelList(
-        path=beside if beside.is_file() and not inside.is_file() else inside,
+        path=adjacent if adjacent.is_file() and not inside.is_file() else inside,
         root=source.path,
         separator=source.separator,
         classes=check_named(source.path, source.classes),

@@ -25,7 +25,7 @@ class ListFile(Dataset):
     Labels are numbers from 0, or names of classes. Empty lines and lines that begin with ``#`` are skipped.
 
     Args:
-        path: the file. Images stand relative to its folder.
+        path: the file. Paths of images are relative to its folder.
         classes: names of the classes in the order of their labels; None: the names that occur, sorted.
         reach: where the names of images may lead.
 

@@ -72,7 +72,7 @@ def _count_from(first: int, classes: list[str], reading: Reading) -> NumberCodin
 def build_semseg_folder(source: Source) -> SemsegFolder:
     """Return the images of ``source.path`` with the label images of ``source.annotations``, and with ``source.images2`` as pairs.
 
-    All images are taken, unless ``source.split`` is the name of a list, e.g. ``train.txt``, beside the folder of images or in it.
+    All images are taken, unless ``source.split`` is the name of a list, e.g. ``train.txt``, next to the folder of images or in it.
 
     Raises:
         ConfigError: the source has no folder of label images.

@@ -167,7 +167,7 @@ def _draw_object(rng: np.random.Generator, label: int, scale: float, avoid: list
 
 
 def _draw_figure(rng: np.random.Generator, scale: float, avoid: list[np.ndarray]) -> Patch:
-    """Return a figure that stands upright, within 20 degrees; lengths below are shares of its height."""
+    """Return an upright figure, within 20 degrees; lengths below are shares of its height."""
     height = rng.uniform(46, 80) * scale
     arm_width, leg_width = max(0.095 * height, 4.5 * scale), max(0.115 * height, 5 * scale)
     skin, shirt, trousers = (pick_colour(rng, avoid) for _ in range(3))

@@ -28,8 +28,8 @@ ANNOTATIONS_PER_IMAGE = 100
 def write_shapes(folder: Path, *, split: str, count: int, size: int = 128) -> Path:
     """Write the first ``count`` images of a split with all targets into ``folder/<split>`` and return its ``annotations.json``.
 
-    An image depends on split, size and its number alone. Everything is written beside its place and renamed, so that
-    nobody finds half of it. What stands there already is replaced.
+    An image depends on split, size and its number alone. Everything is written next to its place and renamed, so that
+    no reader finds half of it. What exists already is replaced.
 
     Layout: ``images/NNNNNN.jpg``, label images ``semseg/``, ``parsing/`` and ``instances/`` of the same names (``.png``,
     8 bits), and the COCO file with masks as RLE of what is to be seen.
@@ -102,7 +102,7 @@ def _write_images(folder: Path, name: str, drawing: Drawing) -> None:
 
 
 def _write_image(path: Path, image: np.ndarray, options: list[int]) -> None:
-    # OpenCV tells of a full disk by False alone; write_bytes raises
+    # OpenCV reports a full disk by False alone; write_bytes raises
     encoded = cv2.imencode(path.suffix, image, options)[1]
     path.write_bytes(encoded.tobytes())
 

@@ -98,7 +98,7 @@ def read_list(folder: Path, kind: str, split: str, reach: Reach = INSIDE) -> lis
         name = line.split()[0]
         reach.check(name, folder / "Annotations", f"{path}:{number}")
         if lines.setdefault(name, number) != number:
-            raise DataError(f"{path}:{number}: the image {shown(name)} stands in line {lines[name]} already")
+            raise DataError(f"{path}:{number}: the image {shown(name)} is in line {lines[name]} already")
     if not lines:
         raise DataError(f"{path}: the list names no images; it has the id of an image in each line, e.g. 000005")
     return list(lines)

@@ -64,7 +64,7 @@ def _parse(path: Path) -> Element:
     builder = TreeBuilder()
     parser = expat.ParserCreate()
 
-    def refuse(*declaration: Any) -> NoReturn:  # noqa: ARG001 -- what expat tells of it
+    def refuse(*declaration: Any) -> NoReturn:  # noqa: ARG001 -- what expat says of it
         raise DataError(f"{path}:{parser.CurrentLineNumber}: the XML has a document type (<!DOCTYPE ...>), which is not read; remove it")
 
     parser.StartDoctypeDeclHandler = refuse

@@ -1,4 +1,4 @@
-"""How far the names of files that stand in other files may lead."""
+"""How far the names of files that are given in other files may lead."""
 
 import os
 from dataclasses import dataclass

@@ -31,11 +31,11 @@ def size_of(data: bytes, name: str, *, what: str = "an image") -> tuple[int, int
 
     Args:
         data: the file.
-        name: stands in messages.
+        name: of the file, for messages.
         what: what the file should be, for messages.
 
     Raises:
-        DataError: the head tells no size.
+        DataError: the head gives no size.
     """
     try:
         # Pillow takes a tenth of a millisecond, which is half of what a small image takes to decode

@@ -17,7 +17,7 @@ PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 
 
 def silence_opencv() -> None:
-    """Keep OpenCV from printing its own words about damaged files beside our messages, in this process."""
+    """Keep OpenCV from printing its own words about damaged files next to our messages, in this process."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
@@ -42,7 +42,7 @@ def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
 
 
 def decode_image(data: bytes, *, name: str, unchanged: bool = False) -> np.ndarray:
-    """Return encoded image data as an array like :func:`read_image`; ``name`` stands in messages.
+    """Return encoded image data as an array like :func:`read_image`; ``name`` is for messages.
 
     Raises:
         DataError: the data are empty, cut off, no image, or one of more pixels than ``DATA.MAX_PIXELS``.

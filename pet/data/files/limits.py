@@ -33,7 +33,7 @@ class Limits:
 
 
 LIMITS = Limits()
-"""One for the process, as OpenCV and Pillow have: readers stand far below what knows the settings. Loader workers are forks."""
+"""One for the process, as OpenCV and Pillow have: readers are far below what knows the settings. Loader workers are forks."""
 
 _short = reprlib.Repr()
 _short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 2, 100, 100, 60
@@ -46,7 +46,7 @@ def set_limits(*, pixels: int, file_bytes: int) -> None:
 
 
 def check_pixels(height: int, width: int, name: object) -> None:
-    """Refuse an image that has more pixels than are decoded, or none; ``name`` stands in the message.
+    """Refuse an image that has more pixels than are decoded, or none; ``name`` is for the message.
 
     Raises:
         DataError: it has.

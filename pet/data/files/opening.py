@@ -36,7 +36,7 @@ def open_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | 
         elif most_bytes is not None and found.st_size > most_bytes:
             reason = f"it has {found.st_size:,} bytes, and at most {most_bytes:,} are read ({_setting(most_bytes)})"
         else:
-            # should it have become a pipe in between, nobody waits for it
+            # should it have become a pipe in between, nothing waits for it
             return io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "r")
     except OSError as error:
         reason = error.strerror or str(error)

@@ -53,7 +53,7 @@ def read_plain_pickle(path: Path, *, what: str) -> Any:
 
 
 def _check_steps(data: bytes) -> None:
-    """Refuse steps that would take memory that nothing stands for, before any is done."""
+    """Refuse steps that would take memory that no data accounts for, before any is done."""
     tuples = 0
     for count, (step, argument, _) in enumerate(pickletools.genops(data)):
         tuples += step.name in TUPLES
@@ -84,12 +84,12 @@ class _Array:
 
     @classmethod
     def reconstruct(cls, *unused: object) -> "_Array":  # noqa: ARG003 -- numpy's arguments
-        """Stand for numpy's ``_reconstruct``, which makes an empty array."""
+        """Replace numpy's ``_reconstruct``, which makes an empty array."""
         return cls()
 
     @classmethod
     def from_buffer(cls, data: object, dtype: _Dtype, shape: tuple[int, ...], order: str) -> "_Array":
-        """Stand for numpy's ``_frombuffer``."""
+        """Replace numpy's ``_frombuffer``."""
         array = cls()
         array.__setstate__((1, shape, dtype, order == "F", data))
         return array
@@ -107,7 +107,7 @@ class _Text:
 
     @staticmethod
     def encode(text: str, encoding: str) -> bytes:
-        """Stand for ``_codecs.encode``, by which Python 3 writes bytes for Python 2."""
+        """Replace ``_codecs.encode``, by which Python 3 writes bytes for Python 2."""
         if encoding != "latin1":
             raise pickle.UnpicklingError(f"it wants text in {shown(encoding)}")
         return text.encode("latin1")

@@ -22,7 +22,7 @@ from petlib.errors import ConfigError, DataError
 TIFF_SUFFIXES = (".tif", ".tiff")
 PLAIN_MODES = ("1", "L", "P", "RGB")
 PNG_START, PNG_DEPTH = b"\x89PNG\r\n\x1a\n", 24
-"""The depth stands at byte 24 of a PNG file (https://www.w3.org/TR/png-3/#11IHDR)."""
+"""The depth is at byte 24 of a PNG file (https://www.w3.org/TR/png-3/#11IHDR)."""
 
 MOST_ITEM_BYTES = 16
 """Of a complex number of two float64."""
@@ -162,7 +162,7 @@ def open_raster(path: str | Path) -> Any:
     rasterio = load_rasterio()
     check_file(path, what="the GeoTIFF")
     try:
-        # other drivers of GDAL fetch what a file tells them to, from other files and from the network
+        # other drivers of GDAL fetch what a file asks them to, from other files and from the network
         return rasterio.open(Path(path).absolute(), driver="PNG" if str(path).lower().endswith(".png") else "GTiff")
     except _gdal_errors() as error:
         raise DataError(f"{path}: the GeoTIFF cannot be read: {error}") from error
@@ -198,7 +198,7 @@ def _check_size(path: str | Path, size: tuple[int, int], bands: int, item_bytes:
     if size[0] * size[1] * bands * item_bytes > LIMITS.image_bytes:
         raise DataError(
             f"{path}: {bands} bands of {size[1]}x{size[0]} pixels of {item_bytes} bytes are more than {LIMITS.image_bytes:,} bytes; read "
-            "fewer bands (bands) or windows (window), or set DATA.MAX_PIXELS, of which each stands for 8 bytes, higher"
+            "fewer bands (bands) or windows (window), or set DATA.MAX_PIXELS, of which each counts for 8 bytes, higher"
         )
 
 
@@ -274,7 +274,7 @@ def _has_16_bits(path: str | Path) -> bool:
         with open_file(path, what="the image") as file:
             head = file.read(PNG_DEPTH + 1)
     except (OSError, DataError):
-        # the reader tells
+        # the reader reports it
         return False
     return head.startswith(PNG_START) and head[PNG_DEPTH:] == b"\x10"
 

@@ -7,7 +7,7 @@ logger = logging.getLogger(__name__)
 
 
 class SkipCounter:
-    """Counts, by reason, what a reader leaves out, and tells it once.
+    """Counts, by reason, what a reader leaves out, and reports it once.
 
     Args:
         path: the file or folder that is read.

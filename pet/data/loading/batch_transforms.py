@@ -19,7 +19,7 @@ class NormalizeImages:
     samples.
 
     Args:
-        mean: of the channels, from 0 to 1; one number stands for all channels.
+        mean: of the channels, from 0 to 1; one number counts for all channels.
         std: likewise, above 0.
         channels_last: leave the result in channels-last memory order, which costs nothing; else it is copied.
         pad_divisor: above 1, images may differ in size: zeros are added on the right and at the bottom, up to a multiple of it

@@ -202,7 +202,7 @@ def build_test_loader(cfg: CfgNode, dataset: Samples, device: torch.device, kind
 
 
 def build_sample_transforms(entries: Sequence[Any], scales: Sequence[int], dataset: Samples) -> tuple[Compose, Normalize | None]:
-    """Return the transforms of ``TRAIN`` or ``TEST``, and apart from them a ``Normalize`` that stands at the end of their list.
+    """Return the transforms of ``TRAIN`` or ``TEST``, and apart from them a ``Normalize`` at the end of their list.
 
     Args:
         entries: ``TRANSFORMS``.

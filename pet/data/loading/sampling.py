@@ -44,7 +44,7 @@ def _truths(dataset: Dataset) -> Iterator[ImageTruth]:
         yield from read_truths(dataset)
     except DataError as error:
         raise ConfigError(
-            "TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING need a data set of objects, whose files tell sizes and classes"
+            "TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING need a data set of objects, whose files give sizes and classes"
         ) from error
 
 

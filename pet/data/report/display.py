@@ -24,7 +24,7 @@ DARKEST, BRIGHTEST = 2.0, 98.0
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """Return an image (H, W, C) of any type as uint8 (H, W, 3): its first three channels, or the first one as gray.
 
-    Values of other types than uint8 are stretched, all channels alike, so that 2 % of them are black and 2 % white.
+    Values of other types than uint8 are stretched, all channels in the same way, so that 2 % of them are black and 2 % white.
     """
     shown = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
     if shown.dtype == np.uint8:

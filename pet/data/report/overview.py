@@ -22,7 +22,7 @@ TOO_FEW = "there are fewer samples than a batch takes"
 SHARED = "a file is in the training data and in the test data"
 
 Progress = Callable[[str, int], Callable[[], None]]
-"""Is told the name of a data set and its number of samples, and returns what is to be called for each."""
+"""Takes the name of a data set and its number of samples, and returns what is to be called for each."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ def check_run(cfg: CfgNode, splits: Sequence[str], expected: Expectation, progre
         cfg: the config.
         splits: ``train`` and ``test``, or one of them; ``test`` without data is left out where it is not the only one.
         expected: what the model wants of its data.
-        progress: is told how far it is.
+        progress: is called with how far it is.
 
     Raises:
         ConfigError: a data set is unknown, or none is named.
@@ -82,7 +82,7 @@ def check_run(cfg: CfgNode, splits: Sequence[str], expected: Expectation, progre
 
 
 def shared_files(report: RunReport) -> list[Finding]:
-    """Return a finding for each file that stands on both sides: its metrics would be too good."""
+    """Return a finding for each file that is on both sides: its metrics would be too good."""
     sides = [{file for part in report.datasets.get(split, []) for file in part.files} for split in ("train", "test")]
     return [Finding(SHARED, file, "", False) for file in sorted(sides[0] & sides[1])]
 

@@ -14,7 +14,7 @@ BAR_WIDTH = 30
 
 
 def as_text(report: RunReport) -> str:
-    """Return all that a report says; what is wrong stands last, where one looks first."""
+    """Return all that a report says; what is wrong comes last, where one looks first."""
     lines: list[str] = []
     for split, datasets in report.datasets.items():
         for dataset in datasets:
@@ -100,8 +100,8 @@ def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _examples(members: Iterable[Finding]) -> Iterator[str]:
     for finding in members:
-        told = finding.detail if finding.place in finding.detail else f"{finding.place}: {finding.detail}"
-        yield f"    {told.removesuffix(': ')}"
+        line = finding.detail if finding.place in finding.detail else f"{finding.place}: {finding.detail}"
+        yield f"    {line.removesuffix(': ')}"
 
 
 def _plural(word: str, count: int) -> str:

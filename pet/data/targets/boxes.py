@@ -89,7 +89,7 @@ class Boxes(Classes):
         return {"boxes": clip_tensor(enclose_tensor(predictions["boxes"], inverse), size)}
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
-        """Draw the boxes, the largest first, and write class and score beside each, the best first."""
+        """Draw the boxes, the largest first, and write class and score next to each, the best first."""
         boxes, labels, scores = fields["boxes"], fields["labels"], fields.get("scores")
         if settings.boxes:
             for index in largest_first(boxes):

@@ -1,4 +1,4 @@
-"""What data sets say of themselves beside their samples, and what a model wants of them. Imports no torch."""
+"""What data sets say of themselves in addition to their samples, and what a model wants of them. Imports no torch."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -71,7 +71,7 @@ class Kind:
     """A kind of target: what heads ask for and data sets provide.
 
     A new one derives from this class, overrides what differs and is registered under its name,
-    ``@KINDS.register("dots")`` (:data:`pet.data.targets.kinds.KINDS`). Nobody else compares names of kinds.
+    ``@KINDS.register("dots")`` (:data:`pet.data.targets.kinds.KINDS`). Nothing else compares names of kinds.
 
     Attributes:
         name: its name, and that of the field by which a sample is known to have it.
@@ -202,7 +202,7 @@ class Kind:
     # pictures
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
-        """Draw its field of a sample, or of predictions, which have ``scores``; return what colours mean that have no text beside them."""
+        """Draw its field of a sample, or of predictions, which have ``scores``; return what colours mean that have no text next to them."""
         return {}
 
 

@@ -30,7 +30,7 @@ class LabelCoding(Protocol):
         """Return uint8 (H, W), the class of each pixel, or 255 where it does not count.
 
         Raises:
-            DataError: a pixel means nothing; ``path`` stands in the message.
+            DataError: a pixel means nothing; ``path`` is for the message.
         """
         ...
 
@@ -129,7 +129,7 @@ def filtered_classes(classes: Sequence[str], kept: Sequence[str]) -> tuple[list[
     """Return the names of the classes that a filter leaves, and the new number of each of ``classes``.
 
     Raises:
-        ConfigError: a name of the filter is no class, or stands there twice.
+        ConfigError: a name of the filter is no class, or is given twice.
     """
     if not kept:
         return list(classes), list(range(len(classes)))

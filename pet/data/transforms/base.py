@@ -58,7 +58,7 @@ class ImageTransform(ABC):
 
 
 class GeometricTransform(ABC):
-    """Moves pixels. What is done to a sample is decided once and then applied to the image and to all targets alike.
+    """Moves pixels. What is done to a sample is decided once and then applied to the image and to all targets in the same way.
 
     ``meta["matrix"]`` of a moved sample leads from the coordinates of its file to those of the image; samples that have a label
     of the whole image and no targets with places go without. Boxes are cut off at the

@@ -52,7 +52,7 @@ TRANSFORMS = Registry(
 def build_transforms(
     entries: Sequence[Any], *, default_size: int | None, default_sizes: Sequence[int] | None = None, dataset: Dataset | None = None
 ) -> tuple[Compose, Normalize | None]:
-    """Return the transforms of a list, and apart from them a ``Normalize`` that stands at its end.
+    """Return the transforms of a list, and apart from them a ``Normalize`` at its end.
 
     Args:
         entries: names, or mappings ``{"name": "RandomResizedCrop", "scale": [0.2, 1.0]}``.
@@ -61,7 +61,7 @@ def build_transforms(
         dataset: where transforms that join several samples take the others from.
 
     Raises:
-        ConfigError: a name or an argument is unknown, missing or wrong, or what changes pixels stands after ``Normalize``.
+        ConfigError: a name or an argument is unknown, missing or wrong, or what changes pixels comes after ``Normalize``.
     """
     defaults = {"size": default_size, "sizes": default_sizes, "dataset": dataset}
     transforms = [_build(entry, {name: value for name, value in defaults.items() if value is not None}) for entry in entries]
@@ -86,6 +86,6 @@ def _check_order(transforms: Sequence[Any]) -> None:
         later = [item for item in transforms[place + 1 :] if isinstance(item, ImageTransform | Mosaic | Normalize)]
         if isinstance(transform, Normalize) and later:
             raise ConfigError(
-                f"transform {type(later[0]).__name__}: it works on pixels from 0 to 255 and stands after Normalize; "
+                f"transform {type(later[0]).__name__}: it works on pixels from 0 to 255 and comes after Normalize; "
                 "put Normalize at the end of TRANSFORMS"
             )

@@ -17,7 +17,7 @@ class RandomErasing(ImageTransform):
     Source: Zhong et al., Random Erasing Data Augmentation, 2017 (https://arxiv.org/abs/1708.04896). Ten rectangles are
     tried; where none fits into the image, it stays as it is.
 
-    Images are covered before they are normalised: the mean colour of ImageNet, which 0 stands for elsewhere, is
+    Images are covered before they are normalised: the mean colour of ImageNet, which is 0 elsewhere, is
     ``value: [124, 116, 104]`` here.
 
     Args:

@@ -19,7 +19,7 @@ class Mosaic:
     """The sample and three others of the data set meet at a random point of one image.
 
     Source: Bochkovskiy et al., YOLOv4, 2020 (https://arxiv.org/abs/2004.10934), section 3.3. Samples without targets that
-    have places stay as they are. It stands at the beginning of the transforms: the other samples come as the data set has them.
+    have places stay as they are. It comes first among the transforms: the other samples come as the data set has them.
 
     Args:
         size: pixels of the result, one number or [height, width].

@@ -60,7 +60,7 @@ def scale_and_shift(mean: Sequence[float], std: Sequence[float], maximum: float 
 
 
 def check_channels(given: int, found: int) -> None:
-    """Compare the numbers that ``mean`` and ``std`` have with the channels of an image; one number stands for all channels.
+    """Compare the numbers that ``mean`` and ``std`` have with the channels of an image; one number counts for all channels.
 
     Raises:
         ConfigError: they differ.

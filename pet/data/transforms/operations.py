@@ -126,7 +126,7 @@ def rotate(image: np.ndarray, degrees: float, canvas: Canvas) -> np.ndarray:
 
 
 def _warp(image: np.ndarray, backwards: object, canvas: Canvas) -> np.ndarray:
-    """Draw at each place what stands at ``backwards`` (2, 3) times (x, y, 1)."""
+    """Draw at each place what is at ``backwards`` (2, 3) times (x, y, 1)."""
     return cv2.warpAffine(
         image,
         np.asarray(backwards, np.float64),

@@ -17,7 +17,7 @@ class SwapImages:
     Args:
         probability: share of the samples.
         label_pairs: labels of ``semseg`` that change places with the dates, as ``[[1, 2]]`` where 1 is a new building and 2 a
-            demolished one; none where a label does not tell a direction.
+            demolished one; none where a label has no direction.
     """
 
     def __init__(self, *, probability: float = 0.5, label_pairs: Sequence[Sequence[int]] = ()) -> None:

@@ -46,7 +46,7 @@ def test_sizes_and_the_data_set_go_where_they_are_wanted() -> None:
     assert transforms({"image": image, "boxes": np.zeros((0, 4), np.float32)}, rng)["image"].shape == (10, 10, 3)
     with pytest.raises(ConfigError, match="transform ResizeShortestEdge: sizes missing"):
         build_transforms(["ResizeShortestEdge"], default_size=10)
-    with pytest.raises(ConfigError, match="Mosaic: .* stands after Normalize"):
+    with pytest.raises(ConfigError, match="Mosaic: .* comes after Normalize"):
         build_transforms(["Normalize", "Mosaic"], default_size=10, dataset=DATASET)
 
 
@@ -59,7 +59,7 @@ def test_normalize_is_taken_out_only_at_the_end() -> None:
     transforms, normalize = build_transforms(["Normalize", "RandomHorizontalFlip"], default_size=None)
     assert normalize is None
     assert len(transforms.transforms) == 2
-    with pytest.raises(ConfigError, match="ColorJitter: .* stands after Normalize"):
+    with pytest.raises(ConfigError, match="ColorJitter: .* comes after Normalize"):
         build_transforms(["Normalize", "ColorJitter"], default_size=None)
     assert build_transforms([], default_size=None)[1] is None
 

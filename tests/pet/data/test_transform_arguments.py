@@ -28,7 +28,7 @@ def test_wrong_arguments_are_told_before_an_image_is_read(entry: dict[str, Any])
 
 
 def test_what_works_on_bytes_cannot_follow_normalize() -> None:
-    message = "transform RandomErasing: it works on pixels from 0 to 255 and stands after Normalize; put Normalize at the end"
+    message = "transform RandomErasing: it works on pixels from 0 to 255 and comes after Normalize; put Normalize at the end"
     with pytest.raises(ConfigError, match=message):
         build_transforms(["Normalize", "RandomHorizontalFlip", "RandomErasing"], default_size=32)
     with pytest.raises(ConfigError, match="transform Normalize: it works on pixels"):

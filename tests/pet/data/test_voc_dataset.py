@@ -145,7 +145,7 @@ def test_a_kind_that_is_not_there_is_told(tmp_path: Path) -> None:
     ("names", "message"),
     [
         ("\n\n", r"Main/trainval\.txt: the list names no images"),
-        ("a 1\nb -1\na 1\n", r"Main/trainval\.txt:3: the image 'a' stands in line 1 already"),
+        ("a 1\nb -1\na 1\n", r"Main/trainval\.txt:3: the image 'a' is in line 1 already"),
         ("a\nc\n", r"Annotations/c\.xml: the annotation file cannot be read: No such file"),
     ],
 )

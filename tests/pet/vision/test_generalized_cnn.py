@@ -94,8 +94,8 @@ def test_predictions_of_several_heads_are_joined() -> None:
         ({**BOXES, "MODEL.HAS_BOX": False, "MODEL.HAS_MASK": True}, "set MODEL.HAS_BOX to True as well"),
         ({**BOXES, "MODEL.HAS_MASK": True, "MODEL.BOX.DETECTOR": "fcos"}, "take faster_rcnn or cascade_rcnn"),
         ({**BOXES, "MODEL.NECK": ""}, "MODEL.NECK: '' given; detectors look at a feature pyramid: set it to fpn"),
-        ({**BOXES, "DATA.CLASSES": ["cat", "dog", "cat"]}, "DATA.CLASSES: 'cat' stands there twice"),
-        ({"DATA.CLASSES": ["cat", "cat"]}, "DATA.CLASSES: 'cat' stands there twice"),
+        ({**BOXES, "DATA.CLASSES": ["cat", "dog", "cat"]}, "DATA.CLASSES: 'cat' is given twice"),
+        ({"DATA.CLASSES": ["cat", "cat"]}, "DATA.CLASSES: 'cat' is given twice"),
         ({**BOXES, "MODEL.NUM_CLASSES": 0}, "MODEL.NUM_CLASSES: 0 given; set it to the number of classes, without the background"),
     ],
 )

@@ -72,7 +72,7 @@ def test_lists_of_names_are_read(tmp_path: Path) -> None:
     path.write_text(" 1\r\n\n建筑\n3", encoding="utf-8")
     assert read_stems(path) == ["1", "建筑", "3"]
     path.write_text("1\n2\n1\n")
-    with pytest.raises(DataError, match=r"train2.txt:3: '1' stands in line 1 already"):
+    with pytest.raises(DataError, match=r"train2.txt:3: '1' is in line 1 already"):
         read_stems(path)
     path.write_text("\n")
     with pytest.raises(DataError, match="no names in this list"):
