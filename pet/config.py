@@ -27,7 +27,7 @@ FINETUNE: Schema = {
 METRICS: Schema = {
     "METRICS": Key(
         [],
-        "Further metrics beside those of the task: names or mappings {name: boundary_iou, ...its arguments} of what a module of MISC.IMPORTS registers in pet.evaluation.METRICS.",
+        "Further metrics in addition to those of the task: names or mappings {name: boundary_iou, ...its arguments} of what a module of MISC.IMPORTS registers in pet.evaluation.METRICS.",
         type=list[Any],
     )
 }

@@ -110,7 +110,7 @@ class Task(ABC):
         return rules
 
     def build_hooks(self, cfg: CfgNode, model: "nn.Module") -> "list[engine.Hook]":
-        """Return what this task does between iterations, beside the hooks of every run: it keeps frozen what ``FINETUNE`` says.
+        """Return what this task does between iterations, in addition to the hooks of every run: it keeps frozen what ``FINETUNE`` says.
 
         Raises:
             ConfigError: the model has no such head.
@@ -184,7 +184,7 @@ def find_task(config: Path, *, type_folder: str | None = None) -> Task:
 
     Args:
         config: path of the config file.
-        type_folder: the type, e.g. ``tasks/cls``, where the path does not tell it.
+        type_folder: the type, e.g. ``tasks/cls``, where the path does not show it.
 
     Raises:
         ConfigError: there is no such task, or it has no ``TASK``.

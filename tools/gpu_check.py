@@ -1,6 +1,6 @@
 """Proves Pet on a GPU in at most 8 minutes: python tools/gpu_check.py --out result.json (one GPU, 16 cores).
 
-The parts stand in the order of their importance below; each runs in a process of its own with a limit of its own, so that one that fails or
+The most important parts come first below; each runs in a process of its own with a limit of its own, so that one that fails or
 hangs leaves the others. What only has to work runs side by side, what is measured runs alone. Prints a table and writes a JSON file.
 A machine without a network first needs the wheels of tools/ci/offline_bundle.sh. ``--dry`` runs the parts on the CPU with tiny sizes.
 

@@ -64,7 +64,7 @@ def draw_samples(datasets: Sequence["data.Dataset"], settings: visual.DrawSettin
             names = visual.TargetNames.of_dataset(dataset)
             pictures = data.side_by_side(Path(str(sample["meta"].get("file", index))).name, sample)
             data.draw_targets(pictures[-1][1], names, settings)
-        except Exception:  # noqa: BLE001 -- what is wrong with it stands in the report
+        except Exception:  # noqa: BLE001 -- what is wrong with it is in the report
             continue
         shown += [(title, picture, names) for title, picture in pictures]
         columns = len(pictures) if len(pictures) > 1 else columns

@@ -60,7 +60,7 @@ class ModelDescription:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], *, name: str) -> "ModelDescription":
-        """Return the description that an ONNX file holds; ``name`` stands in messages.
+        """Return the description that an ONNX file holds; ``name`` is for messages.
 
         Raises:
             CheckpointError: the file has none, for instance because another program made it.

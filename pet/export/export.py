@@ -35,7 +35,7 @@ class ExportReport:
     Attributes:
         path: the file.
         size: of the file, bytes.
-        inputs: the shape of each input in order; a name stands for a length that is free.
+        inputs: the shape of each input in order; a name replaces a length that is free.
         outputs: names of the outputs in order.
         opset: version of ONNX's operators; 0 of a file of torch.export.
         largest_difference: between an output of PyTorch and one of the file; where it has values above 1, divided by the largest.

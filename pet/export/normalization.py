@@ -14,7 +14,7 @@ class InputNormalization(nn.Module):
 
     Args:
         network: takes normalised images, float32 (B, C, H, W), one or two of them.
-        mean: of the C channels, for pixels from 0 to 1; one number stands for all channels.
+        mean: of the C channels, for pixels from 0 to 1; one number counts for all channels.
         std: likewise, above 0.
         maximum: the pixel value that becomes 1: 255 for images of 8 bits.
     """

@@ -32,7 +32,7 @@ class MatrixPooling(nn.Module):
 def cell_weights(length: int, count: int, like: Tensor) -> Tensor:
     """Return how much of each pixel each cell takes along an axis, (count, length), of the type and device of ``like``.
 
-    Cell i goes from floor(i * length / count) to ceil((i + 1) * length / count), and each of its pixels counts alike.
+    Cell i goes from floor(i * length / count) to ceil((i + 1) * length / count), and each of its pixels counts the same.
     """
     cells = torch.arange(count, device=like.device)[:, None]
     pixels = torch.arange(length, device=like.device)[None]
@@ -42,7 +42,7 @@ def cell_weights(length: int, count: int, like: Tensor) -> Tensor:
 
 
 def with_matrix_pooling(network: nn.Module) -> nn.Module:
-    """Return a copy of a network in which :class:`MatrixPooling` stands for adaptive pooling to more than one cell."""
+    """Return a copy of a network in which :class:`MatrixPooling` replaces adaptive pooling to more than one cell."""
     network = copy.deepcopy(network)
     for parent in [*network.modules()]:
         for name, child in parent.named_children():

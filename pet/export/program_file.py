@@ -65,7 +65,7 @@ class ProgramModel:
     Attributes:
         path: the file, as messages name it.
         module: takes the inputs as tensors, in order.
-        inputs: the shape of each input, in order; a name stands for a length that is free.
+        inputs: the shape of each input, in order; a name replaces a length that is free.
         outputs: names of the outputs, in order.
         metadata: what the exporter wrote into the file.
 

@@ -16,7 +16,7 @@ def crop_part_labels(parsing: Tensor, instances: Tensor, *, boxes: Tensor, insta
 
     Args:
         parsing: uint8 (H, W), part labels of an image, 0 background, 255 ignored.
-        instances: integers (H, W), the number of the object at each pixel, 0 nobody.
+        instances: integers (H, W), the number of the object at each pixel, 0 for none.
         boxes: float (R, 4), XYXY, in pixels of the image; what lies outside of it repeats its edge.
         instance_ids: int64 (R,), the number in ``instances`` of each region's object; 0: an object without parts, all ignored.
         size: height and width M of the result.

@@ -16,7 +16,7 @@ Record = dict[str, Any]
 
 
 class _Figure(NamedTuple):
-    """Where one number stands in the tables of precision and recall.
+    """Where one number is in the tables of precision and recall.
 
     Attributes:
         table: ``precision`` or ``recall``.
@@ -132,7 +132,7 @@ def _match(truth: Mapping[str, Any], detections: Sequence[Record], kind: Kind, s
 
 
 def _as_annotations(detections: Sequence[Record], kind: Kind) -> list[Record]:
-    """Return copies of records of a result file with the fields that the matching needs beside theirs."""
+    """Return copies of records of a result file with the fields that the matching needs in addition to theirs."""
     areas = _areas(detections, kind)
     return [
         {**record, "id": number, "area": area, "iscrowd": 0} for number, (record, area) in enumerate(zip(detections, areas, strict=True), 1)

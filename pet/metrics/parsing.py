@@ -129,7 +129,7 @@ class PartTruth(NamedTuple):
 
     Attributes:
         parsing: uint8 (H, W), part labels; 255 does not count.
-        instances: whole numbers (H, W), whose each pixel is; 0: nobody's.
+        instances: whole numbers (H, W), the object of each pixel; 0: none.
         instance_ids: of each object its value in ``instances``; 0: it has no parts.
         labels: of each object its class.
     """
@@ -183,7 +183,7 @@ class _Objects:
         self._counted = parsing != IGNORE_LABEL
         self._total = int(self._counted.sum())
         ids = np.asarray(truth.instance_ids, dtype=np.int64).reshape(-1)
-        # object 0 is nobody, so that one count of pairs (object, part) covers all
+        # object 0 is none, so that one count of pairs (object, part) covers all
         lookup = np.zeros(max(int(instances.max(initial=0)), int(ids.max(initial=0))) + 1, dtype=np.int64)
         lookup[ids] = np.arange(1, len(ids) + 1)
         lookup[0] = 0

@@ -14,7 +14,7 @@ IGNORE_LABEL = 255
 
 @dataclass(frozen=True, kw_only=True)
 class ForegroundFigures:
-    """How well one class is told from all others, each figure from 0 to 1; 0 where it is undefined.
+    """How well one class is separated from all others, each figure from 0 to 1; 0 where it is undefined.
 
     Args:
         iou: intersection over union.
@@ -129,7 +129,7 @@ class SegmentationMetrics:
         assert num_classes > 0, f"num_classes is {num_classes}"
         self.num_classes = num_classes
         self.ignore_label = ignore_label
-        # one more row and column for labels outside of the classes: an update cannot tell of them without waiting for the device
+        # one more row and column for labels outside of the classes: an update cannot report them without waiting for the device
         self._counts = torch.zeros((num_classes + 1) ** 2, dtype=torch.int64)
 
     @torch.no_grad()
@@ -171,7 +171,7 @@ class SegmentationMetrics:
         if wrong := int(counts[-1].sum()):
             raise DataError(
                 f"{wrong} pixels of the label images have a label outside of 0 to {self.num_classes - 1} that is not "
-                f"{self.ignore_label} (ignored); mend the label images or set the number of classes"
+                f"{self.ignore_label} (ignored); fix the label images or set the number of classes"
             )
         if wrong := int(counts[:, -1].sum()):
             raise ValueError(f"{wrong} predicted pixels have a label outside of 0 to {self.num_classes - 1}")
@@ -183,7 +183,7 @@ def report_lines(result: SegmentationResult, num_images: int) -> list[str]:
 
     The first line is ``[EVAL] #Images: 5000 mIoU: 0.8938 Acc: 0.9582 Kappa: 0.8863``. For each figure of the classes a line with
     its name and one with the values follow, ``[EVAL] Class IoU:`` and ``[0.9464 0.8412]``; ``nan`` where undefined. ``Class Acc``
-    is the precision there, which stands under its own name too.
+    is the precision there, which is reported under its own name too.
 
     Args:
         result: the counts.

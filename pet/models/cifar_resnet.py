@@ -47,7 +47,7 @@ class CifarResNet(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut."""
+    """Two 3x3 convolutions parallel to a shortcut."""
 
     def __init__(self, *, in_channels: int, out_channels: int, stride: int, shortcut: Literal["A", "B"]) -> None:
         super().__init__()

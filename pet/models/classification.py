@@ -90,6 +90,6 @@ def build_classification_head(cfg: CfgNode) -> ClassificationHead:
     )
 
 
-def build_whole_image_head(cfg: CfgNode, info: FeatureInfo) -> WholeImageHead:  # noqa: ARG001 -- builders of heads are called alike
+def build_whole_image_head(cfg: CfgNode, info: FeatureInfo) -> WholeImageHead:  # noqa: ARG001 -- builders of heads share one signature
     """Return the head of ``MODEL.HAS_CLS``."""
     return WholeImageHead(head=build_classification_head(cfg))

@@ -77,7 +77,7 @@ def _unknown(name: str) -> str:
     tables = {library: _library_names(library, tagged=False) for library in LIBRARIES}
     if "." in name:
         tables["timm"] += _library_names("timm", tagged=True)
-    # By the name alone, so that a common prefix does not make everything alike; Pet's own first
+    # By the name alone, so that a common prefix does not make everything similar; Pet's own first
     shown = {one: f"{library}/{one}" for library in reversed(LIBRARIES) for one in tables[library]} | {one: one for one in own}
     near = [shown[one] for one in nearest_names(name.rpartition("/")[2], shown)]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""

@@ -29,7 +29,7 @@ OUR_HEADS = "heads."
 DETECTOR_PREFIX = "torchvision/"
 BATCH_COUNT = ".num_batches_tracked"
 KEY_PREFIXES = (BACKBONE, f"network.{BACKBONE}", "network.encoder.", "network.")
-"""Below these the networks of timm and torchvision stand in our models, with their own names, then the encoders of SegFormers, and below
+"""Below these the networks of timm and torchvision are in our models, with their own names, then the encoders of SegFormers, and below
 the last the networks of segmenters."""
 
 logger = logging.getLogger(__name__)

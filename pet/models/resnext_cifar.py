@@ -38,7 +38,7 @@ class CifarResNeXt(nn.Module):
 
 
 class GroupedBottleneck(nn.Module):
-    """1x1, grouped 3x3 and 1x1 convolution beside a shortcut; a shortcut that changes the shape is a 1x1 convolution."""
+    """1x1, grouped 3x3 and 1x1 convolution parallel to a shortcut; a shortcut that changes the shape is a 1x1 convolution."""
 
     def __init__(self, *, in_channels: int, width: int, out_channels: int, cardinality: int, stride: int) -> None:
         super().__init__()

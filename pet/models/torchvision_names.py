@@ -20,7 +20,7 @@ _OLD_NAMES = (
     (r"(backbone\.fpn\.(?:inner|layer)_blocks\.\d+)\.(weight|bias)", r"\1.0.\2"),
     (r"(rpn\.head\.conv)\.(weight|bias)", r"\1.0.0.\2"),
 )
-"""Published files are older than torchvision's present names, which it mends while loading."""
+"""Published files are older than torchvision's present names, which it fixes while loading."""
 
 _PLACES = (
     ("backbone.body.", "backbone."),
@@ -87,7 +87,7 @@ def _select(name: str, value: Tensor) -> Tensor:
 
 
 def _rows(value: Tensor, classes: Tensor, *, repeats: int) -> Tensor:
-    """Return the outputs of some classes, where each has ``repeats`` outputs that stand together."""
+    """Return the outputs of some classes, where each has ``repeats`` outputs next to each other."""
     if len(value) != TORCHVISION_COCO_OUTPUTS * repeats:
         return value
     return value.reshape(TORCHVISION_COCO_OUTPUTS, repeats, *value.shape[1:])[classes].flatten(0, 1)

@@ -1,4 +1,4 @@
-"""The settings that the segmentation projects share. Imports no torch, so that a mistake in a config is told at once."""
+"""The settings that the segmentation projects share. Imports no torch, so that a mistake in a config is reported at once."""
 
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes
@@ -79,6 +79,6 @@ def _check_classes(cfg: CfgNode) -> None:
     if names and len(names) != count:
         raise ConfigError(f"MODEL.NUM_CLASSES: {count} given, but DATA.CLASSES names {len(names)}; set it to {len(names)} or to 0")
     if cfg.MODEL.BINARY and count != 2:
-        raise ConfigError(f"MODEL.BINARY: True tells foreground from background; there are {count} classes: set it to False")
+        raise ConfigError(f"MODEL.BINARY: True separates foreground from background; there are {count} classes: set it to False")
     if not 0.0 < cfg.MODEL.THRESHOLD < 1.0:
         raise ConfigError(f"MODEL.THRESHOLD: {cfg.MODEL.THRESHOLD:g} given, a probability above 0 and below 1 expected")

@@ -1,4 +1,4 @@
-"""The settings of the general CNN. Imports no torch, so that a mistake in a config is told at once."""
+"""The settings of the general CNN. Imports no torch, so that a mistake in a config is reported at once."""
 
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes, infer_classes

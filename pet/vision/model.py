@@ -64,7 +64,7 @@ class GeneralizedCNN(nn.Module):
 
         Returns:
             In training ``{"losses": {name: scalar}, "metrics": {name: scalar}}``, in evaluation a list with one
-            dictionary of predictions for each sample, in the coordinates of the image files where ``meta`` tells them.
+            dictionary of predictions for each sample, in the coordinates of the image files where ``meta`` gives them.
             All tensors are on the device of the images.
         """
         if self.window and not self.training:

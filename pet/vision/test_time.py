@@ -28,7 +28,7 @@ class TestTimeAugmentation(nn.Module):
 
     Boxes of all views are joined by suppression. What heads find inside of boxes, and scores of pixels and of whole images, is averaged
     over the views, mirrored ones turned back with left and right parts and keypoints exchanged, before it is decoded. Where ``meta`` does
-    not tell which keypoints or parts are left and right (``keypoint_swap``, ``part_swap``), these come from the other views alone.
+    not say which keypoints or parts are left and right (``keypoint_swap``, ``part_swap``), these come from the other views alone.
 
     Args:
         model: the network.
@@ -119,7 +119,7 @@ class TestTimeAugmentation(nn.Module):
 
 
 def _channel_swaps(name: str, batch: dict[str, Any]) -> list[list[int]] | None:
-    """Return for each image which channel of a head is which when it is mirrored, empty: all stay; None where an image does not tell."""
+    """Return for each image which channel of a head is which when it is mirrored, empty: all stay; None where an image does not say."""
     entry = HEADS.get(f"HAS_{name.upper()}").swap
     if not entry:
         return [[] for _ in batch["image"]]

@@ -1,6 +1,6 @@
-"""How long a save of about 200 MB stalls training: Pet's checkpointer beside a plain ``torch.save`` of the same state.
+"""How long a save of about 200 MB stalls training: Pet's checkpointer compared with a plain ``torch.save`` of the same state.
 
-The state is a ResNet-50 and its SGD momentum. The two take turns, so that whatever else the machine does hits both alike;
+The state is a ResNet-50 and its SGD momentum. The two take turns, so that whatever else the machine does hits both equally;
 medians are shown. A small network trains meanwhile, to see what the background writer takes from it.
 """
 

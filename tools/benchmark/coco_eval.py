@@ -1,4 +1,4 @@
-"""Seconds that the matching of COCO takes: Pet's (faster-coco-eval) beside pycocotools' own, on the same random boxes.
+"""Seconds that the matching of COCO takes: Pet's (faster-coco-eval) compared with pycocotools' own, on the same random boxes.
 
 Images have 7 objects of 80 classes and 100 detections each, about COCO's numbers. The two take turns, medians are shown. Both
 get the ground truth and the detections as lists in memory and end with the twelve numbers, which have to be equal. Two ratios:

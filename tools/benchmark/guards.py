@@ -1,10 +1,10 @@
 """What the guards against bad numbers, bad data and signals cost an iteration.
 
 Pet's loop runs a tiny model with the guards of the defaults on and off, in turn: the look at losses and weights, the agreement on
-signals and, beside them, reading samples with ``DATA.ON_ERROR: skip`` and without any guard at all. The CPU time of the loop's
+signals and, in addition, reading samples with ``DATA.ON_ERROR: skip`` and without any guard at all. The CPU time of the loop's
 thread counts, in the fastest block of iterations, so that other programs on the machine do not; with several processes the
-threads that carry messages work beside it, and ``--threads`` counts them too. Of several processes a step sleeps for 5 ms, in which
-messages travel as beside the work of a real one. Shares are those of a step of 5 ms, a short one. The last line is one JSON object.
+threads that carry messages work next to it, and ``--threads`` counts them too. Of several processes a step sleeps for 5 ms, in which
+messages travel as during the work of a real one. Shares are those of a step of 5 ms, a short one. The last line is one JSON object.
 
     python tools/benchmark/guards.py [--iterations 1600] [--repeats 5] [--threads]
     torchrun --nproc-per-node 2 tools/benchmark/guards.py          with the agreement of two processes

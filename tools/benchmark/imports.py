@@ -1,4 +1,4 @@
-"""How long the imports of a training run take, beside those of torch, torchvision and timm, and the first word of the launcher.
+"""How long the imports of a training run take, compared with those of torch, torchvision and timm, and the first word of the launcher.
 
 Each measurement is a fresh python; they take turns, medians count. The last line is one JSON object.
 

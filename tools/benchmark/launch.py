@@ -1,4 +1,4 @@
-"""Measures the time from the command to the end of the first training iteration, Pet's launcher beside torchrun.
+"""Measures the time from the command to the end of the first training iteration, Pet's launcher compared with torchrun.
 
 Both start the same small script (gloo group, small model, DistributedDataParallel, one step) on the CPU, turn by turn.
 The last line is one JSON object: ``pet_s`` and ``torchrun_s`` (medians in seconds) and ``ratio`` (Pet over torchrun).

@@ -48,7 +48,7 @@ class Stopwatch:
         self.begin = self.end = 0.0
 
     def note(self, completed: int) -> None:
-        """Tell how many iterations are completed; called at the end of each."""
+        """Report how many iterations are completed; called at the end of each."""
         if completed == self.first:
             self.begin = time.perf_counter()
         if completed == self.last:
@@ -100,7 +100,7 @@ def lightning_module(network: nn.Module, iterations: int) -> Any:
 
 
 def lightning_callback(stopwatch: Stopwatch) -> Any:
-    """Return the Lightning callback that tells the stopwatch of each iteration."""
+    """Return the Lightning callback that informs the stopwatch of each iteration."""
     from lightning import pytorch  # optional, and slow to import
 
     class Probe(pytorch.Callback):  # type: ignore[misc]
@@ -151,7 +151,7 @@ def mmengine_model(network: nn.Module) -> Any:
 
 
 def mmengine_hook(stopwatch: Stopwatch) -> Any:
-    """Return the mmengine hook that tells the stopwatch of each iteration, after all other hooks."""
+    """Return the mmengine hook that informs the stopwatch of each iteration, after all other hooks."""
     from mmengine.hooks import Hook  # optional, and slow to import
 
     class Probe(Hook):  # type: ignore[misc]

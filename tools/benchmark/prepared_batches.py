@@ -1,4 +1,4 @@
-"""Batches that are there already, for measurements of what a loop costs beside them."""
+"""Batches that exist already, for measurements of what a loop costs in addition to them."""
 
 import itertools
 from collections.abc import Iterator

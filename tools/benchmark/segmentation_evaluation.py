@@ -1,4 +1,4 @@
-"""What it costs to evaluate label images, beside the forward pass of a U-Net with a ResNet-18, on the CPU.
+"""What it costs to evaluate label images, compared with the forward pass of a U-Net with a ResNet-18, on the CPU.
 
 One image is 3 x 1024 x 1024 with 16 classes by default. The forward pass (segmentation-models-pytorch, random weights) and the evaluation
 take turns, medians are shown. The evaluation is what comes after the logits: the greatest one of each pixel as uint8, and counting

@@ -34,7 +34,7 @@ COARSE = 64
 
 
 class Small(nn.Module):
-    """A network that costs little beside the windows: one convolution at a quarter of the size, resized."""
+    """A network that costs little compared with the windows: one convolution at a quarter of the size, resized."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

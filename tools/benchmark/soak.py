@@ -1,8 +1,8 @@
 """Trains for long with two ranks and watches the memory, open files and threads of every process.
 
 A ResNet-20 learns digits for 20,000 iterations on the CPU, with loader workers, evaluations, checkpoints, TensorBoard and JSON logs. Every
-process is looked at twice a second. What grows after the first tenth of the run leaks: a table tells it for each kind of process, a
-picture shows it, and the exit code is 1. The last line is one JSON object.
+process is looked at twice a second. What grows after the first tenth of the run leaks: a table shows it for each kind of process, a
+picture does too, and the exit code is 1. The last line is one JSON object.
 
     python tools/benchmark/soak.py --out soak          about ten minutes on two cores; soak/soak.png is the picture
     python tools/benchmark/soak.py --iterations 600    a short look

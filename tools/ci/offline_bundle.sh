@@ -21,7 +21,7 @@ mkdir -p "$folder"
 # Packages without wheels; they are pure Python, so what is built here works there.
 "${pip[@]}" wheel --quiet --no-deps --wheel-dir "$work" fvcore iopath
 
-# Empty wheels stand for torch and torchvision, so that the resolver counts them as there and fetches none of their 3 GB.
+# Empty wheels replace torch and torchvision, so that the resolver counts them as present and fetches none of their 3 GB.
 python3 - "$work" "$torch" <<'PYTHON'
 import sys
 import zipfile

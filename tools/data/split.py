@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", default="gt", metavar="FOLDER", help="folder of the label images below ROOT (default: gt)")
     parser.add_argument("--image-suffix", default=".jpg", metavar="SUFFIX", help="of the images (default: .jpg)")
     parser.add_argument("--label-suffix", default=".png", metavar="SUFFIX", help="of the label images (default: .png)")
-    parser.add_argument("--separator", default=" ", metavar="TEXT", help="what stands between the two paths of a line (default: a space)")
+    parser.add_argument("--separator", default=" ", metavar="TEXT", help="what separates the two paths of a line (default: a space)")
 
 
 def split(options: argparse.Namespace) -> int:

@@ -44,8 +44,8 @@ def try_case(name: str, folder: Path, report: Report, device: torch.device) -> N
         on_device = (move_to_device_pass(program, str(device)) if device.type == "cuda" else program).module()
         found = on_device(pixels.to(device))
     first, wanted = (one if isinstance(one, torch.Tensor) else one[0] for one in (found, expected))
-    alike = first.shape == wanted.shape
-    worst = float((first.cpu() - wanted).abs().max() / wanted.abs().max().clamp(min=1)) if alike else float("inf")
+    same_shape = first.shape == wanted.shape
+    worst = float((first.cpu() - wanted).abs().max() / wanted.abs().max().clamp(min=1)) if same_shape else float("inf")
     report.add(f"{name}: float16 on {device.type} and CPU", worst, passed=worst <= TOLERANCE, note=f"first output; at most {TOLERANCE}")
 
 

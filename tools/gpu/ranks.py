@@ -121,8 +121,8 @@ def main() -> None:
     for size, backend, what in cases[:2] if arguments.dry else cases:
         name = f"{size} rank{'s' * (size > 1)}, {backend.rpartition(':')[2]}, {what}"
         error, results = try_ranks(size, backend, device, what)
-        alike = all(result == results[0] for result in results)
-        report.add(name, "works" if not error else "failed", passed=not error and alike, note=error or ("" if alike else f"{results}"))
+        equal = all(result == results[0] for result in results)
+        report.add(name, "works" if not error else "failed", passed=not error and equal, note=error or ("" if equal else f"{results}"))
 
 
 if __name__ == "__main__":

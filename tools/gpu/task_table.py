@@ -22,7 +22,7 @@ class Task(NamedTuple):
         scripts: folder of its scripts below tools/.
         config: below cfgs/.
         data: writes its data.
-        settings: beside those of every task.
+        settings: in addition to those of every task.
         loss: greatest share by which the first losses of GPU and CPU differ; the sampling of detectors draws from each device's own
             generator.
         metric: greatest difference of the metrics of one network on GPU and CPU.

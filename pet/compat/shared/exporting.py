@@ -28,7 +28,7 @@ def export_user_network(
     """Write what a network computes, after a first call of it that reports a mistake in the layer's words.
 
     Args:
-        network: in evaluation, with its trained weights; somebody else wrote it.
+        network: in evaluation, with its trained weights; it is not Pet's own.
         examples: an example of each input under its name in the file.
         path: the file, ``.onnx`` or ``.pt2``.
         output_names: of the tensors that it gives; empty: ``output``, or ``output0`` and so on.

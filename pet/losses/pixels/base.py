@@ -61,7 +61,7 @@ def one_hot(labels: Tensor, num_channels: int) -> Tensor:
 
     Args:
         labels: int64 (B, H, W).
-        num_channels: K; the only channel of K = 1 stands for label 1.
+        num_channels: K; the only channel of K = 1 is that of label 1.
     """
     numbers = torch.arange(num_channels, device=labels.device) + (num_channels == 1)
     return (labels[:, None] == numbers[:, None, None]).float()

@@ -25,7 +25,7 @@ class CrossEntropyLoss(PixelLoss):
 
     Args:
         class_weights: weight of each class, two of them for one sigmoid channel; None: all count the same.
-        label_smoothing: share of a pixel's target that goes to all classes alike, from 0 to below 1 (https://arxiv.org/abs/1512.00567).
+        label_smoothing: share of a pixel's target that goes equally to all classes, from 0 to below 1 (https://arxiv.org/abs/1512.00567).
         ignore_label: label of the pixels that do not count.
     """
 
@@ -56,7 +56,7 @@ class BCELoss(PixelLoss):
     and channels, as in PaddleSeg (https://github.com/PaddlePaddle/PaddleSeg).
 
     Args:
-        positive_weight: how much the term of a true channel counts beside that of a false one, at least 0.
+        positive_weight: how much the term of a true channel counts relative to that of a false one, at least 0.
         ignore_label: label of the pixels that do not count.
     """
 
@@ -82,8 +82,8 @@ class FocalLoss(PixelLoss):
 
     Args:
         gamma: how fast pixels that are right lose weight, at least 0; 0 gives the cross entropy.
-        alpha: with one channel or two classes a number from 0 to 1, the weight of the foreground beside that of the background,
-            which is ``1 - alpha``; or a list with the weight of each class; None: all count the same.
+        alpha: with one channel or two classes a number from 0 to 1, the weight of the foreground, where the background
+            has ``1 - alpha``; or a list with the weight of each class; None: all count the same.
         ignore_label: label of the pixels that do not count.
     """
 
@@ -165,7 +165,7 @@ def pixel_cross_entropy(
         logits: float (B, C, H, W).
         labels: integer (B, H, W), from 0 to C - 1 or ``ignore_label``.
         class_weights: float (C,), at least 0; None: all count the same.
-        label_smoothing: share of a pixel's target that goes to all classes alike, from 0 to 1.
+        label_smoothing: share of a pixel's target that goes equally to all classes, from 0 to 1.
         ignore_label: label of the pixels that do not count.
 
     Returns:

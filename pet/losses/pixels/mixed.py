@@ -36,7 +36,7 @@ class MixedLoss(nn.Module):
     Args:
         losses: the parts, at least one.
         coefficients: of each part, at least 0.
-        names: of each part in :meth:`terms`; by default the names of their classes. A name that stands there again gets a
+        names: of each part in :meth:`terms`; by default the names of their classes. A name that is given again gets a
             number: ``DiceLoss``, ``DiceLoss_2``.
 
     Raises:
@@ -85,7 +85,7 @@ def build_pixel_loss(entries: Sequence[Any], *, place: str) -> MixedLoss:
     Args:
         entries: names of :data:`PIXEL_LOSSES`, or mappings ``{"name": "dice", "weight": 2.0, "smooth": 1.0}`` of a name, the
             coefficient in the sum (``weight``, 1 where it is not given) and arguments of the loss.
-        place: the key of the config where they stand, for messages: ``"MODEL.LOSSES"``.
+        place: the key of the config that holds them, for messages: ``"MODEL.LOSSES"``.
 
     Raises:
         ConfigError: the list is empty, or a name, a weight or an argument is unknown or wrong.

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from pet.losses.pixels.base import IGNORE_LABEL, PixelLoss, check_at_least, class_probabilities, one_hot
 
-# below any sum of probabilities that matters; it stands in for the sum where there is no pixel at all
+# below any sum of probabilities that matters; it replaces the sum where there is no pixel at all
 _SMALLEST_SUM = 1e-7
 
 

@@ -39,7 +39,7 @@ class ChangeHead(nn.Module):
 class SemanticChangeNetwork(PyramidPairs):
     """Two branches of segmentation with shared weights and one of change give the four classes of :data:`CLASSES`.
 
-    It learns from one label image of a pair: 0 none, 1 new, 2 demolished, 3 rebuilt, 255 ignored; where buildings stand at either date
+    It learns from one label image of a pair: 0 none, 1 new, 2 demolished, 3 rebuilt, 255 ignored; where buildings are at either date
     need not be known. When the dates change places in evaluation, new and demolished do and nothing else.
     Two outputs in training: of the sum of all levels at stride 4, and of the coarsest level alone.
 
@@ -113,7 +113,7 @@ def build_semantic_change(
     """
     if channels != len(CLASSES):
         raise ConfigError(
-            f"semantic_change tells {len(CLASSES)} classes apart ({', '.join(CLASSES)}), but {channels} given; "
+            f"semantic_change distinguishes {len(CLASSES)} classes ({', '.join(CLASSES)}), but {channels} given; "
             f"set MODEL.NUM_CLASSES to {len(CLASSES)} and MODEL.BINARY to False, or take another network"
         )
     return SemanticChangeNetwork(

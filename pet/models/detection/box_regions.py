@@ -48,7 +48,7 @@ class BoxPredictor(FastRCNNPredictor):  # type: ignore[misc]  # torchvision has 
             self.repeats = num_classes
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (R, C) and offsets (R, 4 * C); class-agnostic ones stand there C times."""
+        """Return logits (R, C) and offsets (R, 4 * C); class-agnostic ones are repeated C times."""
         logits, offsets = super().forward(x)
         return logits.float(), offsets.float().repeat(1, self.repeats)
 

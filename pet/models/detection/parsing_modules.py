@@ -41,7 +41,7 @@ class ContextEncoding(nn.Module):
 
 
 class NonLocal(nn.Module):
-    """Adds to each pixel the mean of all pixels, weighted by how alike they are (https://arxiv.org/abs/1711.07971).
+    """Adds to each pixel the mean of all pixels, weighted by how similar they are (https://arxiv.org/abs/1711.07971).
 
     The embedded gaussian form, which is scaled dot-product attention with one head of half the channels. The last layer begins at 0, so
     that the block begins as the identity.
@@ -89,7 +89,7 @@ class PartPredictor(nn.Module):
 
 
 class QualityEstimate(nn.Sequential):
-    """Tells from a part map how well it fits.
+    """Estimates from a part map how well it fits.
 
     What is learnt and what it is used for come from Mask Scoring R-CNN (https://arxiv.org/abs/1903.00241). It sees the map alone, as the
     re-scoring of YOLACT++ (https://arxiv.org/abs/1912.06218), and not the features: so it is small, and works on the mean

@@ -40,7 +40,7 @@ class FasterRcnnHead(nn.Module):
 
     Args:
         rpn: finds proposals.
-        roi_heads: tells what they are.
+        roi_heads: predict what they are.
     """
 
     def __init__(self, *, rpn: RegionProposalNetwork, roi_heads: BoxRegions) -> None:

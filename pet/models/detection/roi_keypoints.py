@@ -13,7 +13,7 @@ from petlib.config import CfgNode
 
 
 class KeypointHead(nn.Module):
-    """Gives each region one heatmap for each keypoint; the keypoint stands where its heatmap is greatest.
+    """Gives each region one heatmap for each keypoint; the keypoint is where its heatmap is greatest.
 
     ``head`` and ``predictor`` are torchvision's ``roi_heads.keypoint_head`` and ``roi_heads.keypoint_predictor``, so that their weights
     fit key for key.

@@ -1,4 +1,4 @@
-"""The head that tells the parts of the object in each region, of Parsing R-CNN (https://arxiv.org/abs/1811.12596)."""
+"""The head that finds the parts of the object in each region, of Parsing R-CNN (https://arxiv.org/abs/1811.12596)."""
 
 from typing import Any, cast
 

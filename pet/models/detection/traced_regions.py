@@ -47,7 +47,7 @@ class TracedPooling(nn.Module):
 
 
 def with_traced_pooling(network: nn.Module) -> nn.Module:
-    """Return a copy of a network in which :class:`TracedPooling` stands for the pooling of regions."""
+    """Return a copy of a network in which :class:`TracedPooling` replaces the pooling of regions."""
     network = copy.deepcopy(network)
     for parent in [*network.modules()]:
         for name, child in parent.named_children():
@@ -64,7 +64,7 @@ def find_masks(head: MaskHead, features: Features, boxes: Tensor, labels: Tensor
     return torch.gather(logits, 1, chosen)[:, 0].sigmoid()
 
 
-def find_keypoints(head: KeypointHead, features: Features, boxes: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG001 -- heads are called alike
+def find_keypoints(head: KeypointHead, features: Features, boxes: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG001 -- heads share one signature
     """Return float32 (N, K, 3): x, y in the frame of the boxes, and the logit at that place."""
     heatmaps = head.predictor(head.head(head.pooling(features, [boxes]))).float()
     return decode_heatmaps(heatmaps, boxes, features.image_sizes[0])

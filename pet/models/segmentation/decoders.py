@@ -115,8 +115,8 @@ class Decoder(nn.Module):
 
     Args:
         decoder: takes the images and stages as a list and returns one map.
-        places: the stages that it takes, by their place in the backbone's; None: a map of stride 2 without channels, which stands
-            in for the one that a backbone with a first stride of 4 lacks.
+        places: the stages that it takes, by their place in the backbone's; None: a map of stride 2 without channels, which
+            replaces the one that a backbone with a first stride of 4 lacks.
         out_channels: channels of the map.
         kernel: width of the convolution that follows.
     """

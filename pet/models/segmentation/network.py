@@ -98,7 +98,7 @@ def classifier(in_channels: int, channels: int, kernel: int = 1) -> nn.Conv2d:
     """Return the convolution that makes ``channels`` maps of logits, with weights that suit a first step: Xavier, bias 0."""
     conv = nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2)
     nn.init.xavier_uniform_(conv.weight)
-    assert conv.bias is not None, "a convolution has a bias unless it is told otherwise"
+    assert conv.bias is not None, "a convolution has a bias unless it is built without one"
     nn.init.zeros_(conv.bias)
     return conv
 

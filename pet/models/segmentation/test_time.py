@@ -19,7 +19,7 @@ WINDOWS_AT_ONCE = 4
 
 
 class ViewedNetwork(nn.Module):
-    """A network that looks at images several times; in evaluation it stands for the network itself.
+    """A network that looks at images several times; in evaluation it replaces the network itself.
 
     Args:
         network: a :class:`~pet.models.segmentation.network.SegmentationNetwork`; its attributes are those of this one.

@@ -1,4 +1,4 @@
-"""The settings of change detection. Imports no torch, so that a mistake in a config is told at once."""
+"""The settings of change detection. Imports no torch, so that a mistake in a config is reported at once."""
 
 from pet.segmentation.config import SEGMENTATION_SCHEMA, infer_cfg
 from petlib.config import CfgNode, Schema, with_defaults

@@ -1,4 +1,4 @@
-"""Land cover from aerial images, with labels alone or with unlabelled images beside them."""
+"""Land cover from aerial images, with labels alone or together with unlabelled images."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The settings of land cover. Imports no torch, so that a mistake in a config is told at once."""
+"""The settings of land cover. Imports no torch, so that a mistake in a config is reported at once."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ OWN = "unlabelled_own"
 
 
 class NormalizeViews:
-    """Labelled images and both views become float32 (B, C, H, W), normalised alike.
+    """Labelled images and both views become float32 (B, C, H, W), normalised in the same way.
 
     Args:
         normalize: does it to the ``image`` of a batch, without padding.

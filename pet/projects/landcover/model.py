@@ -45,13 +45,13 @@ def load_students(model: MutualDistillation, cfg: CfgNode) -> None:
     for part in (second, model):
         load_pretrained(part, cfg, backbone=second.network.encoder_name)
     model.update_teachers(0.0)
-    if _alike(model):
+    if _equal_students(model):
         logger.warning(
             "TRAIN.WEIGHTS: both students begin with the very same weights, so neither can teach the other anything; give weights of a "
             "backbone, or a checkpoint of a training with SEMI.ENABLED"
         )
 
 
-def _alike(model: MutualDistillation) -> bool:
+def _equal_students(model: MutualDistillation) -> bool:
     first, second = (network.parameters() for network in model.student_networks)
     return all(torch.equal(one, other) for one, other in zip(first, second, strict=True))

@@ -29,7 +29,7 @@ class MutualDistillation(Segmenter):
     pixels are compared at the size of the images, and those outside of an unlabelled image do not count.
 
     In evaluation it is the segmenter of the first student. In its state dict that student is ``network``, under the same names as
-    in a :class:`Segmenter`; ``second_network`` and ``teachers`` stand beside it.
+    in a :class:`Segmenter`; ``second_network`` and ``teachers`` are next to it.
 
     Args:
         students: two segmenters of the same settings, whose weights differ; their networks become parts of this model.
@@ -84,14 +84,14 @@ class MutualDistillation(Segmenter):
         """Return losses and metrics in training, label images of the first student in evaluation.
 
         Args:
-            batch: ``image`` and, in evaluation, what a :class:`Segmenter` takes beside it; in training ``semseg``, integer
+            batch: ``image`` and, in evaluation, what a :class:`Segmenter` takes with it; in training ``semseg``, integer
                 (B, H, W), and ``unlabelled`` and ``unlabelled_strong``, float (B, C, H, W), ``unlabelled_outside``, bool (B, H, W),
                 and where strong views are mixed ``unlabelled_own``, see :class:`pet.projects.landcover.CutMixBoxes`.
 
         Returns:
             In training the losses ``loss_supervised_N``, ``loss_mutual_N`` and ``loss_peer_N`` of the student N, 1 or 2: what it
             learns from labels, from the other's teacher and from the other student. The metrics are the ``accuracy`` of the first
-            student and the ``agreement``, the share of pixels that both teachers label alike.
+            student and the ``agreement``, the share of pixels to which both teachers give the same label.
         """
         return self._learn(batch) if self.training else super().forward(batch)
 
@@ -131,8 +131,8 @@ class MutualDistillation(Segmenter):
 
     @torch.no_grad()
     def _metrics(self, logits: Tensor, taught: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        alike = (taught[0] == taught[1]).float().mean()
-        return {"accuracy": self.accuracy(logits[: len(labels)], labels), "agreement": alike}
+        agreement = (taught[0] == taught[1]).float().mean()
+        return {"accuracy": self.accuracy(logits[: len(labels)], labels), "agreement": agreement}
 
 
 def _mixed(values: Tensor, batch: dict[str, Any]) -> Tensor:

@@ -10,7 +10,7 @@ from petlib.engine.state import TrainState
 class TeacherHook(Hook):
     """Moves the teachers of a :class:`MutualDistillation` towards their students after every iteration.
 
-    The teachers stand in the state dict of the model, so the hook has nothing to remember. It comes before the moving average of
+    The teachers are in the state dict of the model, so the hook has nothing to remember. It comes before the moving average of
     all weights and before evaluations.
 
     Args:

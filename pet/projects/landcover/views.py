@@ -1,4 +1,4 @@
-"""Two views of an unlabelled image beside each labelled sample."""
+"""Two views of an unlabelled image in addition to each labelled sample."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

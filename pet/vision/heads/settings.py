@@ -1,4 +1,4 @@
-"""The settings of the heads. Imports no torch, so that a mistake in a config is told at once."""
+"""The settings of the heads. Imports no torch, so that a mistake in a config is reported at once."""
 
 from pet.models.config import LOSSES
 from pet.models.registries import DETECTORS

@@ -86,7 +86,7 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
         "HAS_PARSING": HeadEntry(
             build="pet.models.detection.roi_parsing:build_parsing_head",
             build_evaluator="pet.evaluation.parsing:build_parsing_evaluator",
-            meaning="Tell the parts of each object.",
+            meaning="Find the parts of each object.",
             targets=("parsing",),
             settings=settings.PARSING,
             needs="HAS_BOX",

@@ -168,7 +168,7 @@ def test_what_does_not_go_together_is_told(settings, message) -> None:
         ({"MODEL.NETWORK": ""}, "MODEL.NETWORK: nothing given"),
         ({"MODEL.NUM_CLASSES": 0}, "MODEL.NUM_CLASSES: 0 classes"),
         ({"DATA.CLASSES": ["a", "b"]}, "MODEL.NUM_CLASSES: 3 given, but DATA.CLASSES names 2"),
-        ({"MODEL.BINARY": True}, "MODEL.BINARY: True tells foreground from background; there are 3 classes"),
+        ({"MODEL.BINARY": True}, "MODEL.BINARY: True separates foreground from background; there are 3 classes"),
         ({"MODEL.THRESHOLD": 1.0}, "MODEL.THRESHOLD: 1 given"),
         ({"MODEL.LOSSES": []}, "MODEL.LOSSES: nothing given"),
         ({"DATA.NUM_IMAGES": 3}, "DATA.NUM_IMAGES: 3 given"),

@@ -99,7 +99,7 @@ def folder(tmp_path: Path) -> Path:
             ChangeJob,
             {"classes": ["a", "b", "c"]},
             ConfigError,
-            r"MODEL\.BINARY: True tells foreground from background; there are 3 classes",
+            r"MODEL\.BINARY: True separates foreground from background; there are 3 classes",
         ),
         (SingleImages, {}, DataError, r'datasets\["train"\]: .* has single images, but ChangeDetTrainer learns from pairs of dates'),
         (NoTrainer, {}, ConfigError, r"NoTrainer\.set_trainer: None returned, a trainer expected"),

@@ -49,6 +49,7 @@ def test_logits_are_logarithms_of_probabilities() -> None:
         torch.testing.assert_close(logits.exp().sum(dim=1), torch.ones(2, 33, 65))
 
 
-def test_it_tells_four_classes_apart() -> None:
-    with pytest.raises(ConfigError, match=r"4 classes apart \(none, new, demolished, rebuilt\), but 2 given; set MODEL.NUM_CLASSES to 4"):
+def test_it_distinguishes_four_classes() -> None:
+    message = r"distinguishes 4 classes \(none, new, demolished, rebuilt\), but 2 given; set MODEL.NUM_CLASSES to 4"
+    with pytest.raises(ConfigError, match=message):
         build_network("semantic_change", channels=2)
