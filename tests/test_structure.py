@@ -1,6 +1,7 @@
 """The house rules that a machine can check: imports go one way, nothing slow is imported early, files stay small."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -204,6 +205,44 @@ def test_only_kinds_compare_the_names_of_kinds() -> None:
 )
 def test_the_rule_finds_comparisons_with_kinds(source: str, is_found: bool) -> None:
     assert bool(comparisons_with_kinds(source)) == is_found
+
+
+# the folders that keep to the glossary of CONTRIBUTING.md, and its words on the right
+FOLDERS_OF_THE_GLOSSARY = ("lib", "tests/petlib", "tests/faults")
+REFUSED_WORDS = re.compile(
+    r"\b(told|tells?|stands?|stood|wish(es|ed)?|made\s+up|mend(s|ed)?|beside|put\s+up\s+with|alike|nobody|somebody|doors?)\b", re.IGNORECASE
+)
+
+
+def refused_words(source: str) -> list[str]:
+    """Return the words that the glossary refuses, in names, strings, comments and docstrings, each with its line: ``3: told``."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", source).replace("_", " ")
+    return [f"{words.count(chr(10), 0, match.start()) + 1}: {match[0]}" for match in REFUSED_WORDS.finditer(words)]
+
+
+@pytest.mark.parametrize("folder", FOLDERS_OF_THE_GLOSSARY)
+def test_words_are_those_of_the_glossary(folder: str) -> None:
+    paths = sorted(path for path in (ROOT / folder).rglob("*.py*") if path.suffix in (".py", ".pyi"))
+    assert paths
+    wrong = [f"{path.relative_to(ROOT)}:{word}" for path in paths for word in refused_words(path.read_text(encoding="utf-8"))]
+    assert not wrong, "the glossary of CONTRIBUTING.md has a word for it: " + ", ".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("x = 1\nis_told = True", ["2: told"]),
+        ("class TellsLate: ...", ["1: Tells"]),
+        ("# Nobody reads it", ["1: Nobody"]),
+        ('"""What stands\nbeside it."""', ["1: stands", "2: beside"]),
+        ('raise ValueError("Mend it")', ["1: Mend"]),
+        ("# errors are put up\nwith", ["1: put up\nwith"]),
+        ("made_up = 0", ["1: made up"]),
+        ("standard, understand, recommended, foretell = intelligent, indoors, amended, besides", []),
+    ],
+)
+def test_the_rule_finds_refused_words(source: str, found: list[str]) -> None:
+    assert refused_words(source) == found
 
 
 def test_files_stay_small() -> None:

@@ -100,7 +100,7 @@ def _attention_flops(inputs: list[Any], _: list[Any]) -> float:
 
 
 def _attention_activations(inputs: list[Any], outputs: list[Any]) -> float:
-    """Count the scores and the output, as where the two products stand by themselves."""
+    """Count the scores and the output, as where the two products are separate operations."""
     query, key = (_shape(item) for item in inputs[:2])
     return math.prod(query[:-1]) * key[-2] + math.prod(_shape(outputs[0]))
 

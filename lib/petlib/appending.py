@@ -17,7 +17,7 @@ class AppendedFile:
     Args:
         path: the file; its folder must be there.
         pieces: what the pieces are, for messages: ``"lines"``.
-        tell: is told in a sentence when writing begins to fail, and when it works again or the file is closed.
+        report: gets a sentence when writing begins to fail, and when it works again or the file is closed.
 
     Attributes:
         path: the file.
@@ -27,11 +27,11 @@ class AppendedFile:
         OSError: the file cannot be opened.
     """
 
-    def __init__(self, path: Path, *, pieces: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, *, pieces: str, report: Callable[[str], None]) -> None:
         self.path = path
         self.lost = 0
         self._pieces = pieces
-        self._tell = tell
+        self._report = report
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         self._process = os.getpid()
         self._waiting: deque[bytes] = deque()
@@ -53,14 +53,15 @@ class AppendedFile:
         if error is None:
             if self._is_failing:
                 self._is_failing = False
-                self._tell(f"{self.path}: it can be written again; {self._describe_loss()}")
+                self._report(f"{self.path}: it can be written again; {self._describe_loss()}")
             return
         if self._waiting_bytes > MOST_WAITING_BYTES and self._waiting[-1] is piece:
             self._waiting_bytes -= len(self._waiting.pop())
             self.lost += 1
         if not self._is_failing:
             self._is_failing = True
-            self._tell(f"{self.path}: it cannot be written: {error.strerror or error}; its {self._pieces} wait in memory, the run goes on")
+            reason = error.strerror or error
+            self._report(f"{self.path}: it cannot be written: {reason}; its {self._pieces} wait in memory, the run goes on")
 
     def close(self) -> None:
         """Write what waits, say what is lost, and close the file."""
@@ -72,7 +73,7 @@ class AppendedFile:
         os.close(descriptor)
         if self._is_failing:
             self._is_failing = False
-            self._tell(f"{self.path}: {self._describe_loss()}")
+            self._report(f"{self.path}: {self._describe_loss()}")
 
     def _write(self) -> OSError | None:
         """Write what waits as far as that is possible; return what stopped it."""

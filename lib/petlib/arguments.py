@@ -19,7 +19,7 @@ def split_entry(place: str, entry: Any, *, example: str) -> tuple[str, dict[str,
 
     Args:
         place: the key of the config, for messages: ``"TRANSFORMS"``.
-        entry: what stands there.
+        entry: what is given there.
         example: a mapping that is right, for messages: ``"{name: RandomCrop, size: 32}"``.
 
     Raises:
@@ -93,7 +93,7 @@ def _plain(annotation: Any) -> Any:
     if annotation in (bool, int, float, str, dict, types.NoneType):
         return annotation
     if typing.get_origin(annotation) in (list, Sequence):
-        # typing.List may stand there without what it holds
+        # typing.List may be given without what it holds
         inner = _plain(next(iter(typing.get_args(annotation)), Any))
         return list if inner is Any else types.GenericAlias(list, (inner,))
     return Any

@@ -54,7 +54,7 @@ def name_in_errors(names: Mapping[str, str]) -> Iterator[None]:
     and the message becomes ``MODEL.NUM_CLASSES: 3 given, 4 expected``. Blocks may lie around each other: a compatibility layer puts
     its own words in the place of Pet's keys, ``{"MODEL.NUM_CLASSES": "model.num_classes"}``. A name is replaced wherever it is a word
     of its own, so an argument whose name is a plain word, such as ``limit``, is written with its class in a message that also uses
-    the plain word: ``StepGuard.limit``. A name that ends in a dot, a colon or a bracket stands for the beginning of longer ones:
+    the plain word: ``StepGuard.limit``. A name that ends in a dot, a colon or a bracket means the beginning of longer ones:
     ``{"arguments.": "SOLVER.OPTIMIZER.ARGS."}``.
 
     Args:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8) beside ``path`` and rename it into place; missing folders are made."""
+    """Write ``text`` (UTF-8) next to ``path`` and rename it into place; missing folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

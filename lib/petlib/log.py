@@ -26,7 +26,7 @@ def setup_logging(folder: Path, *, rank: int, purpose: str, early_output: Path |
     """Send log lines, warnings and crash traces of this process where they belong, and return its log file.
 
     Rank 0 logs to stdout and to ``<folder>/logs/<purpose>_rank0.log``. The other ranks have only their file, which also
-    takes over their stdout and stderr, so that whatever they print is told apart from the output of rank 0.
+    takes over their stdout and stderr, so that whatever they print can be distinguished from the output of rank 0.
 
     Args:
         folder: output folder of the run.
@@ -58,7 +58,7 @@ def setup_logging(folder: Path, *, rank: int, purpose: str, early_output: Path |
 
 
 class LineFormatter(logging.Formatter):
-    """``[10-26 11:41:27] message``; from warnings on, the level stands before the message."""
+    """``[10-26 11:41:27] message``; from warnings on, the level precedes the message."""
 
     def __init__(self) -> None:
         super().__init__("[%(asctime)s] %(level)s%(message)s", datefmt="%m-%d %H:%M:%S")
@@ -88,7 +88,7 @@ class ConsoleHandler(logging.Handler):
             if error.errno in SCREEN_IS_GONE:
                 logging.getLogger().removeHandler(self)
                 silence_lost_screen()
-        except Exception:  # noqa: BLE001  a faulty log call is told by logging itself and never ends a run
+        except Exception:  # noqa: BLE001  a faulty log call is reported by logging itself and never ends a run
             self.handleError(record)
 
 
@@ -102,7 +102,7 @@ class LogFileHandler(logging.Handler):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.setFormatter(LineFormatter())
-        self._file = AppendedFile(path, pieces="lines", tell=logging.getLogger(__name__).warning)
+        self._file = AppendedFile(path, pieces="lines", report=logging.getLogger(__name__).warning)
 
     def fileno(self) -> int:
         """Return the file descriptor of the log."""
@@ -112,7 +112,7 @@ class LogFileHandler(logging.Handler):
         """Write one record."""
         try:
             self._file.append((self.format(record) + "\n").encode("utf-8", errors="backslashreplace"))
-        except Exception:  # noqa: BLE001  a faulty log call is told by logging itself and never ends a run
+        except Exception:  # noqa: BLE001  a faulty log call is reported by logging itself and never ends a run
             self.handleError(record)
 
     def close(self) -> None:

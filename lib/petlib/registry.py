@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 class Registry:
     """Names of one kind of component, e.g. of optimizers.
 
-    Built-in components stand in an explicit table ``name -> "module:attribute"`` and are imported when they are asked
+    Built-in components are listed in an explicit table ``name -> "module:attribute"`` and are imported when they are asked
     for, so a name never depends on what happened to be imported before. A user's own components are added with
     :meth:`register`; the modules that hold them are named in the config (``MISC.IMPORTS``).
 

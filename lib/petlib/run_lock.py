@@ -35,10 +35,10 @@ class Holder:
 
     Attributes:
         host: name of its machine.
-        boot: what the kernel calls the time since its last start; alike for all containers of a machine.
+        boot: what the kernel calls the time since its last start; the same for all containers of a machine.
         namespace: the table in which its process ids count.
         pid: its process id.
-        started: when it was started, in the kernel's ticks: tells it from a later process with the same id.
+        started: when it was started, in the kernel's ticks: distinguishes it from a later process with the same id.
         parent: process id of what started it.
         parent_started: when that was started.
         job: the cluster's number of the job that it belongs to, empty outside of one.
@@ -85,7 +85,7 @@ class RunLock:
         Raises:
             OutputError: another run holds it, or a run of another machine which cannot be asked; or the file cannot be written.
         """
-        begin, told = time.monotonic(), False
+        begin, reported = time.monotonic(), False
         while True:
             try:
                 refusal, may_end = self._try()
@@ -96,8 +96,8 @@ class RunLock:
             waited = time.monotonic() - begin
             if waited >= may_end:
                 raise OutputError(refusal)
-            if may_end == ORPHAN_WAIT_SECONDS and waited > WAIT_SECONDS and not told:
-                told = True
+            if may_end == ORPHAN_WAIT_SECONDS and waited > WAIT_SECONDS and not reported:
+                reported = True
                 logger.warning("%s: waiting for a run whose launcher was killed to save and end", self.path.parent)
             time.sleep(POLL_SECONDS)
 

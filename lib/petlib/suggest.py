@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 def nearest_names(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
-    """Return up to ``count`` candidates that resemble ``name``, the most similar first; upper and lower case are alike."""
+    """Return up to ``count`` candidates that resemble ``name``, the most similar first; upper and lower case are the same."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
     return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)]
 

@@ -109,7 +109,7 @@ def assert_survives(
     Args:
         inputs: contents of files.
         handle: is called with the path of the file. It may return or raise a ``UserError``, and nothing else. What is slow to make
-            (a model, valid files beside the mutated one) is made before, in this process: the children are forks of it.
+            (a model, valid files next to the mutated one) is made before, in this process: the children are forks of it.
         folder: the file is written here, as ``name``; afterwards ``failures/`` has the first input of each kind of failure.
         name: the file's name.
         seconds_each: an input that takes longer fails; its stack is shown.

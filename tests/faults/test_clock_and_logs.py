@@ -133,7 +133,7 @@ def test_lost_streams(training: Training, happened: Happened, command: tuple[str
 
 @pytest.mark.nightly
 @pytest.mark.fault("long-run", "kill -9 at ten random moments, read back as TensorBoard and as JSON")
-def test_every_step_stands_once_in_both_logs(training: Training, happened: Happened) -> None:
+def test_every_step_is_listed_once_in_both_logs(training: Training, happened: Happened) -> None:
     code, printed = training.run_script()
     assert code == 0, printed
     reference = training.checkpoint()

@@ -87,7 +87,7 @@ def saved(content: Any, **options: Any) -> bytes:
 
 
 def with_odd_twins(chance: int) -> dict[str, Any]:
-    """Return a state in which a few tensors are of another kind or shape, or stand under another name."""
+    """Return a state in which a few tensors are of another kind or shape, or have another name."""
     rng = random.Random(chance)
     content = state()
     optimizer = content["optimizers"]["default"]["state"]

@@ -50,7 +50,7 @@ def odd_zip(chance: int) -> bytes:
             archive.writestr(name, content, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2)))
         for _ in range(rng.randrange(3)):
             info = zipfile.ZipInfo("odd")
-            # not by its constructor, which mends names
+            # not by its constructor, which fixes names
             info.filename = rng.choice(NAMES)
             info.external_attr = rng.choice((0, stat.S_IFLNK | 0o777, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFDIR)) << 16
             info.compress_type = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))

@@ -19,7 +19,7 @@ def _zip(path: Path, *members: tuple[str, bytes], mode: int = 0) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members:
             info = zipfile.ZipInfo("x")
-            # not by its constructor, which mends names
+            # not by its constructor, which fixes names
             info.filename, info.external_attr, info.compress_type = name, mode << 16, zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
 

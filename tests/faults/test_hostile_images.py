@@ -175,7 +175,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path, happened: Happened) -> No
         else:
             assert read_video(tmp_path / "pipe.png") == 0
     assert time.monotonic() - begun < 60
-    happened("told by name at once, nothing waited for")
+    happened("reported by name at once, nothing waited for")
 
 
 def test_sockets_are_no_images_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,7 +293,7 @@ def samples() -> list[bytes]:
 
 
 def read_every_way(path: Path) -> None:
-    """Read a file by all readers; what is told in the end is what the first of them says."""
+    """Read a file by all readers; what is reported in the end is what the first of them says."""
     target = path.with_name("a.tif")
     target.unlink(missing_ok=True)
     os.link(path, target)

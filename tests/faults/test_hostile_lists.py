@@ -25,7 +25,7 @@ CLASSES = ["ground", "road"]
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """The root of all data: a folder of lists, one of images, and beside the root an image that no list may name."""
+    """The root of all data: a folder of lists, one of images, and next to the root an image that no list may name."""
     for name in ("data/lists", "data/img", "data/gt"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("data/img/1.png", "data/img/a b.png", "data/lists/2.png", "secret.png"):
@@ -63,7 +63,7 @@ def test_names_that_lead_elsewhere(read: Callable[[Path, str, Reach], int], data
             with pytest.raises(DataError, match=r"a\.(txt:[12]|json: record 0): '.*secret.*' leads out of .*set DATA\.ALLOW_OUTSIDE: True"):
                 read(data, name, reach)
         assert read(data, name, ANYWHERE) == 8
-    # beside the folder of the list, and below the root of all data
+    # next to the folder of the list, and below the root of all data
     for name in ("../img/1.png", str(data / "img/1.png"), "../img/a b.png", "../lists/../img/1.png"):
         assert read(data, name, root) == 8
         with pytest.raises(DataError, match="leads out of"):
@@ -124,7 +124,7 @@ def test_lists_that_are_none(data: Path, happened: Happened) -> None:
     path.symlink_to("/dev/zero")
     with pytest.raises(DataError, match=r"a\.txt: the list file cannot be read: it is a device"):
         ListFile(path=path)
-    happened("told with the line, nothing waited for")
+    happened("reported with the line, nothing waited for")
 
 
 def test_stems_for_split_stay_in_the_folder(data: Path) -> None:

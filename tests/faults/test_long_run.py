@@ -23,7 +23,7 @@ def soak(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.parametrize(("quantity", "last", "grew"), [("memory_mb", 107.0, False), ("memory_mb", 109.0, True), ("files", 101, True)])
-def test_what_grows_is_told(soak: ModuleType, quantity: str, last: float, grew: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_grows_is_reported(soak: ModuleType, quantity: str, last: float, grew: bool, capsys: pytest.CaptureFixture[str]) -> None:
     names = ("memory_mb", "files", "threads")
     looks = [
         soak.Look(100 * part, "rank 0", {name: last if part == 9 and name == quantity else 100.0 for name in names}) for part in range(10)

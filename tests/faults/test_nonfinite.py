@@ -84,7 +84,7 @@ def test_one_of_two_ranks(training: Training, happened: Happened, how: str) -> N
     assert "iteration 10 is not finite; its samples: " in printed or "the loss became nan in iteration 10" in printed
     assert_finite(training.checkpoint())
     assert training.checkpoint()["iteration"] == (8 if how == "stop" else 24)
-    happened(f"both ranks {'stop' if how == 'stop' else 'go on'} alike")
+    happened(f"both ranks {'stop' if how == 'stop' else 'go on'} in the same way")
 
 
 @pytest.mark.nightly

@@ -30,7 +30,7 @@ def listening_addresses(pids: list[int]) -> dict[str, str]:
 
 
 @pytest.mark.fault(4, "a rank hangs in its data while another waits for it")
-def test_a_run_that_hangs_listens_on_loopback_only_and_tells_no_secret(training: Training, happened: Happened, tmp_path: Path) -> None:
+def test_a_run_that_hangs_listens_on_loopback_only_and_prints_no_secret(training: Training, happened: Happened, tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
     secrets = {"HUB_TOKEN": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET, "DB_PASSWORD": SECRET, "TMPDIR": str(tmp_path / "temporary")}
     module = training.module("stuck_in_data", IN_THE_DATA)
@@ -45,7 +45,7 @@ def test_a_run_that_hangs_listens_on_loopback_only_and_tells_no_secret(training:
     printed = training.printed()
     assert re.search(r"rank 0 failed after iteration \d+:\nTraceback", printed), printed
     sample = r"the last that it began to read was sample \d+ \(position \d+ of epoch \d\)"
-    assert re.search(rf"rank 1 did not come; {sample}; it stood here, the latest call first:", printed), printed
+    assert re.search(rf"rank 1 did not come; {sample}; it was here, the latest call first:", printed), printed
     assert re.search(r"stuck_in_data.py\", line \d+ in stop_here", printed), printed
     assert not folder.exists()
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -56,7 +56,7 @@ def test_a_run_that_hangs_listens_on_loopback_only_and_tells_no_secret(training:
 
 @pytest.mark.fault("let-in", "secrets in the environment, shown by --dry_run")
 @pytest.mark.parametrize("options", [(), ("--max_restarts=2",), ("--nnodes=2", "--rdzv_endpoint=node0:29500")])
-def test_a_dry_run_tells_no_secret(training: Training, happened: Happened, options: tuple[str, ...]) -> None:
+def test_a_dry_run_prints_no_secret(training: Training, happened: Happened, options: tuple[str, ...]) -> None:
     code, printed = training.run("--dry_run", *options, ranks=2, environment={"HUB_TOKEN": SECRET, "DB_PASSWORD": SECRET})
     assert code == 0, printed
     assert "OMP_NUM_THREADS" in printed or "CUDA_VISIBLE_DEVICES" in printed
@@ -81,7 +81,7 @@ def test_a_restarted_run_listens_on_loopback_only(training: Training, happened: 
     happened(f"{len(addresses)} sockets, all on the loopback address")
 
 
-# what takes code or a shell's words from a string; where it is used all the same, the reason stands in the source
+# what takes code or a shell's words from a string; where it is used all the same, the source gives the reason
 FORBIDDEN = {"eval", "exec", "os.system", "os.popen", "pickle.load", "pickle.loads", "marshal.loads", "yaml.load", "yaml.unsafe_load"}
 FORBIDDEN |= {"subprocess.getoutput", "subprocess.getstatusoutput", "tempfile.mktemp", "yaml.full_load", "joblib.load", "shelve.open"}
 REVIEWED = {

@@ -1,4 +1,4 @@
-"""Promise 4: a rank or a loader worker dies, hangs or raises; all ends, is told, and can begin again by itself."""
+"""Promise 4: a rank or a loader worker dies, hangs or raises; all ends, is reported, and can begin again by itself."""
 
 import re
 import time
@@ -87,8 +87,8 @@ def test_a_killed_worker(training: Training, happened: Happened) -> None:
 @pytest.mark.parametrize(
     ("stop", "where"),
     [
-        pytest.param(SLEEPS, "it stands here", id="it sleeps for ever"),
-        pytest.param(SUSPENDS, "it could not say where it stands", id="it is suspended"),
+        pytest.param(SLEEPS, "it is here", id="it sleeps for ever"),
+        pytest.param(SUSPENDS, "it could not say where it is", id="it is suspended"),
     ],
 )
 @pytest.mark.fault(4, "a loader worker hangs")
@@ -113,7 +113,7 @@ def test_a_worker_that_hangs(training: Training, happened: Happened, stop: str, 
 @pytest.mark.parametrize(
     ("stop", "where"),
     [
-        pytest.param(SLEEPS, r"it stood here, the latest call first:\n.*in stop\n", id="it sleeps for ever"),
+        pytest.param(SLEEPS, r"it was here, the latest call first:\n.*in stop\n", id="it sleeps for ever"),
         pytest.param(SUSPENDS, r"the process was suspended \(SIGSTOP\)", id="it is suspended"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_rank_that_hangs(training: Training, happened: Happened, stop: str, wh
     assert "the ranks waited for each other: rank 0 after iteration 10, rank 1 after iteration 10\n" in printed
     assert re.search(rf"rank 1 did not come; the last that it began to read was sample \d+.*; {where}", printed), printed
     assert_all_gone(pids)
-    happened(f"exit code 1 {took:.0f} s later with a limit of 8 s, rank 1 is named with the place where it stands")
+    happened(f"exit code 1 {took:.0f} s later with a limit of 8 s, rank 1 is named with the place where it is")
 
 
 @pytest.mark.nightly
@@ -143,7 +143,7 @@ def test_a_rank_that_raises(training: Training, happened: Happened) -> None:
     assert "rank 1 failed after iteration 10:\nTraceback" in printed
     assert printed.rstrip().endswith("ZeroDivisionError: a fault of the program")
     assert_all_gone(pids)
-    happened(f"exit code 1 after {time.monotonic() - started:.0f} s, the traceback of rank 1 stands last")
+    happened(f"exit code 1 after {time.monotonic() - started:.0f} s, the traceback of rank 1 is printed last")
 
 
 @pytest.mark.nightly

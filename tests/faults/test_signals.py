@@ -122,10 +122,10 @@ def test_an_evaluation_gives_way(training: Training, undisturbed_ranks: Training
     assert (saved["iteration"], saved["hooks"]["evaluation"]["pending"]) == (8, True)
     code, printed = training.run(*EVALUATIONS, *STATISTICS, ranks=2)
     assert code == 0, printed
-    # the evaluation was made up for: the best value so far and all later ones are those of the undisturbed run
+    # the evaluation was completed: the best value so far and all later ones are those of the undisturbed run
     assert_same_run(training.checkpoint(), undisturbed_ranks.checkpoint())
     assert_same_run(training.checkpoint("model_best.pth"), undisturbed_ranks.checkpoint("model_best.pth"))
-    happened(f"exit code 143 {took:.1f} s later, where the evaluation takes 36 s; it was made up for, the same weights")
+    happened(f"exit code 143 {took:.1f} s later, where the evaluation takes 36 s; it was completed later, the same weights")
 
 
 @pytest.mark.nightly

@@ -1,4 +1,4 @@
-"""Promise 8: two runs never write into one output folder, and what a killed run left behind stands in nobody's way."""
+"""Promise 8: two runs never write into one output folder, and what a killed run left behind is in no one's way."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import pytest
 from tests.faults.conftest import Happened
 from tests.faults.training import DIGITS, LENGTH, LIMIT_SECONDS, OPTIONS, ROOT, Training, rank_pids
 
-# the run that stands in the way holds still at iteration 6, and goes on when the file "go" is there
+# the run that is in the way holds still at iteration 6, and goes on when the file "go" is there
 HELD = """
 import pathlib, time
 from petlib.engine.step import DefaultStep
@@ -31,7 +31,7 @@ DefaultStep.__call__ = wait
 
 
 def hold(training: Training, **arguments: int) -> subprocess.Popen[bytes]:
-    """Start a run and return when it stands still in iteration 6, with the checkpoint of iteration 4 on the disk."""
+    """Start a run and return when it holds still in iteration 6, with the checkpoint of iteration 4 on the disk."""
     process = training.start(training.module("held", HELD), **arguments)
     while not ((training.root / "held").exists() and (training.folder / "model_latest.pth").exists()):
         assert process.poll() is None, training.printed()
@@ -67,7 +67,7 @@ def test_a_folder_that_is_taken(training: Training, holder: subprocess.Popen[byt
 
 
 @pytest.mark.nightly
-@pytest.mark.fault(8, "a second training beside one that runs")
+@pytest.mark.fault(8, "a second training next to one that runs")
 def test_a_second_training_is_refused_and_the_first_goes_on(training: Training, happened: Happened) -> None:
     process = hold(training)
     code, printed = training.run_script("MISC.SEED=7")

@@ -30,8 +30,8 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 def test_what_waits_for_room_is_written_whole_and_in_order(tmp_path: Path, disk: Disk) -> None:
-    told: list[str] = []
-    file = AppendedFile(tmp_path / "log", pieces="lines", tell=told.append)
+    reported: list[str] = []
+    file = AppendedFile(tmp_path / "log", pieces="lines", report=reported.append)
     file.append(b"one\n")
     disk.room = 2
     file.append(b"two\n")
@@ -41,16 +41,16 @@ def test_what_waits_for_room_is_written_whole_and_in_order(tmp_path: Path, disk:
     file.append(b"four\n")
     file.close()
     assert (tmp_path / "log").read_bytes() == b"one\ntwo\nthree\nfour\n"
-    assert told == [
+    assert reported == [
         f"{tmp_path}/log: it cannot be written: No space left on device; its lines wait in memory, the run goes on",
         f"{tmp_path}/log: it can be written again; nothing is lost",
     ]
 
 
-def test_more_than_may_wait_is_counted_and_told(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_may_wait_is_counted_and_reported(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(appending, "MOST_WAITING_BYTES", 10)
-    told: list[str] = []
-    file = AppendedFile(tmp_path / "log", pieces="lines", tell=told.append)
+    reported: list[str] = []
+    file = AppendedFile(tmp_path / "log", pieces="lines", report=reported.append)
     disk.room = 0
     for number in range(4):
         file.append(b"line%d\n" % number)
@@ -58,22 +58,22 @@ def test_more_than_may_wait_is_counted_and_told(tmp_path: Path, disk: Disk, monk
     disk.room = 100
     file.append(b"end\n")
     assert (tmp_path / "log").read_bytes() == b"line0\nend\n"
-    assert told[-1] == f"{tmp_path}/log: it can be written again; 3 lines are lost"
+    assert reported[-1] == f"{tmp_path}/log: it can be written again; 3 lines are lost"
 
 
-def test_what_still_waits_at_the_end_is_lost_and_told(tmp_path: Path, disk: Disk) -> None:
-    told: list[str] = []
-    file = AppendedFile(tmp_path / "log", pieces="events", tell=told.append)
+def test_what_still_waits_at_the_end_is_lost_and_reported(tmp_path: Path, disk: Disk) -> None:
+    reported: list[str] = []
+    file = AppendedFile(tmp_path / "log", pieces="events", report=reported.append)
     disk.room = 0
     file.append(b"one\n")
     file.append(b"two\n")
     file.close()
     file.close()
-    assert told[1:] == [f"{tmp_path}/log: 2 events are lost"]
+    assert reported[1:] == [f"{tmp_path}/log: 2 events are lost"]
 
 
 def test_a_fork_does_not_write_what_waits_in_its_parent(tmp_path: Path, disk: Disk) -> None:
-    file = AppendedFile(tmp_path / "log", pieces="lines", tell=lambda _: None)
+    file = AppendedFile(tmp_path / "log", pieces="lines", report=lambda _: None)
     disk.room = 0
     file.append(b"parent\n")
     disk.room = 100

@@ -72,7 +72,7 @@ def test_open_ended_arguments_take_any_name_and_are_not_missing() -> None:
         ({"size": 1}, r"transform Painter: strokes missing; write \{name: Painter, strokes: \.\.\.\}"),
     ],
 )
-def test_what_does_not_fit_is_told(given: dict[str, Any], message: str) -> None:
+def test_what_does_not_fit_is_reported(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         fit(**given)
 
@@ -85,6 +85,6 @@ def test_an_entry_is_a_name_or_a_mapping_with_one() -> None:
 
 
 @pytest.mark.parametrize("entry", [3, {"strokes": 3}, {"name": 3}, ["Painter"]])
-def test_an_entry_of_another_kind_is_told(entry: Any) -> None:
+def test_an_entry_of_another_kind_is_reported(entry: Any) -> None:
     with pytest.raises(ConfigError, match=r"BRUSHES: .* given, a name or a mapping like \{name: Painter\} expected"):
         split_entry("BRUSHES", entry, example="{name: Painter}")

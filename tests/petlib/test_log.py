@@ -14,7 +14,7 @@ import logging, os, sys, warnings
 from pathlib import Path
 from petlib.errors import OutputError
 from petlib.log import FILE_ONLY, setup_logging
-logger = logging.getLogger("somebody")
+logger = logging.getLogger("library")
 """
 
 
@@ -127,7 +127,7 @@ def test_a_closed_stdout_object_is_survived(tmp_path):
     assert "two" in (tmp_path / "out/logs/train_rank0.log").read_text()
 
 
-def test_a_full_disk_under_the_log_is_told_once_with_what_is_lost(tmp_path):
+def test_a_full_disk_under_the_log_is_reported_once_with_what_is_lost(tmp_path):
     (tmp_path / "out/logs").mkdir(parents=True)
     (tmp_path / "out/logs/train_rank0.log").symlink_to("/dev/full")
     done = run(tmp_path, "setup_logging(Path('out'), rank=0, purpose='train'); logger.info('one'); logger.info('two')")

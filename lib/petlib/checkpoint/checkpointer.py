@@ -25,7 +25,7 @@ _ROUND_SECONDS = 1.0
 
 
 class _Outcome(NamedTuple):
-    """What rank 0 tells the others of the writer: whether it is done, and what went wrong."""
+    """What rank 0 reports to the others of the writer: whether it is done, and what went wrong."""
 
     done: bool
     problem: str
@@ -77,7 +77,7 @@ class Checkpointer:
 
     @property
     def stalled(self) -> bool:
-        """Whether a save has failed because it takes too long, and still hangs; alike on every rank."""
+        """Whether a save has failed because it takes too long, and still hangs; the same on every rank."""
         return self._late
 
     def has_latest(self) -> bool:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, flushed to the disk, and renamed."""
+"""Files that are whole or not there: written next to their place, flushed to the disk, and renamed."""
 
 import errno
 import logging

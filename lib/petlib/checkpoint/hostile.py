@@ -17,7 +17,7 @@ LARGEST_INDEX_BYTES = 1 << 26
 """Of the pickle in a file that says which tensors are in it; that of a large model with its optimizer has a few million."""
 
 MOST_VALUES = 2_000_000
-"""Values of a file beside the elements of tensors, those that are used twice counted twice."""
+"""Values of a file other than the elements of tensors, those that are used twice counted twice."""
 
 DEEPEST = 100
 """Levels of dictionaries, lists and tuples in each other."""
@@ -90,7 +90,9 @@ def check_content(content: Any, path: Path) -> None:
         if not level:
             return
         if count > MOST_VALUES:
-            raise CheckpointError(f"{path}: it holds more than {MOST_VALUES} values beside tensors, as no checkpoint does; it is refused")
+            raise CheckpointError(
+                f"{path}: it holds more than {MOST_VALUES} values next to its tensors, as no checkpoint does; it is refused"
+            )
     raise CheckpointError(f"{path}: it holds more than {DEEPEST} levels of dictionaries and lists in each other; it is refused")
 
 

@@ -16,13 +16,13 @@ def resolve_pointer(path: Path) -> Path:
     """Return the folder that ``model_latest.dcp`` or ``model_best.dcp`` names; other paths are returned as they are.
 
     Raises:
-        DamagedError: the file does not name a folder beside it.
+        DamagedError: the file does not name a folder next to it.
     """
     if path.suffix != ".dcp" or not path.is_file():
         return path
     name = path.read_bytes()[:256].decode(errors="replace").strip()
     if not name.endswith(".dcp") or Path(name).name != name:
-        raise DamagedError(f"{path}: it should hold the name of a folder model_iter<N>.dcp beside it, it holds {name!r}")
+        raise DamagedError(f"{path}: it should hold the name of a folder model_iter<N>.dcp next to it, it holds {name!r}")
     return path.with_name(name)
 
 

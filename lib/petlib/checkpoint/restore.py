@@ -150,7 +150,7 @@ def _describe(component: Any) -> str:
 
 
 def _without(saved: Any, taken: set[tuple[str, ...]], path: tuple[str, ...]) -> Any:
-    """Return ``saved`` without what stands at the paths ``taken``, and without mappings of which nothing is left."""
+    """Return ``saved`` without what is at the paths ``taken``, and without mappings of which nothing is left."""
     if not isinstance(saved, Mapping):
         return saved
     rest = {name: _without(value, taken, (*path, name)) for name, value in saved.items() if (*path, name) not in taken}

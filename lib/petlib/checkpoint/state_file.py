@@ -1,4 +1,4 @@
-"""One state in one file. Files that are read may be damaged or hostile: nothing in them is executed, and what is wrong is told."""
+"""One state in one file. Files that are read may be damaged or hostile: nothing in them is executed, and what is wrong is reported."""
 
 import pickle
 import re
@@ -86,5 +86,5 @@ def _damaged(path: Path, what: str, error: Exception | None = None) -> DamagedEr
     if whole:
         advice = f"whole checkpoints in the same folder: {', '.join(other.name for other in whole)}; name one of them instead"
     else:
-        advice = "there is no whole checkpoint beside it; take a copy from elsewhere"
+        advice = "there is no whole checkpoint next to it; take a copy from elsewhere"
     return DamagedError(f"{path}: the file is {what}{detail}; {advice}")

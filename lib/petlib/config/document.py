@@ -13,7 +13,7 @@ def schema_as_markdown(schema: Schema) -> str:
     """Return one table for each first-level section: key, type, default, unit, meaning."""
     parts: list[str] = []
     for section, entry in schema.items():
-        assert not isinstance(entry, Key), f"the key {section} stands outside a section"
+        assert not isinstance(entry, Key), f"the key {section} is outside a section"
         parts.append(f"### {section}\n\n| key | type | default | unit | meaning |\n|---|---|---|---|---|")
         parts.extend(_rows(entry, f"{section}."))
         parts.append("")
@@ -136,7 +136,7 @@ def _source(annotation: Any) -> str:
 
 
 SECTION = '''class ConfigSection:
-    """What every section of a config has beside its settings."""
+    """What every section of a config has next to its settings."""
 
     schema: Schema
     def get(self, name: str, default: Any = None) -> Any: ...

@@ -69,7 +69,7 @@ class Key:
         type: the annotation that a value must fit; by default the type of ``default``. ``bool``, ``int``, ``float``,
             ``str``, ``dict`` (free names), ``list[T]`` and unions of them with ``None``.
         unit: e.g. ``"iterations"``; empty where there is none.
-        choices: the values that are allowed beside the default, e.g. the names of a registry; empty: any of the type.
+        choices: the values that are allowed next to the default, e.g. the names of a registry; empty: any of the type.
         minimum: the smallest number that is allowed.
         effect: what another value means for a run that continues; None: it counts from here on.
         used_if: the switches that all have to be on for the setting to be used; a run in which one is off refuses it on the command

@@ -22,7 +22,7 @@ PACKAGE_PREFIX = "package:"
 
 @dataclass(frozen=True)
 class Entry:
-    """One value of a layer: the dotted path of its key, the value, and where it stands (a line number, or empty)."""
+    """One value of a layer: the dotted path of its key, the value, and where it is given (a line number, or empty)."""
 
     key: str
     value: Any
@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass
 class Layer:
-    """The values of one source, in the order in which they stand there, and the lines about what could not be read."""
+    """The values of one source, in the order in which they are given there, and the lines about what could not be read."""
 
     source: str
     entries: list[Entry] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Layer:
 
 
 def read_layers(path: Path) -> list[Layer]:
-    """Read a config file and the files that ``_BASE_`` names (paths beside the file, or ``package:NAME/FILE``), the deepest base first.
+    """Read a config file and the files that ``_BASE_`` names (paths next to the file, or ``package:NAME/FILE``), the deepest base first.
 
     Raises:
         ConfigError: a file is missing or unreadable, is no valid YAML or Python data, or bases form a circle.

@@ -1,4 +1,4 @@
-"""What a config file may hold. Configs come from other people, and a few lines can stand for more than fits into memory."""
+"""What a config file may hold. Configs come from other people, and a few lines can describe more than fits into memory."""
 
 import re
 import stat
@@ -83,7 +83,7 @@ class Extent(NamedTuple):
 
 
 def extent_around(parts: Iterable[Extent], place: str) -> Extent:
-    """Return the extent of a list or mapping of ``parts``, which stands at ``place``.
+    """Return the extent of a list or mapping of ``parts``, which is given at ``place``.
 
     Raises:
         ConfigError: it holds too much.

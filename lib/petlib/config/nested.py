@@ -2,7 +2,7 @@
 
 A file is data, in Python's notation or in YAML, and never executed. ``_base_`` names the file or files that it is laid over;
 ``_delete_: True`` in a mapping replaces the one of the base. Overrides are ``model.backbone.in_channels=3``, with positions
-in lists, ``data.train.pipeline.1.target_dim=(64,64)``. Who reads the config asks for keys; a key that nobody asked for is a
+in lists, ``data.train.pipeline.1.target_dim=(64,64)``. Who reads the config asks for keys; a key that was not asked for is a
 mistake, which ``require_all_read`` reports with its line and the nearest key that was asked for.
 """
 
@@ -48,7 +48,7 @@ class NestedConfig:
         path: the file that it was read from, None for one that a program made.
         ignore_case: whether ``TRAINER.LOSS`` and ``trainer.loss`` are the same.
         prefix: the names that lead to this section.
-        asked: the keys that somebody asked for.
+        asked: the keys that were asked for.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class NestedConfig:
 
         Args:
             key: dotted key.
-            default: what stands for a missing key; without one the key must be there.
+            default: the value of a missing key; without one the key must be there.
             type: the annotation that the value must fit, as in ``Key``: ``float``, ``list[int]``, ``str | None``.
 
         Raises:
@@ -140,12 +140,12 @@ class NestedConfig:
         return {} if node is None else dict(node.plain() or {})
 
     def unread(self) -> list[str]:
-        """Return a line about every key of this section that nobody read: place, key, and the nearest key that was asked for."""
+        """Return a line about every key of this section that was not read: place, key, and the nearest key that was asked for."""
         node = _walk(self._root, self._prefix, self._ignore_case)
         return [] if node is None else [*self._unread(node, self._prefix)]
 
     def require_all_read(self) -> None:
-        """Check that somebody read every key of this section.
+        """Check that every key of this section was read.
 
         Raises:
             ConfigError: the lines of ``unread``.
@@ -217,7 +217,7 @@ def read_nested(path: Path, overrides: Sequence[str] = (), *, ignore_case: bool 
         ignore_case: whether keys may be written in any case of letters.
 
     Raises:
-        ConfigError: a file is missing or is no plain data, a key stands twice, bases form a circle, or an override leads nowhere.
+        ConfigError: a file is missing or is no plain data, a key is given twice, bases form a circle, or an override leads nowhere.
     """
     files = read_files(path, schemaless=True)
     problems = [problem for _, contents in files for problem in contents.problems]
@@ -230,7 +230,7 @@ def read_nested(path: Path, overrides: Sequence[str] = (), *, ignore_case: bool 
 
 
 def nested_of(values: Mapping[str, Any], *, source: str) -> NestedConfig:
-    """Return a config from a dictionary of a program; ``source`` stands for the file in messages."""
+    """Return a config from a dictionary of a program; messages name ``source`` in place of a file."""
     return NestedConfig(merge(Node({}, source), grow(values, source, {}), ignore_case=False))
 
 

@@ -12,7 +12,7 @@ from petlib.errors import ConfigError
 def read_python(path: Path, text: str) -> Contents:
     """Return the module variables of a Python config and the line number of each, nested ones as dotted keys.
 
-    A value is a literal, ``dict(name=value)``, a sum or product of numbers, or a variable that stands above it. Names
+    A value is a literal, ``dict(name=value)``, a sum or product of numbers, or a variable that is assigned above it. Names
     that begin with one underscore (but not ``_BASE_`` or ``_base_``) are helpers: they can be referred to and are no keys.
 
     Raises:
@@ -56,7 +56,7 @@ class _Reader:
         raise self._refuse(statement, "only assignments of data to names are allowed: a config is read, not executed")
 
     def extent(self, node: ast.expr) -> Extent:
-        """Return how much an expression holds, before any of it is made: names may double what they stand for, line by line."""
+        """Return how much an expression holds, before any of it is made: names may double what they refer to, line by line."""
         match node:
             case ast.List() | ast.Tuple():
                 parts = node.elts

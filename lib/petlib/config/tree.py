@@ -1,4 +1,4 @@
-"""The values of a nested config, each with the place where it was given and a mark whether somebody read it."""
+"""The values of a nested config, each with the place where it was given and a mark whether it was read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Node:
 
     Args:
         value: a mapping of names to nodes, a list or tuple of nodes, or anything else as it was given.
-        place: where it was given: ``x.py:12``, or what stands for a source without lines.
-        read: somebody asked for it.
+        place: where it was given: ``x.py:12``, or what is shown for a source without lines.
+        read: it was asked for.
     """
 
     value: Any
@@ -84,7 +84,7 @@ def grow(value: Any, place: str, places: Mapping[str, str], key: str = "") -> No
 
     Args:
         value: mappings, lists and tuples become branches, all else leaves.
-        place: where the value stands; also for what is below it and has no place of its own.
+        place: where the value was given; also for what is below it and has no place of its own.
         places: places of dotted keys, ``data.pipeline[0].type``.
         key: the dotted key of ``value``.
     """
@@ -98,7 +98,7 @@ def grow(value: Any, place: str, places: Mapping[str, str], key: str = "") -> No
 
 
 def merge(base: Node, new: Node, *, ignore_case: bool) -> Node:
-    """Return ``new`` laid over ``base``: mappings are joined, unless ``_delete_`` stands in the new one; all else is replaced.
+    """Return ``new`` laid over ``base``: mappings are joined, unless the new one has ``_delete_``; all else is replaced.
 
     Raises:
         ConfigError: ``_delete_`` is neither True nor False.

@@ -4,7 +4,7 @@ from typing import Any, Literal
 from petlib.config.key import Schema
 
 class ConfigSection:
-    """What every section of a config has beside its settings."""
+    """What every section of a config has next to its settings."""
 
     schema: Schema
     def get(self, name: str, default: Any = None) -> Any: ...

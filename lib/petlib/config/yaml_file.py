@@ -70,7 +70,7 @@ class _Reader:
         return values
 
     def _entries(self, node: yaml.MappingNode, prefix: str) -> Iterator[tuple[Any, yaml.Node]]:
-        """Yield names and values, note their lines, and report names that stand twice (those of ``<<`` may be replaced)."""
+        """Yield names and values, note their lines, and report names that are given twice (those of ``<<`` may be replaced)."""
         first_lines: dict[Any, int] = {}
         for key_node, value_node in node.value:
             name = self.loader.construct_object(key_node, deep=True)

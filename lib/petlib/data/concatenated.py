@@ -27,7 +27,7 @@ class ConcatenatedDataset:
         return self.datasets[number][inside]
 
     def file_of(self, index: int) -> str:
-        """Return the file of a sample without reading it; empty where its data set cannot tell."""
+        """Return the file of a sample without reading it; empty where its data set does not know."""
         number, inside = self.locate(index)
         dataset = self.datasets[number]
         return dataset.file_of(inside) if isinstance(dataset, NamedFiles) else ""

@@ -179,7 +179,7 @@ class _Shutdown:
 
 
 class _Failure(NamedTuple):
-    """Stands in a worker's queue for a batch: an exception would be rewritten by torch."""
+    """Takes the place of a batch in a worker's queue: an exception would be rewritten by torch."""
 
     error: Exception
 
@@ -234,7 +234,7 @@ class _WorkerStart:
 
 
 def _live_with(trainer: int) -> None:
-    """End this process when ``trainer`` terminates it or is gone: it may be blocked on a pipe that nobody reads."""
+    """End this process when ``trainer`` terminates it or is gone: it may be blocked on a pipe that is not read."""
     while os.getppid() == trainer:
         if not hasattr(signal, "sigtimedwait"):
             time.sleep(_WATCH_SECONDS)
@@ -252,7 +252,7 @@ def _as_it_is(batch: Any) -> Any:
 def copy_to_device(batches: ClosableBatches[HostBatch], device: torch.device) -> Generator[Batch, None, None]:
     """Yield the batches on ``device``.
 
-    On CUDA each copy is started one batch ahead, on a stream of its own, and runs beside the computation.
+    On CUDA each copy is started one batch ahead, on a stream of its own, and runs during the computation.
     """
     with closing(batches):
         if device.type != "cuda":

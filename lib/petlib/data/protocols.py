@@ -17,7 +17,7 @@ class SampleKey(NamedTuple):
     epoch: int
     position: int
     """Place in the epoch, from 0."""
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not needed here
     """Place in the data set, from 0."""
 
 
@@ -31,7 +31,7 @@ class Dataset(Protocol):
 
 @runtime_checkable
 class NamedFiles(Protocol):
-    """A data set that can tell the file of a sample without reading it, for messages."""
+    """A data set that knows the file of a sample without reading it, for messages."""
 
     def file_of(self, index: int, /) -> str:
         """Return the file of a sample."""
@@ -58,7 +58,7 @@ class BatchTransform(Protocol):
 
 
 class Sampler(Protocol):
-    """Says which sample of the data set stands at which position of an epoch."""
+    """Says which sample of the data set is at which position of an epoch."""
 
     def __len__(self) -> int:
         """Return the number of positions in an epoch, the same for every epoch."""

@@ -15,7 +15,7 @@ from petlib.errors import ConfigError, DataError, UserError
 from petlib.launch.watch.status import status
 
 REPLACES = "replaces"
-"""Where in ``meta`` a sample that stands for another one says which, and why: a list of what could not be read."""
+"""Where in ``meta`` a sample that replaces another one says which, and why: a list of what could not be read."""
 
 _SEED_LIMIT = 2**32
 _MOST_REPLACEMENTS = 10
@@ -92,7 +92,7 @@ class SampleReader:
             return ""
 
     def known_file_of(self, index: int) -> str:
-        """Return the file of a sample without reading it; empty where the data set cannot tell."""
+        """Return the file of a sample without reading it; empty where the data set does not know."""
         return self.dataset.file_of(index) if isinstance(self.dataset, NamedFiles) else ""
 
     def _read_one(self, key: SampleKey) -> Sample:
@@ -190,5 +190,5 @@ def _describe(component: object) -> str:
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def _unchanged(sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG001 -- it stands for a transform
+def _unchanged(sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG001 -- it has the signature of a transform
     return sample

@@ -118,7 +118,7 @@ def _write(build: Callable[[], Iterable[Any]]) -> _Place:
             file.close()
     except BaseException:
         Path(path).unlink()
-        # What is left in its buffer has nowhere to go; the error under way is the one to tell.
+        # What is left in its buffer has nowhere to go; the error under way is the one to report.
         with suppress(OSError):
             file.close()
         raise
@@ -137,7 +137,7 @@ def _writing_to(path: str) -> Iterator[None]:
 
 
 def _try_map(place: _Place | None) -> tuple[SharedRecords[Any] | None, Exception | None]:
-    assert place is not None, "the first process of this machine told no place"
+    assert place is not None, "the first process of this machine sent no place"
     try:
         with Path(place.path).open("rb") as file:
             buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -85,7 +85,7 @@ class RepeatFactorSampler:
 
 
 class _Draw(NamedTuple):
-    """The outcome of an epoch: ``order[i]`` stands at the points from ``ends[i - 1]`` to below ``ends[i]``."""
+    """The outcome of an epoch: ``order[i]`` is at the points from ``ends[i - 1]`` to below ``ends[i]``."""
 
     epoch: int
     order: np.ndarray

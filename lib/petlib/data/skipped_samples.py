@@ -26,7 +26,7 @@ class SkippedSamples:
     """Keeps ``skipped_samples.jsonl`` in the output folder: a line a sample, of all ranks.
 
     A line has ``iteration`` and ``epoch``, counted from 1, ``position`` in the epoch and ``index`` in the data set, counted from
-    0, ``file`` and ``reason``. Lines of iterations that a resumed run repeats are dropped when it begins, so that none stands twice.
+    0, ``file`` and ``reason``. Lines of iterations that a resumed run repeats are dropped when it begins, so that none is listed twice.
 
     Args:
         folder: the output folder.
@@ -49,7 +49,7 @@ class SkippedSamples:
                 write_text_atomically(self._path, "".join(kept))
         barrier()
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = AppendedFile(self._path, pieces="lines", tell=logger.warning)
+        self._file = AppendedFile(self._path, pieces="lines", report=logger.warning)
 
     def take(self, iteration: int, samples: Iterable[dict[str, Any]], *, seen: int) -> None:
         """List what the samples of a batch replace.
@@ -89,7 +89,7 @@ class SkippedSamples:
         shown = "".join(f"\n  sample {entry['index']}: {entry['reason']}" for entry in entries[:_SHOWN])
         raise DataError(
             f"{count} of {seen} training samples ({count / seen:.1%}) could not be read, more than DATA.MAX_ERROR_SHARE "
-            f"({self._max_share:g}) lets pass. Mend them or take them out of the data; {self._path} lists them, among them{shown}"
+            f"({self._max_share:g}) lets pass. Fix them or take them out of the data; {self._path} lists them, among them{shown}"
         )
 
 

@@ -34,7 +34,7 @@ class TrainLoader:
         seed: the seed of the run.
         worker_init: called once in each worker process, e.g. to set the threads of a library.
         timeout: seconds to wait for a batch of the workers; 0: without end.
-        skipped: lists the samples that a reader with ``on_error="skip"`` replaced; None: nobody does.
+        skipped: lists the samples that a reader with ``on_error="skip"`` replaced; None: they are not listed.
 
     Attributes:
         iterations_per_epoch: iterations of an epoch.

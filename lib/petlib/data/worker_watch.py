@@ -13,10 +13,10 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
-from petlib.launch.watch.status import STACK_SIGNAL, STATUS_BYTES, Standing, standing_in, status
+from petlib.launch.watch.status import STACK_SIGNAL, STATUS_BYTES, StatusValues, status, unpack_status
 
 STACK_SECONDS = 1.0
-"""How long a worker that hangs may take to write where it stands."""
+"""How long a worker that hangs may take to write where it is."""
 STACK_LINES = 15
 _DEATH_SECONDS = 1.0
 _GUARD_SECONDS = 1.0
@@ -63,8 +63,8 @@ class WorkerWatch:
         return "; ".join(f"worker {worker} {_ending(self.processes[worker])}{self._reading(worker)}" for worker in dead)
 
     def describe_hang(self) -> str:
-        """Return what the worker was reading that the training waits for, and where it stands."""
-        at_work = [(self._standing(worker).request, worker) for worker in range(len(self.processes))]
+        """Return what the worker was reading that the training waits for, and where it is."""
+        at_work = [(self._values_of(worker).request, worker) for worker in range(len(self.processes))]
         # batches come in the order of their requests: the others wait for the first
         _, worker = min((entry for entry in at_work if entry[0] >= 0), default=(-1, -1))
         if worker < 0:
@@ -75,7 +75,7 @@ class WorkerWatch:
         """From here on kill the workers when the training waits longer than ``seconds``.
 
         torch's own limit does not help where a worker stopped in the middle of handing a batch over: the reader waits for the
-        rest without end, but for the signal that tells of a worker's death.
+        rest without end, but for the signal that announces a worker's death.
         """
         threading.Thread(target=self._guard, args=(seconds,), name="loader-guard", daemon=True).start()
 
@@ -92,16 +92,16 @@ class WorkerWatch:
                 self.kill()
                 return
 
-    def _standing(self, worker: int) -> Standing:
-        return standing_in(self._memory, worker * STATUS_BYTES)
+    def _values_of(self, worker: int) -> StatusValues:
+        return unpack_status(self._memory, worker * STATUS_BYTES)
 
     def _reading(self, worker: int) -> str:
-        standing = self._standing(worker)
-        if not standing.sample:
+        values = self._values_of(worker)
+        if not values.sample:
             return ", which had not begun to read"
-        file = self._locate(standing.sample_index)
-        batch = f", for iteration {standing.iterations + 1}" if standing.iterations >= 0 else ""
-        return f"; the last that it began to read was {standing.sample}{f', {file}' if file else ''}{batch}"
+        file = self._locate(values.sample_index)
+        batch = f", for iteration {values.iterations + 1}" if values.iterations >= 0 else ""
+        return f"; the last that it began to read was {values.sample}{f', {file}' if file else ''}{batch}"
 
     def _stack(self, process: BaseProcess) -> str:
         """Have a worker write its stacks, and return that of its main thread."""
@@ -114,7 +114,7 @@ class WorkerWatch:
             written = os.pread(self._stacks.fileno(), 1 << 16, 0)
         # faulthandler writes the main thread last
         lines = written.decode(errors="replace").rstrip().rpartition("(most recent call first):\n")[2].splitlines()[:STACK_LINES]
-        return "\n".join(["; it stands here, the latest call first:", *lines]) if lines else "; it could not say where it stands"
+        return "\n".join(["; it is here, the latest call first:", *lines]) if lines else "; it could not say where it is"
 
     def close(self) -> None:
         """End the guard and give the file back."""
@@ -126,7 +126,7 @@ class WorkerWatch:
 class DeathGate:
     """Lets the death of a worker end the training where it waits for a batch of that worker, and nowhere else.
 
-    torch's handler of SIGCHLD raises in the midst of whatever the main thread does, where nobody can tell what the error is of.
+    torch's handler of SIGCHLD raises in the midst of whatever the main thread does, where it is not clear what the error is of.
     """
 
     def __init__(self, handler: Any) -> None:

@@ -56,7 +56,7 @@ def any_rank(*flags: bool) -> tuple[bool, ...]:
 
 
 def all_reduce_sum(tensor: Tensor) -> Tensor:
-    """Return the sum of the tensors of all ranks as a new tensor; shapes and dtypes have to be alike."""
+    """Return the sum of the tensors of all ranks as a new tensor; shapes and dtypes have to be the same."""
     total = tensor.detach().clone(memory_format=torch.contiguous_format)
     if world_size() > 1:
         distributed.all_reduce(total)

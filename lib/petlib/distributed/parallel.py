@@ -79,7 +79,7 @@ def _shard(model: nn.Module, device: torch.device) -> nn.Module:
     # Imported here because it takes most of a second and only sharded training needs it.
     from torch.distributed.fsdp import fully_shard
 
-    # Each rank keeps a part of its own parameters, so they have to be alike before.
+    # Each rank keeps a part of its own parameters, so they have to be the same before.
     broadcast_tensors(chain(model.parameters(), model.buffers()))
     mesh = init_device_mesh(device.type, (world_size(),))
     for block in _blocks(model):

@@ -102,7 +102,7 @@ def _store_of_next_group(timeout: timedelta) -> Store:
     """Return the store of the next group, in which it finds no keys of the groups before.
 
     A script may train and then test: the second group would take the addresses that the first one left in the store for its own, and
-    wait for connections that nobody accepts. So each group has a prefix of its own. The store itself stays open, because a rank may
+    wait for connections that are never accepted. So each group has a prefix of its own. The store itself stays open, because a rank may
     arrive at the second group while rank 0, which serves the store, has not left the first.
     """
     address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"

@@ -33,7 +33,7 @@ class BatchStream:
         return batch
 
     def samples_of(self, iteration: int) -> list[dict[str, Any]]:
-        """Return what ``meta`` says of the samples of an iteration, counted from 0, on this rank; nothing where the loader cannot tell."""
+        """Return what ``meta`` says of the samples of an iteration, counted from 0, on this rank; nothing where it is unknown."""
         return [] if self._samples_of is None else self._samples_of(iteration)
 
     def restart(self, batches: Iterator[Batch]) -> None:

@@ -12,7 +12,7 @@ from petlib.distributed.collectives import all_gather_objects
 from petlib.engine.state import TrainState
 
 SHOWN_SAMPLES = 8
-"""So many of a rank's samples stand in a message; the log has them all."""
+"""So many of a rank's samples are shown in a message; the log has them all."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Failure(NamedTuple):
     shares: list[RankShare]
 
     def samples(self, most: int | None = None) -> str:
-        """Return the samples, at most so many of a rank: ``17 (a.png), 4 (b.png)``; empty where nobody knows them."""
+        """Return the samples, at most so many of a rank: ``17 (a.png), 4 (b.png)``; empty where they are not known."""
         named = [(share.rank, _listed(share.samples, most)) for share in self.shares if share.samples]
         return "; ".join(f"rank {rank}: {samples}" for rank, samples in named) if len(named) > 1 else "".join(text for _, text in named)
 

@@ -20,7 +20,7 @@ class Loader(Protocol):
 
 @runtime_checkable
 class NamedSamples(Protocol):
-    """A loader that can tell which samples an iteration has."""
+    """A loader that knows which samples an iteration has."""
 
     def samples_of(self, iteration: int) -> list[dict[str, Any]]:
         """Return what ``meta`` says of the samples of an iteration, counted from 0, on this rank."""
@@ -98,7 +98,7 @@ def _run_iterations(state: TrainState, data: BatchStream, step: Step, hooks: Seq
 
 
 def _go_on(state: TrainState, hooks: Sequence[Hook], calls: dict[str, list[Call]]) -> None:
-    """Tell the hooks that the run went back; where it was the last iteration that failed, do what belongs to the end of a run."""
+    """Let the hooks know that the run went back; where it was the last iteration that failed, do what belongs to the end of a run."""
     _call(calls["after_rollback"], state)
     if state.iteration == state.max_iter:
         _call(_implementations([hook for hook in hooks if hook.intervals is not None], "after_step"), state)

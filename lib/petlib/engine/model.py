@@ -33,7 +33,7 @@ def analyse(
         model: takes the batch.
         cfg: the config.
         batch: what it computes on, e.g. one sample.
-        name: what stands before the figures.
+        name: what is printed before the figures.
         forward: how the model is called, ``forward(model, batch)``; None: ``model(batch)``.
     """
     if cfg.ANALYSER.ENABLED and is_main_process():

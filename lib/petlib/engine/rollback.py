@@ -8,7 +8,7 @@ from petlib.errors import CheckpointError
 from petlib.events.storage import EventStorage
 
 
-class RolledBack(Exception):  # noqa: N818 -- no error: it tells the loop to go on from the state that was restored
+class RolledBack(Exception):  # noqa: N818 -- no error: it makes the loop go on from the state that was restored
     """The state of the run was put back by :func:`go_back`."""
 
 

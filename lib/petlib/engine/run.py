@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 def open_run(cfg: PetlibConfig, *, record: str = "config.yaml") -> Iterator[torch.device]:
     """Prepare this process for a run and give the device to compute on; leave the process group at the end.
 
-    Weights are drawn from ``MISC.SEED``, alike on every rank. The merged config is written to ``record`` in the output
-    folder; a test has a name of its own for it, so that the training's record stays. A lock beside the record, e.g.
+    Weights are drawn from ``MISC.SEED``, the same on every rank. The merged config is written to ``record`` in the output
+    folder; a test has a name of its own for it, so that the training's record stays. A lock next to the record, e.g.
     ``config.lock``, keeps a second run of the kind out: two trainings in one folder, or two tests that write the same results.
     A test and a training do not exclude each other.
 

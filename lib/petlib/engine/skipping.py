@@ -48,7 +48,7 @@ def _local_values(tensor: Tensor) -> Tensor:
 class StepGuard:
     """Decides for a step, between the backward pass and the optimizers, whether the iteration is left out.
 
-    All ranks decide alike. Leaving out means that no optimizer steps, so that weights, momentum and step counts stay as they
+    All ranks decide the same. Leaving out means that no optimizer steps, so that weights, momentum and step counts stay as they
     were, and that the buffers of the network, such as batch-norm statistics, become again what they were before the forward
     pass. The gradient scaler's own skips go on as ever: a gradient that is too large for fp16 while the loss is finite is its
     affair.

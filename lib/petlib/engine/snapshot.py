@@ -65,7 +65,7 @@ def resume(state: TrainState, hooks: Sequence[Hook], cfg: PetlibConfig) -> bool:
         seed_everything(cfg.MISC.SEED + 1 + rank() + ITERATION_STRIDE * state.iteration)
     if is_main_process():
         logger.info("continuing from iteration %d of %d (%s)", state.iteration, state.max_iter, state.checkpointer.restored_path)
-        _tell_changes(state, settings, saved, kept)
+        _report_changes(state, settings, saved, kept)
     return True
 
 
@@ -79,7 +79,7 @@ def _restore(state: TrainState, hooks: Sequence[Hook], settings: SavedSettings) 
     return saved, [] if saved is None else keep_settings(state.optimizers, state.schedulers, wanted)
 
 
-def _tell_changes(state: TrainState, settings: SavedSettings, saved: dict[str, Any], kept: list[str]) -> None:
+def _report_changes(state: TrainState, settings: SavedSettings, saved: dict[str, Any], kept: list[str]) -> None:
     """Say what is not as it was when the checkpoint was saved."""
     if settings.changes:
         logger.warning("settings that differ from those of the checkpoint:%s", settings.describe())

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: values of iterations, and the writers that print and keep them."""
+"""What a run reports while it goes: values of iterations, and the writers that print and keep them."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Values of the iterations, kept on their device until somebody asks."""
+"""Values of the iterations, kept on their device until they are asked for."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

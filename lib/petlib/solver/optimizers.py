@@ -74,18 +74,18 @@ def _check_arguments(name: str, arguments: Mapping[str, Any], settings: Mapping[
 
 
 def _why_not_fused(factory: Callable[..., Any], groups: Sequence[Mapping[str, Any]], keywords: Mapping[str, Any]) -> str:
-    """Return an empty string if the fused form takes a step on stand-ins for the parameters, else what torch says.
+    """Return an empty string if the fused form takes a step on placeholders of the parameters, else what torch says.
 
     Tried, and not looked up: which devices, types and arguments torch supports differs between its versions.
     """
     smallest: dict[tuple[type, torch.device, torch.dtype], Tensor] = {}
     for parameter in sorted((parameter for group in groups for parameter in group["params"]), key=torch.numel):
         smallest.setdefault((type(parameter), parameter.device, parameter.dtype), parameter)
-    stand_ins = [torch.nn.Parameter(torch.zeros_like(parameter)) for parameter in smallest.values()]
-    for stand_in in stand_ins:
-        stand_in.grad = torch.zeros_like(stand_in)
+    placeholders = [torch.nn.Parameter(torch.zeros_like(parameter)) for parameter in smallest.values()]
+    for placeholder in placeholders:
+        placeholder.grad = torch.zeros_like(placeholder)
     try:
-        factory(stand_ins, **keywords, fused=True).step()
+        factory(placeholders, **keywords, fused=True).step()
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         return str(error).strip().split("\n", maxsplit=1)[0]
     return ""

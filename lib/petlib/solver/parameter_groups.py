@@ -18,9 +18,9 @@ _NUMBERED = re.compile(r"(?:.*_)?\d+")
 def layer_depths(names: Sequence[str]) -> dict[str, int]:
     """Return the layer of each parameter, read from the names in the order of the network.
 
-    A layer is a block of a list of blocks, i.e. everything below the first number in a name. What stands before the
-    first block (the patch embedding, the stem) is layer 0, what stands behind the last one (the head) the greatest
-    layer; what stands between two blocks belongs to the first of them. So for ViT-B/16 the embeddings are 0, the blocks
+    A layer is a block of a list of blocks, i.e. everything below the first number in a name. What comes before the
+    first block (the patch embedding, the stem) is layer 0, what comes after the last one (the head) the greatest
+    layer; what comes between two blocks belongs to the first of them. So for ViT-B/16 the embeddings are 0, the blocks
     1 to 12, norm and head 13, as in https://arxiv.org/abs/2106.08254.
     """
     blocks: dict[str, int] = {}
@@ -67,7 +67,7 @@ class ParameterRule:
     """What holds for the parameters whose name matches.
 
     Args:
-        pattern: regular expression that is searched in the dotted name of a parameter; the match may stand anywhere.
+        pattern: regular expression that is searched in the dotted name of a parameter; the match may be anywhere.
         lr_mult: factor of the learning rate.
         weight_decay: weight decay instead of the usual one; None: the usual one.
         freeze: leave these parameters as they are; batch-norm statistics still follow the data.
@@ -80,7 +80,7 @@ class ParameterRule:
 
     @classmethod
     def parse(cls, rule: Mapping[str, Any], place: str) -> "ParameterRule":
-        """Return the rule that a mapping of a config describes; ``place`` says where it stands, for messages.
+        """Return the rule that a mapping of a config describes; ``place`` says where it is given, for messages.
 
         Raises:
             ConfigError: a key is unknown or missing, or a value is of the wrong type or range.

@@ -29,7 +29,7 @@ def _zipped(path: Path, pickled: bytes, compression: int = zipfile.ZIP_STORED, *
 
 
 def command(path: Path) -> None:
-    """A pickle that makes the file ``made`` beside it."""
+    """A pickle that makes the file ``made`` next to it."""
     path.write_bytes(pickle.dumps({"model": _Call(f"touch {path.parent / 'made'}")}, protocol=2))
 
 
@@ -80,7 +80,7 @@ def doubling_lists(path: Path) -> None:
 
 
 def sparse(path: Path) -> None:
-    """A tensor that stands for more elements than it has."""
+    """A tensor that claims more elements than it has."""
     tensor = torch.sparse_coo_tensor(torch.tensor([[0], [0]]), torch.ones(1), (2**30, 2**20), check_invariants=True)
     torch.save({"backbone.conv1.weight": tensor}, path)
 
@@ -100,7 +100,7 @@ def text(path: Path) -> None:
 
 
 def pipe(path: Path) -> None:
-    """A pipe, into which nobody writes."""
+    """A pipe, into which nothing is written."""
     os.mkfifo(path)
 
 

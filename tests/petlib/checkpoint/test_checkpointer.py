@@ -146,7 +146,7 @@ def fail_to_write(path, state):
 
 
 @pytest.mark.parametrize("call", [Checkpointer.wait, Checkpointer.read_latest, lambda checkpointer: checkpointer.save({}, iteration=3)])
-def test_a_full_disk_is_told_at_the_next_call_and_the_previous_checkpoint_stays(tmp_path, monkeypatch, call):
+def test_a_full_disk_is_reported_at_the_next_call_and_the_previous_checkpoint_stays(tmp_path, monkeypatch, call):
     checkpointer = Checkpointer(tmp_path)
     checkpointer.save({"value": 1}, iteration=1)
     checkpointer.wait()
@@ -173,7 +173,7 @@ def save_within_a_size_limit(folder):
     return str(caught.value)
 
 
-def test_a_file_that_stops_growing_in_the_middle_is_told_with_the_reason(tmp_path, run_ranks):
+def test_a_file_that_stops_growing_in_the_middle_is_reported_with_the_reason(tmp_path, run_ranks):
     (message,) = run_ranks(save_within_a_size_limit, 1, tmp_path)
     assert "model_iter2.pth: the checkpoint could not be saved: File too large" in message
     assert {path.name for path in tmp_path.iterdir()} == {"model_iter1.pth", "model_latest.pth"}
@@ -253,7 +253,7 @@ class Renamed(Counter):
         self.count = state["number"]
 
 
-def test_a_state_of_another_form_is_told(tmp_path):
+def test_a_state_of_another_form_is_reported(tmp_path):
     checkpointer = Checkpointer(tmp_path)
     checkpointer.save(make_run(), iteration=1)
     with pytest.raises(CheckpointError, match=r"hooks\.counter does not fit this run's Renamed: KeyError: 'number'; resume with"):

@@ -106,7 +106,7 @@ def refuse(*_, **__):
     raise OSError(errno.EROFS, "Read-only file system")
 
 
-def test_a_read_only_folder_is_told_and_the_next_save_may_succeed(tmp_path, monkeypatch):
+def test_a_read_only_folder_is_reported_and_the_next_save_may_succeed(tmp_path, monkeypatch):
     checkpointer = saved_once(tmp_path)
     with monkeypatch.context() as patch:
         for name in ("replace", "link", "unlink", "mkdir"):

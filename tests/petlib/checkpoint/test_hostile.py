@@ -29,7 +29,7 @@ from tests.petlib.checkpoint import hostile_files
         (hostile_files.old_large_claim, r"the file is truncated or damaged"),
         (hostile_files.deep_tuples, r"it holds more than 50000 tuples in each other, as no checkpoint does; it is refused"),
         (hostile_files.deep_lists, r"it holds more than 100 levels of dictionaries and lists in each other; it is refused"),
-        (hostile_files.doubling_lists, r"it holds more than 2000000 values beside tensors"),
+        (hostile_files.doubling_lists, r"it holds more than 2000000 values next to its tensors"),
         (hostile_files.sparse, r"it holds a tensor that is sparse, quantized, nested or without data; plain ones are read"),
         (hostile_files.tar, r"the file is truncated or damaged \(RuntimeError: Cannot use .* legacy .tar format"),
         (hostile_files.text, r"the file is not a checkpoint, or damaged"),

@@ -185,7 +185,7 @@ class Evil:
 
 
 def forget_checksums(folder):
-    """Make the folder one of an earlier version, or of somebody who computes checksums of what he put there."""
+    """Make the folder one of an earlier version, or of an attacker who computes checksums of what was put there."""
     content = torch.load(folder / "state.pth", weights_only=True)
     assert content.pop("files").keys() == {".metadata", "__0_0.distcp", "__1_0.distcp"}
     torch.save(content, folder / "state.pth")

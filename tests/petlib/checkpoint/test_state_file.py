@@ -42,7 +42,7 @@ def test_a_whole_file_is_read(folder):
     ],
     ids=["truncated", "empty", "text", "zeros", "bit flip"],
 )
-def test_a_damaged_file_is_named_and_whole_ones_beside_it_too(folder, damage, what):
+def test_a_damaged_file_is_named_and_whole_ones_next_to_it_too(folder, damage, what):
     path = folder / "model_latest.pth"
     damage(path)
     with pytest.raises(
@@ -54,7 +54,7 @@ def test_a_damaged_file_is_named_and_whole_ones_beside_it_too(folder, damage, wh
 def test_without_a_whole_one_the_message_says_so(folder):
     for path in folder.iterdir():
         path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match="there is no whole checkpoint beside it; take a copy from elsewhere"):
+    with pytest.raises(CheckpointError, match="there is no whole checkpoint next to it; take a copy from elsewhere"):
         read_file(folder / "model_latest.pth")
 
 
@@ -85,7 +85,7 @@ def test_old_files_and_safetensors_are_read(tmp_path):
         read_file(tmp_path / "new.safetensors")
 
 
-def test_a_missing_file_and_a_folder_are_told(folder):
+def test_a_missing_file_and_a_folder_are_reported(folder):
     with pytest.raises(CheckpointError, match=r"model_lates\.pth: there is no such file; did you mean model_latest\.pth"):
         read_file(folder / "model_lates.pth")
     with pytest.raises(CheckpointError, match="there is no such file"):

@@ -85,7 +85,7 @@ def test_a_python_config_is_not_executed(tmp_path: Path, text: str, message: str
         load_cfg(TASK, write(tmp_path, "x.py", text))
 
 
-def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
     text = "SOLVER:\n  SCHEDULER: {TOTAL_EPOCHS: 3}\n  OPTIMZER: {BASE_LR: 1}\n  BASE_LR: 2\nMISC:\n  SEED: x\n  SEED: 3\n  DEVICE: tpu\n"
     with pytest.raises(ConfigError) as error:
         load_cfg(TASK, write(tmp_path, "x.yaml", text), ["MISC.SED", "1", "TRAIN.WEIGHTS"])

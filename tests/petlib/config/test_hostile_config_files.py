@@ -1,4 +1,4 @@
-"""Config files that were made to fill the memory, to wait for ever or to run code are told in one message."""
+"""Config files that were made to fill the memory, to wait for ever or to run code are reported in one message."""
 
 import os
 import sys

@@ -280,7 +280,7 @@ def test_a_section_that_is_a_value(tmp_path: Path) -> None:
         sample(tmp_path).section("data.train.pipeline")
 
 
-def test_keys_that_nobody_read_are_told_with_the_nearest_one(tmp_path: Path) -> None:
+def test_unread_keys_are_reported_with_the_nearest_one(tmp_path: Path) -> None:
     config = read_nested(
         write(
             tmp_path,
@@ -320,7 +320,7 @@ def test_a_variable_that_other_values_are_made_of_counts_as_read(tmp_path: Path)
         config.require_all_read()
 
 
-def test_an_override_of_such_a_variable_comes_too_late_and_is_told(tmp_path: Path) -> None:
+def test_an_override_of_such_a_variable_comes_too_late_and_is_reported(tmp_path: Path) -> None:
     config = read_nested(write(tmp_path, "x.py", "size = 4\nmodel = dict(width=size)\n"), ["size=8"])
     assert config.get("model.width") == 4
     with pytest.raises(ConfigError, match="command line: size: unknown key, nothing reads it"):

@@ -57,7 +57,7 @@ def test_a_misspelt_name_is_reported_with_its_line_and_all_names(module: str, tm
         load(tmp_path, "MISC: {IMPORTS: [no_such_module_of_mine]}", "MODEL: {KIND: another}")
 
 
-def test_the_default_is_allowed_beside_the_choices() -> None:
+def test_the_default_is_allowed_next_to_the_choices() -> None:
     key = Key("", "Which.", choices=("fpn",))
     assert key.check("") == ""
     with pytest.raises(ValueError, match="one of '', 'fpn'"):

@@ -116,7 +116,7 @@ def test_a_killed_worker_is_explained():
 READING = r"the last that it began to read was sample 5 \(position 5 of epoch 0\), images/5.png, for iteration 3"
 
 
-def test_what_a_killed_worker_was_to_deliver_is_told():
+def test_what_a_killed_worker_was_to_deliver_is_reported():
     with pytest.raises(RuntimeError, match=rf"a loader worker process died: worker 0 was killed by SIGKILL; {READING}\. If it"):
         list(batches_of(kill_itself))
     assert workers_end()
@@ -138,14 +138,14 @@ def sleep_for_ever(marker):
         time.sleep(100)
 
 
-def test_a_worker_that_hangs_is_told_with_the_place_where_it_stands(tmp_path, monkeypatch):
+def test_a_worker_that_hangs_is_reported_with_the_place_where_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr("petlib.data.worker_watch.STACK_SECONDS", LIMIT_SECONDS)
     batches = batches_of(functools.partial(sleep_for_ever, str(tmp_path / "it hangs")), timeout=2.0)
     # the limit is not for the start of the workers
     wait_until((tmp_path / "it hangs").exists)
     with pytest.raises(RuntimeError) as caught:
         list(batches)
-    head, stack = str(caught.value).split("; it stands here, the latest call first:\n")
+    head, stack = str(caught.value).split("; it is here, the latest call first:\n")
     assert re.fullmatch(rf"no batch came from the loader workers within 2 seconds \(MISC.LOADER_TIMEOUT\): worker 0; {READING}", head)
     assert "in sleep_for_ever" in stack.splitlines()[0]
     assert workers_end()
@@ -155,15 +155,15 @@ def stop_itself():
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def test_a_suspended_worker_is_told_and_ended():
+def test_a_suspended_worker_is_reported_and_ended():
     batches = batches_of(stop_itself, timeout=1.0)
     wait_until(lambda: "T" in {state_of(worker.pid) for worker in multiprocessing.active_children()})
-    with pytest.raises(RuntimeError, match=rf"within 1 seconds .*: worker 0; {READING}; it could not say where it stands"):
+    with pytest.raises(RuntimeError, match=rf"within 1 seconds .*: worker 0; {READING}; it could not say where it is"):
         list(batches)
     assert workers_end()
 
 
-def test_a_worker_that_stops_in_the_middle_of_handing_over_is_told_and_ended(monkeypatch):
+def test_a_worker_that_stops_in_the_middle_of_handing_over_is_reported_and_ended(monkeypatch):
     monkeypatch.setattr("petlib.data.loading._SLACK_SECONDS", 0.5)
     batches = batches_of(timeout=1.0)
     # a batch is larger than the pipe: both workers wait with a part of theirs in it
@@ -181,7 +181,7 @@ def test_the_time_counts_for_each_batch_and_0_means_without_end():
 
 
 class BreaksOnArrival:
-    """Stands for a tensor whose worker dies while the trainer fetches its file descriptor."""
+    """Takes the place of a tensor whose worker dies while the trainer fetches its file descriptor."""
 
     def __init__(self, error):
         self.error = error

@@ -77,7 +77,7 @@ def test_global_generators_are_given_back_in_the_training_process():
     assert (random.random(), np.random.rand(), torch.rand(()).item()) == expected
 
 
-def test_meta_tells_the_place_in_the_data_set_and_the_data_set_keeps_its_own():
+def test_meta_has_the_place_in_the_data_set_and_the_data_set_keeps_its_own():
     dataset = Numbers()
     sample = SampleReader(dataset, keep, seed=3).read([SampleKey(0, 4, 7)])[0]
     assert sample["meta"] == {"file": "folder/a.png", "index": 7}

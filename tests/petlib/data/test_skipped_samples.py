@@ -105,7 +105,7 @@ def test_batches_that_come_again_are_not_listed_again(tmp_path: Path) -> None:
 
 def test_too_many_end_the_run(tmp_path: Path) -> None:
     message = (
-        r"^1[1-9] of \d+ training samples \([\d.]+%\) could not be read, more than DATA.MAX_ERROR_SHARE \(0.05\) lets pass. Mend them or "
+        r"^1[1-9] of \d+ training samples \([\d.]+%\) could not be read, more than DATA.MAX_ERROR_SHARE \(0.05\) lets pass. Fix them or "
         r"take them out of the data; .*skipped_samples.jsonl lists them, among them\n  sample \d+: .*data/\d+.png: the image is cut off\n"
     )
     with pytest.raises(DataError, match=message):

@@ -108,7 +108,7 @@ def test_one_process_on_the_cpu_trains_the_model_itself(mode):
     assert model.weight.grad is not None
 
 
-def test_an_unknown_mode_is_told():
+def test_an_unknown_mode_is_reported():
     with pytest.raises(ConfigError, match="'ddq' given; choose ddp, fsdp, dp or none"):
         distributed.parallelize(nn.Linear(2, 2), "ddq", device=CPU, find_unused_parameters=False)
 

@@ -108,7 +108,7 @@ def test_choose_device_gives_each_local_rank_its_gpu(monkeypatch):
         distributed.choose_device("cuda")
 
 
-def test_a_missing_gpu_and_an_unknown_device_are_told(monkeypatch):
+def test_a_missing_gpu_and_an_unknown_device_are_reported(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(DeviceError, match="sees no GPU here; use MISC.DEVICE cpu or auto"):
         distributed.choose_device("cuda")

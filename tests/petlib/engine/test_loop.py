@@ -167,7 +167,7 @@ def test_a_hook_with_intervals_acts_when_the_run_is_asked_to_stop() -> None:
     assert [iteration for name, iteration in hook.calls if name == "after_step"] == [7]
 
 
-def test_hooks_are_sorted_and_misuse_is_told() -> None:
+def test_hooks_are_sorted_and_misuse_is_reported() -> None:
     recorder, stop = Recorder(), StopAt(1)
     assert sort_hooks([stop, recorder]) == [recorder, stop]
 

@@ -121,7 +121,7 @@ def test_low_precision_is_used_in_the_forward_pass() -> None:
         ({"losses": {"a": 1.0}, "metrics": {}}, r"the loss 'a' is float"),
     ],
 )
-def test_a_model_that_returns_no_losses_is_told_what_is_expected(outputs: Any, message: str) -> None:
+def test_a_model_that_returns_no_losses_raises_an_error_that_says_what_is_expected(outputs: Any, message: str) -> None:
     class Wrong(Model):
         def forward(self, batch: Batch) -> Any:
             return outputs

@@ -42,7 +42,7 @@ def test_a_run_without_epochs_shows_only_iterations(caplog: pytest.LogCaptureFix
     assert caplog.messages[0].startswith("|-[x.yaml]-[iter: 20/100]-[lr: 0.100000]-[eta: 0:00:01]")
 
 
-def test_json_lines_of_a_resumed_run_stand_once(tmp_path: Path) -> None:
+def test_json_lines_of_a_resumed_run_are_listed_once(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     writer = JsonLinesWriter(path=path, start_iteration=0)
     for iteration in (20, 40, 60):

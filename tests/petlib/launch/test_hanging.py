@@ -13,7 +13,7 @@ while RANK == "0" and not Path("pid1").exists():
 """
 
 
-def test_a_rank_that_did_not_come_is_named_with_the_place_where_it_stands(toy):
+def test_a_rank_that_did_not_come_is_named_with_the_place_where_it_is(toy):
     toy.script(f"""{WAITS}
 status.set_sample(1, 77, 345)
 if RANK == "0":
@@ -29,13 +29,13 @@ read_a_broken_disk()
     last = done.stderr[done.stderr.index("the ranks waited") :]
     assert last.startswith("the ranks waited for each other: rank 0 after iteration 12, rank 1 after iteration 12\n")
     wanted = (
-        "rank 1 did not come; the last that it began to read was sample 345 (position 77 of epoch 1); it stood here, the latest call first:"
+        "rank 1 did not come; the last that it began to read was sample 345 (position 77 of epoch 1); it was here, the latest call first:"
     )
     assert wanted in last
     assert re.search(r"in read_a_broken_disk\n.*in main\n", last), last
 
 
-def test_a_suspended_rank_is_told(toy):
+def test_a_suspended_rank_is_reported(toy):
     toy.script(f"""{WAITS}
 if RANK == "1":
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -48,7 +48,7 @@ raise RuntimeError("Timed out waiting 5000ms for recv operation to complete")
     assert done.stderr.rstrip().endswith("rank 1 did not come; the process was suspended (SIGSTOP)")
 
 
-def test_the_place_of_a_killed_rank_is_told(toy):
+def test_the_place_of_a_killed_rank_is_reported(toy):
     toy.script("""
         from petlib.launch.watch.status import status
         status.set_iterations(12)

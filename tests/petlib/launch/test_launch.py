@@ -86,7 +86,7 @@ def test_the_absence_of_gpus_is_said_in_one_line(toy):
         (["MISC.SEED", "many"], "MISC.SEED: 'many' (str) given"),
     ],
 )
-def test_a_mistake_in_the_config_is_told_once(toy, options, message):
+def test_a_mistake_in_the_config_is_reported_once(toy, options, message):
     toy.script("mark('ran')")
     done = toy.run("--nproc", "3", *options)
     assert done.returncode == 2
@@ -97,8 +97,8 @@ def test_a_mistake_in_the_config_is_told_once(toy, options, message):
 
 
 @pytest.mark.parametrize(("option", "variables"), [("MISC.CKPT=taken/below", {}), ("MISC.SEED=1", {"TMPDIR": "taken"})])
-def test_a_place_that_cannot_be_written_is_told_once(toy, option, variables):
-    toy.write("taken", "a file stands here")
+def test_a_place_that_cannot_be_written_is_reported_once(toy, option, variables):
+    toy.write("taken", "a file is here")
     toy.script("mark('ran')")
     # python itself goes on to the next folder when TMPDIR cannot be written
     toy.write("sitecustomize.py", "import os, tempfile\ntempfile.tempdir = os.environ.get('TMPDIR')\n")
@@ -166,7 +166,7 @@ def test_the_launcher_and_config_errors_import_no_torch(toy):
     assert done.stdout.splitlines()[-1] == "False False"
 
 
-def test_a_script_runs_alone_and_tells_its_own_mistakes(toy):
+def test_a_script_runs_alone_and_reports_its_own_mistakes(toy):
     toy.script("raise DataError('data/x.png: cut off') if cfg.MISC.SEED else ValueError('a bug')")
 
     def run(*overrides):

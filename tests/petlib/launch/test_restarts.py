@@ -58,7 +58,7 @@ def test_a_rank_that_had_been_asked_to_end_begins_again_like_the_others(toy):
     assert done.returncode == 0, done.stderr
 
 
-def test_when_restarts_are_used_up_the_last_failure_stands_last(toy, gone):
+def test_when_restarts_are_used_up_the_last_failure_is_printed_last(toy, gone):
     toy.script("""
         mark("pid" + os.environ["TORCHELASTIC_RESTART_COUNT"] + "_")
         if RANK == "1":

@@ -1,4 +1,4 @@
-"""What happens when a rank fails, when somebody asks the run to stop, and when the launcher dies."""
+"""What happens when a rank fails, when the run is asked to stop, and when the launcher dies."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tests.petlib.launch.conftest import LIMIT_SECONDS
 LONG = "time.sleep(1000)"
 
 
-def test_a_failing_rank_ends_all_and_its_traceback_stands_last(toy, gone):
+def test_a_failing_rank_ends_all_and_its_traceback_is_printed_last(toy, gone):
     toy.script(f"""
         mark("pid")
         if RANK == "1":
@@ -96,7 +96,7 @@ def test_a_rank_that_is_killed_is_named_with_its_signal_and_last_lines(toy):
     assert "closed by peer" not in done.stderr
 
 
-def test_an_exit_without_a_word_is_told_with_its_code(toy):
+def test_an_exit_without_a_word_is_reported_with_its_code(toy):
     toy.script("""
         if RANK == "1":
             print("about to leave", flush=True)
@@ -118,7 +118,7 @@ def test_an_error_before_the_script_is_set_up_is_shown_too(toy):
     assert done.stderr.rstrip().endswith("No module named 'no_such_module'")
 
 
-def test_a_mistake_of_the_user_is_told_once_without_a_traceback(toy):
+def test_a_mistake_of_the_user_is_reported_once_without_a_traceback(toy):
     toy.script("raise DataError('data/x.png: cut off')")
     done = toy.run("--nproc", "3")
     assert done.returncode == 2
@@ -212,7 +212,7 @@ def test_a_signal_before_the_ranks_can_save_ends_them_quietly(toy, gone):
     gone(pids)
 
 
-def test_a_rank_that_somebody_else_stops_takes_the_others_along(toy, gone):
+def test_a_rank_that_others_stop_takes_the_others_along(toy, gone):
     toy.script(f"stop_in_order(); mark('pid'); {LONG}")
     process = toy.start("--nproc", "2")
     pids = toy.wait_for("pid0", "pid1")
@@ -281,8 +281,8 @@ def test_an_ignored_hangup_stays_ignored(toy):
     assert toy.end(process).returncode == 0
 
 
-def test_what_somebody_else_asks_a_rank_for_is_passed_on_at_once(toy, gone):
-    """Rank 0 evaluates and hears of nothing; it ends because the launcher tells it."""
+def test_what_others_ask_a_rank_for_is_passed_on_at_once(toy, gone):
+    """Rank 0 evaluates and hears of nothing; it ends because the launcher asks it to."""
     toy.script("""
         from petlib.launch.watch.status import status
         def stop(number, frame):
@@ -302,16 +302,16 @@ def test_what_somebody_else_asks_a_rank_for_is_passed_on_at_once(toy, gone):
     gone(pids)
 
 
-def test_the_wish_to_save_reaches_the_ranks_that_can(toy):
+def test_the_request_to_save_reaches_the_ranks_that_can(toy):
     toy.script("""
         from petlib.launch.watch.status import status
         mark("early")
-        while not Path("told").exists():
+        while not Path("go").exists():
             time.sleep(0.02)
-        signal.signal(signal.SIGUSR1, lambda *_: mark("wish"))
+        signal.signal(signal.SIGUSR1, lambda *_: mark("request"))
         status.set_listening(True)
         mark("pid")
-        while not Path(f"wish{RANK}").exists():
+        while not Path(f"request{RANK}").exists():
             time.sleep(0.02)
     """)
     # what starts the launcher may ignore the signal, as a process does that has nothing to save
@@ -323,14 +323,14 @@ def test_the_wish_to_save_reaches_the_ranks_that_can(toy):
     early = toy.wait_for("early0", "early1")
     for pid in (process.pid, *early):
         os.kill(pid, signal.SIGUSR1)
-    while "SIGUSR1" not in (told := process.stderr.readline()):
-        assert told, "the launcher said nothing"
-    (toy.root / "told").write_text("1")
+    while "SIGUSR1" not in (printed := process.stderr.readline()):
+        assert printed, "the launcher said nothing"
+    (toy.root / "go").write_text("1")
     toy.wait_for("pid0", "pid1")
     process.send_signal(signal.SIGUSR1)
     done = toy.end(process)
     assert done.returncode == 0, done.stderr
-    assert told == "SIGUSR1: there is nothing to save yet\n"
+    assert printed == "SIGUSR1: there is nothing to save yet\n"
     assert "SIGUSR1: the run saves and goes on" in done.stderr
 
 

@@ -21,9 +21,9 @@ class CheckpointHook(Hook):
     Args:
         every: iterations between two checkpoints; 0: only the best and the last.
         config: the config as YAML text.
-        evaluation: tells when a model was the best one.
+        evaluation: knows when a model was the best one.
         on_error: ``stop`` raises where a checkpoint cannot be saved; ``continue`` logs that and goes on, unless it is the last.
-        check: called before a save that nobody planned; raises where the weights must not be saved.
+        check: called before an unplanned save; raises where the weights must not be saved.
         saves_beginning: save the state that a new run begins with, too.
     """
 
@@ -53,10 +53,10 @@ class CheckpointHook(Hook):
         self._problem: CheckpointError | None = None
 
     def before_train(self, state: TrainState) -> None:
-        """Remember where the run begins; save the evaluation that was made up for, and the beginning where that is wanted."""
+        """Remember where the run begins; save the evaluation that was completed late, and the beginning where that is wanted."""
         self._saved_at = state.iteration
         is_new = self._saves_beginning and state.iteration == 0
-        if is_new or (self._evaluation is not None and self._evaluation.made_up):
+        if is_new or (self._evaluation is not None and self._evaluation.completed_pending):
             self._save(state)
 
     def save_now(self, state: TrainState) -> None:
@@ -116,7 +116,7 @@ class CheckpointHook(Hook):
         self._attempt(lambda: checkpointer.save(components, iteration=state.iteration, best=best), "training goes on")
 
     def _attempt(self, work: Callable[[], None], what_follows: str) -> None:
-        """Do what all ranks do together and what fails on all of them alike."""
+        """Do what all ranks do together and what fails on all of them in the same way."""
         self._problem = None
         try:
             work()

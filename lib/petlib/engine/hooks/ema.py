@@ -9,7 +9,7 @@ class EmaHook(Hook):
     """Updates the average after every iteration.
 
     Args:
-        average: stands in the checkpoint beside the weights, where a test finds it.
+        average: saved in the checkpoint next to the weights, where a test finds it.
     """
 
     order = 20

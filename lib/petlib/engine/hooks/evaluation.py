@@ -30,7 +30,7 @@ class EvaluationHook(Hook):
     """Evaluates the network (its moving average where there is one) and remembers the best value of a metric.
 
     An evaluation leaves no trace in the training: random states are put back and the network returns to training mode.
-    One that a signal prevents or ends is made up for when the run continues.
+    One that a signal prevents or ends is made when the run continues.
 
     Args:
         evaluate: computes metrics of a network in evaluation mode, named like ``cls/acc1``; every rank calls it and gets
@@ -38,7 +38,7 @@ class EvaluationHook(Hook):
         every: iterations between two evaluations; 0: only at the end.
         best_metric: the metric that decides; empty: the first one.
         best_rule: ``greater`` or ``less`` is better.
-        timer: is told the time that evaluations take.
+        timer: gets the time that evaluations take.
         average: moving average of the weights, which is evaluated in their place.
         min_delta: by how much a value must be better.
 
@@ -49,7 +49,7 @@ class EvaluationHook(Hook):
         without_improvement: evaluations since then.
         pending: an evaluation of the present iteration is still to be made.
         prepared: what comes before that evaluation has been done.
-        made_up: it was made when this process began.
+        completed_pending: the evaluation that an interruption left pending was completed when this process began.
     """
 
     order = 60
@@ -79,13 +79,13 @@ class EvaluationHook(Hook):
         self.without_improvement = 0
         self.pending = False
         self.prepared = False
-        self.made_up = False
+        self.completed_pending = False
 
     def before_train(self, state: TrainState) -> None:
-        """Make up for the evaluation that a signal prevented."""
+        """Complete the evaluation that a signal prevented."""
         if self.pending and not state.signal_number:
             self._run(state)
-            self.made_up = not self.pending
+            self.completed_pending = not self.pending
 
     def evaluates_after(self, state: TrainState) -> bool:
         """Return whether an evaluation follows the iteration that was just done."""
@@ -160,7 +160,7 @@ class EarlyStopHook(Hook):
 
     Args:
         evaluation: knows the best metric.
-        patience: evaluations without an improvement that are put up with.
+        patience: evaluations without an improvement that are tolerated.
     """
 
     order = 65

@@ -25,11 +25,11 @@ _INTERVALS = 16
 
 
 class InterruptHook(Hook):
-    """Turns the first SIGTERM or SIGINT into the wish to stop, agreed among all ranks; a second SIGINT ends at once.
+    """Turns the first SIGTERM or SIGINT into a request to stop, agreed among all ranks; a second SIGINT ends at once.
 
-    Ranks are asked at different moments. They exchange the wish without waiting: what they say in one iteration is known
+    Ranks are asked at different moments. They exchange the request without waiting: what they say in one iteration is known
     to all in the next, so all stop, or save, after the same iteration and can write the checkpoint together. Where iterations
-    are short they do so at every second, third, ... one only. The launcher is told how far the run is.
+    are short they do so at every second, third, ... one only. The launcher can see how far the run is.
 
     Args:
         save: saves a checkpoint of the state; None: SIGUSR1 is left alone.
@@ -72,13 +72,13 @@ class InterruptHook(Hook):
         status.set_iterations(state.iteration)
         if state.iteration < self._exchanges_at:
             return
-        wish = _NOTHING
+        request = _NOTHING
         if end_request.signal_number:
-            wish = _END
+            request = _END
         elif self._wants_save:
-            wish, self._wants_save = _SAVE, False
+            request, self._wants_save = _SAVE, False
         # the greatest of all ranks is known to all of them, its interval too
-        agreed, interval = divmod(self._agreed.exchange(wish * _INTERVALS + self._interval(state.iteration)), _INTERVALS)
+        agreed, interval = divmod(self._agreed.exchange(request * _INTERVALS + self._interval(state.iteration)), _INTERVALS)
         self._exchanges_at = state.iteration + max(1, interval)
         if agreed == _END:
             stop_for_signal(state, end_request.signal_number or signal.SIGTERM)

@@ -19,7 +19,7 @@ MOST_WINDOWS = 200
 class MetricWriterHook(Hook):
     """Hands the means of windows of iterations to the writers.
 
-    Windows that are shorter than half a second are written several at a time: nobody reads faster, and fetching values,
+    Windows that are shorter than half a second are written several at a time: no reader is faster, and fetching values,
     printing and writing files costs a fast loop more than the iterations between.
 
     Args:
@@ -67,7 +67,7 @@ class MetricWriterHook(Hook):
                     break
 
     def write_ended(self, state: TrainState) -> None:
-        """Write the windows that have ended, before a checkpoint that nobody planned; all ranks call it together."""
+        """Write the windows that have ended, before an unplanned checkpoint; all ranks call it together."""
         if self._records:
             self._write(state)
 

@@ -29,8 +29,8 @@ class PreciseBNHook(Hook):
     Args:
         batches: gives training batches from an iteration on: ``batches(start_iteration, max_iter)``.
         num_iters: how many of them to use.
-        evaluation: tells whether an evaluation follows the iteration.
-        timer: is told the time that this takes.
+        evaluation: knows whether an evaluation follows the iteration.
+        timer: gets the time that this takes.
     """
 
     order = 55
@@ -52,7 +52,7 @@ class PreciseBNHook(Hook):
         self._asked: AgreedFlag | None = None
 
     def before_train(self, state: TrainState) -> None:
-        """Compute the statistics when an evaluation is made up for."""
+        """Compute the statistics when a pending evaluation is completed."""
         self._asked = AgreedFlag()
         if self._evaluation.pending and not self._evaluation.prepared and _has_batch_norm(state.network):
             self._compute(state)

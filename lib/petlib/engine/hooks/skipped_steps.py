@@ -1,4 +1,4 @@
-"""Iterations that were left out are told and counted."""
+"""Iterations that were left out are reported and counted."""
 
 import logging
 from typing import Any

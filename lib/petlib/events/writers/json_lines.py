@@ -18,21 +18,21 @@ class JsonLinesWriter:
     """Appends one JSON object a window or evaluation to ``metrics.jsonl``.
 
     Lines of iterations after ``start_iteration`` stem from a run that was cut off and is now repeated from its last
-    checkpoint: they are dropped, so that no iteration stands twice. When the disk is full, lines wait until it has room.
+    checkpoint: they are dropped, so that no iteration is listed twice. When the disk is full, lines wait until it has room.
 
     Args:
         path: the file.
         start_iteration: iterations that the resumed run had done.
 
     Raises:
-        OutputError: the file cannot be made, or cannot be freed of lines that would stand twice.
+        OutputError: the file cannot be made, or cannot be freed of lines that would be listed twice.
     """
 
     def __init__(self, *, path: Path, start_iteration: int) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _drop_later_lines(path, start_iteration)
-            self._file = AppendedFile(path, pieces="lines", tell=logger.warning)
+            self._file = AppendedFile(path, pieces="lines", report=logger.warning)
         except OSError as error:
             raise OutputError(f"{path}: the metrics cannot be written: {error.strerror}; make room, or choose another MISC.CKPT") from error
 

@@ -42,7 +42,7 @@ class TensorBoardWriter:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / _next_name(folder)
-            self._file = AppendedFile(path, pieces="events", tell=logger.warning)
+            self._file = AppendedFile(path, pieces="events", report=logger.warning)
         except OSError as error:
             raise OutputError(
                 f"{folder}: the events cannot be written: {error.strerror}; make room, or set MISC.TENSORBOARD False"

@@ -24,7 +24,7 @@ def follow_launcher() -> int | None:
 
     When the launcher dies, even by SIGKILL, this process gets SIGTERM, and after a grace its process group is killed. The
     variable with the launcher's number is taken out of the environment: it does not concern what this process starts.
-    The launcher can see where this process stands. The wish to save (SIGUSR1) is ignored until there is something to save.
+    The launcher can see how far this process is. The request to save (SIGUSR1) is ignored until there is something to save.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
     if in_main_thread and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
@@ -53,7 +53,7 @@ def _show_status() -> None:
     try:
         share_with_launcher(Path(folder), int(os.environ.get("RANK", "0")))
     except OSError as error:
-        logger.warning("the launcher cannot see where this rank stands: %s", error)
+        logger.warning("the launcher cannot see how far this rank is: %s", error)
 
 
 def _watch(launcher: int, grace: float, asked_by_kernel: bool) -> None:

@@ -60,14 +60,14 @@ class RunProcess:
         if early_output is not None:
             _replace_by_link(early_output, log)
         if self.rank == 0:
-            self._tell_restart()
+            self._report_restart()
 
     def call(self, main: Callable[["RunProcess"], None]) -> int:
         """Call ``main`` with this process and return its exit code; see :func:`run_process`."""
         try:
             main(self)
         except UserError as error:
-            self._tell(str(error))
+            self._report_mistake(str(error))
             return USER_ERROR_EXIT_CODE
         except KeyboardInterrupt:
             return INTERRUPTED_EXIT_CODE
@@ -80,18 +80,18 @@ class RunProcess:
             return 1
         return 0
 
-    def _tell(self, message: str) -> None:
-        """Say a mistake of the user once, on the screen, whoever started this process."""
+    def _report_mistake(self, message: str) -> None:
+        """Report a mistake of the user once, on the screen, whoever started this process."""
         if self._logging:
             logger.error(message, extra=FILE_ONLY)
         if self._report(message, user_error=True, exit_code=USER_ERROR_EXIT_CODE):
             return
-        # before logging is set up all ranks make the same mistake: one tells it
+        # before logging is set up all ranks make the same mistake: one reports it
         if self._logging or os.environ.get("LOCAL_RANK", "0") == "0":
             os.dup2(self._screen, 2)
             say(f"error: {message}")
 
-    def _tell_restart(self) -> None:
+    def _report_restart(self) -> None:
         if self._attempt and self._launch_folder:
             report = first_report(self._launch_folder, self._attempt - 1)
             reason = f" after rank {report.rank} failed:\n{report.text.rstrip()}" if report else ""
@@ -104,7 +104,7 @@ class RunProcess:
         try:
             write_report(self._launch_folder, rank=self.rank, user_error=user_error, text=text, exit_code=exit_code, attempt=self._attempt)
         except OSError as error:
-            logger.warning("the launcher cannot be told: %s", error)
+            logger.warning("the error cannot be reported to the launcher: %s", error)
             return False
         return True
 

@@ -41,7 +41,7 @@ class LaunchArguments:
 
 
 def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchArguments:
-    """Read the launcher's command line; options may stand before, between and after the overrides.
+    """Read the launcher's command line; options may come before, between and after the overrides.
 
     Raises:
         SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).
@@ -79,7 +79,7 @@ def parse_script_arguments(argv: Sequence[str], *, description: str, serves_all_
     Args:
         argv: the command line without the script's name.
         description: what the script does.
-        serves_all_tasks: there is ``--type``, for a config whose path does not tell its task.
+        serves_all_tasks: there is ``--type``, for a config whose path does not name its task.
 
     Raises:
         SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).
@@ -102,7 +102,7 @@ def parse_tool_arguments(
     Args:
         argv: the command line without the program's name.
         description: what the tool does.
-        add_options: adds the tool's own options; beside them there are ``cfg`` and ``type``.
+        add_options: adds the tool's own options; the others are ``cfg`` and ``type``.
 
     Raises:
         SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).

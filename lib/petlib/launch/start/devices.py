@@ -60,7 +60,7 @@ def choose_devices(*, gpu_id: str | None, nproc: int | None, device: str, visibl
         visible: what :func:`visible_gpus` returned.
 
     Raises:
-        DeviceError: a GPU is asked for that is not there, or the wishes contradict each other.
+        DeviceError: a GPU is asked for that is not there, or the arguments contradict each other.
     """
     if gpu_id is not None:
         return _listed_gpus(gpu_id, nproc, device, visible)

@@ -21,7 +21,7 @@ from petlib.launch.start.plan import (
 )
 from petlib.launch.watch.diagnose import Ending, describe_failure, first_failure
 from petlib.launch.watch.reports import ErrorReport, read_report, report_path
-from petlib.launch.watch.status import read_standing
+from petlib.launch.watch.status import read_status
 from petlib.launch.watch.supervise import SAVE_SIGNAL, say
 
 RUN_ID = "pet"
@@ -79,23 +79,23 @@ def run_elastic(
         local_addr=_local_address(arguments),
     )
     os.environ.update(environment)
-    signal.signal(SAVE_SIGNAL, lambda *_: _pass_on_wish_to_save(folder))
+    signal.signal(SAVE_SIGNAL, lambda *_: _pass_on_save_request(folder))
     try:
         elastic_launch(config, command[0])(*command[1:])
     except ChildFailedError as error:
-        return _tell_failure(error, folder)
+        return _report_failure(error, folder)
     except SignalException as error:
         return 128 + int(error.sigval)
     return 0
 
 
-def _pass_on_wish_to_save(folder: Path) -> None:
+def _pass_on_save_request(folder: Path) -> None:
     for path in folder.glob("status_rank*"):
-        standing = read_standing(folder, int(path.name.removeprefix("status_rank")))
+        status = read_status(folder, int(path.name.removeprefix("status_rank")))
         # a rank that has just ended has nothing left to save
         with suppress(ProcessLookupError):
-            if standing is not None and standing.listens > 0:
-                os.kill(standing.pid, SAVE_SIGNAL)
+            if status is not None and status.listens > 0:
+                os.kill(status.pid, SAVE_SIGNAL)
 
 
 def _rendezvous_options(arguments: LaunchArguments) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _local_address(arguments: LaunchArguments) -> str | None:
     return "127.0.0.1" if host in LOOPBACK_NAMES else None
 
 
-def _tell_failure(error: Any, folder: Path) -> int:
+def _report_failure(error: Any, folder: Path) -> int:
     """Print what the rank said that failed first in the last attempt, and return its exit code."""
     reports = {rank: _last_report(folder, rank) for rank in error.failures}
     first = min((report.time for report in reports.values() if report), default=time.monotonic())

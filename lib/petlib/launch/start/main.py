@@ -182,7 +182,7 @@ def run_ranks(command: tuple[str, ...], devices: Devices, *, max_restarts: int =
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """Give a temporary folder that nobody else may look into, and remove it at the end.
+    """Give a temporary folder that no other user may look into, and remove it at the end.
 
     Raises:
         OutputError: it cannot be made.

@@ -34,7 +34,7 @@ class Meeting:
 
     Attributes:
         port: of the store on the loopback address.
-        descriptor: of the socket that listens there already; rank 0 inherits it, so nobody can take the port in between.
+        descriptor: of the socket that listens there already; rank 0 inherits it, so no other process can take the port in between.
         launcher_pid: process id of the launcher.
         folder: private folder of the launch.
         attempt: how often the processes have been started again.

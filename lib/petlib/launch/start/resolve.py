@@ -147,9 +147,9 @@ def describe_not_found(
     if tried:
         lines += ["tried:", *(f"  {one}" for one in tried)]
     else:
-        lines.append(f"its path has no {CONFIG_FOLDER}/<type>/ part to tell its type: {config.absolute()}")
+        lines.append(f"its path has no {CONFIG_FOLDER}/<type>/ part that names its type: {config.absolute()}")
     if type_folder is None:
-        lines.append(f"put the config below {CONFIG_FOLDER}/<type>/ beside {SCRIPT_FOLDER}/<type>/{TRAIN_SCRIPT}, or give --type <type>")
+        lines.append(f"put the config below {CONFIG_FOLDER}/<type>/ next to {SCRIPT_FOLDER}/<type>/{TRAIN_SCRIPT}, or give --type <type>")
     else:
         types = sorted({kind for place in places for kind in _types(place.root, {name, TRAIN_SCRIPT})})
         lines.append(f"types there are: {', '.join(types) or 'none'}{did_you_mean(type_folder, types)}")

@@ -87,7 +87,7 @@ def find_task_folder(config: Path, package: str, *, type_folder: str | None = No
         config: path of the config file: ``<root>/cfgs/<type>/<...>/x.yaml`` belongs to the deepest ``<root>/<type>/<...>`` or
             ``<package>.<type>.<...>`` that has a ``config`` module.
         package: the package that holds the tasks, e.g. ``"pet"``.
-        type_folder: the type, where the path does not tell it.
+        type_folder: the type, where the path does not show it.
 
     Raises:
         ConfigError: there is no such task; the message lists what was tried.

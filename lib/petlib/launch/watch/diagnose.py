@@ -9,7 +9,7 @@ from pathlib import Path
 
 from petlib.errors import USER_ERROR_EXIT_CODE
 from petlib.launch.watch.reports import ErrorReport
-from petlib.launch.watch.status import Standing
+from petlib.launch.watch.status import StatusValues
 
 INTERRUPTED_EXIT_CODE = 128 + signal.SIGINT
 TAIL_LINES = 30
@@ -30,8 +30,8 @@ class Ending:
         stopping: the launcher was already ending all ranks.
         report: what the rank said about its error, if anything.
         log: file with the output of the rank, where it has one.
-        standing: where the rank stood, if it said so.
-        suspended: somebody had suspended it (SIGSTOP) when the launcher began to end all ranks.
+        status: how far the rank was, if it said so.
+        suspended: it had been suspended (SIGSTOP) when the launcher began to end all ranks.
         stack: the stacks of its threads at that moment, as faulthandler writes them.
     """
 
@@ -42,14 +42,14 @@ class Ending:
     stopping: bool = False
     report: ErrorReport | None = None
     log: Path | None = None
-    standing: Standing | None = None
+    status: StatusValues | None = None
     suspended: bool = False
     stack: str = ""
 
     @property
     def progress(self) -> str:
         """``" after iteration 12"``, or empty where no training had begun."""
-        progress = self.standing.progress if self.standing else ""
+        progress = self.status.progress if self.status else ""
         return f" {progress}" if progress else ""
 
     @property
@@ -86,7 +86,7 @@ class Ending:
 
     @property
     def exit_code(self) -> int:
-        """The exit code that tells this ending: that of the rank, or 128 + the number of the signal."""
+        """The exit code of this ending: that of the rank, or 128 + the number of the signal."""
         if self.killed or self.report is None:
             return shell_code(self.code)
         return self.report.exit_code
@@ -121,7 +121,7 @@ def describe_failure(ending: Ending) -> str:
     lines = _last_lines(ending.log)
     if lines:
         return f"{what}; the last lines of its output:\n{lines}"
-    return what + ("; its output stands above" if ending.rank == 0 else "; it printed nothing")
+    return what + ("; its output is above" if ending.rank == 0 else "; it printed nothing")
 
 
 def describe_hang(endings: Sequence[Ending]) -> str:
@@ -140,12 +140,12 @@ def _describe_hung(ending: Ending) -> str:
     # faulthandler writes the main thread last
     lines = ending.stack.rstrip().rpartition("(most recent call first):\n")[2].splitlines()
     if not lines:
-        return f"{text}; it could not say where it stood"
-    return "\n".join([f"{text}; it stood here, the latest call first:", *lines[:STACK_LINES]])
+        return f"{text}; it could not say where it was"
+    return "\n".join([f"{text}; it was here, the latest call first:", *lines[:STACK_LINES]])
 
 
 def _sample_of(ending: Ending) -> str:
-    sample = ending.standing.sample if ending.standing else ""
+    sample = ending.status.sample if ending.status else ""
     return f"; the last that it began to read was {sample}" if sample else ""
 
 

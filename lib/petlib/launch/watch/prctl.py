@@ -16,7 +16,7 @@ def request_death_signal(signum: signal.Signals) -> bool:
 def adopt_orphans() -> bool:
     """Become the parent of what ended children leave behind, so that it can be waited for; return whether that holds.
 
-    Process 1 would get them otherwise, and in many containers it waits for nobody.
+    Process 1 would get them otherwise, and in many containers it waits for no process.
     """
     return _prctl(PR_SET_CHILD_SUBREAPER, 1)
 

@@ -54,7 +54,7 @@ class RankProcess:
 
     @property
     def stopped(self) -> bool:
-        """Whether the rank is suspended (SIGSTOP); False where the system does not tell."""
+        """Whether the rank is suspended (SIGSTOP); False where the system does not say."""
         stat = Path(f"/proc/{self._process.pid}/stat")
         return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] in ("T", "t")
 
@@ -95,7 +95,7 @@ class RankProcess:
         self._wait_for_orphans()
         late = time.monotonic() - self._sweep_until
         left = self._signal_group(signal.SIGKILL if late > 0 else 0)
-        # ended processes that nobody waits for stay members of the group
+        # ended processes that are not waited for stay members of the group
         if not left or late > LEFTOVER_GRACE:
             self._sweep_until = None
 

@@ -1,4 +1,4 @@
-"""What a failing rank tells its launcher: a small JSON file in the private folder of the launch."""
+"""What a failing rank reports to its launcher: a small JSON file in the private folder of the launch."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Where a process stands, in memory that others can read even when it is stopped or dead."""
+"""How far a process is, in memory that others can read even when it is stopped or dead."""
 
 import faulthandler
 import mmap
@@ -17,12 +17,12 @@ _NUMBER = struct.Struct("<q")
 _UNKNOWN = -1
 
 
-class Standing(NamedTuple):
+class StatusValues(NamedTuple):
     """What a process said last; -1: it did not say.
 
     Attributes:
         pid: process id.
-        listens: 1 while the process saves on request and knows SIGTERM as the wish to save and end.
+        listens: 1 while the process saves on request and knows SIGTERM as the request to save and end.
         iterations: iterations that are done; of a loader worker: the iteration that it loads for.
         signal_number: the signal that asked it to end.
         epoch: of the sample that was read last.
@@ -54,7 +54,7 @@ class Standing(NamedTuple):
 
 
 class Status:
-    """Writes where this process stands. A write takes a fraction of a microsecond and never waits."""
+    """Writes how far this process is. A write takes a fraction of a microsecond and never waits."""
 
     def __init__(self) -> None:
         self.write_to(bytearray(STATUS_BYTES))
@@ -78,7 +78,7 @@ class Status:
             self.write_to(mmap.mmap(file.fileno(), STATUS_BYTES))
 
     def set_listening(self, listens: bool) -> None:
-        """Say whether signals are understood as wishes."""
+        """Say whether signals are understood as requests."""
         self._set(1, int(listens))
 
     def set_iterations(self, done: int) -> None:
@@ -105,9 +105,9 @@ status = Status()
 """That of this process."""
 
 
-def standing_in(memory: bytearray | bytes | mmap.mmap, start: int = 0) -> Standing:
+def unpack_status(memory: bytearray | bytes | mmap.mmap, start: int = 0) -> StatusValues:
     """Return what a process wrote into ``memory`` at ``start``."""
-    return Standing(*_LAYOUT.unpack_from(memory, start))
+    return StatusValues(*_LAYOUT.unpack_from(memory, start))
 
 
 def status_path(folder: Path, rank: int) -> Path:
@@ -121,7 +121,7 @@ def stack_path(folder: Path, rank: int) -> Path:
 
 
 def share_with_launcher(folder: Path, rank: int) -> None:
-    """Let the launcher see where this rank stands, and ask it for its stacks.
+    """Let the launcher see how far this rank is, and ask it for its stacks.
 
     Raises:
         OSError: the folder of the launcher is gone or full.
@@ -131,11 +131,11 @@ def share_with_launcher(folder: Path, rank: int) -> None:
     status.share(status_path(folder, rank))
 
 
-def read_standing(folder: Path, rank: int) -> Standing | None:
-    """Return where a rank stands, or None where it has not begun to say so."""
+def read_status(folder: Path, rank: int) -> StatusValues | None:
+    """Return how far a rank is, or None where it has not begun to say so."""
     try:
         content = status_path(folder, rank).read_bytes()
     except FileNotFoundError:
         return None
-    standing = standing_in(content) if len(content) == STATUS_BYTES else None
-    return standing if standing is not None and standing.pid > 0 else None
+    values = unpack_status(content) if len(content) == STATUS_BYTES else None
+    return values if values is not None and values.pid > 0 else None

@@ -16,20 +16,20 @@ from petlib.launch.watch.diagnose import STOP_SIGNALS, Ending, describe_failure,
 from petlib.launch.watch.prctl import adopt_orphans
 from petlib.launch.watch.processes import RankProcess
 from petlib.launch.watch.reports import read_report, report_path, write_report
-from petlib.launch.watch.status import STACK_SIGNAL, read_standing, stack_path, status_path
+from petlib.launch.watch.status import STACK_SIGNAL, read_status, stack_path, status_path
 
 Planner = Callable[[socket.socket, int], Sequence[RankPlan]]
 
 POLL_SECONDS = 0.02
 RELAY_SECONDS = 0.2
-"""How often the launcher looks whether somebody else asked a rank to stop."""
+"""How often the launcher looks whether a rank was asked to stop by others."""
 SAVE_SIGNAL = signal.SIGUSR1
 GRACE_SECONDS = 5.0
 """How long the other ranks may take to end after one has failed."""
 FORWARDED = {signal.SIGHUP: signal.SIGTERM}
-"""What ranks get in place of a signal; they know SIGINT and SIGTERM as the wish to save and end."""
+"""What ranks get in place of a signal; they know SIGINT and SIGTERM as the request to save and end."""
 REPEAT_SECONDS = 0.3
-"""A Ctrl-C that follows the first within this time is the same one, sent by terminal and wrapper alike."""
+"""A Ctrl-C that follows the first within this time is the same one, sent by both terminal and wrapper."""
 
 
 def say(text: str) -> None:
@@ -61,7 +61,7 @@ def supervise(plan: Planner, *, folder: Path, max_restarts: int = 0) -> int:
             _run_attempt(supervisor, plan, received)
             if not supervisor.may_restart or attempt == max_restarts:
                 break
-            supervisor.tell_restart(max_restarts)
+            supervisor.report_restart(max_restarts)
     return supervisor.conclude()
 
 
@@ -87,7 +87,7 @@ class _Signals:
 
     def __enter__(self) -> "_Signals":
         for number in self._numbers:
-            # a process that has nothing to save ignores that wish, and hands this on to a launcher that it starts
+            # a process that has nothing to save ignores that request, and hands this on to a launcher that it starts
             if number == SAVE_SIGNAL or signal.getsignal(number) is not signal.SIG_IGN:
                 self._previous[number] = signal.signal(number, self._receive)
         return self
@@ -125,7 +125,7 @@ class _Supervisor:
 
     @property
     def may_restart(self) -> bool:
-        """Whether another attempt may end in another way: nobody asked for the end, and it is no mistake of the user."""
+        """Whether another attempt may end in another way: the end was not asked for, and it is no mistake of the user."""
         failure = first_failure(list(self._endings.values()))
         return self._asked is None and failure is not None and failure.exit_code != USER_ERROR_EXIT_CODE
 
@@ -152,7 +152,7 @@ class _Supervisor:
         for process in self._processes:
             process.kill()
 
-    def tell_restart(self, max_restarts: int) -> None:
+    def report_restart(self, max_restarts: int) -> None:
         """Say what failed and that all begins again, on the screen and to the ranks of the next attempt."""
         failure = first_failure(list(self._endings.values()))
         assert failure is not None, "there is nothing to begin again"
@@ -183,18 +183,18 @@ class _Supervisor:
             self._ask_for_stacks()
             self._ask(signal.SIGTERM, spare_reporting=True)
         elif self._asked is None and any(ending.obeyed for ending in endings):
-            # somebody else asked a rank to stop: the others have the same time to save
+            # a rank was asked to stop by others: the remaining ranks have the same time to save
             self._asked = next(ending.code - 128 for ending in endings if ending.obeyed)
             self._ask(self._asked)
 
     def _relay(self) -> None:
-        """Pass on what somebody else asked a rank for, so that the others need not come to the same point to hear of it."""
+        """Pass on what others asked a rank for, so that the remaining ranks need not come to the same point to hear of it."""
         now = time.monotonic()
         if self._asked is not None or len(self._processes) == 1 or now < self._relay_at:
             return
         self._relay_at = now + RELAY_SECONDS
-        standings = {process.rank: read_standing(self._folder, process.rank) for process in self._processes if process.running}
-        asked = {rank: standing.signal_number for rank, standing in standings.items() if standing and standing.signal_number > 0}
+        statuses = {process.rank: read_status(self._folder, process.rank) for process in self._processes if process.running}
+        asked = {rank: status.signal_number for rank, status in statuses.items() if status and status.signal_number > 0}
         if asked:
             self._asked = next(iter(asked.values()))
             self._ask(self._asked, spare=asked.keys())
@@ -227,18 +227,18 @@ class _Supervisor:
             process.send(SAVE_SIGNAL)
 
     def _ask_for_stacks(self) -> None:
-        """Have the ranks that have not failed write where they stand, in case one of them hangs."""
+        """Have the ranks that have not failed write where they are, in case one of them hangs."""
         for process in self._processes:
             if not process.running or report_path(self._folder, process.rank, self.attempt).exists():
                 continue
             if process.stopped:
                 self._suspended.add(process.rank)
-            if read_standing(self._folder, process.rank) is not None:
+            if read_status(self._folder, process.rank) is not None:
                 process.send(STACK_SIGNAL)
 
     def _listens(self, process: RankProcess) -> bool:
-        standing = read_standing(self._folder, process.rank)
-        return process.running and standing is not None and standing.listens > 0
+        status = read_status(self._folder, process.rank)
+        return process.running and status is not None and status.listens > 0
 
     def _note_ending(self, process: RankProcess) -> None:
         assert process.returncode is not None, f"rank {process.rank} has not ended"
@@ -251,7 +251,7 @@ class _Supervisor:
             stopping=self._kill_at is not None,
             report=read_report(report_path(self._folder, process.rank, self.attempt)),
             log=process.log,
-            standing=read_standing(self._folder, process.rank),
+            status=read_status(self._folder, process.rank),
             suspended=process.rank in self._suspended,
             stack=stack.read_text(errors="replace") if stack.exists() else "",
         )

@@ -74,7 +74,7 @@ def test_the_average_is_evaluated_in_place_of_the_weights(make_state: Any, loade
     assert not torch.equal(state.model.layer.weight, first)
 
 
-def test_an_unknown_best_metric_is_told(make_state: Any, loader: Any, step: Any) -> None:
+def test_an_unknown_best_metric_is_reported(make_state: Any, loader: Any, step: Any) -> None:
     with pytest.raises(
         ConfigError, match=r"EVAL.BEST_METRIC: 'cls/ac1' given, but an evaluation has cls/acc1, cls/acc5; did you mean cls/acc1"
     ):
@@ -103,7 +103,7 @@ def interrupted(network: nn.Module) -> dict[str, float]:
     raise Interrupted(signal.SIGTERM)
 
 
-def test_an_evaluation_that_a_signal_ends_is_made_up_for(make_state: Any, loader: Any, step: Any) -> None:
+def test_an_evaluation_that_a_signal_ends_is_completed(make_state: Any, loader: Any, step: Any) -> None:
     first = EvaluationHook(evaluate=interrupted, every=2, best_metric="", best_rule="greater", timer=TimerHook())
     state = make_state(max_iter=6)
     with pytest.raises(SystemExit) as error:
@@ -120,7 +120,7 @@ def test_an_evaluation_that_a_signal_ends_is_made_up_for(make_state: Any, loader
     assert state.checkpointer.saved == [(2, True), (6, False)]
 
 
-def test_an_evaluation_that_a_signal_prevents_is_made_up_for_at_the_end_too(make_state: Any, loader: Any, step: Any) -> None:
+def test_an_evaluation_that_a_signal_prevents_is_completed_at_the_end_too(make_state: Any, loader: Any, step: Any) -> None:
     def signalled_step(state: Any, data: Any, after_backward: Any) -> None:
         if state.iteration == 2:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -49,7 +49,7 @@ def test_without_a_signal_nothing_changes(make_state: Any, loader: Any, step: An
     assert (state.iteration, state.stop_reason) == (3, "")
 
 
-def test_the_wish_to_save_is_fulfilled_before_the_next_iteration(make_state: Any, loader: Any, step: Any) -> None:
+def test_the_request_to_save_is_fulfilled_before_the_next_iteration(make_state: Any, loader: Any, step: Any) -> None:
     state, saved = make_state(max_iter=6), []
     before = signal.getsignal(signal.SIGUSR1)
 
@@ -76,7 +76,7 @@ def test_a_checkpoint_is_not_saved_twice_after_one_iteration(make_state: Any, lo
     assert [iteration for iteration, _ in state.checkpointer.saved] == [2, 3, 4, 6]
 
 
-def test_without_a_way_to_save_the_wish_is_left_alone(make_state: Any, loader: Any, step: Any) -> None:
+def test_without_a_way_to_save_the_request_is_left_alone(make_state: Any, loader: Any, step: Any) -> None:
     before = signal.getsignal(signal.SIGUSR1)
     seen = []
 
@@ -93,7 +93,7 @@ class RankLoader:
         yield from ({} for _ in range(start_iteration, max_iter))
 
 
-def wishes_of_ranks(wishes: dict[int, dict[int, int]], max_iter: int, exchange_seconds: float) -> tuple[list[int], int]:
+def requests_of_ranks(requests: dict[int, dict[int, int]], max_iter: int, exchange_seconds: float) -> tuple[list[int], int]:
     """Send this rank signals before iterations; return after which iterations it saved, and the last one."""
     model = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -102,7 +102,7 @@ def wishes_of_ranks(wishes: dict[int, dict[int, int]], max_iter: int, exchange_s
 
     def step(state: Any, data: Any, after_backward: Any) -> None:
         next(data)
-        if number := wishes.get(distributed.rank(), {}).get(state.iteration):
+        if number := requests.get(distributed.rank(), {}).get(state.iteration):
             os.kill(os.getpid(), number)
 
     with suppress(SystemExit):
@@ -112,13 +112,13 @@ def wishes_of_ranks(wishes: dict[int, dict[int, int]], max_iter: int, exchange_s
 
 
 def test_all_ranks_save_and_stop_after_the_same_iterations(run_ranks: Any) -> None:
-    wishes = {0: {4: signal.SIGUSR1, 20: signal.SIGTERM}, 1: {4: signal.SIGUSR1, 12: signal.SIGUSR1}}
-    assert run_ranks(wishes_of_ranks, 2, wishes, 30, 0.0) == [([6, 14], 22)] * 2
+    requests = {0: {4: signal.SIGUSR1, 20: signal.SIGTERM}, 1: {4: signal.SIGUSR1, 12: signal.SIGUSR1}}
+    assert run_ranks(requests_of_ranks, 2, requests, 30, 0.0) == [([6, 14], 22)] * 2
 
 
 def test_ranks_with_short_iterations_exchange_now_and_then_and_stop_together(run_ranks: Any) -> None:
-    wishes = {0: {}, 1: {4: signal.SIGUSR1, 500: signal.SIGTERM}}
-    first, second = run_ranks(wishes_of_ranks, 2, wishes, 1000, 3600.0)
+    requests = {0: {}, 1: {4: signal.SIGUSR1, 500: signal.SIGTERM}}
+    first, second = run_ranks(requests_of_ranks, 2, requests, 1000, 3600.0)
     assert first == second
     saved, last = first
     assert [4 < iteration < 4 + 3 * 15 for iteration in saved] == [True]

@@ -98,7 +98,7 @@ def test_long_windows_are_written_at_once(make_state: Any, loader: Any, step: An
     assert (written[3], written[6]) == (1, 2)
 
 
-def test_windows_are_written_before_a_save_that_nobody_planned_and_before_the_last_one(make_state: Any, loader: Any, step: Any) -> None:
+def test_windows_are_written_before_an_unplanned_save_and_before_the_last_one(make_state: Any, loader: Any, step: Any) -> None:
     writer, timer = RecordingWriter(), TimerHook()
     hook = MetricWriterHook(make_writers=lambda start: [writer], every=1, timer=timer)
     written: list[list[int]] = []
@@ -122,7 +122,7 @@ def test_windows_are_written_before_a_save_that_nobody_planned_and_before_the_la
 
         def after_step(self, state: Any) -> None:
             if state.iteration == 8:
-                state.stop_reason = "somebody asked"
+                state.stop_reason = "it was asked for"
 
     train(make_state(max_iter=20), loader, step, [hook, timer, Saving(), Stopping()])
     assert written == [list(range(1, 7)), list(range(1, 9))]

@@ -98,7 +98,7 @@ def test_buffers_are_looked_at_unless_they_hold_infinity_by_design(make_state: A
 
 
 class OneSample:
-    """Rank 1 has a bad batch in the third iteration, which no line and no gradient tells rank 0."""
+    """Rank 1 has a bad batch in the third iteration, which rank 0 sees in no line and no gradient."""
 
     def batches(self, start_iteration: int, max_iter: int) -> Iterator[Batch]:
         for iteration in range(start_iteration, max_iter):

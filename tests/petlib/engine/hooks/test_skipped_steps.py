@@ -18,7 +18,7 @@ def leaving_out(iterations: set[int]) -> Any:
     return step
 
 
-def test_what_was_left_out_is_told_and_counted(make_state: Any, loader: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_was_left_out_is_reported_and_counted(make_state: Any, loader: Any, caplog: pytest.LogCaptureFixture) -> None:
     hook = SkippedStepsHook(limit=2)
     with caplog.at_level(logging.INFO):
         train(make_state(max_iter=8), loader, leaving_out({1, 2, 4, 6}), [hook])

@@ -20,7 +20,7 @@ def parse(*argv):
         "--cfg x.yaml --nproc=2 -- A.B 1 C=2 D.E -0.5 F -1e-3",
     ],
 )
-def test_options_stand_anywhere_among_the_overrides(argv):
+def test_options_may_be_anywhere_among_the_overrides(argv):
     arguments = parse(*argv.split())
     assert arguments.cfg == Path("x.yaml")
     assert arguments.nproc == 2

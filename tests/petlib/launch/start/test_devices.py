@@ -56,7 +56,7 @@ def test_nproc_takes_the_first_gpus_where_there_are_some():
 
 
 @pytest.mark.parametrize(
-    ("visible", "wishes", "message"),
+    ("visible", "arguments", "message"),
     [
         (["0", "1"], {"gpu_id": "0,7"}, "there is no GPU 7; visible on this machine: 0, 1"),
         (["6", "7"], {"gpu_id": "7"}, r"visible on this machine: 0, 1 \(devices 6, 7\)"),
@@ -71,6 +71,6 @@ def test_nproc_takes_the_first_gpus_where_there_are_some():
         ([], {"device": "cuda"}, "MISC.DEVICE is cuda, but no GPU is visible"),
     ],
 )
-def test_what_is_not_there_is_an_error_that_says_what_is(visible, wishes, message):
+def test_what_is_not_there_is_an_error_that_says_what_is(visible, arguments, message):
     with pytest.raises(DeviceError, match=message):
-        choose(visible, **wishes)
+        choose(visible, **arguments)

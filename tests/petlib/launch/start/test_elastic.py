@@ -54,13 +54,13 @@ def test_a_signal_reaches_the_ranks_of_the_agent(toy, gone, endpoint):
 
 
 @pytest.mark.nightly
-def test_the_wish_to_save_reaches_the_ranks_of_the_agent(toy, gone, endpoint):
+def test_the_request_to_save_reaches_the_ranks_of_the_agent(toy, gone, endpoint):
     toy.script("""
         from petlib.launch.watch.status import status
-        signal.signal(signal.SIGUSR1, lambda *_: mark("wish"))
+        signal.signal(signal.SIGUSR1, lambda *_: mark("request"))
         status.set_listening(True)
         mark("pid")
-        while not Path("wish0").exists() or not Path("wish1").exists():
+        while not Path("request0").exists() or not Path("request1").exists():
             time.sleep(0.02)
     """)
     processes = [toy.start(*machine(endpoint, node=node, nodes=2)) for node in (0, 1)]

@@ -99,7 +99,7 @@ def test_what_cannot_be_resolved_lists_every_path_that_was_tried(tmp_path):
     assert "give --type" in text
 
 
-def test_a_config_that_tells_no_type_asks_for_one(tmp_path):
+def test_a_config_without_a_type_asks_for_one(tmp_path):
     make(tmp_path, "x.yaml", "cfgs/y.yaml")
     for config in ("x.yaml", "cfgs/y.yaml"):
         with pytest.raises(ConfigError, match=r"no cfgs/<type>/ part(?s:.*)--type"):
