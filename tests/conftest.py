@@ -76,7 +76,7 @@ def process_context(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 def run_ranks(process_context: ForkServerContext) -> RunRanks:
     """Call ``function(*args)`` in ``world_size`` processes that form a gloo group; return the ranks' results in their order.
 
-    ``function`` stands at the top level of the test module. An exception fails the test with that rank's traceback; at the
+    ``function`` is at the top level of the test module. An exception fails the test with that rank's traceback; at the
     time limit, in seconds, all ranks are killed and each prints where it stood.
     """
 

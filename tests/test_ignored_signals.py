@@ -1,4 +1,4 @@
-"""What the tests do where somebody started them with signals ignored, as nohup and shells in the background do."""
+"""What the tests do where they were started with signals ignored, as nohup and shells in the background do."""
 
 import os
 import subprocess

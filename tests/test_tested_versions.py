@@ -19,7 +19,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 FREE = {"torch", "torchvision"}
 MATRIX = ROOT / "tools" / "ci" / "matrix.sh"
 
-# stands for an interpreter: makes an environment whose python writes down what it is asked for
+# replaces an interpreter: makes an environment whose python writes down what it is asked for
 INTERPRETER = r"""#!/bin/sh
 mkdir -p "$3/bin"
 cat >"$3/bin/python" <<'END'

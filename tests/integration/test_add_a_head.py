@@ -1,4 +1,4 @@
-"""The head of docs/add_a_head.md is put next to a copy of the tree as it stands there, trained and tested."""
+"""The head of docs/add_a_head.md is put next to a copy of the tree as it is there, trained and tested."""
 
 import json
 import os

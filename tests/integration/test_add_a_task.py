@@ -125,7 +125,7 @@ class Settings:
 
     @staticmethod
     def get_base_cfg():
-        own = {"MODEL": {planted: Key(1, "Read by nobody.")}} if planted else {}
+        own = {"MODEL": {planted: Key(1, "Read by nothing.")}} if planted else {}
         return CfgNode(merge_schemas(config.get_base_cfg().schema, own))
 
 def run(main, **options):
@@ -149,7 +149,7 @@ print(json.dumps(sorted(unread)))
 
 @pytest.mark.parametrize("planted", ["", "PLANTED"])
 def test_every_setting_of_it_has_an_effect(trained: Path, planted: str) -> None:
-    """All of its settings are read by one of the commands, with every part of a run switched on; one that nobody reads is found."""
+    """All of its settings are read by one of the commands, with every part of a run switched on; one that nothing reads is found."""
     pytest.importorskip("onnxruntime")
     shutil.rmtree(trained / "all_on", ignore_errors=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT), str(trained)])}

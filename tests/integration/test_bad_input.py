@@ -23,7 +23,7 @@ QUICK = [*SHORT, "TRAIN.NUM_WORKERS=0", "TEST.NUM_WORKERS=0", "MISC.TENSORBOARD=
 
 
 def assert_one_message(done: Done, *parts: str) -> None:
-    """Check the exit code, that the message is told once, and that no traceback is shown."""
+    """Check the exit code, that the message is reported once, and that no traceback is shown."""
     assert done.code == 2, done.output
     assert "Traceback" not in done.output, done.output
     for part in parts:
@@ -43,7 +43,7 @@ def write_config(folder: Path, text: str) -> Path:
     return path
 
 
-# told by the launcher, before torch is imported
+# reported by the launcher, before torch is imported
 
 
 def test_a_missing_config(run: Run) -> None:
@@ -56,7 +56,7 @@ def test_a_yaml_syntax_error(run: Run, tmp_path: Path) -> None:
     assert_one_message(run("train_net_all.py", "--cfg", path, "--type", "vision"), "x.yaml:3:6: not valid YAML")
 
 
-def test_unknown_keys_and_wrong_types_are_told_together(run: Run, tmp_path: Path) -> None:
+def test_unknown_keys_and_wrong_types_are_reported_together(run: Run, tmp_path: Path) -> None:
     path = write_config(tmp_path, f"_BASE_: {DIGITS}\nSOLVER:\n  OPTIMIZER: {{BASE_LR: fast}}\nTRAIN:\n  BATCHSIZE: 3\n")
     done = run("train_net_all.py", "--cfg", path, "--type", "vision", "MISC.SEDE", "3")
     assert_one_message(
@@ -78,7 +78,7 @@ def test_an_unknown_option(run: Run) -> None:
     assert_one_message(run("train_net_all.py", "--cfg", DIGITS, "--gpu_ids", "0"), "unknown option --gpu_ids", "--gpu_id")
 
 
-# told by the ranks
+# reported by the ranks
 
 
 UNKNOWN = {
@@ -110,7 +110,7 @@ def test_the_launcher_shows_the_message_of_a_rank_once(run: Run) -> None:
     assert_one_message(train(run, "MODEL.NUM_CLASSES=7"), "the data have 10 classes")
 
 
-def test_a_batch_that_does_not_divide_is_told_once_by_two_ranks(run: Run) -> None:
+def test_a_batch_that_does_not_divide_is_reported_once_by_two_ranks(run: Run) -> None:
     done = run("train_net_all.py", "--cfg", DIGITS, *QUICK, "--nproc", "2", "TRAIN.BATCH_SIZE=33")
     assert_one_message(done, "TRAIN.BATCH_SIZE", "32", "34")
 

@@ -1,6 +1,6 @@
 """The steps of the Docker files, run without an engine in a fresh environment: installing takes minutes, so it is nightly.
 
-A folder stands for the root of the image, a virtual environment for its python. Steps of apt-get are left out.
+A folder replaces the root of the image, a virtual environment for its python. Steps of apt-get are left out.
 """
 
 import os

@@ -61,7 +61,7 @@ def wait_for_iteration(folder: Path, iteration: int, process: subprocess.Popen[b
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nobody disturbed, without loader workers."""
+    """A run that was never disturbed, without loader workers."""
     tmp_path = tmp_path_factory.mktemp("reference")
     (done,) = run_many([("vision/train_net.py", [*OPTIONS, f"MISC.CKPT={tmp_path}/run", "TRAIN.NUM_WORKERS=0"])], tmp_path)
     done.succeeded()

@@ -44,7 +44,7 @@ def write_weights(name: str, options: list[str], path: Path) -> None:
 
 
 def export(line: str, folder: Path, *options: str) -> Done:
-    """Run the first command as it stands, the others by the script of the task, which starts in the warm python."""
+    """Run the first command as it is, the others by the script of the task, which starts in the warm python."""
     words = shlex.split(line.replace("cfgs/", f"{ROOT}/cfgs/"))
     script = ROOT / "tools" / ("export_net_all.py" if line == FIRST else "export_net.py")
     return Done(*warm_python().run([script, *words, *options], folder=folder, environment=environment(), timeout=240))

@@ -58,7 +58,7 @@ def test_the_tests_of_a_new_project_pass(template: str, projects: Path) -> None:
     assert not (projects / template / "output").exists()
 
 
-def test_a_new_project_is_trained_measured_and_exported_and_tells_a_mistake(projects: Path) -> None:
+def test_a_new_project_is_trained_measured_and_exported_and_reports_a_mistake(projects: Path) -> None:
     folder = projects / "detection"
     (folder / "all.py").write_text(IN_ONE_PROCESS, encoding="utf-8")
     code, output = execute(folder / "all.py", folder=folder)

@@ -36,7 +36,7 @@ class Case(NamedTuple):
 
     spoil: Callable[[Path], object]
     entry: str
-    told: tuple[str, ...]
+    reported: tuple[str, ...]
     options: tuple[str, ...] = ()
     config: str = "buildseg/unet_R-18_cpu"
 
@@ -118,9 +118,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_mistake_is_told_once_and_leaves_no_checkpoint(outcomes: dict[str, tuple[Path, Done]], name: str) -> None:
+def test_a_mistake_is_reported_once_and_leaves_no_checkpoint(outcomes: dict[str, tuple[Path, Done]], name: str) -> None:
     folder, done = outcomes[name]
-    assert_one_message(done, *CASES[name].told)
+    assert_one_message(done, *CASES[name].reported)
     assert not list(folder.rglob("*.pth"))
 
 

@@ -1,4 +1,4 @@
-"""The scripts of docs/train_job.md, as they stand there: the example of AI Earth's document, and change detection on files of one's own."""
+"""The scripts of docs/train_job.md, as they are there: the example of AI Earth's document, and change detection on files of one's own."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def check_tutorial(folder: Path, output: str) -> None:
 
 
 @pytest.mark.cuda
-def test_the_example_as_it_stands(tmp_path: Path) -> None:
+def test_the_example_as_it_is(tmp_path: Path) -> None:
     """HRNet-W48 on crops of 1024 pixels: minutes and gigabytes on a CPU."""
     write_tutorial(tmp_path, "fcn_hrnet_w48")
     done = start(write_script(tmp_path, f"{JOB}\n{MAIN}"), timeout=600).succeeded()

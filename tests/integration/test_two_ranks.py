@@ -36,7 +36,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return checkpoint["model"]  # type: ignore[no-any-return]
 
 
-def assert_alike(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+def assert_close_weights(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
     assert ours.keys() == theirs.keys()
     for name, tensor in theirs.items():
         torch.testing.assert_close(ours[name], tensor, rtol=1e-4, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}")
@@ -58,7 +58,7 @@ def train_two(run: Run, folder: Path, *options: str) -> str:
 def test_ranks_and_parts_of_a_batch_change_nothing(one: Path, run: Run, tmp_path: Path) -> None:
     output = train_two(run, tmp_path / "two", "SOLVER.ACCUMULATION=2")
     assert "2 processes on cpu" in output
-    assert_alike(weights(tmp_path / "two"), weights(one))
+    assert_close_weights(weights(tmp_path / "two"), weights(one))
     assert (tmp_path / "two" / "logs" / "train_rank1.log").exists()
 
 
@@ -68,7 +68,7 @@ def test_a_sharded_run_is_continued_by_one_process(one: Path, run: Run, tmp_path
     assert (folder / "model_iter3.dcp").is_dir()
     done = run("vision/train_net.py", *OPTIONS, f"MISC.CKPT={folder}", "TRAIN.PARALLEL=none").succeeded()
     assert "continuing from iteration 3 of 6" in done.output
-    assert_alike(weights(folder), weights(one))
+    assert_close_weights(weights(folder), weights(one))
 
 
 def test_the_test_of_two_processes_counts_every_sample_once(one: Path, run: Run) -> None:

@@ -39,14 +39,14 @@ class Case:
 
     Attributes:
         spoil: makes the mistake in the content of the COCO file (or in the files of the folder) that is good before.
-        told: parts of the message.
+        reported: parts of the message.
         config: what is trained, of the folder of shapes.
         skipped: the mistake is left out and counted; the training goes on.
         options: further settings.
     """
 
     spoil: Callable[[dict[str, Any], Path], None]
-    told: tuple[str, ...]
+    reported: tuple[str, ...]
     config: str = "faster_rcnn_R-18-FPN"
     skipped: bool = False
     options: list[str] = field(default_factory=list)
@@ -171,16 +171,16 @@ def line_of(case: Case, folder: Path) -> list[str | Path]:
     return ["--cfg", config, f"DATA.CATALOG={{pets: {entry}}}", f"MISC.CKPT={folder}/run", *that_count(config, [*SMALL, *case.options])]
 
 
-def assert_told(done: Done, case: Case, folder: Path) -> None:
-    """Check the exit code, that the message is told once and names the file, and that no traceback is shown."""
+def assert_reported(done: Done, case: Case, folder: Path) -> None:
+    """Check the exit code, that the message is reported once and names the file, and that no traceback is shown."""
     assert done.code == (0 if case.skipped else 2), done.output
     assert "Traceback" not in done.output, done.output
     mark = "skipped " if case.skipped else "error: "
     messages = [text for text in done.output.splitlines() if mark in text]
     assert len(messages) == 1, done.output
-    for part in case.told:
+    for part in case.reported:
         assert part in messages[0], f"{part!r} is not in {messages[0]!r}"
-    if "set MODEL" not in case.told[0]:
+    if "set MODEL" not in case.reported[0]:
         assert str(folder) in messages[0]
 
 
@@ -224,7 +224,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, 
 @pytest.mark.parametrize("name", CASES)
 def test_a_mistake_in_a_coco_file(outcomes: dict[str, tuple[Path, Done]], name: str) -> None:
     folder, done = outcomes[name]
-    assert_told(done, CASES[name], folder)
+    assert_reported(done, CASES[name], folder)
 
 
 def test_an_annotation_file_without_objects_is_counted(outcomes: dict[str, tuple[Path, Done]]) -> None:
@@ -249,7 +249,7 @@ def test_mistakes_in_the_layout_of_pascal_voc(outcomes: dict[str, tuple[Path, Do
     assert done.output.count("error: ") == 1
 
 
-def test_two_processes_tell_it_once(run: Run, tmp_path: Path) -> None:
+def test_two_processes_report_it_once(run: Run, tmp_path: Path) -> None:
     case = CASES["a mask of another size"]
     write_pets(tmp_path, case.spoil)
-    assert_told(run("train_net_all.py", *line_of(case, tmp_path), "--nproc", "2"), case, tmp_path)
+    assert_reported(run("train_net_all.py", *line_of(case, tmp_path), "--nproc", "2"), case, tmp_path)

@@ -104,7 +104,7 @@ def test_what_is_tried_for_a_config_without_task_is_listed(own_root: Path) -> No
         ("", "TASK is None"),
     ],
 )
-def test_a_task_folder_without_task_is_told(own_root: Path, text: str | None, message: str) -> None:
+def test_a_task_folder_without_task_is_reported(own_root: Path, text: str | None, message: str) -> None:
     (own_root / "shop/dots/task.py").unlink()
     if text is not None:
         (own_root / "shop/dots/task.py").write_text(text)
@@ -113,7 +113,7 @@ def test_a_task_folder_without_task_is_told(own_root: Path, text: str | None, me
 
 
 @pytest.mark.parametrize("ability", ["expected_data", "build_training_data", "build_evaluation", "build_predictor", "export"])
-def test_what_a_task_does_not_have_is_told(own_root: Path, ability: str) -> None:
+def test_what_a_task_does_not_have_is_reported(own_root: Path, ability: str) -> None:
     task, cfg = find_task(own_root / "cfgs/shop/dots/deep/x.yaml"), vision.config.get_base_cfg()
     arguments: dict[str, tuple[Any, ...]] = {"expected_data": (cfg,), "export": (cfg, None, Path("x.onnx"))}
     with pytest.raises(ConfigError, match=r"shop\.dots\.task\.Own has no "):
@@ -184,7 +184,7 @@ def test_a_pattern_of_the_user_says_what_the_head_is() -> None:
     ("pattern", "message"),
     [("clasifier", "'clasifier' matches no parameter"), ("", "matches every parameter"), ("(", "is no regular expression")],
 )
-def test_a_head_that_is_not_there_is_told(pattern: str, message: str) -> None:
+def test_a_head_that_is_not_there_is_reported(pattern: str, message: str) -> None:
     cfg = classifier_cfg(FINETUNE__HEAD=pattern or ".", FINETUNE__FREEZE_EPOCHS=1)
     with pytest.raises(ConfigError, match=f"FINETUNE.HEAD: .*{message}"):
         vision.TASK.build_hooks(cfg, vision.TASK.build_model(cfg))

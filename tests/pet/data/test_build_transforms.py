@@ -78,6 +78,6 @@ def test_normalize_is_taken_out_only_at_the_end() -> None:
         (7, "TRANSFORMS: 7 given"),
     ],
 )
-def test_wrong_entries_are_told(entry: Any, message: str) -> None:
+def test_wrong_entries_are_reported(entry: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_transforms([entry], default_size=None)

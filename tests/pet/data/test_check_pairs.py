@@ -77,7 +77,7 @@ def test_good_samples_pass(dtype: str) -> None:
         (SINGLE, {"semseg": np.zeros((4, 6, 3), np.uint8)}, "a.png: semseg has 3 channels, one number a pixel expected; take one channel"),
     ],
 )
-def test_wrong_samples_are_told(expected: Expectation, changes: dict[str, Any], message: str) -> None:
+def test_wrong_samples_are_reported(expected: Expectation, changes: dict[str, Any], message: str) -> None:
     assert failure(expected, Given(make_sample(**changes))).startswith(message)
 
 

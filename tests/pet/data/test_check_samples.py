@@ -47,12 +47,12 @@ def test_no_sample_is_read_where_none_is_asked_for() -> None:
     assert dataset.read == []
 
 
-def test_an_empty_data_set_is_told() -> None:
+def test_an_empty_data_set_is_reported() -> None:
     with pytest.raises(DataError, match="the data are empty"):
         check_samples(Given([], ["a"]), labels(1), 4)
 
 
-def test_other_numbers_of_classes_are_told() -> None:
+def test_other_numbers_of_classes_are_reported() -> None:
     message = r"the data have 6 classes \(a, b, c, d, e, \.\.\.\), the model has 10: set MODEL.NUM_CLASSES to 6"
     with pytest.raises(DataError, match=message):
         check_samples(Given([0], list("abcdef")), labels(10), 4)
@@ -73,7 +73,7 @@ def test_a_folder_that_is_missing_among_numbers_does_not_move_labels(tmp_path: P
 
 
 @pytest.mark.parametrize("label", [-1, 2])
-def test_a_label_outside_of_the_classes_is_told_with_its_file(label: int) -> None:
+def test_a_label_outside_of_the_classes_is_reported_with_its_file(label: int) -> None:
     with pytest.raises(DataError, match=rf"1\.jpg: the label {label} lies outside of 0 to 1; set MODEL.NUM_CLASSES or correct the label"):
         check_samples(Given([0, label], ["a", "b"]), labels(2), 4)
 
@@ -87,7 +87,7 @@ def test_a_label_outside_of_the_classes_is_told_with_its_file(label: int) -> Non
         ([[0]], "list"),
     ],
 )
-def test_another_kind_of_image_is_told_with_its_file(image: Any, given: str) -> None:
+def test_another_kind_of_image_is_reported_with_its_file(image: Any, given: str) -> None:
     with pytest.raises(DataError, match=rf"0\.jpg: the image is {given}, a uint8 array \(height, width, 3\) expected"):
         check_samples(Given([0], ["a"], image=image), labels(1), 4)
 
@@ -105,7 +105,7 @@ class Damaged(Given):
         return super().__getitem__(index)
 
 
-def test_samples_that_will_be_skipped_are_told_at_the_first_look(caplog: pytest.LogCaptureFixture) -> None:
+def test_samples_that_will_be_skipped_are_reported_at_the_first_look(caplog: pytest.LogCaptureFixture) -> None:
     dataset = Damaged({33})
     with pytest.raises(DataError, match="^sample 33 of Damaged: the image is cut off$"):
         check_samples(dataset, labels(2), 4)

@@ -40,7 +40,7 @@ def make_sample(**changes: Any) -> dict[str, Any]:
 
 
 class Given(Dataset):
-    """A data set of samples that are all alike."""
+    """A data set of samples that are all equal."""
 
     def __init__(self, sample: dict[str, Any] | None = None, *, count: int = 1, **described: Any) -> None:
         self.sample = sample or make_sample()
@@ -91,7 +91,7 @@ def test_images_without_objects_pass() -> None:
     check_samples(Given(make_sample(**nothing)), EXPECTED, 1)
 
 
-def test_an_empty_data_set_is_told() -> None:
+def test_an_empty_data_set_is_reported() -> None:
     with pytest.raises(DataError, match="data are empty"):
         check_samples(Given(count=0), EXPECTED, 1)
 
@@ -117,7 +117,7 @@ def test_an_empty_data_set_is_told() -> None:
         ({"part_set": None}, "the data have 0 part labels (), the model has 3"),
     ],
 )
-def test_data_that_do_not_fit_the_model_are_told_before_a_sample_is_read(described: dict[str, Any], message: str) -> None:
+def test_data_that_do_not_fit_the_model_are_reported_before_a_sample_is_read(described: dict[str, Any], message: str) -> None:
     assert message in failure(**described)
     dataset = Given(**described)
     with pytest.raises(DataError):
@@ -156,7 +156,7 @@ def test_what_no_head_wants_need_not_fit(kind: str, described: dict[str, Any]) -
         ({"parsing": np.full((6, 8), 254, np.uint8)}, "parsing has the label 254; 0 to 2 and 255 (ignored) expected; the values are 254"),
     ],
 )
-def test_a_wrong_sample_is_told_with_its_file(changes: dict[str, Any], message: str) -> None:
+def test_a_wrong_sample_is_reported_with_its_file(changes: dict[str, Any], message: str) -> None:
     assert failure(make_sample(**changes)) == f"below/5.jpg: {message}"
 
 
@@ -173,10 +173,10 @@ def test_a_wrong_sample_is_told_with_its_file(changes: dict[str, Any], message: 
         [1.0, 2.0, float("inf"), 4.0],
     ],
 )
-def test_a_wrong_box_is_told(box: list[float]) -> None:
+def test_a_wrong_box_is_reported(box: list[float]) -> None:
     message = f"object 1 has the box {box} (left, top, right, bottom), one with an area inside of 8 x 6 expected"
     assert failure(make_sample(boxes=np.array([BOXES[0], box], np.float32)), kinds=("boxes",)) == f"below/5.jpg: {message}"
 
 
-def test_a_sample_without_a_file_is_told_by_what_is_known() -> None:
+def test_a_sample_without_a_file_is_reported_by_what_is_known() -> None:
     assert failure(make_sample(labels=np.array([0]), meta={"id": 5})).startswith("{'id': 5}: 2 boxes and 1 labels")

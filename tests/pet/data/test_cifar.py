@@ -84,7 +84,7 @@ def test_cifar100_has_fine_labels(tmp_path: Path) -> None:
     assert [test[index]["label"] for index in range(4)] == [1, 99, 50, 0]
 
 
-def test_missing_files_are_told(tmp_path: Path) -> None:
+def test_missing_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cifar10 is not there: data_batch_1, .*batches.meta missing"):
         Cifar(kind="cifar10", folder=tmp_path / "cifar-10-batches-py", split="train")
     write_cifar10(tmp_path)
@@ -122,7 +122,7 @@ def test_pickles_that_run_code_are_refused_and_do_not(tmp_path: Path) -> None:
         (python3_batch(images(0), [1, 2, 3, 10]), "cifar10 has 10 classes, these files name 10 and have labels from 1 to 10"),
     ],
 )
-def test_other_files_are_told(content: bytes, message: str, tmp_path: Path) -> None:
+def test_other_files_are_reported(content: bytes, message: str, tmp_path: Path) -> None:
     write_cifar10(tmp_path)
     (tmp_path / "test_batch").write_bytes(content)
     with pytest.raises(DataError, match=message):

@@ -1,4 +1,4 @@
-"""CIHP: people from their pixels, parts with left and right, and what is told when files are missing."""
+"""CIHP: people from their pixels, parts with left and right, and what is reported when files are missing."""
 
 import re
 from pathlib import Path
@@ -99,7 +99,7 @@ def test_left_and_right_parts_change_places(folder: Path) -> None:
     assert moved == {f"{a}-{part}": f"{b}-{part}" for part in ("arm", "leg", "shoe") for a, b in (("Left", "Right"), ("Right", "Left"))}
 
 
-def test_the_list_may_stand_one_folder_up_or_be_absent(folder: Path) -> None:
+def test_the_list_may_be_one_folder_up_or_be_absent(folder: Path) -> None:
     (folder / "Training" / "train_id.txt").rename(folder / "train_id.txt")
     assert [build(folder).truth(index).id for index in range(2)] == ["0000002", "0000001"]
     (folder / "train_id.txt").unlink()
@@ -124,7 +124,7 @@ def test_a_missing_file_is_named(name: str, folder: Path) -> None:
         build(folder)
 
 
-def test_missing_folders_empty_lists_and_unknown_splits_are_told(folder: Path) -> None:
+def test_missing_folders_empty_lists_and_unknown_splits_are_reported(folder: Path) -> None:
     with pytest.raises(DataError, match="Validation/Images: there is no such folder; unpack"):
         build(folder, "val")
     (folder / "Training" / "train_id.txt").write_text("")
@@ -134,7 +134,7 @@ def test_missing_folders_empty_lists_and_unknown_splits_are_told(folder: Path) -
         build(folder, "trian")
 
 
-def test_maps_of_another_size_and_part_labels_above_nineteen_are_told(folder: Path) -> None:
+def test_maps_of_another_size_and_part_labels_above_nineteen_are_reported(folder: Path) -> None:
     dataset = build(folder)
     path = folder / "Training" / "Category_ids" / "0000002.png"
     write(path, np.zeros((9, 12), np.uint8))

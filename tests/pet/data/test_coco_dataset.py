@@ -1,4 +1,4 @@
-"""COCO files: what samples and truths are, beside pycocotools, and what is told when a file is wrong."""
+"""COCO files: what samples and truths are, compared with pycocotools, and what is reported when a file is wrong."""
 
 import contextlib
 import io
@@ -201,7 +201,7 @@ SKIPPED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("entries", "reason"), SKIPPED)
-def test_what_cannot_be_used_is_skipped_counted_and_told(
+def test_what_cannot_be_used_is_skipped_counted_and_reported(
     entries: dict[str, Any], reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = content()
@@ -211,8 +211,8 @@ def test_what_cannot_be_used_is_skipped_counted_and_told(
     assert dataset.info.skipped == {reason: 2}
     assert len(dataset.truth(0).boxes) == 3
     image = entries.get("image_id", 7)
-    told = f"{tmp_path / 'instances.json'}: skipped 2 times: {reason} (the first: annotation 21 of image {image})"
-    assert caplog.messages == [told]
+    reported = f"{tmp_path / 'instances.json'}: skipped 2 times: {reason} (the first: annotation 21 of image {image})"
+    assert caplog.messages == [reported]
 
 
 def test_a_poor_mask_matters_only_where_masks_are_wanted(tmp_path: Path) -> None:
@@ -307,14 +307,14 @@ BAD: list[tuple[Callable[[dict[str, Any]], object], str]] = [
 
 
 @pytest.mark.parametrize(("damage", "message"), BAD)
-def test_a_wrong_file_is_told_at_once_with_its_record(damage: Callable[[dict[str, Any]], object], message: str, tmp_path: Path) -> None:
+def test_a_wrong_file_is_reported_at_once_with_its_record(damage: Callable[[dict[str, Any]], object], message: str, tmp_path: Path) -> None:
     file = content()
     damage(file)
     with pytest.raises(DataError, match=r"instances\.json: " + message):
         make(tmp_path, file)
 
 
-def test_a_file_that_is_no_coco_file_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_coco_file_is_reported(tmp_path: Path) -> None:
     path = write(tmp_path, content())
     path.write_text('{"images": [}')
     with pytest.raises(DataError, match=r"instances\.json: not a JSON file, or a damaged one: .*line 1 column 13"):
@@ -328,7 +328,7 @@ def test_a_file_that_is_no_coco_file_is_told(tmp_path: Path) -> None:
         build_coco(Source(tmp_path, "train", None))
 
 
-def test_a_missing_image_and_one_of_another_size_are_told(tmp_path: Path) -> None:
+def test_a_missing_image_and_one_of_another_size_are_reported(tmp_path: Path) -> None:
     dataset = make(tmp_path, content())
     (tmp_path / "images/a.png").unlink()
     with pytest.raises(DataError, match=r"a\.png: the image cannot be read"):
@@ -339,7 +339,7 @@ def test_a_missing_image_and_one_of_another_size_are_told(tmp_path: Path) -> Non
         dataset[0]
 
 
-# label images beside
+# label images next to it
 
 
 def with_labels(folder: Path) -> dict[str, Any]:
@@ -395,7 +395,7 @@ BAD_EXTENSIONS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("entries", "message"), BAD_EXTENSIONS)
-def test_a_wrong_extension_is_told(entries: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_a_wrong_extension_is_reported(entries: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"instances\.json: " + message):
         make(tmp_path, {**content(), "pet": entries})
 

@@ -1,4 +1,4 @@
-"""Colours beside torchvision's, and what the transforms promise."""
+"""Colours compared with torchvision's, and what the transforms promise."""
 
 from typing import Any
 
@@ -122,11 +122,11 @@ def test_a_share_of_the_images_becomes_gray() -> None:
         ({"brightness": "strong"}, "brightness: .strong. given"),
     ],
 )
-def test_wrong_arguments_are_told(arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_transforms([{"name": "ColorJitter", **arguments}], default_size=None)
 
 
-def test_a_wrong_probability_is_told() -> None:
+def test_a_wrong_probability_is_reported() -> None:
     with pytest.raises(ConfigError, match="RandomGrayscale: probability: 2 given"):
         RandomGrayscale(probability=2)

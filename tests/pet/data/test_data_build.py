@@ -122,7 +122,7 @@ def test_a_damaged_image_ends_a_worker_with_its_name(tmp_path: Path) -> None:
         train_batches(cfg, 1)
 
 
-def test_images_of_different_sizes_are_told(tmp_path: Path) -> None:
+def test_images_of_different_sizes_are_reported(tmp_path: Path) -> None:
     for number, height in enumerate((20, 30)):
         (tmp_path / f"class{number}").mkdir()
         cv2.imwrite(str(tmp_path / f"class{number}" / "1.png"), np.zeros((height, 20, 3), np.uint8))
@@ -131,7 +131,7 @@ def test_images_of_different_sizes_are_told(tmp_path: Path) -> None:
         train_batches(cfg, 1)
 
 
-def test_mistakes_in_a_config_are_told() -> None:
+def test_mistakes_in_a_config_are_reported() -> None:
     with pytest.raises(ConfigError, match="no data set is named; set TRAIN.DATASETS and TEST.DATASETS"):
         build_dataset(make_cfg(), [], ["label"])
     with pytest.raises(ConfigError, match="unknown transform 'RandomErase'; did you mean RandomErasing"):

@@ -36,7 +36,7 @@ def test_a_file_is_read_whole_and_no_larger_than_is_said(tmp_path: Path) -> None
         ("a\0", "its name has a null byte"),
     ],
 )
-def test_what_is_no_file_is_told(name: str, reason: str, tmp_path: Path) -> None:
+def test_what_is_no_file_is_reported(name: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match=f"the list cannot be read: .*{reason}"):
@@ -51,7 +51,7 @@ def test_text_is_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
         read_text(tmp_path / "a", what="the list")
 
 
-def test_json_is_read_or_told(tmp_path: Path) -> None:
+def test_json_is_read_or_reported(tmp_path: Path) -> None:
     (tmp_path / "a").write_text('{"b": [1, 2.5, null]}')
     assert read_json(tmp_path / "a", what="the file") == {"b": [1, 2.5, None]}
     (tmp_path / "a").write_text('{"b": [1, 2.5, null')
@@ -60,7 +60,7 @@ def test_json_is_read_or_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 5000, "[" * 201 + "]" * 201, '[{"a":' * 101 + "1" + "}]" * 101, "[[]," * 201 + "1" + "]" * 201])
-def test_json_that_is_nested_too_deeply_is_told(tmp_path: Path, text: str) -> None:
+def test_json_that_is_nested_too_deeply_is_reported(tmp_path: Path, text: str) -> None:
     (tmp_path / "a").write_text(text)
     with pytest.raises(DataError, match="a: the file is nested too deeply to be read"):
         read_json(tmp_path / "a", what="the file")
@@ -118,7 +118,9 @@ def test_files_below_a_folder_in_order_and_through_links(tmp_path: Path) -> None
         list(files_below(tmp_path / "data"))
 
 
-def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_read_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scandir = os.scandir
 
     def refuse(path: str) -> object:

@@ -119,7 +119,7 @@ def test_labels_of_whole_images() -> None:
     assert kinds({**sample, "label": 1, "image": np.zeros((4, 4), np.uint8)}, expected) == [("an image is not as it should be", True)]
 
 
-def test_boxes_of_the_files_that_reach_out_are_told() -> None:
+def test_boxes_of_the_files_that_reach_out_are_reported() -> None:
     class WithTruth(Given):
         def truth(self, index: int) -> ImageTruth:
             boxes = np.array([[-3, 0, 20, 20], [0, 0, 200.5, 100]], np.float32)
@@ -160,7 +160,7 @@ def test_pixels_are_counted_by_class() -> None:
     assert report.pixels == {"semseg": {"road": 0.5, "sky": 0.25, "car": 0.0, "ignored": 0.25}}
 
 
-def test_duplicates_are_told() -> None:
+def test_duplicates_are_reported() -> None:
     samples = [detection([[0, 0, 10, 10]], [0], name=name) for name in ("a", "b", "a")]
     found = {finding.kind: finding for finding in report_dataset("pets", Given(samples), BOXES).findings}
     assert found["an id occurs more than once"].place == "id a"
@@ -172,7 +172,7 @@ def test_an_empty_data_set_fails() -> None:
     assert report_dataset("nothing", Given([]), BOXES).fails
 
 
-def test_progress_is_told_for_each_sample() -> None:
+def test_progress_is_reported_for_each_sample() -> None:
     steps: list[int] = []
     report_dataset("pets", Given([detection([], [], name=str(index)) for index in range(5)]), BOXES, progress=lambda: steps.append(1))
     assert len(steps) == 5
@@ -205,7 +205,7 @@ def test_good_data_of_a_config() -> None:
     assert text.endswith("a training can read all of it; 0 oddities")
 
 
-def test_a_model_of_other_classes_is_told_once() -> None:
+def test_a_model_of_other_classes_is_reported_once() -> None:
     report, _ = check_run(config(), ("train",), Expectation(("label",), {"label": 9}), quiet)
     assert report.fails
     assert as_text(report).count("the data have 10 classes") == 1
@@ -219,7 +219,7 @@ def test_data_that_are_missing_are_part_of_the_report(tmp_path: Path) -> None:
     assert "FAULT: 1 x a data set cannot be used" in as_text(report)
 
 
-def test_a_file_on_both_sides_is_told() -> None:
+def test_a_file_on_both_sides_is_reported() -> None:
     report, _ = check_run(config(TEST__DATASETS=["digits_train"]), ("train", "test"), LABELS, quiet)
     assert "ODD: 1,437 x a file is in the training data and in the test data" in as_text(report)
     assert "and 1,432 more, see report.json" in as_text(report)

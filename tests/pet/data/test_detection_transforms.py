@@ -1,4 +1,4 @@
-"""Resizing, padding, crops and borders of detection beside torchvision and hand calculation."""
+"""Resizing, padding, crops and borders of detection compared with torchvision and hand calculation."""
 
 from typing import Any
 
@@ -149,8 +149,8 @@ def test_finished_samples_have_pixels_and_the_fields_that_are_wanted() -> None:
     assert found["masks"].shape == (1, 20, 30)
     assert found["boxes"].shape == (1, 4)
     assert found["keypoints"].shape == (1, 3, 3)
-    nobody = {**sample, "boxes": np.zeros((0, 4), np.float32), "labels": np.zeros(0, np.int64), "masks": sample["masks"].select([])}
-    assert run(FinishTargets(("boxes", "masks")), nobody)["masks"].shape == (0, 20, 30)
+    no_one = {**sample, "boxes": np.zeros((0, 4), np.float32), "labels": np.zeros(0, np.int64), "masks": sample["masks"].select([])}
+    assert run(FinishTargets(("boxes", "masks")), no_one)["masks"].shape == (0, 20, 30)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,6 @@ def test_finished_samples_have_pixels_and_the_fields_that_are_wanted() -> None:
         (rotate.Rotate, {"degrees": 3, "interpolation": "area"}, "'area' given, one of linear, cubic, nearest"),
     ],
 )
-def test_wrong_arguments_are_told(transform: Any, arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(transform: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         transform(**arguments)

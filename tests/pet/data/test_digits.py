@@ -29,6 +29,6 @@ def test_samples_are_those_of_scikit_learn() -> None:
         np.testing.assert_allclose(sample["image"][..., 1] * (16 / 255), digits.images[number], atol=0.05)
 
 
-def test_other_splits_are_told() -> None:
+def test_other_splits_are_reported() -> None:
     with pytest.raises(ConfigError, match="'tset'"):
         Digits(split="tset")

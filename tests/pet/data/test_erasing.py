@@ -80,6 +80,6 @@ def test_an_image_that_holds_no_rectangle_stays() -> None:
         ({"value": [0, 0]}, r"value: \[0, 0\] given"),
     ],
 )
-def test_wrong_arguments_are_told(arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         RandomErasing(**arguments)

@@ -1,4 +1,4 @@
-"""Crops, resizing and flips beside torchvision."""
+"""Crops, resizing and flips compared with torchvision."""
 
 from typing import Any
 
@@ -177,6 +177,6 @@ def test_compose_hands_one_generator_through() -> None:
         (geometry.RandomVerticalFlip, {"probability": 7}, "probability: 7 given"),
     ],
 )
-def test_wrong_arguments_are_told(transform: Any, arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(transform: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         transform(**arguments)

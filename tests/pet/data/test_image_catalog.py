@@ -21,7 +21,7 @@ def make_cfg(root: Path | str = "data", **catalog: Any) -> CfgNode:
     return cfg
 
 
-def test_names_stand_for_paths_below_the_root() -> None:
+def test_names_refer_to_paths_below_the_root() -> None:
     cfg = make_cfg("elsewhere")
     entry = find_entry(cfg, "cifar10_test")
     assert entry == CatalogEntry("cifar10", "cifar/cifar-10-batches-py", "test")
@@ -50,7 +50,7 @@ def test_paths_can_be_given_straight(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert find_entry(cfg, name).type == "list_file"
 
 
-def test_an_unknown_name_is_told_with_the_nearest_and_how_to_give_a_path() -> None:
+def test_an_unknown_name_is_reported_with_the_nearest_and_how_to_give_a_path() -> None:
     with pytest.raises(ConfigError, match=r"unknown data set 'cifar_10_train'; did you mean cifar10_train") as failure:
         find_entry(make_cfg(flowers={"type": "image_folder", "path": "f"}), "cifar_10_train")
     assert "flowers, digits_train" in str(failure.value)
@@ -76,7 +76,7 @@ def test_an_unknown_name_is_told_with_the_nearest_and_how_to_give_a_path() -> No
         ),
     ],
 )
-def test_a_wrong_entry_is_told(given: object, message: str) -> None:
+def test_a_wrong_entry_is_reported(given: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find_entry(make_cfg(x=given), "x")
 
@@ -143,7 +143,7 @@ def test_keys_of_label_images_are_read() -> None:
         ({"type": "voc", "window": 5}, "DATA.CATALOG.x: voc has no window; semseg_folder, ade20k, label_list"),
     ],
 )
-def test_a_wrong_key_of_label_images_is_told(given: dict[str, Any], message: str) -> None:
+def test_a_wrong_key_of_label_images_is_reported(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find_entry(make_cfg(x={"type": "label_list", "path": "A", **given}), "x")
 
@@ -195,7 +195,7 @@ def test_a_key_without_a_value_is_left_out() -> None:
     assert find_entry(make_cfg(pets=given), "pets") == CatalogEntry("voc", "pets")
 
 
-def test_a_type_that_there_is_not_is_told_with_the_nearest() -> None:
+def test_a_type_that_there_is_not_is_reported_with_the_nearest() -> None:
     entry = find_entry(make_cfg(x={"type": "coc", "path": "pets"}), "x")
     with pytest.raises(ConfigError, match="unknown type of data set 'coc'; did you mean coco"):
         DATASETS.get(entry.type)

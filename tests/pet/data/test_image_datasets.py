@@ -1,4 +1,4 @@
-"""Folders and lists of images, several together: what their samples are, and what is told when files are wrong."""
+"""Folders and lists of images, several together: what their samples are, and what is reported when files are wrong."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def labels_of(dataset: Dataset) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", ["digits", "cifar10"])
-def test_an_unknown_split_is_told(kind: str, tmp_path: Path) -> None:
+def test_an_unknown_split_is_reported(kind: str, tmp_path: Path) -> None:
     cfg = make_cfg(DATA__CATALOG={"x": {"type": kind, "split": "tets", "path": str(tmp_path)}})
     with pytest.raises(ConfigError, match="the split 'tets' given, train or test expected; did you mean test"):
         build_dataset(cfg, ["x"], ["label"])
@@ -69,7 +69,7 @@ def test_given_classes_fix_the_labels(tmp_path: Path) -> None:
         ImageFolder(folder=tmp_path, classes=["ant", "cat"])
 
 
-def test_missing_and_empty_folders_are_told(tmp_path: Path) -> None:
+def test_missing_and_empty_folders_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no/such: there is no such folder; an image folder has a folder for each class.*MISC\.DATA_ROOT"):
         ImageFolder(folder=tmp_path / "no/such")
     write_image(tmp_path / "cat" / "1.png")
@@ -121,12 +121,12 @@ def test_labels_as_numbers_and_given_classes(tmp_path: Path) -> None:
         ("\n# nothing\n", r"list\.txt: the list file names no images"),
     ],
 )
-def test_a_wrong_line_is_told_with_its_number(text: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_line_is_reported_with_its_number(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         ListFile(path=write_list(tmp_path, text))
 
 
-def test_other_mistakes_of_lists_are_told(tmp_path: Path) -> None:
+def test_other_mistakes_of_lists_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"list\.txt:2: the label 'dgo' of b\.png is none of the 2 classes \(cat, dog\)"):
         ListFile(path=write_list(tmp_path, "a.png cat\nb.png dgo\n"), classes=["cat", "dog"])
     with pytest.raises(DataError, match=r"list\.txt:2: the list file is no UTF-8 text"):
@@ -178,7 +178,7 @@ def test_given_classes_have_to_be_those_of_the_data() -> None:
         build_dataset(make_cfg(DATA__CLASSES=["odd", "even"]), ["digits_train"], ["label"])
 
 
-def test_no_data_set_and_an_unknown_type_are_told() -> None:
+def test_no_data_set_and_an_unknown_type_are_reported() -> None:
     with pytest.raises(ConfigError, match="no data set is named; set TRAIN.DATASETS and TEST.DATASETS"):
         build_dataset(make_cfg(), [], ["label"])
     with pytest.raises(ConfigError, match="unknown type of data set 'image_foldr'; did you mean image_folder"):

@@ -108,7 +108,7 @@ def test_labels_with_a_direction_are_exchanged() -> None:
     assert sample["semseg"].tolist() == [[0, 1, 2, 3, 255]]
 
 
-def test_swaps_that_make_no_sense_are_told() -> None:
+def test_swaps_that_make_no_sense_are_reported() -> None:
     with pytest.raises(ConfigError, match="SwapImages: the samples have one image, two expected"):
         SwapImages()({"image": pair()["image"]}, np.random.default_rng(0))
     with pytest.raises(ConfigError, match=r"label_pairs: \[1\] given, two labels expected"):
@@ -122,7 +122,7 @@ def test_the_last_step_keeps_both_images() -> None:
     assert list(finished) == ["image", "image2", "semseg", "meta"]
 
 
-def test_a_label_image_of_three_channels_is_told_where_it_would_be_moved_or_joined() -> None:
+def test_a_label_image_of_three_channels_is_reported_where_it_would_be_moved_or_joined() -> None:
     sample = {**pair(), "semseg": np.zeros((36, 48, 3), np.uint8)}
     for transform in (FinishTargets(["semseg"]), geometry.RandomCrop(size=8, max_class_share=0.5), RandomRotation()):
         with pytest.raises(DataError, match=r"label image of a.png has the shape \(36, 48, 3\).*InitMask"):
@@ -138,14 +138,14 @@ def test_a_mosaic_joins_both_images() -> None:
     assert np.array_equal(found["image"], found["image2"][:, :, ::-1])
 
 
-def test_samples_are_normalised_alike() -> None:
+def test_samples_are_normalised_the_same_way() -> None:
     found = Normalize(mean=[0.5] * 3, std=[0.5] * 3)(pair(), np.random.default_rng(0))
     assert found["image2"].dtype == np.float32
     assert found["image2"].min() == pytest.approx(20 / 127.5 - 1)
 
 
 @pytest.mark.parametrize("divisor", [1, 32])
-def test_batches_are_normalised_and_padded_alike(divisor: int) -> None:
+def test_batches_are_normalised_and_padded_the_same_way(divisor: int) -> None:
     images = torch.from_numpy(np.stack([pair(seed)["image"] for seed in range(2)]))
     normalize = NormalizeImages.from_transform(Normalize(), channels_last=True, pad_divisor=divisor)
     batch = normalize({"image": images, "image2": images.clone()}, np.random.default_rng(0))

@@ -146,7 +146,7 @@ def test_some_samples() -> None:
         (["boxes", "semseg", "parsing"], {"semseg", "parsing", "instances", "instance_ids", "labels"}),
     ],
 )
-def test_truth_of_pixels_stands_apart_from_what_transforms_move(kinds: list[str], fields: set[str]) -> None:
+def test_truth_of_pixels_is_kept_apart_from_what_transforms_move(kinds: list[str], fields: set[str]) -> None:
     dataset = Given()
     apart = EvaluationSamples(dataset, kinds)
     assert len(apart) == 3
@@ -208,7 +208,7 @@ def test_names_of_a_config_are_joined_with_the_wanted_targets_only(tmp_path: Pat
     assert len(build_dataset(cfg, ["drawn_test"], ["semseg"])) == 2
 
 
-def test_a_kind_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_kind_that_is_not_there_is_reported(tmp_path: Path) -> None:
     cfg = make_cfg(tmp_path, **{"DATA.CLASSES": ["circle", "square", "triangle", "figure"]})
     with pytest.raises(DataError, match=r"label.*boxes, keypoints, masks, parsing, semseg"):
         build_dataset(cfg, ["drawn_train"], ["label"])

@@ -82,12 +82,12 @@ def test_ids_are_unique(tmp_path: Path) -> None:
         ("\n# nothing\n", ": the list file names no images; its lines are 'image label' or 'image image2 label'"),
     ],
 )
-def test_a_wrong_line_is_told_with_its_number(text: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_line_is_reported_with_its_number(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=re.escape(f"train.txt{message}")):
         make_list(tmp_path, text)
 
 
-def test_missing_and_strange_lists_are_told(tmp_path: Path) -> None:
+def test_missing_and_strange_lists_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no\.txt: the list file cannot be read: No such file"):
         LabelList(path=tmp_path / "no.txt", classes=CLASSES)
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe1")
@@ -98,7 +98,7 @@ def test_missing_and_strange_lists_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("place", "split"), [("data/train.txt", "train"), ("data/train.txt", "train.txt"), ("val.csv", "val.csv")])
-def test_the_list_lies_in_or_beside_the_folder(place: str, split: str, tmp_path: Path) -> None:
+def test_the_list_lies_in_or_next_to_the_folder(place: str, split: str, tmp_path: Path) -> None:
     write_tree(tmp_path / "data")
     (tmp_path / place).write_text("img/0.jpg,gt/0.png")
     source = Source(path=tmp_path / "data", split=split, classes=CLASSES, separator=",")
@@ -196,7 +196,7 @@ def test_records_come_from_a_json_file(tmp_path: Path) -> None:
         ("img/0.jpg", "'img/0.jpg' given, "),
     ],
 )
-def test_a_wrong_record_is_told_with_its_number(record: Any, message: str, tmp_path: Path) -> None:
+def test_a_wrong_record_is_reported_with_its_number(record: Any, message: str, tmp_path: Path) -> None:
     write_tree(tmp_path)
     with pytest.raises(DataError, match=re.escape(f"records: record 1: {message}")):
         LabelRecords(records=[{"img": "img/0.jpg", "ann": "gt/0.png"}, record], root=tmp_path, classes=CLASSES)

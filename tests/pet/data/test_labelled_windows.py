@@ -105,7 +105,7 @@ def test_bands_of_deep_images_are_chosen(tmp_path: Path) -> None:
         make(tmp_path, Reading(), channels=3)[0]
 
 
-def test_a_label_image_of_another_size_or_with_bands_is_told(tmp_path: Path) -> None:
+def test_a_label_image_of_another_size_or_with_bands_is_reported(tmp_path: Path) -> None:
     write_large(tmp_path, "a", (10, 7))
     write_geotiff(tmp_path / "labels" / "a.tif", np.zeros((9, 7, 1), np.uint8))
     with pytest.raises(DataError, match=r"labels/a\.tif: the label image is 7x9 .* is 7x10; they have to be of one size"):
@@ -126,7 +126,7 @@ def test_windows_of_an_image_stay_on_one_side_of_a_split(tmp_path: Path) -> None
     assert not files[0] & files[1]
 
 
-def test_wrong_windows_are_told(tmp_path: Path) -> None:
+def test_wrong_windows_are_reported(tmp_path: Path) -> None:
     write_large(tmp_path, "a", (10, 7))
     with pytest.raises(ConfigError, match="window 4 and stride 5 given"):
         make(tmp_path, Reading(window=4, stride=5))
@@ -145,7 +145,7 @@ def test_two_dates_are_paired_by_name(tmp_path: Path) -> None:
     assert dataset.info.skipped == {"image of the second date without an image": 1}
 
 
-def test_an_image_without_a_second_date_is_told(tmp_path: Path) -> None:
+def test_an_image_without_a_second_date_is_reported(tmp_path: Path) -> None:
     for name in "ab":
         write_large(tmp_path, name, (4, 6), ".png")
     write_image(tmp_path / "images2" / "a.jpg")

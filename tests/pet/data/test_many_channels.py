@@ -100,7 +100,7 @@ def test_without_normalize_sixteen_bits_go_from_0_to_1_and_floats_stay() -> None
     assert torch.equal(normalize({"image": floats}, np.random.default_rng(0))["image"], floats.permute(0, 3, 1, 2))
 
 
-def test_one_number_stands_for_all_channels() -> None:
+def test_one_number_counts_for_all_channels() -> None:
     normalize = Normalize(mean=[0.5], std=[0.25], maximum=10_000)
     image = np.full((2, 2, 5), 10_000, np.uint16)
     assert (normalize({"image": image}, np.random.default_rng(0))["image"] == 2.0).all()
@@ -115,7 +115,7 @@ def test_values_that_stay_as_they_are_may_have_any_mean() -> None:
     assert found["image"].item() == 1.0
 
 
-def test_numbers_that_do_not_fit_the_channels_are_told() -> None:
+def test_numbers_that_do_not_fit_the_channels_are_reported() -> None:
     message = r"mean and std have 3 numbers and the images 5 channels; give 5 of each"
     image = bands(5, np.uint16)
     with pytest.raises(ConfigError, match=message):

@@ -111,6 +111,6 @@ def test_it_travels_to_workers() -> None:
         ({"probability": 2.0}, "Mosaic: probability"),
     ],
 )
-def test_wrong_arguments_are_told(arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         mosaic(Plain(), **arguments)

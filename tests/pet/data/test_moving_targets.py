@@ -161,8 +161,8 @@ def test_the_generator_decides_and_what_is_given_stays(name: str) -> None:
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_images_without_objects_and_samples_with_some_fields_pass(name: str) -> None:
     sample = make_sample()
-    nobody = {field: sample[field][:0] for field in ("boxes", "labels", "keypoints", "instance_ids")}
-    found = TRANSFORMS[name]({**sample, **nobody, "masks": sample["masks"].select([])}, np.random.default_rng(0))
+    no_one = {field: sample[field][:0] for field in ("boxes", "labels", "keypoints", "instance_ids")}
+    found = TRANSFORMS[name]({**sample, **no_one, "masks": sample["masks"].select([])}, np.random.default_rng(0))
     if name != "mosaic":
         assert found["boxes"].shape == (0, 4)
         assert found["keypoints"].shape == (0, 2, 3)

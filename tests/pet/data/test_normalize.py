@@ -21,6 +21,6 @@ def test_values_are_those_of_torchvision() -> None:
 
 
 @pytest.mark.parametrize(("mean", "std"), [([], []), ([0.5] * 3, [0.5, 0.0, 0.5]), ([124.0] * 3, [58.0] * 3), ([0.5] * 4, [0.5] * 3)])
-def test_wrong_arguments_are_told(mean: list[float], std: list[float]) -> None:
+def test_wrong_arguments_are_reported(mean: list[float], std: list[float]) -> None:
     with pytest.raises(ConfigError, match="a number for each channel expected"):
         Normalize(mean=mean, std=std)

@@ -1,4 +1,4 @@
-"""The operations of the policies beside torchvision's."""
+"""The operations of the policies compared with torchvision's."""
 
 import math
 from collections.abc import Callable

@@ -100,7 +100,7 @@ def test_red_and_blue_change_places() -> None:
     assert 0.23 < np.mean(swapped) < 0.37
 
 
-def test_wrong_arguments_are_told() -> None:
+def test_wrong_arguments_are_reported() -> None:
     with pytest.raises(ConfigError, match="PhotometricDistortion: hue: 200 given, 0 to 90 steps"):
         PhotometricDistortion(hue=200)
     with pytest.raises(ConfigError, match="PhotometricDistortion: contrast"):

@@ -65,7 +65,7 @@ def test_the_greatest_levels_are_those_of_the_papers() -> None:
 
 
 def test_randaugment_draws_every_operation_evenly() -> None:
-    """Seen from outside: of single operations on a picture that tells them apart."""
+    """Seen from outside: of single operations on a picture that distinguishes them."""
     assert len(RANDAUGMENT_OPERATIONS) == 14
     image = picture()
     results = {
@@ -137,6 +137,6 @@ def test_augmix_is_a_mixture_of_the_image_and_its_changes() -> None:
         (AugMix, {"alpha": 0}, "alpha: 0 given, a number above 0"),
     ],
 )
-def test_wrong_arguments_are_told(transform: Any, arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(transform: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         transform(**arguments)

@@ -1,4 +1,4 @@
-"""Folders of images and label images: how they are paired, and what is told when they do not fit."""
+"""Folders of images and label images: how they are paired, and what is reported when they do not fit."""
 
 import re
 from pathlib import Path
@@ -98,14 +98,14 @@ def test_images_without_a_label_image_are_named(tmp_path: Path) -> None:
         build_semseg_folder(make_source(tmp_path))
 
 
-def test_names_of_a_list_without_an_image_are_told(tmp_path: Path) -> None:
+def test_names_of_a_list_without_an_image_are_reported(tmp_path: Path) -> None:
     write_pair(tmp_path, "a", make_labels())
     (tmp_path / "val.txt").write_text("a\nz\n")
     with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'val.txt'}: z has no image in {tmp_path / 'images'}")):
         build_semseg_folder(make_source(tmp_path, "val.txt"))
 
 
-def test_missing_and_empty_lists_are_told(tmp_path: Path) -> None:
+def test_missing_and_empty_lists_are_reported(tmp_path: Path) -> None:
     write_pair(tmp_path, "a", make_labels())
     with pytest.raises(DataError, match=r"val\.txt: the list of names cannot be read"):
         build_semseg_folder(make_source(tmp_path, "val.txt"))
@@ -114,7 +114,7 @@ def test_missing_and_empty_lists_are_told(tmp_path: Path) -> None:
         build_semseg_folder(make_source(tmp_path, "val.txt"))
 
 
-def test_missing_and_empty_folders_are_told(tmp_path: Path) -> None:
+def test_missing_and_empty_folders_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="images: there is no such folder of images"):
         build_semseg_folder(make_source(tmp_path))
     (tmp_path / "images").mkdir()
@@ -125,7 +125,7 @@ def test_missing_and_empty_folders_are_told(tmp_path: Path) -> None:
         build_semseg_folder(make_source(tmp_path))
 
 
-def test_two_images_of_one_name_are_told(tmp_path: Path) -> None:
+def test_two_images_of_one_name_are_reported(tmp_path: Path) -> None:
     write_pair(tmp_path, "a", make_labels())
     write(tmp_path / "images" / "a.jpg", np.zeros((4, 6, 3), np.uint8))
     with pytest.raises(DataError, match=r"images: a\.(png|jpg) and a\.(png|jpg) have one name \(a\)"):
@@ -141,7 +141,7 @@ def test_another_size_names_both_files(tmp_path: Path) -> None:
         build_semseg_folder(make_source(tmp_path))[0]
 
 
-def test_a_value_outside_of_the_classes_is_told(tmp_path: Path) -> None:
+def test_a_value_outside_of_the_classes_is_reported(tmp_path: Path) -> None:
     write_pair(tmp_path, "a", np.array([[0, 2, 3, 255]], np.uint8))
     with pytest.raises(DataError, match=r"a\.png: the label image has the value 3, 0 to 2 expected for 3 classes"):
         build_semseg_folder(make_source(tmp_path))[0]
@@ -177,7 +177,7 @@ def test_ade20k_counts_from_one_and_zero_does_not_count(split: str, name: str, t
     assert [dataset.info.semseg_classes[label] for label in (0, 12, 149)] == ["wall", "person", "flag"]
 
 
-def test_wrong_values_and_splits_of_ade20k_are_told(tmp_path: Path) -> None:
+def test_wrong_values_and_splits_of_ade20k_are_reported(tmp_path: Path) -> None:
     write(tmp_path / "images" / "training" / "ADE_1.jpg", np.zeros((2, 2, 3), np.uint8))
     write(tmp_path / "annotations" / "training" / "ADE_1.png", np.array([[0, 1], [151, 13]], np.uint8))
     with pytest.raises(DataError, match=r"ADE_1\.png: the label image has the value 151, 0 to 150 expected for 150 classes"):

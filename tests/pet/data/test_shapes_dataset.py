@@ -231,13 +231,13 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"shapes cannot be written there: .*; set MISC\.DATA_ROOT to a folder that can be written"):
         build_shapes(make_source(tmp_path / "file" / "shapes"))
 
 
-def test_an_unknown_split_is_told_by_shapes(tmp_path: Path) -> None:
+def test_an_unknown_split_is_reported_by_shapes(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="shapes: the split 'val' given, train or test expected"):
         build_shapes(make_source(tmp_path, "val"))
 

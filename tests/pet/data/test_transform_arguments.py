@@ -22,7 +22,7 @@ from petlib.errors import ConfigError
         {"name": "Normalize", "std": ["a", "b", "c"]},
     ],
 )
-def test_wrong_arguments_are_told_before_an_image_is_read(entry: dict[str, Any]) -> None:
+def test_wrong_arguments_are_reported_before_an_image_is_read(entry: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=rf"{entry['name']}.* given, .*expected"):
         build_transforms([entry], default_size=32)
 

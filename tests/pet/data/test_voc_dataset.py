@@ -1,4 +1,4 @@
-"""Pascal VOC: what samples and truths are, and what is told when files are wrong."""
+"""Pascal VOC: what samples and truths are, and what is reported when files are wrong."""
 
 import logging
 from pathlib import Path
@@ -86,8 +86,8 @@ def test_boxes_that_cannot_be_used_are_skipped(old: str, new: str, reason: str, 
         dataset = make(write(tmp_path, a=CAT + CAT.replace(old, new)))
     assert dataset.info.skipped == {reason: 1}
     assert len(dataset.truth(1).boxes) == 1
-    told = f"{tmp_path}: skipped 1 times: {reason} (the first: object 2 (cat) of {tmp_path}/Annotations/a.xml)"
-    assert caplog.messages == [told]
+    reported = f"{tmp_path}: skipped 1 times: {reason} (the first: object 2 (cat) of {tmp_path}/Annotations/a.xml)"
+    assert caplog.messages == [reported]
 
 
 def test_boxes_are_clipped_to_the_image(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_label_images_are_given_where_they_are_asked_for(tmp_path: Path) -> None
 # what is an error
 
 
-def test_a_kind_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_kind_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no masks and no semseg in these data; they have boxes"):
         make(write(tmp_path), kinds={"boxes", "masks", "semseg"})
 
@@ -149,12 +149,12 @@ def test_a_kind_that_is_not_there_is_told(tmp_path: Path) -> None:
         ("a\nc\n", r"Annotations/c\.xml: the annotation file cannot be read: No such file"),
     ],
 )
-def test_a_wrong_list_is_told(names: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_list_is_reported(names: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         make(write(tmp_path, names=names))
 
 
-def test_an_unknown_split_is_told(tmp_path: Path) -> None:
+def test_an_unknown_split_is_reported(tmp_path: Path) -> None:
     write(tmp_path, split="cat_train")
     with pytest.raises(DataError, match=r"Main/trainvl\.txt: there is no such list of images; there are trainval; did you mean trainval\?"):
         make(write(tmp_path), split="trainvl")
@@ -173,7 +173,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("body", "message"), BAD)
-def test_a_wrong_annotation_file_is_told(body: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_annotation_file_is_reported(body: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"Annotations/a\.xml" + message):
         make(write(tmp_path, a=body))
 
@@ -190,7 +190,7 @@ def test_a_wrong_annotation_file_is_told(body: str, message: str, tmp_path: Path
         ('<?xml version="1.0" encoding="klingon"?><annotation/>', r"a\.xml:1: .*klingon|a\.xml:1: .*unknown encoding"),
     ],
 )
-def test_what_is_no_annotation_is_told(text: str, message: str, tmp_path: Path) -> None:
+def test_what_is_no_annotation_is_reported(text: str, message: str, tmp_path: Path) -> None:
     folder = write(tmp_path)
     (folder / "Annotations/a.xml").write_text(text)
     with pytest.raises(DataError, match=message):
@@ -200,7 +200,7 @@ def test_what_is_no_annotation_is_told(text: str, message: str, tmp_path: Path) 
         make(folder)
 
 
-def test_a_missing_image_and_one_of_another_size_are_told(tmp_path: Path) -> None:
+def test_a_missing_image_and_one_of_another_size_are_reported(tmp_path: Path) -> None:
     folder = write(tmp_path)
     dataset = make(folder)
     (folder / "JPEGImages/a.jpg").unlink()

@@ -247,7 +247,7 @@ def test_the_table_of_classes(tmp_path: Path) -> None:
     assert rows[2] == {"class": "plane", "objects": "0", "bbox/AP": "", "bbox/AP50": "", "voc/AP50": ""}
 
 
-def test_voc_beside_coco_and_alone() -> None:
+def test_voc_next_to_coco_and_alone() -> None:
     both = evaluator_of("bbox", noisy_predictions(), box_metrics=("coco", "voc", "voc07"))
     metrics = both.compute()
     assert abs(metrics["voc/AP50"] - metrics["bbox/AP50"]) < 0.1

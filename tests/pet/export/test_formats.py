@@ -154,7 +154,7 @@ def test_each_detection_has_a_partner_of_its_own() -> None:
     assert DetectionDifference(score=0.3, per_object=3)(detections((0, 0.9, 1)), pair) == np.inf
 
 
-def test_a_keypoint_may_stand_at_another_place_of_the_same_height() -> None:
+def test_a_keypoint_may_be_at_another_place_of_the_same_height() -> None:
     expected = np.zeros((2, 10, 3))
     expected[..., :2], expected[..., 2] = 50.0, 4.0
     found = expected.copy()

@@ -111,9 +111,9 @@ def test_nothing_gives_zeros() -> None:
     zeros = {"parsing/APp": 0.0, "parsing/APp50": 0.0, "parsing/PCP50": 0.0}
     assert ParsingMetrics(PARTS).compute() == zeros
     pieces, truth = next(value for value in map(scene, range(50)) if value[0])
-    nobody = PartTruth(np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint16), [], [])
+    no_one = PartTruth(np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint16), [], [])
     assert measure([([], truth)], range(1)) == zeros
-    assert measure([(pieces, nobody)], range(1)) == zeros
+    assert measure([(pieces, no_one)], range(1)) == zeros
 
 
 def test_classes_without_parts_do_not_count() -> None:

@@ -138,7 +138,7 @@ def test_one_class_that_is_right_everywhere_is_perfect() -> None:
     assert (result.mean_iou, result.pixel_accuracy, result.mean_accuracy, result.kappa) == (1.0, 1.0, 1.0, 1.0)
 
 
-def test_a_label_outside_of_the_classes_is_told() -> None:
+def test_a_label_outside_of_the_classes_is_reported() -> None:
     metrics = SegmentationMetrics(3)
     metrics.update(torch.zeros(2, 2, dtype=torch.uint8), torch.tensor([[0, 3], [254, 255]], dtype=torch.uint8))
     with pytest.raises(DataError, match=r"2 pixels of the label images have a label outside of 0 to 2 that is not 255"):
@@ -149,6 +149,6 @@ def test_a_label_outside_of_the_classes_is_told() -> None:
         metrics.merge()
 
 
-def test_shapes_have_to_be_alike() -> None:
+def test_shapes_have_to_be_equal() -> None:
     with pytest.raises(ValueError, match=r"\(2, 3\) and a truth of shape \(3, 2\)"):
         SegmentationMetrics(3).update(torch.zeros(2, 3), torch.zeros(3, 2))

@@ -1,4 +1,4 @@
-"""The feature pyramid beside torchvision's."""
+"""The feature pyramid compared with torchvision's."""
 
 from typing import Any
 

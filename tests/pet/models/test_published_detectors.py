@@ -91,7 +91,7 @@ def test_a_classifier_of_timm_is_the_backbone_of_a_segmenter(tmp_path: Path) -> 
     assert torch.equal(mine["stages_3.blocks.1.mlp.fc1.weight"], theirs.state_dict()["stages.3.blocks.1.mlp.fc1.weight"])
 
 
-def test_a_detector_that_torchvision_lacks_is_told(tmp_path: Path) -> None:
+def test_a_detector_that_torchvision_lacks_is_reported(tmp_path: Path) -> None:
     cfg = make_cfg(tmp_path, **{"TRAIN.WEIGHTS": "torchvision/fasterrcnn_resnet50_fnp"})
     with pytest.raises(CheckpointError, match="torchvision has no such detector; did you mean fasterrcnn_resnet50_fpn"):
         load_pretrained(GeneralizedCNN(cfg), cfg)

@@ -157,7 +157,7 @@ def test_a_model_is_built_from_its_section() -> None:
         ({"DATA.NUM_IMAGES": 2}, r"unet looks at one image, but DATA.NUM_IMAGES is 2"),
     ],
 )
-def test_what_does_not_go_together_is_told(settings, message) -> None:
+def test_what_does_not_go_together_is_reported(settings, message) -> None:
     with pytest.raises(ConfigError, match=message):
         build_model(config(**{"MODEL.NETWORK_ARGS": {"encoder": "timm/test_resnet"}, **settings}))
 
@@ -178,7 +178,7 @@ def test_what_does_not_go_together_is_told(settings, message) -> None:
         ({"ANALYSER.SIZE": [512]}, r"ANALYSER.SIZE: \[512\] given, \[height, width\] expected"),
     ],
 )
-def test_settings_that_contradict_each_other_are_told(settings, message) -> None:
+def test_settings_that_contradict_each_other_are_reported(settings, message) -> None:
     with pytest.raises(ConfigError, match=message):
         config(**settings)
 

@@ -1,4 +1,4 @@
-"""Masks of objects beside pycocotools and counting."""
+"""Masks of objects compared with pycocotools and counting."""
 
 import pickle
 
@@ -131,6 +131,6 @@ def test_they_travel_between_processes() -> None:
         ({"size": [40, 50], "counts": [20, 30]}, r"an RLE of 50 pixels given, 2000 expected \(40 rows of 50\)"),
     ],
 )
-def test_wrong_segmentations_are_told(segmentation: object, message: str) -> None:
+def test_wrong_segmentations_are_reported(segmentation: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         InstanceMasks.from_segmentations([[blob(25, 20, 15)], segmentation], SIZE)

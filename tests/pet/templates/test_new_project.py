@@ -79,7 +79,7 @@ def test_an_unknown_template_names_the_nearest_one(tmp_path: Path) -> None:
     assert not contents(tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="shop: the project cannot be written: No such file or directory; nothing was left there"):
         write_project("gan", tmp_path / "missing" / "shop")
 

@@ -64,7 +64,7 @@ def test_faster_rcnn_at_800_by_1333_as_in_the_literature() -> None:
 
     mmdetection's count is quoted as 207.07 G at 800 x 1280, 13.9 G of them the two hidden layers of the proposals. torchvision says
     134.38 G (https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.detection.fasterrcnn_resnet50_fpn.html), at
-    800 x 800 and with 91 classes, whose layers stand behind the hidden ones.
+    800 x 800 and with 91 classes, whose layers come after the hidden ones.
     """
     cfg = load_cfg(config, CFGS / "vision" / "mscoco" / "e2e_faster_rcnn_R-50-FPN_1x.yaml")
     height, width = cfg.ANALYSER.SIZE

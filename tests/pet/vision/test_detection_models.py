@@ -188,7 +188,7 @@ def test_predictions_come_in_coordinates_of_the_files() -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_weights_stand_below_the_names_of_their_parts(name: str) -> None:
+def test_weights_are_below_the_names_of_their_parts(name: str) -> None:
     detector, heads = MODELS[name]
     names = build(detector, heads).state_dict().keys()
     parts = {"backbone.", "neck.", *(f"heads.{head.lower()}." for head in heads)}
@@ -273,6 +273,6 @@ def test_an_evaluation_needs_data(tmp_path: Path) -> None:
         TASK.build_evaluation(make_drawn_cfg(tmp_path, **{"TEST.DATASETS": []}), torch.device("cpu"))
 
 
-def test_test_data_that_do_not_fit_the_model_are_told(tmp_path: Path) -> None:
+def test_test_data_that_do_not_fit_the_model_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the data have 4 classes .*, the model has 3: set MODEL.NUM_CLASSES to 4"):
         TASK.build_evaluation(make_drawn_cfg(tmp_path, **{"MODEL.NUM_CLASSES": 3}), torch.device("cpu"))

@@ -142,7 +142,7 @@ def test_weights_have_to_be_there_and_to_fit(tmp_path: Path) -> None:
         ({"MODEL.HAS_PARSING": True}, "m.onnx", "MODEL.HAS_PARSING: True cannot be exported"),
     ],
 )
-def test_wishes_that_cannot_be(tmp_path: Path, changes: dict[str, Any], name: str, message: str) -> None:
+def test_requests_that_cannot_be_met(tmp_path: Path, changes: dict[str, Any], name: str, message: str) -> None:
     cfg, model = make(**DETECTOR | changes)
     with pytest.raises(ConfigError, match=message):
         TASK.export(cfg, model, tmp_path / name)
@@ -161,7 +161,7 @@ def test_settings_are_checked_before_anything_is_built(changes: dict[str, Any], 
         make(**DIGITS | changes)
 
 
-def test_keypoints_stand_where_torchvision_finds_them() -> None:
+def test_keypoints_are_where_torchvision_finds_them() -> None:
     generator = torch.Generator().manual_seed(0)
     boxes = torch.rand(30, 4, generator=generator) * 200
     boxes[:, 2:] = boxes[:, :2] + torch.rand(30, 2, generator=generator) * torch.tensor([300.0, 20.0])

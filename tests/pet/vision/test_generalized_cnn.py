@@ -50,7 +50,7 @@ def test_evaluation_gives_a_prediction_for_each_sample() -> None:
     assert [prediction["logits"].shape for prediction in predictions] == [(10,)] * 5
 
 
-def test_all_weights_stand_below_backbone() -> None:
+def test_all_weights_are_below_backbone() -> None:
     assert all(name.startswith("backbone.") for name in GeneralizedCNN(make_cfg()).state_dict())
 
 

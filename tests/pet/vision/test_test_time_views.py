@@ -296,7 +296,7 @@ def test_left_and_right_channels_of_mirrored_views_change_places(name: str, entr
 @pytest.mark.parametrize("name", ["keypoints", "parsing"])
 @pytest.mark.parametrize("with_meta", [True, False])
 def test_mirrored_views_do_not_count_where_left_and_right_are_not_known(name: str, with_meta: bool) -> None:
-    """Images of a user's own tell no channels."""
+    """Images of a user's own name no channels."""
     batch = drawn_batch()
     if not with_meta:
         del batch["meta"]

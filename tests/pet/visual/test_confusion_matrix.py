@@ -87,7 +87,7 @@ def test_long_names_are_not_cut(tmp_path, number):
     assert border.min() == 255
     top, bottom, left, right = frame(picture)
     assert (right - left) / picture.shape[1] > 0.45
-    # the names stand left of the matrix and below it
+    # the names are left of the matrix and below it
     assert (picture[top:bottom, : left - 6].min(axis=(1, 2)) < 100).sum() > 5 * min(number, 20)
     assert (picture[bottom + 6 :, left:right].min(axis=(0, 2)) < 100).sum() > 5 * min(number, 20)
 
@@ -103,7 +103,7 @@ def test_names_are_text_and_no_formulas(tmp_path):
     assert len(cells(picture, DARKEST, 2)) == 2
 
 
-def test_characters_that_no_font_has_are_told_in_one_line(tmp_path, caplog, recwarn):
+def test_characters_that_no_font_has_are_reported_in_one_line(tmp_path, caplog, recwarn):
     drawn(tmp_path, np.eye(2, dtype=int), ["\U00013000\U00013001", "b"])
     assert [str(warning.message) for warning in recwarn] == []
     assert caplog.text.count("no installed font has all characters") == 1

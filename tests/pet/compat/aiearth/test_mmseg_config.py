@@ -124,7 +124,7 @@ def test_what_means_nothing_is_refused(cfg: MMSegConfig, path: str, value: Any, 
         (cfg[section] if section else cfg)[name] = value
 
 
-def test_a_key_that_nobody_reads_is_not_read_either(cfg: MMSegConfig) -> None:
+def test_a_key_that_nothing_reads_is_not_read_either(cfg: MMSegConfig) -> None:
     with pytest.raises(ConfigError, match="did you mean runner"):
         cfg.runnr  # noqa: B018
     assert not hasattr(cfg, "runnr")

@@ -67,7 +67,7 @@ def test_an_entry_that_cannot_be_built_is_reported_with_its_place(entry: Any, me
     assert message in str(caught.value)
 
 
-def test_an_unknown_name_tells_the_modules_that_were_looked_at() -> None:
+def test_an_unknown_name_reports_the_modules_that_were_looked_at() -> None:
     registry = numbers()
     registry.register_module()(Thing)
     with pytest.raises(ConfigError) as caught:

@@ -1,4 +1,4 @@
-"""The sample config of TrainFramework's document, as it stands there, without its comments."""
+"""The sample config of TrainFramework's document, as it is given there, without its comments."""
 # ruff: noqa: C408
 
 dataloader = dict(

@@ -83,7 +83,7 @@ def test_several_archives_join_a_folder_that_has_files(tmp_path: Path) -> None:
     assert tree(target) == {"gt/1.png": b"1", "img/1.jpg": b"old", "img/2.jpg": b"2"}
 
 
-def test_sources_that_are_no_archives_are_told(tmp_path: Path) -> None:
+def test_sources_that_are_no_archives_are_reported(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("x")
     with pytest.raises(DataError, match=r"no archives in this folder \(\.zip, \.tar, \.tar\.gz, \.tgz\)"):
         find_archives(tmp_path)
@@ -132,14 +132,14 @@ def test_links_inside_become_copies(tmp_path: Path) -> None:
     assert done.size == 24
 
 
-def test_links_that_lead_nowhere_or_to_folders_are_told(tmp_path: Path) -> None:
+def test_links_that_lead_nowhere_or_to_folders_are_reported(tmp_path: Path) -> None:
     loop = tar_of(tmp_path / "loop.tar", ("a", "b", tarfile.SYMTYPE), ("b", "a", tarfile.SYMTYPE))
     refused(loop, tmp_path / "out", "the member 'a' is a link to 'b', which is no file of the archive")
     folder = tar_of(tmp_path / "folder.tar", ("d", b"", tarfile.DIRTYPE), ("link", "d", tarfile.SYMTYPE), ("link/x", b"x", tarfile.REGTYPE))
     refused(folder, tmp_path / "out", "the member 'link' is a link to 'd', which is no file")
 
 
-def test_devices_and_files_that_hold_files_are_told(tmp_path: Path) -> None:
+def test_devices_and_files_that_hold_files_are_reported(tmp_path: Path) -> None:
     refused(tar_of(tmp_path / "a.tar", ("pipe", b"", tarfile.FIFOTYPE)), tmp_path / "out", "'pipe' is a device or a pipe")
     archive = zip_of(tmp_path / "b.zip", {"a": b"x", "a/b": b"y"})
     refused(archive, tmp_path / "out", "the member 'a/b' lies in 'a', which is a file")
@@ -182,7 +182,7 @@ def test_a_damaged_member_is_named_and_nothing_stays(tmp_path: Path) -> None:
     refused(archive, tmp_path / "out", "a.zip: the member 'img/2.jpg' is damaged or of an unknown kind: Bad CRC-32")
 
 
-def test_archives_that_are_cut_off_or_none_are_told(tmp_path: Path) -> None:
+def test_archives_that_are_cut_off_or_none_are_reported(tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "a.zip", {"1.jpg": b"1" * 100})
     archive.write_bytes(archive.read_bytes()[:-30])
     refused(archive, tmp_path / "out", "a.zip: the archive is damaged or of an unknown kind: File is not a zip file")
@@ -193,7 +193,7 @@ def test_archives_that_are_cut_off_or_none_are_told(tmp_path: Path) -> None:
     refused(packed, tmp_path / "out", "a.tar.gz: the archive is damaged or of an unknown kind")
 
 
-def test_encrypted_members_are_told(tmp_path: Path) -> None:
+def test_encrypted_members_are_reported(tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "a.zip", {"1.jpg": b"1"})
     data = bytearray(archive.read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1
@@ -220,7 +220,7 @@ def test_folders_are_never_replaced_by_files_nor_files_by_folders(tmp_path: Path
     refused(zip_of(tmp_path / "b.zip", {"gt/1.png": b"x"}), target, "the folder 'gt' would replace the file", force=True)
 
 
-def test_two_archives_with_one_file_are_told(tmp_path: Path) -> None:
+def test_two_archives_with_one_file_are_reported(tmp_path: Path) -> None:
     archives = [zip_of(tmp_path / name, {"1.jpg": name.encode()}) for name in ("a.zip", "b.zip")]
     with pytest.raises(DataError, match=r"b.zip: the file '1.jpg' is in .*a.zip too; --force"):
         unpack(archives, tmp_path / "out", limits=LIMITS)
@@ -240,7 +240,7 @@ def test_names_in_an_old_encoding(tmp_path: Path) -> None:
         unpack([archive], tmp_path / "ascii", limits=LIMITS, encoding="ascii")
 
 
-def test_a_target_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_target_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     archive = zip_of(tmp_path / "a.zip", {"1.jpg": b"1"})
     with pytest.raises(OutputError, match="cannot be written"):
@@ -277,7 +277,7 @@ def test_names_that_no_disk_and_no_list_has_room_for(name: str, message: str, tm
     refused(tar_of(tmp_path / "a.tar", (name, b"x", tarfile.REGTYPE)), tmp_path / "out", message)
 
 
-def test_names_that_are_no_text_are_told_in_zip_and_kept_in_tar(tmp_path: Path) -> None:
+def test_names_that_are_no_text_are_reported_in_zip_and_kept_in_tar(tmp_path: Path) -> None:
     path = zip_of(tmp_path / "a.zip", {"é.txt": b"x"})
     path.write_bytes(path.read_bytes().replace("é".encode(), b"\xe9\xe9"))
     refused(path, tmp_path / "out", r"a.zip: the archive is damaged or of an unknown kind: 'utf-8' codec can't decode byte 0xe9")
@@ -286,7 +286,7 @@ def test_names_that_are_no_text_are_told_in_zip_and_kept_in_tar(tmp_path: Path) 
     assert [place.name for place in (tmp_path / "out").iterdir()] == ["\udcb1.txt"]
 
 
-def test_headers_of_tar_archives_that_are_no_numbers_are_told(tmp_path: Path) -> None:
+def test_headers_of_tar_archives_that_are_no_numbers_are_reported(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
         info = tarfile.TarInfo("a")
         info.pax_headers = {"GNU.sparse.map": "0,1,x"}

@@ -1,4 +1,4 @@
-"""Public sets by name: what is known of them, and what is told where they are not there."""
+"""Public sets by name: what is known of them, and what is reported where they are not there."""
 
 from pathlib import Path
 
@@ -45,9 +45,9 @@ def test_an_absent_set_says_what_to_put_where(tmp_path: Path) -> None:
     cfg.set("MISC.DATA_ROOT", str(tmp_path))
     with pytest.raises(DataError) as failure:
         build_dataset(cfg, ["levir_cd_train"], ["semseg"])
-    told = str(failure.value)
-    assert "Get the files at https://justchenhao.github.io/LEVIR/ and put them into" in told
-    assert all(f"{tmp_path}/LEVIR-CD/train/{part}/" in told for part in ("A", "B", "label"))
+    reported = str(failure.value)
+    assert "Get the files at https://justchenhao.github.io/LEVIR/ and put them into" in reported
+    assert all(f"{tmp_path}/LEVIR-CD/train/{part}/" in reported for part in ("A", "B", "label"))
 
 
 def test_masks_of_a_pair_become_classes(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_classes_may_have_other_names_and_a_filter() -> None:
         public_coding(PUBLIC_SETS["gid_15_val"], ["background", "river"], WHOLE)
 
 
-def test_unknown_sets_are_told_with_the_nearest(tmp_path: Path) -> None:
+def test_unknown_sets_are_reported_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown public data set 'gid_15_tran'; did you mean gid_15_train"):
         build_public_set(make_source("gid_15_tran", tmp_path))
     cfg = config.get_base_cfg()

@@ -45,7 +45,7 @@ def test_the_seed_decides_and_the_global_generator_does_not() -> None:
         ({"val_percent": 0.5}, "--val-percent 0.5 of 50 images: 0 for validation leave 50"),
     ],
 )
-def test_empty_sides_are_told_with_their_numbers(arguments: dict[str, float], message: str) -> None:
+def test_empty_sides_are_reported_with_their_numbers(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         split_stems(STEMS, **arguments)  # type: ignore[arg-type]
 

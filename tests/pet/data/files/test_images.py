@@ -88,7 +88,7 @@ def test_cmyk_becomes_rgb() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.99])
 @pytest.mark.parametrize(("kind", "options"), [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {})])
-def test_files_that_were_cut_off_are_told_by_name(kind: str, options: dict[str, Any], share: float, tmp_path: Path) -> None:
+def test_files_that_were_cut_off_are_reported_by_name(kind: str, options: dict[str, Any], share: float, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(noise, kind, **options)
     path = tmp_path / "photo.img"
@@ -115,7 +115,7 @@ def test_a_preview_inside_does_not_hide_that_the_file_was_cut_off() -> None:
         decode_image(data[: int(len(data) * 0.8)], name="b")
 
 
-def test_missing_empty_and_other_files_are_told(tmp_path: Path) -> None:
+def test_missing_empty_and_other_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.jpg: the image cannot be read: No such file"):
         read_image(tmp_path / "none.jpg")
     (tmp_path / "empty.jpg").write_bytes(b"")
@@ -126,7 +126,7 @@ def test_missing_empty_and_other_files_are_told(tmp_path: Path) -> None:
         read_image(str(tmp_path / "text.jpg"))
 
 
-def test_pixels_that_end_early_and_sizes_beyond_reason_are_told() -> None:
+def test_pixels_that_end_early_and_sizes_beyond_reason_are_reported() -> None:
     def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 

@@ -47,7 +47,7 @@ def _as_gray(data: bytes) -> bytes:
     return bytes(head) + data[33:start] + data[start + 12 + length :]
 
 
-def test_what_is_no_label_image_is_told(tmp_path: Path) -> None:
+def test_what_is_no_label_image_is_reported(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(tmp_path / "colour.png")
     with pytest.raises(DataError, match=r"colour\.png: the label image has the mode RGB, one number a pixel expected"):
         read_label_image(tmp_path / "colour.png")

@@ -119,7 +119,7 @@ def test_only_the_window_of_a_tiled_geotiff_is_read(tmp_path: Path) -> None:
 # what is wrong
 
 
-def test_another_number_of_bands_is_told(tmp_path: Path) -> None:
+def test_another_number_of_bands_is_reported(tmp_path: Path) -> None:
     path = write_geotiff(tmp_path / "a.tif", random_pixels((4, 4), 4))
     with pytest.raises(DataError, match=re.escape(f"{path}: 4 bands given, 3 expected; choose them by bands, e.g. bands: [1, 2, 3]")):
         read_pixels(path, channels=3)
@@ -127,7 +127,7 @@ def test_another_number_of_bands_is_told(tmp_path: Path) -> None:
         read_pixels(path, bands=[5, 1])
 
 
-def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
+def test_missing_and_damaged_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no\.tif: the GeoTIFF cannot be read"):
         read_pixels(tmp_path / "no.tif")
     with pytest.raises(DataError, match=r"no\.png: the image cannot be read: No such file"):

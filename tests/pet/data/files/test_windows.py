@@ -35,6 +35,6 @@ def test_half_a_window_is_the_usual_distance(window: int, stride: int, distance:
 
 
 @pytest.mark.parametrize(("window", "stride"), [(-1, 0), (4, -2), (4, 5), (0, 3)])
-def test_wrong_windows_are_told(window: int, stride: int) -> None:
+def test_wrong_windows_are_reported(window: int, stride: int) -> None:
     with pytest.raises(ConfigError, match=f"window {window} and stride {stride} given"):
         check_window(window, stride)

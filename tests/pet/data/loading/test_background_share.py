@@ -94,7 +94,7 @@ def test_missing_and_damaged_labels_are_named(tmp_path: Path) -> None:
         kept_stems(root)
 
 
-def test_folders_that_are_missing_or_empty_are_told(tmp_path: Path) -> None:
+def test_folders_that_are_missing_or_empty_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="img: there is no such folder"):
         kept_stems(tmp_path)
     (tmp_path / "img").mkdir()
@@ -102,13 +102,13 @@ def test_folders_that_are_missing_or_empty_are_told(tmp_path: Path) -> None:
         kept_stems(tmp_path)
 
 
-def test_two_images_of_one_name_are_told(tmp_path: Path) -> None:
+def test_two_images_of_one_name_are_reported(tmp_path: Path) -> None:
     root = make_set(tmp_path, a=with_foreground(5))
     write_label(root / "img" / "a.png", with_foreground(5))
     with pytest.raises(DataError, match="a.png and a.jpg have the name 'a' both"):
         kept_stems(root)
 
 
-def test_a_threshold_that_is_no_share_is_told(tmp_path: Path) -> None:
+def test_a_threshold_that_is_no_share_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="95 given, a number from 0 to 1"):
         kept_stems(tmp_path, max_background=95)

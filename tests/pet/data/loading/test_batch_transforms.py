@@ -39,7 +39,7 @@ def test_float_images_are_only_turned() -> None:
     assert torch.equal(found, images.permute(0, 3, 1, 2))
 
 
-def test_images_of_different_sizes_are_told() -> None:
+def test_images_of_different_sizes_are_reported() -> None:
     images = [torch.zeros(4, 5, 3, dtype=torch.uint8), torch.zeros(6, 5, 3, dtype=torch.uint8)]
     with pytest.raises(DataError, match=r"different sizes: \[\(4, 5\), \(6, 5\)\]; resize or crop"):
         NormalizeImages.from_transform(None, channels_last=True)({"image": images}, RNG)
@@ -110,6 +110,6 @@ def test_labels_that_are_not_mixed_have_weight_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["probability", "switch_probability"])
-def test_wrong_probabilities_are_told(name: str) -> None:
+def test_wrong_probabilities_are_reported(name: str) -> None:
     with pytest.raises(ConfigError, match=f"TRAIN.MIXUP.{name.upper()}: 1.5 given"):
         MixupCutmix(num_classes=3, mixup_alpha=0.5, cutmix_alpha=0.0, **{name: 1.5})

@@ -145,7 +145,7 @@ def test_data_without_empty_images_stay_as_they_are(caplog: pytest.LogCaptureFix
     assert not caplog.text
 
 
-def test_data_without_any_object_are_told() -> None:
+def test_data_without_any_object_are_reported() -> None:
     with pytest.raises(DataError, match="none of the 3 training images has an object; DATA.FILTER_EMPTY False keeps images without"):
         without_empty(Given([[], [-1], []]))
 

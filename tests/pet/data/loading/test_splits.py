@@ -66,18 +66,18 @@ def test_a_part_can_be_split_again(dataset: SemsegFolder) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 80, -0.1, 0.01])
-def test_a_share_without_two_sides_is_told(share: float, dataset: SemsegFolder) -> None:
+def test_a_share_without_two_sides_is_reported(share: float, dataset: SemsegFolder) -> None:
     with pytest.raises(ConfigError, match="share"):
         split_by_percent(dataset, share)
 
 
 @pytest.mark.parametrize("count", [0, COUNT, COUNT + 1, -1])
-def test_a_count_without_two_sides_is_told(count: int, dataset: SemsegFolder) -> None:
+def test_a_count_without_two_sides_is_reported(count: int, dataset: SemsegFolder) -> None:
     with pytest.raises(ConfigError, match=f"a split after {count} of 20 samples; a number from 1 to 19 expected"):
         split_by_count(dataset, count)
 
 
-def test_more_samples_than_there_are_is_told(dataset: SemsegFolder) -> None:
+def test_more_samples_than_there_are_is_reported(dataset: SemsegFolder) -> None:
     with pytest.raises(ConfigError, match="21 of 20 samples requested; a number from 1 to 20 expected"):
         sample_by_count(dataset, 21)
 

@@ -205,7 +205,7 @@ def test_labels_are_never_cut_at_the_border(box, name):
     assert bottom - top == render("x", 14).shape[0]
 
 
-def test_labels_of_objects_at_one_place_lie_beside_each_other():
+def test_labels_of_objects_at_one_place_lie_next_to_each_other():
     layer = LabelLayer((300, 500), 14)
     for index in range(4):
         layer.add("dog", "0.9", (200, 100, 300, 200), class_colour(index))

@@ -123,6 +123,6 @@ def test_labels_of_any_integer_type_are_taken(loss: nn.Module, batch: tuple[Tens
 
 
 @pytest.mark.parametrize("shape", [(2, 6), (2, 1, 6, 7), (2, 7, 6)])
-def test_shapes_that_do_not_belong_together_are_told(loss: nn.Module, shape: tuple[int, ...]) -> None:
+def test_shapes_that_do_not_belong_together_are_reported(loss: nn.Module, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"logits of shape \(2, 2, 6, 7\) and labels of shape .*; \(B, K, H, W\) and \(B, H, W\) expected"):
         loss(torch.zeros(2, 2, 6, 7), torch.zeros(shape, dtype=torch.uint8))

@@ -119,12 +119,12 @@ def test_ohem_keeps_confident_mistakes_that_underflow() -> None:
         (lambda: OhemCrossEntropyLoss(min_kept=-1), "OhemCrossEntropyLoss: min_kept: -1 given"),
     ],
 )
-def test_arguments_out_of_range_are_told(make, message: str) -> None:
+def test_arguments_out_of_range_are_reported(make, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()
 
 
-def test_weights_of_another_number_of_classes_are_told() -> None:
+def test_weights_of_another_number_of_classes_are_reported() -> None:
     logits, labels = make_batch(3)
     for loss in (CrossEntropyLoss(class_weights=[1.0, 2.0]), FocalLoss(alpha=0.25)):
         with pytest.raises(ConfigError, match=rf"{type(loss).__name__}: 2 weights of classes given, the network has 3 classes"):

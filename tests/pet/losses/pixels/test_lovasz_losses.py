@@ -96,7 +96,7 @@ def test_many_pixels_lose_no_precision() -> None:
     assert LovaszHingeLoss()(logits, labels).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
-def test_what_they_do_not_take_is_told() -> None:
+def test_what_they_do_not_take_is_reported() -> None:
     with pytest.raises(ConfigError, match="LovaszHingeLoss: the network has 3 classes; one channel or two classes expected"):
         LovaszHingeLoss()(torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2))
     with pytest.raises(ConfigError, match="LovaszSoftmaxLoss: classes: 'presents' given, present or all expected; did you mean present?"):

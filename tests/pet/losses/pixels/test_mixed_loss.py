@@ -102,6 +102,6 @@ def test_parts_and_coefficients_go_together(losses: list[PixelLoss], coefficient
         ),
     ],
 )
-def test_mistakes_of_a_config_are_told(entries: Any, message: str) -> None:
+def test_mistakes_of_a_config_are_reported(entries: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_pixel_loss(entries, place="MODEL.LOSSES")

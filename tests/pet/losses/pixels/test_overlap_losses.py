@@ -70,6 +70,6 @@ def test_ignored_labels_keep_their_value() -> None:
 
 
 @pytest.mark.parametrize("loss", [DiceLoss, SoftIoULoss])
-def test_smooth_below_0_is_told(loss) -> None:
+def test_smooth_below_0_is_reported(loss) -> None:
     with pytest.raises(ConfigError, match=rf"{loss.__name__}: smooth: -0.5 given, a number of at least 0 expected"):
         loss(smooth=-0.5)

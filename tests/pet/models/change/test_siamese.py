@@ -58,7 +58,7 @@ def test_the_order_of_the_dates_does_not_matter_to_their_difference() -> None:
         ({"encoder_args": {"output_stride": 8}}, r"strides 2, 4, 8, 8, 8, but the pyramid needs 4, 8, 16, ...; leave output_stride out"),
     ],
 )
-def test_wrong_arguments_are_told(args: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported(args: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_network("siamese", channels=1, args={**SMALL, **args})
 

@@ -1,4 +1,4 @@
-"""Keypoints of regions, beside torchvision's Keypoint R-CNN."""
+"""Keypoints of regions, compared with torchvision's Keypoint R-CNN."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Masks of regions, beside torchvision's Mask R-CNN."""
+"""Masks of regions, compared with torchvision's Mask R-CNN."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Soft suppression beside numbers worked out by hand."""
+"""Soft suppression compared with numbers worked out by hand."""
 
 import math
 

@@ -132,7 +132,7 @@ def test_names_of_encoder_weights_are_those_of_the_library() -> None:
 
 
 class Holder(nn.Module):
-    """Stands around a network as a segmenter does."""
+    """Wraps a network as a segmenter does."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -184,17 +184,17 @@ def test_arguments_reach_the_network() -> None:
         ("bisenetv2", {"head_width": "wide"}, r"head_width: 'wide' given, int expected"),
     ],
 )
-def test_what_is_wrong_is_told(name: str, args: dict[str, Any], message: str) -> None:
+def test_what_is_wrong_is_reported(name: str, args: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_network(name, channels=2, args=args)
 
 
-def test_the_place_of_the_name_is_told() -> None:
+def test_the_place_of_the_name_is_reported() -> None:
     with pytest.raises(ConfigError, match=r"^model: unknown network 'unnet'; did you mean unet"):
         build_network("unnet", channels=2, where="model")
 
 
-def test_a_batch_of_one_is_told_where_batch_norm_needs_two() -> None:
+def test_a_batch_of_one_is_reported_where_batch_norm_needs_two() -> None:
     with pytest.raises(ConfigError, match=r"TRAIN.BATCH_SIZE: one image for each device"):
         build("bisenetv2").train()(torch.randn(1, 3, 64, 64))
 

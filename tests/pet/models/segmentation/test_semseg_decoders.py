@@ -94,7 +94,7 @@ def test_arguments_go_to_the_decoder(name: str, args: dict[str, Any], width: int
     assert decoder(*maps(STRIDES)).shape[1] == width
 
 
-def test_an_unknown_argument_is_told_with_those_there_are() -> None:
+def test_an_unknown_argument_is_reported_with_those_there_are() -> None:
     with pytest.raises(
         ConfigError, match=r"DECODER_ARGS: fpn has no argument 'dropot'.*did you mean.*dropout.*\(it takes pyramid_channels, "
     ):
@@ -103,7 +103,7 @@ def test_an_unknown_argument_is_told_with_those_there_are() -> None:
         build_decoder("fpn", info(), {"encoder_depth": 4})
 
 
-def test_a_wrong_argument_is_told() -> None:
+def test_a_wrong_argument_is_reported() -> None:
     with pytest.raises(
         ConfigError, match=r"MODEL.SEMSEG.DECODER_ARGS: fpn cannot be built with {'segmentation_channels': 100}: .*divisible"
     ):
@@ -120,6 +120,6 @@ def test_a_wrong_argument_is_told() -> None:
         ("fcn", (2,), "it needs 1 or more stages of strides from 4 on"),
     ],
 )
-def test_stages_that_do_not_suit_a_decoder_are_told(name: str, strides: tuple[int, ...], message: str) -> None:
+def test_stages_that_do_not_suit_a_decoder_are_reported(name: str, strides: tuple[int, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_decoder(name, info(strides))

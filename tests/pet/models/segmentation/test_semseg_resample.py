@@ -41,6 +41,6 @@ def test_a_crop_lies_where_it_came_from_and_its_border_goes_on() -> None:
 
 
 def test_a_turned_image_is_turned_back() -> None:
-    # (x, y) of the file stands at (y, 12 - x) of the turned image, which has 12 rows
+    # (x, y) of the file is at (y, 12 - x) of the turned image, which has 12 rows
     matrix = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 12.0], [0.0, 0.0, 1.0]])
     torch.testing.assert_close(to_file(SCORES, (16, 12), matrix), SCORES.rot90(-1, (1, 2)))

@@ -44,7 +44,7 @@ def test_the_preset_has_the_published_numbers() -> None:
         ({"SEMI.STRONG": []}, "SEMI.STRONG: nothing given"),
     ],
 )
-def test_mistakes_are_told(values: dict[str, Any], message: str) -> None:
+def test_mistakes_are_reported(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_cfg(**values)
 

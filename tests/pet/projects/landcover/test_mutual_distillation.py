@@ -133,7 +133,7 @@ def test_teachers_have_no_gradients_and_students_have() -> None:
         assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in network.parameters())
 
 
-def test_teachers_have_no_state_in_the_optimizer_but_stand_in_the_state_dict() -> None:
+def test_teachers_have_no_state_in_the_optimizer_but_are_in_the_state_dict() -> None:
     cfg = make_cfg()
     model = build_model(cfg)
     assert isinstance(model, MutualDistillation)
@@ -257,7 +257,7 @@ def learn_on_a_rank() -> list[Tensor]:
     return [parameter.detach() for parameter in model.parameters()]
 
 
-def test_ranks_stay_alike(run_ranks: RunRanks) -> None:
+def test_ranks_stay_equal(run_ranks: RunRanks) -> None:
     first, second = run_ranks(learn_on_a_rank, 2)
     begin = [parameter.detach() for parameter in make_model(outputs=2).parameters()]
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))

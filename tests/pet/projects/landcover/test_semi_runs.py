@@ -147,7 +147,7 @@ def test_unlabelled_images_may_be_those_of_the_catalogue(data: Path) -> None:
         ({"TRAIN.BATCH_SIZE": 1}, ConfigError, "SEMI.CUTMIX.BOXES: 3 given, but a device has one image in a batch"),
     ],
 )
-def test_wrong_data_are_told(data: Path, changes: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_wrong_data_are_reported(data: Path, changes: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         batches_of(make_cfg(data, **changes), 0, 1)
 

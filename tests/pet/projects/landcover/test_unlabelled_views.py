@@ -84,7 +84,7 @@ def test_large_images_are_read_in_windows(tmp_path: Path) -> None:
     assert images[2]["image"].shape == (4, 4, 3)
 
 
-def test_folders_without_images_are_told(tmp_path: Path) -> None:
+def test_folders_without_images_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="SEMI.DATASETS: .*/nothing: there is no such folder"):
         UnlabelledImages(folders=[tmp_path / "nothing"])
     with pytest.raises(DataError, match="no images in it"):
@@ -153,7 +153,7 @@ def test_own_changes_of_pixels() -> None:
         ({"weak": ["ColourJitter"]}, "SEMI.WEAK: unknown transform 'ColourJitter'"),
     ],
 )
-def test_wrong_transforms_are_told(lists: dict[str, Any], message: str) -> None:
+def test_wrong_transforms_are_reported(lists: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         views_of(Scene(), **lists)
 
@@ -167,7 +167,7 @@ def test_errors_name_the_unlabelled_image() -> None:
         views_of(Gray())(labelled(), np.random.default_rng(0))
 
 
-def test_an_unlabelled_sample_without_an_image_is_told() -> None:
+def test_an_unlabelled_sample_without_an_image_is_reported() -> None:
     with pytest.raises(DataError, match="an unlabelled sample has the fields pixels; image expected"):
         views_of([{"pixels": 1}])(labelled(), np.random.default_rng(0))
 
@@ -177,7 +177,7 @@ def make_batch(sizes: tuple[int, int] = (4, 4)) -> dict[str, Any]:
     return dict(zip(("image", "unlabelled", "unlabelled_strong"), images, strict=True))
 
 
-def test_all_images_of_a_batch_are_normalised_alike() -> None:
+def test_all_images_of_a_batch_are_normalised_the_same_way() -> None:
     normalize = NormalizeViews(NormalizeImages(mean=(0.1,), std=(0.5,), channels_last=True))
     batch = normalize({**make_batch(), "meta": []}, np.random.default_rng(0))
     for field in ("image", "unlabelled", "unlabelled_strong"):

@@ -56,7 +56,7 @@ def test_the_saved_config_gives_the_same(images: Path) -> None:
     assert saved.to_dict() == cfg.to_dict()
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder; an image folder has a folder for each class"):
         infer(**{"TRAIN.DATASETS": [str(tmp_path / "nowhere")]})
 

@@ -162,7 +162,7 @@ def test_a_trainer_gets_the_losses_of_each_iteration_and_the_end(tmp_path: Path)
     assert trainer.model.kept_losses is None
 
 
-def test_nobody_keeps_losses_for_a_trainer_that_does_not_want_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_losses_are_kept_for_a_trainer_that_does_not_want_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(TinyModel, "run_step", lambda self, data, **_: seen.append(self.kept_losses) or self.g_model.linear.weight.sum())
     train(make_config(tmp_path))
