@@ -77,7 +77,7 @@ def run_ranks(process_context: ForkServerContext) -> RunRanks:
     """Call ``function(*args)`` in ``world_size`` processes that form a gloo group; return the ranks' results in their order.
 
     ``function`` is at the top level of the test module. An exception fails the test with that rank's traceback; at the
-    time limit, in seconds, all ranks are killed and each prints where it stood.
+    time limit, in seconds, all ranks are killed and each prints where it was.
     """
 
     def run(function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 180) -> list[Any]:

@@ -32,7 +32,7 @@ def test_values_say_which_number_a_class_has() -> None:
 
 
 def test_numbers_can_be_ignored() -> None:
-    coding = NumberCoding(classes=["wall", "door"], values=[1, 2], ignored=[0])
+    coding = NumberCoding(classes=["wall", "window"], values=[1, 2], ignored=[0])
     assert code(coding, [[0, 1, 2, 255]]) == [[255, 0, 1, 255]]
 
 
