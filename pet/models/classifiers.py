@@ -6,8 +6,7 @@ from typing import Any
 from torch import nn
 
 from pet.typed import VisionConfig
-from petlib.distributed.device import choose_device
-from petlib.distributed.process_group import world_size
+from petlib.distributed.process_group import choose_device, world_size
 from petlib.errors import ConfigError
 from petlib.registry import Registry
 from petlib.suggest import did_you_mean, nearest_names

@@ -13,7 +13,7 @@ from torch.export.passes import move_to_device_pass
 
 from pet import vision
 from petlib.config import load_cfg
-from petlib.engine.seed import seed_everything
+from petlib.data.seeding import seed_everything
 
 CASES = {
     "ResNet-50": ("vision/imagenet/resnet50.yaml", 224, ["EXPORT.SAMPLES=0"]),

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from pet import vision
 from petlib import distributed, engine, solver
+from petlib.data.seeding import seed_everything
 from petlib.distributed.collectives import all_gather_objects, all_reduce_mean, all_reduce_sum, any_rank, broadcast_buffers
 from petlib.distributed.interruption import AgreedFlag
-from petlib.engine.seed import seed_everything
 
 ITERATIONS = 6
 

@@ -28,7 +28,7 @@ from pet.data.loading.batch_transforms import NormalizeImages
 from pet.projects import buildseg
 from petlib import engine, solver
 from petlib.config import CfgNode
-from petlib.engine.seed import seed_everything
+from petlib.data.seeding import seed_everything
 
 GOAL = 0.99
 """Share of the bare step's rate that the whole loop reaches."""

@@ -11,8 +11,7 @@ from petlib.checkpoint.choice import choose_whole
 from petlib.checkpoint.locate import read_checkpoint
 from petlib.checkpoint.restore import restore_components
 from petlib.checkpoint.run_folder import RunFolder
-from petlib.checkpoint.sharded import on_main, write_folder
-from petlib.checkpoint.shards import find_mesh
+from petlib.checkpoint.sharded import find_mesh, on_main, write_folder
 from petlib.checkpoint.snapshot import Snapshot, collect_state
 from petlib.checkpoint.state_file import write_file
 from petlib.distributed.collectives import broadcast_object

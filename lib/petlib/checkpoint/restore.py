@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from petlib.checkpoint.load_report import LoadReport, Mismatch, shown_name
-from petlib.checkpoint.shards import distribute_like
+from petlib.checkpoint.sharded import distribute_like
 from petlib.errors import CheckpointError
 
 _LOGGER = logging.getLogger(__name__)

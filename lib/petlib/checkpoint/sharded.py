@@ -5,15 +5,16 @@ in one file, ``state.pth``, that rank 0 writes.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
 
 from petlib.checkpoint import dcp, files
 from petlib.checkpoint.background import Worker
 from petlib.checkpoint.damage import Checksums, DamagedError, changed_files, checksums, zip_damage
-from petlib.checkpoint.shards import insert, split_sharded
-from petlib.checkpoint.snapshot import Snapshot
+from petlib.checkpoint.snapshot import Snapshot, is_sharded
 from petlib.checkpoint.state_file import read_file, write_file
 from petlib.distributed.collectives import all_gather_objects, broadcast_object
 from petlib.distributed.process_group import is_main_process, rank
@@ -154,3 +155,50 @@ def _publish(temporary: Path, path: Path) -> None:
     files.flush_folder(temporary)
     temporary.rename(path)
     files.flush_folder(path.parent)
+
+
+def split_sharded(state: Any, path: tuple[Any, ...] = ()) -> tuple[Any, dict[tuple[Any, ...], Any]]:
+    """Return the nested ``state`` without its sharded tensors, and those by their paths."""
+    if is_sharded(state):
+        return None, {path: state}
+    if not isinstance(state, Mapping | list | tuple):
+        return state, {}
+    sharded: dict[tuple[Any, ...], Any] = {}
+    rest: dict[Any, Any] = {}
+    for name, value in state.items() if isinstance(state, Mapping) else enumerate(state):
+        rest[name], below = split_sharded(value, (*path, name))
+        sharded.update(below)
+    if isinstance(state, Mapping):
+        return rest, sharded
+    return type(state)(rest.values()) if type(state) in (list, tuple) else state, sharded
+
+
+def insert(state: Any, path: tuple[Any, ...], value: Any) -> None:
+    """Put ``value`` into the nested dictionaries and lists of ``state``, the opposite of :func:`split_sharded`."""
+    for name in path[:-1]:
+        state = state[name]
+    state[path[-1]] = value
+
+
+def find_mesh(component: Any) -> "DeviceMesh | None":
+    """Return the mesh of ranks over which the networks of a nested component are sharded; None where none is."""
+    if isinstance(component, nn.Module):
+        return next((parameter.device_mesh for parameter in component.parameters() if is_sharded(parameter)), None)  # type: ignore[attr-defined]
+    values = component.values() if isinstance(component, Mapping) else ()
+    return next((mesh for mesh in map(find_mesh, values) if mesh is not None), None)
+
+
+def distribute_like(template: Any, state: Any) -> Any:
+    """Return ``state`` with this rank's part in place of each whole tensor that is sharded in ``template``."""
+    if is_sharded(template) and isinstance(state, Tensor) and not is_sharded(state) and state.shape == template.shape:
+        # Imported here because it takes most of a second and only sharded training needs it.
+        from torch.distributed.tensor import distribute_tensor
+
+        # Every rank has read the whole tensor, so none has to send its part to another.
+        return distribute_tensor(state.to(template.device), template.device_mesh, template.placements, src_data_rank=None)
+    if isinstance(template, Mapping) and isinstance(state, Mapping):
+        changed = {name: distribute_like(template[name], value) if name in template else value for name, value in state.items()}
+        return state if all(changed[name] is state[name] for name in state) else changed
+    if isinstance(template, list) and isinstance(state, list) and len(template) == len(state):
+        return [distribute_like(*pair) for pair in zip(template, state, strict=True)]
+    return state

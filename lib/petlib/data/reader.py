@@ -8,9 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from torch.utils.data import get_worker_info
 
-from petlib.data.global_generators import preserved_global_generators, seed_global_generators
 from petlib.data.protocols import Dataset, NamedFiles, Sample, SampleKey, SampleTransform
-from petlib.data.seeding import KeyedGenerators
+from petlib.data.seeding import KeyedGenerators, preserved_global_generators, seed_global_generators
 from petlib.errors import ConfigError, DataError, UserError
 from petlib.launch.watch.status import status
 

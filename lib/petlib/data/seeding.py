@@ -1,8 +1,12 @@
-"""Random numbers that follow from what they are for: a seed, a purpose and a place, and nothing that happened before."""
+"""Random numbers: streams that follow from a seed, a purpose and a place, and the global generators of python, numpy and torch."""
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 
 
 def seed_sequence(seed: int, purpose: str, *numbers: int) -> np.random.SeedSequence:
@@ -34,3 +38,35 @@ class KeyedGenerators:
         self._start["state"]["counter"][1:] = (third, second, first)
         self._bits.state = self._start
         return self._generator
+
+
+def seed_global_generators(seed: int) -> None:
+    """Seed the CPU generators of python, numpy and torch with a number from 0 to 2**32 - 1."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+
+
+@contextmanager
+def preserved_global_generators() -> Iterator[None]:
+    """Give the CPU generators of python, numpy and torch their present states back at the end of the block."""
+    states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.default_generator.set_state(states[2])
+
+
+def generator_of_global_state() -> np.random.Generator:
+    """Return a generator whose seed is drawn from numpy's global one, for code that is called without a generator."""
+    seed: Any = np.random.randint(0, 2**32, size=4, dtype=np.uint32)
+    return np.random.default_rng(seed)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of python, numpy and torch (CPU and all GPUs)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

@@ -7,7 +7,6 @@ from .collectives import broadcast_buffers as broadcast_buffers
 from .collectives import broadcast_object as broadcast_object
 from .collectives import broadcast_tensors as broadcast_tensors
 from .collectives import gather_objects as gather_objects
-from .device import choose_device as choose_device
 from .interruption import AgreedFlag as AgreedFlag
 from .interruption import Interrupted as Interrupted
 from .interruption import agree_to_go_on as agree_to_go_on
@@ -15,6 +14,7 @@ from .interruption import until_asked_to_end as until_asked_to_end
 from .parallel import no_sync as no_sync
 from .parallel import parallelize as parallelize
 from .parallel import unwrap as unwrap
+from .process_group import choose_device as choose_device
 from .process_group import destroy_process_group as destroy_process_group
 from .process_group import init_process_group as init_process_group
 from .process_group import is_main_process as is_main_process

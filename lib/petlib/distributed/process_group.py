@@ -1,4 +1,4 @@
-"""Start and end of the process group, and who this process is. Without a group there is one process, rank 0 of 1."""
+"""Start and end of the process group, the device of this process, and who it is. Without a group there is one process, rank 0 of 1."""
 
 import os
 import socket
@@ -8,6 +8,8 @@ import torch
 from torch import distributed
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import TCPStore, rendezvous  # type: ignore[attr-defined]
+
+from petlib.errors import DeviceError
 
 STORE_SOCKET_VARIABLE = "PET_STORE_FD"
 """Environment variable of rank 0: the file descriptor of a socket that listens on ``MASTER_PORT`` already."""
@@ -143,3 +145,27 @@ def _bind_gloo_to_loopback() -> None:
     loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
     if on_one_node and loopback is not None:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device for ``MISC.DEVICE``: ``"cpu"``, ``"cuda"``, or ``"auto"``, which takes CUDA where there is a GPU.
+
+    On CUDA each process takes the GPU with its ``LOCAL_RANK``, counted among the visible ones.
+
+    Raises:
+        DeviceError: CUDA was asked for and there is none, or there are fewer GPUs than processes on this node.
+    """
+    if name not in ("auto", "cuda", "cpu"):
+        raise DeviceError(f"unknown device {name!r}; choose auto, cuda or cpu")
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise DeviceError(f"device {name!r} was asked for, but torch {torch.__version__} sees no GPU here; use MISC.DEVICE cpu or auto")
+    index = int(os.environ.get("LOCAL_RANK", "0"))
+    if index >= count:
+        raise DeviceError(
+            f"this process is number {index} on its node and needs a GPU of its own, but there are {count} "
+            f"({', '.join(torch.cuda.get_device_name(gpu) for gpu in range(count))}); start at most {count} processes on this node"
+        )
+    return torch.device("cuda", index)

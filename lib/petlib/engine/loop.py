@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.hook import CALLS, Hook, sort_hooks
-from petlib.engine.rollback import RolledBack
+from petlib.engine.snapshot import RolledBack
 from petlib.engine.state import TrainState
 
 Call = Callable[[TrainState], None]

@@ -9,10 +9,9 @@ from pathlib import Path
 import torch
 
 from petlib.config.typed import PetlibConfig
+from petlib.data.seeding import seed_everything
 from petlib.distributed.collectives import broadcast_object
-from petlib.distributed.device import choose_device
-from petlib.distributed.process_group import destroy_process_group, init_process_group, is_main_process, world_size
-from petlib.engine.seed import seed_everything
+from petlib.distributed.process_group import choose_device, destroy_process_group, init_process_group, is_main_process, world_size
 from petlib.errors import OutputError
 from petlib.files import write_text_atomically
 from petlib.registry import import_user_modules

@@ -10,15 +10,16 @@ import torch
 
 from petlib.checkpoint.random_state import random_state, restore_random_state
 from petlib.config.typed import PetlibConfig
+from petlib.data.seeding import seed_everything
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.process_group import is_main_process, rank, world_size
 from petlib.engine.changed_settings import SavedSettings
 from petlib.engine.hook import Hook
 from petlib.engine.hooks.ema import EmaHook
 from petlib.engine.optimizer_settings import keep_settings, settings_of
-from petlib.engine.seed import seed_everything
 from petlib.engine.state import KeyedState, TrainState
 from petlib.errors import CheckpointError
+from petlib.events.storage import EventStorage
 
 logger = logging.getLogger(__name__)
 
@@ -114,3 +115,31 @@ def parts_of(state: TrainState, hooks: Sequence[KeyedState]) -> dict[str, Any]:
         "ema": averages[0] if averages else None,
         "hooks": {hook.key: hook for hook in hooks if type(hook).state_dict is not Hook.state_dict},
     }
+
+
+class RolledBack(Exception):  # noqa: N818 -- no error: it makes the loop go on from the state that was restored
+    """The state of the run was put back by :func:`go_back`."""
+
+
+def go_back(state: TrainState, *, iteration: int) -> int:
+    """Put back the state of the last checkpoint, and set the counter to ``iteration``; every rank calls it.
+
+    The schedules move on to ``iteration``: the iterations in between count, although nothing of them stays.
+
+    Returns:
+        The iteration of the checkpoint.
+
+    Raises:
+        CheckpointError: there is no checkpoint, or it is damaged.
+    """
+    saved = state.checkpointer.restore(parts_of(state, state.hooks))
+    if saved is None:
+        raise CheckpointError(f"{state.checkpointer.latest_path}: there is no checkpoint to go back to")
+    if len(saved["random"]) == world_size():
+        restore_random_state(saved["random"][rank()])
+    for scheduler in state.schedulers.values():
+        for _ in range(iteration - saved["iteration"]):
+            scheduler.step()
+    state.iteration = iteration
+    state.storage = EventStorage()
+    return int(saved["iteration"])

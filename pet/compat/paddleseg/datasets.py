@@ -12,7 +12,7 @@ from pet.data.datasets.label_list import LabelList
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.images import silence_opencv
 from pet.data.targets.dataset import IGNORE
-from petlib.data.global_generators import generator_of_global_state
+from petlib.data.seeding import generator_of_global_state
 from petlib.errors import ConfigError
 
 MODES = ("train", "val", "test")

@@ -10,8 +10,8 @@ import numpy as np
 
 from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import geometry, label_values, normalize, photometric, rotate, scales
-from petlib.data.global_generators import generator_of_global_state
 from petlib.data.protocols import SampleTransform
+from petlib.data.seeding import generator_of_global_state
 from petlib.errors import ConfigError
 
 INTERPOLATIONS = {"LINEAR": "linear", "CUBIC": "cubic", "AREA": "area", "NEAREST": "nearest"}

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from petlib.engine.failure import Failure
 from petlib.engine.hook import due
 from petlib.engine.hooks.nan_guard import NanGuardHook, TrainingDivergedError, explain
-from petlib.engine.rollback import RolledBack, go_back
+from petlib.engine.snapshot import RolledBack, go_back
 from petlib.engine.state import TrainState
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from pet.data.transforms.base import check_probability, check_range
 from pet.data.transforms.operations import brightness as change_brightness
 from pet.data.transforms.operations import contrast as change_contrast
 from pet.data.transforms.photometric import HUES, change_hue
-from petlib.data.global_generators import generator_of_global_state
+from petlib.data.seeding import generator_of_global_state
 from petlib.errors import ConfigError, DataError
 
 

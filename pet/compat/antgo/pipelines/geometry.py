@@ -12,7 +12,7 @@ from pet.data.transforms.base import GeometricTransform
 from pet.data.transforms.geometry import RandomHorizontalFlip, Resize
 from pet.data.transforms.rotate import Rotate
 from pet.structures.moves import Move, Size, Stay
-from petlib.data.global_generators import generator_of_global_state
+from petlib.data.seeding import generator_of_global_state
 from petlib.errors import ConfigError, DataError
 
 INTERPOLATIONS = {"NEAREST": "nearest", "LINEAR": "linear", "CUBIC": "cubic", "AREA": "area"}

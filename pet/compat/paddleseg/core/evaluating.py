@@ -20,8 +20,7 @@ from petlib.config import CfgNode
 from petlib.data.build import LoaderSettings, build_evaluation_loader
 from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.loading import LOADER_TIMEOUT
-from petlib.distributed.device import choose_device
-from petlib.distributed.process_group import is_main_process
+from petlib.distributed.process_group import choose_device, is_main_process
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from pet.compat.trainframework.model.losses import name_losses
 from petlib import distributed
 from petlib.checkpoint import load_weights
 from petlib.config.nested import Component
-from petlib.distributed.device import choose_device
+from petlib.distributed.process_group import choose_device
 from petlib.errors import ConfigError
 from petlib.registry import import_user_modules
 

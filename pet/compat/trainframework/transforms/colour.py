@@ -11,7 +11,7 @@ from pet.compat.trainframework.transforms.fields import Results, images_of
 from pet.data.transforms import normalize, operations
 from pet.data.transforms.base import check_probability, check_range
 from pet.data.transforms.colour import shift_hue
-from petlib.data.global_generators import generator_of_global_state
+from petlib.data.seeding import generator_of_global_state
 from petlib.errors import ConfigError, DataError
 
 LEVELS = np.arange(256)

@@ -13,7 +13,7 @@ from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import geometry, scales
 from pet.data.transforms.base import check_label, check_probability, check_size
 from pet.structures.moves import CropResize, Flip, Move, QuarterTurns, Size, Stay
-from petlib.data.global_generators import generator_of_global_state
+from petlib.data.seeding import generator_of_global_state
 from petlib.errors import ConfigError, DataError
 from petlib.suggest import did_you_mean
 

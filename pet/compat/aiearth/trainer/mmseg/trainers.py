@@ -19,7 +19,7 @@ from pet.segmentation.model import Segmenter
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode, ConfigError, TaskConfig, load_cfg, read_layers
 from petlib.config.layers import Entry, Layer
-from petlib.distributed.device import choose_device
+from petlib.distributed.process_group import choose_device
 from petlib.errors import name_in_errors
 from petlib.suggest import did_you_mean
 

@@ -19,8 +19,8 @@ from pet.evaluation.evaluation import Evaluation
 from petlib import engine
 from petlib.checkpoint.weights import load_weights
 from petlib.config import CfgNode, ConfigError
-from petlib.engine.seed import seed_everything
-from petlib.solver.factor_schedule import FactorSchedule
+from petlib.data.seeding import seed_everything
+from petlib.solver.schedules import FactorSchedule
 
 WORK_DIR = "./output"
 

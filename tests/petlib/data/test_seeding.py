@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from petlib.data.global_generators import generator_of_global_state
+from petlib.data.seeding import generator_of_global_state
 
 
 def test_generators_follow_from_the_global_seed_and_differ_from_call_to_call() -> None:
