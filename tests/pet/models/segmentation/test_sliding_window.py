@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from pet.data.files.windows import Window
-from pet.models.segmentation.sliding_window import labels_of, plan_axis, sliding_window
+from pet.models.segmentation.pixels import labels_of
+from pet.models.segmentation.sliding_window import plan_axis, sliding_window
 
 
 def slide(
@@ -111,7 +112,7 @@ def test_windows_lie_at_equal_distances_inside_of_the_image() -> None:
 
 def test_labels() -> None:
     classes = torch.tensor([[[0.2, 0.5]], [[0.7, 0.1]], [[0.1, 0.4]]])
-    assert labels_of(classes, threshold=0.5).tolist() == [[1, 0]]
-    foreground = labels_of(torch.tensor([[[0.29, 0.3, 0.9]]]), threshold=0.3)
+    assert labels_of(classes, threshold=0.5, class_axis=0).tolist() == [[1, 0]]
+    foreground = labels_of(torch.tensor([[[0.29, 0.3, 0.9]]]), threshold=0.3, class_axis=0)
     assert foreground.tolist() == [[0, 1, 1]]
     assert foreground.dtype == torch.uint8
