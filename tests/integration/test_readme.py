@@ -20,7 +20,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\((?!\w+://)(?P<path>[^)#]+)(#[^)]*)?\)")
 # what a user would have
 EXAMPLES = re.compile(
-    r"(cfgs|tools|pet|tests)/projects/|cfgs/tasks/cls/flowers|cfgs/vision/mscoco/|tests/projects/|(cfgs|pet)/vision/\S*count"
+    r"(cfgs|tools|pet|tests)/projects/|cfgs/tasks/cls/flowers|cfgs/vision/mscoco/|(cfgs|tools)/blobs/|tests/projects/|(cfgs|pet)/vision/\S*count"
 )
 
 

@@ -33,7 +33,7 @@ def execute(line: str, folder: Path) -> str:
     if line in WITH_LAUNCHER:
         done = Done(*run_cold([sys.executable, *words], folder))
     else:
-        script = re.sub(r"^tools/(train|test)_net_all", r"tools/vision/\1_net", words[0])
+        script = words[0].replace("train_net_all", "vision/train_net").replace("test_net_all", "test_net")
         done = Done(*warm_python().run([folder / script, *words[1:]], folder=folder, environment=environment(), timeout=240))
     return done.succeeded().output
 

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from pet.data.files.rasters import load_rasterio
 from pet.export.description import ModelDescription
-from pet.segmentation.prediction import NetworkPredictor, WindowSettings, find_images, predict_files
+from pet.prediction import LabelledWindows, WindowSettings, find_inputs, predict_files
+from pet.prediction.predictors.pixels import NetworkPixels
 from pet.visual import DrawSettings
 
 BLOCK = 512
@@ -71,11 +72,10 @@ def predict(path: Path, out: Path, *, classes: int, window: int) -> dict[str, fl
     torch.set_num_threads(1)
     torch.manual_seed(0)
     description = ModelDescription(classes=tuple(f"class {number}" for number in range(classes)), mean=(0.5,), std=(0.25,))
-    predictor = NetworkPredictor(network=Small(classes), description=description, num_images=1, num_channels=3, device=torch.device("cpu"))
+    pixels = NetworkPixels(network=Small(classes), description=description, num_images=1, num_channels=3, device=torch.device("cpu"))
     loaded, begin = peak_megabytes(), time.perf_counter()
-    predict_files(
-        predictor, find_images(str(path)), out, windows=WindowSettings(size=window), drawing=DrawSettings(), overlays=True, polygons=True
-    )
+    predictor = LabelledWindows(pixels, WindowSettings(size=window), description.target_names())
+    predict_files(predictor, find_inputs(str(path)), out, drawing=DrawSettings(), overlays=True, polygons=True)
     return {"loaded_mb": loaded, "peak_mb": peak_megabytes(), "seconds": time.perf_counter() - begin}
 
 
