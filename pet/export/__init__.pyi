@@ -3,8 +3,8 @@ from .export import export_model as export_model
 from .export import export_onnx as export_onnx
 from .network import TaskNetwork as TaskNetwork
 from .network import classifier_network as classifier_network
-from .normalization import InputNormalization as InputNormalization
 from .program_file import ProgramModel as ProgramModel
+from .rewriting import InputNormalization as InputNormalization
 from .runtime import OnnxModel as OnnxModel
 from .task import choose_weights as choose_weights
 from .task import export_task as export_task

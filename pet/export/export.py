@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from pet.export.onnx_file import OnnxFormat
-from pet.export.pooling import with_matrix_pooling
 from pet.export.program_file import ProgramFormat
+from pet.export.rewriting import with_matrix_pooling
 from pet.export.tracing import FreeAxes
 from pet.export.verify import Comparison, LoadedModel, Measure, compare, flat_outputs, largest_difference, make_variants
 from petlib.errors import ConfigError, OutputError

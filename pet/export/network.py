@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from pet.data.transforms.normalize import Normalize
 from pet.export.description import ModelDescription
 from pet.export.export import NO_METADATA, OPSET, ExportReport, export_model
-from pet.export.half import with_half
-from pet.export.normalization import InputNormalization
+from pet.export.rewriting import InputNormalization, with_half
 from pet.export.verify import Measure, largest_difference
 
 CHANNELS = 3

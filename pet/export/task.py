@@ -15,7 +15,7 @@ from pet.export.config import check_export, chosen_names, export_size
 from pet.export.description import ModelDescription
 from pet.export.export import ExportReport
 from pet.export.network import ExportSettings, TaskNetwork, export_network
-from pet.export.normalization import InputNormalization
+from pet.export.rewriting import InputNormalization
 from pet.export.samples import TestImages, as_inputs, read_test_images
 from petlib.config import CfgNode, ConfigError
 from petlib.data.protocols import Dataset

@@ -21,11 +21,10 @@ from PIL import Image
 from pet.compat.antgo.datasets.video_frames import VideoFrames
 from pet.data.datasets.image_folder import ImageFolder
 from pet.data.files.image_size import size_of
-from pet.data.files.images import decode_image, read_image, silence_opencv
+from pet.data.files.images import decode_image, image_size, read_image, silence_opencv
 from pet.data.files.label_images import read_label_image
 from pet.data.files.limits import LIMITS, set_limits
 from pet.data.files.rasters import open_raster, raster_size, read_geotiff, read_pixels
-from pet.data.files.sized_images import image_size
 from pet.data.files.windows import Window
 from pet.prediction.videos import Video, count_frames
 from petlib.errors import DataError

@@ -13,12 +13,14 @@ from tests.integration.conftest import Done, environment
 
 ROOT = Path(__file__).parents[2]
 MODULE = '''
-"""A backbone, a neck, a detector with a key of its own, a loss of pixels and two metrics."""
+"""A backbone, a neck, a detector with a key of its own, a loss of pixels, two metrics, a data set and a transform."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pet.data import DATASETS, TRANSFORMS, Dataset, DatasetInfo
 from pet.evaluation.detection_measures import BOX_METRICS, Score
 from pet.evaluation.metrics import METRICS
 from pet.losses.pixels import PIXEL_LOSSES, PixelLoss
@@ -77,6 +79,34 @@ class SquaredLoss(PixelLoss):
         counted = labels != self.ignore_label
         wrong = 1 - logits.softmax(dim=1).gather(1, labels.where(counted, 0)[:, None])[:, 0]
         return self.factor * (wrong.square() * counted).sum() / counted.sum().clamp(min=1)
+
+
+@DATASETS.register("squares")
+class Squares(Dataset):
+    """Black images with a white square."""
+
+    info = DatasetInfo(kinds=frozenset({"semseg"}), semseg_classes=["ground", "square"])
+
+    def __init__(self, source) -> None:
+        pass
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int):
+        labels = np.zeros((64, 64), np.uint8)
+        labels[8 * index : 8 * index + 24, 16:48] = 1
+        meta = {"id": index, "file": f"square {index}", "size": (64, 64)}
+        return {"image": np.repeat(255 * labels[..., None], 3, axis=2), "semseg": labels, "meta": meta}
+
+
+@TRANSFORMS.register()
+class Invert:
+    """Turns bright into dark."""
+
+    def __call__(self, sample, rng):
+        print("inverted", sample["meta"]["file"], int(sample["image"][0, 0, 0]))
+        return {**sample, "image": 255 - sample["image"]}
 
 
 @BOX_METRICS.register("found")
@@ -187,6 +217,19 @@ def test_a_loss_of_a_users_module_is_learned_from(project: Path) -> None:
     train(project, *PIXELS, f"MODEL.SEMSEG.LOSSES={losses}", "MISC.CKPT=pixels").succeeded()
     lines = [json.loads(line) for line in (project / "pixels" / "metrics.jsonl").read_text().splitlines()]
     assert {"loss_semseg_cross_entropy", "loss_semseg_squared"} <= lines[0].keys()
+
+
+def test_a_data_set_and_a_transform_of_a_users_module_are_learned_from(project: Path) -> None:
+    data = [
+        "DATA.CATALOG.squares.type=squares",
+        "TRAIN.DATASETS=[squares]",
+        "TEST.DATASETS=[squares]",
+        "TRAIN.TRANSFORMS=[Invert, Normalize]",
+    ]
+    output = train(project, *PIXELS, "MODEL.NUM_CLASSES=2", *data, "MISC.CKPT=squares").succeeded().output
+    assert "inverted square 3 " in output
+    lines = [json.loads(line) for line in (project / "squares" / "metrics.jsonl").read_text().splitlines()]
+    assert any("semseg/mIoU" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from pycocotools import mask as coco_mask
 
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import INSIDE, Reach
+from pet.data.files.images import read_sized_image
 from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
 from pet.data.files.limits import shortened, shown
 from pet.data.files.opening import read_text
-from pet.data.files.sized_images import read_sized_image
 from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth, PartSet, swap_from_names
 from pet.data.targets.kinds import choose_kinds
 from pet.structures.masks import InstanceMasks

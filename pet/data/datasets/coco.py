@@ -9,7 +9,7 @@ from pet.data.catalog.source import Source
 from pet.data.datasets.coco_objects import CocoRecord
 from pet.data.datasets.coco_records import CocoHeader, read_records
 from pet.data.files.allowed_paths import INSIDE, Reach
-from pet.data.files.sized_images import read_sized_image
+from pet.data.files.images import read_sized_image
 from pet.data.targets.dataset import Dataset, ImageTruth
 from pet.structures.masks import InstanceMasks
 from petlib.data.protocols import Sample

@@ -9,8 +9,8 @@ import numpy as np
 from pet.data.catalog.source import Source
 from pet.data.datasets.voc_records import VOC_CLASSES, VocHeader, annotation_path, read_list, read_records
 from pet.data.files.allowed_paths import INSIDE, Reach
+from pet.data.files.images import read_sized_image
 from pet.data.files.label_images import read_checked_labels
-from pet.data.files.sized_images import read_sized_image
 from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth
 from pet.data.targets.kinds import choose_kinds
 from petlib.data.protocols import Sample

@@ -8,9 +8,9 @@ import numpy as np
 
 from pet.data.datasets.voc_xml import VocFile, VocObject, read_voc_xml
 from pet.data.files.allowed_paths import INSIDE, Reach
+from pet.data.files.images import image_size
 from pet.data.files.limits import shown
 from pet.data.files.opening import read_text
-from pet.data.files.sized_images import image_size
 from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import ImageTruth
 from petlib.errors import DataError

@@ -1,4 +1,4 @@
-"""Image files become arrays."""
+"""Image files become arrays; their size is read from the head of the file, or compared with a record."""
 
 import io
 import os
@@ -9,7 +9,7 @@ import numpy as np
 
 from pet.data.files.image_size import opened, size_of
 from pet.data.files.limits import LIMITS, check_pixels
-from pet.data.files.opening import read_file
+from pet.data.files.opening import open_file, read_file
 from petlib.errors import DataError
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
@@ -87,3 +87,41 @@ def _looks_cut_off(data: bytes) -> bool:
 def _check_with_pillow(data: bytes, name: str) -> None:
     with opened(io.BytesIO(data), f"{name}: the image is cut off or damaged ({len(data)} bytes)") as image:
         image.load()
+
+
+ORIENTATION_TAG = 0x0112
+TURNED_ORIENTATIONS = (5, 6, 7, 8)
+
+
+def read_sized_image(path: Path, *, size: tuple[int, int], record: str) -> np.ndarray:
+    """Return an image like :func:`pet.data.files.images.read_image`.
+
+    Args:
+        path: the image file.
+        size: height and width that the record says.
+        record: what says so, for the message.
+
+    Raises:
+        DataError: the image cannot be read, or has another size.
+    """
+    image = read_image(path)
+    height, width = image.shape[:2]
+    if (height, width) != size:
+        turned = "; the image is turned by its EXIF orientation" if (width, height) == size else ""
+        raise DataError(
+            f"{path}: the image is {width}x{height} (width x height), but {record} says {size[1]}x{size[0]}{turned}. "
+            "Its targets would lie in wrong places: correct the record or the image"
+        )
+    return image
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return height and width of an image as :func:`pet.data.files.images.read_image` gives it, from the head of the file.
+
+    Raises:
+        DataError: the image cannot be read.
+    """
+    with open_file(path, what="the image") as file, opened(io.BufferedReader(file), f"{path}: the image cannot be read") as image:
+        width, height = image.size
+        turned = image.getexif().get(ORIENTATION_TAG) in TURNED_ORIENTATIONS
+    return (width, height) if turned else (height, width)

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pet.data.files.image_size import opened
-from pet.data.files.images import read_image
+from pet.data.files.images import image_size, read_image
 from pet.data.files.limits import LIMITS, check_pixels
 from pet.data.files.opening import check_file, open_file
-from pet.data.files.sized_images import image_size
 from pet.data.files.windows import Window
 from petlib.errors import ConfigError, DataError
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pet.data.transforms.normalize import scale_and_shift
 from pet.export.description import ModelDescription
-from pet.export.normalization import InputNormalization
+from pet.export.rewriting import InputNormalization
 from pet.export.runtime import OnnxModel
 from petlib.errors import CheckpointError
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pet.export import ExportReport, ProgramModel, export_model
-from pet.export.half import HalfPrecision, with_half
 from pet.export.matching import DetectionDifference, keypoint_difference
+from pet.export.rewriting import HalfPrecision, with_half
 from petlib.errors import CheckpointError, ConfigError
 
 
