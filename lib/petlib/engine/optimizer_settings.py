@@ -6,7 +6,7 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from petlib.solver.schedules import FactorSchedule
+from petlib.solver.factor_schedule import FactorSchedule
 
 GroupSettings = list[dict[str, Any]]
 

@@ -8,9 +8,10 @@ from torch.optim import Optimizer
 
 from petlib.config.typed import PetlibConfig
 from petlib.errors import ConfigError, name_in_errors
+from petlib.solver.factor_schedule import FactorSchedule
 from petlib.solver.optimizers import make_optimizer
 from petlib.solver.parameter_groups import ParameterRule, group_parameters
-from petlib.solver.schedules import FactorSchedule, Schedule, WarmUp, learning_rate_factor
+from petlib.solver.schedules import Schedule, WarmUp, learning_rate_factor
 
 logger = logging.getLogger(__name__)
 

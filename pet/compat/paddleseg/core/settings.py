@@ -14,7 +14,7 @@ from pet.segmentation.config import get_base_cfg
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
-from petlib.solver.schedules import FactorSchedule
+from petlib.solver.factor_schedule import FactorSchedule
 
 BEST_METRIC = "semseg/mIoU"
 

@@ -20,7 +20,7 @@ from petlib import engine
 from petlib.checkpoint.weights import load_weights
 from petlib.config import CfgNode, ConfigError
 from petlib.data.seeding import seed_everything
-from petlib.solver.schedules import FactorSchedule
+from petlib.solver.factor_schedule import FactorSchedule
 
 WORK_DIR = "./output"
 
