@@ -85,6 +85,9 @@ def override_layer(overrides: list[str]) -> Layer:
 
 def parse_value(text: str) -> Any:
     """Read a value as Python writes it (``(1, 2)``, ``True``), else as YAML does (``[a, b]``, ``true``), else as text."""
+    if not text:
+        # a shell hands KEY "" over without its quotes; YAML reads nothing as null
+        return ""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

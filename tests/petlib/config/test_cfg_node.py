@@ -33,6 +33,13 @@ def load(folder: Path, text: str, *overrides: str) -> CfgNode:
     return load_cfg(TASK, write(folder, "x.yaml", "SOLVER: {SCHEDULER: {TOTAL_EPOCHS: 3}}\n" + text), overrides)
 
 
+@pytest.mark.parametrize("words", [["TRAIN.WEIGHTS", ""], ["TRAIN.WEIGHTS="], ["TRAIN.WEIGHTS", "''"]])
+def test_the_command_line_can_give_an_empty_text(words: list[str]) -> None:
+    cfg = CfgNode({"TRAIN": {"WEIGHTS": Key("timm", "Where the weights come from.")}})
+    cfg.merge_from_list(words)
+    assert cfg.TRAIN.WEIGHTS == ""
+
+
 def test_command_line_over_file_over_base_over_defaults(tmp_path: Path) -> None:
     write(tmp_path, "base.yaml", "SOLVER:\n  SCHEDULER: {TOTAL_EPOCHS: 3}\nMISC: {SEED: 10, DISPLAY_ITER: 11}\nTRAIN: {BATCH_SIZE: 12}\n")
     path = write(tmp_path, "x.yaml", "_BASE_: base.yaml\nMISC: {DISPLAY_ITER: 21}\nTRAIN: {BATCH_SIZE: 22}\n")
