@@ -6,4 +6,3 @@ from . import vision as vision
 from . import visual as visual
 
 __version__: str
-__all__ = ["data", "losses", "metrics", "models", "vision", "visual"]

@@ -8,5 +8,3 @@ from . import events as events
 from . import launch as launch
 from . import log as log
 from . import solver as solver
-
-__all__ = ["analyser", "checkpoint", "config", "data", "distributed", "engine", "events", "launch", "log", "solver"]

@@ -3,5 +3,3 @@ from . import check as check
 from . import export_net as export_net
 from . import inference as inference
 from . import test_net as test_net
-
-__all__ = ["browse", "check", "export_net", "inference", "test_net"]

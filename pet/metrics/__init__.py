@@ -1,5 +1,1 @@
 """Measures of quality, and the files that keep them."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -20,14 +20,15 @@ import pet.tasks.cls.config
 import pet.vision.config
 from pet.data import build_transforms
 from pet.data.catalog.entries import find_entry
-from pet.models import build_classifier
+from pet.models.classifiers import build_classifier
 from pet.segmentation import build_model
 from pet.vision import GeneralizedCNN
 from pet.vision.heads.table import HEADS
 from petlib import engine
 from petlib.config import CfgNode, ConfigError, load_cfg
 from petlib.config.key import flat_schema
-from petlib.data import ShuffledSampler, TrainBatches
+from petlib.data.samplers import ShuffledSampler
+from petlib.data.train_batches import TrainBatches
 from petlib.solver import build_optimizer, build_scheduler
 from tests.integration.conftest import ROOT
 

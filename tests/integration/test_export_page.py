@@ -10,7 +10,7 @@ import torch
 import pet.tasks.cls.config
 import pet.vision.config
 from pet.export import OnnxModel, ProgramModel
-from pet.models import build_classifier
+from pet.models.classifiers import build_classifier
 from pet.vision import GeneralizedCNN
 from petlib.config import load_cfg
 from tests.integration.conftest import ROOT, Done, environment, that_count

@@ -23,7 +23,8 @@ from torch.nn import functional
 from pet.data import DATASETS, TRANSFORMS, Dataset, DatasetInfo
 from pet.evaluation.detection_measures import BOX_METRICS, Score
 from pet.evaluation.metrics import METRICS
-from pet.losses.pixels import PIXEL_LOSSES, PixelLoss
+from pet.losses.pixels.base import PixelLoss
+from pet.losses.pixels import PIXEL_LOSSES
 from pet.models.detection.one_stage import build_retinanet
 from pet.models.feature_extractor import BACKBONES
 from pet.models.registries import DETECTORS, NECKS, DetectorEntry, NeckEntry

@@ -19,27 +19,3 @@ from .run import open_run as open_run
 from .snapshot import resume as resume
 from .state import TrainState as TrainState
 from .step import DefaultStep as DefaultStep
-
-__all__ = [
-    "analyse",
-    "find_test_weights",
-    "load_initial_weights",
-    "load_test_weights",
-    "parallelize",
-    "Batch",
-    "BatchStream",
-    "DefaultStep",
-    "FreezeHook",
-    "Hook",
-    "TrainState",
-    "build_checkpointer",
-    "build_state",
-    "build_step",
-    "build_step_guard",
-    "build_train_hooks",
-    "open_run",
-    "prepare_model",
-    "resume",
-    "run_length",
-    "train",
-]

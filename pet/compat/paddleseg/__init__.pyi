@@ -6,5 +6,3 @@ from . import models as models
 from . import paddle as paddle
 from . import transforms as transforms
 from .exporting import export as export
-
-__all__ = ["core", "cvlibs", "datasets", "export", "label", "models", "paddle", "transforms"]

@@ -1,5 +1,1 @@
 """Semantic segmentation: decoders of feature maps, and the head around them."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

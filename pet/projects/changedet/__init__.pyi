@@ -1,4 +1,2 @@
 from . import config as config
 from .task import TASK as TASK
-
-__all__ = ["TASK", "config"]

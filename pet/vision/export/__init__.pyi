@@ -1,4 +1,2 @@
 from .build import build_export_network as build_export_network
 from .build import check_exportable as check_exportable
-
-__all__ = ["build_export_network", "check_exportable"]

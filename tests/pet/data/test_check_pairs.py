@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pet.data.report import as_text, check_run, examine, report_dataset
+from pet.data.report import as_text, check_run
+from pet.data.report.dataset_report import report_dataset
+from pet.data.report.examination import examine
 from pet.data.report.overview import RunReport
 from pet.data.targets.check import check_samples
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation

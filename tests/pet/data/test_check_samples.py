@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pet.data import Dataset, DatasetInfo, Expectation, check_samples
+from pet.data import Dataset, DatasetInfo, Expectation
 from pet.data.datasets.image_folder import ImageFolder
+from pet.data.targets.check import check_samples
 from petlib.errors import DataError
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pet.data import build_dataset, build_test_loader, build_train_loader
+from pet.data import build_dataset, build_train_loader
+from pet.data.loading.build import build_test_loader
 from pet.vision import config
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import DataError

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pet.data.report import as_text, check_run, examine, report_dataset
+from pet.data.report import as_text, check_run
+from pet.data.report.dataset_report import report_dataset
+from pet.data.report.examination import examine
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, ImageTruth
 from pet.structures import InstanceMasks
 from pet.vision.config import get_base_cfg

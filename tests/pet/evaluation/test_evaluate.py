@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from pet.evaluation import ClassificationEvaluator, Evaluation, evaluate
+from pet.evaluation import ClassificationEvaluator, Evaluation
+from pet.evaluation.loop import evaluate
 from petlib import distributed
 
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox"]

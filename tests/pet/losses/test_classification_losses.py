@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pet.losses import IGNORE_INDEX, cross_entropy
+from pet.losses.classification import IGNORE_INDEX, cross_entropy
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sklearn.metrics
 import torch
 import torchmetrics
 
-from pet.metrics import ClassificationMetrics
+from pet.metrics.classification import ClassificationMetrics
 
 
 def random_batches(count, num_classes, *, batch=16, classes_with_samples=None):

@@ -1,6 +1,6 @@
 import torch
 
-from pet.metrics import ClassificationMetrics
+from pet.metrics.classification import ClassificationMetrics
 from petlib import distributed
 
 SHARES = {0: slice(0, 2), 1: slice(2, 3)}

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pet.metrics import write_metrics_json, write_predictions
+from pet.metrics.results import write_metrics_json, write_predictions
 
 
 def test_metrics_are_flat_json_with_null_for_what_is_no_number(tmp_path):

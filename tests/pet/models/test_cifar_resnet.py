@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from pet.models import CifarResNet, build_classifier
+from pet.models.cifar_resnet import CifarResNet
+from pet.models.classifiers import build_classifier
 
 # in millions, tables 6 of arXiv:1512.03385 and 7 of arXiv:1611.05431
 PUBLISHED = {"resnet20": 0.27, "resnet32": 0.46, "resnet44": 0.66, "resnet56": 0.85, "resnet110": 1.7, "resnext29_8x64d": 34.4}

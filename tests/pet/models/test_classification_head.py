@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pet.models import ClassificationHead
+from pet.models.classification import ClassificationHead
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 3.0, 1.0], [1.0, 1.5, 0.0], [0.2, 0.1, 0.0]])
 LABELS = torch.tensor([0, 1, 0, 2])

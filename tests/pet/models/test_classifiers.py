@@ -7,8 +7,7 @@ import pytest
 import timm
 import torch
 
-from pet.models import CLASSIFIERS, build_classifier
-from pet.models.classifiers import find_classifier
+from pet.models.classifiers import CLASSIFIERS, build_classifier, find_classifier
 from petlib.errors import ConfigError
 
 
@@ -104,7 +103,7 @@ def test_random_weights_are_those_of_the_library() -> None:
 
 def test_pets_own_networks_need_no_library() -> None:
     code = (
-        "import sys; from pet.models import build_classifier; build_classifier('resnet20', num_classes=10);"
+        "import sys; from pet.models.classifiers import build_classifier; build_classifier('resnet20', num_classes=10);"
         "print(sorted({'timm', 'torchvision'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=True)

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torchvision import models as torchvision_models
 
-from pet.models import build_classifier, load_pretrained, load_test_weights, pretrained
+from pet.models import load_pretrained, load_test_weights, pretrained
+from pet.models.classifiers import build_classifier
 from pet.vision import GeneralizedCNN, config
 from petlib.config import CfgNode
 from petlib.errors import CheckpointError, ConfigError

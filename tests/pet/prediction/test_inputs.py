@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pet.prediction import FileInput, Inputs, find_inputs
+from pet.prediction import Inputs, find_inputs
+from pet.prediction.inputs import FileInput
 from petlib.errors import DataError
 
 

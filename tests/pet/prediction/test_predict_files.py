@@ -13,13 +13,16 @@ from rasterio import Affine
 from torch import Tensor, nn
 
 from pet.data.files.label_images import read_label_image
-from pet.export import InputNormalization, OnnxModel, export_onnx
+from pet.export import OnnxModel, export_onnx
 from pet.export.description import ModelDescription
-from pet.prediction import FileInput, Inputs, LabelledWindows, WindowSettings, find_inputs, predict_files
+from pet.export.rewriting import InputNormalization
+from pet.prediction import Inputs, LabelledWindows, WindowSettings, find_inputs, predict_files
+from pet.prediction.inputs import FileInput
 from pet.prediction.output import PredictionSummary
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels, PixelPredictor
 from pet.prediction.videos import Video
-from pet.visual import DrawSettings, class_colour
+from pet.visual import DrawSettings
+from pet.visual.palette import class_colour
 from petlib.errors import CheckpointError, ConfigError, DataError, OutputError
 
 DESCRIPTION = ModelDescription(classes=("background", "house"), mean=(0.5,), std=(0.5,))

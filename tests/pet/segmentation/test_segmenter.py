@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pet.losses.pixels import build_pixel_loss
-from pet.models.segmentation import build_network
+from pet.losses.pixels.mixed import build_pixel_loss
+from pet.models.segmentation.networks import build_network
 from pet.models.segmentation.test_time import ViewedNetwork
-from pet.segmentation import Segmenter, build_model
+from pet.segmentation import build_model
 from pet.segmentation.config import SEGMENTATION_SCHEMA, infer_cfg
-from pet.segmentation.model import build_test_model
+from pet.segmentation.model import Segmenter, build_test_model
 from petlib.config import CfgNode, ConfigError
 
 

@@ -3,7 +3,7 @@
 import torch
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from pet.structures import paste_masks, paste_parts
+from pet.structures.paste import paste_masks, paste_parts
 
 
 def test_full_masks_cover_the_pixels_whose_centres_lie_in_the_box() -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from pet.data import build_transforms
 from pet.data.catalog.entries import find_entry
 from pet.data.loading.build import DATASETS
-from pet.models import build_classifier
+from pet.models.classifiers import build_classifier
 from pet.tasks.cls import config as cls_config
 from pet.vision import GeneralizedCNN
 from pet.vision import config as vision_config

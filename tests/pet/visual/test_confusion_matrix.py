@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pet.visual import draw_confusion_matrix
+from pet.visual.confusion_matrix import draw_confusion_matrix
 
 DARKEST = (8, 48, 107)
 GREY = (217, 217, 217)

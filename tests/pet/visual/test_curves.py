@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pet.visual import draw_curves, draw_run
+from pet.visual import draw_run
+from pet.visual.curves import draw_curves
 
 FIRST_LINE = (31, 119, 180)
 

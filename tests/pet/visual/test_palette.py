@@ -2,8 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pet.visual import class_colour, class_colours
-from pet.visual.palette import text_colour
+from pet.visual.palette import class_colour, class_colours, text_colour
 
 
 def lab(colours):

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from petlib.checkpoint import Checkpointer, preserved_random_state, random_state, restore_random_state
+from petlib.checkpoint import Checkpointer
+from petlib.checkpoint.random_state import preserved_random_state, random_state, restore_random_state
 from petlib.errors import CheckpointError
 
 

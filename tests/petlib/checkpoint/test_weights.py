@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from petlib.checkpoint import Checkpointer, load_model_strict, load_weights
+from petlib.checkpoint import Checkpointer, load_weights
 from petlib.checkpoint.load_report import Mismatch
+from petlib.checkpoint.restore import load_model_strict
 from petlib.errors import CheckpointError
 
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from petlib.data import AspectRatioSampler, RepeatFactorSampler, SequentialSampler, ShuffledSampler
+from petlib.data.aspect_ratio import AspectRatioSampler
+from petlib.data.repeat_factor import RepeatFactorSampler
+from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.errors import DataError
 
 GROUPS = np.random.default_rng(0).integers(0, 3, 103)

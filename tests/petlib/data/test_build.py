@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from petlib.config import PETLIB_SCHEMA, CfgNode
-from petlib.data import EvaluationLoader, LoaderSettings, TrainLoader, TrainLoaderSettings, build_evaluation_loader, build_train_loader
+from petlib.data import TrainLoader, build_evaluation_loader, build_train_loader
+from petlib.data.build import LoaderSettings, TrainLoaderSettings
+from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.errors import ConfigError, DataError
 
 CPU = torch.device("cpu")

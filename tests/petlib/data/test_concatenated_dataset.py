@@ -1,6 +1,6 @@
 import pytest
 
-from petlib.data import ConcatenatedDataset
+from petlib.data.concatenated import ConcatenatedDataset
 
 
 def test_samples_follow_one_another_over_empty_data_sets_too():

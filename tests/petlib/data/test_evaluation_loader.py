@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from petlib.data import EvaluationLoader, SampleReader
+from petlib.data import SampleReader
+from petlib.data.evaluation_loader import EvaluationLoader
 
 CPU = torch.device("cpu")
 

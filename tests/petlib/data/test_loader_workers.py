@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from petlib.data import EvaluationLoader, SampleReader, SequentialSampler, TrainBatches, TrainLoader
+from petlib.data import SampleReader, TrainLoader
+from petlib.data.evaluation_loader import EvaluationLoader
+from petlib.data.samplers import SequentialSampler
+from petlib.data.train_batches import TrainBatches
 from petlib.errors import DataError
 
 CPU = torch.device("cpu")
@@ -301,7 +304,10 @@ def test_worker_init_runs_in_every_worker_and_only_there():
 
 TRAINER = """
 import os, time, numpy as np, torch
-from petlib.data import EvaluationLoader, SampleReader, SequentialSampler, TrainBatches, TrainLoader
+from petlib.data.evaluation_loader import EvaluationLoader
+from petlib.data.samplers import SequentialSampler
+from petlib.data.train_batches import TrainBatches
+from petlib.data import SampleReader, TrainLoader
 
 class Wide:
     def __len__(self): return 1000

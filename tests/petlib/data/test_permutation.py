@@ -4,7 +4,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from petlib.data import SeededPermutation
+from petlib.data.samplers import SeededPermutation
 
 
 @pytest.mark.parametrize("length", [*range(1, 40), 97, 100, 255, 256, 257, 1437, 65_537])

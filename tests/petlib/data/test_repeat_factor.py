@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from petlib.data import RepeatFactorSampler, repeat_factors
+from petlib.data.repeat_factor import RepeatFactorSampler, repeat_factors
 from petlib.errors import DataError
 
 

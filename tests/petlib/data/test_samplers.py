@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from petlib.data import SequentialSampler, ShuffledSampler
+from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.errors import DataError
 
 

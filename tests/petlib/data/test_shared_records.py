@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from petlib import distributed
-from petlib.data import share_records
+from petlib.data.records import share_records
 from petlib.errors import DataError, OutputError
 
 RECORDS = [{"file": f"{number}.png", "boxes": np.full((number % 3, 4), number)} for number in range(50)]

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from petlib.data import EvaluationLoader, SampleReader, ShuffledSampler, SkippedSamples, TrainBatches, TrainLoader
+from petlib.data import SampleReader, TrainLoader
+from petlib.data.evaluation_loader import EvaluationLoader
+from petlib.data.samplers import ShuffledSampler
+from petlib.data.skipped_samples import SkippedSamples
+from petlib.data.train_batches import TrainBatches
 from petlib.distributed.process_group import rank, world_size
 from petlib.errors import DataError
 from tests.conftest import RunRanks

@@ -3,7 +3,11 @@ import itertools
 import numpy as np
 import pytest
 
-from petlib.data import AspectRatioSampler, RepeatFactorSampler, SampleKey, SequentialSampler, ShuffledSampler, TrainBatches
+from petlib.data import SampleKey
+from petlib.data.aspect_ratio import AspectRatioSampler
+from petlib.data.repeat_factor import RepeatFactorSampler
+from petlib.data.samplers import SequentialSampler, ShuffledSampler
+from petlib.data.train_batches import TrainBatches
 from petlib.errors import ConfigError, DataError
 
 SPLITS = [(1, 1), (2, 1), (1, 4), (3, 2), (2, 6), (12, 1)]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from petlib.data import SampleReader, ShuffledSampler, TrainBatches, TrainLoader
+from petlib.data import SampleReader, TrainLoader
+from petlib.data.samplers import ShuffledSampler
+from petlib.data.train_batches import TrainBatches
 
 CPU = torch.device("cpu")
 

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from petlib.data import EvaluationLoader, SampleReader, ShuffledSampler, TrainBatches, TrainLoader
+from petlib.data import SampleReader, TrainLoader
+from petlib.data.evaluation_loader import EvaluationLoader
+from petlib.data.samplers import ShuffledSampler
+from petlib.data.train_batches import TrainBatches
 
 pytestmark = pytest.mark.cuda
 

@@ -7,7 +7,8 @@ from torch import nn
 
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError
-from petlib.solver import OPTIMIZERS, build_optimizer, make_optimizer
+from petlib.solver import build_optimizer
+from petlib.solver.optimizers import OPTIMIZERS, make_optimizer
 
 
 def make_cfg(**optimizer):

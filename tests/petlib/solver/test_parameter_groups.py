@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from petlib.errors import ConfigError
-from petlib.solver import ParameterRule, freeze_parameters, group_parameters
+from petlib.solver import ParameterRule
+from petlib.solver.parameter_groups import freeze_parameters, group_parameters
 
 
 class Block(nn.Module):

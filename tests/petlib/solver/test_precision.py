@@ -4,7 +4,7 @@ from torch import nn
 
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError
-from petlib.solver import MixedPrecision, build_mixed_precision
+from petlib.solver.precision import MixedPrecision, build_mixed_precision
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, MultiStepLR, P
 
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError
-from petlib.solver import Schedule, WarmUp, build_scheduler, learning_rate_factor
+from petlib.solver import build_scheduler
+from petlib.solver.schedules import Schedule, WarmUp, learning_rate_factor
 
 
 def make_cfg(**scheduler):

@@ -1,5 +1,3 @@
 from .evaluating import EvaluationFigures as EvaluationFigures
 from .evaluating import evaluate as evaluate
 from .training import train as train
-
-__all__ = ["EvaluationFigures", "evaluate", "train"]

@@ -11,19 +11,3 @@ from .segformer import SegFormer_B2 as SegFormer_B2
 from .segformer import SegFormer_B3 as SegFormer_B3
 from .segformer import SegFormer_B4 as SegFormer_B4
 from .segformer import SegFormer_B5 as SegFormer_B5
-
-__all__ = [
-    "BiSeNetV2",
-    "HRNet_W18",
-    "HRNet_W48",
-    "OCRNet",
-    "SegFormer_B0",
-    "SegFormer_B1",
-    "SegFormer_B2",
-    "SegFormer_B3",
-    "SegFormer_B4",
-    "SegFormer_B5",
-    "UNet",
-    "losses",
-    "segformer",
-]

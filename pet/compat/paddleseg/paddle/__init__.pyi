@@ -1,3 +1,1 @@
 from . import optimizer as optimizer
-
-__all__ = ["optimizer"]

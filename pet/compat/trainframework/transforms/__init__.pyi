@@ -9,17 +9,3 @@ from .geometry import Pad as Pad
 from .geometry import RandomCrop as RandomCrop
 from .geometry import RandomFlip as RandomFlip
 from .geometry import Resize as Resize
-
-__all__ = [
-    "BUILD_TRANSFORMS_REGISTRY",
-    "CenterCrop",
-    "Normalize",
-    "Pad",
-    "Pipeline",
-    "RandomColorJitter",
-    "RandomCrop",
-    "RandomFlip",
-    "Resize",
-    "build_transforms",
-    "functional",
-]

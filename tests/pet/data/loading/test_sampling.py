@@ -15,7 +15,7 @@ from pet.data.loading.sampling import build_sampler, without_empty
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, ImageTruth
 from pet.vision import config
 from petlib.config import CfgNode, ConfigError
-from petlib.data import SequentialSampler, ShuffledSampler
+from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.errors import DataError
 
 WIDE, TALL = (20, 30), (30, 20)

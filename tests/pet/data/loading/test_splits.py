@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pet.data import split_by_count, split_by_percent
 from pet.data.datasets.semseg_folder import SemsegFolder
 from pet.data.loading.build import build_dataset
-from pet.data.loading.splits import sample_by_count, sample_by_percent, share_of
+from pet.data.loading.splits import sample_by_count, sample_by_percent, share_of, split_by_count, split_by_percent
 from pet.vision import config
 from petlib.config import ConfigError
 from tests.pet.data.label_files import write, write_image

@@ -15,8 +15,8 @@ from pet.losses.pixels import (
     LovaszSoftmaxLoss,
     MixedLoss,
     OhemCrossEntropyLoss,
-    SoftIoULoss,
 )
+from pet.losses.pixels.overlap import SoftIoULoss
 
 LOSSES: dict[str, Callable[[], nn.Module]] = {
     "cross entropy": CrossEntropyLoss,

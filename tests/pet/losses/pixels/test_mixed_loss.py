@@ -6,17 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pet.losses.pixels import (
-    PIXEL_LOSSES,
-    BCELoss,
-    CrossEntropyLoss,
-    DiceLoss,
-    FocalLoss,
-    LovaszHingeLoss,
-    MixedLoss,
-    PixelLoss,
-    build_pixel_loss,
-)
+from pet.losses.pixels import PIXEL_LOSSES, BCELoss, CrossEntropyLoss, DiceLoss, FocalLoss, LovaszHingeLoss, MixedLoss
+from pet.losses.pixels.base import PixelLoss
+from pet.losses.pixels.mixed import build_pixel_loss
 from petlib.errors import ConfigError
 
 

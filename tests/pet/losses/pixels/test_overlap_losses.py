@@ -6,7 +6,8 @@ from segmentation_models_pytorch.losses import DiceLoss as ReferenceDiceLoss
 from segmentation_models_pytorch.losses import JaccardLoss
 from torch import Tensor
 
-from pet.losses.pixels import DiceLoss, SoftIoULoss
+from pet.losses.pixels import DiceLoss
+from pet.losses.pixels.overlap import SoftIoULoss
 from petlib.errors import ConfigError
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pet.models.change.semantic import compose
-from pet.models.segmentation import build_network
+from pet.models.segmentation.networks import build_network
 from petlib.errors import ConfigError
 
 SMALL = {"width": 16, "repeats": 1}

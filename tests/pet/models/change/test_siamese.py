@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pet.models.change import SiameseUnet
 from pet.models.change.pairs import encode_pair, fuse
-from pet.models.segmentation import build_network
+from pet.models.change.siamese_unet import SiameseUnet
+from pet.models.segmentation.networks import build_network
 from petlib.errors import ConfigError
 
 SMALL = {"encoder": "timm/resnet18", "width": 16, "repeats": 1}

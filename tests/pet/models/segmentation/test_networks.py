@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from pet.models.pretrained import KEY_PREFIXES
-from pet.models.segmentation import NETWORKS, SegmentationNetwork, build_network, networks
+from pet.models.segmentation import networks
+from pet.models.segmentation.network import SegmentationNetwork
+from pet.models.segmentation.networks import NETWORKS, build_network
 from petlib.checkpoint.weights import load_weights
 from petlib.errors import ConfigError
 from petlib.registry import Registry

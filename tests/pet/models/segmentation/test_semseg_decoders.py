@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from pet.models.features import FeatureInfo
-from pet.models.segmentation import build_decoder
+from pet.models.segmentation.decoders import build_decoder
 from petlib.errors import ConfigError
 
 CHANNELS = (8, 16, 24, 32, 40)

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.losses.pixels import build_pixel_loss
+from pet.losses.pixels.mixed import build_pixel_loss
 from pet.models.segmentation.network import SegmentationNetwork
-from pet.projects.landcover import MutualDistillation, TeacherHook, build_model, config, load_students, mix, momentum_after
-from pet.segmentation import Segmenter
+from pet.projects.landcover import TeacherHook, build_model, config, load_students
+from pet.projects.landcover.cutmix import mix
+from pet.projects.landcover.mutual_distillation import MutualDistillation
+from pet.projects.landcover.teachers import momentum_after
 from pet.segmentation import build_model as build_segmenter
+from pet.segmentation.model import Segmenter
 from petlib import distributed
 from petlib.config import CfgNode
 from petlib.engine.state import LeftOut, TrainState

@@ -9,17 +9,10 @@ import torch
 from PIL import Image
 
 from pet.data.loading.batch_transforms import NormalizeImages
-from pet.projects.landcover import (
-    AddUnlabelled,
-    CutMixBoxes,
-    Equalize,
-    NormalizeViews,
-    OneOf,
-    Solarize,
-    UnlabelledImages,
-    build_views,
-    draw_boxes,
-)
+from pet.projects.landcover import CutMixBoxes
+from pet.projects.landcover.cutmix import NormalizeViews, draw_boxes
+from pet.projects.landcover.unlabelled import UnlabelledImages
+from pet.projects.landcover.views import AddUnlabelled, Equalize, OneOf, Solarize, build_views
 from petlib.errors import ConfigError, DataError
 
 SCALES = [8]

@@ -3,5 +3,3 @@ from .trainers import ChangeDetTrainer as ChangeDetTrainer
 from .trainers import LandcoverTrainer as LandcoverTrainer
 from .trainers import MMSegTrainer as MMSegTrainer
 from .trainers import TargetExtractionTrainer as TargetExtractionTrainer
-
-__all__ = ["ChangeDetTrainer", "LandcoverTrainer", "MMSegConfig", "MMSegTrainer", "TargetExtractionTrainer"]

@@ -1,4 +1,2 @@
 from . import lr as lr
 from .adamw import AdamW as AdamW
-
-__all__ = ["AdamW", "lr"]

@@ -1,4 +1,2 @@
 from . import builder as builder
 from .base_module import BaseModule as BaseModule
-
-__all__ = ["BaseModule", "builder"]
