@@ -12,7 +12,7 @@ from torch import nn
 
 from pet.data.loading.build import build_dataset, build_test_loader
 from pet.data.loading.joined import EvaluationSamples
-from pet.data.targets.check import check_samples, describe_source
+from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
@@ -99,6 +99,8 @@ def build_evaluation(
     # a mistake in them is reported now, not at the first evaluation
     build_metrics(cfg.EVAL.METRICS, dataset, keep_predictions=False)
     check_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source)
+    if "VIEWS" in cfg.TEST and cfg.TEST.VIEWS.FLIP:
+        report_sides(dataset.info, expected.kinds, source="TEST.VIEWS.FLIP")
     return Evaluation(
         loader=build_test_loader(cfg, EvaluationSamples(dataset, expected.kinds), device, expected.kinds),
         build_evaluators=partial(_build_all, build_evaluators, list(cfg.EVAL.METRICS), dataset),

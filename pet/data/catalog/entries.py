@@ -35,6 +35,8 @@ class CatalogEntry(NamedTuple):
         classes: names of the classes in the order of their numbers; empty: ``DATA.CLASSES``.
         share: the part of the samples between these shares of a random order, e.g. 0 and 0.8 for training and 0.8 and 1 for testing.
         seed: of that order.
+        flip_pairs: keypoints that change places in a mirrored image, of ``coco``, e.g. ``(("L_Eye", "R_Eye"),)``, or their numbers from 0;
+            None: as their names say.
         reading: how label images and the images next to them are read; its fields are keys of the entry.
         options: further keys of a type of one's own and their values, which the function behind the type takes as arguments.
     """
@@ -48,6 +50,7 @@ class CatalogEntry(NamedTuple):
     classes: tuple[str, ...] = ()
     share: tuple[float, ...] = WHOLE_SHARE
     seed: int = 0
+    flip_pairs: tuple[tuple[str | int, str | int], ...] | None = None
     reading: Reading = WHOLE
     options: tuple[tuple[str, Any], ...] = ()
 
@@ -89,7 +92,12 @@ BUILTIN = {
 TEXTS = ("type", "path", "split", "annotations", "images2", "separator")
 READING_KEYS = tuple(field.name for field in fields(Reading))
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
-ONLY_OF = {"images2": ("semseg_folder",), "separator": ("label_list",), **dict.fromkeys(READING_KEYS, WITH_READING)}
+ONLY_OF = {
+    "images2": ("semseg_folder",),
+    "separator": ("label_list",),
+    "flip_pairs": ("coco",),
+    **dict.fromkeys(READING_KEYS, WITH_READING),
+}
 """Keys that not every type of Pet has, and the types that have them; a type of one's own may have all of them, and further ones."""
 
 
@@ -106,6 +114,10 @@ def _is_share(value: object) -> bool:
     )
 
 
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and (all(map(_is_number, value)) or all(isinstance(item, str) for item in value))
+
+
 def _is_list(accept: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list) and all(map(accept, value))
 
@@ -114,6 +126,7 @@ EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
     "classes": (_is_list(lambda item: isinstance(item, str)), "a list of names"),
     "share": (_is_share, "two ascending numbers from 0 to 1, e.g. [0.0, 0.8]"),
     "seed": (_is_number, "a whole number from 0 on"),
+    "flip_pairs": (_is_list(_is_pair), "pairs of names of keypoints, [[L_Eye, R_Eye], ...], or of their numbers from 0,"),
     "classes_filter": (_is_list(lambda item: isinstance(item, str)), "a list of names"),
     "label_values": (_is_list(_is_number), "a list of numbers from 0 to 255"),
     "raw_labels": (lambda value: isinstance(value, bool), "true or false"),
@@ -182,4 +195,4 @@ def _check_value(place: str, key: str, value: Any) -> Any:
     accept, expected = EXPECTED[key]
     if not accept(value):
         raise ConfigError(f"{place}.{key}: {value!r} given, {expected} expected")
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(tuple(item) if isinstance(item, list) else item for item in value) if isinstance(value, list) else value

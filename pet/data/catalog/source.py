@@ -51,6 +51,7 @@ class Source(NamedTuple):
         reading: how images with label images are read.
         channels: channels that the model takes; None: three, or whatever there is.
         reach: where the names of files in the files of the data set may lead.
+        flip_pairs: pairs of keypoints that change places in a mirrored image, by name or by number from 0; None: as their names say.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Source(NamedTuple):
     reading: Reading = WHOLE
     channels: int | None = None
     reach: Reach = INSIDE
+    flip_pairs: tuple[tuple[str | int, str | int], ...] | None = None
 
 
 def check_split(kind: str, split: str) -> None:

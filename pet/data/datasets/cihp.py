@@ -17,8 +17,9 @@ from pet.data.files.images import read_sized_image
 from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
 from pet.data.files.limits import shortened, shown
 from pet.data.files.opening import read_text
-from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth, PartSet, swap_from_names
+from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth, PartSet
 from pet.data.targets.kinds import choose_kinds
+from pet.data.targets.left_right import swap_from_names
 from pet.structures.masks import InstanceMasks
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records

@@ -1,5 +1,6 @@
 """Images with objects in the format of COCO."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ from pet.data.datasets.coco_records import CocoHeader, read_records
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_sized_image
 from pet.data.targets.dataset import Dataset, ImageTruth
+from pet.data.targets.left_right import Pair
 from pet.structures.masks import InstanceMasks
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
@@ -32,9 +34,12 @@ class CocoDataset(Dataset):
         classes: names of the classes in the order of their labels, objects of others are left out; None: all, by category id.
         kinds: kinds of targets of the samples; None: all that the file has.
         reach: where the names of images and of folders of label images may lead.
+        flip_pairs: pairs of keypoints, names or numbers from 0, that change places in a mirrored image; None: as their names say
+            (:func:`pet.data.targets.left_right.swap_from_names`).
 
     Raises:
         DataError: the file cannot be used, is wrong, or lacks a requested kind; the message names the record.
+        ConfigError: ``flip_pairs`` does not fit the keypoints.
     """
 
     def __init__(
@@ -45,10 +50,11 @@ class CocoDataset(Dataset):
         classes: list[str] | None = None,
         kinds: frozenset[str] | None = None,
         reach: Reach = INSIDE,
+        flip_pairs: Sequence[Pair] | None = None,
     ) -> None:
         self._images = images
         self._annotations = annotations
-        self._records = share_records(lambda: read_records(annotations, classes, kinds, images=images, reach=reach))
+        self._records = share_records(lambda: read_records(annotations, classes, kinds, images=images, reach=reach, flip_pairs=flip_pairs))
         header = cast("CocoHeader", self._records[-1])
         self._labels, self.info = header.labels, header.info
         readers = {
@@ -123,4 +129,11 @@ def build_coco(source: Source) -> CocoDataset:
     """
     if source.annotations is None:
         raise ConfigError(f"{source.path}: data of the type coco need annotations: the path of their JSON file")
-    return CocoDataset(images=source.path, annotations=source.annotations, classes=source.classes, kinds=source.kinds, reach=source.reach)
+    return CocoDataset(
+        images=source.path,
+        annotations=source.annotations,
+        classes=source.classes,
+        kinds=source.kinds,
+        reach=source.reach,
+        flip_pairs=source.flip_pairs,
+    )

@@ -10,7 +10,8 @@ from pet.data.files.allowed_paths import Reach
 from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
 from pet.data.files.limits import shown
 from pet.data.files.opening import LONGEST_NAME, is_name
-from pet.data.targets.dataset import PartSet, swap_from_names
+from pet.data.targets.dataset import PartSet
+from pet.data.targets.left_right import swap_from_names
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 

@@ -13,6 +13,7 @@ from pet.data.files.limits import shown
 from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import DatasetInfo, KeypointSet
 from pet.data.targets.kinds import choose_kinds
+from pet.data.targets.left_right import Pair
 from petlib.errors import DataError
 
 BOXES, MASKS, KEYPOINTS = frozenset({"boxes"}), frozenset({"masks"}), frozenset({"keypoints"})
@@ -34,7 +35,13 @@ class CocoHeader(NamedTuple):
 
 
 def read_records(
-    path: Path, classes: Sequence[str] | None, requested: frozenset[str] | None, *, images: Path, reach: Reach
+    path: Path,
+    classes: Sequence[str] | None,
+    requested: frozenset[str] | None,
+    *,
+    images: Path,
+    reach: Reach,
+    flip_pairs: Sequence[Pair] | None = None,
 ) -> Iterator[CocoRecord | CocoHeader]:
     """Yield a record for each image in the order of the file, and the header last.
 
@@ -44,13 +51,15 @@ def read_records(
         requested: the kinds of targets that samples are to hold; None: all that the file has. Nothing else is checked and kept.
         images: the folder that the names of images start from.
         reach: where the names of images and of folders of label images may lead.
+        flip_pairs: keypoints that change places in a mirrored image, see :func:`keypoint_set`.
 
     Raises:
         DataError: the file cannot be used, see the functions that this one calls.
+        ConfigError: ``flip_pairs`` does not fit the keypoints.
     """
     tables = read_tables(path, images, reach)
     chosen = choose_classes(tables, classes)
-    keypoints = keypoint_set(path, chosen)
+    keypoints = keypoint_set(path, chosen, tables.annotations, flip_pairs)
     labels = read_extension(path, tables.pet, reach)
     skipped = SkipCounter(path)
     annotations = _annotations_of_images(tables, skipped)

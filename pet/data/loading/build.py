@@ -18,12 +18,12 @@ from pet.data.loading.batch_transforms import MixupCutmix, NormalizeImages
 from pet.data.loading.joined import JoinedDataset
 from pet.data.loading.sampling import build_sampler, without_empty
 from pet.data.loading.splits import share_of
-from pet.data.targets.check import check_samples, describe_source
+from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.finish import FinishTargets
 from pet.data.targets.kind import describe_difference
 from pet.data.targets.kinds import are_whole_image, find_kind
-from pet.data.transforms.base import Compose
+from pet.data.transforms.base import Compose, GeometricTransform
 from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
 from petlib.arguments import fit_arguments
@@ -33,7 +33,7 @@ from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.protocols import BatchTransform
 from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
-from petlib.errors import DataError
+from petlib.errors import DataError, name_in_errors
 from petlib.registry import Registry
 
 PAD_DIVISOR = 32
@@ -110,7 +110,8 @@ def _open(name: str, entry: CatalogEntry, source: Source) -> Dataset:
     first = next(iter(inspect.signature(build).parameters))
     example = f"{{{{type: {entry.type}, path: ..., {{argument}}: ...}}}}"
     arguments = fit_arguments(f"DATA.CATALOG.{name}: data set", entry.type, build, {first: source, **dict(entry.options)}, example=example)
-    dataset: Dataset = build(**arguments)
+    with name_in_errors({"flip_pairs": f"DATA.CATALOG.{name}.flip_pairs"}):
+        dataset: Dataset = build(**arguments)
     return dataset
 
 
@@ -126,6 +127,7 @@ def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
         reading=entry.reading,
         channels=cfg.get("MODEL", {}).get("IN_CHANNELS"),
         reach=Reach(root=Path(cfg.MISC.DATA_ROOT), anywhere=cfg.DATA.ALLOW_OUTSIDE),
+        flip_pairs=entry.flip_pairs,
     )
 
 
@@ -164,6 +166,8 @@ def build_train_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kin
         DataError: there are fewer samples than a batch takes.
     """
     transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, cfg.TRAIN.RESIZE.SCALES, dataset)
+    if any(isinstance(transform, GeometricTransform) and transform.mirrors for transform in transforms.transforms):
+        report_sides(dataset.info, kinds, source="TRAIN.TRANSFORMS")
     if not are_whole_image(kinds):
         transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
     return loaders.build_train_loader(

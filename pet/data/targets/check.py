@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from pet.data.targets.dataset import Dataset, Expectation, sample_name
+from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, sample_name
 from pet.data.targets.image import IMAGE_TYPES
 from pet.data.targets.kinds import find_kind, kinds_in
+from pet.data.targets.left_right import describe_swap
 from petlib.data.protocols import Sample
 from petlib.data.reader import name_sample
 from petlib.errors import DataError
@@ -57,6 +58,29 @@ def check_info(dataset: Dataset, expected: Expectation, *, source: str = "the da
     """
     for kind in expected.kinds:
         find_kind(kind).check_info(dataset.info, expected, source)
+
+
+def report_sides(info: DatasetInfo, kinds: Sequence[str], *, source: str) -> None:
+    """Say once which keypoints and parts change places in mirrored images, and warn where no keypoint does.
+
+    Args:
+        info: what a data set says of itself.
+        kinds: the kinds of targets that are learned.
+        source: the setting that mirrors images.
+    """
+    for kind in map(find_kind, kinds):
+        swap = kind.swap(info)
+        if swap is None:
+            continue
+        said = describe_swap(kind.names(info), swap)
+        if kind.lacks_sides(info):
+            logger.warning(
+                "%s mirrors images: of the %s %s. Where some have sides, mirrored images teach wrong places: name the pairs by "
+                "flip_pairs: [[..., ...]] of DATA.CATALOG, or do not mirror; flip_pairs: [] says that none has sides",
+                *(source, kind.counted, said),
+            )
+        else:
+            logger.info("%s mirrors images: of the %s %s", source, kind.counted, said)
 
 
 def describe_source(key: str, names: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """What data sets say of themselves in addition to their samples, and what a model wants of them. Imports no torch."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -13,9 +12,6 @@ from petlib.errors import DataError
 IGNORE = 255
 """The value of a label image whose pixels count neither in a loss nor in a metric."""
 
-_SIDE = re.compile(r"(?:(?<![A-Za-z])(?:left|right|LEFT|RIGHT)|Left|Right)(?![a-z])")
-_OTHER_SIDE = {"left": "right", "right": "left"}
-
 
 @dataclass(frozen=True)
 class KeypointSet:
@@ -26,12 +22,14 @@ class KeypointSet:
         swap: K places: keypoint i of a mirrored image is keypoint ``swap[i]`` of the image (left and right change).
         skeleton: pairs of places that a picture joins by a line.
         sigmas: K spreads of the object keypoint similarity, as fractions of the object's scale (pycocotools' ``kpt_oks_sigmas``).
+        swap_given: ``swap`` was given, not taken from the names.
     """
 
     names: tuple[str, ...]
     swap: tuple[int, ...]
     skeleton: tuple[tuple[int, int], ...]
     sigmas: tuple[float, ...]
+    swap_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,17 +43,6 @@ class PartSet:
 
     names: tuple[str, ...]
     swap: tuple[int, ...]
-
-
-def swap_from_names(names: Sequence[str]) -> tuple[int, ...]:
-    """Return for each name the place of the one on the other side: ``left_eye`` and ``right_eye`` swap, ``nose`` stays.
-
-    ``left`` and ``right`` count as words, in upper or lower case, with any separator or none (``leftEye``, ``eyeLeft``).
-    A name without a partner stays.
-    """
-    places = {name.lower(): place for place, name in enumerate(names)}
-    partners = (_SIDE.sub(lambda match: _OTHER_SIDE[match[0].lower()], name).lower() for name in names)
-    return tuple(places.get(partner, place) for place, partner in enumerate(partners))
 
 
 class ImageTruth(NamedTuple):

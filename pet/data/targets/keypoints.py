@@ -39,6 +39,22 @@ class Keypoints(Kind):
         """Return the names of the keypoints."""
         return info.keypoint_set.names if info.keypoint_set else ()
 
+    def swap(self, info: DatasetInfo) -> Sequence[int] | None:
+        """Return which keypoint is which in a mirrored image."""
+        return info.keypoint_set.swap if info.keypoint_set else None
+
+    def lacks_sides(self, info: DatasetInfo) -> bool:
+        """Return whether no keypoint has a partner on the other side and the data do not say that it is so."""
+        keypoints = info.keypoint_set
+        unpaired = keypoints is not None and list(keypoints.swap) == list(range(len(keypoints.names)))
+        return unpaired and keypoints is not None and len(keypoints.names) > 1 and not keypoints.swap_given
+
+    def compare(self, first: DatasetInfo, second: DatasetInfo) -> str:
+        """Return how the keypoints differ, or what a mirrored image makes of them."""
+        difference = super().compare(first, second)
+        same = first.keypoint_set is None or second.keypoint_set is None or first.keypoint_set.swap == second.keypoint_set.swap
+        return difference or ("" if same else "other keypoints change places in a mirrored image (flip_pairs)")
+
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check that each box has all keypoints."""
         given = sample["keypoints"].shape

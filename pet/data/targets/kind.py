@@ -117,6 +117,14 @@ class Kind:
         """Return how many numbers there are."""
         return len(self.names(info))
 
+    def swap(self, info: DatasetInfo) -> Sequence[int] | None:
+        """Return which of its numbers is which in a mirrored image; None: it has no left and right."""
+        return None
+
+    def lacks_sides(self, info: DatasetInfo) -> bool:
+        """Return whether nothing is known of left and right although its numbers may well have sides."""
+        return False
+
     def check_info(self, info: DatasetInfo, expected: Expectation, source: str) -> None:
         """Compare what data have with what a model knows.
 

@@ -129,6 +129,10 @@ class Parsing(LabelMap):
         """Return the names of the parts, the background first."""
         return info.part_set.names if info.part_set else ()
 
+    def swap(self, info: DatasetInfo) -> Sequence[int] | None:
+        """Return which part is which in a mirrored image."""
+        return info.part_set.swap if info.part_set else None
+
     def move(self, sample: Sample, motion: Motion) -> Fields:
         """Return the moved labels; left and right parts change in a mirrored image."""
         moved = super().move(sample, motion)

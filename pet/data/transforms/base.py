@@ -69,10 +69,12 @@ class GeometricTransform(ABC):
     Attributes:
         min_share: share of the area of its box that must be left of an object inside of the image.
         label_fill: the label in ``semseg`` of what comes in from outside of the image.
+        mirrors: left and right may change places.
     """
 
     min_share: float = 0.0
     label_fill: int = IGNORE
+    mirrors = False
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample with image and targets moved."""

@@ -192,6 +192,8 @@ class Resize(GeometricTransform):
 class RandomHorizontalFlip(GeometricTransform):
     """Left and right change places in a share of the samples."""
 
+    mirrors = True
+
     def __init__(self, *, probability: float = 0.5) -> None:
         self.probability = check_probability("RandomHorizontalFlip: probability", probability)
 
@@ -201,7 +203,9 @@ class RandomHorizontalFlip(GeometricTransform):
 
 
 class RandomVerticalFlip(GeometricTransform):
-    """Top and bottom change places in a share of the samples."""
+    """Top and bottom change places in a share of the samples, and so do left and right keypoints."""
+
+    mirrors = True
 
     def __init__(self, *, probability: float = 0.5) -> None:
         self.probability = check_probability("RandomVerticalFlip: probability", probability)

@@ -181,7 +181,8 @@ def test_what_the_keypoints_are(tmp_path: Path) -> None:
     assert keypoints is not None
     published = np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]) / 10
     np.testing.assert_allclose(keypoints.sigmas, published)
-    assert make(tmp_path, {**content(), "categories": [{"id": 3, "name": "a"}, {"id": 9, "name": "b"}]}).info.keypoint_set is None
+    file = {**content(), "categories": [{"id": 3, "name": "a"}, {"id": 9, "name": "b"}]}
+    assert make(tmp_path, file, ["b"]).info.keypoint_set is None
 
 
 # what is skipped and counted
@@ -298,10 +299,6 @@ BAD: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         lambda file: file["categories"][0].update(keypoints=["a", "b"]),
         r"category 9 \('ball'\) has 2 keypoints, but category 3 \('person'\) has 3",
     ),
-    (
-        lambda file: file["categories"][1].update(skeleton=[[1, 4]]),
-        r"category 3 \('person'\): the line \[1, 4\] of its skeleton; two numbers from 1 to 3",
-    ),
     (lambda file: file["categories"][1].update(sigmas=[1]), r"category 3 \('person'\): its sigmas are \[1\], 3 numbers above 0 expected"),
 ]
 
@@ -312,6 +309,35 @@ def test_a_wrong_file_is_reported_at_once_with_its_record(damage: Callable[[dict
     damage(file)
     with pytest.raises(DataError, match=r"instances\.json: " + message):
         make(tmp_path, file)
+
+
+@pytest.mark.parametrize("skeleton", [[[0, 2]], [[1, 4]], [[1, 2], [2]], "1-2", {"a": 1}, [["a", "b"]]])
+def test_a_skeleton_stops_no_training(skeleton: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = content()
+    file["categories"][1]["skeleton"] = skeleton
+    keypoints = make(tmp_path, file).info.keypoint_set
+    assert keypoints is not None
+    assert (keypoints.names, keypoints.skeleton) == (tuple(NAMES), ())
+    assert "category 3 ('person')" in caplog.text and "pictures have no lines" in caplog.text
+
+
+def test_keypoints_need_no_names(tmp_path: Path) -> None:
+    file = content()
+    del file["categories"][1]["keypoints"], file["categories"][1]["skeleton"]
+    dataset = make(tmp_path, file, kinds={"boxes", "keypoints"})
+    keypoints = dataset.info.keypoint_set
+    assert keypoints is not None
+    assert (keypoints.names, keypoints.swap, keypoints.skeleton) == (("0", "1", "2"), (0, 1, 2), ())
+    assert dataset[0]["keypoints"].tolist() == [[[4, 5, 2], [0, 0, 0], [9, 4, 1]], [[0, 0, 0]] * 3]
+
+
+def test_pairs_of_the_catalogue_come_before_names(tmp_path: Path) -> None:
+    path = write(tmp_path, content())
+    dataset = CocoDataset(images=tmp_path / "images", annotations=path, flip_pairs=[(0, 2)])
+    assert dataset.info.keypoint_set is not None
+    assert (dataset.info.keypoint_set.swap, dataset[0]["meta"]["keypoint_swap"]) == ((2, 1, 0), (2, 1, 0))
+    with pytest.raises(ConfigError, match="flip_pairs: 'tail' is none of the keypoints"):
+        CocoDataset(images=tmp_path / "images", annotations=path, flip_pairs=[("tail", NAMES[0])])
 
 
 def test_a_file_that_is_no_coco_file_is_reported(tmp_path: Path) -> None:

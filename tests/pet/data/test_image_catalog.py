@@ -148,6 +148,18 @@ def test_a_wrong_key_of_label_images_is_reported(given: dict[str, Any], message:
         find_entry(make_cfg(x={"type": "label_list", "path": "A", **given}), "x")
 
 
+def test_pairs_of_keypoints_are_read() -> None:
+    given = {"type": "coco", "path": "A", "annotations": "a.json"}
+    assert find_entry(make_cfg(x=given), "x").flip_pairs is None
+    assert find_entry(make_cfg(x={**given, "flip_pairs": []}), "x").flip_pairs == ()
+    assert find_entry(make_cfg(x={**given, "flip_pairs": [["L_Eye", "R_Eye"], [2, 3]]}), "x").flip_pairs == (("L_Eye", "R_Eye"), (2, 3))
+    for wrong in (["L_Eye", "R_Eye"], [["L_Eye"]], [["L_Eye", 3]], "left"):
+        with pytest.raises(ConfigError, match="DATA.CATALOG.x.flip_pairs: .* given, pairs of names of keypoints"):
+            find_entry(make_cfg(x={**given, "flip_pairs": wrong}), "x")
+    with pytest.raises(ConfigError, match="DATA.CATALOG.x: voc has no flip_pairs; coco have"):
+        find_entry(make_cfg(x={"type": "voc", "path": "A", "flip_pairs": []}), "x")
+
+
 @DATASETS.register("striped")
 def build_striped(source: Source, *, stripes: int = 2, names: list[str] | None = None) -> Dataset:
     """Return one image whose class is the number of its stripes."""

@@ -1,0 +1,110 @@
+"""Left and right: which names of keypoints and parts change places in a mirrored image. Imports no torch."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from petlib.errors import ConfigError
+from petlib.suggest import did_you_mean
+
+Key = tuple[str, ...]
+"""The words of a name, in lower case."""
+
+Pair = tuple[str | int, str | int]
+"""Two keypoints that change places, by name or by place from 0."""
+
+WORDS = {"left": "right", "near": "off", "左": "右"}
+"""A horse's left side is its near side, the right one its off side."""
+
+LETTERS = {"l": "r"}
+OTHER_WORD = {**WORDS, **{second: first for first, second in WORDS.items()}}
+OTHER_LETTER = {**LETTERS, **{second: first for first, second in LETTERS.items()}}
+
+MOST_NAMES = 10
+"""Names that a line lists."""
+
+# a capital begins a word, and so does a change between letters and digits; letters of other scripts are words of their own
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]")
+
+
+def swap_from_names(names: Sequence[str]) -> tuple[int, ...]:
+    """Return for each name the place of the one on the other side: ``left_eye`` and ``right_eye`` swap, ``nose`` stays.
+
+    Sides are the words left and right, near and off, 左 and 右, and the letters L and R, in front of a name or behind it, with any
+    separator or none: ``leftEye``, ``lefteye``, ``eye_l``, ``eyeL``, ``LEye``. Two names are a pair where one becomes the other when its
+    sides are exchanged, and neither could belong to a third one; all others stay.
+    """
+    keys = [_key(name) for name in names]
+    counts = Counter(keys)
+    places = {key: place for place, key in enumerate(keys) if key and counts[key] == 1}
+    partners = [{places[other] for other in _mirrored(key) if other in places} - {place} for place, key in enumerate(keys)]
+    swap = list(range(len(names)))
+    for place, key in enumerate(keys):
+        if key in places and len(partners[place]) == 1 and partners[other := next(iter(partners[place]))] == {place}:
+            swap[place] = other
+    return tuple(swap)
+
+
+def swap_from_pairs(names: Sequence[str], pairs: Sequence[Pair]) -> tuple[int, ...]:
+    """Return for each name the place of its partner in a list of pairs; those that no pair has stay.
+
+    Raises:
+        ConfigError: ``flip_pairs`` names something that is no keypoint, or one of them twice.
+    """
+    swap = list(range(len(names)))
+    known = [name.strip() for name in names]
+    seen: set[int] = set()
+    for pair in pairs:
+        first, second = (_place(known, item) for item in pair)
+        twice = first if first in seen else second if second in seen or first == second else None
+        if twice is not None:
+            raise ConfigError(f"flip_pairs: the keypoint {names[twice]!r} is given twice; each has one partner")
+        seen |= {first, second}
+        swap[first], swap[second] = second, first
+    return tuple(swap)
+
+
+def describe_swap(names: Sequence[str], swap: Sequence[int]) -> str:
+    """Return in one line which pairs are exchanged and which names stay."""
+    pairs = [f"{names[place]} - {names[other]}" for place, other in enumerate(swap) if place < other]
+    stay = [names[place] for place, other in enumerate(swap) if place == other]
+    exchanged = f"{len(pairs)} {'pair is' if len(pairs) == 1 else 'pairs are'} exchanged{_listed(pairs)}"
+    return f"{exchanged}, {len(stay)} {'stays' if len(stay) == 1 else 'stay'}{_listed(stay)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f" ({', '.join(names[:MOST_NAMES])}{', ...' if len(names) > MOST_NAMES else ''})" if names else ""
+
+
+def _place(names: Sequence[str], item: str | int) -> int:
+    if isinstance(item, int):
+        if not 0 <= item < len(names):
+            raise ConfigError(f"flip_pairs: {item} given, a keypoint from 0 to {len(names) - 1} expected")
+        return item
+    if names.count(item.strip()) != 1:
+        found = "the name of several keypoints" if item.strip() in names else f"none of the keypoints{did_you_mean(item, names)}"
+        raise ConfigError(f"flip_pairs: {item!r} is {found}; they are {', '.join(names)}. Names, or numbers from 0, are expected")
+    return names.index(item.strip())
+
+
+def _key(name: str) -> Key:
+    return tuple(word.lower() for word in _WORD.findall(unicodedata.normalize("NFKC", name)))
+
+
+def _mirrored(key: Key) -> Iterator[Key]:
+    """Yield what a name may be on the other side: with its words, its letters, the beginnings and ends of its words, or all exchanged."""
+    yield tuple(OTHER_WORD.get(word, word) for word in key)
+    yield tuple(OTHER_LETTER.get(word, word) for word in key)
+    yield tuple(OTHER_WORD.get(word) or OTHER_LETTER.get(word, word) for word in key)
+    yield tuple(word if word in OTHER_WORD else _joined_side(word) for word in key)
+
+
+def _joined_side(word: str) -> str:
+    """Return a word such as ``lefteye`` or ``eyeleft`` on the other side; others as they are."""
+    for side, other in OTHER_WORD.items():
+        if word.startswith(side):
+            return other + word.removeprefix(side)
+        if word.endswith(side):
+            return word.removesuffix(side) + other
+    return word
