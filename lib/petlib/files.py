@@ -1,6 +1,8 @@
-"""Small files, written so that a reader never sees half of one."""
+"""Files that a reader never sees half of, and files that a run appends to for days without losing anything in silence."""
 
 import os
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -13,3 +15,91 @@ def write_text_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+MOST_WAITING_BYTES = 4 * 2**20
+
+
+class AppendedFile:
+    """A file that grows by whole pieces, e.g. lines.
+
+    A piece that cannot be written waits in memory and is written before the next one, so that a disk that was full for an
+    hour leaves no gap and no half line. Of more than 4 MiB that wait, the newest are lost, and counted.
+
+    Args:
+        path: the file; its folder must be there.
+        pieces: what the pieces are, for messages: ``"lines"``.
+        report: gets a sentence when writing begins to fail, and when it works again or the file is closed.
+
+    Attributes:
+        path: the file.
+        lost: pieces that are lost.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, pieces: str, report: Callable[[str], None]) -> None:
+        self.path = path
+        self.lost = 0
+        self._pieces = pieces
+        self._report = report
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        self._process = os.getpid()
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._is_failing = False
+
+    def fileno(self) -> int:
+        """Return the file descriptor, for writers that have no other means."""
+        return self._descriptor
+
+    def append(self, piece: bytes) -> None:
+        """Write a piece, after those that wait; where that fails it waits too."""
+        if self._process != os.getpid():
+            # a fork leaves what waits to its parent
+            self._process, self._waiting, self._waiting_bytes = os.getpid(), deque(), 0
+        self._waiting.append(piece)
+        self._waiting_bytes += len(piece)
+        error = self._write()
+        if error is None:
+            if self._is_failing:
+                self._is_failing = False
+                self._report(f"{self.path}: it can be written again; {self._describe_loss()}")
+            return
+        if self._waiting_bytes > MOST_WAITING_BYTES and self._waiting[-1] is piece:
+            self._waiting_bytes -= len(self._waiting.pop())
+            self.lost += 1
+        if not self._is_failing:
+            self._is_failing = True
+            reason = error.strerror or error
+            self._report(f"{self.path}: it cannot be written: {reason}; its {self._pieces} wait in memory, the run goes on")
+
+    def close(self) -> None:
+        """Write what waits, say what is lost, and close the file."""
+        if self._descriptor < 0:
+            return
+        if self._process == os.getpid() and self._waiting and self._write() is not None:
+            self.lost += len(self._waiting)
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+        if self._is_failing:
+            self._is_failing = False
+            self._report(f"{self.path}: {self._describe_loss()}")
+
+    def _write(self) -> OSError | None:
+        """Write what waits as far as that is possible; return what stopped it."""
+        try:
+            while self._waiting:
+                written = os.write(self._descriptor, self._waiting[0])
+                self._waiting_bytes -= written
+                if written == len(self._waiting[0]):
+                    self._waiting.popleft()
+                else:
+                    self._waiting[0] = self._waiting[0][written:]
+        except OSError as error:
+            return error
+        return None
+
+    def _describe_loss(self) -> str:
+        return f"{self.lost} {self._pieces} are lost" if self.lost else "nothing is lost"

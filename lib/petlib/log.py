@@ -12,8 +12,8 @@ import stat
 import sys
 from pathlib import Path
 
-from petlib.appending import AppendedFile
 from petlib.errors import OutputError
+from petlib.files import AppendedFile
 
 FILE_ONLY = {"file_only": True}
 """``extra`` of a log call whose text the screen gets in another way."""

@@ -19,7 +19,7 @@ from pet.compat.shared.translation import Translated
 from pet.compat.trainframework.translation import translate as translate_trainframework
 from petlib.config.nested import NestedConfig, read_nested
 from petlib.errors import ConfigError
-from petlib.launch.process.plain_tool import run_plain_tool
+from petlib.launch.process.tool import run_plain_tool
 
 
 @dataclass(frozen=True)

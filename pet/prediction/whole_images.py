@@ -1,4 +1,4 @@
-"""Models that look at whole images: a drawn picture, a record and label images of each file."""
+"""Models that look at whole images: files and frames as samples; a drawn picture, a record and label images of each file."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,16 +13,67 @@ from pet.data.files.rasters import RasterInfo, raster_info
 from pet.data.targets.drawing import draw_predictions
 from pet.prediction.inputs import FileInput
 from pet.prediction.output import Output, Predictions
-from pet.prediction.samples import UNREADABLE, Frames, ImageFiles
-from pet.prediction.writers.geojson import write_geojson
-from pet.prediction.writers.label_maps import label_map_suffix, open_label_map, write_label_polygons
+from pet.prediction.writers.label_files import label_map_suffix, open_label_map, write_label_polygons
 from pet.prediction.writers.pictures import write_picture
-from pet.prediction.writers.polygons import trace_objects
+from pet.prediction.writers.polygons import trace_objects, write_geojson
 from pet.prediction.writers.records import LABEL_IMAGES, describe_predictions, label_images
 from pet.visual.names import TargetNames
 from petlib.data.protocols import Dataset
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, DataError
 from petlib.files import write_text_atomically
+
+UNREADABLE = "unreadable"
+"""Entry of ``meta`` that says why an image could not be read."""
+
+PLACEHOLDER = (64, 64, 3)
+
+
+class ImageFiles:
+    """Image files as samples. One that cannot be read becomes a black image whose ``meta`` says why, so that the others go on.
+
+    Args:
+        paths: the files.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        path = self._paths[index]
+        meta: dict[str, Any] = {"id": index, "file": str(path)}
+        try:
+            image = read_image(path)
+        except DataError as error:
+            image = np.zeros(PLACEHOLDER, np.uint8)
+            meta[UNREADABLE] = str(error)
+        return {"image": image, "meta": {**meta, "size": image.shape[:2]}}
+
+
+class Frames:
+    """Some frames of a video as samples.
+
+    Args:
+        frames: uint8 (H, W, 3), RGB.
+        first: number of the first one in its video.
+        file: the video.
+    """
+
+    def __init__(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> None:
+        self._frames = list(frames)
+        self._first = first
+        self._file = file
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        image = self._frames[index]
+        number = self._first + index
+        return {"image": image, "meta": {"id": number, "file": f"{self._file}, frame {number}", "size": image.shape[:2]}}
+
 
 PIXELS = "semseg"
 

@@ -1,13 +1,14 @@
-"""Networks of pixels on images of any size: label maps, pictures of them and polygons."""
+"""Networks of pixels on images of any size, read a few rows at a time: label maps, pictures of them and polygons."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from pet.data.files.rasters import cut
+from pet.data.files.rasters import Pixels, RasterInfo, cut, raster_info, read_pixels, uses_rasterio
 from pet.data.files.windows import Window
 from pet.data.targets.dataset import IGNORE
 from pet.models.segmentation.pixels import labels_of
@@ -15,12 +16,80 @@ from pet.models.segmentation.sliding_window import Strip, sliding_window
 from pet.prediction.inputs import FileInput
 from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.pixels import PixelPredictor
-from pet.prediction.source import ImageSource, PixelSource
-from pet.prediction.writers.label_files import LabelFile
-from pet.prediction.writers.label_maps import label_map_suffix, open_label_map, write_label_polygons
+from pet.prediction.writers.label_files import LabelFile, label_map_suffix, open_label_map, write_label_polygons
 from pet.prediction.writers.pictures import Overlay, write_picture
 from pet.visual.names import TargetNames
 from petlib.errors import ConfigError, DataError
+
+
+class PixelSource(Protocol):
+    """What windows are read from.
+
+    Attributes:
+        size: (height, width).
+    """
+
+    size: tuple[int, int]
+
+    def read(self, window: Window) -> list[np.ndarray]:
+        """Return the pixels of a window, (h, w, C), of each image."""
+        ...
+
+
+class ImageSource:
+    """An image file or a pair of them; a :class:`PixelSource`. TIFFs are read where they are asked for; others are decoded whole, once.
+
+    Args:
+        paths: one file, or two of the same size.
+        bands: the bands that become channels, counted from 1; empty: all.
+        channels: how many channels there have to be; None: any number.
+
+    Attributes:
+        size: (height, width).
+        info: of the first file.
+
+    Raises:
+        DataError: a file cannot be read, or the two differ in size.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, bands: Sequence[int], channels: int | None) -> None:
+        infos = [raster_info(path) for path in paths]
+        self.info: RasterInfo = infos[0]
+        self.size = self.info.height, self.info.width
+        for path, info in zip(paths, infos, strict=True):
+            if (info.height, info.width) != self.size:
+                raise DataError(
+                    f"{path}: {info.width}x{info.height} pixels (width x height), but {paths[0]} has {self.size[1]}x{self.size[0]}; "
+                    "the images of a pair have one size"
+                )
+        self._paths = list(paths)
+        self._bands = tuple(bands)
+        self._channels = channels
+        self._whole = [None if uses_rasterio(path) else read_pixels(path, bands=bands, channels=channels) for path in paths]
+
+    def read(self, window: Window) -> list[np.ndarray]:
+        """Return the pixels of a window, (h, w, C), of each image.
+
+        Raises:
+            DataError: a file is damaged there.
+        """
+        return [pixels.values for pixels in self._read(window)]
+
+    def read_with_void(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the pixels of a window of the first image, and where an image has no data, bool (h, w); None: nowhere."""
+        pixels = self._read(window)
+        voids = [part.void for part in pixels if part.void is not None]
+        return pixels[0].values, np.logical_or.reduce(voids) if voids else None
+
+    def _read(self, window: Window) -> list[Pixels]:
+        found = []
+        for path, whole in zip(self._paths, self._whole, strict=True):
+            if whole is None:
+                found.append(read_pixels(path, bands=self._bands, window=window, channels=self._channels))
+            else:
+                found.append(Pixels(cut(whole.values, window), None, whole.size))
+        return found
+
 
 FRAMES_AT_ONCE = 4
 
@@ -128,7 +197,7 @@ class LabelledWindows:
 
 
 class FrameSource:
-    """An image in memory; a :class:`pet.prediction.source.PixelSource`.
+    """An image in memory; a :class:`pet.prediction.windows.PixelSource`.
 
     Args:
         frame: (H, W, C).

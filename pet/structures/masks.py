@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from pet.structures.affine import move_points, shift, warp_labels
-from pet.structures.regions import clip_to_image, contains, rectangle
+from pet.structures.affine import clip_to_image, contains, move_points, rectangle, shift, warp_labels
 from petlib.errors import DataError
 
 Outline = tuple[np.ndarray, ...] | dict[str, Any] | np.ndarray

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from pet.templates.catalog import TEMPLATES
 from petlib.errors import ConfigError, OutputError
-from petlib.launch.process.plain_tool import run_plain_tool
+from petlib.launch.process.tool import run_plain_tool
 from petlib.suggest import did_you_mean
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")

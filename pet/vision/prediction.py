@@ -16,7 +16,7 @@ from pet.prediction.build import build_whole_images, find_names
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels
 from pet.prediction.run import FilePredictor
 from pet.prediction.windows import LabelledWindows, WindowSettings
-from pet.vision.export.network import PlainNetwork
+from pet.vision.export import PlainNetwork
 from pet.vision.heads.table import head_switches
 from pet.vision.model import GeneralizedCNN, expected_data
 from pet.vision.test_time import build_test_model

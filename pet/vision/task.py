@@ -11,7 +11,6 @@ from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
 from pet.models.classifiers import last_layer_names
 from pet.task import Task
-from pet.vision import export as vision_export
 from pet.vision.heads.table import build_evaluators
 from pet.vision.model import GeneralizedCNN, expected_data
 from pet.vision.test_time import build_test_model
@@ -50,11 +49,11 @@ class VisionTask(Task):
 
     def check_export(self, cfg: CfgNode) -> None:
         """Check whether the heads that are on can be exported."""
-        vision_export.check_exportable(cfg)
+        vision.check_exportable(cfg)
 
     def build_export_network(self, cfg: CfgNode, model: nn.Module) -> "export.TaskNetwork":
         """Return the network that an exported file holds; see :func:`pet.vision.export.build_export_network`."""
-        return vision_export.build_export_network(cfg, _own(model))
+        return vision.build_export_network(cfg, _own(model))
 
 
 def _own(model: nn.Module) -> GeneralizedCNN:

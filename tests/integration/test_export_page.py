@@ -32,7 +32,7 @@ OPTIONS = {
     "cfgs/vision/shapes/keypoint_rcnn_R-18-FPN.yaml": that_count("cfgs/vision/shapes/keypoint_rcnn_R-18-FPN.yaml", SMALL),
 }
 TESTED_ELSEWHERE = {"cfgs/vision/shapes/mask_rcnn_R-18-FPN.yaml", "cfgs/projects/buildseg/unet_R-18_cpu.yaml"}
-"""By the tests of pet/vision/export, and of the whole chain of the segmentation projects."""
+"""By the tests of pet/vision/export.py, and of the whole chain of the segmentation projects."""
 
 
 def write_weights(name: str, options: list[str], path: Path) -> None:

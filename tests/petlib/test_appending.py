@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from petlib import appending
-from petlib.appending import AppendedFile
+from petlib import files
+from petlib.files import AppendedFile
 
 
 class Disk:
@@ -48,7 +48,7 @@ def test_what_waits_for_room_is_written_whole_and_in_order(tmp_path: Path, disk:
 
 
 def test_more_than_may_wait_is_counted_and_reported(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(appending, "MOST_WAITING_BYTES", 10)
+    monkeypatch.setattr(files, "MOST_WAITING_BYTES", 10)
     reported: list[str] = []
     file = AppendedFile(tmp_path / "log", pieces="lines", report=reported.append)
     disk.room = 0

@@ -21,7 +21,7 @@ from counts import count
 
 from pet.export import OnnxModel
 from pet.vision import TASK, GeneralizedCNN, config
-from pet.vision.export.network import PlainNetwork
+from pet.vision.export import PlainNetwork
 from petlib.config import CfgNode
 
 TASKS: dict[str, dict[str, Any]] = {

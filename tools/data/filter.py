@@ -10,7 +10,7 @@ from pathlib import Path
 from pet.data.loading.background_share import background_shares, check_max_background, select_stems
 from petlib.errors import DataError
 from petlib.files import write_text_atomically
-from petlib.launch.process.plain_tool import run_plain_tool
+from petlib.launch.process.tool import run_plain_tool
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pet.data.catalog.split_lists import check_files, labelled_stems, list_lines, read_stems, split_stems, write_lists
 from petlib.errors import ConfigError
-from petlib.launch.process.plain_tool import run_plain_tool
+from petlib.launch.process.tool import run_plain_tool
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

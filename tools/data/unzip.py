@@ -12,7 +12,7 @@ from pathlib import Path
 from pet.data.archives.archives import MOST_MEMBERS, find_archives
 from pet.data.archives.unpacking import Limits, unpack
 from petlib.errors import ConfigError
-from petlib.launch.process.plain_tool import run_plain_tool
+from petlib.launch.process.tool import run_plain_tool
 
 GIGABYTE = 10**9
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from pet.compat.trainframework.schedule.arguments import TrainArguments
 from pet.compat.trainframework.schedule.scheduler import export
-from petlib.launch.process.plain_tool import run_plain_tool
+from petlib.launch.process.tool import run_plain_tool
 
 
 def run(options: argparse.Namespace) -> int:
-    """Export, and return the exit code."""
+    """Export."""
     # as python does for a script of the user's own
     sys.path.insert(0, str(Path.cwd()))
-    return export(TrainArguments(options.cfg, options.overrides, weights=options.weights), options.out)
+    export(TrainArguments(options.cfg, options.overrides, weights=options.weights), options.out)
+    return 0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from petlib.config.contents import BASE_KEYS, Contents
-from petlib.config.limits import LONGEST_SHOWN, MOST_FILES, read_text, shown
+from petlib.config.limits import BASE_KEYS, LONGEST_SHOWN, MOST_FILES, Contents, read_text, shown
 from petlib.config.python_file import read_python
 from petlib.config.yaml_file import read_value, read_yaml
 from petlib.errors import ConfigError

@@ -1,8 +1,9 @@
-"""What a config file may hold. Configs come from other people, and a few lines can describe more than fits into memory."""
+"""What a config file holds, and how much it may: configs come from other people, and few lines can describe more than fits into memory."""
 
 import re
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,3 +96,24 @@ def extent_around(parts: Iterable[Extent], place: str) -> Extent:
     if whole.levels > DEEPEST:
         raise ConfigError(f"{place}: more than {DEEPEST} levels of lists and mappings in each other; no config has as many")
     return whole
+
+
+BASE_KEYS = ("_BASE_", "_base_")
+"""The files that a config is built on; the upper-case spelling belongs to Pet's own configs, the other to nested ones."""
+
+
+@dataclass
+class Contents:
+    """The values of one config file.
+
+    Args:
+        values: nested values, those of ``_BASE_`` included.
+        lines: line number of each dotted key; list positions are in brackets, ``data.pipeline[0].type``.
+        problems: a line about each thing that is wrong but readable.
+        referred: variables of a Python config that another value is made of.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    referred: set[str] = field(default_factory=set)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from petlib.config.contents import Contents
 from petlib.config.key import coerce
 from petlib.config.layers import override_layer, read_files
-from petlib.config.limits import shown
+from petlib.config.limits import Contents, shown
 from petlib.config.tree import Node, grow, merge, replace
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean, nearest_names

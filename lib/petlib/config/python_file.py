@@ -4,8 +4,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from petlib.config.contents import BASE_KEYS, Contents
-from petlib.config.limits import Extent, extent_around, problem_of, shown
+from petlib.config.limits import BASE_KEYS, Contents, Extent, extent_around, problem_of, shown
 from petlib.errors import ConfigError
 
 

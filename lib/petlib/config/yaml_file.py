@@ -9,8 +9,7 @@ import yaml
 from yaml.constructor import ConstructorError
 from yaml.scanner import ScannerError
 
-from petlib.config.contents import Contents
-from petlib.config.limits import DEEPEST, LONGEST_NUMBER, LONGEST_SHOWN, Extent, cut, extent_around, problem_of, shown
+from petlib.config.limits import DEEPEST, LONGEST_NUMBER, LONGEST_SHOWN, Contents, Extent, cut, extent_around, problem_of, shown
 from petlib.errors import ConfigError
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
-from petlib.data.host_batch import HostBatch
+from petlib.data.collate import HostBatch
 from petlib.data.portable_error import portable_error
 from petlib.data.protocols import Batch
 from petlib.data.worker_watch import Locate, WorkerWatch, death_gate

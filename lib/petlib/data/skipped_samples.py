@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from petlib.appending import AppendedFile
 from petlib.data.reader import REPLACES
 from petlib.distributed.collectives import barrier
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import DataError
-from petlib.files import write_text_atomically
+from petlib.files import AppendedFile, write_text_atomically
 
 FILE_NAME = "skipped_samples.jsonl"
 FEW = 10

@@ -1,5 +1,3 @@
-from .batch_stream import Batch as Batch
-from .batch_stream import BatchStream as BatchStream
 from .build import build_checkpointer as build_checkpointer
 from .build import build_state as build_state
 from .build import build_step as build_step
@@ -17,5 +15,7 @@ from .model import parallelize as parallelize
 from .model import prepare_model as prepare_model
 from .run import open_run as open_run
 from .snapshot import resume as resume
+from .state import Batch as Batch
+from .state import BatchStream as BatchStream
 from .state import TrainState as TrainState
 from .step import DefaultStep as DefaultStep

@@ -12,7 +12,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config.typed import PetlibConfig
 from petlib.distributed.process_group import is_main_process
-from petlib.engine.batch_stream import Batch
 from petlib.engine.hook import Hook, sort_hooks
 from petlib.engine.hooks.checkpoint import CheckpointHook
 from petlib.engine.hooks.ema import EmaHook
@@ -28,7 +27,7 @@ from petlib.engine.hooks.rollback import RollbackHook
 from petlib.engine.hooks.skipped_steps import SkippedStepsHook
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.skipping import StepGuard
-from petlib.engine.state import TrainState
+from petlib.engine.state import Batch, TrainState
 from petlib.engine.step import DefaultStep, TrainStep
 from petlib.engine.weight_average import WeightAverage
 from petlib.errors import ConfigError

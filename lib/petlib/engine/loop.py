@@ -3,10 +3,9 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.hook import CALLS, Hook, sort_hooks
 from petlib.engine.snapshot import RolledBack
-from petlib.engine.state import TrainState
+from petlib.engine.state import Batch, BatchStream, TrainState
 
 Call = Callable[[TrainState], None]
 

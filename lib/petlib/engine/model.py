@@ -14,7 +14,7 @@ from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.checkpoint.weights import load_weights
 from petlib.config.typed import PetlibConfig
 from petlib.distributed.process_group import is_main_process
-from petlib.engine.batch_stream import Batch
+from petlib.engine.state import Batch
 from petlib.errors import CheckpointError, name_in_errors
 from petlib.solver.build import RULE_KEYS, build_rules
 from petlib.solver.parameter_groups import ParameterRule, freeze_parameters

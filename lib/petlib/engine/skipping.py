@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from petlib.distributed.collectives import any_rank
-from petlib.engine.batch_stream import Batch
-from petlib.engine.state import LeftOut, TrainState
+from petlib.engine.state import Batch, LeftOut, TrainState
 
 SMALLEST_SCALE = 2.0**-10
 """Below it a gradient scaler no longer looks for its scale: gradients are not finite at any."""

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from petlib.distributed.parallel import no_sync
-from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.loop import Step
 from petlib.engine.skipping import StepGuard, gradients_of
-from petlib.engine.state import TrainState
+from petlib.engine.state import Batch, BatchStream, TrainState
 from petlib.solver.clipping import GradientClipper
 from petlib.solver.precision import MixedPrecision
 

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.models.change.pairs import fuse
-from pet.models.change.siamese import PyramidPairs, add_up
+from pet.models.change.siamese import PyramidPairs, add_up, fuse
 from pet.models.segmentation.encoders import build_encoder, full_name
 from pet.models.segmentation.network import classifier, conv_norm, resize
 from petlib.errors import ConfigError

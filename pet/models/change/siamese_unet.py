@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pet.models.change.pairs import encode_pair
+from pet.models.change.siamese import encode_pair
 from pet.models.segmentation.encoders import build_encoder, feature_info, full_name
 from pet.models.segmentation.network import SegmentationNetwork, classifier, conv_norm, resize
 from petlib.errors import ConfigError

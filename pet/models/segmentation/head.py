@@ -88,7 +88,7 @@ class SemsegHead(nn.Module):
     def decode(self, scores: Tensor, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
         """Return ``semseg`` of each image, uint8 (height, width) of its file: the class of the greatest score.
 
-        The arguments are those of :func:`pet.models.segmentation.resample.over_files`.
+        The arguments are those of :func:`pet.models.segmentation.pixels.over_files`.
         """
         return [{"semseg": labels} for labels in label_images(scores, batch)]
 

@@ -14,8 +14,7 @@ from pet.data.transforms.geometry import Resize
 from pet.data.transforms.normalize import scale_and_shift
 from pet.export.description import ModelDescription
 from pet.export.runtime import OnnxModel
-from pet.models.segmentation.pixels import labels_of
-from pet.models.segmentation.resample import to_file
+from pet.models.segmentation.pixels import labels_of, to_file
 from pet.prediction.output import Predictions
 from pet.prediction.predictors.pixels import to_probabilities
 from petlib.config import CfgNode

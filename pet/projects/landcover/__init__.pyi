@@ -4,7 +4,7 @@ from .data import build_training_data as build_training_data
 from .data import build_unlabelled as build_unlabelled
 from .model import build_model as build_model
 from .model import load_students as load_students
+from .mutual_distillation import TeacherHook as TeacherHook
 from .runs import test as test
 from .runs import train as train
 from .task import TASK as TASK
-from .teachers import TeacherHook as TeacherHook

@@ -4,9 +4,8 @@ from pet import segmentation
 from pet.data.targets.dataset import Dataset
 from pet.models.analysis import analyse
 from pet.projects.landcover.model import load_students
-from pet.projects.landcover.mutual_distillation import MutualDistillation
+from pet.projects.landcover.mutual_distillation import MutualDistillation, TeacherHook
 from pet.projects.landcover.task import TASK, LandcoverTask
-from pet.projects.landcover.teachers import TeacherHook
 from pet.segmentation.model import Segmenter
 from petlib.config import CfgNode, ConfigError
 from petlib.data.protocols import Dataset as Samples

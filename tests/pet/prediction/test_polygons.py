@@ -11,8 +11,7 @@ from rasterio.crs import CRS
 from rasterio.features import rasterize
 
 from pet.data.files.rasters import RasterInfo
-from pet.prediction.writers.geojson import write_geojson
-from pet.prediction.writers.polygons import Polygon, signed_area, trace_label_image, trace_objects, trace_raster
+from pet.prediction.writers.polygons import Polygon, signed_area, trace_label_image, trace_objects, trace_raster, write_geojson
 from pet.visual import TargetNames
 
 NAMES = TargetNames(semseg_classes=("background", "house", "Straße"))

@@ -14,8 +14,7 @@ from pycocotools import mask as coco_mask
 
 from pet.data.targets.drawing import draw_predictions
 from pet.prediction import PredictionSummary, count_frames, find_inputs, predict_files
-from pet.prediction.samples import UNREADABLE, Frames, ImageFiles
-from pet.prediction.whole_images import WholeImages
+from pet.prediction.whole_images import UNREADABLE, Frames, ImageFiles, WholeImages
 from pet.prediction.writers.records import RECORDS, FoundInImage, describe_predictions, label_images
 from pet.visual import DrawSettings, TargetNames
 from petlib.errors import ConfigError, OutputError

@@ -13,7 +13,7 @@ from pet.commands.export_net import export_model
 from pet.export import OnnxModel
 from pet.models.detection.traced_regions import decode_heatmaps
 from pet.vision import TASK, GeneralizedCNN, config
-from pet.vision.export.network import PlainNetwork, TracedNetwork
+from pet.vision.export import PlainNetwork, TracedNetwork
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import CheckpointError
 

@@ -15,7 +15,7 @@ from pet.export import OnnxModel, export_onnx
 from pet.prediction import find_inputs, predict_files
 from pet.prediction.predictors.samples import OnnxSamples
 from pet.vision import TASK, GeneralizedCNN, build_predictor, config
-from pet.vision.export.network import PlainNetwork
+from pet.vision.export import PlainNetwork
 from pet.visual import DrawSettings
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import CheckpointError

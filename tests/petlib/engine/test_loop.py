@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.hook import CALLS, Hook, sort_hooks
 from petlib.engine.loop import train
-from petlib.engine.state import TrainState
+from petlib.engine.state import Batch, BatchStream, TrainState
 
 
 class Loader:

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from petlib.distributed.process_group import rank
-from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.skipping import StepGuard
-from petlib.engine.state import LeftOut, TrainState
+from petlib.engine.state import Batch, BatchStream, LeftOut, TrainState
 from petlib.engine.step import DefaultStep
 from petlib.solver.clipping import GradientClipper
 from petlib.solver.precision import MixedPrecision

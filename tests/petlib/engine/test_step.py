@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from petlib.engine.batch_stream import Batch, BatchStream
-from petlib.engine.state import TrainState
+from petlib.engine.state import Batch, BatchStream, TrainState
 from petlib.engine.step import DefaultStep
 from petlib.events.storage import WindowMeans
 from petlib.solver.clipping import GradientClipper

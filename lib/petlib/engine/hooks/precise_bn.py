@@ -10,12 +10,11 @@ from torch import nn
 from petlib.checkpoint.random_state import preserved_random_state
 from petlib.distributed.collectives import all_reduce_mean
 from petlib.distributed.interruption import AgreedFlag, Interrupted, end_request
-from petlib.engine.batch_stream import Batch
 from petlib.engine.hook import Hook
 from petlib.engine.hooks.evaluation import EvaluationHook
 from petlib.engine.hooks.interrupt import stop_for_signal
 from petlib.engine.hooks.timer import TimerHook
-from petlib.engine.state import TrainState
+from petlib.engine.state import Batch, TrainState
 
 logger = logging.getLogger(__name__)
 

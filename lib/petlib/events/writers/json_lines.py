@@ -6,10 +6,9 @@ import math
 import os
 from pathlib import Path
 
-from petlib.appending import AppendedFile
 from petlib.errors import OutputError
 from petlib.events.storage import EvaluationRecord, TrainingRecord
-from petlib.files import write_text_atomically
+from petlib.files import AppendedFile, write_text_atomically
 
 logger = logging.getLogger(__name__)
 

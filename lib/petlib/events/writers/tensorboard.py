@@ -7,9 +7,9 @@ import socket
 import time
 from pathlib import Path
 
-from petlib.appending import AppendedFile
 from petlib.errors import OutputError
 from petlib.events.storage import EvaluationRecord, TrainingRecord
+from petlib.files import AppendedFile
 
 FILE_VERSION = "brain.Event:2"
 FILE_PREFIX = "events.out.tfevents."

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from petlib.launch.start.plan import LAUNCH_FOLDER, LAUNCHER_PID
-from petlib.launch.watch.prctl import request_death_signal
+from petlib.launch.watch.processes import request_death_signal
 from petlib.launch.watch.status import share_with_launcher
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""What every other tool with a config runs in, such as a look at the data: arguments, config, exit codes."""
+"""What every tool other than a run runs in, such as a look at the data: arguments, config where it has one, exit codes."""
 
 import argparse
 import logging
@@ -40,7 +40,8 @@ def run_tool(
         add_options: adds the tool's own options.
         argv: the command line without the tool's name; default: that of the process.
     """
-    try:
+
+    def run() -> int:
         options, overrides = parse_tool_arguments(sys.argv[1:] if argv is None else argv, description=description, add_options=add_options)
         read_layers(Path(options.cfg))
         task = find_task_folder(Path(options.cfg), package, type_folder=options.type)
@@ -48,12 +49,9 @@ def run_tool(
         logging.getLogger().addHandler(ConsoleHandler())
         logging.getLogger().setLevel(logging.INFO)
         import_user_modules(cfg.MISC.IMPORTS)
-        sys.exit(main(cfg, options))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(USER_ERROR_EXIT_CODE)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED_EXIT_CODE)
+        return main(cfg, options)
+
+    sys.exit(exit_code_of(run))
 
 
 def call_own_script(script_name: str, *, repository: Path | None = None, argv: Sequence[str] | None = None) -> int | None:
@@ -74,9 +72,41 @@ def call_own_script(script_name: str, *, repository: Path | None = None, argv: S
     options, _ = parser.parse_known_args(arguments)
     if options.cfg is None:
         return None
-    try:
+
+    def run() -> int | None:
         script = find_script(find_places(options.cfg, type_folder=options.type, repository=repository), script_name)
         return None if script is None else subprocess.call([sys.executable, str(script.path), *arguments])
+
+    return exit_code_of(run)
+
+
+def run_plain_tool(
+    main: Callable[[argparse.Namespace], int],
+    *,
+    description: str,
+    add_options: Callable[[argparse.ArgumentParser], None],
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
+    """Read the command line, call ``main(options)`` and exit with the code that it returns.
+
+    Exit codes: that of ``main``, 2 after a mistake of the user (one message, no traceback), 130 after Ctrl-C.
+
+    Args:
+        main: receives the options.
+        description: what the tool does, for ``--help``.
+        add_options: adds the tool's options and positional arguments.
+        argv: the command line without the tool's name; default: that of the process.
+    """
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    add_options(parser)
+    options = parser.parse_intermixed_args(argv)
+    sys.exit(exit_code_of(lambda: main(options)))
+
+
+def exit_code_of(call: Callable[[], int | None]) -> int | None:
+    """Return what a call returns, 2 after a mistake of the user, which one message reports, and 130 after Ctrl-C."""
+    try:
+        return call()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return USER_ERROR_EXIT_CODE

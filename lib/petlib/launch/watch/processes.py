@@ -1,8 +1,10 @@
-"""One rank as a process of its own session, with everything that it starts in turn."""
+"""One rank as a process of its own session, with everything that it starts in turn, and what the Linux kernel does for that."""
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -118,3 +120,26 @@ class RankProcess:
             # macOS answers so for a group of which only ended processes are left
             return False
         return True
+
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def request_death_signal(signum: signal.Signals) -> bool:
+    """Have this process sent ``signum`` when its parent dies; return whether that will happen."""
+    return _prctl(PR_SET_PDEATHSIG, signum)
+
+
+def adopt_orphans() -> bool:
+    """Become the parent of what ended children leave behind, so that it can be waited for; return whether that holds.
+
+    Process 1 would get them otherwise, and in many containers it waits for no process.
+    """
+    return _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> bool:
+    if not sys.platform.startswith("linux"):
+        return False
+    return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)

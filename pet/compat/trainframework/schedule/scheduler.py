@@ -18,9 +18,10 @@ from pet.compat.trainframework.translation import WORDS
 from pet.export.task import print_report
 from petlib import engine
 from petlib.distributed.process_group import is_main_process
-from petlib.errors import USER_ERROR_EXIT_CODE, DeviceError, UserError, name_in_errors
+from petlib.errors import DeviceError, name_in_errors
 from petlib.files import write_text_atomically
 from petlib.launch import RunProcess, run_process
+from petlib.launch.process.tool import exit_code_of
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.main import run_ranks
 from petlib.launch.start.plan import device_environment
@@ -51,20 +52,19 @@ class BaseScheduler:
             SystemExit: it failed, with its exit code: 2 after a mistake of the user, which one message reports.
         """
         arguments = parse_arguments(self._argv)
-        if arguments.export is not None:
-            code = export(arguments, arguments.export)
+        path = arguments.export
+        if path is not None:
+            code = exit_code_of(lambda: export(arguments, path))
+        elif is_rank():
+            code = run_process(lambda process: run(arguments, process))
         else:
-            code = run_process(lambda process: run(arguments, process)) if is_rank() else self._start(arguments)
+            code = exit_code_of(lambda: self._start(arguments))
         if code:
             sys.exit(code)
 
     def _start(self, arguments: TrainArguments) -> int:
-        try:
-            cfg = read_config(arguments.config_file, arguments.overrides)
-            devices = pick_devices(arguments, cfg)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            return USER_ERROR_EXIT_CODE
+        cfg = read_config(arguments.config_file, arguments.overrides)
+        devices = pick_devices(arguments, cfg)
         print(devices.summary + (f" ({devices.note})" if devices.note else ""), file=sys.stderr, flush=True)
         if devices.count > 1 and cfg.run.TRAIN.PARALLEL != "dp":
             return start_ranks(devices)
@@ -72,16 +72,15 @@ class BaseScheduler:
         return run_process(lambda process: run(arguments, process))
 
 
-def export(arguments: TrainArguments, path: Path) -> int:
-    """Write a trained model as a file, say what was written, and return the exit code: 2 after a mistake, which one message reports."""
-    try:
-        cfg = read_config(arguments.config_file, arguments.overrides)
-        with name_in_errors(WORDS):
-            print_report(export_generator(cfg, path, arguments.weights))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return USER_ERROR_EXIT_CODE
-    return 0
+def export(arguments: TrainArguments, path: Path) -> None:
+    """Write a trained model as a file, and say what was written.
+
+    Raises:
+        UserError: see :func:`pet.compat.trainframework.exporting.export_generator`.
+    """
+    cfg = read_config(arguments.config_file, arguments.overrides)
+    with name_in_errors(WORDS):
+        print_report(export_generator(cfg, path, arguments.weights))
 
 
 def pick_devices(arguments: TrainArguments, cfg: TrainFrameworkConfig) -> Devices:

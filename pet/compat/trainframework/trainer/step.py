@@ -11,9 +11,8 @@ from torch import Tensor, distributed
 from pet.compat.trainframework.model.losses import SEPARATOR
 from petlib.distributed.collectives import broadcast_buffers
 from petlib.distributed.process_group import world_size
-from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.skipping import StepGuard, gradients_of
-from petlib.engine.state import TrainState
+from petlib.engine.state import Batch, BatchStream, TrainState
 from petlib.solver.clipping import GradientClipper
 
 

@@ -4,9 +4,9 @@ import pytest
 from pet.data import draw_predictions, draw_sample_sheet, draw_targets
 from pet.structures import InstanceMasks
 from pet.visual import DrawSettings, TargetNames, build_draw_settings
-from pet.visual.config import VIS_SCHEMA
 from pet.visual.labels import LabelLayer
 from pet.visual.palette import class_colour
+from pet.visual.settings import VIS_SCHEMA
 from pet.visual.sheet import make_sheet
 from pet.visual.text import render, shorten, text_width
 from petlib.config import CfgNode, ConfigError

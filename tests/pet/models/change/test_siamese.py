@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pet.models.change.pairs import encode_pair, fuse
+from pet.models.change.siamese import encode_pair, fuse
 from pet.models.change.siamese_unet import SiameseUnet
 from pet.models.segmentation.networks import build_network
 from petlib.errors import ConfigError

@@ -10,7 +10,7 @@ from torch.nn import functional
 from pet.losses.pixels import DiceLoss
 from pet.models.features import FeatureInfo, Features
 from pet.models.segmentation.head import SemsegHead, build_semseg_head
-from pet.models.segmentation.resample import over_files
+from pet.models.segmentation.pixels import over_files
 from pet.vision.heads.settings import SEMSEG
 from petlib.config import CfgNode, Key, merge_schemas
 from petlib.errors import ConfigError

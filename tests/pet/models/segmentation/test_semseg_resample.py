@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pet.models.segmentation.resample import to_file
+from pet.models.segmentation.pixels import to_file
 
 SCORES = torch.randn(3, 12, 16, generator=torch.Generator().manual_seed(0))
 

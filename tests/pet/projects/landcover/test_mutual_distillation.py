@@ -13,8 +13,7 @@ from pet.losses.pixels.mixed import build_pixel_loss
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.projects.landcover import TeacherHook, build_model, config, load_students
 from pet.projects.landcover.cutmix import mix
-from pet.projects.landcover.mutual_distillation import MutualDistillation
-from pet.projects.landcover.teachers import momentum_after
+from pet.projects.landcover.mutual_distillation import MutualDistillation, momentum_after
 from pet.segmentation import build_model as build_segmenter
 from pet.segmentation.model import Segmenter
 from petlib import distributed

@@ -11,8 +11,7 @@ from PIL import Image
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.projects.landcover import CutMixBoxes
 from pet.projects.landcover.cutmix import NormalizeViews, draw_boxes
-from pet.projects.landcover.unlabelled import UnlabelledImages
-from pet.projects.landcover.views import AddUnlabelled, Equalize, OneOf, Solarize, build_views
+from pet.projects.landcover.views import AddUnlabelled, Equalize, OneOf, Solarize, UnlabelledImages, build_views
 from petlib.errors import ConfigError, DataError
 
 SCALES = [8]

@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from petlib.engine.batch_stream import Batch
-from petlib.engine.state import TrainState
+from petlib.engine.state import Batch, TrainState
 
 
 class TinyModel(nn.Module):

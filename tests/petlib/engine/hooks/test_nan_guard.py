@@ -6,13 +6,12 @@ import pytest
 import torch
 
 from petlib.distributed.process_group import rank
-from petlib.engine.batch_stream import Batch, BatchStream
 from petlib.engine.hooks.checkpoint import CheckpointHook
 from petlib.engine.hooks.metric_writer import MetricWriterHook
 from petlib.engine.hooks.nan_guard import NanGuardHook, TrainingDivergedError
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.loop import train
-from petlib.engine.state import TrainState
+from petlib.engine.state import Batch, BatchStream, TrainState
 from tests.conftest import RunRanks
 
 

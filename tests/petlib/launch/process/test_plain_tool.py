@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from petlib.errors import DataError
-from petlib.launch.process.plain_tool import run_plain_tool
+from petlib.launch.process.tool import run_plain_tool
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from pet.compat.trainframework.trainer.step import NetworksStep
 from petlib.checkpoint.checkpointer import Checkpointer
-from petlib.engine.batch_stream import BatchStream
 from petlib.engine.skipping import StepGuard
-from petlib.engine.state import TrainState
+from petlib.engine.state import BatchStream, TrainState
 from petlib.solver.clipping import GradientClipper
 
 

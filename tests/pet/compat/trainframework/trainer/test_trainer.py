@@ -14,7 +14,7 @@ from pet.compat.trainframework.trainer.build import BUILD_TRAINER_REGISTRY
 from pet.compat.trainframework.trainer.trainer import BaseTrainer
 from petlib.checkpoint.locate import read_checkpoint
 from petlib.data.seeding import seed_everything
-from petlib.engine.batch_stream import BatchStream
+from petlib.engine.state import BatchStream
 from petlib.errors import CheckpointError, ConfigError, UserError
 from tests.conftest import RunRanks
 from tests.faults.training import assert_same_state

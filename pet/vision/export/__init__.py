@@ -1,5 +1,0 @@
-"""Networks of the general CNN become files that run without Pet."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
