@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from pet.data.loading.build import build_dataset, build_test_loader
+from pet.data.loading.build import build_dataset, build_test_loader, scales_by_type
 from pet.data.loading.joined import EvaluationSamples
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
@@ -98,7 +98,8 @@ def build_evaluation(
         dataset = build_dataset(cfg, cfg.TEST.DATASETS, expected.kinds)
     # a mistake in them is reported now, not at the first evaluation
     build_metrics(cfg.EVAL.METRICS, dataset, keep_predictions=False)
-    check_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source)
+    by_type = scales_by_type(cfg.TEST.TRANSFORMS)
+    check_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source, scales_by_type=by_type)
     if "VIEWS" in cfg.TEST and cfg.TEST.VIEWS.FLIP:
         report_sides(dataset.info, expected.kinds, source="TEST.VIEWS.FLIP")
     return Evaluation(

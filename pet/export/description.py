@@ -22,7 +22,7 @@ class ModelDescription:
         classes: names, the background among them; empty: they are not known.
         mean: of the channels, see :class:`pet.data.transforms.normalize.Normalize`.
         std: likewise.
-        maximum: the pixel value that becomes 1.
+        maximum: the pixel value that becomes 1; None: 255, and images of 16 bits are brought to 0 to 255 first.
         threshold: probability from which a pixel belongs to class 1, where the network has one channel.
         bands: the bands of a file that become the channels, counted from 1; empty: all.
         normalizes: the network normalises its images itself.
@@ -32,7 +32,7 @@ class ModelDescription:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    maximum: float = 255.0
+    maximum: float | None = None
     threshold: float = 0.5
     bands: tuple[int, ...] = ()
     normalizes: bool = False

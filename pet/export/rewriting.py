@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.normalize import scale_and_shift
 
 
@@ -18,17 +19,17 @@ class InputNormalization(nn.Module):
         network: takes normalised images, float32 (B, C, H, W), one or two of them.
         mean: of the C channels, for pixels from 0 to 1; one number counts for all channels.
         std: likewise, above 0.
-        maximum: the pixel value that becomes 1: 255 for images of 8 bits.
+        maximum: the pixel value that becomes 1; None: 255, as of images of 8 bits.
     """
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float], maximum: float = 255.0) -> None:
+    def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float], maximum: float | None = None) -> None:
         super().__init__()
         assert len(mean) == len(std), f"{len(mean)} means, {len(std)} standard deviations"
         self.network = network
-        scale, shift = scale_and_shift(mean, std, maximum)
+        scale, shift = scale_and_shift(mean, std, maximum or EIGHT_BITS)
         self.register_buffer("scale", torch.from_numpy(scale).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("shift", torch.from_numpy(shift).view(1, -1, 1, 1), persistent=False)
 

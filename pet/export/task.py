@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from pet.data.loading.build import build_dataset, build_sample_transforms
 from pet.data.loading.joined import EvaluationSamples
-from pet.data.transforms.normalize import Normalize
+from pet.data.targets.pixel_types import EIGHT_BITS
+from pet.data.transforms.normalize import Normalize, as_eight_bits
 from pet.export.config import check_export, chosen_names, export_size
 from pet.export.description import ModelDescription
 from pet.export.export import ExportReport
@@ -48,10 +49,11 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
     inside = InputNormalization(nn.Identity(), mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)
     plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
     fixed = None if cfg.EXPORT.DYNAMIC else size
-    samples = [as_inputs(sample, names, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in images.samples]
+    pixels = images.samples if normalize.maximum else [tuple(map(as_eight_bits, sample)) for sample in images.samples]
+    samples = [as_inputs(sample, names, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in pixels]
     report = export_network(
         replace(task, output_names=outputs),
-        _examples(cfg, task, names, size, normalize.maximum),
+        _examples(cfg, task, names, size, normalize.maximum or EIGHT_BITS),
         path,
         settings=ExportSettings(
             dynamic=cfg.EXPORT.DYNAMIC,

@@ -11,6 +11,7 @@ import numpy as np
 from pet.data.files.rasters import Pixels, RasterInfo, cut, raster_info, read_pixels, uses_rasterio
 from pet.data.files.windows import Window
 from pet.data.targets.dataset import IGNORE
+from pet.data.transforms.normalize import as_eight_bits
 from pet.models.segmentation.pixels import labels_of
 from pet.models.segmentation.sliding_window import Strip, sliding_window
 from pet.prediction.inputs import FileInput
@@ -185,8 +186,13 @@ class LabelledWindows:
         """Return labels, uint8 (h, W), from top to bottom."""
         predictor, windows = self._predictor, self._windows
         height, width = source.size
+
+        def read(window: Window) -> list[np.ndarray]:
+            pixels = source.read(window)
+            return pixels if predictor.description.maximum else [as_eight_bits(image) for image in pixels]
+
         return sliding_window(
-            source.read,
+            read,
             source.size,
             predictor,
             window=predictor.fixed_size or (min(windows.size, height), min(windows.size, width)),

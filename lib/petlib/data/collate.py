@@ -31,7 +31,25 @@ def collate(samples: Sequence[Sample]) -> Batch:
         if sample.keys() != fields:
             odd = ", ".join(sorted(map(str, sample.keys() ^ fields)))
             raise DataError(f"the samples of a batch have different fields: {odd} is not in all of them")
-    return {name: _join(name, [sample[name] for sample in samples]) for name in fields}
+    joined = {}
+    for name in fields:
+        values = [sample[name] for sample in samples]
+        try:
+            joined[name] = _join(name, values)
+        except _TypesDifferError as error:
+            raise DataError(f"{error} ({_firsts(samples, values)})") from None
+    return joined
+
+
+class _TypesDifferError(DataError):
+    """The samples have arrays or tensors of different types."""
+
+
+def _firsts(samples: Sequence[Sample], values: Sequence[Any]) -> str:
+    """Return the first sample of each type, by its file where it is known."""
+    firsts = {str(value.dtype): place for place, value in reversed(list(enumerate(values)))}
+    files = {name: samples[place].get("meta", {}).get("file") or f"sample {place} of the batch" for name, place in firsts.items()}
+    return ", ".join(f"{name}: {file}" for name, file in sorted(files.items()))
 
 
 def _join(name: str, values: list[Any]) -> Any:
@@ -61,7 +79,7 @@ def _join_arrays(name: str, arrays: list[np.ndarray]) -> Tensor | list[Tensor]:
     dtypes = {dtype.newbyteorder("=") for dtype in {array.dtype for array in arrays}}
     if len(dtypes) > 1 or next(iter(dtypes)).kind not in "biufc":
         found = ", ".join(sorted(map(str, dtypes)))
-        raise DataError(f"the field {name!r} of a batch holds arrays of {found}; one kind of numbers is expected in all samples")
+        raise _TypesDifferError(f"the field {name!r} of a batch holds arrays of {found}; one kind of numbers is expected in all samples")
     dtype = torch.from_numpy(np.empty(0, dtypes.pop())).dtype
     if len({array.shape for array in arrays}) > 1:
         return [_stack([array], dtype)[0] for array in arrays]
@@ -80,7 +98,8 @@ def _stack(arrays: list[np.ndarray], dtype: torch.dtype) -> Tensor:
 def _join_tensors(name: str, tensors: list[Tensor]) -> Tensor | list[Tensor]:
     dtypes = {tensor.dtype for tensor in tensors}
     if len(dtypes) > 1:
-        raise DataError(f"the field {name!r} of a batch holds tensors of {', '.join(sorted(map(str, dtypes)))}; one dtype is expected")
+        found = ", ".join(sorted(map(str, dtypes)))
+        raise _TypesDifferError(f"the field {name!r} of a batch holds tensors of {found}; one dtype is expected")
     if len({tensor.shape for tensor in tensors}) > 1:
         return tensors
     return torch.stack(tensors, out=_empty((len(tensors), *tensors[0].shape), dtypes.pop()))

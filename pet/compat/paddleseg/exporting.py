@@ -8,6 +8,7 @@ from torch import nn
 
 from pet.compat.paddleseg.segmenter import wrap_network
 from pet.compat.paddleseg.transforms import Normalize
+from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.export.description import ModelDescription
 from pet.export.export import ExportReport
 from pet.export.network import ExportSettings, TaskNetwork, export_network
@@ -48,7 +49,7 @@ def export(
         raise ConfigError(f"export: shape: {list(shape)} given, (channels, height, width) expected, e.g. (3, 512, 512)")
     chosen = (normalize or Normalize()).normalize
     description = ModelDescription(classes=tuple(classes), mean=chosen.mean, std=chosen.std, maximum=chosen.maximum, normalizes=True)
-    example = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).mul(chosen.maximum).round()
+    example = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).mul(EIGHT_BITS).round()
     return export_network(
         TaskNetwork(network=MainLogits(wrap_network(model)), output_names=[OUTPUT], half=()),
         {"images": example},

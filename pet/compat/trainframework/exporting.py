@@ -14,6 +14,7 @@ from pet.compat.shared.running import find_trained
 from pet.compat.trainframework.configuration import TrainFrameworkConfig
 from pet.compat.trainframework.data.build import build_data_set
 from pet.compat.trainframework.model.base_model import BaseModel, build_model
+from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.normalize import Normalize
 from pet.export.export import ExportReport
 from pet.export.network import ExportSettings
@@ -175,4 +176,5 @@ def _as_pixels(sample: Tensor, scaling: Normalize) -> Tensor:
     """Return the pixels of which a normalised sample was made."""
     shape = (1, -1, 1, 1)
     shares = sample * torch.tensor(scaling.std).view(shape) + torch.tensor(scaling.mean).view(shape)
-    return (shares * scaling.maximum).clamp(0, scaling.maximum).round()
+    maximum = scaling.maximum or EIGHT_BITS
+    return (shares * maximum).clamp(0, maximum).round()

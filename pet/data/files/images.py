@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pet.data.files.image_size import opened, size_of
+from pet.data.files.image_size import JPEG_START, PNG_START, opened, size_of
 from pet.data.files.limits import LIMITS, check_pixels
-from pet.data.files.opening import open_file, read_file
+from pet.data.files.opening import read_file
+from pet.data.files.orientation import LYING, orientation_of, turned, turned_size
 from petlib.errors import DataError
 
-JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
+JPEG_SCAN, JPEG_END, PNG_END = b"\xff\xda", b"\xff\xd9", b"IEND"
 
 
 def silence_opencv() -> None:
@@ -24,11 +24,11 @@ def silence_opencv() -> None:
 def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
     """Return an image file as RGB, uint8, shape (height, width, 3), turned upright as its EXIF orientation says.
 
-    Gray and palette images become RGB, 16 bits become 8, transparency is dropped.
+    Gray and palette images become RGB, 16 bits become 8, transparency is dropped. Of an animation the first picture is read.
 
     Args:
         path: the file.
-        unchanged: give the channels that the file has, (height, width, C), in 8 or 16 bits, as they lie in the file.
+        unchanged: give the channels that the file has, (height, width, C), in 8 or 16 bits, upright too.
 
     Raises:
         DataError: the file is missing, empty, cut off or no image, or has more pixels than ``DATA.MAX_PIXELS``.
@@ -53,13 +53,16 @@ def decode_image(data: bytes, *, name: str, unchanged: bool = False) -> np.ndarr
     # OpenCV fills the missing part of a file that was cut off with gray and says nothing
     if _looks_cut_off(data):
         _check_with_pillow(data, name)
+    flags = cv2.IMREAD_UNCHANGED if unchanged else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if unchanged else cv2.IMREAD_COLOR_RGB)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise DataError(f"{name}: the image cannot be decoded: {error.err}") from error
     if image is None:
         raise DataError(f"{name}: not an image that can be decoded ({len(data)} bytes, beginning with {data[:8]!r})")
-    return _colours_first(image) if unchanged else image
+    # OpenCV turns some kinds of files by itself, but none whose channels are to stay
+    upright = turned(image, orientation_of(data))
+    return _colours_first(upright) if unchanged else upright
 
 
 def _colours_first(image: np.ndarray) -> np.ndarray:
@@ -89,12 +92,8 @@ def _check_with_pillow(data: bytes, name: str) -> None:
         image.load()
 
 
-ORIENTATION_TAG = 0x0112
-TURNED_ORIENTATIONS = (5, 6, 7, 8)
-
-
 def read_sized_image(path: Path, *, size: tuple[int, int], record: str) -> np.ndarray:
-    """Return an image like :func:`pet.data.files.images.read_image`.
+    """Return an image like :func:`read_image`.
 
     Args:
         path: the image file.
@@ -107,21 +106,26 @@ def read_sized_image(path: Path, *, size: tuple[int, int], record: str) -> np.nd
     image = read_image(path)
     height, width = image.shape[:2]
     if (height, width) != size:
-        turned = "; the image is turned by its EXIF orientation" if (width, height) == size else ""
         raise DataError(
-            f"{path}: the image is {width}x{height} (width x height), but {record} says {size[1]}x{size[0]}{turned}. "
+            f"{path}: the image is {width}x{height} (width x height), but {record} says {size[1]}x{size[0]}"
+            f"{_cause_of_exchange(path) if (width, height) == size else ''}. "
             "Its targets would lie in wrong places: correct the record or the image"
         )
     return image
 
 
+def _cause_of_exchange(path: Path) -> str:
+    """Return why width and height of a record may be exchanged."""
+    if orientation_of(read_file(path, what="the image")) in LYING:
+        return "; the image is turned by its EXIF orientation"
+    return "; width and height are exchanged there, and the image has no EXIF orientation"
+
+
 def image_size(path: Path) -> tuple[int, int]:
-    """Return height and width of an image as :func:`pet.data.files.images.read_image` gives it, from the head of the file.
+    """Return height and width of an image as :func:`read_image` gives it; no pixel is decoded.
 
     Raises:
         DataError: the image cannot be read.
     """
-    with open_file(path, what="the image") as file, opened(io.BufferedReader(file), f"{path}: the image cannot be read") as image:
-        width, height = image.size
-        turned = image.getexif().get(ORIENTATION_TAG) in TURNED_ORIENTATIONS
-    return (width, height) if turned else (height, width)
+    data = read_file(path, what="the image", most_bytes=LIMITS.image_bytes)
+    return turned_size(size_of(data, str(path)), orientation_of(data))

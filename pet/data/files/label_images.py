@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pet.data.files.image_size import opened, size_of
+from pet.data.files.image_size import PNG_START, opened, size_of
 from pet.data.files.limits import LIMITS, check_pixels
 from pet.data.files.opening import read_file
+from pet.data.files.orientation import orientation_of, turned
 from pet.data.targets.dataset import IGNORE
 from petlib.errors import DataError
 
-PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH, PNG_KIND, PNG_GRAY = 24, 25, 0
 """Places of bit depth and colour type in a PNG file, and the colour type of gray images (https://www.w3.org/TR/png-3/#11IHDR)."""
 
@@ -19,7 +19,7 @@ PNG_DEPTH, PNG_KIND, PNG_GRAY = 24, 25, 0
 def read_label_image(path: str | Path, *, colours: bool = False) -> np.ndarray:
     """Return the numbers of a label image: uint8 or, from 16-bit files, uint16, shape (height, width).
 
-    Gray images of 1 to 16 bits give their values, palette images the places in the palette.
+    Gray images of 1 to 16 bits give their values, palette images the places in the palette; like images they are turned upright.
 
     Args:
         path: the file.
@@ -35,7 +35,7 @@ def read_label_image(path: str | Path, *, colours: bool = False) -> np.ndarray:
         image.load()
         # transparency is no label
         mode = "RGB" if colours and image.mode == "RGBA" else image.mode
-        kind, labels = image.format, np.asarray(image.convert("RGB") if mode != image.mode else image)
+        kind, labels = image.format, turned(np.asarray(image.convert("RGB") if mode != image.mode else image), orientation_of(data))
     if kind == "JPEG":
         raise DataError(f"{path}: the label image is a JPEG, which does not keep the values of pixels; a PNG is expected")
     if colours and mode == "RGB":

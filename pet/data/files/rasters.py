@@ -11,17 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pet.data.files.image_size import opened
+from pet.data.files.image_size import PNG_START, opened
 from pet.data.files.images import image_size, read_image
 from pet.data.files.limits import LIMITS, check_pixels
 from pet.data.files.opening import check_file, open_file
+from pet.data.files.orientation import UPRIGHT, tiff_orientation, turned, turned_size
 from pet.data.files.windows import Window
 from petlib.errors import ConfigError, DataError
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 PLAIN_MODES = ("1", "L", "P", "RGB")
-PNG_START, PNG_DEPTH = b"\x89PNG\r\n\x1a\n", 24
-"""The depth is at byte 24 of a PNG file (https://www.w3.org/TR/png-3/#11IHDR)."""
+PNG_DEPTH = 24
+"""Place of the depth in a PNG file (https://www.w3.org/TR/png-3/#11IHDR)."""
 
 MOST_ITEM_BYTES = 16
 """Of a complex number of two float64."""
@@ -79,9 +80,9 @@ def raster_info(path: str | Path) -> RasterInfo:
     """
     if uses_rasterio(path):
         with open_raster(path) as file, _reading(path):
-            placed = file.crs is not None or not file.transform.is_identity
-            transform = file.transform if placed else None
-            return RasterInfo(file.height, file.width, file.count, file.dtypes[0], file.nodata, file.crs, transform)
+            transform = file.transform if _is_placed(file) else None
+            height, width = turned_size((file.height, file.width), _orientation(path, file))
+            return RasterInfo(height, width, file.count, file.dtypes[0], file.nodata, file.crs, transform)
     height, width = raster_size(path)
     deep = _has_16_bits(path)
     return RasterInfo(height, width, 3, "uint16" if deep else "uint8")
@@ -95,7 +96,7 @@ def raster_size(path: str | Path) -> tuple[int, int]:
     """
     if uses_rasterio(path):
         with open_raster(path) as file:
-            return file.height, file.width
+            return turned_size((file.height, file.width), _orientation(path, file))
     return image_size(Path(path))
 
 
@@ -133,22 +134,42 @@ def read_pixels(path: str | Path, *, bands: Sequence[int] = (), window: Window |
 def read_geotiff(path: str | Path, *, bands: Sequence[int] = (), window: Window | None = None) -> Pixels:
     """Return the pixels of a TIFF, of the type that the file has; int16 and float64 become float32.
 
+    A file that has an orientation, as photographs have, is read whole and turned; one that has a place on the earth is as it lies there.
+
     Raises:
         DataError: the file cannot be read, or has not the bands.
         ConfigError: rasterio is not installed.
     """
-    rasterio = load_rasterio()
-    part = None if window is None else rasterio.windows.Window(window.left, window.top, window.width, window.height)
     with open_raster(path) as file:
         _check_bands(path, bands, file.count)
-        indexes = list(bands) or list(file.indexes)
-        size = file.height, file.width
-        _check_size(path, (window.height, window.width) if window else size, len(indexes), max(map(_item_bytes, file.dtypes)))
-        with _reading(path):
-            values = np.ascontiguousarray(np.moveaxis(file.read(indexes, window=part), 0, -1))
-            complete = all(rasterio.enums.MaskFlags.all_valid in file.mask_flag_enums[index - 1] for index in indexes)
-            void = None if complete else (file.read_masks(indexes, window=part) == 0).all(axis=0)
+        orientation = _orientation(path, file)
+        if orientation == UPRIGHT:
+            return _read_open(path, file, bands, window)
+        values, void, size = _read_open(path, file, bands, None)
+    upright = np.ascontiguousarray(cut(turned(values, orientation), window))
+    return Pixels(upright, None if void is None else cut(turned(void, orientation), window), turned_size(size, orientation))
+
+
+def _read_open(path: str | Path, file: Any, bands: Sequence[int], window: Window | None) -> Pixels:
+    rasterio = load_rasterio()
+    part = None if window is None else rasterio.windows.Window(window.left, window.top, window.width, window.height)
+    indexes = list(bands) or list(file.indexes)
+    size = file.height, file.width
+    _check_size(path, (window.height, window.width) if window else size, len(indexes), max(map(_item_bytes, file.dtypes)))
+    with _reading(path):
+        values = np.ascontiguousarray(np.moveaxis(file.read(indexes, window=part), 0, -1))
+        complete = all(rasterio.enums.MaskFlags.all_valid in file.mask_flag_enums[index - 1] for index in indexes)
+        void = None if complete else (file.read_masks(indexes, window=part) == 0).all(axis=0)
     return Pixels(values.astype(WIDENED.get(values.dtype.name, values.dtype), copy=False), void, size)
+
+
+def _is_placed(file: Any) -> bool:
+    return file.crs is not None or not file.transform.is_identity
+
+
+def _orientation(path: str | Path, file: Any) -> int:
+    """Return the orientation of an open raster file; one with a place on the earth lies as it is."""
+    return UPRIGHT if _is_placed(file) else tiff_orientation(path)
 
 
 def open_raster(path: str | Path) -> Any:

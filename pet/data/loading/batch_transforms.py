@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pet.data.targets.kinds import kinds_in
+from pet.data.targets.pixel_types import greatest_value
 from pet.data.transforms.normalize import Normalize, check_channels, scale_and_shift
 from petlib.data.protocols import Batch
 from petlib.errors import ConfigError, DataError
@@ -24,7 +25,7 @@ class NormalizeImages:
         channels_last: leave the result in channels-last memory order, which costs nothing; else it is copied.
         pad_divisor: above 1, images may differ in size: zeros are added on the right and at the bottom, up to a multiple of it
             that is common to all, and ``image_sizes`` holds (height, width) of each image without them.
-        maximum: the value that becomes 1; None: the greatest one of the images' dtype.
+        maximum: the value that becomes 1; None: the greatest one of the images' type, see :class:`Normalize`.
         takes_floats: float32 images are as the files have them and are normalised too.
     """
 
@@ -35,14 +36,11 @@ class NormalizeImages:
         std: Sequence[float],
         channels_last: bool,
         pad_divisor: int = 1,
-        maximum: float | None = 255.0,
+        maximum: float | None = None,
         takes_floats: bool = False,
     ) -> None:
-        assert not takes_floats or maximum is not None, "floats have no greatest value"
-        scale, shift = scale_and_shift(mean, std, 1.0 if maximum is None else maximum)
-        self._scale = torch.from_numpy(scale).view(1, -1, 1, 1)
-        self._shift = torch.from_numpy(shift).view(1, -1, 1, 1)
-        self._scales_by_dtype = maximum is None
+        self._mean, self._std, self._maximum = tuple(mean), tuple(std), maximum
+        self._factors: dict[tuple[str, torch.device], tuple[Tensor, Tensor]] = {}
         self._takes_floats = takes_floats
         self._channels_last = channels_last
         self._pad_divisor = pad_divisor
@@ -51,7 +49,7 @@ class NormalizeImages:
     def from_transform(cls, normalize: Normalize | None, *, channels_last: bool, pad_divisor: int = 1) -> "NormalizeImages":
         """Return what a trailing ``Normalize`` asks for; without one pixels of whole numbers go from 0 to 1."""
         if normalize is None:
-            return cls(mean=(0.0,), std=(1.0,), channels_last=channels_last, pad_divisor=pad_divisor, maximum=None)
+            return cls(mean=(0.0,), std=(1.0,), channels_last=channels_last, pad_divisor=pad_divisor)
         return cls(
             mean=normalize.mean,
             std=normalize.std,
@@ -98,11 +96,17 @@ class NormalizeImages:
         """Return images (B, C, H, W) as float32."""
         if images.dtype.is_floating_point and not self._takes_floats:
             return images
-        check_channels(self._scale.shape[1], images.shape[1])
-        if self._scale.device != images.device:
-            self._scale, self._shift = self._scale.to(images.device), self._shift.to(images.device)
-        scale = self._scale / torch.iinfo(images.dtype).max if self._scales_by_dtype else self._scale
-        return torch.addcmul(self._shift, images.to(torch.float32), scale)
+        check_channels(len(self._mean), images.shape[1])
+        scale, shift = self._scale_and_shift(str(images.dtype).removeprefix("torch."), images.device)
+        return torch.addcmul(shift, images.to(torch.float32), scale)
+
+    def _scale_and_shift(self, dtype: str, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return what images (B, C, H, W) of a type are multiplied by and what is added, on their device."""
+        if (dtype, device) not in self._factors:
+            factors = scale_and_shift(self._mean, self._std, self._maximum or greatest_value(dtype))
+            scale, shift = (torch.from_numpy(factor).view(1, -1, 1, 1).to(device) for factor in factors)
+            self._factors[dtype, device] = scale, shift
+        return self._factors[dtype, device]
 
 
 class MixupCutmix:

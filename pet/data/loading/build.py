@@ -1,7 +1,7 @@
 """Data sets and loaders from a config."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +146,22 @@ def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectatio
     """
     source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS) if dataset is None else "the training data"
     dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds) if dataset is None else dataset
-    check_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
+    check_samples(
+        dataset,
+        expected,
+        cfg.DATA.CHECK_SAMPLES,
+        source=source,
+        on_error=cfg.DATA.ON_ERROR,
+        scales_by_type=scales_by_type(cfg.TRAIN.TRANSFORMS),
+    )
     if filters_empty(cfg, expected.kinds):
         dataset = without_empty(dataset)
     return build_train_loader(cfg, dataset, device, expected.kinds)
+
+
+def scales_by_type(entries: Sequence[Any]) -> bool:
+    """Return whether the entries of ``TRANSFORMS`` leave it to the type of the images which value becomes 1."""
+    return not any(isinstance(entry, Mapping) and entry.get("name") == "Normalize" and entry.get("maximum") for entry in entries)
 
 
 def filters_empty(cfg: CfgNode, kinds: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from pet.data.report.examination import examine
 from pet.data.targets.dataset import IGNORE, Dataset, DatasetInfo, Expectation
 from pet.data.targets.kinds import find_kind
 from pet.data.targets.observation import Finding, Observation, findings_at
+from pet.data.targets.pixel_types import PixelTypes
 
 SMALL, LARGE = 32**2, 96**2
 """Square pixels: smaller objects are small, larger ones large (COCO, https://cocodataset.org/#detection-eval)."""
@@ -37,6 +38,7 @@ class DatasetReport:
         images_without_objects: number of them; None: the samples have no objects.
         object_sizes: number of small, medium and large objects, and quantiles of the roots of their areas, pixels.
         image_sizes: quantiles of widths, heights and their ratios, and the commonest sizes.
+        types: of the pixels of the images.
         pixels: share of each label among those that count, of ``semseg`` and ``parsing``: name -> share.
         files: of all samples that could be read.
     """
@@ -51,6 +53,7 @@ class DatasetReport:
     image_sizes: dict[str, Any] = field(default_factory=dict)
     pixels: dict[str, dict[str, float]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    types: PixelTypes = field(default_factory=PixelTypes)
 
     @property
     def fails(self) -> bool:
@@ -61,6 +64,7 @@ class DatasetReport:
         """Return what ``report.json`` holds."""
         shown = asdict(self)
         del shown["files"]
+        shown["types"] = self.types.as_dict()
         shown["findings"] = [finding._asdict() for finding in self.findings]
         shown["classes"] = {name: {"objects": objects, "images": images} for name, (objects, images) in self.classes.items()}
         return {**shown, "fails": self.fails}
@@ -79,10 +83,12 @@ def report_dataset(
         progress: called once for each sample.
     """
     seen = []
+    report = DatasetReport(name, skipped=dict(dataset.info.skipped))
     for observation in _walk(dataset, expected, threads or min(os.cpu_count() or 1, 16)):
         seen.append(observation)
+        report.types.join(observation.types)
         progress()
-    report = DatasetReport(name, samples=len(seen), skipped=dict(dataset.info.skipped))
+    report.samples = len(seen)
     report.findings = [finding for observation in seen for finding in observation.findings]
     report.findings += _duplicates(seen)
     if not seen:

@@ -63,6 +63,7 @@ def _examine_pixels(sample: Sample, expected: Expectation, seen: Observation) ->
         yield WRONG_IMAGE, str(error).removeprefix(f"{seen.file}: "), True
         return
     seen.size = sample_size(sample)
+    seen.types.add([sample[kind.name] for kind in kinds_in(sample).pixels], seen.file)
 
 
 def _check_as_training_does(sample: Sample, expected: Expectation) -> Iterator[Found]:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pet.data.loading.build import build_dataset, filters_empty
+from pet.data.loading.build import build_dataset, filters_empty, scales_by_type
 from pet.data.report.dataset_report import DatasetReport, report_dataset
 from pet.data.targets.boxes import NO_OBJECTS
 from pet.data.targets.check import check_info
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation
 from pet.data.targets.kinds import find_kind
 from pet.data.targets.observation import Finding
+from pet.data.targets.pixel_types import MIXED, UNUSED_RANGE, PixelTypes
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import DataError
 
@@ -77,6 +78,7 @@ def check_run(cfg: CfgNode, splits: Sequence[str], expected: Expectation, progre
         readable += datasets
         if len(names) > 1 and len(datasets) == len(names):
             report.findings += _try(NO_JOIN, ", ".join(names), partial(build_dataset, cfg, names, expected.kinds))
+        report.findings += _check_types(cfg, split, reports)
     report.findings += [*_check_amount(cfg, report, filters=filters_empty(cfg, expected.kinds)), *shared_files(report)]
     return report, readable
 
@@ -110,6 +112,18 @@ def _as_data_say(expected: Expectation, info: DatasetInfo) -> Expectation:
     known = {kind: find_kind(kind).count(info) for kind in expected.kinds}
     counts = {kind: count for kind, count in known.items() if count and not info.numbered}
     return replace(expected, counts={**expected.counts, **counts}, raw_labels=info.raw_labels)
+
+
+def _check_types(cfg: CfgNode, split: str, reports: Sequence[DatasetReport]) -> list[Finding]:
+    """Return what is wrong with depth and range of the images of all data sets of a split."""
+    types = PixelTypes()
+    for report in reports:
+        types.join(report.types)
+    place = f"{split.upper()}.DATASETS"
+    mixture = types.mixture()
+    unused = types.unused_range() if scales_by_type(cfg[split.upper()].TRANSFORMS) else None
+    found = [Finding(MIXED, place, mixture, True)] if mixture else []
+    return [*found, Finding(UNUSED_RANGE, place, unused, False)] if unused else found
 
 
 def _check_amount(cfg: CfgNode, report: RunReport, *, filters: bool) -> list[Finding]:

@@ -44,6 +44,9 @@ def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
         sizes = report.object_sizes
         yield f"  objects by area: {sizes['small']:,} small (< 32²), {sizes['medium']:,} medium, {sizes['large']:,} large (> 96²)"
     yield from _quantile_lines(report)
+    for name, count in report.types.counts.items():
+        if name in report.types.greatest:
+            yield f"  pixels of {name} in {count:,} images, with values up to {report.types.greatest[name]:g}"
 
 
 def _class_lines(classes: Mapping[str, tuple[int, int]], has_objects: bool) -> Iterator[str]:

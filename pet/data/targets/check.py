@@ -11,6 +11,7 @@ from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, sample_n
 from pet.data.targets.image import IMAGE_TYPES
 from pet.data.targets.kinds import find_kind, kinds_in
 from pet.data.targets.left_right import describe_swap
+from pet.data.targets.pixel_types import PixelTypes
 from petlib.data.protocols import Sample
 from petlib.data.reader import name_sample
 from petlib.errors import DataError
@@ -26,6 +27,7 @@ def check_samples(
     source: str = "the data",
     read: Callable[[int], Sample] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
+    scales_by_type: bool = False,
 ) -> None:
     """Read ``count`` samples, spread evenly, and compare what data have with what a model wants.
 
@@ -36,18 +38,28 @@ def check_samples(
         source: what the data are called in messages about all of them, see :func:`describe_source`.
         read: gives a sample as the model sees it, where transforms turn raw labels into classes; None: as the data set has it.
         on_error: ``skip`` lets samples pass that cannot be read, unless none of them can.
+        scales_by_type: pixels are divided by the greatest value of their type, so that values far from it are worth a warning.
 
     Raises:
-        DataError: the data set is empty, its classes, keypoints or parts do not fit, or a sample is not as it should be (with its file).
+        DataError: the data set is empty, its classes, keypoints or parts do not fit, or a sample is not as it should be (with its file), or
+            has pixels of another type than others.
     """
     if len(dataset) == 0:
         raise DataError(f"{source} are empty")
     check_info(dataset, expected, source=source)
     expected = replace(expected, raw_labels=read is None and dataset.info.raw_labels)
+    types = PixelTypes()
     for sample in _read_some(dataset, count, read or dataset.__getitem__, on_error):
         check_pixels(sample, expected)
         for kind in expected.kinds:
             find_kind(kind).check(sample, expected)
+        types.add([sample[kind.name] for kind in kinds_in(sample).pixels], str(sample_name(sample)))
+    mixture = types.mixture()
+    if mixture is not None:
+        raise DataError(f"{source} have {mixture}")
+    unused = types.unused_range() if scales_by_type else None
+    if unused is not None:
+        logger.warning("%s have %s", source, unused)
 
 
 def check_info(dataset: Dataset, expected: Expectation, *, source: str = "the data") -> None:

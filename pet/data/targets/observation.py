@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pet.data.targets.pixel_types import PixelTypes
+
 LABEL_OUTSIDE = "a label lies outside of the classes"
 
 Found = tuple[str, str, bool]
@@ -40,6 +42,7 @@ class Observation:
         has_objects: the sample has fields for objects.
         pixels: pixels of each label, of each kind of label image.
         window: the part of the file that the sample is; None: all.
+        types: of the pixels of its images.
         findings: what is wrong or odd.
     """
 
@@ -52,6 +55,7 @@ class Observation:
     has_objects: bool = False
     pixels: dict[str, dict[int, int]] = field(default_factory=dict)
     window: tuple[int, ...] | None = None
+    types: PixelTypes = field(default_factory=PixelTypes)
     findings: list[Finding] = field(default_factory=list)
 
 

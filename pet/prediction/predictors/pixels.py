@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.normalize import scale_and_shift
 from pet.export.description import ModelDescription
 from pet.export.rewriting import InputNormalization
@@ -32,7 +33,10 @@ class PixelPredictor(Protocol):
     fixed_batch: int | None
 
     def __call__(self, images: Sequence[Tensor]) -> Tensor:
-        """Return probabilities, float32 (B, K, h, w), of pixels as files have them, (B, C, h, w) for each image of a pair."""
+        """Return probabilities, float32 (B, K, h, w), of pixels (B, C, h, w) for each image of a pair.
+
+        The pixels are as files have them, or from 0 to 255 where the description names no maximum.
+        """
         ...
 
 
@@ -98,7 +102,7 @@ class OnnxPixels:
         self.fixed_size = (height, width) if height is not None and width is not None else None
         self.fixed_batch = batch
         self._model = model
-        scale, shift = scale_and_shift(self.description.mean, self.description.std, self.description.maximum)
+        scale, shift = scale_and_shift(self.description.mean, self.description.std, self.description.maximum or EIGHT_BITS)
         self._scale, self._shift = torch.from_numpy(scale).view(1, -1, 1, 1), torch.from_numpy(shift).view(1, -1, 1, 1)
 
     def __call__(self, images: Sequence[Tensor]) -> Tensor:

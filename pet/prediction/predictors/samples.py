@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pet.data.loading.build import build_sample_transforms, build_test_loader
 from pet.data.targets.kinds import to_original
+from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.geometry import Resize
 from pet.data.transforms.normalize import scale_and_shift
 from pet.export.description import ModelDescription
@@ -85,7 +86,7 @@ class OnnxSamples:
         self._model = model
         self._transforms = transforms
         self._seed = seed
-        self._scale, self._shift = scale_and_shift(self.description.mean, self.description.std, self.description.maximum)
+        self._scale, self._shift = scale_and_shift(self.description.mean, self.description.std, self.description.maximum or EIGHT_BITS)
 
     def predict(self, dataset: Dataset) -> Iterator[tuple[dict[str, Any], Predictions]]:
         """Yield ``meta`` and the predictions of each sample, in their order, in the coordinates of its image."""

@@ -8,7 +8,7 @@ import torch
 
 from pet.data.catalog.entries import BUILTIN, resolve_path
 from pet.data.loading.batch_transforms import NormalizeImages
-from pet.data.loading.build import build_dataset, build_sample_transforms, prepare_readers, start_worker
+from pet.data.loading.build import build_dataset, build_sample_transforms, prepare_readers, scales_by_type, start_worker
 from pet.data.loading.sampling import build_sampler
 from pet.data.targets.check import check_pixels, check_samples, describe_source
 from pet.data.targets.dataset import Dataset
@@ -46,7 +46,14 @@ def build_training_data(
     """
     source = "the training data" if dataset is not None else describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
     dataset = dataset if dataset is not None else build_dataset(cfg, cfg.TRAIN.DATASETS, KINDS)
-    check_samples(dataset, expected_data(cfg), cfg.DATA.CHECK_SAMPLES, source=source, on_error=cfg.DATA.ON_ERROR)
+    check_samples(
+        dataset,
+        expected_data(cfg),
+        cfg.DATA.CHECK_SAMPLES,
+        source=source,
+        on_error=cfg.DATA.ON_ERROR,
+        scales_by_type=scales_by_type(cfg.TRAIN.TRANSFORMS),
+    )
     unlabelled = unlabelled if unlabelled is not None else build_unlabelled(cfg)
     _check_unlabelled(unlabelled, cfg)
     return _build_loader(cfg, device, dataset, unlabelled)

@@ -18,6 +18,7 @@ from petlib.errors import DataError
 from tests.pet.data.label_files import write, write_image
 
 TWO = {"semseg": 2}
+MIXTURE = ("uint8", "uint16", "uint8")
 PAIR = Expectation(("semseg",), TWO, inputs=IMAGES, settings={"semseg": "MODEL.NUM_CLASSES"})
 SINGLE = Expectation(("semseg",), TWO)
 FOUR_BANDS = Expectation(("semseg",), TWO, channels=4)
@@ -56,6 +57,46 @@ def failure(expected: Expectation, dataset: Given, **more: Any) -> str:
 def test_good_samples_pass(dtype: str) -> None:
     check_samples(Given(make_sample(image=image(4, dtype))), FOUR_BANDS, 1)
     check_samples(Given(make_sample(image=image(3, dtype), image2=image(3, dtype))), PAIR, 1)
+
+
+def test_images_of_several_types_are_refused_with_their_files() -> None:
+    samples = [
+        make_sample(image=image(3, dtype), meta={"id": name, "file": f"{name}.png"}) for name, dtype in zip("abc", MIXTURE, strict=True)
+    ]
+    message = (
+        "the data have images of several types, 2 of uint8 (a.png) and 1 of uint16 (b.png); a batch takes one type: convert some of them"
+    )
+    assert failure(SINGLE, Given(*samples)).startswith(message)
+    report = report_dataset("d", Given(*samples), SINGLE)
+    assert report.as_dict()["types"] == {
+        "uint8": {"images": 2, "first": "a.png"},
+        "uint16": {"images": 1, "first": "b.png", "greatest": 0.0},
+    }
+
+
+@pytest.mark.parametrize(
+    ("dtype", "greatest", "message"),
+    [
+        ("uint16", 4095, "images of uint16 with values up to 4095 (a.png), and 65535 becomes 1"),
+        ("uint16", 9000, None),
+        ("float32", 1, "images of float32 with values up to 1 (a.png), and 255 becomes 1"),
+        ("float32", 200, None),
+        ("float32", 9500, "images of float32 with values up to 9500 (a.png), and 255 becomes 1"),
+        ("uint8", 1, None),
+    ],
+)
+def test_values_far_from_what_becomes_1_are_reported(
+    dtype: str, greatest: int, message: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = Given(make_sample(image=image(3, dtype) + np.array(greatest, dtype)))
+    check_samples(data, SINGLE, 1)
+    assert caplog.messages == []
+    check_samples(data, SINGLE, 1, scales_by_type=True)
+    assert [text.startswith(f"the data have {message}; if they have another range") for text in caplog.messages] == (
+        [True] if message else []
+    )
+    for text in caplog.messages:
+        assert f"{{name: Normalize, maximum: { {4095: 5000, 1: 1, 9500: 10000}[greatest] }}}" in text
 
 
 @pytest.mark.parametrize(

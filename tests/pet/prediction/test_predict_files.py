@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -115,6 +116,26 @@ def test_a_folder(tmp_path: Path) -> None:
     expected = np.array([220, 220, 220]) / 2 + np.array(class_colour(1)) / 2
     np.testing.assert_allclose(picture[20 * factor, 20 * factor], expected, atol=1)
     np.testing.assert_allclose(picture[5 * factor, 5 * factor], 40, atol=1)
+
+
+@pytest.mark.parametrize("exported", [False, True], ids=["torch", "onnx"])
+def test_16_bits_give_the_labels_of_8(exported: bool, tmp_path: Path) -> None:
+    image, labels = squares(40, 50, (10, 10, 20))
+    cv2.imwrite(str(tmp_path / "a.png"), image.astype(np.uint16) * 257)
+    predictor: PixelPredictor = predictor_of(Bright())
+    if exported:
+        path = tmp_path / "net.onnx"
+        export_onnx(
+            InputNormalization(Bright(), mean=DESCRIPTION.mean, std=DESCRIPTION.std),
+            {"images": torch.rand(1, 3, 32, 32) * 255},
+            path,
+            output_names=["logits"],
+            dynamic=True,
+            metadata=replace(DESCRIPTION, normalizes=True).to_metadata(),
+        )
+        predictor = OnnxPixels(OnnxModel(path))
+    predict(predictor, find_inputs(str(tmp_path / "a.png")), tmp_path / "out")
+    assert np.array_equal(read_label_image(tmp_path / "out" / "a.png"), labels)
 
 
 def test_a_geotiff_keeps_its_place(tmp_path: Path) -> None:

@@ -71,6 +71,14 @@ def test_what_cannot_be_joined_is_refused_by_the_name_of_its_field(first, second
         collate([{"x": first}, {"x": second}])
 
 
+def test_types_that_differ_are_reported_with_the_files():
+    samples = [{"x": np.zeros(2, dtype), "meta": {"file": file}} for dtype, file in (("u1", "a.png"), ("u2", "b.png"), ("u2", "c.png"))]
+    with pytest.raises(DataError, match=r"arrays of uint16, uint8; .* in all samples \(uint16: b\.png, uint8: a\.png\)"):
+        collate(samples)
+    with pytest.raises(DataError, match=r"uint8: sample 0 of the batch\)"):
+        collate([{"x": sample["x"]} for sample in samples])
+
+
 def test_different_fields_are_refused():
     with pytest.raises(DataError, match="different fields: masks is not in all of them"):
         collate([{"x": 1, "masks": 2}, {"x": 1}])

@@ -159,18 +159,16 @@ class Normalize:
     Args:
         mean: of the channels, from 0 to 1, or a list of one number for all of them; by default ImageNet's of R, G and B.
         std: likewise, above 0.
-        maximum: the value that becomes 1.
+        maximum: the value that becomes 1; None: the greatest one of the image's type, 255 of uint8 and 65535 of uint16, and 255 of floats.
     """
 
     def __init__(
         self,
         mean: Sequence[float] = normalize.IMAGENET_MEAN,
         std: Sequence[float] = normalize.IMAGENET_STD,
-        maximum: float = 255.0,
+        maximum: float | None = None,
     ) -> None:
-        checked = normalize.Normalize(mean=mean, std=std, maximum=maximum)
-        self._numbers = len(checked.mean)
-        self._scale, self._shift = normalize.scale_and_shift(checked.mean, checked.std, checked.maximum)
+        self._normalize = normalize.Normalize(mean=mean, std=std, maximum=maximum)
 
     def __call__(self, results: Results) -> Results:
         """Return ``results`` with images of float32.
@@ -183,6 +181,4 @@ class Normalize:
         return {**results, **{name: self._normalized(image) for name, image in images.items()}}
 
     def _normalized(self, image: np.ndarray) -> np.ndarray:
-        normalize.check_channels(self._numbers, 1 if image.ndim == 2 else image.shape[2])
-        changed: np.ndarray = image.astype(np.float32) * self._scale + self._shift
-        return changed.reshape(image.shape)
+        return self._normalize.normalized(image if image.ndim == 3 else image[..., None]).reshape(image.shape)

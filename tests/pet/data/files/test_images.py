@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pet.data.files.images import decode_image, read_image, silence_opencv
+from pet.data.files.images import decode_image, image_size, read_image, read_sized_image, silence_opencv
 from petlib.errors import DataError
 
 
@@ -49,8 +49,8 @@ def test_lossy_kinds_are_close(kind: str, options: dict[str, Any]) -> None:
     assert difference(encoded(picture(), kind, **options), picture()) < 4
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation: int) -> None:
+def stored_as(image: np.ndarray, orientation: int) -> tuple[np.ndarray, Image.Exif]:
+    """Return the pixels that a camera stores, held so that a viewer has to turn them, and the EXIF data that say so."""
     turns = {
         1: lambda image: image,
         2: np.fliplr,
@@ -63,8 +63,50 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     }
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored = np.ascontiguousarray(turns[orientation](picture()))
-    assert difference(encoded(stored, "JPEG", quality=95, exif=exif), picture()) < 4
+    return np.ascontiguousarray(turns[orientation](image)), exif
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("JPEG", {"quality": 95}), ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("AVIF", {"quality": 95, "subsampling": "4:4:4"})],
+)
+def test_exif_orientation_is_obeyed_by_every_reader(kind: str, options: dict[str, Any], orientation: int, tmp_path: Path) -> None:
+    stored, exif = stored_as(picture(), orientation)
+    path = tmp_path / "photo"
+    path.write_bytes(encoded(stored, kind, exif=exif, **options))
+    assert image_size(path) == (48, 64)
+    assert np.abs(read_image(path).astype(int) - picture()).mean() < 4
+    assert np.abs(read_image(path, unchanged=True).astype(int) - picture()).mean() < 4
+
+
+def test_a_gray_image_with_alpha_or_16_bits_is_turned_too(tmp_path: Path) -> None:
+    deep, exif = stored_as(picture()[..., :1], 6)
+    (tmp_path / "deep").write_bytes(encoded(Image.fromarray(deep[..., 0].astype(np.uint16) * 257), "PNG", exif=exif))
+    np.testing.assert_array_equal(read_image(tmp_path / "deep", unchanged=True), picture()[..., :1].astype(np.uint16) * 257)
+    transparent, exif = stored_as(np.dstack([picture(), picture()[..., 0]]), 8)
+    (tmp_path / "alpha").write_bytes(encoded(transparent, "PNG", exif=exif))
+    np.testing.assert_array_equal(read_image(tmp_path / "alpha", unchanged=True), np.dstack([picture(), picture()[..., 0]]))
+
+
+def test_damaged_exif_data_do_not_keep_an_image_from_being_read(tmp_path: Path) -> None:
+    stored, exif = stored_as(picture(), 6)
+    data = encoded(stored, "JPEG", quality=95, exif=exif)
+    place = data.index(b"Exif\0\0") + 6
+    (tmp_path / "photo").write_bytes(data[:place] + b"\xff" * 8 + data[place + 8 :])
+    assert image_size(tmp_path / "photo") == read_image(tmp_path / "photo").shape[:2] == (64, 48)
+
+
+def test_another_size_than_the_record_says_names_the_cause(tmp_path: Path) -> None:
+    stored, exif = stored_as(picture(), 6)
+    (tmp_path / "turned.jpg").write_bytes(encoded(stored, "JPEG", exif=exif))
+    (tmp_path / "plain.jpg").write_bytes(encoded(picture(), "JPEG"))
+    with pytest.raises(DataError, match=r"is 64x48 .* but the list says 48x64; the image is turned by its EXIF orientation\. Its"):
+        read_sized_image(tmp_path / "turned.jpg", size=(64, 48), record="the list")
+    with pytest.raises(DataError, match=r"says 48x64; width and height are exchanged there, and the image has no EXIF orientation\. Its"):
+        read_sized_image(tmp_path / "plain.jpg", size=(64, 48), record="the list")
+    with pytest.raises(DataError, match=r"but the list says 48x60\. Its targets"):
+        read_sized_image(tmp_path / "plain.jpg", size=(60, 48), record="the list")
 
 
 def test_gray_palette_alpha_and_16_bits_become_rgb() -> None:

@@ -25,6 +25,13 @@ def test_gray_and_palette_images_give_their_values(tmp_path: Path) -> None:
         np.testing.assert_array_equal(labels, VALUES.astype(int) * factor)
 
 
+def test_label_images_are_turned_like_images(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.ascontiguousarray(np.rot90(VALUES))).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_label_image(tmp_path / "a.png"), VALUES)
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_small_depths_are_not_spread_over_gray(bits: int, tmp_path: Path) -> None:
     values = VALUES % 2**bits

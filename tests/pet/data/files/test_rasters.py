@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
 from pet.data.files import rasters
 from pet.data.files.rasters import raster_info, raster_size, read_geotiff, read_pixels
@@ -61,6 +62,27 @@ def test_a_window_of_a_picture_is_cut(tmp_path: Path) -> None:
     pixels = read_pixels(write(tmp_path / "a.png", colours), window=Window(2, 3, 4, 5))
     np.testing.assert_array_equal(pixels.values, colours[2:6, 3:8])
     assert pixels.size == raster_size(tmp_path / "a.png") == (8, 9)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_bands_windows_and_single_channels_are_upright(suffix: str, orientation: int, tmp_path: Path) -> None:
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :8], upright[8:, 24:] = (250, 40, 90), (10, 200, 90)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.rot90(upright, {3: 2, 6: 1, 8: 3}[orientation])
+    colours, gray = tmp_path / f"colours{suffix}", tmp_path / f"gray{suffix}"
+    Image.fromarray(np.ascontiguousarray(stored)).save(colours, exif=exif, quality=100, subsampling=0)
+    Image.fromarray(np.ascontiguousarray(stored[..., 0])).save(gray, exif=exif, quality=100, subsampling=0)
+    assert raster_size(colours) == raster_info(colours)[:2] == read_pixels(colours).size == (16, 32)
+    close = {"atol": 0 if suffix == ".tif" else 12}
+    np.testing.assert_allclose(read_pixels(colours).values.astype(int), upright, **close)
+    np.testing.assert_allclose(read_pixels(colours, bands=(2, 1)).values.astype(int), upright[..., [1, 0]], **close)
+    np.testing.assert_allclose(read_pixels(gray, channels=1).values.astype(int), upright[..., :1], **close)
+    window = read_pixels(colours, bands=(1,), window=Window(4, 20, 10, 12))
+    assert window.size == (16, 32)
+    np.testing.assert_allclose(window.values.astype(int), upright[4:14, 20:32, :1], **close)
 
 
 # GeoTIFF

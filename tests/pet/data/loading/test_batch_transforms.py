@@ -28,6 +28,20 @@ def test_batches_get_the_numbers_that_samples_get(channels_last: bool) -> None:
     assert torch.equal(batch["image"], pixels())
 
 
+@pytest.mark.parametrize("normalize", [None, Normalize()], ids=["without", "with"])
+def test_a_picture_is_the_same_in_8_and_in_16_bits(normalize: Normalize | None) -> None:
+    shallow, deep = pixels(), torch.from_numpy(pixels().numpy().astype(np.uint16) * 257)
+    batches = NormalizeImages.from_transform(normalize, channels_last=False)
+    # one object sees both
+    found = [batches({"image": images}, RNG)["image"] for images in (shallow, deep, shallow)]
+    torch.testing.assert_close(found[1], found[0])
+    assert torch.equal(found[0], found[2])
+    if normalize is not None:
+        samples = [normalize({"image": images.numpy()[0]}, RNG)["image"] for images in (shallow, deep)]
+        np.testing.assert_allclose(samples[1], samples[0], atol=1e-6)
+        np.testing.assert_allclose(samples[1].transpose(2, 0, 1), found[0][0].numpy(), atol=1e-6)
+
+
 def test_without_normalize_pixels_go_from_0_to_1() -> None:
     found = NormalizeImages.from_transform(None, channels_last=True)({"image": pixels()}, RNG)["image"]
     torch.testing.assert_close(found, pixels().permute(0, 3, 1, 2).float() / 255)
