@@ -14,6 +14,7 @@ from pet.metrics.results import write_predictions
 from pet.visual.confusion_matrix import draw_confusion_matrix
 from petlib.config import CfgNode
 from petlib.distributed.collectives import gather_objects
+from petlib.events.writers.console import format_figure
 
 TOP_COUNT = 5
 
@@ -67,7 +68,7 @@ class ClassificationEvaluator:
         """Return ``test_acc1: 94.28% | test_acc5: 99.88%``."""
         assert self._result is not None, "summary() is called after compute()"
         metrics = self._result.metrics()
-        return f"test_acc1: {metrics['cls/acc1']:.2%} | test_acc5: {metrics[f'cls/acc{TOP_COUNT}']:.2%}"
+        return " | ".join(f"test_acc{k}: {format_figure(metrics[f'cls/acc{k}'], '.2%')}" for k in (1, TOP_COUNT))
 
     def _write_tables(self, folder: Path, result: ClassificationResult) -> None:
         matrix = result.confusion_matrix.tolist()

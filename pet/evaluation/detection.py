@@ -17,6 +17,7 @@ from pet.metrics.coco import Kind
 from petlib.config import CfgNode, ConfigError
 from petlib.distributed.collectives import broadcast_object, gather_objects
 from petlib.errors import DataError
+from petlib.events.writers.console import format_figure
 from petlib.files import write_text_atomically
 from petlib.suggest import did_you_mean
 
@@ -61,7 +62,10 @@ class DetectionEvaluator:
         self._collector.add(batch["meta"], predictions)
 
     def compute(self) -> dict[str, float]:
-        """Return the metrics over all processes, from 0 to 1; where predictions are kept also e.g. ``bbox/AP/<class>``."""
+        """Return the metrics over all processes, from 0 to 1; where predictions are kept also e.g. ``bbox/AP/<class>``.
+
+        NaN: the data have nothing that a figure measures, e.g. no large object for ``bbox/APl``.
+        """
         shares = gather_objects(self._collector.share())
         self._scores = broadcast_object(None if shares is None else self._measure(shares))
         assert self._scores is not None, "the main process has measured"
@@ -93,7 +97,8 @@ class DetectionEvaluator:
     def summary(self) -> str:
         """Return e.g. ``test_bbox_AP: 54.21% | AP50: 80.10% | AP75: 60.33%``."""
         assert self._scores is not None, "summary() is called after compute()"
-        return "test_" + " | ".join(f"{name}: {value:.2%}" for score in self._scores for name, value in score.headline.items())
+        figures = {name: value for score in self._scores for name, value in score.headline.items()}
+        return "test_" + " | ".join(f"{name}: {format_figure(value, '.2%')}" for name, value in figures.items())
 
     def _measure(self, shares: Sequence[Detections]) -> list[Score]:
         classes = len(self._dataset.info.classes)

@@ -22,7 +22,7 @@ class Score(NamedTuple):
     """What a measure says.
 
     Attributes:
-        metrics: names such as ``bbox/AP``, fractions from 0 to 1.
+        metrics: names such as ``bbox/AP``, fractions from 0 to 1; NaN where undefined.
         headline: what a summary shows, short name -> fraction.
         per_class: name of a metric -> class -> fraction; classes without ground truth are left out.
     """

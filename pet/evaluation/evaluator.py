@@ -15,10 +15,10 @@ class Evaluator(Protocol):
         """Take the predictions of one batch, one for each sample, without waiting for the device."""
 
     def compute(self) -> dict[str, float]:
-        """Return the metrics over the samples of all processes, named like ``cls/acc1``, as fractions from 0 to 1."""
+        """Return the metrics over the samples of all processes, named like ``cls/acc1``, as fractions from 0 to 1; NaN where undefined."""
 
     def write(self, folder: Path) -> None:
         """Write predictions and pictures into ``folder``; the main process does it."""
 
     def summary(self) -> str:
-        """Return the result in one line, e.g. ``test_acc1: 94.28% | test_acc5: 99.88%``."""
+        """Return the result in one line, e.g. ``test_acc1: 94.28% | test_acc5: 99.88%``; ``-`` where undefined."""

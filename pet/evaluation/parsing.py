@@ -18,6 +18,7 @@ from pet.structures.paste import paste_parts
 from petlib.config import CfgNode
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import DataError
+from petlib.events.writers.console import format_figure
 
 PASTED_PIXELS = 2**25
 """Pixels of detections that are pasted at a time, which bounds the memory: 32 MiB."""
@@ -73,12 +74,14 @@ class ParsingEvaluator:
             self._merged.add(painted, truth.parsing, meta, self._metrics.labels)
 
     def compute(self) -> dict[str, float]:
-        """Return ``parsing/mIoU``, ``/APp``, ``/APp50`` and ``/PCP50`` over all processes; all 0 where there is nothing.
+        """Return ``parsing/mIoU``, ``/APp``, ``/APp50`` and ``/PCP50`` over all processes; NaN where there is nothing.
 
         Where predictions are kept, also ``parsing/IoU/<part>`` of the parts that occur in the truth or in the predictions.
         """
-        result = self._result = self._merged.merge(self._metrics.all_labels())
-        self._values = {"parsing/mIoU": result.mean_iou, **self._metrics.compute()}
+        labels = self._metrics.all_labels()
+        result = self._result = self._merged.merge(labels)
+        # the background alone says nothing of parts
+        self._values = {"parsing/mIoU": result.mean_iou if labels else math.nan, **self._metrics.compute()}
         if not self.keep_predictions:
             return dict(self._values)
         ious = zip(self.parts, result.per_class_iou().tolist(), strict=True)
@@ -100,7 +103,7 @@ class ParsingEvaluator:
     def summary(self) -> str:
         """Return ``test_parsing_mIoU: 56.34% | APp: 53.70% | APp50: 63.72% | PCP50: 59.24%``."""
         assert self._values, "summary() is called after compute()"
-        figures = " | ".join(f"{name.removeprefix('parsing/')}: {value:.2%}" for name, value in self._values.items())
+        figures = " | ".join(f"{name.removeprefix('parsing/')}: {format_figure(value, '.2%')}" for name, value in self._values.items())
         return f"test_parsing_{figures}"
 
 

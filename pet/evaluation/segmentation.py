@@ -17,6 +17,7 @@ from petlib.config import CfgNode
 from petlib.distributed.collectives import all_reduce_sum
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import DataError
+from petlib.events.writers.console import format_figure
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class SegmentationEvaluator:
         predictions are kept, also ``semseg/IoU/<class>`` of the classes that occur in the truth or in the predictions.
         """
         result = self._result = self._metrics.merge()
+        _warn_of_one_class(result, self.classes)
         if self.keep_predictions:
             self._log_report(result)
         metrics = {
@@ -104,13 +106,21 @@ class SegmentationEvaluator:
         result = self._result
         assert result is not None, "summary() is called after compute()"
         return (
-            f"test_semseg_mIoU: {result.mean_iou:.2%} | pixel_accuracy: {result.pixel_accuracy:.2%} | "
-            f"mean_accuracy: {result.mean_accuracy:.2%} | kappa: {result.kappa:.4f}"
+            f"test_semseg_mIoU: {format_figure(result.mean_iou, '.2%')} | pixel_accuracy: {format_figure(result.pixel_accuracy, '.2%')} | "
+            f"mean_accuracy: {format_figure(result.mean_accuracy, '.2%')} | kappa: {format_figure(result.kappa)}"
         )
 
 
+def _warn_of_one_class(result: SegmentationResult, classes: Sequence[str]) -> None:
+    """Say where the figures say nothing: whoever knows one class only is right everywhere."""
+    there = [name for name, count in zip(classes, result.confusion_matrix.sum(dim=1).tolist(), strict=True) if count]
+    if len(there) < min(len(classes), 2) and is_main_process():
+        found = f"pixels of {there[0]} alone" if there else "no pixel that counts"
+        logger.warning("the label images of the test data have %s: accuracy and mIoU of the %d classes say little", found, len(classes))
+
+
 def foreground_metrics(result: SegmentationResult) -> dict[str, float]:
-    """Return ``semseg/foreground_IoU``, ``_precision``, ``_recall`` and ``_F1`` of class 1; 0 where undefined."""
+    """Return ``semseg/foreground_IoU``, ``_precision``, ``_recall`` and ``_F1`` of class 1; NaN where undefined."""
     figures = result.foreground()
     return {
         "semseg/foreground_IoU": figures.iou,

@@ -3,6 +3,7 @@
 The matching is faster-coco-eval's (https://github.com/MiXaiLL76/faster_coco_eval), pycocotools' rules in C++.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -82,8 +83,8 @@ class CocoResult:
 
     Attributes:
         figures: ``AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl``; of keypoints
-            ``AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl``. Fractions from 0 to 1; 0 where nothing in the ground
-            truth could be found (pycocotools says -1).
+            ``AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl``. Fractions from 0 to 1; NaN where the ground
+            truth has nothing to be found, as large objects for ``APl`` (pycocotools says -1).
         per_class: name of the class -> average precision; classes without ground truth are left out.
     """
 
@@ -105,7 +106,7 @@ def coco_precision(truth: Mapping[str, Any], detections: Sequence[Record], kind:
     """
     figures = _FIGURES[kind]
     if not truth["annotations"]:
-        return CocoResult(dict.fromkeys(figures, 0.0), {})
+        return CocoResult(dict.fromkeys(figures, math.nan), {})
     tables = _match(truth, detections, kind, sigmas)
     return CocoResult(
         {name: _defined_mean(_select(tables, figure)) for name, figure in figures.items()},
@@ -173,9 +174,9 @@ def _per_class(names: Sequence[str], precision: np.ndarray) -> dict[str, ClassPr
 
 
 def _defined_mean(values: np.ndarray) -> float:
-    """Return the mean of the entries that are not -1, and 0 where there are none."""
+    """Return the mean of the entries that are not -1, and NaN where there are none."""
     defined = values[values > -1]
-    return float(defined.mean()) if defined.size else 0.0
+    return float(defined.mean()) if defined.size else math.nan
 
 
 def _say_nothing(*_: object) -> None:

@@ -13,6 +13,7 @@ The definitions are those of MHP v2 (https://arxiv.org/abs/1804.03287) as Parsin
   them at the threshold 0.5; 0 for an object that none took.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -73,14 +74,14 @@ class ParsingMetrics:
         self._counts.rows.append(np.array(rows, ROW))
 
     def compute(self) -> dict[str, float]:
-        """Return ``parsing/APp``, ``parsing/APp50`` and ``parsing/PCP50``, all 0 without an object; every process calls it."""
+        """Return ``parsing/APp``, ``parsing/APp50`` and ``parsing/PCP50``, all NaN without an object; every process calls it."""
         rows, objects = self._merge()
         precisions = {threshold: average_precision(_first_takers(rows, threshold), objects) for threshold in THRESHOLDS}
         taken = rows[_first_takers(rows, PCP_THRESHOLD)]
         return {
             "parsing/APp": float(np.mean(list(precisions.values()))),
             "parsing/APp50": precisions[0.5],
-            "parsing/PCP50": float(taken["correct"].sum()) / max(objects, 1),
+            "parsing/PCP50": float(taken["correct"].sum()) / objects if objects else math.nan,
         }
 
     def all_labels(self) -> frozenset[int]:
@@ -154,9 +155,11 @@ def average_precision(right: npt.NDArray[np.bool_], objects: int) -> float:
 
     Args:
         right: bool (N,), the best detection first: whether it is right.
-        objects: number of objects that there are; 0 gives 0.
+        objects: number of objects that there are; 0 gives NaN.
     """
-    if not objects or not len(right):
+    if not objects:
+        return math.nan
+    if not len(right):
         return 0.0
     hits = np.cumsum(right)
     precision = hits / np.arange(1, len(right) + 1)

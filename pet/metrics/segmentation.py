@@ -1,5 +1,6 @@
 """Agreement of label images over a data set, counted image by image."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ IGNORE_LABEL = 255
 
 @dataclass(frozen=True, kw_only=True)
 class ForegroundFigures:
-    """How well one class is separated from all others, each figure from 0 to 1; 0 where it is undefined.
+    """How well one class is separated from all others, each figure from 0 to 1; NaN where it is undefined.
 
     Args:
         iou: intersection over union.
@@ -36,7 +37,7 @@ class SegmentationResult:
     """The counts of a whole data set.
 
     Figures of single classes are float64 (C,), from 0 to 1, and NaN where they are undefined; means leave these classes out.
-    Without any pixel all other figures are 0.
+    Figures of nothing are NaN too.
 
     Args:
         confusion_matrix: int64 (C, C) on the CPU; element [i, j] counts pixels of class i that were taken for class j.
@@ -52,7 +53,7 @@ class SegmentationResult:
     @property
     def pixel_accuracy(self) -> float:
         """Share of the pixels that are right."""
-        return int(self.confusion_matrix.diagonal().sum()) / max(self.num_pixels, 1)
+        return _share(int(self.confusion_matrix.diagonal().sum()), self.num_pixels)
 
     @property
     def mean_accuracy(self) -> float:
@@ -73,15 +74,15 @@ class SegmentationResult:
     def kappa(self) -> float:
         """Cohen's kappa (https://doi.org/10.1177/001316446002000104): agreement beyond chance, from -1 to 1.
 
-        Where truth and prediction know one and the same class only, chance agrees as well, and kappa is 1.
+        Where truth and prediction know one and the same class only, chance agrees as well, and kappa is NaN.
         """
         counts = self.confusion_matrix.double()
         total = counts.sum()
         if not total:
-            return 0.0
+            return math.nan
         observed = counts.diagonal().sum() / total
         by_chance = (counts.sum(dim=0) * counts.sum(dim=1)).sum() / total**2
-        return float((observed - by_chance) / (1 - by_chance)) if by_chance < 1 else 1.0
+        return float((observed - by_chance) / (1 - by_chance)) if by_chance < 1 else math.nan
 
     def per_class_iou(self) -> Tensor:
         """Return the intersection over union of each class; NaN for one that occurs neither in truth nor in prediction."""
@@ -109,11 +110,11 @@ class SegmentationResult:
         right = int(self.confusion_matrix[label, label])
         taken, there = int(self.confusion_matrix[:, label].sum()), int(self.confusion_matrix[label].sum())
         return ForegroundFigures(
-            iou=right / max(taken + there - right, 1),
-            precision=right / max(taken, 1),
-            recall=right / max(there, 1),
-            f1=2 * right / max(taken + there, 1),
-            accuracy=(self.num_pixels - taken - there + 2 * right) / max(self.num_pixels, 1),
+            iou=_share(right, taken + there - right),
+            precision=_share(right, taken),
+            recall=_share(right, there),
+            f1=_share(2 * right, taken + there),
+            accuracy=_share(self.num_pixels - taken - there + 2 * right, self.num_pixels),
         )
 
 
@@ -205,6 +206,9 @@ def report_lines(result: SegmentationResult, num_images: int) -> list[str]:
 
 
 def mean_of_defined(values: Tensor) -> float:
-    """Return the mean of the values that are not NaN; 0 where all are."""
-    defined = values[~values.isnan()]
-    return float(defined.mean()) if len(defined) else 0.0
+    """Return the mean of the values that are not NaN; NaN where all are."""
+    return float(values.nanmean())
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan

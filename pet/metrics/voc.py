@@ -1,5 +1,6 @@
 """Average precision as the PASCAL VOC challenge defines it (http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf)."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -45,7 +46,7 @@ class VocResult:
     """What VOC measures.
 
     Attributes:
-        mean: mean of the classes' average precision, from 0 to 1; 0 where no class has ground truth.
+        mean: mean of the classes' average precision, from 0 to 1; NaN where no class has ground truth.
         per_class: label -> average precision; classes without ground truth that is not difficult are left out.
     """
 
@@ -76,7 +77,7 @@ def voc_precision(truth: VocTruth, detections: VocDetections, *, way: Way = "are
         recall = hits / np.count_nonzero(~objects.difficult)
         precision = hits / np.arange(1, len(hits) + 1)
         per_class[label] = _area(recall, precision) if way == "area" else _mean_of_eleven(recall, precision)
-    return VocResult(float(np.mean(list(per_class.values()))) if per_class else 0.0, per_class)
+    return VocResult(float(np.mean(list(per_class.values()))) if per_class else math.nan, per_class)
 
 
 def _match(objects: VocTruth, found: VocDetections, iou: float) -> tuple[np.ndarray, np.ndarray]:

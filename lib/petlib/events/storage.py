@@ -45,7 +45,7 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """Metrics of one evaluation, named like ``cls/acc1``, as fractions."""
+    """Metrics of one evaluation, named like ``cls/acc1``, as fractions; NaN where undefined."""
 
     iteration: int
     metrics: dict[str, float]

@@ -1,6 +1,7 @@
 """Metrics and files of parsing."""
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +147,12 @@ def test_files_hold_label_images_and_parts(tmp_path: Path) -> None:
     assert metrics["parsing/IoU/head"] == 1.0
 
 
-def test_nothing_gives_zeros() -> None:
+def test_nothing_found_gives_zeros_and_nothing_to_find_is_undefined() -> None:
     zeros = {"parsing/APp": 0.0, "parsing/APp50": 0.0, "parsing/PCP50": 0.0}
-    assert evaluate([]) == {"parsing/mIoU": 0.0, **zeros}
+    undefined = pytest.approx(dict.fromkeys(["parsing/mIoU", *zeros], math.nan), nan_ok=True)
+    assert evaluate([]) == undefined
     empty = evaluate([(sample(0, boxes=[]), detections([], []))])
-    assert empty == {"parsing/mIoU": 1.0, **zeros}  # background everywhere
+    assert empty == undefined  # background everywhere
     missed = evaluate([(sample(0, boxes=[[2, 2, 10, 12]]), detections([], []))])
     assert missed == {"parsing/mIoU": pytest.approx(520 / 600 / 3), **zeros}
 

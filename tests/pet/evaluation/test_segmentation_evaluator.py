@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,24 @@ def test_two_processes_give_the_same_metrics_and_files(tmp_path: Path, run_ranks
         assert (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes() == path.read_bytes(), path.name
 
 
-def test_no_image_gives_zeros_and_files(tmp_path: Path) -> None:
+def test_no_image_gives_no_figures_but_files(tmp_path: Path) -> None:
     metrics = run(tmp_path, slice(0))
-    assert metrics == {"semseg/mIoU": 0.0, "semseg/pixel_accuracy": 0.0, "semseg/mean_accuracy": 0.0, "semseg/kappa": 0.0}
+    assert set(metrics) == {"semseg/mIoU", "semseg/pixel_accuracy", "semseg/mean_accuracy", "semseg/kappa"}
+    assert all(math.isnan(value) for value in metrics.values())
     assert (tmp_path / "per_class_iou.csv").exists()
+
+
+def test_truth_of_one_class_says_little(caplog: pytest.LogCaptureFixture) -> None:
+    evaluator = SegmentationEvaluator(classes=["ground", "roof"])
+    # masks of 0 and 255 that were meant as 0 and 1: the roof is ignored
+    batch = {"truth_semseg": [torch.tensor([[0, 0], [255, 255]])], "meta": [{"file": "x.png"}]}
+    evaluator.update(batch, [{"semseg": torch.tensor([[0, 0], [0, 0]])}])
+    metrics = evaluator.compute()
+    assert (metrics["semseg/mIoU"], metrics["semseg/pixel_accuracy"]) == (1.0, 1.0)
+    undefined = ("kappa", "foreground_IoU", "foreground_precision", "foreground_recall", "foreground_F1")
+    assert all(math.isnan(metrics[f"semseg/{name}"]) for name in undefined)
+    assert "have pixels of ground alone: accuracy and mIoU of the 2 classes say little" in caplog.text
+    assert evaluator.summary() == "test_semseg_mIoU: 100.00% | pixel_accuracy: 100.00% | mean_accuracy: 100.00% | kappa: -"
 
 
 def test_summary_is_one_line() -> None:

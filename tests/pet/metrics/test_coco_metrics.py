@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -141,12 +142,13 @@ def test_no_detections_give_zeros(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", ["bbox", "segm", "keypoints"])
 @pytest.mark.parametrize("images", [0, 16])
-def test_no_ground_truth_gives_zeros(kind: Kind, images: int) -> None:
+def test_without_ground_truth_all_is_undefined(kind: Kind, images: int) -> None:
     rng = np.random.default_rng(0)
     truth = make_truth(rng, images)
     detections = make_detections(rng, truth, kind)
     result = coco_precision({**truth, "annotations": []}, detections, kind, sigmas=COCO_SIGMAS)
-    assert set(result.figures.values()) == {0.0}
+    assert list(result.figures) == (KEYPOINT_FIGURES if kind == "keypoints" else FIGURES)
+    assert all(math.isnan(value) for value in result.figures.values())
     assert result.per_class == {}
 
 
@@ -172,7 +174,10 @@ def test_one_box_by_hand() -> None:
     assert result.figures["AP"] == pytest.approx(0.6)
     assert result.figures["AP50"] == result.figures["AP75"] == pytest.approx(1.0)
     assert result.figures["APm"] == pytest.approx(0.6)
-    assert result.figures["APs"] == 0.0
+    assert all(math.isnan(result.figures[name]) for name in ("APs", "APl", "ARs", "ARl"))
+    assert [name for name in FIGURES if math.isnan(result.figures[name])] == [
+        name for name, value in zip(FIGURES, reference(truth, detections, "bbox").stats, strict=True) if value == -1
+    ]
     assert result.figures["AR1"] == pytest.approx(0.6)
 
 

@@ -1,5 +1,7 @@
 """APp and PCP against a plain calculation over whole images, and by hand."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -107,13 +109,14 @@ def test_average_precision_by_hand() -> None:
     assert average_precision(right, 4) == pytest.approx((1 + 2 / 3 + 3 / 5) / 4)
 
 
-def test_nothing_gives_zeros() -> None:
+def test_nothing_found_gives_zeros_and_nothing_to_find_is_undefined() -> None:
     zeros = {"parsing/APp": 0.0, "parsing/APp50": 0.0, "parsing/PCP50": 0.0}
-    assert ParsingMetrics(PARTS).compute() == zeros
+    undefined = pytest.approx(dict.fromkeys(zeros, math.nan), nan_ok=True)
+    assert ParsingMetrics(PARTS).compute() == undefined
     pieces, truth = next(value for value in map(scene, range(50)) if value[0])
     no_one = PartTruth(np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint16), [], [])
     assert measure([([], truth)], range(1)) == zeros
-    assert measure([(pieces, no_one)], range(1)) == zeros
+    assert measure([(pieces, no_one)], range(1)) == undefined
 
 
 def test_classes_without_parts_do_not_count() -> None:

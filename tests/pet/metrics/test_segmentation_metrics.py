@@ -1,5 +1,7 @@
 """Figures of semantic segmentation against torchmetrics and hand calculation."""
 
+import math
+
 import pytest
 import torch
 from torchmetrics.functional import classification as reference
@@ -83,7 +85,12 @@ def test_foreground_by_hand() -> None:
     assert figures.accuracy == 15 / 20
     assert result.foreground(label=2).recall == 3 / 6
     nothing = SegmentationResult(confusion_matrix=torch.tensor([[4, 0], [0, 0]])).foreground()
-    assert (nothing.iou, nothing.precision, nothing.recall, nothing.f1, nothing.accuracy) == (0.0, 0.0, 0.0, 0.0, 1.0)
+    assert all(math.isnan(value) for value in (nothing.iou, nothing.precision, nothing.recall, nothing.f1))
+    assert nothing.accuracy == 1.0
+    never_taken = SegmentationResult(confusion_matrix=torch.tensor([[4, 0], [2, 0]])).foreground()
+    assert (never_taken.iou, never_taken.recall, never_taken.f1, math.isnan(never_taken.precision)) == (0.0, 0.0, 0.0, True)
+    taken_wrongly = SegmentationResult(confusion_matrix=torch.tensor([[4, 2], [0, 0]])).foreground()
+    assert (taken_wrongly.iou, taken_wrongly.precision, math.isnan(taken_wrongly.recall)) == (0.0, 0.0, True)
 
 
 def test_the_report_has_the_shape_of_the_document() -> None:
@@ -123,19 +130,20 @@ def test_means_by_hand() -> None:
     assert result.pixel_accuracy == pytest.approx(3 / 5)
 
 
-def test_no_pixel_gives_zeros() -> None:
+def test_figures_of_no_pixel_are_undefined() -> None:
     metrics = SegmentationMetrics(3)
     metrics.update(torch.zeros(4, 4, dtype=torch.uint8), torch.full((4, 4), 255, dtype=torch.uint8))
     for result in (metrics.merge(), SegmentationMetrics(3).merge()):
-        assert (result.mean_iou, result.pixel_accuracy, result.mean_accuracy, result.kappa) == (0.0, 0.0, 0.0, 0.0)
-        assert (result.mean_f1, result.foreground().iou, result.foreground().accuracy) == (0.0, 0.0, 0.0)
+        figures = (result.mean_iou, result.pixel_accuracy, result.mean_accuracy, result.kappa, result.mean_f1)
+        assert all(math.isnan(value) for value in (*figures, result.foreground().iou, result.foreground().accuracy))
 
 
-def test_one_class_that_is_right_everywhere_is_perfect() -> None:
+def test_one_class_that_is_right_everywhere_is_perfect_but_not_beyond_chance() -> None:
     metrics = SegmentationMetrics(3)
     metrics.update(torch.ones(4, 4, dtype=torch.uint8), torch.ones(4, 4, dtype=torch.uint8))
     result = metrics.merge()
-    assert (result.mean_iou, result.pixel_accuracy, result.mean_accuracy, result.kappa) == (1.0, 1.0, 1.0, 1.0)
+    assert (result.mean_iou, result.pixel_accuracy, result.mean_accuracy) == (1.0, 1.0, 1.0)
+    assert math.isnan(result.kappa)
 
 
 def test_a_label_outside_of_the_classes_is_reported() -> None:

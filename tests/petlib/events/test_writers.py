@@ -52,19 +52,25 @@ def test_json_lines_of_a_resumed_run_are_listed_once(tmp_path: Path) -> None:
         file.write('{"iteration": 80, "lo')
     writer = JsonLinesWriter(path=path, start_iteration=40)
     writer.write_training(record(60, lr=float("nan")))
-    writer.write_evaluation(EvaluationRecord(60, {"cls/acc1": 0.5}))
+    writer.write_evaluation(EvaluationRecord(60, {"cls/acc1": 0.5, "bbox/APl": float("nan")}))
     writer.close()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["iteration"] for line in lines] == [20, 40, 60, 60]
     assert lines[0]["loss"] == 2.5
     assert lines[2]["lr"] is None
-    assert lines[3] == {"iteration": 60, "cls/acc1": 0.5}
+    assert lines[3] == {"iteration": 60, "cls/acc1": 0.5, "bbox/APl": None}
+
+
+def test_an_undefined_metric_is_a_dash(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        ConsoleWriter(name="x.yaml").write_evaluation(EvaluationRecord(20, {"bbox/AP": 0.5, "bbox/APl": float("nan")}))
+    assert caplog.messages == ["|-[x.yaml]-[iter: 20]-[evaluation]-[bbox/AP: 0.5000]-[bbox/APl: -]"]
 
 
 def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
     writer = TensorBoardWriter(folder=tmp_path, start_iteration=0)
     writer.write_training(record(20))
-    writer.write_evaluation(EvaluationRecord(20, {"cls/acc1": 0.5}))
+    writer.write_evaluation(EvaluationRecord(20, {"cls/acc1": 0.5, "bbox/APl": float("nan")}))
     writer.close()
     events = EventAccumulator(str(tmp_path))
     events.Reload()

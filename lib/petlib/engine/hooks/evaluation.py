@@ -1,6 +1,7 @@
 """Evaluation in the middle and at the end of a run; the best model."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -37,7 +38,7 @@ class EvaluationHook(Hook):
             the same result.
         every: iterations between two evaluations; 0: only at the end.
         best_metric: the metric that decides; empty: the first one.
-        best_rule: ``greater`` or ``less`` is better.
+        best_rule: ``greater`` or ``less`` is better; NaN, an undefined value, is never the best.
         timer: gets the time that evaluations take.
         average: moving average of the weights, which is evaluated in their place.
         min_delta: by how much a value must be better.
@@ -147,6 +148,11 @@ class EvaluationHook(Hook):
         if name not in metrics:
             raise ConfigError(f"EVAL.BEST_METRIC: {name!r} given, but an evaluation has {', '.join(metrics)}{did_you_mean(name, metrics)}")
         value = metrics[name]
+        if math.isnan(value):
+            logger.warning("%s is undefined in this evaluation: there is nothing that it measures; no model is the best by it", name)
+            # where it was defined before, it is the model that got lost
+            self.without_improvement += self.best_value is not None
+            return
         gain = self._sign * (value - self.best_value) if self.best_value is not None else float("inf")
         if gain > self._min_delta:
             self.best_value, self.improved_at, self.without_improvement = value, state.iteration, 0

@@ -1,6 +1,7 @@
 """The console line of Pet."""
 
 import logging
+import math
 from datetime import timedelta
 
 from petlib.events.storage import EvaluationRecord, TrainingRecord
@@ -8,6 +9,11 @@ from petlib.events.storage import EvaluationRecord, TrainingRecord
 logger = logging.getLogger(__name__)
 
 INDENT = " " * len("[10-26 11:41:27] ")
+
+
+def format_figure(value: float, form: str = ".4f") -> str:
+    """Return a metric as a reader sees it: a dash where it is NaN, which means that it is undefined."""
+    return "-" if math.isnan(value) else format(value, form)
 
 
 class ConsoleWriter:
@@ -33,7 +39,7 @@ class ConsoleWriter:
 
     def write_evaluation(self, record: EvaluationRecord) -> None:
         """Log the metrics of an evaluation in one line."""
-        values = "-".join(f"[{name}: {value:.4f}]" for name, value in record.metrics.items())
+        values = "-".join(f"[{name}: {format_figure(value)}]" for name, value in record.metrics.items())
         logger.info("|-[%s]-[iter: %d]-[evaluation]-%s", self.name, record.iteration, values)
 
     def close(self) -> None:

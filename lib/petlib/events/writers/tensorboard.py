@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import os
 import socket
 import time
@@ -58,8 +59,8 @@ class TensorBoardWriter:
         self._write(record.iteration, values)
 
     def write_evaluation(self, record: EvaluationRecord) -> None:
-        """Write the metrics of an evaluation."""
-        self._write(record.iteration, {f"eval/{name}": value for name, value in record.metrics.items()})
+        """Write the metrics of an evaluation that are defined."""
+        self._write(record.iteration, {f"eval/{name}": value for name, value in record.metrics.items() if not math.isnan(value)})
 
     def close(self) -> None:
         """Close the event file."""

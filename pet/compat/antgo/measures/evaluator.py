@@ -13,6 +13,7 @@ from petlib.config.nested import Component
 from petlib.distributed.collectives import broadcast_object, gather_objects
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import ConfigError
+from petlib.events.writers.console import format_figure
 from petlib.suggest import did_you_mean
 
 METRIC = "evaluation.metric"
@@ -84,7 +85,7 @@ class MeasureEvaluator:
 
     def summary(self) -> str:
         """Return ``miou: 0.4321 | acc: 0.8765``."""
-        return " | ".join(f"{name}: {value:.4f}" for name, value in self._metrics.items())
+        return " | ".join(f"{name}: {format_figure(value)}" for name, value in self._metrics.items())
 
     def _fetch(self) -> None:
         for preds, gts in self._waiting:

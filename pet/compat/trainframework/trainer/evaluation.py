@@ -10,6 +10,7 @@ from torch import Tensor
 from pet.metrics.results import write_metrics_json
 from petlib.distributed.collectives import all_gather_objects
 from petlib.errors import ConfigError
+from petlib.events.writers.console import format_figure
 
 
 class FiguresEvaluator:
@@ -58,4 +59,4 @@ class FiguresEvaluator:
 
     def summary(self) -> str:
         """Return the means in one line."""
-        return " | ".join(f"{name}: {value:.4f}" for name, value in self._means.items())
+        return " | ".join(f"{name}: {format_figure(value)}" for name, value in self._means.items())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pet.data import build_training_data
+from pet.data.loading.build import build_training_data
 from pet.data.targets.dataset import Expectation
 from pet.vision import config
 from petlib.config import CfgNode

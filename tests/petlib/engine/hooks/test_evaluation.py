@@ -1,3 +1,4 @@
+import math
 import os
 import signal
 from typing import Any
@@ -36,6 +37,15 @@ def test_evaluations_come_at_their_interval_and_at_the_end(make_state: Any, load
     assert (hook.best_value, hook.improved_at, hook.without_improvement) == (0.3, 4, 1)
     assert state.checkpointer.saved == [(2, True), (4, True), (5, False)]
     assert state.model.training
+
+
+def test_an_undefined_value_is_never_the_best(make_state: Any, loader: Any, step: Any, caplog: pytest.LogCaptureFixture) -> None:
+    state, hook = make_state(max_iter=8), make_hook([math.nan, math.nan, 0.2, math.nan])
+    stop = EarlyStopHook(evaluation=hook, patience=2)
+    train(state, loader, step, [hook, stop, CheckpointHook(every=0, config="", evaluation=hook)])
+    assert (hook.best_value, hook.improved_at, hook.without_improvement) == (0.2, 6, 1)
+    assert state.checkpointer.saved == [(6, True), (8, False)]
+    assert "cls/acc1 is undefined in this evaluation" in caplog.text and "best cls/acc1 so far: nan" not in caplog.text
 
 
 def test_less_can_be_better(make_state: Any, loader: Any, step: Any) -> None:
