@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pet.data.files.allowed_paths import Reach
+from pet.data.files.json_values import as_whole_number
 from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
 from pet.data.files.limits import shown
 from pet.data.files.opening import LONGEST_NAME, is_name
@@ -105,10 +106,11 @@ def _part_swap(path: Path, entries: Mapping[str, Any], parts: list[str]) -> tupl
     swap = entries.get("part_swap")
     if swap is None:
         return swap_from_names(parts)
-    whole = isinstance(swap, list) and all(isinstance(place, int) for place in swap)
-    if not whole or sorted(swap) != list(range(len(parts))) or any(swap[swap[place]] != place for place in swap):
+    numbers = [as_whole_number(place) for place in swap] if isinstance(swap, list) else []
+    places = [number for number in numbers if number is not None]
+    if sorted(places) != list(range(len(parts))) or any(places[places[place]] != place for place in places):
         raise DataError(
             f"{path}: 'part_swap' of 'pet' is {shown(swap)}; for each of the {len(parts)} parts the place of its mirror image expected, "
             "from 0"
         )
-    return tuple(swap)
+    return tuple(places)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pet.data.files.json_values import as_numbers, as_whole_number
 from pet.data.files.limits import shown
 from pet.data.files.opening import is_name
 from pet.data.targets.dataset import KeypointSet
@@ -83,12 +84,13 @@ def _skeleton(where: str, category: dict[str, Any], count: int) -> tuple[tuple[i
     if not isinstance(lines, list):
         logger.warning("%s: its skeleton is %s, a list of pairs of keypoints expected; pictures have no lines", where, shown(lines))
         return ()
-    for line in lines:
-        if not isinstance(line, list) or len(line) != 2 or not all(isinstance(end, int) and 1 <= end <= count for end in line):
+    ends = [[as_whole_number(end) or 0 for end in line] if isinstance(line, list) else [] for line in lines]
+    for line, pair in zip(lines, ends, strict=True):
+        if len(pair) != 2 or not all(1 <= end <= count for end in pair):
             expected = f"two numbers from 1 to {count} expected"
             logger.warning("%s: the line %s of its skeleton; %s; pictures have no lines", where, shown(line), expected)
             return ()
-    return tuple((start - 1, end - 1) for start, end in lines)
+    return tuple((start - 1, end - 1) for start, end in ends)
 
 
 def _default_sigmas(count: int) -> tuple[float, ...]:
@@ -99,10 +101,7 @@ def _sigmas(where: str, category: dict[str, Any], count: int) -> tuple[float, ..
     given = category.get("sigmas")
     if given is None:
         return _default_sigmas(count)
-    if not isinstance(given, list) or len(given) != count or not all(map(_is_sigma, given)):
+    sigmas = as_numbers(given)
+    if sigmas is None or len(sigmas) != count or not all(0 < sigma <= GREATEST_SIGMA for sigma in sigmas):
         raise DataError(f"{where}: its sigmas are {shown(given)}, {count} numbers above 0 expected, up to {GREATEST_SIGMA:g}")
-    return tuple(map(float, given))
-
-
-def _is_sigma(value: object) -> bool:
-    return isinstance(value, int | float) and 0 < value <= GREATEST_SIGMA
+    return tuple(map(float, sigmas))

@@ -1,6 +1,5 @@
 """The objects of one image of a COCO file, checked and turned into arrays."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pet.data.datasets.coco_segmentations import SegmentationReader, describe
+from pet.data.files.json_values import as_flag, as_number, as_numbers, as_whole_number
 from pet.data.files.limits import shown
 from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import ImageTruth
@@ -117,7 +117,7 @@ class ObjectReader:
         return _Object(
             box=box,
             label=label,
-            crowd=bool(annotation.get("iscrowd")),
+            crowd=self._crowd(annotation),
             area=self._area(annotation, box, segmentation, size),
             instance_id=self._instance_id(annotation),
             segmentation=segmentation,
@@ -127,7 +127,9 @@ class ObjectReader:
 
     def _label(self, annotation: dict[str, Any]) -> int | None:
         category = annotation["category_id"]
-        if not isinstance(category, int) or category not in self._labels:
+        if type(category) is not int:
+            raise self._error(annotation, f"its category_id is {shown(category)}, a whole number expected")
+        if category not in self._labels:
             known = list(self._labels)
             raise self._error(
                 annotation,
@@ -138,13 +140,10 @@ class ObjectReader:
 
     def _box(self, annotation: dict[str, Any], size: tuple[int, int]) -> tuple[float, float, float, float] | None:
         """Return XYXY as it is in the file, or None and count the reason."""
-        try:
-            left, top, width, height = map(float, annotation["bbox"])
-        except (TypeError, ValueError, OverflowError):
-            left, top, width, height = (math.nan,) * 4
-        # NaN is in no range
-        if not all(abs(value) <= GREATEST_COORDINATE for value in (left, top, width, height)):
+        numbers = as_numbers(annotation["bbox"])
+        if numbers is None or len(numbers) != 4 or not all(abs(value) <= GREATEST_COORDINATE for value in numbers):
             raise self._error(annotation, f"its bbox is {shown(annotation['bbox'])}, four numbers [x, y, width, height] expected")
+        left, top, width, height = map(float, numbers)
         if min(width, height) < SMALLEST_EDGE:
             self._skipped.add(NO_AREA, describe(annotation))
             return None
@@ -160,14 +159,22 @@ class ObjectReader:
             if segmentation is not None:
                 return float(InstanceMasks.from_segmentations([segmentation], size).areas()[0])
             return (box[2] - box[0]) * (box[3] - box[1])
-        if not isinstance(area, int | float) or not abs(area) <= GREATEST_COORDINATE**2:
+        number = as_number(area)
+        if number is None or abs(number) > GREATEST_COORDINATE**2:
             raise self._error(annotation, f"its area is {shown(area)}, a number of square pixels expected")
-        return float(area)
+        return float(number)
+
+    def _crowd(self, annotation: dict[str, Any]) -> bool:
+        crowd = as_flag(annotation.get("iscrowd"))
+        if crowd is None:
+            raise self._error(annotation, f"its iscrowd is {shown(annotation['iscrowd'])}, 0 or 1 expected")
+        return crowd
 
     def _instance_id(self, annotation: dict[str, Any]) -> int:
-        number = annotation.get("instance_id", 0)
-        if not isinstance(number, int) or not 0 <= number <= GREATEST_INSTANCE_ID:
-            raise self._error(annotation, f"its instance_id is {shown(number)}, a whole number from 0 to {GREATEST_INSTANCE_ID} expected")
+        given = annotation.get("instance_id", 0)
+        number = as_whole_number(given)
+        if number is None or not 0 <= number <= GREATEST_INSTANCE_ID:
+            raise self._error(annotation, f"its instance_id is {shown(given)}, a whole number from 0 to {GREATEST_INSTANCE_ID} expected")
         return number
 
     def _instance_id_array(self, objects: Sequence[_Object]) -> np.ndarray:
@@ -182,18 +189,17 @@ class ObjectReader:
         """Return 3 K numbers, zeros where the object has no keypoints."""
         given = annotation.get("keypoints")
         expected = 3 * self._keypoint_count
-        if not given:
+        if given is None or given == []:
             return (0.0,) * expected
         if not isinstance(given, list) or len(given) != expected:
             length = len(given) if isinstance(given, list) else type(given).__name__
             raise self._error(
                 annotation, f"its keypoints are {length} numbers, {expected} expected: x, y, visibility of {self._keypoint_count} keypoints"
             )
-        if not all(isinstance(value, int | float) and abs(value) <= GREATEST_COORDINATE for value in given) or not {0, 1, 2}.issuperset(
-            given[2::3]
-        ):
+        numbers = as_numbers(given)
+        if numbers is None or max(map(abs, numbers)) > GREATEST_COORDINATE or not {0, 1, 2}.issuperset(numbers[2::3]):
             raise self._error(annotation, f"its keypoints are {shown(given)}; numbers expected, and 0, 1 or 2 as visibility")
-        return given
+        return numbers
 
     def _keypoint_array(self, objects: Sequence[_Object]) -> np.ndarray:
         keypoints = np.array([item.keypoints for item in objects], np.float32).reshape(-1, self._keypoint_count, 3)

@@ -1,6 +1,6 @@
 """A COCO file becomes records."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from pet.data.datasets.coco_keypoints import keypoint_set
 from pet.data.datasets.coco_objects import CocoRecord, ObjectReader
 from pet.data.datasets.coco_tables import CocoTables, choose_classes, read_tables
 from pet.data.files.allowed_paths import Reach
+from pet.data.files.json_values import as_whole_number
 from pet.data.files.limits import shown
 from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import DatasetInfo, KeypointSet
@@ -90,19 +91,25 @@ def read_records(
 
 
 def _annotations_of_images(tables: CocoTables, skipped: SkipCounter) -> dict[int | str, list[dict[str, Any]]]:
-    """Return the annotations of each image, in the order of the file; like pycocotools, without those of other images."""
+    """Return the annotations of each image, in the order of the file; like pycocotools, without those of other images.
+
+    An id that is a number on one side and text on the other means the same image.
+    """
     annotations: dict[int | str, list[dict[str, Any]]] = {image["id"]: [] for image in tables.images}
+    by_number = _ids_by_number(annotations)
     for place, row in enumerate(tables.annotations):
         if not isinstance(row, dict):
             raise DataError(f"{tables.path}: annotations[{place}] is a {type(row).__name__}, a dictionary expected")
         image_id = row.get("image_id")
-        if not isinstance(image_id, int | str):
-            raise DataError(
-                f"{tables.path}: annotations[{place}] (id {shown(row.get('id'))}): its image_id is {shown(image_id)}, "
-                "an id of 'images' expected"
-            )
-        if image_id in annotations:
-            annotations[image_id].append(row)
+        where = f"{tables.path}: annotations[{place}] (id {shown(row.get('id'))}): its image_id is {shown(image_id)}"
+        number = as_whole_number(image_id)
+        if number is None and not isinstance(image_id, str):
+            raise DataError(f"{where}, an id of 'images' expected")
+        meant = [image_id] if image_id in annotations else by_number.get(number, []) if number is not None else []
+        if len(meant) > 1:
+            raise DataError(f"{where}, which may be the image {' or '.join(map(shown, meant[:2]))}; write it as 'images' does")
+        if meant:
+            annotations[meant[0]].append(row)
         else:
             skipped.add(UNKNOWN_IMAGE, f"annotation {shown(row.get('id'))} of image {shown(image_id)}")
     count = len(tables.annotations)
@@ -112,6 +119,16 @@ def _annotations_of_images(tables: CocoTables, skipped: SkipCounter) -> dict[int
             f"{shown(tables.annotations[0]['image_id'])}, the ids of images are, e.g., {shown(tables.images[0]['id'])}"
         )
     return annotations
+
+
+def _ids_by_number(ids: Iterable[int | str]) -> dict[int, list[int | str]]:
+    """Return number -> the ids of images that mean it, such as 7, "7" and "0007"."""
+    found: dict[int, list[int | str]] = {}
+    for image_id in ids:
+        number = as_whole_number(image_id)
+        if number is not None:
+            found.setdefault(number, []).append(image_id)
+    return found
 
 
 def _kinds(tables: CocoTables, keypoints: KeypointSet | None, labels: LabelFolders) -> frozenset[str]:

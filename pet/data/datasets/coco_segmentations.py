@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pet.data.files.json_values import as_numbers, as_whole_number
 from pet.data.files.limits import shown
 from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
@@ -46,7 +47,7 @@ class SegmentationReader:
             DataError: an RLE does not fit the image, or the entry is neither polygons of pairs nor an RLE.
         """
         segmentation = annotation.get("segmentation")
-        if not segmentation:
+        if segmentation is None or segmentation in ([], {}, ""):
             self._skipped.add(NO_MASK, describe(annotation))
             return None
         if isinstance(segmentation, list):
@@ -60,7 +61,10 @@ class SegmentationReader:
         try:
             finite = all(isinstance(polygon, list) and math.isfinite(sum(polygon)) for polygon in polygons)
         except (TypeError, OverflowError):
-            finite = False
+            # numbers as text, as some programs write them
+            read = [as_numbers(polygon) for polygon in polygons]
+            finite = None not in read
+            polygons = read if finite else polygons
         if not finite:
             raise self._error(annotation, f"its segmentation is {shown(polygons)}, a list of polygons [x, y, x, y, ...] expected")
         odd = next((polygon for polygon in polygons if len(polygon) % 2), None)
@@ -93,7 +97,7 @@ class SegmentationReader:
 
     def _check_rle(self, annotation: dict[str, Any], rle: dict[str, Any], size: tuple[int, int]) -> None:
         height, width = size
-        if rle["size"] not in ([height, width], (height, width)):
+        if not isinstance(rle["size"], list) or [as_whole_number(edge) for edge in rle["size"]] != [height, width]:
             raise self._error(
                 annotation, f"its RLE is for an image of size {shown(rle['size'])} (height, width), the image has {[height, width]}"
             )
@@ -122,9 +126,10 @@ def rle_length(counts: list[int] | str | bytes, most: int) -> int:
         TypeError: it is neither text nor a list of whole numbers.
     """
     if not isinstance(counts, str | bytes):
-        if not isinstance(counts, list) or not all(isinstance(count, int) for count in counts):
+        numbers = [as_whole_number(count) for count in counts] if isinstance(counts, list) else [None]
+        if None in numbers:
             raise TypeError("whole numbers expected")
-        values = np.array(counts, np.int64)
+        values = np.array(numbers, np.int64)
     else:
         values = _decode_counts(counts.encode("latin-1") if isinstance(counts, str) else counts)
     if values.size and values.min() < 0:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.json_files import read_json
+from pet.data.files.json_values import as_whole_number
 from pet.data.files.limits import check_pixels, shortened, shown
 from pet.data.files.opening import LONGEST_PATH, is_name
 from petlib.errors import DataError
@@ -22,7 +23,7 @@ class CocoTables(NamedTuple):
     Attributes:
         path: the file.
         images: rows with ``id``, ``file_name``, ``height`` and ``width``.
-        annotations: rows as they are in the file, not checked.
+        annotations: rows of the file, not checked.
         categories: rows with ``id`` and ``name``, sorted by id.
         pet: our own extension, which names label images; empty where there is none.
     """
@@ -36,6 +37,8 @@ class CocoTables(NamedTuple):
 
 def read_tables(path: Path, images_folder: Path, reach: Reach) -> CocoTables:
     """Return the tables of the file (https://cocodataset.org/#format-data), images and categories checked.
+
+    Numbers that a program wrote as another type, 3.0 or "3" for 3, are whole numbers in the rows then; an image whose id is text keeps it.
 
     Args:
         path: the file.
@@ -58,6 +61,9 @@ def read_tables(path: Path, images_folder: Path, reach: Reach) -> CocoTables:
         raise DataError(f"{path}: 'pet' is a {type(pet).__name__}, names with values expected")
     _check_images(path, images, images_folder, reach)
     _check_categories(path, categories)
+    for row in annotations:
+        if isinstance(row, dict) and "category_id" in row:
+            _make_whole(row, "category_id")
     return CocoTables(path, images, annotations, sorted(categories, key=lambda row: int(row["id"])), pet)
 
 
@@ -80,7 +86,7 @@ def choose_classes(tables: CocoTables, classes: Sequence[str] | None) -> list[di
 
 def is_id(value: object) -> bool:
     """Return whether a value can be the id of an image: a whole number that tools for COCO files can hold, or a name."""
-    return abs(value) <= GREATEST_ID if isinstance(value, int) else is_name(value)
+    return abs(value) <= GREATEST_ID if type(value) is int else is_name(value)
 
 
 def _load(path: Path) -> dict[Any, Any]:
@@ -91,9 +97,10 @@ def _load(path: Path) -> dict[Any, Any]:
 
 
 def _check_images(path: Path, images: list[Any], folder: Path, reach: Reach) -> None:
-    ids = set()
+    ids: set[int | str] = set()
     for place, row in enumerate(images):
         _check_row(path, "images", place, row, ("id", "file_name", "height", "width"))
+        _make_whole(row, "height", "width", *(() if isinstance(row["id"], str) else ("id",)))
         where = f"{path}: image {shown(row['id'])}"
         if not is_id(row["id"]):
             raise DataError(f"{where}: a whole number or text expected as its id")
@@ -101,12 +108,29 @@ def _check_images(path: Path, images: list[Any], folder: Path, reach: Reach) -> 
             raise DataError(f"{where}: its file_name is {shown(row['file_name'])}, the name of a file expected")
         if row["id"] in ids:
             raise DataError(f"{where}: two images have this id; the second is {shortened(row['file_name'])}")
+        other_type = _other_type(row["id"])
+        if other_type in ids:
+            other = shown(other_type)
+            raise DataError(f"{where}: another image has the id {other}; which of them an annotation means cannot be known")
         reach.check(row["file_name"], folder, where)
         for key in ("height", "width"):
-            if not isinstance(row[key], int) or row[key] < 1:
+            if type(row[key]) is not int or row[key] < 1:
                 raise DataError(f"{where}: its {key} is {shown(row[key])}, pixels as a whole number from 1 expected")
         check_pixels(row["height"], row["width"], where)
         ids.add(row["id"])
+
+
+def _make_whole(row: dict[str, Any], *keys: str) -> None:
+    """Turn values that mean whole numbers into such; others stay as they are."""
+    for key in keys:
+        number = as_whole_number(row[key])
+        row[key] = row[key] if number is None else number
+
+
+def _other_type(image_id: int | str) -> int | str:
+    """Return the id with the same digits that is text, or of text the number."""
+    number = as_whole_number(image_id)
+    return str(image_id) if isinstance(image_id, int) else number if str(number) == image_id and number is not None else image_id
 
 
 def _check_categories(path: Path, categories: list[Any]) -> None:
@@ -115,8 +139,11 @@ def _check_categories(path: Path, categories: list[Any]) -> None:
     ids, names = set(), set()
     for place, row in enumerate(categories):
         _check_row(path, "categories", place, row, ("id", "name"))
+        _make_whole(row, "id")
+        if type(row["name"]) is int:
+            row["name"] = str(row["name"])
         where = f"{path}: category {shown(row['id'])} ({shown(row['name'])})"
-        if not isinstance(row["id"], int) or not is_id(row["id"]) or not is_name(row["name"]):
+        if type(row["id"]) is not int or not is_id(row["id"]) or not is_name(row["name"]):
             raise DataError(f"{where}: a whole number as id and text as name expected")
         if row["id"] in ids or row["name"] in names:
             raise DataError(f"{where}: two categories have this {'id' if row['id'] in ids else 'name'}")

@@ -63,9 +63,10 @@ def _check_records(records: Sequence[Mapping[str, Any]], root: Path, name: str, 
     if not records:
         raise DataError(f"{name}: there are no records; one looks like {FORMAT}")
     seen: set[str] = set()
-    has_pairs = isinstance(records[0], Mapping) and bool(records[0].get("img2"))
+    has_pairs = False
     for number, record in enumerate(records):
         paths = _check_record(record, f"{name}: record {number}")
+        has_pairs = has_pairs if number else bool(paths["img2"])
         if bool(paths["img2"]) != has_pairs:
             raise DataError(
                 f"{name}: record {number}: {'no ' if has_pairs else ''}img2 here, other than in record 0; all are pairs or none"
@@ -87,10 +88,9 @@ def _check_record(record: object, place: str) -> dict[str, str]:
     if unknown:
         meant = did_you_mean(unknown[0][:LONGEST_NAME], FIELDS)
         raise DataError(f"{place}: unknown entry {shown(unknown[0])}{meant}; there are {', '.join(FIELDS)}")
-    paths = {field: str(record.get(field) or "") for field in FIELDS if isinstance(record.get(field) or "", str | Path)}
-    if len(paths) < len(FIELDS):
-        raise DataError(f"{place}: {shown(dict(record))} given, {FORMAT} expected")
-    if not paths["img"] or not paths["ann"]:
+    given = {field: "" if record.get(field) is None else record[field] for field in FIELDS}
+    paths = {field: str(value) for field, value in given.items() if isinstance(value, str | Path)}
+    if len(paths) < len(FIELDS) or not paths["img"] or not paths["ann"]:
         raise DataError(f"{place}: {shown(dict(record))} given, {FORMAT} expected")
     return paths
 

@@ -24,7 +24,9 @@ def as_text(report: RunReport) -> str:
     fatal = sum(finding.fatal for finding in everything)
     odd = len(everything) - fatal
     verdict = f"a training would FAIL: {fatal} {_plural('fault', fatal)}" if fatal else "a training can read all of it"
-    return "\n".join([*lines, f"{verdict}; {odd} {_plural('oddity', odd)}"])
+    left_out = sum(sum(dataset.skipped.values()) for datasets in report.datasets.values() for dataset in datasets)
+    skipped = f"; {left_out:,} left out while reading, see above" if left_out else ""
+    return "\n".join([*lines, f"{verdict}; {odd} {_plural('oddity', odd)}{skipped}"])
 
 
 def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:

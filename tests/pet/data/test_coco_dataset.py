@@ -185,6 +185,61 @@ def test_what_the_keypoints_are(tmp_path: Path) -> None:
     assert make(tmp_path, file, ["b"]).info.keypoint_set is None
 
 
+def as_other_types(file: dict[str, Any]) -> None:
+    """Write every number of a file as another type, in each object another one."""
+    for image, width in zip(file["images"], (30.0, "30"), strict=True):
+        image.update(height="20", width=width)
+    file["images"][1]["id"] = 5.0
+    file["categories"][0]["id"], file["categories"][1]["id"] = 9.0, "3"
+    file["categories"][1].update(skeleton=[["1", 2.0], [1, "3"]], sigmas=["0.1", 0.1, 0.1])
+    first, second, third = file["annotations"]
+    first.update(image_id="7", category_id=3.0, bbox=["2", "3", 10.0, "6.0"], area="60", iscrowd="0", instance_id="4")
+    first.update(keypoints=["4", 5.0, "2", 8, 8, 0.0, 9, 4, "1"], segmentation=[[str(value) for value in SQUARE[0]]])
+    second.update(image_id=7.0, category_id="9", iscrowd="False", area="1e2")
+    third.update(category_id="3.0", iscrowd="true")
+    third["segmentation"] = {"size": ["20", 30.0], "counts": [str(count) for count in third["segmentation"]["counts"]]}
+
+
+def test_numbers_of_another_type_mean_the_same(tmp_path: Path) -> None:
+    (tmp_path / "usual").mkdir()
+    (tmp_path / "other").mkdir()
+    file = content()
+    file["annotations"][0]["instance_id"] = 4
+    file["categories"][1]["sigmas"] = [0.1] * 3
+    usual = make(tmp_path / "usual", file)
+    as_other_types(file)
+    other = make(tmp_path / "other", file)
+    assert other.info == usual.info
+    assert other.info.skipped == {}
+    assert other.truth(0).crowd.tolist() == [False, False, True]
+    for index in range(2):
+        found, expected = other.truth(index), usual.truth(index)
+        assert (found.id, found.height, found.width) == (expected.id, expected.height, expected.width)
+        for field in ("boxes", "labels", "crowd", "areas", "keypoints"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(expected, field))
+        for key, value in usual[index].items():
+            if isinstance(value, np.ndarray):
+                np.testing.assert_array_equal(other[index][key], value)
+    np.testing.assert_array_equal(other[0]["masks"].areas(), usual[0]["masks"].areas())
+
+
+@pytest.mark.parametrize("crowd", [0, 1, "0", "1", "False", "true", False, True, 0.0, 1.0, None])
+def test_crowd_is_what_the_value_means(crowd: Any, tmp_path: Path) -> None:
+    file = content()
+    file["annotations"][0]["iscrowd"] = crowd
+    assert make(tmp_path, file).truth(0).crowd[0] == (crowd in (1, "1", "true", True))
+
+
+@pytest.mark.parametrize(("of_image", "of_annotation"), [("000007", 7), ("7", 7.0), (7, "7"), (7, "007"), ("a7", "a7"), ("7", "7")])
+def test_an_id_is_found_as_text_and_as_a_number(of_image: Any, of_annotation: Any, tmp_path: Path) -> None:
+    file = content()
+    file["images"][0]["id"] = of_image
+    for row in file["annotations"]:
+        row["image_id"] = of_annotation
+    dataset = make(tmp_path, file)
+    assert (len(dataset[0]["boxes"]), dataset.truth(0).id, dataset.info.skipped) == (2, of_image, {})
+
+
 # what is skipped and counted
 
 
@@ -248,7 +303,33 @@ def rle(counts: Any, size: list[int] | None = None) -> Callable[[dict[str, Any]]
 
 BAD: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (changed(category_id=4), r"annotation 12 of image 7: its category_id 4 is not listed; the categories are 3, 9"),
-    (changed(category_id=[4]), r"annotation 12 of image 7: its category_id \[4\] is not listed"),
+    (changed(category_id=[4]), r"annotation 12 of image 7: its category_id is \[4\], a whole number expected"),
+    (changed(category_id=True), r"annotation 12 of image 7: its category_id is True, a whole number expected"),
+    (changed(category_id=9.5), r"annotation 12 of image 7: its category_id is 9\.5, a whole number expected"),
+    (changed(image_id=True), r"annotations\[1\] \(id 12\): its image_id is True, an id of 'images' expected"),
+    (changed(image_id=7.5), r"annotations\[1\] \(id 12\): its image_id is 7\.5, an id of 'images' expected"),
+    (changed(iscrowd=2), r"annotation 12 of image 7: its iscrowd is 2, 0 or 1 expected"),
+    (changed(iscrowd="no"), r"annotation 12 of image 7: its iscrowd is 'no', 0 or 1 expected"),
+    (changed(iscrowd=[]), r"annotation 12 of image 7: its iscrowd is \[\], 0 or 1 expected"),
+    (changed(bbox="1234"), r"annotation 12 of image 7: its bbox is '1234', four numbers \[x, y, width, height\] expected"),
+    (changed(bbox=[1, 2, True, 4]), r"annotation 12 of image 7: its bbox is \[1, 2, True, 4\]"),
+    (changed(bbox={"1": 1, "2": 2, "3": 3, "4": 4}), r"annotation 12 of image 7: its bbox is \{"),
+    (changed(area=False), r"annotation 12 of image 7: its area is False, a number of square pixels expected"),
+    (changed(segmentation=0), r"annotation 12 of image 7: its segmentation is 0, polygons or an RLE"),
+    (
+        changed(segmentation=[["1", "2", "x", "4", "5", "6"]]),
+        r"annotation 12 of image 7: its segmentation is \[\['1', .*a list of polygons",
+    ),
+    (lambda file: file["images"][1].update(id=True), r"image True: a whole number or text expected as its id"),
+    (lambda file: file["images"][1].update(id="7"), r"image '7': another image has the id 7; which of them an annotation means"),
+    (lambda file: file["images"][1].update(height=True), r"image 5: its height is True, pixels as a whole number from 1 expected"),
+    (lambda file: file["images"][1].update(height="tall"), r"image 5: its height is 'tall', pixels as a whole number from 1 expected"),
+    (lambda file: file["categories"][1].update(id="9"), r"category 9 \('person'\): two categories have this id"),
+    (lambda file: file["categories"][1].update(id=False), r"category False \('person'\): a whole number as id and text as name expected"),
+    (
+        lambda file: (file["images"][0].update(id="7"), file["images"][1].update(id="07")),
+        r"annotations\[0\] \(id 11\): its image_id is 7, which may be the image '7' or '07'; write it as 'images' does",
+    ),
     (changed(image_id=None), r"annotations\[1\] \(id 12\): its image_id is None, an id of 'images' expected"),
     (removed("bbox"), r"annotation 12 of image 7: it has no 'bbox'"),
     (removed("category_id"), r"annotation 12 of image 7: it has no 'category_id'"),
@@ -284,8 +365,8 @@ BAD: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (changed(segmentation="mask.png"), r"annotation 12 of image 7: its segmentation is 'mask\.png', polygons or an RLE"),
     (lambda file: file["annotations"].append("x"), r"annotations\[3\] is a str"),
     (
-        lambda file: [row.update(image_id=str(row["image_id"])) for row in file["annotations"]],
-        r"none of the 3 annotations belongs to a listed image: their image_id is, e\.g\., '7', the ids of images are, e\.g\., 7",
+        lambda file: [row.update(image_id=f"a{row['image_id']}") for row in file["annotations"]],
+        r"none of the 3 annotations belongs to a listed image: their image_id is, e\.g\., 'a7', the ids of images are, e\.g\., 7",
     ),
     (lambda file: file["images"][1].update(id=7), r"image 7: two images have this id; the second is a\.png"),
     (lambda file: file["images"][1].pop("height"), r"images\[1\] has no 'height' \(id 5\); it has id, file_name, width"),

@@ -194,6 +194,8 @@ def test_records_come_from_a_json_file(tmp_path: Path) -> None:
         ({"img": "img/0.jpg", "label": "gt/0.png"}, "unknown entry 'label'; there are img, img2, ann"),
         ({"img": "img/0.jpg", "img2": "img2/0.png", "ann": "gt/0.png"}, "img2 here, other than in record 0"),
         ("img/0.jpg", "'img/0.jpg' given, "),
+        ({"img": "img/0.jpg", "img2": False, "ann": "gt/0.png"}, "{'ann': 'gt/0.png', 'img': 'img/0.jpg', 'img2': False} given, "),
+        ({"img": "", "ann": "gt/0.png"}, "{'ann': 'gt/0.png', 'img': ''} given, "),
     ],
 )
 def test_a_wrong_record_is_reported_with_its_number(record: Any, message: str, tmp_path: Path) -> None:
