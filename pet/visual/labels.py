@@ -11,6 +11,12 @@ Rectangle = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom lie outside."""
 
 
+MOST_COVERED = 0.5
+"""Share of the picture that plates may cover; beyond, what they name cannot be seen."""
+
+MOST_SMALL = 3
+"""Labels that even a tiny picture has."""
+
 LONG_NAME = 14
 """Names are left as they are up to this width, in sizes of the font."""
 
@@ -48,13 +54,19 @@ class LabelLayer:
         self._labels.append(_Label(text, suffix, box, colour))
 
     def write(self, pixels: np.ndarray) -> None:
-        """Write the labels into a picture, uint8 (height, width, 3)."""
-        taken: list[Rectangle] = []
-        placed = []
+        """Write the labels into a picture, uint8 (height, width, 3); none where they would cover more than half of it."""
+        room = MOST_COVERED * self._size[0] * self._size[1]
+        plates: list[np.ndarray] = []
         for label in self._labels:
-            plate = self._plate(label)
-            place = _best_place(label.box, (plate.shape[0], plate.shape[1]), self._size, taken)
-            taken.append(place)
+            plates.append(self._plate(label))
+            room -= plates[-1].shape[0] * plates[-1].shape[1]
+            if room < 0 and len(plates) > MOST_SMALL:
+                return
+        taken = np.zeros(self._size, bool)
+        placed = []
+        for label, plate in zip(self._labels, plates, strict=True):
+            left, top, right, bottom = place = _best_place(label.box, (plate.shape[0], plate.shape[1]), self._size, taken)
+            taken[top:bottom, left:right] = True
             placed.append((plate, place))
         # the most important ones on top
         for plate, (left, top, right, bottom) in reversed(placed):
@@ -80,8 +92,11 @@ def make_plate(text: str, text_size: int, padding: int, colour: Colour) -> np.nd
     return plate
 
 
-def _best_place(box: Rectangle, plate: tuple[int, int], size: tuple[int, int], taken: list[Rectangle]) -> Rectangle:
-    """Return where a plate (height, width) hides the least of the others; of equal places the first that one would look at."""
+def _best_place(box: Rectangle, plate: tuple[int, int], size: tuple[int, int], taken: np.ndarray) -> Rectangle:
+    """Return where a plate (height, width) hides the least of the others; of equal places the first that one would look at.
+
+    ``taken``, bool of the size of the picture, says where there is a plate already: so a place costs the same however many there are.
+    """
     (left, top, right, bottom), (height, width) = box, plate
     above, inside = (left, top - height), (left, top)
     first, second = (above, inside) if top >= height else (inside, above)
@@ -97,16 +112,10 @@ def _best_place(box: Rectangle, plate: tuple[int, int], size: tuple[int, int], t
     ]
     # a place outside of the picture becomes the nearest one inside
     places = [_moved_inside(x, y, height, width, size) for x, y in preferred]
-    hidden = [sum(_overlap(place, other) for other in taken) for place in places]
+    hidden = [np.count_nonzero(taken[top:bottom, left:right]) for left, top, right, bottom in places]
     return places[hidden.index(min(hidden))]
 
 
 def _moved_inside(x: int, y: int, height: int, width: int, size: tuple[int, int]) -> Rectangle:
     left, top = max(min(x, size[1] - width), 0), max(min(y, size[0] - height), 0)
     return left, top, min(left + width, size[1]), min(top + height, size[0])
-
-
-def _overlap(first: Rectangle, second: Rectangle) -> int:
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    return max(width, 0) * max(height, 0)

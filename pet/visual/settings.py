@@ -80,7 +80,7 @@ VIS: Schema = {
         "Factor by which images are resized before they are drawn on. 0: small ones are enlarged until their longer edge has about 480 pixels, so that text can be read; larger ones stay as they are.",
         minimum=0,
     ),
-    "LABELS": Key(True, "Write class and score next to each object."),
+    "LABELS": Key(True, "Write class and score next to each object; none where they would cover more than half of the picture."),
     "LEGEND": Key(True, "Name the colours of pixel classes and parts below the image."),
     "CLS": {
         "ENABLED": Key(True, "Write the most probable class of an image on it."),

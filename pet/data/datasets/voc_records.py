@@ -135,7 +135,8 @@ def _record(folder: Path, name: str, file: VocFile, labels: dict[str, int], skip
 def _box(item: VocObject, width: int, height: int) -> tuple[float, ...] | str:
     """Return XYXY inside of the image, or the reason why there is none."""
     left, top, right, bottom = item.box
-    if left >= right or top >= bottom:
+    # both corners belong to the object: one pixel has left == right
+    if left > right or top > bottom:
         return NO_AREA
     # pixel i, counted from 1, covers [i - 1, i)
     box = max(left - 1, 0.0), max(top - 1, 0.0), min(right, width), min(bottom, height)

@@ -76,7 +76,7 @@ def test_an_image_without_objects_is_kept_and_counted(tmp_path: Path, caplog: py
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("<xmin>3<", "<xmin>12<", "object whose box has no area"),
+        ("<xmin>3<", "<xmin>13<", "object whose box has no area"),
         ("<ymin>4<", "<ymin>19<", "object whose box has no area"),
         ("<xmin>3</xmin><ymin>4</ymin><xmax>12<", "<xmin>31</xmin><ymin>4</ymin><xmax>35<", "object whose box lies outside of the image"),
     ],
@@ -88,6 +88,15 @@ def test_boxes_that_cannot_be_used_are_skipped(old: str, new: str, reason: str, 
     assert len(dataset.truth(1).boxes) == 1
     reported = f"{tmp_path}: skipped 1 times: {reason} (the first: object 2 (cat) of {tmp_path}/Annotations/a.xml)"
     assert caplog.messages == [reported]
+
+
+def test_a_box_of_one_pixel_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one = CAT.replace("<xmin>3<", "<xmin>12<").replace("<ymin>4<", "<ymin>9<").replace("<ymax>9.0<", "<ymax>9<")
+    column = CAT.replace("<xmin>3<", "<xmin>12<")
+    dataset = make(write(tmp_path, a=one + column))
+    assert dataset.truth(1).boxes.tolist() == [[11, 8, 12, 9], [11, 3, 12, 9]]
+    assert dataset.truth(1).areas.tolist() == [1, 6]
+    assert (dict(dataset.info.skipped), caplog.messages) == ({}, [])
 
 
 def test_boxes_are_clipped_to_the_image(tmp_path: Path) -> None:

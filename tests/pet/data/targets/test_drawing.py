@@ -211,6 +211,24 @@ def test_labels_of_objects_at_one_place_lie_next_to_each_other():
     assert max(areas) < 1.1 * min(areas)
 
 
+def boxes_on_a_grid(count, edge=40):
+    columns = 500 // edge
+    places = np.arange(count)
+    left, top = places % columns * edge, places // columns * edge % (300 - edge)
+    return np.stack([left, top, left + edge - 10, top + edge - 10], axis=1).astype(np.float32)
+
+
+def test_labels_that_would_cover_everything_are_left_out():
+    few, many = (found(boxes_on_a_grid(count), labels=[0] * count, scores=[0.9] * count) for count in (12, 3000))
+    bare = DrawSettings(labels=False, scale=1.0)
+    assert not np.array_equal(draw_predictions(image(), few, NAMES, DrawSettings(scale=1.0)), draw_predictions(image(), few, NAMES, bare))
+    assert np.array_equal(draw_predictions(image(), many, NAMES, DrawSettings(scale=1.0)), draw_predictions(image(), many, NAMES, bare))
+    # a picture with hardly any room has the labels of its few objects
+    one = found([[1, 1, 9, 9]], labels=[0], scores=[0.9])
+    tiny = [draw_predictions(image(12, 12), one, NAMES, DrawSettings(scale=1.0, labels=labels)) for labels in (True, False)]
+    assert not np.array_equal(*tiny)
+
+
 def test_text_is_shortened_at_its_end():
     assert shorten("dog", 14, 100) == "dog"
     short = shorten("a rather long name of a class", 14, 100)
