@@ -9,18 +9,21 @@ from petlib.launch import call_own_script, launch
 
 COMMANDS = Path(__file__).parent / "commands"
 PACKAGE = "pet"
+ROOT = Path(__file__).parents[1]
+CHECKOUT = ROOT if (ROOT / "tools" / "train_net_all.py").is_file() else None
+"""Pet's own tree, where it is installed as it lies there (``pip install -e``): it has the training scripts of Pet's tasks."""
 
 
-def train(repository: Path | None = None) -> int:
+def train(repository: Path | None = CHECKOUT) -> int:
     """Train with the config of the command line and return the exit code.
 
     Args:
-        repository: root of the checkout whose launcher runs, where ``--type`` looks last.
+        repository: root of a checkout, whose scripts train Pet's own tasks and where ``--type`` looks last.
     """
     return launch("train_net.py", package=PACKAGE, repository=repository)
 
 
-def test(repository: Path | None = None) -> int:
+def test(repository: Path | None = CHECKOUT) -> int:
     """Test a trained model with the config of the command line and return the exit code; see :func:`train`.
 
     A task may have a ``tools/<type>/<...>/test_net.py`` of its own; else one script serves all.
@@ -28,7 +31,7 @@ def test(repository: Path | None = None) -> int:
     return launch("test_net.py", package=PACKAGE, script_of_all_tasks=COMMANDS / "test_net.py", repository=repository)
 
 
-def export(repository: Path | None = None) -> int:
+def export(repository: Path | None = CHECKOUT) -> int:
     """Export a trained model with the config of the command line and return the exit code; see :func:`test`."""
     code = call_own_script("export_net.py", repository=repository)
     if code is None:

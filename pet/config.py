@@ -6,7 +6,7 @@ from pet.data.config import DATA_SCHEMA
 from pet.export.config import EXPORT_SCHEMA
 from pet.models.config import NETWORK_SCHEMA
 from pet.visual.settings import VIS_SCHEMA
-from petlib.config import PETLIB_SCHEMA, Effect, Key, Schema, merge_schemas, with_effect
+from petlib.config import PETLIB_SCHEMA, Effect, Key, Schema, Switch, merge_schemas, with_effect
 
 FINETUNE: Schema = {
     "FREEZE_EPOCHS": Key(
@@ -21,6 +21,7 @@ FINETUNE: Schema = {
     "HEAD": Key(
         "",
         "Which parameters are the head: a regular expression that is searched in their names. Empty: of a classifier the last layer, else all outside of the backbone or encoder.",
+        used_if=(Switch("FINETUNE.FREEZE_EPOCHS", also=(Switch("FINETUNE.HEAD_LR_MULT", none_of=(1.0,)),)),),
     ),
 }
 

@@ -1,5 +1,6 @@
 """A task: settings, model, data, metrics, and what the tools need of it. Imports no torch, so that a config can be checked first."""
 
+import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from petlib.launch.start.task_folder import find_task_folder
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+logger = logging.getLogger(__name__)
 
 PACKAGE = "pet"
 TASK_MODULE = "task"
@@ -117,6 +120,11 @@ class Task(ABC):
         """
         if cfg.FINETUNE.FREEZE_EPOCHS == 0:
             return []
+        if not cfg.TRAIN.WEIGHTS and not engine.continues(cfg):
+            logger.warning(
+                "FINETUNE.FREEZE_EPOCHS is %d, but the body that it freezes has random weights: name trained ones with TRAIN.WEIGHTS",
+                cfg.FINETUNE.FREEZE_EPOCHS,
+            )
         return [engine.FreezeHook(head=self._find_head(cfg, model), epochs=cfg.FINETUNE.FREEZE_EPOCHS)]
 
     def _find_head(self, cfg: CfgNode, model: "nn.Module") -> re.Pattern[str]:

@@ -1,6 +1,7 @@
 """Looks at every sample of a config's data sets: python tools/data/check.py --cfg PATH [--split train] [--out FOLDER].
 
-Prints what there is and what is wrong, and writes ``report.json`` and ``samples.png``. Exit code 1: a training would fail.
+Prints what there is and what is wrong, and writes ``report.json`` and ``samples.png``. Exit code 1: a training would fail on samples; 2: it
+would not begin, because a data set cannot be used.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pet import data, visual
 from pet.data import report
 from pet.task import PACKAGE, find_task
 from petlib.config import CfgNode
+from petlib.errors import USER_ERROR_EXIT_CODE, DataError
 from petlib.files import write_text_atomically
 from petlib.launch import run_tool
 
@@ -32,7 +34,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check(cfg: CfgNode, options: argparse.Namespace) -> int:
-    """Look at the data; return 1 where a training would fail."""
+    """Look at the data; return 1 where a training would fail, and 2 where data that it names are missing.
+
+    Raises:
+        DataError: there is no such root of data; what draws its own data would make it.
+    """
+    root = Path(cfg.MISC.DATA_ROOT)
+    if "MISC.DATA_ROOT" in cfg.given() and not root.is_dir():
+        raise DataError(f"MISC.DATA_ROOT: {root}: there is no such folder")
     # slow, and only needed here
     from rich.progress import Progress
 
@@ -51,7 +60,7 @@ def check(cfg: CfgNode, options: argparse.Namespace) -> int:
         cv2.imwrite(str(folder / "samples.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     print(report.as_text(found))
     print(f"written: {folder / 'report.json'}" + (f", {folder / 'samples.png'}" if sheet is not None else ""))
-    return int(found.fails)
+    return USER_ERROR_EXIT_CODE if found.lacks_data else int(found.fails)
 
 
 def draw_samples(datasets: Sequence["data.Dataset"], settings: visual.DrawSettings) -> np.ndarray | None:

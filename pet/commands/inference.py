@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from pet import data, export, prediction, visual
+from pet import data, export, models, prediction, visual
 from pet.task import PACKAGE, find_task
 from petlib import engine
 from petlib.config import CfgNode
@@ -70,9 +70,12 @@ def predict(cfg: CfgNode, inputs: "prediction.Inputs", options: argparse.Namespa
     task = find_task(Path(options.cfg), type_folder=options.type)
     export.choose_weights(cfg, options.weights)
     drawing = visual.build_draw_settings(cfg)
-    with engine.open_run(cfg, record=str(options.out.absolute() / "config.yaml")) as device:
+    models.find_test_weights(cfg)
+    record = str(options.out.absolute() / "config.yaml")
+    with engine.open_run(cfg, record=record) as device:
         data.prepare_readers(cfg)
         predictor = task.build_predictor(cfg, device, window=options.window)
+        engine.write_record(cfg, record)
         with Progress(transient=True) as bar:
             frames = sum(prediction.count_frames(video.paths[0]) for video in inputs.videos)
             work = bar.add_task("inference", total=len(inputs.images) + frames)
@@ -93,8 +96,8 @@ def describe(inputs: "prediction.Inputs", summary: "prediction.PredictionSummary
         seen.append(f"{counted(summary.frames, 'frame')} of {counted(len(inputs.videos), 'video')}")
     lines = [" and ".join(seen)]
     if summary.objects is not None:
-        found = ", ".join(f"{name} x {count:,}" for name, count in summary.objects.most_common(10))
-        lines[0] += f": {found or 'nothing above VIS.SCORE_THRESHOLD'}"
+        found = ", ".join(f"{name} ({count:,})" for name, count in summary.objects.most_common(10))
+        lines[0] += f"; found by class: {found}" if found else "; nothing above VIS.SCORE_THRESHOLD"
     if summary.unreadable:
         lines.append(f"{counted(len(summary.unreadable), 'file')} left out, not to be read")
     return "\n".join([*lines, f"results are in {folder}"])

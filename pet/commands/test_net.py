@@ -13,13 +13,15 @@ from petlib.launch.start.arguments import ScriptArguments
 def test(cfg: CfgNode, arguments: ScriptArguments) -> None:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` on ``TEST.DATASETS``; results go to ``MISC.CKPT/test``."""
     task = find_task(arguments.cfg, type_folder=arguments.type_folder)
-    with engine.open_run(cfg, record="test/config.yaml") as device:
+    with engine.open_run(cfg, record=engine.TEST_RECORD) as device:
         model = task.build_model(cfg)
         models.load_test_weights(model, cfg)
         model = task.build_test_model(cfg, engine.prepare_model(model, cfg, device))
         evaluation = task.build_evaluation(cfg, device)
+        engine.write_record(cfg, engine.TEST_RECORD)
         evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
 
 
 if __name__ == "__main__":
-    run_script_of_all_tasks(test, package=PACKAGE)
+    # without trained weights nothing is written into a folder whose name may be misspelt
+    run_script_of_all_tasks(test, package=PACKAGE, check=models.find_test_weights)

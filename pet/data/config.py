@@ -22,7 +22,7 @@ MIXUP: Schema = {
         1.0,
         "Share of the batches that are mixed.",
         minimum=0,
-        used_if=(Switch("TRAIN.MIXUP.MIXUP_ALPHA", also=("TRAIN.MIXUP.CUTMIX_ALPHA",)),),
+        used_if=(Switch("TRAIN.MIXUP.MIXUP_ALPHA", also=(Switch("TRAIN.MIXUP.CUTMIX_ALPHA"),)),),
     ),
     "SWITCH_PROBABILITY": Key(
         0.5,

@@ -1,7 +1,6 @@
 """From a network to a file that is known to give the same results."""
 
 import copy
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ NO_METADATA: Mapping[str, str] = MappingProxyType({})
 BATCH_AXIS = {0: "batch"}
 IMAGE_AXES = {2: "height", 3: "width"}
 PROGRAM_SUFFIX = ".pt2"
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,11 @@ class ExportReport:
     largest_difference: float
     checked: list[tuple[int, ...]]
     note: str = ""
+
+    def summary(self) -> str:
+        """Return file, size and difference in one line, for a log."""
+        inputs = len(self.checked)
+        return f"{self.path}: {self.size / 1e6:.1f} MB, largest difference to PyTorch {self.largest_difference:.2g} on {inputs} inputs"
 
 
 class FileFormat(Protocol):
@@ -193,9 +195,6 @@ def _export(
     finally:
         temporary.unlink(missing_ok=True)
     size = path.stat().st_size
-    logger.info(
-        "%s: %.1f MB, largest difference to PyTorch %.2g on %d inputs", path, size / 1e6, found.largest_difference, len(found.shapes)
-    )
     opset = file_format.opset if isinstance(file_format, OnnxFormat) else 0
     return ExportReport(path, size, found.inputs, list(output_names), opset, found.largest_difference, found.shapes)
 

@@ -17,6 +17,9 @@ LOSSES = Key(
     type=list[Any],
 )
 
+SMALLEST_VIEW, LARGEST_VIEW = 0.1, 10.0
+"""Factors of the size of an image, between which a view shows more than noise and fits into memory."""
+
 MODEL: Schema = {
     "BACKBONE": Key(
         "",
@@ -75,7 +78,7 @@ VIEWS_AND_WINDOWS: Schema = {
             unit="pixels",
             minimum=0,
         ),
-        "OVERLAP": Key(0.25, "Share of a window that its neighbour sees too.", minimum=0),
+        "OVERLAP": Key(0.25, "Share of a window that its neighbour sees too; also of the windows of an inference.", minimum=0),
     },
 }
 TEST_TIME: Schema = {"TEST": with_effect(Effect.EVALUATIONS, VIEWS_AND_WINDOWS)}
@@ -125,11 +128,13 @@ def check_test_time(cfg: CfgNode) -> None:
     """Check ``TEST.VIEWS`` and ``TEST.SLIDING``.
 
     Raises:
-        ConfigError: a scale is not above 0, or windows would overlap altogether.
+        ConfigError: a scale makes images tiny or huge, or windows would overlap altogether.
     """
     scales = list(cfg.TEST.VIEWS.SCALES)
-    if any(scale <= 0 for scale in scales):
-        raise ConfigError(f"TEST.VIEWS.SCALES: {scales} given, factors above 0 expected, e.g. [0.75, 1.0, 1.25]")
+    if not all(SMALLEST_VIEW <= scale <= LARGEST_VIEW for scale in scales):
+        raise ConfigError(
+            f"TEST.VIEWS.SCALES: {scales} given, factors from {SMALLEST_VIEW:g} to {LARGEST_VIEW:g} expected, e.g. [0.75, 1.0, 1.25]"
+        )
     if not 0.0 <= cfg.TEST.SLIDING.OVERLAP < 1.0:
         raise ConfigError(f"TEST.SLIDING.OVERLAP: {cfg.TEST.SLIDING.OVERLAP:g} given, a share from 0 to below 1 expected")
 

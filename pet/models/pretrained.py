@@ -14,10 +14,10 @@ from pet.models.classifiers import LIBRARIES, find_classifier
 from pet.models.feature_extractor import timm_key
 from pet.models.torchvision_names import select_coco_classes, torchvision_key
 from pet.typed import VisionConfig
+from petlib import engine
 from petlib.checkpoint.weights import Translation, load_weights
 from petlib.distributed.collectives import broadcast_object
 from petlib.distributed.process_group import is_main_process
-from petlib.engine.model import continues, find_test_weights
 from petlib.errors import CheckpointError, ConfigError
 from petlib.suggest import did_you_mean
 
@@ -51,7 +51,7 @@ def load_pretrained(model: nn.Module, cfg: VisionConfig, *, backbone: str | None
         ConfigError: weights of a library that the network does not come from.
     """
     source = cfg.TRAIN.WEIGHTS
-    if continues(cfg):
+    if engine.continues(cfg):
         return
     if source in LIBRARIES:
         with _as_file(_fetch_once(lambda: published_weights(cfg.MODEL.BACKBONE if backbone is None else backbone, library=source))) as path:
@@ -67,11 +67,20 @@ def load_test_weights(model: nn.Module, cfg: VisionConfig) -> None:
     Raises:
         CheckpointError: there is no such file, it cannot be read, or it does not fit the model in every name and shape.
     """
-    source = cfg.TEST.WEIGHTS if cfg.TEST.WEIGHTS.startswith(DETECTOR_PREFIX) else str(find_test_weights(cfg))
+    source = find_test_weights(cfg)
     with weights_file(source) as path:
         translate = weight_translation(cfg)
         load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA, key_prefixes=KEY_PREFIXES, translate=translate).require_complete()
-    logger.info("testing the weights of %s", source)
+    logger.info("the weights are those of %s", source)
+
+
+def find_test_weights(cfg: VisionConfig) -> str:
+    """Return the file that ``TEST.WEIGHTS`` means, or the name of weights that are published.
+
+    Raises:
+        CheckpointError: there is no such file, or the output folder has no such checkpoint.
+    """
+    return cfg.TEST.WEIGHTS if cfg.TEST.WEIGHTS.startswith(DETECTOR_PREFIX) else str(engine.find_test_weights(cfg))
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def build_model(cfg: CfgNode) -> Segmenter:
         output_weights=_output_weights(cfg, network.num_outputs),
         threshold=settings.THRESHOLD,
         window=cfg.TEST.SLIDING.SIZE,
-        overlap=cfg.TEST.SLIDING.OVERLAP,
+        overlap=cfg.TEST.SLIDING.OVERLAP if cfg.TEST.SLIDING.SIZE else 0.0,
         with_metrics=cfg.TRAIN.METRICS_ON,
     )
 

@@ -67,8 +67,9 @@ def test(cfg: CfgNode, *, task: SegmentationTask = TASK, test_dataset: Dataset |
         task: whose model and metrics they are.
         test_dataset: the data; None: ``TEST.DATASETS``.
     """
-    with engine.open_run(cfg, record="test/config.yaml") as device:
+    with engine.open_run(cfg, record=engine.TEST_RECORD) as device:
         model = task.build_model(cfg)
         load_test_weights(model, cfg)
         evaluation = task.build_evaluation(cfg, device, test_dataset)
+        engine.write_record(cfg, engine.TEST_RECORD)
         return evaluation.test(task.build_test_model(cfg, engine.prepare_model(model, cfg, device)), Path(cfg.MISC.CKPT) / "test")

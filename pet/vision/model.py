@@ -51,7 +51,7 @@ class GeneralizedCNN(nn.Module):
         self.backbone = build_classifier_backbone(cfg, args) if self._classifies else build_feature_extractor(cfg, args)
         self.neck = None if self._classifies else build_neck(cfg, self.backbone)
         self.window: int = cfg.TEST.SLIDING.SIZE
-        self.overlap: float = cfg.TEST.SLIDING.OVERLAP
+        self.overlap: float = cfg.TEST.SLIDING.OVERLAP if self.window else 0.0
         info = self._feature_info()
         self.heads = nn.ModuleDict(build_heads(cfg, info))
 

@@ -225,6 +225,9 @@ def test_a_full_disk_leaves_the_previous_checkpoint_whole(trained: Path, tmp_pat
     assert torch.load(folder / "model_latest.pth", weights_only=True)["iteration"] == 2
 
 
-def test_testing_without_a_checkpoint(run: Run) -> None:
+def test_testing_without_a_checkpoint(run: Run, tmp_path: Path) -> None:
     done = run("test_net.py", "--cfg", DIGITS)
     assert_one_message(done, "there is no best and no latest checkpoint to test")
+    done = run("test_net_all.py", "--cfg", DIGITS, "MISC.CKPT=misspelt", "TEST.WEIGHTS=gone.pth", "MISC.DEVICE=cpu")
+    assert_one_message(done, "gone.pth: there is no such file")
+    assert not [*tmp_path.iterdir()]

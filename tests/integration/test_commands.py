@@ -88,6 +88,20 @@ def test_the_installed_command_runs_the_script_of_a_folder_of_ones_own(tmp_path:
     assert (tmp_path / "ckpts" / "mine" / "small" / "model_latest.pth").exists()
 
 
+def test_a_config_of_pets_own_task_may_lie_anywhere(tmp_path: Path) -> None:
+    config = tmp_path / "cfgs" / "vision" / "mine" / "small.yaml"
+    config.parent.mkdir(parents=True)
+    shutil.copy(DIGITS, config)
+    for command in ((sys.executable, tool("train_net_all.py")), (Path(sys.executable).with_name("pet-train"),)):
+        output = execute(tmp_path, *command, "--cfg", "cfgs/vision/mine/small.yaml", "--dry_run").succeeded().output
+        assert output.startswith(f"script: {tool('vision/train_net.py')}\n")
+    # a task of one's own with that name is not trained by Pet's script
+    shutil.copytree(ROOT / "pet" / "tasks" / "cls", tmp_path / "vision")
+    done = execute(tmp_path, sys.executable, tool("train_net_all.py"), "--cfg", "cfgs/vision/mine/small.yaml", "--dry_run")
+    assert done.code == 2
+    assert "there is no train_net.py for this config" in done.output
+
+
 @pytest.mark.parametrize("name", ["train_net_all.py", "test_net_all.py"])
 def test_help_shows_every_option_without_torch(name: str, tmp_path: Path) -> None:
     code = f"""

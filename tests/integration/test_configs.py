@@ -124,7 +124,7 @@ def read_though_unused(cfg: CfgNode) -> set[str]:
 @pytest.mark.parametrize("task", TASKS)
 def test_every_switch_is_a_setting_of_the_task(task: str) -> None:
     keys = flat_schema(TASKS[task].get_base_cfg().schema)
-    wrong = [path for path, key in keys.items() for switch in key.used_if if not {switch.key, *switch.also} <= set(keys)]
+    wrong = [path for path, key in keys.items() for switch in key.used_if if not {*switch.decisive_keys()} <= set(keys)]
     assert not wrong
 
 

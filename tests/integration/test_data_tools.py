@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.integration.conftest import DIGITS, Run
+from tests.integration.conftest import DIGITS, ROOT, Run
 
 TINY = """
 MODEL: {BACKBONE: torchvision/resnet18, NUM_CLASSES: 2, NECK: fpn, HAS_BOX: True, HAS_MASK: True}
@@ -93,6 +93,19 @@ def test_a_classification_config_and_mistakes(run: Run, tmp_path: Path) -> None:
     done = run("data/check.py", "--cfg", DIGITS, "--splits", "test")
     assert done.code == 2, done.output
     assert "unknown option --splits" in done.output
+
+
+def test_data_that_are_not_there_end_with_2(run: Run, tmp_path: Path) -> None:
+    cfg, _ = write_pets(tmp_path)
+    (tmp_path / "pets.json").unlink()
+    done = run("data/check.py", "--cfg", cfg, "--type", "vision", "--split", "train", "--out", tmp_path / "out")
+    assert done.code == 2, done.output
+    assert "FAULT: 1 x a data set cannot be used" in done.output
+    shapes = ROOT / "cfgs" / "vision" / "shapes" / "semseg_R-18.yaml"
+    done = run("data/check.py", "--cfg", shapes, "MISC.DATA_ROOT=misspelt", "--out", tmp_path / "out")
+    assert done.code == 2, done.output
+    assert "error: MISC.DATA_ROOT: misspelt: there is no such folder" in done.output
+    assert not (tmp_path / "misspelt").exists()
 
 
 def test_views_are_drawn(run: Run, tmp_path: Path) -> None:

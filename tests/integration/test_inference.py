@@ -1,6 +1,7 @@
 """tools/inference.py by the command line."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -38,7 +39,11 @@ def test_a_classifier_looks_at_files(run: Run, tmp_path: Path) -> None:
     torch.save(GeneralizedCNN(load_cfg(vision_config, DIGITS)).state_dict(), tmp_path / "weights.pth")
     options = ["--images", tmp_path / "in", "--out", tmp_path / "out", "--weights", tmp_path / "weights.pth"]
     done = run("inference.py", "--cfg", DIGITS, *options).succeeded()
-    assert "3 images and 5 frames of 1 video: " in done.output
+    found = re.search(r"^3 images and 5 frames of 1 video; found by class: (.*)$", done.output, re.MULTILINE)
+    assert found and re.fullmatch(r"\d \(\d+\)(, \d \(\d+\))*", found[1]), done.output
+    assert sum(int(count) for count in re.findall(r"\((\d+)\)", found[1])) == 8
+    assert f"the weights are those of {tmp_path / 'weights.pth'}" in done.output
+    assert "given on the command line" not in done.output
     assert "1 file left out, not to be read" in done.output
     assert "broken.png: not an image that can be decoded" in done.output
     written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
@@ -63,5 +68,6 @@ def test_mistakes_of_a_user(run: Run, tmp_path: Path, options: list[str], messag
     write_images(tmp_path / "in", "a.png")
     done = run("inference.py", "--cfg", DIGITS, "--out", "out", *options)
     assert done.code == 2, done.output
+    assert not (tmp_path / "out").exists()
     assert message in done.output
     assert "Traceback" not in done.output

@@ -202,7 +202,13 @@ def test_a_body_frozen_for_good_needs_no_gradients() -> None:
 
 
 @pytest.mark.parametrize(("epochs", "count"), [(0, 0), (2, 1), (-1, 1)])
-def test_a_frozen_body_has_a_hook(epochs: int, count: int) -> None:
+def test_a_frozen_body_has_a_hook(epochs: int, count: int, caplog: pytest.LogCaptureFixture) -> None:
     cfg = classifier_cfg(FINETUNE__FREEZE_EPOCHS=epochs)
     hooks = vision.TASK.build_hooks(cfg, vision.TASK.build_model(cfg))
     assert [type(hook) for hook in hooks] == [FreezeHook] * count
+    reported = "the body that it freezes has random weights: name trained ones with TRAIN.WEIGHTS" in caplog.text
+    assert reported == (epochs != 0)
+    caplog.clear()
+    cfg = classifier_cfg(FINETUNE__FREEZE_EPOCHS=epochs, TRAIN__WEIGHTS="body.pth")
+    vision.TASK.build_hooks(cfg, vision.TASK.build_model(cfg))
+    assert not caplog.messages

@@ -63,10 +63,20 @@ def read_file(path: Path, *, checked: bool = False) -> Any:
         raise _damaged(path, "truncated or damaged", error) from error
 
 
-def _check_file(path: Path, *, checked: bool) -> None:
+def existing_file(path: Path) -> Path:
+    """Return a path that is there.
+
+    Raises:
+        CheckpointError: it is not.
+    """
     if not path.exists():
         siblings = [sibling.name for sibling in path.parent.glob("*")] if path.parent.is_dir() else []
         raise CheckpointError(f"{path}: there is no such file{did_you_mean(path.name, siblings)}")
+    return path
+
+
+def _check_file(path: Path, *, checked: bool) -> None:
+    existing_file(path)
     if path.is_dir():
         raise CheckpointError(f"{path}: this is a folder and no file with weights")
     check_kind(path)

@@ -13,6 +13,8 @@ def _taken_by(*names: str) -> Switch:
     return Switch("SOLVER.OPTIMIZER.NAME", none_of=tuple(name for name in OPTIMIZERS if name not in names))
 
 
+WARM_UP = Switch("SOLVER.SCHEDULER.WARM_UP_ITERS", also=(Switch("SOLVER.SCHEDULER.WARM_UP_EPOCHS"),))
+
 MISC: Schema = {
     "NAME": Key("", "Name of the run in console lines. Empty: the name of the config file."),
     "CKPT": Key(
@@ -123,7 +125,13 @@ SOLVER: Schema = {
                 minimum=0,
                 used_if=(Switch("SOLVER.SCHEDULER.NAME", one_of=("cosine", "poly", "linear")),),
             ),
-            "WARM_UP_ITERS": Key(0, "Length of the warm-up in iterations; always iterations.", unit="iterations", minimum=0),
+            "WARM_UP_ITERS": Key(
+                0,
+                "Length of the warm-up in iterations; always iterations.",
+                unit="iterations",
+                minimum=0,
+                used_if=(Switch("SOLVER.SCHEDULER.WARM_UP_EPOCHS", one_of=(None,)),),
+            ),
             "WARM_UP_EPOCHS": Key(
                 None,
                 "Length of the warm-up in epochs; replaces WARM_UP_ITERS where it is set.",
@@ -135,13 +143,13 @@ SOLVER: Schema = {
                 0.1,
                 "The warm-up starts at this share of the learning rate.",
                 minimum=0,
-                used_if=(Switch("SOLVER.SCHEDULER.WARM_UP_ITERS", also=("SOLVER.SCHEDULER.WARM_UP_EPOCHS",)),),
+                used_if=(WARM_UP,),
             ),
             "WARM_UP_METHOD": Key(
                 "linear",
                 "Shape of the warm-up.",
                 choices=("linear", "exponential", "constant"),
-                used_if=(Switch("SOLVER.SCHEDULER.WARM_UP_ITERS", also=("SOLVER.SCHEDULER.WARM_UP_EPOCHS",)),),
+                used_if=(WARM_UP,),
             ),
         },
     ),
@@ -186,6 +194,7 @@ SOLVER: Schema = {
         unit="epochs",
         minimum=0,
         effect=Effect.NONE,
+        used_if=(Switch("SOLVER.SNAPSHOT_ITER", one_of=(0,)),),
     ),
     "SNAPSHOT_KEEP": Key(
         2,
@@ -270,7 +279,13 @@ TEST: Schema = {
 }
 
 EVAL: Schema = {
-    "PERIOD_EPOCH": Key(0, "Evaluate every so many epochs while training; 0: not by epochs.", unit="epochs", minimum=0),
+    "PERIOD_EPOCH": Key(
+        0,
+        "Evaluate every so many epochs while training; 0: not by epochs.",
+        unit="epochs",
+        minimum=0,
+        used_if=(Switch("EVAL.PERIOD_ITER", one_of=(0,)),),
+    ),
     "PERIOD_ITER": Key(
         0,
         "Evaluate every so many iterations; replaces PERIOD_EPOCH where it is set. The end of the training always evaluates.",

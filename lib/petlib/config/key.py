@@ -37,13 +37,13 @@ class Switch(NamedTuple):
         key: path of the setting that decides, e.g. ``"MODEL.HAS_MASK"``.
         one_of: the values with which the part is on; empty: any but False, 0, None and what is empty.
         none_of: the values with which it is off, where all others switch it on.
-        also: paths of further settings; one of them that is on is enough.
+        also: further switches; one of them that is on is enough.
     """
 
     key: str
     one_of: tuple[Any, ...] = ()
     none_of: tuple[Any, ...] = ()
-    also: tuple[str, ...] = ()
+    also: tuple["Switch", ...] = ()
 
     def is_on(self, settings: Mapping[str, Any]) -> bool:
         """Return whether the part is on.
@@ -51,12 +51,19 @@ class Switch(NamedTuple):
         Args:
             settings: all settings of the run by their paths.
         """
-        return any(self._switches_on(settings[key]) for key in (self.key, *self.also))
+        value = settings[self.key]
+        limited = self.one_of or self.none_of
+        is_on = value not in self.none_of and (not self.one_of or value in self.one_of) if limited else bool(value)
+        return is_on or any(switch.is_on(settings) for switch in self.also)
 
-    def _switches_on(self, value: Any) -> bool:
-        if self.one_of or self.none_of:
-            return value not in self.none_of and (not self.one_of or value in self.one_of)
-        return bool(value)
+    @property
+    def replaces(self) -> bool:
+        """Whether it is on only while another setting is off, which counts in place of those that it switches."""
+        return bool(self.one_of) and not any(self.one_of)
+
+    def decisive_keys(self) -> list[str]:
+        """Return the paths of all settings that decide."""
+        return [self.key, *(key for switch in self.also for key in switch.decisive_keys())]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,15 @@ from .hook import Hook as Hook
 from .hooks.freeze import FreezeHook as FreezeHook
 from .loop import train as train
 from .model import analyse as analyse
+from .model import continues as continues
 from .model import find_test_weights as find_test_weights
 from .model import load_initial_weights as load_initial_weights
 from .model import load_test_weights as load_test_weights
 from .model import parallelize as parallelize
 from .model import prepare_model as prepare_model
+from .run import TEST_RECORD as TEST_RECORD
 from .run import open_run as open_run
+from .run import write_record as write_record
 from .snapshot import resume as resume
 from .state import Batch as Batch
 from .state import BatchStream as BatchStream

@@ -143,8 +143,8 @@ def build_train_hooks(
         checkpoint.save_now(state)
 
     timer = TimerHook()
-    save_every = _interval(cfg.SOLVER.SNAPSHOT_ITER, cfg.SOLVER.SNAPSHOT_EPOCH, state)
-    evaluate_every = _interval(cfg.EVAL.PERIOD_ITER, cfg.EVAL.PERIOD_EPOCH, state) if evaluate is not None else 0
+    save_every = cfg.SOLVER.SNAPSHOT_ITER or cfg.SOLVER.SNAPSHOT_EPOCH * state.iterations_per_epoch
+    evaluate_every = _evaluation_interval(cfg, state) if evaluate is not None else 0
     metric_writer = MetricWriterHook(make_writers=writers, every=cfg.MISC.DISPLAY_ITER, write_at=(save_every, evaluate_every), timer=timer)
     hooks: list[Hook] = [timer, LRScheduleHook(), metric_writer]
     if is_main_process() and sys.stdout is not None and sys.stdout.isatty():
@@ -218,6 +218,5 @@ def _evaluation_hooks(
     return hooks
 
 
-def _interval(iterations: int, epochs: int, state: TrainState) -> int:
-    """Return an interval in iterations; the one in iterations comes first where both are set."""
-    return iterations or epochs * state.iterations_per_epoch
+def _evaluation_interval(cfg: PetlibConfig, state: TrainState) -> int:
+    return int(cfg.EVAL.PERIOD_ITER or cfg.EVAL.PERIOD_EPOCH * state.iterations_per_epoch)

@@ -11,6 +11,7 @@ from torch import nn
 from petlib import distributed
 from petlib.analyser import Analyser
 from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.checkpoint.state_file import existing_file
 from petlib.checkpoint.weights import load_weights
 from petlib.config.typed import PetlibConfig
 from petlib.distributed.process_group import is_main_process
@@ -65,19 +66,19 @@ def load_test_weights(model: nn.Module, cfg: PetlibConfig) -> None:
     """
     path = find_test_weights(cfg)
     load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA).require_complete()
-    logger.info("testing the weights of %s", path)
+    logger.info("the weights are those of %s", path)
 
 
 def find_test_weights(cfg: PetlibConfig) -> Path:
     """Return the file that ``TEST.WEIGHTS`` means.
 
     Raises:
-        CheckpointError: the output folder has no such checkpoint.
+        CheckpointError: there is no such file, or the output folder has no such checkpoint.
     """
     checkpointer = Checkpointer(cfg.MISC.CKPT)
     present = {"best": checkpointer.has_best(), "latest": checkpointer.has_latest()}
     if cfg.TEST.WEIGHTS and cfg.TEST.WEIGHTS not in present:
-        return Path(cfg.TEST.WEIGHTS)
+        return existing_file(Path(cfg.TEST.WEIGHTS))
     wanted = [cfg.TEST.WEIGHTS] if cfg.TEST.WEIGHTS else list(present)
     for name in wanted:
         if present[name]:

@@ -17,6 +17,9 @@ from petlib.files import write_text_atomically
 from petlib.registry import import_user_modules
 from petlib.run_lock import RunLock
 
+TEST_RECORD = "test/config.yaml"
+"""Where a test records its config, so that the training's record stays."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -24,10 +27,12 @@ logger = logging.getLogger(__name__)
 def open_run(cfg: PetlibConfig, *, record: str = "config.yaml") -> Iterator[torch.device]:
     """Prepare this process for a run and give the device to compute on; leave the process group at the end.
 
-    Weights are drawn from ``MISC.SEED``, the same on every rank. The merged config is written to ``record`` in the output
-    folder; a test has a name of its own for it, so that the training's record stays. A lock next to the record, e.g.
-    ``config.lock``, keeps a second run of the kind out: two trainings in one folder, or two tests that write the same results.
-    A test and a training do not exclude each other.
+    Weights are drawn from ``MISC.SEED``, the same on every rank. A lock next to the record, e.g. ``config.lock``, keeps a second run of
+    the kind out: two trainings in one folder, or two tests that write the same results. A test and a training do not exclude each other.
+
+    Args:
+        cfg: the config.
+        record: the file in the output folder that :func:`write_record` writes; a test has a name of its own for it.
 
     Raises:
         OutputError: another run holds the lock (every rank raises it), or the output folder cannot be written.
@@ -41,7 +46,6 @@ def open_run(cfg: PetlibConfig, *, record: str = "config.yaml") -> Iterator[torc
         import_user_modules(cfg.MISC.IMPORTS)
         seed_everything(cfg.MISC.SEED)
         if is_main_process():
-            _write_record(Path(cfg.MISC.CKPT) / record, cfg)
             logger.info("%d process%s on %s, torch %s", world_size(), "" if world_size() == 1 else "es", device.type, torch.__version__)
         yield device
     finally:
@@ -62,7 +66,18 @@ def _acquire(lock: RunLock) -> None:
         raise OutputError(refusal)
 
 
-def _write_record(path: Path, cfg: PetlibConfig) -> None:
+def write_record(cfg: PetlibConfig, record: str = "config.yaml") -> None:
+    """Write the merged config to ``record`` in the output folder; the main process does it.
+
+    A run does so when its weights and its checkpoint are in place: one that is refused leaves the record of the run before.
+    :func:`petlib.engine.resume` does it for a training.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    if not is_main_process():
+        return
+    path = Path(cfg.MISC.CKPT) / record
     try:
         write_text_atomically(path, cfg.dump())
     except OSError as error:

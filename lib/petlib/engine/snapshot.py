@@ -17,6 +17,7 @@ from petlib.engine.changed_settings import SavedSettings
 from petlib.engine.hook import Hook
 from petlib.engine.hooks.ema import EmaHook
 from petlib.engine.optimizer_settings import keep_settings, settings_of
+from petlib.engine.run import write_record
 from petlib.engine.state import KeyedState, TrainState
 from petlib.errors import CheckpointError
 from petlib.events.storage import EventStorage
@@ -41,7 +42,7 @@ def snapshot_of(state: TrainState, *, config: str) -> dict[str, Any]:
 
 
 def resume(state: TrainState, hooks: Sequence[Hook], cfg: PetlibConfig) -> bool:
-    """Continue from the latest checkpoint where there is one, else seed this rank's random generators for a new run.
+    """Continue from the latest checkpoint where there is one, else seed this rank's random generators for a new run; record the config.
 
     With the same number of ranks the run goes on as if it had never been interrupted. With another number the
     order of the data stays, but random numbers that the model itself draws (dropout) begin anew. Settings that differ from
@@ -53,9 +54,11 @@ def resume(state: TrainState, hooks: Sequence[Hook], cfg: PetlibConfig) -> bool:
     Raises:
         CheckpointError: the checkpoint is damaged, or belongs to another network or other optimizers; the message lists the
             settings that differ.
+        OutputError: the config cannot be recorded.
     """
     settings = SavedSettings(cfg)
     saved, kept = _restore(state, hooks, settings) if cfg.TRAIN.AUTO_RESUME else (None, [])
+    write_record(cfg)
     if saved is None:
         seed_everything(cfg.MISC.SEED + 1 + rank())
         return False
@@ -98,9 +101,11 @@ def _report_changes(state: TrainState, settings: SavedSettings, saved: dict[str,
             "it had already, and lacks others; iterations are counted on",
             *(length, state.iterations_per_epoch),
         )
-    if state.iteration > state.max_iter:
+    if state.iteration >= state.max_iter:
         logger.warning(
-            "the checkpoint is of iteration %d, and the run ends after %d: there is nothing to do", state.iteration, state.max_iter
+            "the checkpoint is of iteration %d, and the run ends after %d: there is nothing to do; a longer training, or another output "
+            "folder, trains on",
+            *(state.iteration, state.max_iter),
         )
 
 

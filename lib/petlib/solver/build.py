@@ -110,9 +110,9 @@ def _milestones(cfg: PetlibConfig, max_iter: int, iterations_per_epoch: int) -> 
 def _warm_up(cfg: PetlibConfig, max_iter: int, iterations_per_epoch: int) -> WarmUp:
     options = cfg.SOLVER.SCHEDULER
     epochs = options.WARM_UP_EPOCHS
-    key, iterations = (
-        ("WARM_UP_ITERS", options.WARM_UP_ITERS) if epochs is None else ("WARM_UP_EPOCHS", round(epochs * iterations_per_epoch))
-    )
+    key, iterations = "WARM_UP_EPOCHS", round((epochs or 0) * iterations_per_epoch)
+    if epochs is None:
+        key, iterations = "WARM_UP_ITERS", options.WARM_UP_ITERS
     if iterations > max_iter:
         raise ConfigError(
             f"SOLVER.SCHEDULER.{key}: the warm-up of {iterations} iterations is longer than the training of {max_iter} iterations; "

@@ -1,5 +1,6 @@
 """A network of the PaddleSeg layer becomes an ONNX file."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from pet.export.export import ExportReport
 from pet.export.network import ExportSettings, TaskNetwork, export_network
 from pet.segmentation.export import OUTPUT, MainLogits
 from petlib.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-3
 
@@ -50,10 +53,12 @@ def export(
     chosen = (normalize or Normalize()).normalize
     description = ModelDescription(classes=tuple(classes), mean=chosen.mean, std=chosen.std, maximum=chosen.maximum, normalizes=True)
     example = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).mul(EIGHT_BITS).round()
-    return export_network(
+    report = export_network(
         TaskNetwork(network=MainLogits(wrap_network(model)), output_names=[OUTPUT], half=()),
         {"images": example},
         Path(path),
         settings=ExportSettings(dynamic=dynamic, tolerance=tolerance, normalize=chosen),
         metadata=description.to_metadata(),
     )
+    logger.info("%s", report.summary())
+    return report

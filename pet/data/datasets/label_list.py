@@ -105,11 +105,12 @@ def build_label_list(source: Source) -> LabelList:
     name = source.split if Path(source.split).suffix else source.split + LIST_SUFFIX
     inside = source.path / name
     adjacent = source.path.parent / name
+    path = adjacent if adjacent.is_file() and not inside.is_file() else inside
     return LabelList(
-        path=adjacent if adjacent.is_file() and not inside.is_file() else inside,
+        path=path,
         root=source.path,
         separator=source.separator,
-        classes=check_named(source.path, source.classes),
+        classes=check_named(source.classes, source.path, path),
         reading=source.reading,
         channels=source.channels,
         kinds=source.kinds,

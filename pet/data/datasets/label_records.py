@@ -108,7 +108,7 @@ def build_label_records(source: Source) -> LabelRecords:
     Raises:
         DataError: it has no classes, or see :class:`LabelRecords`.
     """
-    classes = check_named(source.path, source.classes)
+    classes = check_named(source.classes, source.path)
     return LabelRecords(
         records=_read_records(source.path),
         root=source.path.parent,

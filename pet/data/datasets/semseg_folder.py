@@ -88,7 +88,7 @@ def build_semseg_folder(source: Source) -> SemsegFolder:
         images=source.path,
         labels=source.annotations,
         images2=source.images2,
-        classes=check_named(source.path, source.classes),
+        classes=check_named(source.classes, source.path, source.annotations),
         names=names,
         reading=source.reading,
         channels=source.channels,

@@ -45,6 +45,11 @@ class RunReport:
             report.fails for reports in self.datasets.values() for report in reports
         )
 
+    @property
+    def lacks_data(self) -> bool:
+        """Whether a data set cannot be opened."""
+        return any(finding.kind == NO_DATASET for reports in self.datasets.values() for part in reports for finding in part.findings)
+
     def as_dict(self) -> dict[str, Any]:
         """Return what ``report.json`` holds."""
         return {

@@ -151,15 +151,20 @@ def _pack(colours: np.ndarray) -> np.ndarray:
     return packed
 
 
-def check_named(path: Path, classes: list[str] | None) -> list[str]:
-    """Return the names of the classes of label images.
+def check_named(classes: list[str] | None, *paths: Path) -> list[str]:
+    """Return the names of the classes of label images; none where files are missing, which who reads them reports.
+
+    Args:
+        classes: the names.
+        paths: files and folders of the data set, first the one that the message names.
 
     Raises:
-        DataError: there are none.
+        DataError: there are no names.
     """
-    if not classes:
+    path = paths[0]
+    if not classes and all(path.exists() for path in paths):
         raise DataError(
             f"{path}: label images do not say what their numbers mean; set DATA.CLASSES to the names of all classes, "
             "from number 0 on, e.g. [background, road]"
         )
-    return classes
+    return classes or []

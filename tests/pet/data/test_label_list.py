@@ -105,6 +105,8 @@ def test_the_list_lies_in_or_next_to_the_folder(place: str, split: str, tmp_path
     assert len(build_label_list(source)) == 1
     with pytest.raises(DataError, match=r"set DATA\.CLASSES to the names of all classes"):
         build_label_list(source._replace(classes=None))
+    with pytest.raises(DataError, match="gone"):
+        build_label_list(source._replace(classes=None, path=tmp_path / "gone"))
 
 
 # what lies in the files

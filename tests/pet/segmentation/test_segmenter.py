@@ -174,7 +174,7 @@ def test_what_does_not_go_together_is_reported(settings, message) -> None:
         ({"DATA.NUM_IMAGES": 3}, "DATA.NUM_IMAGES: 3 given"),
         ({"EXPORT.SIZE": [512]}, r"EXPORT.SIZE: \[512\] given"),
         ({"TEST.SLIDING.OVERLAP": 1.0}, "TEST.SLIDING.OVERLAP: 1 given"),
-        ({"TEST.VIEWS.SCALES": [0.0]}, r"TEST.VIEWS.SCALES: \[0.0\] given, factors above 0 expected"),
+        ({"TEST.VIEWS.SCALES": [0.0]}, r"TEST.VIEWS.SCALES: \[0.0\] given, factors from 0.1 to 10 expected"),
         ({"ANALYSER.SIZE": [512]}, r"ANALYSER.SIZE: \[512\] given, \[height, width\] expected"),
     ],
 )

@@ -18,7 +18,7 @@ SCHEMA = merge_schemas(
             "KIND": Key("a", "Kind of network."),
             "WIDTH": Key(4, "Width.", used_if=(Switch("MODEL.KIND", one_of=("a", "b")),)),
             "ARGS": Key({}, "Further arguments."),
-            "FACTOR": Key(1.0, "Factor.", used_if=(Switch("MODEL.HAS_MASK", also=("MODEL.ARGS",)),)),
+            "FACTOR": Key(1.0, "Factor.", used_if=(Switch("MODEL.HAS_MASK", also=(Switch("MODEL.ARGS"),)),)),
             "OPTION": Key(1, "Option.", used_if=(Switch("MODEL.KIND", none_of=("c",)),)),
         }
     },
@@ -42,6 +42,19 @@ def test_what_a_run_does_not_use_is_refused_on_the_command_line_with_the_reason(
         "command line: MODEL.OPTION: not used by this run: MODEL.KIND is 'c'",
         "command line: MODEL.MASK.POOL: not used by this run: MODEL.HAS_MASK is False",
     ]
+
+
+def test_what_another_setting_replaces_is_refused_unless_it_is_given_as_off(tmp_path: Path) -> None:
+    given = ("SOLVER.SNAPSHOT_ITER=4", "EVAL.PERIOD_ITER=4", "SOLVER.SCHEDULER.WARM_UP_EPOCHS=1")
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, "", *given, "SOLVER.SNAPSHOT_EPOCH=2", "EVAL.PERIOD_EPOCH=2", "SOLVER.SCHEDULER.WARM_UP_ITERS=5")
+    assert str(refused.value).splitlines() == [
+        "command line: SOLVER.SCHEDULER.WARM_UP_ITERS: not used by this run: SOLVER.SCHEDULER.WARM_UP_EPOCHS is 1.0; it counts with None",
+        "command line: SOLVER.SNAPSHOT_EPOCH: not used by this run: SOLVER.SNAPSHOT_ITER is 4; it counts with 0",
+        "command line: EVAL.PERIOD_EPOCH: not used by this run: EVAL.PERIOD_ITER is 4; it counts with 0",
+    ]
+    cfg = load(tmp_path, "", *given, "SOLVER.SNAPSHOT_EPOCH=0", "EVAL.PERIOD_EPOCH=0", "SOLVER.SCHEDULER.WARM_UP_ITERS=0")
+    assert cfg.SOLVER.SNAPSHOT_ITER == 4
 
 
 def test_what_switches_it_on_may_be_given_anywhere(tmp_path: Path) -> None:
@@ -79,8 +92,9 @@ def test_the_record_of_a_run_which_names_every_setting_lists_nothing(tmp_path: P
 
 
 def test_the_settings_that_differ_from_the_defaults_are_shown_below_where_they_come_from(tmp_path: Path) -> None:
+    overrides = ["MODEL.ARGS.name=[1, two]", "MODEL.ARGS.also=3", "TRAIN.BATCH_SIZE=32", "ANALYSER.ENABLED=True"]
     (tmp_path / "base.yaml").write_text("MISC: {SEED: 9}\nTEST: {IMS_PER_GPU: 128}\n")
-    cfg = load(tmp_path, "_BASE_: base.yaml\nTRAIN: {BATCH_SIZE: 64}\n", "MODEL.ARGS.name=[1, two]", "TRAIN.BATCH_SIZE=32")
+    cfg = load(tmp_path, "_BASE_: base.yaml\nTRAIN: {BATCH_SIZE: 64}\nMODEL: {MASK: {POOL: 7}}\nDATA: {ON_ERROR: skip}\n", *overrides)
     assert describe_settings(cfg).splitlines() == [
         "  derived value",
         "    MISC.NAME: x.yaml",
@@ -89,9 +103,12 @@ def test_the_settings_that_differ_from_the_defaults_are_shown_below_where_they_c
         "    MISC.SEED: 9",
         f"  {tmp_path}/x.yaml",
         "    SOLVER.SCHEDULER.TOTAL_ITERS: 8",
+        "    DATA.ON_ERROR: skip",
         "  command line",
+        "    ANALYSER.ENABLED: true",
         "    TRAIN.BATCH_SIZE: 32",
-        "    MODEL.ARGS: {name: [1, two]}",
+        "    MODEL.ARGS: {name: [1, two], also: 3}",
+        "  not used by this run: MODEL.MASK.POOL (MODEL.HAS_MASK is False)",
     ]
 
 
@@ -129,7 +146,7 @@ def test_reads_are_recorded_from_when_the_config_is_frozen(tmp_path: Path) -> No
 
 def test_every_switch_of_petlib_is_a_setting() -> None:
     keys = flat_schema(PETLIB_SCHEMA)
-    assert all(switch in keys for key in keys.values() for one in key.used_if for switch in (one.key, *one.also))
+    assert all(switch in keys for key in keys.values() for one in key.used_if for switch in one.decisive_keys())
 
 
 def test_effects_of_sections_leave_those_of_keys_alone_and_survive_merging() -> None:

@@ -152,10 +152,32 @@ def test_other_parameter_groups_are_refused_with_what_changed(tmp_path: Path) ->
     assert "  SOLVER.OPTIMIZER.WEIGHT_DECAY: 0.0001 -> 0.0 (counts from here on)" in str(refused.value)
 
 
-def test_a_shorter_run_has_nothing_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("length", [5, 6])
+def test_a_finished_run_has_nothing_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture, length: int) -> None:
     save_after(make_cfg(tmp_path), 6)
-    resume(make_cfg(tmp_path, "SOLVER.SCHEDULER.TOTAL_ITERS=5"))
-    assert "the checkpoint is of iteration 6, and the run ends after 5: there is nothing to do" in caplog.messages
+    resume(make_cfg(tmp_path, f"SOLVER.SCHEDULER.TOTAL_ITERS={length}"))
+    assert (
+        f"the checkpoint is of iteration 6, and the run ends after {length}: there is nothing to do; a longer training, or another output "
+        "folder, trains on"
+    ) in caplog.messages
+
+
+def test_a_run_that_is_refused_leaves_the_record_of_the_run_before(tmp_path: Path) -> None:
+    cfg, record = make_cfg(tmp_path), tmp_path / "run" / "config.yaml"
+    state = make_state(cfg)
+    with engine.open_run(cfg):
+        assert not record.exists()
+        assert not engine.resume(state, [], cfg)
+        assert record.read_text() == cfg.dump()
+    save_after(cfg, 1)
+    other = make_cfg(tmp_path, "MODEL.WIDTH=5")
+    with pytest.raises(CheckpointError, match="another architecture"), engine.open_run(other):
+        resume(other)
+    assert record.read_text() == cfg.dump()
+    again = make_cfg(tmp_path, "TRAIN.PREFETCH=3")
+    with engine.open_run(again):
+        resume(again)
+    assert record.read_text() == again.dump()
 
 
 @pytest.mark.parametrize("text", [None, 7, "no: [yaml", "- a list", "MISC: 3\nUNKNOWN: {KEY: 1}\nMODEL: {ARGS: {}, OLD: 2}"])

@@ -32,16 +32,17 @@ def test_weights_follow_from_the_seed(tmp_path: Path) -> None:
 def test_the_record_of_the_config_gives_the_same_run(tmp_path: Path) -> None:
     cfg = make_cfg(tmp_path, "MISC.SEED=5")
     with engine.open_run(cfg):
-        pass
+        engine.write_record(cfg)
     assert load_cfg(TASK, tmp_path / "run" / "config.yaml").to_dict() == cfg.to_dict()
 
 
 def test_a_test_leaves_the_record_of_the_training_alone(tmp_path: Path) -> None:
-    with engine.open_run(make_cfg(tmp_path, "MISC.SEED=5")):
-        pass
+    training, test = make_cfg(tmp_path, "MISC.SEED=5"), make_cfg(tmp_path, "MISC.SEED=6")
+    with engine.open_run(training):
+        engine.write_record(training)
     before = (tmp_path / "run" / "config.yaml").read_text()
-    with engine.open_run(make_cfg(tmp_path, "MISC.SEED=6"), record="test/config.yaml"):
-        pass
+    with engine.open_run(test, record=engine.TEST_RECORD):
+        engine.write_record(test, engine.TEST_RECORD)
     assert (tmp_path / "run" / "config.yaml").read_text() == before
     assert "SEED: 6" in (tmp_path / "run" / "test" / "config.yaml").read_text()
 
@@ -164,7 +165,7 @@ def test_a_second_run_is_kept_out_of_the_folder_but_a_test_is_not(tmp_path: Path
             pass
     with engine.open_run(cfg):
         pass
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml", "test"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["test"]
 
 
 def test_a_full_disk_at_the_start_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +175,7 @@ def test_a_full_disk_at_the_start_is_a_message(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("petlib.engine.run.write_text_atomically", fail)
     with (
         pytest.raises(OutputError, match="config.yaml: the settings of the run cannot be written: No space left on device; make room"),
-        engine.open_run(make_cfg(tmp_path)),
+        engine.open_run(cfg := make_cfg(tmp_path)),
     ):
-        pass
+        engine.write_record(cfg)
     assert not (tmp_path / "run" / "config.lock").exists()

@@ -141,6 +141,8 @@ def test_a_signal_reaches_the_ranks_which_save_and_end(toy, gone, number, code):
     done = toy.end(process)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
+    # only what listens for the signals has something to save
+    assert f"{number.name}: the run ends" in done.stderr
     toy.wait_for("saved0", "saved1")
     gone(pids)
 

@@ -1,5 +1,6 @@
 """A part of the network that stays as it is for the first epochs."""
 
+import logging
 import re
 from collections.abc import Iterator
 
@@ -7,6 +8,8 @@ from torch import nn
 
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
+
+logger = logging.getLogger(__name__)
 
 
 class FreezeHook(Hook):
@@ -29,15 +32,33 @@ class FreezeHook(Hook):
         self._modules: list[nn.Module] = []
         self._parameters: list[nn.Parameter] = []
 
+    def before_train(self, state: TrainState) -> None:
+        """Warn where the training ends before anything but the head has learned."""
+        if self.epochs > 0 and self.epochs * state.iterations_per_epoch >= state.max_iter:
+            logger.warning(
+                "only the head will ever learn: the run ends after %d iterations, and the rest is frozen for %d epochs of %d",
+                *(state.max_iter, self.epochs, state.iterations_per_epoch),
+            )
+
     def before_epoch(self, state: TrainState) -> None:
         """Freeze, or release what was frozen when the time is over."""
         if self.epochs < 0 or state.epoch < self.epochs:
-            self._parameters = [parameter for name, parameter in state.network.named_parameters() if not self._head.search(name)]
-            self._modules = list(frozen_modules(state.network, self._head))
+            self._freeze(state.network)
         elif self._modules:
             self._parameters, self._modules = [], []
             state.network.train()
+            logger.info("epoch %d: all of the network learns", state.epoch + 1)
         self.before_step(state)
+
+    def _freeze(self, network: nn.Module) -> None:
+        parameters = dict(network.named_parameters())
+        frozen = [parameter for name, parameter in parameters.items() if not self._head.search(name)]
+        if not self._modules:
+            until = "for the whole training" if self.epochs < 0 else f"for the first {self.epochs} epochs"
+            logger.info(
+                "%d of %d parameter tensors, the head, learn %s; the rest is frozen", len(parameters) - len(frozen), len(parameters), until
+            )
+        self._parameters, self._modules = frozen, list(frozen_modules(network, self._head))
 
     def before_step(self, state: TrainState) -> None:
         """Keep frozen modules in evaluation mode: an evaluation switches all of the network back to training."""

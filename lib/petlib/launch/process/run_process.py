@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from petlib.config import CfgNode, TaskConfig, load_cfg, read_layers
-from petlib.config.usage import describe_settings, unread_overrides
+from petlib.config.usage import describe_settings, describe_unread
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.process.guard import follow_launcher, has_died
 from petlib.launch.start.arguments import ScriptArguments, parse_script_arguments
@@ -23,6 +23,8 @@ from petlib.log import FILE_ONLY, open_missing_streams, setup_logging
 
 LATER_SECTIONS = ("TEST", "EVAL", "VIS", "EXPORT")
 """Sections that belong to what may follow a training."""
+RUNS = {"train": "training", "test": "test"}
+"""Beginnings of scripts' names -> what a run of them is called."""
 
 logger = logging.getLogger(__name__)
 
@@ -154,20 +156,24 @@ def run_script(main: Callable[[CfgNode], None], task: TaskConfig, argv: Sequence
         arguments = parse_script_arguments(words, description=f"{_purpose()} with a config")
         cfg = _prepare(process, task, arguments)
         main(cfg)
-        if _purpose() == "train":
-            _list_unread(process, cfg)
+        _list_unread(process, cfg)
 
     sys.exit(run_process(run))
 
 
 def run_script_of_all_tasks(
-    main: Callable[[CfgNode, ScriptArguments], None], *, package: str, argv: Sequence[str] | None = None
+    main: Callable[[CfgNode, ScriptArguments], None],
+    *,
+    package: str,
+    check: Callable[[CfgNode], object] = lambda cfg: None,
+    argv: Sequence[str] | None = None,
 ) -> NoReturn:
     """Do the same as :func:`run_script` for a script that serves every task: the task is found by the path of the config.
 
     Args:
         main: the run itself; receives the frozen config and the command line.
         package: package of the tasks, e.g. ``"pet"``.
+        check: raises a mistake of the user that is to be found before anything is written into the output folder.
         argv: the command line without the script's name; default: that of the process.
     """
     words = sys.argv[1:] if argv is None else argv
@@ -176,8 +182,9 @@ def run_script_of_all_tasks(
         arguments = parse_script_arguments(words, description=f"{_purpose()} with a config", serves_all_tasks=True)
         read_layers(arguments.cfg)
         folder = find_task_folder(arguments.cfg, package, type_folder=arguments.type_folder)
-        cfg = _prepare(process, folder.config, arguments)
+        cfg = _prepare(process, folder.config, arguments, check)
         main(cfg, arguments)
+        _list_unread(process, cfg)
 
     sys.exit(run_process(run))
 
@@ -186,22 +193,31 @@ def _purpose() -> str:
     return Path(sys.argv[0]).stem.split("_")[0] or "run"
 
 
-def _prepare(process: RunProcess, task: TaskConfig, arguments: ScriptArguments) -> CfgNode:
+def _prepare(
+    process: RunProcess, task: TaskConfig, arguments: ScriptArguments, check: Callable[[CfgNode], object] = lambda cfg: None
+) -> CfgNode:
     if arguments.local_rank is not None:
         os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
     cfg = load_cfg(task, arguments.cfg, arguments.overrides)
+    check(cfg)
     process.log_to(Path(cfg.MISC.CKPT), purpose=_purpose())
     if process.rank == 0:
         logger.info(
-            "%s: what differs from the defaults (config.yaml in the output folder has all settings)\n%s",
+            "%s: what differs from the defaults or is given on the command line (all settings: %s)\n%s",
             arguments.cfg,
+            Path("config.yaml" if _purpose() == "train" else f"{_purpose()}/config.yaml"),
             describe_settings(cfg),
         )
     return cfg
 
 
 def _list_unread(process: RunProcess, cfg: CfgNode) -> None:
-    """Warn of what a training was given that no part of it read; what is for tests, pictures and exports waits for those."""
-    unread = [key for key in unread_overrides(cfg) if key.partition(".")[0] not in LATER_SECTIONS]
-    if unread and process.rank == 0:
-        logger.warning("given on the command line, but nothing in this training has read it: %s", ", ".join(unread))
+    """Warn of what a run was given that no part of it read; what is for tests, pictures and exports waits for those after a training."""
+    trains = _purpose() == "train"
+    text = describe_unread(cfg, RUNS.get(_purpose(), "run"), later=LATER_SECTIONS if trains else ())
+    if not text or process.rank != 0:
+        return
+    # the last line of a test's output is its result
+    logger.warning(text, extra=None if trains else FILE_ONLY)
+    if not trains:
+        say(f"WARNING: {text}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from petlib.config import CfgNode, load_cfg, read_layers
+from petlib.config.usage import describe_unread
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.start.arguments import parse_tool_arguments
 from petlib.launch.start.resolve import find_places, find_script
@@ -49,7 +50,10 @@ def run_tool(
         logging.getLogger().addHandler(ConsoleHandler())
         logging.getLogger().setLevel(logging.INFO)
         import_user_modules(cfg.MISC.IMPORTS)
-        return main(cfg, options)
+        code = main(cfg, options)
+        if unread := describe_unread(cfg, "command"):
+            print(f"WARNING: {unread}", file=sys.stderr, flush=True)
+        return code
 
     sys.exit(exit_code_of(run))
 

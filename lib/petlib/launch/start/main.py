@@ -16,7 +16,7 @@ from petlib.launch.start.arguments import LaunchArguments, parse_launch_argument
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.elastic import describe_elastic, elastic_environment, run_elastic
 from petlib.launch.start.plan import DRY_MEETING, Meeting, RankPlan, describe, plan_ranks, rank_command
-from petlib.launch.start.resolve import Script, describe_not_found, find_places, find_script
+from petlib.launch.start.resolve import Place, Script, describe_not_found, find_places, find_script
 from petlib.launch.start.task_folder import TaskFolder, first_task_folder, task_folder_at
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.watch.supervise import say, supervise
@@ -116,10 +116,15 @@ def _find_script(
     if script is not None:
         return script, task_folder_at(script.place, package)
     task = first_task_folder(places, package)
-    if script_of_all_tasks is None or task is None:
+    place = next((place for place in places if task_folder_at(place, package) == task), None)
+    if task is not None and task.root is None and repository is not None and place is not None:
+        # a task of the package, wherever the config lies: the checkout has its script
+        script = find_script([Place(repository, place.folders)], name)
+        if script is not None:
+            return script, task
+    if script_of_all_tasks is None or place is None:
         tried = [place.script(name) for place in places]
-        raise ConfigError(describe_not_found(arguments.cfg, name, places, tried, type_folder=arguments.type_folder))
-    place = next(place for place in places if task_folder_at(place, package) == task)
+        raise ConfigError(describe_not_found(arguments.cfg, name, places, tried, type_folder=arguments.type_folder, package=package))
     return Script(script_of_all_tasks, place, serves_all_tasks=True), task
 
 

@@ -1,5 +1,6 @@
 """From the path of a config to the place of its type, and to the script that runs it."""
 
+import importlib.util
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from petlib.suggest import did_you_mean
 CONFIG_FOLDER = "cfgs"
 SCRIPT_FOLDER = "tools"
 TRAIN_SCRIPT = "train_net.py"
+SETTINGS, GIVES_SETTINGS = "config.py", "def get_base_cfg("
+"""The file of a task's settings, and what is in it."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def _type_parts(type_folder: str) -> tuple[str, ...]:
 
 
 def describe_not_found(
-    config: Path, name: str, places: Sequence[Place], tried: Sequence[Path | str], *, type_folder: str | None = None
+    config: Path, name: str, places: Sequence[Place], tried: Sequence[Path | str], *, type_folder: str | None = None, package: str = ""
 ) -> str:
     """Return the message for a config whose script or task is not found.
 
@@ -142,6 +145,7 @@ def describe_not_found(
         places: where it was looked for.
         tried: each file or module that was tried, to be listed.
         type_folder: the value of ``--type``, if given.
+        package: package of further tasks, e.g. ``"pet"``; empty: there is none.
     """
     lines = [f"{config}: there is no {name} for this config" + (f" and --type {type_folder}" if type_folder else "")]
     if tried:
@@ -150,14 +154,27 @@ def describe_not_found(
         lines.append(f"its path has no {CONFIG_FOLDER}/<type>/ part that names its type: {config.absolute()}")
     if type_folder is None:
         lines.append(f"put the config below {CONFIG_FOLDER}/<type>/ next to {SCRIPT_FOLDER}/<type>/{TRAIN_SCRIPT}, or give --type <type>")
-    else:
-        types = sorted({kind for place in places for kind in _types(place.root, {name, TRAIN_SCRIPT})})
-        lines.append(f"types there are: {', '.join(types) or 'none'}{did_you_mean(type_folder, types)}")
+        return "\n".join(lines)
+    scripts = sorted({kind for place in places for kind in _types(place.root / SCRIPT_FOLDER, {name, TRAIN_SCRIPT})})
+    tasks = sorted(
+        {kind for folder in _package_folders(package) for kind in _types(folder, {SETTINGS}, holding=GIVES_SETTINGS)} - {*scripts}
+    )
+    if scripts or not tasks:
+        lines.append(f"types there are: {', '.join(scripts) or 'none'}{did_you_mean(type_folder, scripts)}")
+    if tasks:
+        lines.append(f"tasks of {package}: {', '.join(tasks)}{did_you_mean(type_folder, tasks)}")
+    if type_folder in tasks and name == TRAIN_SCRIPT:
+        lines.append(f"the script of {type_folder} is in the tree of {package}: start {SCRIPT_FOLDER}/train_net_all.py there")
     return "\n".join(lines)
 
 
-def _types(root: Path, names: Collection[str]) -> Iterator[str]:
-    tools = root / SCRIPT_FOLDER
+def _package_folders(package: str) -> Sequence[Path]:
+    found = importlib.util.find_spec(package) if package else None
+    return [Path(folder) for folder in (found.submodule_search_locations or ())] if found else []
+
+
+def _types(folder: Path, names: Collection[str], *, holding: str = "") -> Iterator[str]:
+    """Yield the folders below one that have a file of such a name, with this text in it."""
     for name in names:
-        for pattern in (f"*/{name}", f"*/*/{name}"):
-            yield from (str(script.parent.relative_to(tools)) for script in tools.glob(pattern))
+        files = [file for pattern in (f"*/{name}", f"*/*/{name}") for file in folder.glob(pattern)]
+        yield from (str(file.parent.relative_to(folder)) for file in files if holding in file.read_text(encoding="utf-8"))

@@ -96,7 +96,7 @@ def find_task_folder(config: Path, package: str, *, type_folder: str | None = No
     folder = first_task_folder(places, package)
     if folder is None:
         tried = [text for place in places for text in _tried(place, package)]
-        raise ConfigError(describe_not_found(config, "task", places, tried, type_folder=type_folder))
+        raise ConfigError(describe_not_found(config, "task", places, tried, type_folder=type_folder, package=package))
     return folder
 
 

@@ -205,7 +205,8 @@ class _Supervisor:
         elif self._asked is None:
             self._asked, self._asked_at = number, now
             hint = "; once more ends it at once" if number == signal.SIGINT else ""
-            say(f"{signal.Signals(number).name}: the run saves and ends{hint}")
+            saves = "saves and " if any(self._listens(process) for process in self._processes) else ""
+            say(f"{signal.Signals(number).name}: the run {saves}ends{hint}")
             self._ask(number)
         elif number == signal.SIGINT and now - self._asked_at > REPEAT_SECONDS:
             self._asked = number

@@ -26,7 +26,7 @@ def learn(network: nn.Module) -> None:
 
 def make_state(network: nn.Module, epoch: int = 0) -> TrainState:
     """Return what the hook looks at."""
-    return cast(TrainState, SimpleNamespace(network=network, epoch=epoch))
+    return cast(TrainState, SimpleNamespace(network=network, epoch=epoch, iterations_per_epoch=4, max_iter=12))
 
 
 def make_hook(epochs: int) -> FreezeHook:
@@ -55,6 +55,24 @@ def test_for_the_whole_training() -> None:
     learn(network)
     hook.after_backward(make_state(network))
     assert [name for name, parameter in network.named_parameters() if parameter.grad is not None] == ["body.fc.weight", "body.fc.bias"]
+
+
+def test_the_log_says_when_the_rest_is_frozen_and_released(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    network, hook = make_network().train(), make_hook(2)
+    hook.before_train(make_state(network))
+    for epoch in range(3):
+        hook.before_epoch(make_state(network, epoch))
+    assert caplog.messages == [
+        "2 of 6 parameter tensors, the head, learn for the first 2 epochs; the rest is frozen",
+        "epoch 3: all of the network learns",
+    ]
+
+
+def test_freezing_that_outlasts_the_run_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    make_hook(3).before_train(make_state(make_network()))
+    make_hook(-1).before_train(make_state(make_network()))
+    assert caplog.messages == ["only the head will ever learn: the run ends after 12 iterations, and the rest is frozen for 3 epochs of 4"]
 
 
 def test_what_is_frozen_stays_so_after_an_evaluation() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from petlib.errors import ConfigError
-from petlib.launch.start.resolve import resolve_script
+from petlib.launch.start.resolve import describe_not_found, find_places, resolve_script
 
 NAME = "train_net.py"
 
@@ -110,6 +110,17 @@ def test_an_unknown_type_names_the_nearest(tmp_path):
     make(tmp_path, "cfgs/vision/x.yaml", f"tools/vision/{NAME}", f"tools/tasks/cls/{NAME}")
     with pytest.raises(ConfigError, match=r"types there are: (.*, )?tasks/cls, vision; did you mean vision\?"):
         resolve_script(tmp_path / "cfgs/vision/x.yaml", NAME, type_folder="vison")
+
+
+def test_tasks_of_the_package_are_named_where_a_folder_has_no_scripts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = make(tmp_path, "cfgs/x.yaml") / "cfgs/x.yaml"
+    text = describe_not_found(config, NAME, find_places(config, type_folder="tasks/cls"), [], type_folder="tasks/cls", package="pet")
+    assert "types there are" not in text
+    assert "tasks of pet: projects/buildseg, projects/changedet, " in text
+    assert text.endswith("the script of tasks/cls is in the tree of pet: start tools/train_net_all.py there")
+    text = describe_not_found(config, "task", find_places(config, type_folder="vison"), [], type_folder="vison", package="pet")
+    assert text.endswith("tasks/cls, vision; did you mean vision?")
 
 
 @pytest.mark.parametrize("kind", ["/vision", "../vision", "."])

@@ -140,7 +140,9 @@ class MMSegTrainer:
         with name_in_errors(_words(cfg)):
             model = self.runs.build_model(cfg)
             load_test_weights(model, cfg)
-            return segmentation.TASK.export(cfg, model, Path(cfg.MISC.CKPT) / "model.onnx" if path is None else Path(path)).path
+            report = segmentation.TASK.export(cfg, model, Path(cfg.MISC.CKPT) / "model.onnx" if path is None else Path(path))
+        logger.info("%s", report.summary())
+        return report.path
 
     def _read_preset(self) -> CfgNode:
         cfg = self.task.get_base_cfg()

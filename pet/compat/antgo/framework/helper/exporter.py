@@ -1,6 +1,7 @@
 """A trained network becomes an ONNX file."""
 
 import inspect
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from pet.export.export import OPSET, ExportReport
 from pet.export.network import ExportSettings
 from petlib.config import ConfigError
 from petlib.config.nested import Component
+
+logger = logging.getLogger(__name__)
 
 EXAMPLE = "export = dict(input_shape_list=[[1, 3, 256, 256]], input_name_list=['image'], output_name_list=['heatmap'])"
 TOLERANCE = 1e-4
@@ -70,7 +73,7 @@ class Exporter:
         if declared is None:
             raise ConfigError(f"export: missing in {self._settings.name}; {EXAMPLE} expected")
         examples = read_inputs(declared, network.network)
-        return export_user_network(
+        report = export_user_network(
             exported,
             examples,
             self._settings.work_dir / "model.onnx" if path is None else Path(path),
@@ -79,6 +82,8 @@ class Exporter:
             place=declared.place,
             advice="set input_shape_list to what its onnx_export takes",
         )
+        logger.info("%s", report.summary())
+        return report
 
 
 class ExportedNetwork(nn.Module):

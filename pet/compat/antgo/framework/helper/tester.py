@@ -15,6 +15,8 @@ from pet.evaluation.loop import evaluate
 from petlib import engine
 from petlib.config import ConfigError
 
+RECORD = "test_config.yaml"
+
 logger = logging.getLogger(__name__)
 
 
@@ -63,10 +65,11 @@ class Tester:
         check_truths(measures, data.fields, place="data.test.inputs_def.fields")
         check_fields(self._network.network, "forward_test", data.fields, place="data.test.inputs_def.fields")
         cfg = self._settings.config({})
-        with open_run(cfg, purpose="test", words=WORDS, record="test_config.yaml") as device:
+        with open_run(cfg, purpose="test", words=WORDS, record=RECORD) as device:
             options = self._settings.components["data.test_dataloader"].arguments
             loader = build_evaluation_loader(data, **options, cfg=cfg, device=device, place="data.test_dataloader")
             evaluator = MeasureEvaluator(measures)
+            engine.write_record(cfg, RECORD)
             metrics = evaluate(engine.prepare_model(self._network, cfg, device), loader, [evaluator])
             evaluator.write(self._settings.folder("evaluation.out_dir"))
         logger.info("%s", evaluator.summary())
