@@ -1,6 +1,7 @@
 """Tests a trained model of any task; the last line is the result. The launcher runs this file, one process for each device."""
 
 from pathlib import Path
+from typing import NoReturn
 
 from pet import models
 from pet.task import PACKAGE, find_task
@@ -22,6 +23,10 @@ def test(cfg: CfgNode, arguments: ScriptArguments) -> None:
         evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
 
 
-if __name__ == "__main__":
-    # without trained weights nothing is written into a folder whose name may be misspelt
+def main() -> NoReturn:
+    """Read the command line, test, and exit. Without trained weights nothing is written into a folder whose name may be misspelt."""
     run_script_of_all_tasks(test, package=PACKAGE, check=models.find_test_weights)
+
+
+if __name__ == "__main__":
+    main()

@@ -148,7 +148,7 @@ def test_a_value_outside_of_the_classes_is_reported(tmp_path: Path) -> None:
 
 
 def test_classes_and_annotations_are_needed(tmp_path: Path) -> None:
-    # a folder that is missing comes first: without it nobody knows what the classes are
+    # a folder that is missing comes first: the names of classes are asked for after that
     with pytest.raises(DataError, match="there is no such folder of images"):
         build_semseg_folder(make_source(tmp_path / "gone")._replace(classes=None))
     write_pair(tmp_path, "a", make_labels())
