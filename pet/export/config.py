@@ -11,7 +11,10 @@ EXPORT_SCHEMA: Schema = {
         Effect.NONE,
         {
             "SIZE": Key(
-                [], "Height and width of the exported network's images. Empty: TEST.RESIZE.SCALES[0] twice.", type=list[int], unit="pixels"
+                [],
+                "Height and width of the exported network's images. Empty: TEST.RESIZE.SCALES[0] twice, or where no transform takes its size from there, that of the test images.",
+                type=list[int],
+                unit="pixels",
             ),
             "BATCH": Key(1, "Images of a batch, where shapes are fixed; detectors take one.", minimum=1),
             "DYNAMIC": Key(False, "The exported network takes batches and images of any size; detectors one image of any size."),

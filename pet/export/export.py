@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -112,6 +112,7 @@ def export_model(
     reference: nn.Module | None = None,
     samples: Sequence[Mapping[str, Tensor]] = (),
     measure: Measure = largest_difference,
+    describe: Callable[[], str] = str,
     free_batch: bool = True,
     opset: int = OPSET,
 ) -> ExportReport:
@@ -133,6 +134,7 @@ def export_model(
         reference: the network whose outputs are the right ones; None: ``model``.
         samples: further inputs to compare with, of the shapes that the file takes.
         measure: gives the difference between the outputs of the file and the right ones.
+        describe: asked after the comparison what a report says of it; raises a ConfigError where it shows nothing.
         free_batch: False: the size of the batch stays that of the examples, with ``dynamic`` too.
         opset: version of ONNX's operators.
 
@@ -153,6 +155,7 @@ def export_model(
         reference=reference,
         samples=samples,
         measure=measure,
+        describe=describe,
         free_batch=free_batch,
     )
 
@@ -170,6 +173,7 @@ def _export(
     reference: nn.Module | None = None,
     samples: Sequence[Mapping[str, Tensor]] = (),
     measure: Measure = largest_difference,
+    describe: Callable[[], str] = str,
     free_batch: bool = True,
 ) -> ExportReport:
     file_format.require()
@@ -191,12 +195,13 @@ def _export(
         variants = [*make_variants(examples, dynamic=dynamic, free_batch=free_batch), *samples]
         found = compare(right, loaded, variants, measure)
         _check_difference(path, found, tolerance, file_format.engine)
+        note = describe()
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     size = path.stat().st_size
     opset = file_format.opset if isinstance(file_format, OnnxFormat) else 0
-    return ExportReport(path, size, found.inputs, list(output_names), opset, found.largest_difference, found.shapes)
+    return ExportReport(path, size, found.inputs, list(output_names), opset, found.largest_difference, found.shapes, note)
 
 
 def _check_outputs(network: nn.Module, examples: Mapping[str, Tensor], output_names: Sequence[str]) -> None:

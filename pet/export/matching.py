@@ -1,19 +1,16 @@
 """Whether two lists of detections are the same."""
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from pet.export.verify import relative_difference
+from petlib.errors import ConfigError
 
 AT_LEAST = 10
 """Detections of an image that are compared where none reaches the score."""
 SAME_PLACES = 0.9
 """Share of keypoints whose places have to agree."""
-
-
-logger = logging.getLogger(__name__)
 
 
 class DetectionDifference:
@@ -49,9 +46,16 @@ class DetectionDifference:
         return max(differences, key=lambda value: (np.isnan(value), value))
 
     def describe(self) -> str:
-        """Return how many pairs were compared, for a report; none at all is also reported to the log."""
+        """Return how many pairs were compared, for a report.
+
+        Raises:
+            ConfigError: none were, so that nothing is known of the file.
+        """
         if not self.compared:
-            logger.warning("none of the inputs has a detection, so that only empty lists were compared")
+            raise ConfigError(
+                "none of the compared inputs has a detection, so that nothing is known of the file; nothing was written. Name test data "
+                "with objects (TEST.DATASETS, EXPORT.SAMPLES), and weights of a training that has found some"
+            )
         return f"{self.compared // 2} pairs of detections"
 
     def _one_way(self, wanted: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> float:

@@ -30,7 +30,7 @@ class TaskNetwork:
         input_names: of the images.
         channels: of the images.
         description: kept in the file; None: what the config says of classes and normalisation.
-        describe_comparison: what a report says of the comparison, asked for after it; empty: nothing.
+        describe_comparison: what a report says of the comparison, asked for after it; empty: nothing. It may refuse the file.
     """
 
     network: nn.Module
@@ -127,6 +127,7 @@ def export_network(
         reference=reference,
         samples=samples,
         measure=task.measure,
+        describe=task.describe_comparison,
         free_batch=task.free_batch,
         opset=settings.opset,
     )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pet.data.loading.build import build_dataset, build_sample_transforms
 from pet.data.loading.joined import EvaluationSamples
 from pet.data.targets.pixel_types import EIGHT_BITS
+from pet.data.transforms.build import take_default_size
 from pet.data.transforms.normalize import Normalize, as_eight_bits
 from pet.export.config import check_export, chosen_names, export_size
 from pet.export.description import ModelDescription
@@ -41,11 +42,12 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
         OutputError: the file cannot be written.
     """
     check_export(cfg)
-    size = _check_settings(cfg, task, path)
+    _check_settings(cfg, task, path)
     names = chosen_names(list(cfg.EXPORT.INPUT_NAMES), list(task.input_names), "EXPORT.INPUT_NAMES")
     outputs = chosen_names(list(cfg.EXPORT.OUTPUT_NAMES), list(task.output_names), "EXPORT.OUTPUT_NAMES")
     normalize = find_normalize(cfg)
     images = read_test_images(cfg, lambda: _build_test_data(cfg, kinds))
+    size = _choose_size(cfg, task, images)
     inside = InputNormalization(nn.Identity(), mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)
     plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
     fixed = None if cfg.EXPORT.DYNAMIC else size
@@ -65,7 +67,7 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
         samples=[sample for sample in samples if _is_large_enough(sample, task, dynamic=cfg.EXPORT.DYNAMIC)],
         metadata=_describe(cfg, task, normalize).to_metadata(),
     )
-    return replace(report, note="; ".join(filter(None, [images.note, task.describe_comparison()])))
+    return replace(report, note="; ".join(filter(None, [images.note, report.note])))
 
 
 def _describe(cfg: CfgNode, task: TaskNetwork, normalize: Normalize) -> ModelDescription:
@@ -107,8 +109,7 @@ def print_report(report: ExportReport) -> None:
     print(f"{engine} and PyTorch differ by at most {report.largest_difference:.2g} on {len(report.checked)} inputs")
 
 
-def _check_settings(cfg: CfgNode, task: TaskNetwork, path: Path) -> tuple[int, int]:
-    """Return height and width of the example, after a look at what cannot be."""
+def _check_settings(cfg: CfgNode, task: TaskNetwork, path: Path) -> None:
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"export_task.path: {path} given, a name that ends with .onnx (for onnxruntime) or .pt2 (torch.export) expected")
     if not task.free_batch and cfg.EXPORT.BATCH > 1:
@@ -116,11 +117,24 @@ def _check_settings(cfg: CfgNode, task: TaskNetwork, path: Path) -> tuple[int, i
             f"EXPORT.BATCH: {cfg.EXPORT.BATCH} given, but detectors are exported for one image at a time: images have different numbers of "
             "objects, which no tensor holds; set it to 1"
         )
+
+
+def _choose_size(cfg: CfgNode, task: TaskNetwork, images: TestImages) -> tuple[int, int]:
+    """Return height and width of the example: those of the config, or of the images where transforms do not take their size from it."""
     size = export_size(cfg)
-    if cfg.EXPORT.DYNAMIC and min(size) < task.smallest:
+    if not cfg.EXPORT.SIZE and images.samples and not take_default_size(cfg.TEST.TRANSFORMS):
+        found = sorted({(image.shape[0], image.shape[1]) for sample in images.samples for image in sample})
+        if len(found) > 1 and not cfg.EXPORT.DYNAMIC:
+            shown = ", ".join(f"{height} x {width}" for height, width in found[:4])
+            raise ConfigError(
+                f"EXPORT.SIZE: nothing given, and the test images have several sizes after TEST.TRANSFORMS (height x width: {shown}); set "
+                "it to [height, width], or EXPORT.DYNAMIC to True"
+            )
+        size = found[0]
+    if min(size) < task.smallest and (cfg.EXPORT.DYNAMIC or not cfg.EXPORT.SIZE):
         raise ConfigError(
-            f"EXPORT.SIZE: {list(size)} given (empty means TEST.RESIZE.SCALES); with EXPORT.DYNAMIC this network needs at least "
-            f"{task.smallest} pixels, two of its coarsest map. Set a larger one, or EXPORT.DYNAMIC to False"
+            f"EXPORT.SIZE: {list(size)} {'given' if cfg.EXPORT.SIZE else 'would follow from TEST.RESIZE.SCALES or the test images'}; this "
+            f"network needs at least {task.smallest} pixels, two of its coarsest map. Set a larger one, e.g. that of your images"
         )
     return size
 

@@ -44,7 +44,8 @@ class MultiLossSegmenter(Segmenter):
             return super().forward(batch)
         outputs = self.logits(batch)
         check_outputs(len(outputs), len(self.losses))
-        return self.learn(outputs, batch["semseg"], [cast("MixedLoss", loss) for loss in self.losses])
+        # a loss of the user is given what PaddleSeg gives it, and torch's own losses refuse uint8
+        return self.learn(outputs, batch["semseg"].long(), [cast("MixedLoss", loss) for loss in self.losses])
 
     def logits(self, batch: dict[str, Any]) -> list[Tensor]:
         """Return the outputs of the network, float32 (B, K, H, W) each.

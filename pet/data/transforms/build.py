@@ -49,6 +49,9 @@ TRANSFORMS = Registry(
 )
 
 
+EXAMPLE = "{name: RandomCrop, size: 32}"
+
+
 def build_transforms(
     entries: Sequence[Any], *, default_size: int | None, default_sizes: Sequence[int] | None = None, dataset: Dataset | None = None
 ) -> tuple[Compose, Normalize | None]:
@@ -71,8 +74,22 @@ def build_transforms(
     return Compose(transforms), None
 
 
+def take_default_size(entries: Sequence[Any]) -> bool:
+    """Return whether a transform of a list has no size of its own and takes the default.
+
+    Raises:
+        ConfigError: a name is unknown, or an entry is no entry.
+    """
+    split = [split_entry("TRANSFORMS", entry, example=EXAMPLE) for entry in entries]
+    return any(
+        name in inspect.signature(TRANSFORMS.get(transform)).parameters and name not in arguments
+        for transform, arguments in split
+        for name in ("size", "sizes")
+    )
+
+
 def _build(entry: Any, defaults: Mapping[str, Any]) -> Any:
-    name, arguments = split_entry("TRANSFORMS", entry, example="{name: RandomCrop, size: 32}")
+    name, arguments = split_entry("TRANSFORMS", entry, example=EXAMPLE)
     transform = TRANSFORMS.get(name)
     for parameter in inspect.signature(transform).parameters:
         if parameter in defaults:

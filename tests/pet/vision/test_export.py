@@ -118,6 +118,19 @@ def test_digits_are_compared_on_samples_of_the_test_data(tmp_path: Path, capsys:
     np.testing.assert_allclose(loaded({"images": pixels.numpy()})[0][0], expected.numpy(), atol=1e-4)
 
 
+def test_without_a_size_that_of_the_test_images_counts_where_no_transform_takes_another(tmp_path: Path) -> None:
+    own = [{"name": "Resize", "size": [24, 40]}, {"name": "Normalize", "mean": [0.5] * 3, "std": [0.5] * 3}]
+    cfg, model = make(**DIGITS | {"EXPORT.SAMPLES": 1, "TEST.TRANSFORMS": own})
+    assert TASK.export(cfg, model, tmp_path / "m.onnx").inputs == {"images": (1, 3, 24, 40)}
+
+
+def test_a_file_of_which_nothing_is_known_is_not_kept(tmp_path: Path) -> None:
+    cfg, model = make(**DETECTOR | ONE_LEVEL | {"TEST.SCORE_THRESHOLD": 0.999})
+    with pytest.raises(ConfigError, match="none of the compared inputs has a detection.*nothing was written"):
+        TASK.export(cfg, model, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_weights_have_to_be_there_and_to_fit(tmp_path: Path) -> None:
     cfg, _ = make(**DIGITS | {"MISC.CKPT": str(tmp_path)})
     cfg.freeze()
@@ -134,7 +147,12 @@ def test_weights_have_to_be_there_and_to_fit(tmp_path: Path) -> None:
     ("changes", "name", "message"),
     [
         ({"EXPORT.BATCH": 2}, "m.onnx", "EXPORT.BATCH: 2 given, but detectors are exported for one image at a time"),
-        ({"EXPORT.DYNAMIC": True}, "m.onnx", r"EXPORT\.SIZE: \[64, 80\] given .* at least 128 pixels"),
+        ({"EXPORT.DYNAMIC": True}, "m.onnx", r"EXPORT\.SIZE: \[64, 80\] given.* at least 128 pixels"),
+        (
+            {"EXPORT.SIZE": []},
+            "m.onnx",
+            r"EXPORT\.SIZE: \[32, 32\] would follow from TEST.RESIZE.SCALES .*at least 128 pixels",
+        ),
         ({"EXPORT.OUTPUT_NAMES": ["a"]}, "m.onnx", r"EXPORT\.OUTPUT_NAMES: 1 names given \(a\), 3 expected, for boxes, scores, labels"),
         ({}, "m.pth", r"path: .*m\.pth given, a name that ends with \.onnx .* or \.pt2"),
         ({"TEST.SOFT_NMS.METHOD": "linear"}, "m.onnx", r"TEST\.SOFT_NMS\.METHOD: linear cannot be exported"),

@@ -83,7 +83,7 @@ def test_a_python_config_is_data_and_means_the_same(tmp_path: Path) -> None:
     [
         ("import os\n", r"x.py:1: only assignments of data"),
         ("MISC = dict(SEED=open('x'))\n", r"x.py:1: MISC.SEED: .*is not plain data"),
-        ("MISC = dict(SEED=[1 for _ in 'a'])\n", r"is not plain data"),
+        ("MISC = dict(SEED=[1 for _ in 'a'])\n", r"x.py:1: MISC.SEED: .*int expected"),
         ("MISC = dict(\n", r"x.py:1:12: not valid Python"),
     ],
 )

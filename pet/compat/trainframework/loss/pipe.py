@@ -17,11 +17,13 @@ class LossKeyCompose(nn.Module):
 
     Called with a tuple, every loss gets its values in their order. Called with a dictionary, a loss with ``input_name`` gets the
     values of these names and one without gets all values in their order. Called with a dictionary from names of groups to tuples or
-    dictionaries, these groups are computed, each with inputs of its own.
+    dictionaries, these groups are computed, each with inputs of its own. A group may also be given a list of tuples or dictionaries: one
+    for each of its entries, in order, or one for all of them.
 
     Args:
         params: name of a group -> list of ``dict(name=..., param=dict(lambda_weight=..., ...), input_name=[...])``; ``param`` holds the
-            arguments of the loss and its weight, 1 where it is missing, and ``input_name`` may be left out.
+            arguments of the loss and its weight, 1 where it is missing, and ``input_name`` may be left out. A tuple of such
+            dictionaries is one entry, whose losses share an input.
 
     Raises:
         ConfigError: it is something else, or a name or an argument is unknown, missing or wrong.
@@ -31,13 +33,33 @@ class LossKeyCompose(nn.Module):
         super().__init__()
         if not isinstance(params, Mapping) or not params:
             raise ConfigError(f"loss: {params!r} given, groups of losses expected: dict(loss1=[{EXAMPLE}])")
-        self._groups = {str(group): _build_group(str(group), entries) for group, entries in params.items()}
+        self._entries: dict[str, int] = {}
+        self._groups = {str(group): self._build_group(str(group), entries) for group, entries in params.items()}
         names = Counter(name for terms in self._groups.values() for name in terms)
         if taken := [name for name, count in names.items() if count > 1]:
             raise ConfigError(f"loss: two losses are called {taken[0]!r}; give one of their groups another name")
         modules = [term.call for terms in self._groups.values() for term in terms.values() if isinstance(term.call, nn.Module)]
         self.losses = nn.ModuleList(modules)
         self._device: torch.device | None = None
+
+    def _build_group(self, group: str, entries: Any) -> dict[str, Term]:
+        listed = [entries] if isinstance(entries, Mapping) else entries
+        if not isinstance(listed, list | tuple) or not listed:
+            raise ConfigError(f"loss.{group}: {entries!r} given, a list of losses expected: [{EXAMPLE}]")
+        terms: list[tuple[int, Term]] = []
+        for number, entry in enumerate(listed):
+            joint = entry if isinstance(entry, list | tuple) else [entry]
+            terms += [(number, build_term(part, f"loss.{group}[{number}]")) for part in joint]
+        kinds = Counter(term.kind for _, term in terms)
+        seen: Counter[str] = Counter()
+        named = {}
+        for number, term in terms:
+            seen[term.kind] += 1
+            suffix = f"_{seen[term.kind]}" if kinds[term.kind] > 1 else ""
+            name = group if len(terms) == 1 else f"{group}_{term.kind}{suffix}"
+            named[name] = term
+            self._entries[name] = number
+        return named
 
     @property
     def names(self) -> list[str]:
@@ -58,9 +80,21 @@ class LossKeyCompose(nn.Module):
         by_group = self._by_group(inputs)
         if by_group is not None:
             chosen = [name for name in chosen if name in by_group]
-        given = {name: _as_inputs(inputs if by_group is None else by_group[name]) for name in chosen}
-        self._follow(given.values())
-        return {name: term(values) for key, values in given.items() for name, term in self._groups[key].items()}
+        given = {name: self._inputs_of(name, inputs if by_group is None else by_group[name]) for name in chosen}
+        self._follow(values for listed in given.values() for values in listed)
+        return {
+            name: term(listed[self._entries[name]] if len(listed) > 1 else listed[0])
+            for key, listed in given.items()
+            for name, term in self._groups[key].items()
+        }
+
+    def _inputs_of(self, group: str, inputs: Any) -> list[Mapping[str, Any] | tuple[Any, ...]]:
+        """Return the inputs of each entry of a group, or one for all."""
+        count = 1 + max(self._entries[name] for name in self._groups[group])
+        is_listed = isinstance(inputs, tuple | list) and inputs and all(isinstance(item, tuple | list | Mapping) for item in inputs)
+        if is_listed and len(inputs) in (1, count):
+            return [_as_inputs(item) for item in inputs]
+        return [_as_inputs(inputs)]
 
     def _chosen(self, group: str | Sequence[str] | None) -> list[str]:
         wanted = list(self._groups) if group is None else [group] if isinstance(group, str) else list(group)
@@ -87,23 +121,6 @@ class LossKeyCompose(nn.Module):
                         self.to(value.device)
                         self._device = value.device
                     return
-
-
-def _build_group(group: str, entries: Any) -> dict[str, Term]:
-    listed = [entries] if isinstance(entries, Mapping) else entries
-    if not isinstance(listed, list | tuple) or not listed:
-        raise ConfigError(f"loss.{group}: {entries!r} given, a list of losses expected: [{EXAMPLE}]")
-    terms = [build_term(entry, f"loss.{group}[{number}]") for number, entry in enumerate(listed)]
-    if len(terms) == 1:
-        return {group: terms[0]}
-    kinds = Counter(term.kind for term in terms)
-    seen: Counter[str] = Counter()
-    named = {}
-    for term in terms:
-        seen[term.kind] += 1
-        number = f"_{seen[term.kind]}" if kinds[term.kind] > 1 else ""
-        named[f"{group}_{term.kind}{number}"] = term
-    return named
 
 
 def _as_inputs(inputs: Any) -> Mapping[str, Any] | tuple[Any, ...]:

@@ -8,13 +8,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from pet.compat.shared.building import find_class
-from pet.compat.trainframework.building import make
 from pet.compat.trainframework.configuration import Settings, TrainFrameworkConfig, read_config
-from pet.compat.trainframework.model.build import BUILD_MODEL_REGISTRY, BUILD_NETWORK_REGISTRY
+from pet.compat.trainframework.model.build import BUILD_MODEL_REGISTRY, build_network
 from pet.compat.trainframework.model.losses import name_losses
 from petlib import distributed
 from petlib.checkpoint import load_weights
-from petlib.config.nested import Component
 from petlib.distributed.process_group import choose_device
 from petlib.errors import ConfigError
 from petlib.registry import import_user_modules
@@ -30,7 +28,8 @@ class BaseModel(nn.Module, ABC):
     ``self.d_model``, any other ``self.<network>_model``. A network with a block ``solver.<network>`` is trained, the others
     are frozen. Losses are made in the constructor of the subclass.
 
-    With one optimizer ``run_step`` returns a scalar tensor or a dictionary of named ones, which are added. With several it returns a
+    With one optimizer ``run_step`` returns a scalar tensor or a dictionary of named ones, which are added; numbers and tensors without a
+    gradient among them are figures, which are logged next to the losses. With several it returns a
     dictionary with the losses of each network, ``{"generator": ..., "discriminator": ...}``: all are computed with the weights that the
     iteration begins with, each network learns from its own losses only (whatever else the graph leads through), and then all optimizers
     step. ``detach()`` of what one network made for another saves time and changes nothing.
@@ -40,8 +39,8 @@ class BaseModel(nn.Module, ABC):
 
     Attributes:
         device: where the networks are.
-        epoch: the epoch that is under way, from 0, which ``run_step`` is given.
-        kept_losses: the losses of the batches since it was emptied, where this is a list; None: none are kept.
+        epoch: the number of the iteration that is under way, from 0, which ``run_step`` is given under this name.
+        kept_losses: losses and figures of the batches since it was emptied, where this is a list; None: none are kept.
     """
 
     def __init__(self, cfg: TrainFrameworkConfig) -> None:
@@ -80,7 +79,7 @@ class BaseModel(nn.Module, ABC):
 
         Args:
             data: the fields of the data set's samples, stacked, on the device.
-            epoch: the epoch that is under way, from 0.
+            epoch: the number of the iteration that is under way, from 0, as in TrainFramework, whose loop over ``max_iter`` calls it so.
             **kwargs: nothing; the document's signature has it.
         """
 
@@ -131,22 +130,10 @@ class BaseModel(nn.Module, ABC):
         if not self.training:
             return self.evaluate_step(batch)
         returned = self.run_step(batch, epoch=self.epoch)
-        losses = name_losses(returned, model=type(self).__name__, networks=self._trained)
+        losses, figures = name_losses(returned, model=type(self).__name__, networks=self._trained)
         if self.kept_losses is not None:
-            self.kept_losses.append({name: value.detach() for name, value in losses.items()})
-        return {"losses": losses, "metrics": {}}
-
-
-def build_network(params: Settings) -> nn.Module:
-    """Return the network that :data:`BUILD_NETWORK_REGISTRY` has under the name of a block of the config.
-
-    Raises:
-        ConfigError: the name is not registered, or the arguments do not fit.
-    """
-    arguments = params.to_dict()
-    name = arguments.pop(next(key for key in arguments if key.lower() == "name"))
-    network: nn.Module = make(BUILD_NETWORK_REGISTRY, Component(name, arguments, params.locate()))
-    return network
+            self.kept_losses.append({name: value.detach() for name, value in {**losses, **figures}.items()})
+        return {"losses": losses, "metrics": figures}
 
 
 def _attribute(network: str) -> str:

@@ -11,22 +11,22 @@ from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
 
 
-class EpochHook(Hook):
-    """Gives the model the number of the epoch that begins.
+class IterationHook(Hook):
+    """Gives the model the number of the iteration that begins, which TrainFramework calls ``epoch``.
 
     Args:
         model: whose ``run_step`` gets it.
     """
 
     order = 3
-    key = "trainframework_epoch"
+    key = "trainframework_iteration"
 
     def __init__(self, model: BaseModel) -> None:
         self._model = model
 
-    def before_epoch(self, state: TrainState) -> None:
-        """Set the epoch."""
-        self._model.epoch = state.epoch
+    def before_step(self, state: TrainState) -> None:
+        """Set the number."""
+        self._model.epoch = state.iteration
 
 
 class IterateAfterHook(Hook):
@@ -56,7 +56,7 @@ class IterateAfterHook(Hook):
         names = list(dict.fromkeys(name for losses in kept for name in losses))
         means: list[Tensor] = [torch.stack([losses[name].float() for losses in kept if name in losses]).mean() for name in names]
         numbers: list[float] = torch.stack(means).tolist() if means else []
-        self._call((state.iteration - 1) // state.iterations_per_epoch, dict(zip(names, numbers, strict=True)))
+        self._call(state.iteration - 1, dict(zip(names, numbers, strict=True)))
 
 
 class AfterLoopHook(Hook):

@@ -63,16 +63,18 @@ class NetworksStep:
 
     def _forward_backward(self, state: TrainState, batch: Batch, parameters: Mapping[str, list[Tensor]]) -> set[str]:
         """Add the gradients of one batch; return the networks that have losses."""
-        losses: dict[str, Tensor] = state.model(batch)["losses"]
+        outputs = state.model(batch)
+        losses: dict[str, Tensor] = outputs["losses"]
+        figures: dict[str, Tensor] = outputs["metrics"]
         totals: dict[str, Tensor] = {}
         for name, value in losses.items():
             network = name.partition(SEPARATOR)[0]
             totals[network] = totals[network] + value if network in totals else value
         joint = functools.reduce(operator.add, totals.values())
         if self.guard is None:
-            state.storage.put(losses, {}, total=joint)
+            state.storage.put(losses, figures, total=joint)
         else:
-            self.guard.put(batch, losses, {}, total=joint)
+            self.guard.put(batch, losses, figures, total=joint)
         last = list(totals)[-1]
         for network, total in totals.items():
             # networks may share a graph: it is kept until the last one has gone through it

@@ -12,7 +12,7 @@ from pet.compat.trainframework.data.loader import build_test_loader, build_train
 from pet.compat.trainframework.model.base_model import BaseModel, build_model
 from pet.compat.trainframework.solver.build import NetworkSolver, build_average, build_solvers
 from pet.compat.trainframework.trainer.evaluation import FiguresEvaluator
-from pet.compat.trainframework.trainer.hooks import AfterLoopHook, EpochHook, IterateAfterHook
+from pet.compat.trainframework.trainer.hooks import AfterLoopHook, IterateAfterHook, IterationHook
 from pet.compat.trainframework.trainer.step import NetworksStep
 from pet.compat.trainframework.translation import WORDS
 from pet.evaluation.evaluation import Evaluation
@@ -62,8 +62,8 @@ class BaseTrainer:
         """Called after every iteration, in every process, where a subclass defines it; else it costs nothing.
 
         Args:
-            epoch: the epoch of the iteration, from 0.
-            loss_dict: the losses of the iteration by name, on this process.
+            epoch: the number of the iteration, from 0, as in TrainFramework, whose loop over ``max_iter`` calls it so.
+            loss_dict: what ``run_step`` returned in the iteration, losses and figures by name, on this process.
         """
 
     def loop(self) -> None:
@@ -143,7 +143,7 @@ class BaseTrainer:
         return Evaluation(loader=loader, build_evaluators=lambda _: [FiguresEvaluator(model=type(self.model).__name__)])
 
     def _own_hooks(self) -> list[Hook]:
-        hooks: list[Hook] = [EpochHook(self.model)]
+        hooks: list[Hook] = [IterationHook(self.model)]
         if type(self).iterate_after is not BaseTrainer.iterate_after:
             hooks.append(IterateAfterHook(self.model, self.iterate_after))
         if type(self).after_loop is not BaseTrainer.after_loop:

@@ -6,6 +6,7 @@
 - ``img_shape``: (height, width) of the images now, ``ori_shape``: before the transforms.
 - ``img_fields``: names of the fields that hold images, which move together; ``["img"]`` where it is missing.
 - ``color_fields``: names of those among them whose colours change; ``["img"]`` where it is missing.
+- ``interpolation``: OpenCV's name for some of ``img_fields``, ``{"gt": "INTER_NEAREST"}``, or one for all; instead of a transform's.
 - ``mask_fields``: names of fields with a label for each pixel, (H, W) uint8 or uint16; no labels are mixed.
 - ``bbox_fields``: names of fields with boxes, (N, 4), left, top, right and bottom in pixels; pixel i covers [i, i + 1).
 - ``keypoint_fields``: names of fields with points, (..., K, 2) x and y in pixels, or (..., K, 3) with a visibility.

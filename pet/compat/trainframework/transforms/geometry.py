@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from pet.compat.shared.moving import PlacedFields, described, move_fields
+from pet.compat.shared.moving import PlacedFields, described, move_fields, move_image
 from pet.compat.trainframework.transforms.fields import MASK_DTYPES, Results, images_of, listed, size_of
 from pet.data.targets.boxes import clip_boxes
 from pet.data.targets.dataset import IGNORE
@@ -65,14 +66,19 @@ class GeometricTransform(ABC):
         """
         owner = type(self).__name__
         boxes = list(listed(results, "bbox_fields", asker=owner))
+        images = images_of(results, "img_fields", asker=owner)
+        own = own_interpolations(results, images, asker=owner)
         fields = PlacedFields(
-            images=list(images_of(results, "img_fields", asker=owner)),
+            images=[name for name in images if name not in own],
             label_maps=list(listed(results, "mask_fields", asker=owner)),
             boxes=boxes,
             keypoints=list(listed(results, "keypoint_fields", asker=owner)),
         )
         swap = results.get("keypoint_swap")
         moved = move_fields(results, fields, move, size=size, label_fill=self.mask_fill, keypoint_swap=swap, owner=owner)
+        for name, interpolation in own.items():
+            resampled = replace(move, interpolation=interpolation) if isinstance(move, CropResize) else move
+            moved[name] = move_image(images[name], resampled)
         after = move.size_after(size)
         for name in boxes:
             moved[name] = clip_boxes(moved[name], after, 0.0)[0] if self.clips_boxes else moved[name].astype(np.float32)
@@ -198,6 +204,23 @@ class Pad(GeometricTransform):
     def decide(self, size: Size, rng: np.random.Generator) -> Move:
         """Compute the size."""
         return self._pad.decide(size, rng)
+
+
+def own_interpolations(results: Results, images: Sequence[str] | dict[str, np.ndarray], *, asker: str) -> dict[str, int]:
+    """Return OpenCV's number for each image that ``results["interpolation"]`` speaks of.
+
+    Raises:
+        DataError: it names a field that is no image, or no interpolation.
+    """
+    given = results.get("interpolation")
+    names = dict.fromkeys(images, given) if isinstance(given, str) else given or {}
+    if not isinstance(names, dict) or (unknown := [name for name in names if name not in images]):
+        said = f"{unknown[0]!r}, which is not among img_fields ({', '.join(images)})" if isinstance(names, dict) else f"{given!r}"
+        raise DataError(f"{asker}: interpolation has {said}; names of images and interpolations expected, {{'gt': 'INTER_NEAREST'}}")
+    try:
+        return {name: check_interpolation(f"{asker}: results['interpolation']", value) for name, value in names.items()}
+    except ConfigError as error:
+        raise DataError(str(error)) from error
 
 
 def placed_sizes(results: Results, *, asker: str) -> dict[str, Size]:

@@ -50,6 +50,21 @@ def test_a_run_leaves_the_best_model_checkpoints_and_figures(tmp_path: Path) -> 
     assert all(torch.equal(best[name], checkpoint[f"network.network.{name}"]) for name in best)
 
 
+class OwnLoss(torch.nn.Module):
+    """Computes with torch's own cross entropy, which takes int64 labels only."""
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        assert labels.dtype == torch.int64
+        return torch.nn.functional.cross_entropy(logits, labels, ignore_index=255)
+
+
+def test_a_loss_of_the_user_is_given_int64_labels_and_equals_pets(tmp_path: Path) -> None:
+    root = write_tiles(tmp_path / "data")
+    train_tiny(root, tmp_path / "own", iters=3, losses={"types": [OwnLoss()], "coef": [1]})
+    train_tiny(root, tmp_path / "pet", iters=3, losses={"types": [CrossEntropyLoss()], "coef": [1]})
+    assert lines(tmp_path / "own") == pytest.approx(lines(tmp_path / "pet"))
+
+
 def test_a_network_learns(tmp_path: Path) -> None:
     train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", iters=40)
     mious = lines(tmp_path / "run", "mIoU")

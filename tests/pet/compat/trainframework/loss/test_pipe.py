@@ -74,6 +74,21 @@ def test_the_losses_of_the_document_take_its_tuple() -> None:
     assert compose.names == ["loss1", "loss2"]
 
 
+def test_a_group_takes_an_input_for_each_of_its_losses_or_one_for_all() -> None:
+    named = {"name": "L1Loss", "input_name": ["fake", "target"]}
+    compose = of(a=[named, {"name": "MSELoss"}], b=[{"name": "MSELoss"}])
+    listed = {"a": [{"fake": FAKE, "target": TARGET}, (FAKE, FAKE)], "b": ((FAKE, TARGET),)}
+    assert values(compose(listed)) == {"a_L1Loss": 2.0, "a_MSELoss": 0.0, "b": 5.0}
+    assert values(compose({"a": [(FAKE, TARGET)]})) == {"a_L1Loss": 2.0, "a_MSELoss": 5.0}
+
+
+def test_losses_in_a_tuple_share_an_input() -> None:
+    joint = ({"name": "L1Loss"}, {"name": "MSELoss"})
+    compose = of(a=[joint, joint])
+    losses = values(compose({"a": [(FAKE, TARGET), (FAKE, FAKE)]}))
+    assert losses == {"a_L1Loss_1": 2.0, "a_MSELoss_1": 5.0, "a_L1Loss_2": 0.0, "a_MSELoss_2": 0.0}
+
+
 def test_names_choose_from_a_dictionary_and_what_has_none_takes_all_in_order() -> None:
     compose = of(a=[{"name": "L1Loss"}], b=[{"name": "MSELoss", "param": {"lambda_weight": 2}, "input_name": ["target", "fake"]}])
     assert values(compose({"fake": FAKE, "target": TARGET})) == {"a": 2.0, "b": 10.0}

@@ -1,7 +1,18 @@
+import pytest
 import torch
 
-from pet.compat.trainframework.model.build import BUILD_NETWORK_REGISTRY
+from pet.compat.trainframework.model.build import BUILD_NETWORK_REGISTRY, build_network
 from pet.compat.trainframework.model.networks import PatchDiscriminator, ResidualDenoiser
+from petlib.errors import ConfigError
+
+
+def test_parts_of_a_network_are_built_from_dictionaries() -> None:
+    built = build_network({"name": "PatchDiscriminator", "channels": 1, "layers": 1})
+    assert isinstance(built, PatchDiscriminator)
+    with pytest.raises(ConfigError, match="build_network: .* the entry 'name' expected"):
+        build_network({"channels": 1})
+    with pytest.raises(ConfigError, match="build_network: unknown network 'PatchDiscriminato'"):
+        build_network({"name": "PatchDiscriminato"})
 
 
 def test_the_denoiser_takes_away_what_its_layers_give() -> None:

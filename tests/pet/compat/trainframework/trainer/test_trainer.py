@@ -152,7 +152,8 @@ BUILD_TRAINER_REGISTRY.register()(Listening)
 
 
 def test_a_trainer_gets_the_losses_of_each_iteration_and_the_end(tmp_path: Path) -> None:
-    trainer = train(make_config(tmp_path, {"trainer.name": "Listening", "dataloader.train_data_set.count": 4}))
+    # both iterations are in the first epoch of the data
+    trainer = train(make_config(tmp_path, {"trainer.name": "Listening", "dataloader.train_data_set.count": 8}))
     assert isinstance(trainer, Listening)
     assert [epoch for epoch, _ in trainer.received] == [0, 1]
     assert all(list(losses) == ["mse"] and type(losses["mse"]) is float for _, losses in trainer.received)

@@ -45,6 +45,19 @@ def test_flips_happen_in_a_share_of_the_samples_and_all_directions_in_the_same_w
     assert all(150 < counts[name] < 250 for name in ("horizontal", "vertical", "diagonal"))
 
 
+def test_an_image_may_have_an_interpolation_of_its_own() -> None:
+    labels = np.array([[0, 9], [9, 0]], np.uint8)
+    fields = {"img_fields": ["img", "gt"], "img": IMAGE[:2, :2], "gt": labels}
+    moved = Resize(6)(results(**fields, interpolation={"gt": "INTER_NEAREST"}))
+    assert set(np.unique(moved["gt"])) == {0, 9}
+    np.testing.assert_array_equal(moved["img"], Resize(6)(results(img=IMAGE[:2, :2]))["img"])
+    assert set(np.unique(Resize(6)(results(**fields, interpolation="INTER_NEAREST"))["gt"])) == {0, 9}
+    with pytest.raises(DataError, match=r"Resize: interpolation has 'mask', which is not among img_fields \(img, gt\)"):
+        Resize(6)(results(**fields, interpolation={"mask": "INTER_NEAREST"}))
+    with pytest.raises(DataError, match=r"Resize: results\['interpolation'\].*'INTER_NEARST'"):
+        Resize(6)(results(**fields, interpolation={"gt": "INTER_NEARST"}))
+
+
 def test_all_fields_with_a_place_move_along() -> None:
     mask = np.arange(24, dtype=np.uint8).reshape(4, 6)
     gray = IMAGE[:, :, 0]
