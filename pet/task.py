@@ -67,27 +67,28 @@ class Task(ABC):
         """
         raise _lacks(self, "metrics")
 
-    def build_training_data(self, cfg: CfgNode, device: "torch.device") -> "loading.TrainLoader":
-        """Return the batches of ``TRAIN.DATASETS``, after a first look at the samples.
+    def build_training_data(self, cfg: CfgNode, device: "torch.device", dataset: "data.Dataset | None" = None) -> "loading.TrainLoader":
+        """Return the batches of ``TRAIN.DATASETS``, or of the data that a program brings, after a first look at the samples.
 
         Raises:
             ConfigError: a name is unknown or a setting wrong.
             DataError: the data are missing, wrong, or do not fit the model.
         """
-        return data.build_training_data(cfg, device, self.expected_data(cfg))
+        return data.build_training_data(cfg, device, self.expected_data(cfg), dataset)
 
-    def build_evaluation(self, cfg: CfgNode, device: "torch.device") -> "evaluation.Evaluation":
-        """Return the evaluation on ``TEST.DATASETS``.
+    def build_evaluation(self, cfg: CfgNode, device: "torch.device", dataset: "data.Dataset | None" = None) -> "evaluation.Evaluation":
+        """Return the evaluation on ``TEST.DATASETS``, or on the data that a program brings.
 
         Raises:
-            ConfigError: there are no ``TEST.DATASETS``.
+            ConfigError: there is neither.
             DataError: a data set is missing, cannot be used, or does not fit the model.
         """
         return evaluation.build_evaluation(
             cfg,
             device,
             self.expected_data(cfg),
-            lambda dataset, keep_predictions: self.build_evaluators(cfg, dataset, keep_predictions=keep_predictions),
+            lambda found, keep_predictions: self.build_evaluators(cfg, found, keep_predictions=keep_predictions),
+            dataset=dataset,
         )
 
     def build_test_model(self, cfg: CfgNode, model: "nn.Module") -> "nn.Module":

@@ -4,6 +4,7 @@ A command line prints such an error as one readable message without a traceback 
 exception is a fault of the program: it keeps its traceback and exits with code 1.
 """
 
+import pickle
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -77,3 +78,21 @@ def _rename(message: str, names: Mapping[str, str]) -> str:
         return message
     patterns = (re.escape(name) + (r"(?!\w|\.\w)" if re.search(r"\w$", name) else "") for name in sorted(names, key=len, reverse=True))
     return re.sub(rf"(?<![\w.])(?:{'|'.join(patterns)})", lambda found: names[found[0]], message)
+
+
+def portable_error(error: Exception) -> Exception:
+    """Return ``error`` if it survives pickling, else one with its message of the nearest class of this module.
+
+    What is no error of the user's becomes a ``RuntimeError`` that begins with the name of its class.
+    """
+    try:
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 -- its own bytes
+    except Exception:  # noqa: BLE001 -- a class of the user's can fail in any way; what follows keeps its message
+        copy = None
+    if type(copy) is type(error) and str(copy) == str(error):
+        return error
+    for kind in type(error).__mro__:
+        if globals().get(kind.__name__) is kind:
+            portable: Exception = kind(str(error))
+            return portable
+    return RuntimeError(f"{type(error).__name__}: {error}")

@@ -19,7 +19,7 @@ CLASSIFIERS = Registry(
         "resnet44": "pet.models.cifar_resnet:resnet44",
         "resnet56": "pet.models.cifar_resnet:resnet56",
         "resnet110": "pet.models.cifar_resnet:resnet110",
-        "resnext29_8x64d": "pet.models.resnext_cifar:resnext29_8x64d",
+        "resnext29_8x64d": "pet.models.cifar_resnet:resnext29_8x64d",
     },
 )
 

@@ -7,15 +7,27 @@ from torch import nn
 
 from pet import export, prediction, segmentation
 from pet.data.targets.dataset import Dataset, Expectation
-from pet.evaluation.evaluation import Evaluation
+from pet.data.targets.image import IMAGES
 from pet.evaluation.evaluator import Evaluator
+from pet.evaluation.segmentation import SegmentationEvaluator
 from pet.export.config import check_single_view
-from pet.segmentation.data import build_evaluation, build_evaluators, build_training_data, expected_data
 from pet.segmentation.export import build_export_network
 from pet.segmentation.model import Segmenter, build_model, build_test_model
 from pet.task import Task
 from petlib.config import CfgNode
-from petlib.data.train_loader import TrainLoader
+
+KINDS = ("semseg",)
+
+
+def expected_data(cfg: CfgNode) -> Expectation:
+    """Return what the model wants of its data."""
+    return Expectation(
+        kinds=KINDS,
+        counts=dict.fromkeys(KINDS, cfg.MODEL.NUM_CLASSES),
+        inputs=IMAGES[: cfg.DATA.NUM_IMAGES],
+        channels=cfg.MODEL.IN_CHANNELS,
+        settings=dict.fromkeys(KINDS, "MODEL.NUM_CLASSES"),
+    )
 
 
 class SegmentationTask(Task):
@@ -31,15 +43,7 @@ class SegmentationTask(Task):
 
     def build_evaluators(self, cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> Sequence[Evaluator]:
         """Return what counts the pixels of each class."""
-        return build_evaluators(cfg, dataset, keep_predictions=keep_predictions)
-
-    def build_training_data(self, cfg: CfgNode, device: torch.device, dataset: Dataset | None = None) -> TrainLoader:
-        """Return the batches of ``TRAIN.DATASETS``, or of the data that a program brings, after a first look at the samples."""
-        return build_training_data(cfg, device, dataset)
-
-    def build_evaluation(self, cfg: CfgNode, device: torch.device, dataset: Dataset | None = None) -> Evaluation:
-        """Return the evaluation on ``TEST.DATASETS``, or on the data that a program brings."""
-        return build_evaluation(cfg, device, dataset)
+        return [SegmentationEvaluator(classes=list(dataset.info.semseg_classes), keep_predictions=keep_predictions)]
 
     def build_test_model(self, cfg: CfgNode, model: nn.Module) -> nn.Module:
         """Return the model, or what looks at each image several times as ``TEST.VIEWS`` says."""

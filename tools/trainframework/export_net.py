@@ -7,8 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pet.compat.trainframework.schedule.arguments import TrainArguments
-from pet.compat.trainframework.schedule.scheduler import export
+from pet.compat.trainframework.schedule.scheduler import TrainArguments, export
 from petlib.launch.process.tool import run_plain_tool
 
 

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from petlib.checkpoint.load_report import LoadReport, shown_name
 from petlib.checkpoint.locate import read_checkpoint
-from petlib.checkpoint.restore import compare
+from petlib.checkpoint.restore import LoadReport, compare, shown_name
 from petlib.checkpoint.snapshot import is_sharded
 from petlib.errors import CheckpointError
 

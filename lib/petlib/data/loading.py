@@ -14,10 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
 from petlib.data.collate import HostBatch
-from petlib.data.portable_error import portable_error
 from petlib.data.protocols import Batch
 from petlib.data.worker_watch import Locate, WorkerWatch, death_gate
-from petlib.errors import UserError
+from petlib.errors import UserError, portable_error
 from petlib.launch.watch.status import status
 
 Request = TypeVar("Request")

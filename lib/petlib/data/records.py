@@ -11,10 +11,9 @@ from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 
-from petlib.data.portable_error import portable_error
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.process_group import local_rank, rank
-from petlib.errors import OutputError
+from petlib.errors import OutputError, portable_error
 
 Record = TypeVar("Record")
 

@@ -31,11 +31,27 @@ from petlib.engine.state import Batch, TrainState
 from petlib.engine.step import DefaultStep, TrainStep
 from petlib.engine.weight_average import WeightAverage
 from petlib.errors import ConfigError
-from petlib.events.build import build_writers
 from petlib.events.storage import Writer
+from petlib.events.writers.console import ConsoleWriter
+from petlib.events.writers.json_lines import JsonLinesWriter
+from petlib.events.writers.tensorboard import TensorBoardWriter
 from petlib.solver.build import build_scheduler
 from petlib.solver.clipping import build_gradient_clipper
 from petlib.solver.precision import build_mixed_precision
+
+
+def build_writers(cfg: PetlibConfig, *, start_iteration: int) -> list[Writer]:
+    """Return the writers of this rank: console, JSON lines and TensorBoard (``MISC.TENSORBOARD``). Ranks other than 0 have none."""
+    if not is_main_process():
+        return []
+    folder = Path(cfg.MISC.CKPT)
+    writers: list[Writer] = [
+        ConsoleWriter(name=cfg.MISC.NAME),
+        JsonLinesWriter(path=folder / "metrics.jsonl", start_iteration=start_iteration),
+    ]
+    if cfg.MISC.TENSORBOARD:
+        writers.append(TensorBoardWriter(folder=folder / "events", start_iteration=start_iteration))
+    return writers
 
 
 def build_step(cfg: PetlibConfig, device: torch.device) -> DefaultStep:

@@ -11,33 +11,6 @@ from pet.data.files.stems import pair_stems, shown
 from petlib.errors import ConfigError, DataError
 
 
-def kept_stems(
-    root: Path,
-    *,
-    images: str = "img",
-    labels: str = "gt",
-    max_background: float = 0.95,
-    background: int = 0,
-    ignore: int | None = None,
-) -> list[str]:
-    """Return the stems of the images whose label images are not nearly all background, sorted.
-
-    Args:
-        root: folder of the data set.
-        images: folder of the images below it.
-        labels: folder of the label images, whose names differ from those of the images in the suffix only.
-        max_background: greatest share of background, from 0 to 1, with which an image is kept.
-        background: the value of background pixels.
-        ignore: the value of pixels that do not count; None: all count.
-
-    Raises:
-        ConfigError: ``max_background`` is no share.
-        DataError: a label image is missing or cannot be read.
-    """
-    check_max_background(max_background)
-    return select_stems(background_shares(root / images, root / labels, background=background, ignore=ignore), max_background)
-
-
 def select_stems(shares: Mapping[str, float], max_background: float) -> list[str]:
     """Return the stems whose share of background is at most ``max_background``.
 

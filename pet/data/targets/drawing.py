@@ -9,9 +9,9 @@ from pet.data.targets.kind import Fields
 from pet.data.targets.kinds import kinds_in
 from pet.data.targets.label import write_most_probable
 from pet.visual.canvas import Canvas
-from pet.visual.legend import Legend, add_legend
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
+from pet.visual.sheet import Legend, add_legend
 
 NO_NAMES = TargetNames()
 USUAL_SETTINGS = DrawSettings()

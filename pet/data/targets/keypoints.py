@@ -12,9 +12,9 @@ from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import is_inside, move_points, move_tensor_points
 from pet.structures.moves import Size
 from pet.visual.canvas import Canvas
-from pet.visual.legend import Legend
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
+from pet.visual.sheet import Legend
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 

@@ -10,9 +10,9 @@ from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import is_mirrored
 from pet.structures.moves import Move, Size
 from pet.visual.canvas import Canvas
-from pet.visual.legend import Legend
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
+from pet.visual.sheet import Legend
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 

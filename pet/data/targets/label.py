@@ -8,10 +8,10 @@ from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
 from pet.data.targets.kind import Fields, Kind, describe_difference
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
 from pet.visual.canvas import Canvas
-from pet.visual.legend import Legend
 from pet.visual.names import TargetNames
 from pet.visual.palette import class_colour
 from pet.visual.settings import DrawSettings
+from pet.visual.sheet import Legend
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 

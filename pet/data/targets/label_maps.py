@@ -13,9 +13,9 @@ from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
 from pet.structures.moves import Size
 from pet.structures.paste import paste_parts
 from pet.visual.canvas import Canvas
-from pet.visual.legend import Legend, coloured
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
+from pet.visual.sheet import Legend, coloured
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 

@@ -14,10 +14,10 @@ from pet.structures.masks import InstanceMasks
 from pet.structures.moves import Size
 from pet.structures.paste import paste_masks
 from pet.visual.canvas import Canvas
-from pet.visual.legend import Legend
 from pet.visual.names import TargetNames
 from pet.visual.palette import class_colour
 from pet.visual.settings import DrawSettings
+from pet.visual.sheet import Legend
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 

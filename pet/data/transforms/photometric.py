@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from pet.data.transforms.base import ImageTransform, check_gray, check_probability, check_range
-from pet.structures.channels import in_groups
+from pet.structures.moves import in_groups
 from petlib.errors import ConfigError
 
 LEVELS = np.arange(256)

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import roi_align
 
-from pet.models.detection.roi_keypoints import KeypointHead
-from pet.models.detection.roi_mask import MaskHead
+from pet.models.detection.roi_heads import KeypointHead, MaskHead
 from pet.models.detection.roi_pooling import RegionPooling
 from pet.models.features import Features
 

@@ -17,7 +17,7 @@ from pet.data.transforms.base import Compose
 from pet.data.transforms.normalize import Normalize
 from pet.projects.landcover.cutmix import CutMixBoxes, NormalizeViews
 from pet.projects.landcover.views import UnlabelledImages, build_views
-from pet.segmentation.data import KINDS, expected_data
+from pet.segmentation.task import KINDS, expected_data
 from petlib.config import CfgNode, ConfigError, name_in_errors
 from petlib.data.build import TRAIN_KEYS, TrainLoaderSettings, build_train_loader
 from petlib.data.concatenated import ConcatenatedDataset

@@ -63,7 +63,7 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             output="boxes",
         ),
         "HAS_MASK": HeadEntry(
-            build="pet.models.detection.roi_mask:build_mask_head",
+            build="pet.models.detection.roi_heads:build_mask_head",
             build_evaluator="pet.evaluation.detection:build_mask_evaluator",
             meaning="Outline each object that is found.",
             targets=("masks",),
@@ -73,7 +73,7 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             trace="pet.models.detection.traced_regions:find_masks",
         ),
         "HAS_KEYPOINTS": HeadEntry(
-            build="pet.models.detection.roi_keypoints:build_keypoint_head",
+            build="pet.models.detection.roi_heads:build_keypoint_head",
             build_evaluator="pet.evaluation.detection:build_keypoint_evaluator",
             meaning="Find the keypoints of each object.",
             targets=("keypoints",),

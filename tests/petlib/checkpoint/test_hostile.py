@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from petlib.checkpoint import dcp, load_weights
-from petlib.checkpoint.pickled_tuples import deepest_tuple
+from petlib.checkpoint.hostile import deepest_tuple
 from petlib.checkpoint.restore import load_model_strict
 from petlib.checkpoint.sharded import read_folder
 from petlib.checkpoint.state_file import read_file

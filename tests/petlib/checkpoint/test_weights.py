@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from petlib.checkpoint import Checkpointer, load_weights
-from petlib.checkpoint.load_report import Mismatch
-from petlib.checkpoint.restore import load_model_strict
+from petlib.checkpoint.restore import Mismatch, load_model_strict
 from petlib.errors import CheckpointError
 
 

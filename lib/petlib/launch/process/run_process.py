@@ -17,7 +17,7 @@ from petlib.launch.start.arguments import ScriptArguments, parse_script_argument
 from petlib.launch.start.plan import LAUNCH_FOLDER
 from petlib.launch.start.task_folder import find_task_folder
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
-from petlib.launch.watch.reports import first_report, write_report
+from petlib.launch.watch.status import first_report, write_report
 from petlib.launch.watch.supervise import say
 from petlib.log import FILE_ONLY, open_missing_streams, setup_logging
 

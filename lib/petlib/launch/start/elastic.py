@@ -20,8 +20,7 @@ from petlib.launch.start.plan import (
     thread_environment,
 )
 from petlib.launch.watch.diagnose import Ending, describe_failure, first_failure
-from petlib.launch.watch.reports import ErrorReport, read_report, report_path
-from petlib.launch.watch.status import read_status
+from petlib.launch.watch.status import ErrorReport, read_report, read_status, report_path
 from petlib.launch.watch.supervise import SAVE_SIGNAL, say
 
 RUN_ID = "pet"

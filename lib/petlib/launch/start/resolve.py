@@ -43,27 +43,6 @@ class Script:
     serves_all_tasks: bool = False
 
 
-def resolve_script(config: Path, name: str, *, type_folder: str | None = None, repository: Path | None = None) -> Script:
-    """Find the script ``name`` that belongs to a config.
-
-    ``<root>/cfgs/<type>/<...>/x.yaml`` is run by the deepest ``<root>/tools/<type>/<...>/<name>`` that exists.
-
-    Args:
-        config: path of the config file.
-        name: ``"train_net.py"``, or ``"test_net.py"`` of a task with a test of its own.
-        type_folder: see :func:`find_places`.
-        repository: see :func:`find_places`.
-
-    Raises:
-        ConfigError: there is no such script; the message lists every path that was tried.
-    """
-    places = find_places(config, type_folder=type_folder, repository=repository)
-    script = find_script(places, name)
-    if script is None:
-        raise ConfigError(describe_not_found(config, name, places, [place.script(name) for place in places], type_folder=type_folder))
-    return script
-
-
 def find_script(places: Sequence[Place], name: str) -> Script | None:
     """Return the script ``name`` of the first place that has one; None where none has."""
     return next((Script(place.script(name), place) for place in places if place.script(name).is_file()), None)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from petlib.errors import USER_ERROR_EXIT_CODE
-from petlib.launch.watch.reports import ErrorReport
-from petlib.launch.watch.status import StatusValues
+from petlib.launch.watch.status import ErrorReport, StatusValues
 
 INTERRUPTED_EXIT_CODE = 128 + signal.SIGINT
 TAIL_LINES = 30

@@ -14,8 +14,7 @@ from petlib.errors import USER_ERROR_EXIT_CODE
 from petlib.launch.start.plan import RankPlan, listening_socket
 from petlib.launch.watch.diagnose import STOP_SIGNALS, Ending, describe_failure, describe_hang, first_failure
 from petlib.launch.watch.processes import RankProcess, adopt_orphans
-from petlib.launch.watch.reports import read_report, report_path, write_report
-from petlib.launch.watch.status import STACK_SIGNAL, read_status, stack_path, status_path
+from petlib.launch.watch.status import STACK_SIGNAL, read_report, read_status, report_path, stack_path, status_path, write_report
 
 Planner = Callable[[socket.socket, int], Sequence[RankPlan]]
 

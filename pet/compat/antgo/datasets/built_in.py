@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pet.compat.antgo.dataflow.dataset.dataset import Dataset
+from pet.data.targets import dataset as data_sets
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError, DataError
 from petlib.suggest import did_you_mean
@@ -36,6 +37,7 @@ class BuiltIn(Dataset):
         params: the settings that there are, each with its default.
         layout: what lies in ``dir``, for messages.
         folder: ``dir`` as a path.
+        data: the data set of Pet.
 
     Raises:
         ConfigError: there is no ``dir``, or an unknown setting.
@@ -44,6 +46,7 @@ class BuiltIn(Dataset):
 
     params: Mapping[str, Any] = {}
     layout: str = ""
+    data: data_sets.Dataset
 
     def __init__(self, train_or_test: str = "train", dir: str | None = None, ext_params: Mapping[str, Any] | None = None) -> None:  # noqa: A002 -- antgo's name
         super().__init__(train_or_test, dir, ext_params)
@@ -66,9 +69,20 @@ class BuiltIn(Dataset):
         named = {FIELDS.get(name, name): value for name, value in sample.items() if name != "meta"}
         return {**named, "image_meta": {"image_file": sample["meta"]["file"], "image_shape": (height, width)}}
 
+    @property
+    def size(self) -> int:
+        """Number of images."""
+        return len(self.data)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of their labels."""
+        info = self.data.info
+        return list(info.classes or info.semseg_classes)
+
     def read(self, index: int) -> Sample:
         """Return a sample in Pet's words."""
-        raise NotImplementedError
+        return self.data[index]
 
     def absent(self, path: Path) -> DataError:
         """Return the error that says what is missing and what to put where."""

@@ -7,7 +7,6 @@ from pet.compat.antgo.datasets.built_in import WORDS, BuiltIn
 from pet.data.datasets import image_folder
 from pet.data.datasets.cifar import Cifar
 from pet.data.files.listing import class_folders
-from petlib.data.protocols import Sample
 from petlib.errors import DataError, name_in_errors
 
 HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
@@ -41,21 +40,7 @@ class CIFAR10(BuiltIn):
         folder = below if below.is_dir() else self.folder
         if not (folder / self.meta).is_file():
             raise DataError(f"{folder / self.meta}: it is missing; {type(self).__name__} needs dir to be a folder with {self.layout}")
-        self._data = Cifar(kind=self.kind, folder=folder, split=split)
-
-    @property
-    def size(self) -> int:
-        """Number of images."""
-        return len(self._data)
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes in the order of their labels."""
-        return list(self._data.info.classes)
-
-    def read(self, index: int) -> Sample:
-        """Return a sample in Pet's words."""
-        return self._data[index]
+        self.data = Cifar(kind=self.kind, folder=folder, split=split)
 
 
 class CIFAR100(CIFAR10):
@@ -94,18 +79,4 @@ class ImageFolder(BuiltIn):
         train = self.folder / "train"
         with name_in_errors(WORDS):
             classes = chosen or class_folders(train if train.is_dir() else part)
-            self._data = image_folder.ImageFolder(folder=part, classes=classes)
-
-    @property
-    def size(self) -> int:
-        """Number of images."""
-        return len(self._data)
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes in the order of their labels."""
-        return list(self._data.info.classes)
-
-    def read(self, index: int) -> Sample:
-        """Return a sample in Pet's words."""
-        return self._data[index]
+            self.data = image_folder.ImageFolder(folder=part, classes=classes)

@@ -36,6 +36,7 @@ class COCO2017(BuiltIn):
         DataError: a file is missing or cannot be used.
     """
 
+    data: CocoDataset
     params: Mapping[str, Any] = {"task_type": "DETECTION", "annotations": None, "images": None, "classes": None}
     layout = "annotations/instances_train2017.json (or person_keypoints_...) and the images train2017, likewise for val (https://cocodataset.org)"
 
@@ -51,7 +52,7 @@ class COCO2017(BuiltIn):
                 "files of other names are named by ext_params.annotations and ext_params.images"
             )
         with name_in_errors(WORDS):
-            self._data = CocoDataset(
+            self.data = CocoDataset(
                 images=images,
                 annotations=annotations,
                 classes=self.class_names(),
@@ -59,20 +60,10 @@ class COCO2017(BuiltIn):
                 reach=Reach(root=self.folder),
             )
 
-    @property
-    def size(self) -> int:
-        """Number of images."""
-        return len(self._data)
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes in the order of their labels."""
-        return list(self._data.info.classes)
-
     def read(self, index: int) -> Sample:
         """Return a sample in Pet's words, and ``area``."""
-        truth = self._data.truth(index)
-        return {**self._data[index], "area": truth.areas[np.flatnonzero(~truth.crowd)]}
+        truth = self.data.truth(index)
+        return {**self.data[index], "area": truth.areas[np.flatnonzero(~truth.crowd)]}
 
     def _path(self, key: str, default: str) -> Path:
         given = self.ext_params[key]

@@ -9,7 +9,6 @@ from pet.compat.antgo.datasets.built_in import WORDS, BuiltIn
 from pet.data.datasets.semseg_folder import SemsegFolder
 from pet.data.datasets.voc import VocDataset
 from pet.data.datasets.voc_records import VOC_CLASSES
-from petlib.data.protocols import Sample
 from petlib.errors import DataError, name_in_errors
 
 logger = logging.getLogger(__name__)
@@ -52,22 +51,7 @@ class Pascal2012(BuiltIn):
         super().__init__(train_or_test, dir, ext_params)
         self.folder = self._find_folder()
         is_segmentation = self.choice("task_type", TASKS) == "segmentation"
-        self._data = self._open_segmentation() if is_segmentation else self._open_detection()
-
-    @property
-    def size(self) -> int:
-        """Number of images of the list."""
-        return len(self._data)
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes in the order of their labels."""
-        info = self._data.info
-        return list(info.classes if isinstance(self._data, VocDataset) else info.semseg_classes)
-
-    def read(self, index: int) -> Sample:
-        """Return a sample in Pet's words."""
-        return self._data[index]
+        self.data = self._open_segmentation() if is_segmentation else self._open_detection()
 
     def _find_folder(self) -> Path:
         places = [self.folder, *(self.folder / below for below in BELOW)]

@@ -12,7 +12,7 @@ BUILD_LOSS_REGISTRY = make_registry(
         "GANGeneratorLoss": "pet.compat.trainframework.loss.adversarial:GANGeneratorLoss",
         "L1Loss": "pet.compat.trainframework.loss.distance:L1Loss",
         "MSELoss": "pet.compat.trainframework.loss.distance:MSELoss",
-        "SSIMLoss": "pet.compat.trainframework.loss.ssim:SSIMLoss",
+        "SSIMLoss": "pet.compat.trainframework.loss.distance:SSIMLoss",
         "SmoothL1Loss": "pet.compat.trainframework.loss.distance:SmoothL1Loss",
     },
 )

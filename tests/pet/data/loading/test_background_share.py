@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pet.data.loading.background_share import background_share, background_shares, kept_stems
+from pet.data.loading.background_share import background_share, background_shares, select_stems
 from petlib.errors import ConfigError, DataError
 
 
@@ -27,6 +27,10 @@ def make_set(root: Path, **labels: np.ndarray) -> Path:
         write_label(root / "img" / f"{stem}.jpg", np.zeros((10, 10, 3), np.uint8))
         write_label(root / "gt" / f"{stem}.png", values)
     return root
+
+
+def kept_stems(root: Path, *, images: str = "img", labels: str = "gt", max_background: float = 0.95) -> list[str]:
+    return select_stems(background_shares(root / images, root / labels), max_background)
 
 
 def test_shares_by_hand() -> None:
@@ -109,6 +113,6 @@ def test_two_images_of_one_name_are_reported(tmp_path: Path) -> None:
         kept_stems(root)
 
 
-def test_a_threshold_that_is_no_share_is_reported(tmp_path: Path) -> None:
+def test_a_threshold_that_is_no_share_is_reported() -> None:
     with pytest.raises(ConfigError, match="95 given, a number from 0 to 1"):
-        kept_stems(tmp_path, max_background=95)
+        select_stems({}, 95)

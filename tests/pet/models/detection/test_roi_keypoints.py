@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import keypointrcnn_resnet50_fpn
 
-from pet.models.detection.roi_keypoints import KeypointHead, build_keypoint_head
+from pet.models.detection.roi_heads import KeypointHead, build_keypoint_head
 from pet.models.features import FeatureInfo, Features, Regions
 from pet.vision import config
 from petlib.errors import ConfigError

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import maskrcnn_resnet50_fpn
 
-from pet.models.detection.roi_mask import MaskHead, build_mask_head
+from pet.models.detection.roi_heads import MaskHead, build_mask_head
 from pet.models.features import FeatureInfo, Features, Regions
 from pet.vision import config
 from petlib.errors import ConfigError

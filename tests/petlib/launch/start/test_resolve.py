@@ -1,11 +1,21 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from petlib.errors import ConfigError
-from petlib.launch.start.resolve import describe_not_found, find_places, resolve_script
+from petlib.launch.start.resolve import Script, describe_not_found, find_places, find_script
 
 NAME = "train_net.py"
+
+
+def resolve_script(config: Path, name: str, **where: Any) -> Script:
+    places = find_places(config, **where)
+    script = find_script(places, name)
+    if script is None:
+        tried = [place.script(name) for place in places]
+        raise ConfigError(describe_not_found(config, name, places, tried, type_folder=where.get("type_folder")))
+    return script
 
 
 def make(root: Path, *paths: str) -> Path:

@@ -96,9 +96,7 @@ TABLE: dict[str, Row] = {
     "auto_resume": same("TRAIN.AUTO_RESUME"),
     "runner.max_iters": _length(),
     "checkpoint_config.interval": same("SOLVER.SNAPSHOT_ITER"),
-    "checkpoint_config.max_keep_ckpts": converted(
-        "SOLVER.SNAPSHOT_KEEP", lambda count: 0 if count == -1 else count, lambda count: count or -1
-    ),
+    "checkpoint_config.max_keep_ckpts": _kept_checkpoints(),
     "evaluation.interval": same("EVAL.PERIOD_ITER"),
     "log_config.interval": same("MISC.DISPLAY_ITER"),
     "data.samples_per_gpu": converted("TRAIN.BATCH_SIZE", _of_all_processes, lambda size: size // process_count()),

@@ -11,9 +11,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pet.compat.antgo.measures.boxes import COCOBoxAP
-from pet.compat.antgo.measures.classification import TopKAccuracy
+from pet.compat.antgo.measures.classes import SegMIOU, TopKAccuracy
 from pet.compat.antgo.measures.keypoints import OKSKeypointAP
-from pet.compat.antgo.measures.segmentation import SegMIOU
 from petlib.errors import ConfigError, DataError
 
 Values = dict[str, Any]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pet.compat.trainframework.schedule.arguments import TrainArguments, parse_arguments
+from pet.compat.trainframework.schedule.scheduler import TrainArguments, parse_arguments
 
 
 def test_the_documents_command_line() -> None:

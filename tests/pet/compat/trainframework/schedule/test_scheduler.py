@@ -16,8 +16,7 @@ from pet.compat.trainframework.loss.pipe import LossKeyCompose
 from pet.compat.trainframework.model.base_model import BaseModel
 from pet.compat.trainframework.model.build import BUILD_MODEL_REGISTRY, BUILD_NETWORK_REGISTRY
 from pet.compat.trainframework.schedule import scheduler
-from pet.compat.trainframework.schedule.arguments import TrainArguments
-from pet.compat.trainframework.schedule.scheduler import BaseScheduler, pick_devices
+from pet.compat.trainframework.schedule.scheduler import BaseScheduler, TrainArguments, pick_devices
 from pet.compat.trainframework.trainer.build import BUILD_TRAINER_REGISTRY
 from pet.compat.trainframework.trainer.trainer import BaseTrainer
 from pet.compat.trainframework.transforms import functional

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from pet.compat.trainframework.trainer.evaluation import FiguresEvaluator
+from pet.compat.trainframework.trainer.trainer import FiguresEvaluator
 from petlib.errors import ConfigError
 
 

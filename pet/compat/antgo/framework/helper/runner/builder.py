@@ -5,10 +5,10 @@ from pet.compat.antgo.registry import ComponentRegistry
 _HERE = "pet.compat.antgo.measures"
 
 BUILTIN_MEASURES = {
-    "SegMIOU": f"{_HERE}.segmentation:SegMIOU",
+    "SegMIOU": f"{_HERE}.classes:SegMIOU",
     "COCOBoxAP": f"{_HERE}.boxes:COCOBoxAP",
     "OKSKeypointAP": f"{_HERE}.keypoints:OKSKeypointAP",
-    "TopKAccuracy": f"{_HERE}.classification:TopKAccuracy",
+    "TopKAccuracy": f"{_HERE}.classes:TopKAccuracy",
 }
 """Name -> ``module:attribute``."""
 
