@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pet.data.files.listing import SUFFIXES
-from pet.data.files.rasters import TIFF_SUFFIXES
+from pet.data.files.listing import SUFFIXES, SYSTEM, USUAL_SUFFIXES, files_below, is_of_system, other_kind
+from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
 
-IMAGE_SUFFIXES = tuple(dict.fromkeys((*SUFFIXES, *TIFF_SUFFIXES)))
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 LISTED = 5
-EXPECTED = f"images ({', '.join(IMAGE_SUFFIXES)}) or videos ({', '.join(VIDEO_SUFFIXES)})"
+EXPECTED = f"images ({USUAL_SUFFIXES}) or videos ({', '.join(VIDEO_SUFFIXES)})"
 
 
 class FileInput(NamedTuple):
@@ -43,6 +42,8 @@ class Inputs(NamedTuple):
 def find_inputs(images: str, images2: str = "") -> Inputs:
     """Return the images and videos of a folder and the folders in it, one file, or the files that a pattern with ``*`` names; sorted.
 
+    What is left out, files of other kinds and what the system left there, is counted in the log.
+
     Args:
         images: folder, file or pattern.
         images2: their partners of the later date, for change detection: images of two folders or patterns are paired by their names
@@ -52,11 +53,11 @@ def find_inputs(images: str, images2: str = "") -> Inputs:
         DataError: there are none, or an image has no partner.
     """
     first = _find("find_inputs.images", images)
-    pictures = {place: path for place, path in first.items() if path.suffix.lower() in IMAGE_SUFFIXES}
+    pictures = {place: path for place, path in first.items() if path.suffix.lower() in SUFFIXES}
     if not images2:
         videos = [FileInput((path,), place) for place, path in first.items() if place not in pictures]
         return Inputs([FileInput((path,), place) for place, path in pictures.items()], videos)
-    second = {place: path for place, path in _find("find_inputs.images2", images2).items() if path.suffix.lower() in IMAGE_SUFFIXES}
+    second = {place: path for place, path in _find("find_inputs.images2", images2).items() if path.suffix.lower() in SUFFIXES}
     if len(pictures) == len(second) == 1:
         (place, path), (partner,) = next(iter(pictures.items())), second.values()
         return Inputs([FileInput((path, partner), place)], [])
@@ -73,20 +74,29 @@ def find_inputs(images: str, images2: str = "") -> Inputs:
 def _find(argument: str, pattern: str) -> dict[str, Path]:
     """Return files by their places."""
     path = Path(pattern)
+    skipped = SkipCounter(path)
+    suffixes = (*SUFFIXES, *VIDEO_SUFFIXES)
     if path.is_dir():
-        found, root = sorted(path.rglob("*")), path
-    elif path.is_file():
-        found, root = [path], path.parent
+        files, root = sorted(Path(parent, name) for parent, names in files_below(path, suffixes, skipped) for name in names), path
     else:
         # patterns may start at the root and hold **, which Path.glob does not take
-        found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
-        root = _common_folder([file for file in found if file.is_file()])
-    # copies from other systems bring hidden files that are called like images
-    suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
-    files = [file for file in found if file.suffix.lower() in suffixes and file.name[0] != "." and file.is_file()]
+        named = [path] if path.is_file() else sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
+        found = [file for file in named if file.is_file()]
+        root = _common_folder(found)
+        files = [file for file in found if not _leaves_out(file, root, suffixes, skipped)]
     if not files:
-        raise DataError(_nothing(argument, pattern, path, sum(file.is_file() for file in found)))
+        raise DataError(_nothing(argument, pattern, path) + skipped.described())
+    skipped.log()
     return dict(zip(_places(files, root), files, strict=True))
+
+
+def _leaves_out(file: Path, root: Path, suffixes: tuple[str, ...], skipped: SkipCounter) -> bool:
+    """Return whether a file that a pattern names is no input, and count why."""
+    reason = SYSTEM if any(map(is_of_system, file.relative_to(root).parts)) else other_kind(file.name)
+    if reason != SYSTEM and file.suffix.lower() in suffixes:
+        return False
+    skipped.add(reason, str(file))
+    return True
 
 
 def _places(files: Sequence[Path], root: Path) -> list[str]:
@@ -104,9 +114,9 @@ def _common_folder(files: Sequence[Path]) -> Path:
     return next(parent for parent in (folders[0], *folders[0].parents) if all(parent in (folder, *folder.parents) for folder in folders))
 
 
-def _nothing(argument: str, pattern: str, path: Path, others: int) -> str:
+def _nothing(argument: str, pattern: str, path: Path) -> str:
     if path.exists():
-        return f"{argument}: {pattern}: there are no {EXPECTED}" + (f" among its {others} files" if others > 1 else " in it")
+        return f"{argument}: {pattern}: there are no {EXPECTED} in it"
     if glob.has_magic(pattern):
         return f"{argument}: {pattern}: the pattern fits no {EXPECTED}"
     folder = next((parent for parent in path.parents if parent.is_dir()), Path())

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import IO, Self
 
 from pet.data.archives.members import Member, link_inside, path_inside, reading
+from pet.data.files.listing import files_in
+from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
 
 MEMBER_START = b"PK\x01\x02"
@@ -247,9 +249,11 @@ def find_archives(source: Path) -> list[Path]:
     """
     suffixes = (*ZIP_SUFFIXES, *TAR_SUFFIXES)
     if source.is_dir():
-        found = sorted(path for path in source.iterdir() if path.is_file() and path.name.lower().endswith(suffixes))
+        skipped = SkipCounter(source)
+        found = [source / name for name in files_in(source, suffixes, skipped)]
         if not found:
-            raise DataError(f"{source}: no archives in this folder ({', '.join(suffixes)})")
+            raise DataError(f"{source}: no archives in this folder ({', '.join(suffixes)}){skipped.described()}")
+        skipped.log()
         return found
     if not source.is_file():
         raise DataError(f"{source}: there is no such archive or folder of archives")

@@ -16,7 +16,9 @@ from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_sized_image
 from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
 from pet.data.files.limits import shortened, shown
+from pet.data.files.listing import files_in
 from pet.data.files.opening import read_text
+from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth, PartSet
 from pet.data.targets.kinds import choose_kinds
 from pet.data.targets.left_right import swap_from_names
@@ -173,7 +175,9 @@ def _read_names(folder: Path, below: str, list_name: str, reach: Reach) -> list[
         )
     path = next((path for path in (folder / below / list_name, folder / list_name) if path.is_file()), None)
     if path is None:
-        names = sorted(image.stem for image in images.glob("*.jpg"))
+        skipped = SkipCounter(images)
+        names = [Path(name).stem for name in files_in(images, (".jpg",), skipped)]
+        skipped.log()
     else:
         names = [line.strip() for line in read_text(path, what="the list").splitlines() if line.strip()]
         for name in names:

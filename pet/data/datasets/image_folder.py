@@ -3,18 +3,24 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pet.data.catalog.source import Source
 from pet.data.files.images import read_image
-from pet.data.files.listing import SUFFIXES, class_folders, files_below
+from pet.data.files.listing import SUFFIXES, USUAL_SUFFIXES, class_folders, files_below, files_in
+from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError
 
+OUTSIDE = "image that lies in no folder of a class"
+
 
 class ImageFolder(Dataset):
     """Images below ``folder/<class>/``, at any depth; classes and files are sorted by name.
+
+    Files of other kinds, what the system left there, and images next to the folders of the classes are left out and counted in
+    ``info.skipped``.
 
     Args:
         folder: the folder of class folders.
@@ -32,36 +38,47 @@ class ImageFolder(Dataset):
         unknown = [name for name in self._folders if name not in self._classes]
         if unknown:
             raise DataError(f"{folder}: the folders {', '.join(unknown)} are no classes of DATA.CLASSES ({', '.join(self._classes)})")
-        self.info = DatasetInfo(kinds=frozenset({"label"}), classes=self._classes)
         self._records = share_records(self._list_images)
+        skipped = cast("dict[str, int]", self._records[-1])
+        self.info = DatasetInfo(kinds=frozenset({"label"}), classes=self._classes, skipped=skipped)
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._records) - 1
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        name, label = self._records[index]
+        name, label = self._record(index)
         path = self.folder / name
         return {"image": read_image(path), "label": label, "meta": {"id": index, "file": str(path)}}
 
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
-        name, _ = self._records[index]
+        name, _ = self._record(index)
         return str(self.folder / name)
 
-    def _list_images(self) -> Iterator[tuple[str, int]]:
+    def _record(self, index: int) -> tuple[str, int]:
+        # what was skipped is behind the last image
+        return cast("tuple[str, int]", self._records[range(len(self))[index]])
+
+    def _list_images(self) -> Iterator[tuple[str, int] | dict[str, int]]:
+        skipped = SkipCounter(self.folder)
+        for name in files_in(self.folder, SUFFIXES, skipped):
+            skipped.add(OUTSIDE, str(self.folder / name))
         for name in self._folders:
             label = self._classes.index(name)
-            files = sorted(_images_below(self.folder / name))
+            files = sorted(_images_below(self.folder / name, skipped))
             if not files:
                 raise DataError(
-                    f"{self.folder / name}: the class {name!r} has no images ({', '.join(SUFFIXES)}); remove the folder or fill it"
+                    f"{self.folder / name}: the class {name!r} has no images ({USUAL_SUFFIXES}); remove the folder or fill it"
+                    f"{skipped.described()}"
                 )
             yield from ((os.path.relpath(path, self.folder), label) for path in files)
+        skipped.log()
+        yield skipped.counts
 
 
-def _images_below(folder: Path) -> Iterator[str]:
-    for parent, files in files_below(folder):
-        yield from (os.path.join(parent, name) for name in files if name.lower().endswith(SUFFIXES))  # noqa: PTH118 -- many files
+def _images_below(folder: Path, skipped: SkipCounter) -> Iterator[str]:
+    for parent, files in files_below(folder, SUFFIXES, skipped):
+        yield from (os.path.join(parent, name) for name in files)  # noqa: PTH118 -- many files
 
 
 def build_image_folder(source: Source) -> ImageFolder:

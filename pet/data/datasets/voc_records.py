@@ -10,6 +10,7 @@ from pet.data.datasets.voc_xml import VocFile, VocObject, read_voc_xml
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import image_size
 from pet.data.files.limits import shown
+from pet.data.files.listing import SUFFIXES, is_of_system
 from pet.data.files.opening import read_text
 from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import ImageTruth
@@ -25,8 +26,6 @@ VOC_CLASSES = (
 NO_OBJECT = "image without <object>, kept as one without objects"
 NO_AREA = "object whose box has no area"
 OUTSIDE = "object whose box lies outside of the image"
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 class VocHeader(NamedTuple):
@@ -86,7 +85,7 @@ def read_list(folder: Path, kind: str, split: str, reach: Reach = INSIDE) -> lis
     """
     path = folder / "ImageSets" / kind / f"{split}.txt"
     if not path.is_file():
-        there = sorted(item.stem for item in path.parent.glob("*.txt"))
+        there = sorted(item.stem for item in path.parent.glob("*.txt") if not is_of_system(item.name))
         splits = [name for name in there if "_" not in name] or there
         found = f"there are {', '.join(splits)}{did_you_mean(split, splits)}" if splits else "a folder of Pascal VOC has lists there"
         raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from MISC.DATA_ROOT")
@@ -145,4 +144,4 @@ def _box(item: VocObject, width: int, height: int) -> tuple[float, ...] | str:
 
 def _suffix(filename: str) -> str:
     suffix = Path(filename).suffix
-    return suffix if suffix.lower() in IMAGE_SUFFIXES else ".jpg"
+    return suffix if suffix.lower() in SUFFIXES else ".jpg"

@@ -13,6 +13,7 @@ from pet.data.files.opening import read_file
 from pet.data.files.orientation import LYING, orientation_of, turned, turned_size
 from petlib.errors import DataError
 
+PILLOW_ALONE = ("AVIF", "GIF", "JPEG2000")
 JPEG_SCAN, JPEG_END, PNG_END = b"\xff\xda", b"\xff\xd9", b"IEND"
 
 
@@ -59,10 +60,20 @@ def decode_image(data: bytes, *, name: str, unchanged: bool = False) -> np.ndarr
     except cv2.error as error:
         raise DataError(f"{name}: the image cannot be decoded: {error.err}") from error
     if image is None:
-        raise DataError(f"{name}: not an image that can be decoded ({len(data)} bytes, beginning with {data[:8]!r})")
+        image = _decode_with_pillow(data, name, unchanged=unchanged)
     # OpenCV turns some kinds of files by itself, but none whose channels are to stay
     upright = turned(image, orientation_of(data))
     return _colours_first(upright) if unchanged else upright
+
+
+def _decode_with_pillow(data: bytes, name: str, *, unchanged: bool) -> np.ndarray:
+    """Return what OpenCV would, uint8 (H, W, 3), of the kinds that not every build of it reads."""
+    failure = f"{name}: not an image that can be decoded ({len(data)} bytes, beginning with {data[:8]!r})"
+    with opened(io.BytesIO(data), failure) as image:
+        if image.format not in PILLOW_ALONE:
+            raise DataError(failure)
+        colours = np.array(image.convert("RGB"))
+    return np.ascontiguousarray(colours[..., ::-1]) if unchanged else colours
 
 
 def _colours_first(image: np.ndarray) -> np.ndarray:

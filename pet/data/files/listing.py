@@ -1,15 +1,31 @@
-"""Which files and folders lie below a folder. Imports nothing slow: settings are derived with it."""
+"""Which files and folders lie below a folder, and which of them are data. Imports nothing slow: settings are derived with it."""
 
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-"""How the names of image files end."""
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".avif", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+)
+"""How the names of image files end: all that the decoders read (:data:`pet.data.files.image_size.FORMATS`)."""
+
+USUAL_SUFFIXES = ".jpg, .png, .tif, .bmp, .webp, .gif, .jp2, .avif and the like"
+"""For messages."""
+
+SYSTEM = "file or folder of the system (hidden, or a name like Thumbs.db, __MACOSX)"
+SYSTEM_NAMES = {
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found"),
+    "system volume information",
+}
+"""What operating systems and network drives leave behind, in lower case."""
+
+LONGEST_SUFFIX = 6
 
 MOST_WAYS = 8
 """How many links may lead to one folder. Each doubling of links doubles what is found: forty of them would never end."""
@@ -17,8 +33,25 @@ MOST_WAYS = 8
 logger = logging.getLogger(__name__)
 
 
-def files_below(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder below ``folder``, itself first, with the names of its files; links are followed. Folders come in order.
+def is_of_system(name: str) -> bool:
+    """Return whether a file or folder of this name is the system's: it begins with a dot, or is one of :data:`SYSTEM_NAMES`."""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
+
+def other_kind(name: str) -> str:
+    """Return why a file that ends with none of the expected suffixes is left out."""
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 -- many files
+    is_suffix = 1 < len(suffix) <= LONGEST_SUFFIX and suffix[1:].isalnum()
+    return f"file of another kind ({suffix if is_suffix else 'without a usual suffix'})"
+
+
+def files_below(folder: str | Path, suffixes: tuple[str, ...], skipped: SkipCounter) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder below ``folder``, itself first, with the sorted names of its files; links are followed. Folders come in order.
+
+    Args:
+        folder: the folder.
+        suffixes: how the names of files end, in lower case; case does not count.
+        skipped: counts what is left out: what the system left there, and files that end otherwise.
 
     Raises:
         DataError: links lead in a circle, or more than eight ways lead to one folder.
@@ -33,9 +66,33 @@ def files_below(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
             raise DataError(f"{parent}: this link leads to a folder that it lies in, so that the files would have no end; remove it")
         if ways[own] > MOST_WAYS:
             raise DataError(f"{parent}: more than {MOST_WAYS} links below {folder} lead to this folder; remove some of them")
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not _skips(parent, name, skipped))
         above.update(dict.fromkeys((os.path.join(parent, name) for name in folders), ancestors | {own}))  # noqa: PTH118 -- many folders
-        yield parent, names
+        yield parent, _of_kind(parent, names, suffixes, skipped)
+
+
+def files_in(folder: str | Path, suffixes: tuple[str, ...], skipped: SkipCounter) -> list[str]:
+    """Return the sorted names of the files in a folder, without those below it, and count what is left out as :func:`files_below` does."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_file() or is_of_system(entry.name)]
+    return _of_kind(os.fspath(folder), names, suffixes, skipped)
+
+
+def _skips(parent: str, name: str, skipped: SkipCounter) -> bool:
+    if is_of_system(name):
+        skipped.add(SYSTEM, os.path.join(parent, name))  # noqa: PTH118 -- many files
+        return True
+    return False
+
+
+def _of_kind(parent: str, names: Iterable[str], suffixes: tuple[str, ...], skipped: SkipCounter) -> list[str]:
+    kept = []
+    for name in sorted(names):
+        if name.lower().endswith(suffixes) and not is_of_system(name):
+            kept.append(name)
+        elif not _skips(parent, name, skipped):
+            skipped.add(other_kind(name), os.path.join(parent, name))  # noqa: PTH118 -- many files
+    return kept
 
 
 def _report(error: OSError) -> None:
@@ -53,7 +110,7 @@ def class_folders(folder: Path) -> list[str]:
             f"{folder}: there is no such folder; an image folder has a folder for each class, e.g. {folder / 'cat' / '1.jpg'}. "
             "Paths of the catalogue start from MISC.DATA_ROOT"
         )
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_of_system(entry.name))
     if not names:
         raise DataError(f"{folder}: no class folders in it; an image folder has one for each class, e.g. {folder / 'cat' / '1.jpg'}")
     return names

@@ -26,6 +26,11 @@ class SkipCounter:
         self.counts[reason] = self.counts.get(reason, 0) + 1
         self._firsts.setdefault(reason, record)
 
+    def described(self) -> str:
+        """Return what was left out as the end of a message; empty where nothing was."""
+        counted = [f"{count} x {reason}, e.g. {self._firsts[reason]}" for reason, count in self.counts.items()]
+        return f"; left out: {'; '.join(counted)}" if counted else ""
+
     def log(self) -> None:
         """Write a line for each reason."""
         for reason, count in self.counts.items():

@@ -1,11 +1,11 @@
 """Files of two folders that belong together by their paths without suffix."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 from pet.data.files.limits import shortened
-from pet.data.files.listing import SUFFIXES
+from pet.data.files.listing import SUFFIXES, USUAL_SUFFIXES, files_below
+from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
 
 MOST_SHOWN = 10
@@ -34,7 +34,7 @@ def pair_stems(images: Path, labels: Path) -> dict[str, StemFiles]:
 
 
 def files_by_stem(folder: Path) -> dict[str, Path]:
-    """Return the image files at any depth below a folder, without hidden ones, by their stems and sorted by them.
+    """Return the image files at any depth below a folder by their stems and sorted by them; others are counted in the log.
 
     Raises:
         DataError: the folder is missing or has no images, or two files have one stem.
@@ -42,16 +42,17 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder")
     found: dict[str, Path] = {}
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")):
+    skipped = SkipCounter(folder)
+    for parent, names in files_below(folder, SUFFIXES, skipped):
+        for name in names:
             path = Path(parent, name)
             stem = path.relative_to(folder).with_suffix("").as_posix()
             if stem in found:
                 raise DataError(f"{path} and {found[stem].name} have the name {stem!r} both; a name without suffix must belong to one file")
             found[stem] = path
     if not found:
-        raise DataError(f"{folder}: no images in this folder ({', '.join(SUFFIXES)})")
+        raise DataError(f"{folder}: no images in this folder ({USUAL_SUFFIXES}){skipped.described()}")
+    skipped.log()
     return dict(sorted(found.items()))
 
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pet.data.files.listing import SUFFIXES, files_below
+from pet.data.files.listing import SUFFIXES, USUAL_SUFFIXES, files_below
 from pet.data.files.rasters import raster_size, read_pixels
+from pet.data.files.skipped import SkipCounter
 from pet.data.files.windows import Window, windows_of
 from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import operations
@@ -206,9 +207,11 @@ class UnlabelledImages:
 def _parts_of(folder: Path, window: int) -> Iterator[_Part]:
     if not folder.is_dir():
         raise DataError(f"SEMI.DATASETS: {folder}: there is no such folder; it names folders of images, or data sets of the catalogue")
-    files = sorted(_images_below(folder))
+    skipped = SkipCounter(folder)
+    files = sorted(_images_below(folder, skipped))
     if not files:
-        raise DataError(f"SEMI.DATASETS: {folder}: no images in it ({', '.join(SUFFIXES)})")
+        raise DataError(f"SEMI.DATASETS: {folder}: no images in it ({USUAL_SUFFIXES}){skipped.described()}")
+    skipped.log()
     for file in files:
         size = raster_size(file) if window else (0, 0)
         if max(size) <= window:
@@ -217,6 +220,6 @@ def _parts_of(folder: Path, window: int) -> Iterator[_Part]:
             yield from (_Part(file, place) for place in windows_of(size, window, window))
 
 
-def _images_below(folder: Path) -> Iterator[str]:
-    for parent, files in files_below(folder):
-        yield from (os.path.join(parent, name) for name in files if name.lower().endswith(SUFFIXES))  # noqa: PTH118 -- many files
+def _images_below(folder: Path, skipped: SkipCounter) -> Iterator[str]:
+    for parent, files in files_below(folder, SUFFIXES, skipped):
+        yield from (os.path.join(parent, name) for name in files)  # noqa: PTH118 -- many files

@@ -5,13 +5,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pet.data.files.allowed_paths import ANYWHERE, INSIDE, Reach
+from pet.data.files.image_size import FORMATS
+from pet.data.files.images import read_image
 from pet.data.files.json_files import read_json
 from pet.data.files.limits import shortened, shown
-from pet.data.files.listing import files_below
+from pet.data.files.listing import SUFFIXES, class_folders, files_below, is_of_system
 from pet.data.files.opening import check_file, is_name, open_file, read_file, read_text
+from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
 
 
@@ -111,11 +116,64 @@ def test_files_below_a_folder_in_order_and_through_links(tmp_path: Path) -> None
         (tmp_path / "data" / name).mkdir(parents=True)
         (tmp_path / "data" / name / "f").touch()
     (tmp_path / "data" / "c").symlink_to("a")
-    found = [os.path.relpath(parent, tmp_path / "data") for parent, names in files_below(tmp_path / "data") if names]
+    skipped = SkipCounter(tmp_path)
+    found = [os.path.relpath(parent, tmp_path / "data") for parent, names in files_below(tmp_path / "data", ("f",), skipped) if names]
     assert found == ["a/1", "a/x/3", "b/2", "c/1", "c/x/3"]
     (tmp_path / "data" / "a" / "up").symlink_to("..")
     with pytest.raises(DataError, match=r"data/a/up: this link leads to a folder that it lies in, .*; remove it"):
-        list(files_below(tmp_path / "data"))
+        list(files_below(tmp_path / "data", ("f",), skipped))
+
+
+LEFT_BEHIND = (
+    *(".DS_Store", "._a.png", "Thumbs.db", "desktop.ini", "sub/ehthumbs.db", ".ipynb_checkpoints/a-checkpoint.png", "__MACOSX/._a.png"),
+    *("@eaDir/a.png", "$RECYCLE.BIN/a.png", "System Volume Information/a.png"),
+)
+
+
+def test_what_the_system_leaves_behind_is_no_data_and_counted(tmp_path: Path) -> None:
+    for name in ("a.png", "sub/b.JPG", "sub/notes.txt", "c.heic", "d.jpeg_old", "e", *LEFT_BEHIND):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    skipped = SkipCounter(tmp_path)
+    assert [(os.path.relpath(parent, tmp_path), names) for parent, names in files_below(tmp_path, SUFFIXES, skipped)] == [
+        (".", ["a.png"]),
+        ("sub", ["b.JPG"]),
+    ]
+    assert sorted(skipped.counts.items()) == [
+        ("file of another kind (.heic)", 1),
+        ("file of another kind (.txt)", 1),
+        ("file of another kind (without a usual suffix)", 2),
+        ("file or folder of the system (hidden, or a name like Thumbs.db, __MACOSX)", 10),
+    ]
+    assert class_folders(tmp_path) == ["sub"]
+    assert skipped.described().startswith("; left out: 10 x file or folder of the system (hidden, or a name like Thumbs.db")
+    assert not is_of_system("thumbs.png")
+
+
+KINDS_OF_SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png", ".apng"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "AVIF": (".avif",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+}
+
+
+def test_every_suffix_is_that_of_a_kind_that_is_decoded(tmp_path: Path) -> None:
+    assert set(KINDS_OF_SUFFIXES) == set(FORMATS)
+    assert sorted(suffix for suffixes in KINDS_OF_SUFFIXES.values() for suffix in suffixes) == sorted(SUFFIXES)
+    pixels = np.repeat(np.repeat(np.array([[[200, 10, 90], [30, 220, 60]]], np.uint8), 8, axis=0), 8, axis=1)
+    colours = {".pbm": pixels[..., 0] > 100, ".pgm": pixels[..., 0]}
+    for kind, suffixes in KINDS_OF_SUFFIXES.items():
+        for suffix in suffixes:
+            image = Image.fromarray(colours.get(suffix, pixels))
+            image.save(tmp_path / f"a{suffix}", kind)
+            found = read_image(tmp_path / f"a{suffix}")
+            assert np.abs(found.astype(int) - np.asarray(image.convert("RGB"))).mean() < 8, suffix
 
 
 def test_a_folder_that_cannot_be_read_is_reported(
@@ -131,5 +189,5 @@ def test_a_folder_that_cannot_be_read_is_reported(
     for name in ("a", "locked"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(os, "scandir", refuse)
-    assert len(list(files_below(tmp_path))) == 2
+    assert len(list(files_below(tmp_path, SUFFIXES, SkipCounter(tmp_path)))) == 2
     assert "locked: this folder cannot be read and is left out: Permission denied" in caplog.text

@@ -60,6 +60,30 @@ def test_folders_are_classes_and_files_are_sorted(tmp_path: Path) -> None:
     assert [dataset.file_of(index) for index in range(4)] == [dataset[index]["meta"]["file"] for index in range(4)]
     assert int(dataset[2]["image"][0, 0, 0]) == 4
     assert dataset[2]["image"].shape == (4, 5, 3)
+    assert dataset[-1]["meta"]["file"] == str(tmp_path / "dog/b.png")
+
+
+def test_folders_say_how_many_files_they_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("cat/1.png", "cat/.trash/2.png", "__MACOSX/cat/1.png", "alone.png"):
+        write_image(tmp_path / name)
+    (tmp_path / "cat/1.png").rename(tmp_path / "cat/1.jfif")
+    (tmp_path / "cat/._1.jfif").write_bytes(b"what a Mac leaves behind")
+    for name in ("cat/3.heic", "readme.md"):
+        (tmp_path / name).touch()
+    dataset = ImageFolder(folder=tmp_path)
+    assert (dataset.info.classes, len(dataset)) == (["cat"], 1)
+    system = "file or folder of the system (hidden, or a name like Thumbs.db, __MACOSX)"
+    assert dataset.info.skipped == {
+        "file of another kind (.md)": 1,
+        "image that lies in no folder of a class": 1,
+        system: 3,
+        "file of another kind (.heic)": 1,
+    }
+    assert f"{tmp_path}: skipped 3 times: {system} (the first: {tmp_path}/__MACOSX)" in caplog.messages
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog/1.heic").touch()
+    with pytest.raises(DataError, match=r"dog: the class 'dog' has no images .*; left out: .*2 x file of another kind \(\.heic\)"):
+        ImageFolder(folder=tmp_path)
 
 
 def test_given_classes_fix_the_labels(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from pet.data.catalog.source import Source
 from pet.data.datasets.ade20k_classes import ADE20K_CLASSES
@@ -84,6 +85,22 @@ def test_label_images_alone_are_counted(tmp_path: Path) -> None:
     dataset = build_semseg_folder(make_source(tmp_path))
     assert len(dataset) == 1
     assert dataset.info.skipped == {"label image without an image": 1}
+
+
+def test_other_files_are_counted_and_label_images_may_be_gif(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    labels = tmp_path / "labels" / "a.png"
+    Image.open(labels).save(tmp_path / "labels" / "a.gif")
+    labels.rename(tmp_path / "labels" / "._a.png")
+    (tmp_path / "images" / "a.xml").touch()
+    (tmp_path / "labels" / "a.jpg").touch()
+    dataset = build_semseg_folder(make_source(tmp_path))
+    np.testing.assert_array_equal(dataset[0]["semseg"], make_labels())
+    assert dataset.info.skipped == {
+        "file of another kind (.xml)": 1,
+        "file of another kind (.jpg)": 1,
+        "file or folder of the system (hidden, or a name like Thumbs.db, __MACOSX)": 1,
+    }
 
 
 # what is wrong

@@ -37,7 +37,7 @@ def test_folders_files_and_patterns(tmp_path: Path, pattern: str, names: list[st
     ("pattern", "message"),
     [
         ("in/notes.txt", "there are no images"),
-        ("in", "there are no images .* among its 2 files"),
+        ("in", r"there are no images .* in it; left out: 2 x file of another kind \(\.txt\), e\.g\. .*/in/more\.txt$"),
         ("in/*.jpg", "the pattern fits no images"),
         ("in/more/a.jpg", "the path exists only up to .*in$"),
     ],
@@ -48,6 +48,20 @@ def test_no_images(tmp_path: Path, pattern: str, message: str) -> None:
     (tmp_path / "in" / "more.txt").touch()
     with pytest.raises(DataError, match=message):
         find_inputs(str(tmp_path / pattern))
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_images(tmp_path, "a.png", "b/c.png", "__MACOSX/a.png", ".cache/a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.jfif")
+    for name in ("b/._c.png", "notes.txt", "Thumbs.db"):
+        (tmp_path / name).touch()
+    for pattern, system in (("", 4), ("**/*", 2)):
+        caplog.clear()
+        assert [entry.place for entry in find_inputs(str(tmp_path / pattern)).images] == ["a", "b/c"]
+        assert [text.partition(": ")[2].partition(" (the first")[0] for text in sorted(caplog.messages)] == [
+            "skipped 1 times: file of another kind (.txt)",
+            f"skipped {system} times: file or folder of the system (hidden, or a name like Thumbs.db, __MACOSX)",
+        ]
 
 
 def test_videos_are_found_and_stay_apart_from_images_of_their_name(tmp_path: Path) -> None:

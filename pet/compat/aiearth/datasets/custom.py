@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pet.compat.aiearth.datasets.non_geo import NonGeoDataset
 from pet.data.datasets.label_records import LabelRecords
+from pet.data.files.listing import files_below
+from pet.data.files.skipped import SkipCounter
 from petlib.errors import ConfigError, DataError
 
 Mappings = Sequence[Mapping[str, str | Path]]
@@ -163,10 +165,14 @@ def _files_below(folder: Path, suffix: str, field: str) -> dict[str, Path]:
     """Return name below the folder without suffix -> path, sorted."""
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; {field}_dir has to name one")
-    names = sorted(path for path in folder.rglob(f"*{suffix}") if path.is_file() and not path.name.startswith("."))
-    if not names:
-        raise DataError(f"{folder}: no file in it ends in {suffix!r}; set {'ann' if field == 'ann' else 'img'}_suffix")
-    return {path.relative_to(folder).as_posix().removesuffix(suffix): path for path in names}
+    skipped = SkipCounter(folder)
+    found = files_below(folder, (suffix.lower(),), skipped)
+    paths = sorted(Path(parent, name) for parent, names in found for name in names)
+    if not paths:
+        needed = "ann" if field == "ann" else "img"
+        raise DataError(f"{folder}: no file in it ends in {suffix!r}; set {needed}_suffix{skipped.described()}")
+    skipped.log()
+    return {path.relative_to(folder).as_posix()[: -len(suffix)]: path for path in paths}
 
 
 def _shown(names: Iterable[str]) -> str:

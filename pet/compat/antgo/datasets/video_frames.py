@@ -13,6 +13,7 @@ import numpy as np
 from pet.compat.antgo.datasets.built_in import BuiltIn
 from pet.data.files.images import read_image
 from pet.data.files.listing import SUFFIXES, files_below
+from pet.data.files.skipped import SkipCounter
 from pet.data.files.videos import frame_count, open_video
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError, DataError
@@ -89,14 +90,16 @@ class VideoFrames(BuiltIn):
 
 
 def _find_clips(root: Path) -> Iterator[_Clip]:
-    for parent, names in files_below(root):
+    skipped = SkipCounter(root)
+    for parent, names in files_below(root, (*SUFFIXES, *VIDEO_SUFFIXES), skipped):
         folder = Path(parent)
-        images = tuple(sorted(name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")))
+        images = tuple(name for name in names if name.lower().endswith(SUFFIXES))
         if images:
             yield _Clip(folder, images, len(images))
-        for name in sorted(names):
-            if name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith("."):
+        for name in names:
+            if name.lower().endswith(VIDEO_SUFFIXES):
                 yield _Clip(folder / name, None, _length_of(folder / name))
+    skipped.log()
 
 
 def _length_of(path: Path) -> int:

@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,6 +88,23 @@ def test_a_gray_image_with_alpha_or_16_bits_is_turned_too(tmp_path: Path) -> Non
     transparent, exif = stored_as(np.dstack([picture(), picture()[..., 0]]), 8)
     (tmp_path / "alpha").write_bytes(encoded(transparent, "PNG", exif=exif))
     np.testing.assert_array_equal(read_image(tmp_path / "alpha", unchanged=True), np.dstack([picture(), picture()[..., 0]]))
+
+
+@pytest.mark.parametrize("unchanged", [False, True])
+def test_kinds_that_a_build_of_opencv_lacks_are_decoded_by_pillow(unchanged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(picture(), "GIF")
+    expected = decode_image(data, name="a", unchanged=unchanged)
+    monkeypatch.setattr(cv2, "imdecode", lambda data, flags: None)
+    np.testing.assert_array_equal(decode_image(data, name="a", unchanged=unchanged), expected)
+    with pytest.raises(DataError, match="a: not an image that can be decoded"):
+        decode_image(encoded(picture(), "PNG"), name="a", unchanged=unchanged)
+
+
+def test_an_animation_gives_its_first_picture() -> None:
+    frames = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (10, 200)]
+    for kind in ("GIF", "PNG", "WEBP"):
+        data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+        assert difference(data, np.full((8, 8, 3), 10, np.uint8)) < 3
 
 
 def test_damaged_exif_data_do_not_keep_an_image_from_being_read(tmp_path: Path) -> None:
