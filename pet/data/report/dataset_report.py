@@ -14,6 +14,7 @@ from pet.data.targets.dataset import IGNORE, Dataset, DatasetInfo, Expectation
 from pet.data.targets.kinds import find_kind
 from pet.data.targets.observation import Finding, Observation, findings_at
 from pet.data.targets.pixel_types import PixelTypes
+from pet.data.targets.plausibility import ObjectLook
 
 SMALL, LARGE = 32**2, 96**2
 """Square pixels: smaller objects are small, larger ones large (COCO, https://cocodataset.org/#detection-eval)."""
@@ -82,11 +83,14 @@ def report_dataset(
         threads: number of them; None: as many as there are cores, at most 16.
         progress: called once for each sample.
     """
-    seen = []
+    seen, objects = [], ObjectLook()
     report = DatasetReport(name, skipped=dict(dataset.info.skipped))
     for observation in _walk(dataset, expected, threads or min(os.cpu_count() or 1, 16)):
         seen.append(observation)
         report.types.join(observation.types)
+        if observation.truth is not None:
+            objects.add(observation.truth)
+            observation.truth = None
         progress()
     report.samples = len(seen)
     report.findings = [finding for observation in seen for finding in observation.findings]
@@ -95,6 +99,7 @@ def report_dataset(
         report.findings.append(Finding(NO_SAMPLE, name, "the data set is empty", True))
     for kind in expected.kinds:
         report.findings += findings_at(name, find_kind(kind).summarise(seen))
+    report.findings += findings_at(name, objects.findings())
     report.files = [observation.file for observation in seen if observation.file]
     report.classes = _count_classes(seen, dataset.info.classes)
     if any(observation.has_objects for observation in seen):

@@ -6,9 +6,10 @@ from functools import partial
 import numpy as np
 
 from pet.data.targets.check import check_pixels
-from pet.data.targets.dataset import Dataset, Expectation, ImageTruth
+from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.kinds import find_kind, kinds_in, sample_size
 from pet.data.targets.observation import Finding, Found, Observation, findings_at
+from pet.data.targets.plausibility import truth_of_sample
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
@@ -40,7 +41,7 @@ def examine(dataset: Dataset, index: int, expected: Expectation) -> Observation:
     if not any(finding.fatal for finding in seen.findings):
         seen.findings += _collect(partial(_check_as_training_does, sample, expected), seen.file)
     if seen.has_objects:
-        seen.findings += _collect(lambda: _examine_truth(dataset.truth(index)), seen.file)
+        seen.findings += _collect(lambda: _examine_truth(dataset, sample, seen), seen.file)
     return seen
 
 
@@ -73,8 +74,10 @@ def _check_as_training_does(sample: Sample, expected: Expectation) -> Iterator[F
     yield from ()
 
 
-def _examine_truth(truth: ImageTruth | None) -> Iterator[Found]:
+def _examine_truth(dataset: Dataset, sample: Sample, seen: Observation) -> Iterator[Found]:
     """Look at the boxes as the files have them; those of samples are clipped."""
+    truth = dataset.truth(seen.index)
+    seen.truth = truth_of_sample(sample) if truth is None and not any(finding.fatal for finding in seen.findings) else truth
     if truth is None:
         return
     beyond = np.maximum(-truth.boxes[:, :2], truth.boxes[:, 2:] - (truth.width, truth.height)).max(axis=1, initial=0.0)

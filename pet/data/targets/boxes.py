@@ -64,12 +64,6 @@ class Boxes(Classes):
         for place in _outside(labels, known):
             yield LABEL_OUTSIDE, f"object {place}: label {labels[place]}, {_range(known)} expected", True
 
-    def summarise(self, seen: Sequence[Observation]) -> Iterator[Found]:
-        """Say where no image has an object."""
-        with_objects = [observation for observation in seen if observation.has_objects]
-        if with_objects and not any(observation.labels for observation in with_objects):
-            yield NO_OBJECTS, f"{len(with_objects)} images were looked at", False
-
     def move(self, sample: Sample, motion: Motion) -> Fields:
         """Return the upright boxes around the moved ones, float64, which may lie outside of the image yet."""
         return {"boxes": move_boxes(sample["boxes"], motion.matrix)}

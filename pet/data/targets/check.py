@@ -1,7 +1,9 @@
 """The first look at data, before a training is spent on them."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -9,12 +11,19 @@ import numpy as np
 
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, sample_name
 from pet.data.targets.image import IMAGE_TYPES
+from pet.data.targets.kind import Kind
 from pet.data.targets.kinds import find_kind, kinds_in
 from pet.data.targets.left_right import describe_swap
+from pet.data.targets.observation import Found, Observation
 from pet.data.targets.pixel_types import PixelTypes
+from pet.data.targets.plausibility import ObjectLook, truth_of_sample
 from petlib.data.protocols import Sample
 from petlib.data.reader import name_sample
 from petlib.errors import DataError
+
+MOST_IMAGES = 500
+MOST_SECONDS = 1.0
+"""Images whose objects are looked at without reading the image, and how long that may take."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +39,9 @@ def check_samples(
     scales_by_type: bool = False,
 ) -> None:
     """Read ``count`` samples, spread evenly, and compare what data have with what a model wants.
+
+    What can be read and is implausible is a warning, with the likely cause: label images of one class, and what
+    :class:`~pet.data.targets.plausibility.ObjectLook` finds in the objects of up to 500 images, for which no image is read.
 
     Args:
         dataset: the data set.
@@ -48,18 +60,53 @@ def check_samples(
         raise DataError(f"{source} are empty")
     check_info(dataset, expected, source=source)
     expected = replace(expected, raw_labels=read is None and dataset.info.raw_labels)
-    types = PixelTypes()
+    types, seen, objects = PixelTypes(), list[Observation](), _look_at_objects(dataset, expected)
+    # before the samples: what is wrong with one of them may be the same for all
+    _warn(source, objects.findings())
+    given, of_samples = objects.images > 0, ObjectLook()
     for sample in _read_some(dataset, count, read or dataset.__getitem__, on_error):
         check_pixels(sample, expected)
         for kind in expected.kinds:
             find_kind(kind).check(sample, expected)
+        seen.append(_observe(sample, expected, len(seen)))
+        if seen[-1].has_objects and not given:
+            of_samples.add(truth_of_sample(sample))
         types.add([sample[kind.name] for kind in kinds_in(sample).pixels], str(sample_name(sample)))
     mixture = types.mixture()
     if mixture is not None:
         raise DataError(f"{source} have {mixture}")
+    _warn(source, [*(found for kind in expected.kinds for found in find_kind(kind).summarise(seen)), *of_samples.findings()])
     unused = types.unused_range() if scales_by_type else None
     if unused is not None:
         logger.warning("%s have %s", source, unused)
+
+
+def _warn(source: str, findings: Iterable[Found]) -> None:
+    for kind, detail, _ in findings:
+        logger.warning("%s: %s: %s", source, kind, detail)
+
+
+def _look_at_objects(dataset: Dataset, expected: Expectation) -> ObjectLook:
+    """Look at the objects of some images, as far as the data set knows them; a large or slow one is not worth more than a second."""
+    look, deadline = ObjectLook(), time.monotonic() + MOST_SECONDS
+    if any(find_kind(kind).objects for kind in expected.kinds):
+        places = np.unique(np.linspace(0, len(dataset) - 1, num=min(MOST_IMAGES, len(dataset)), dtype=int))
+        # so that those that time allows come from everywhere
+        for index in np.random.default_rng(0).permutation(places).tolist():
+            truth = dataset.truth(index)
+            if truth is None or time.monotonic() > deadline:
+                break
+            look.add(truth)
+    return look
+
+
+def _observe(sample: Sample, expected: Expectation, index: int) -> Observation:
+    """Return what the kinds see that say something of all samples together; what is wrong with one is checked before."""
+    seen = Observation(index, has_objects="boxes" in sample)
+    for kind in map(find_kind, expected.kinds):
+        if type(kind).summarise is not Kind.summarise:
+            deque(kind.examine(sample, expected, seen), maxlen=0)
+    return seen
 
 
 def check_info(dataset: Dataset, expected: Expectation, *, source: str = "the data") -> None:

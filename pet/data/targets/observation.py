@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pet.data.targets.dataset import ImageTruth
 from pet.data.targets.pixel_types import PixelTypes
 
 LABEL_OUTSIDE = "a label lies outside of the classes"
@@ -43,6 +44,7 @@ class Observation:
         pixels: pixels of each label, of each kind of label image.
         window: the part of the file that the sample is; None: all.
         types: of the pixels of its images.
+        truth: its objects as the files have them; None: there are none.
         findings: what is wrong or odd.
     """
 
@@ -56,6 +58,7 @@ class Observation:
     pixels: dict[str, dict[int, int]] = field(default_factory=dict)
     window: tuple[int, ...] | None = None
     types: PixelTypes = field(default_factory=PixelTypes)
+    truth: ImageTruth | None = None
     findings: list[Finding] = field(default_factory=list)
 
 

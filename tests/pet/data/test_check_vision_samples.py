@@ -61,8 +61,8 @@ class Given(Dataset):
         self.read.append(index)
         return self.sample
 
-    def truth(self, index: int) -> ImageTruth:
-        raise AssertionError("the samples are looked at")
+    def truth(self, index: int) -> ImageTruth | None:
+        return None
 
 
 def failure(sample: dict[str, Any] | None = None, kinds: tuple[str, ...] = KINDS, **described: Any) -> str:
