@@ -17,6 +17,7 @@ from pet.export.rewriting import with_matrix_pooling
 from pet.export.tracing import FreeAxes
 from pet.export.verify import Comparison, LoadedModel, Measure, compare, flat_outputs, largest_difference, make_variants
 from petlib.errors import ConfigError, OutputError
+from petlib.files import temporary_path
 
 OPSET = 18
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
@@ -187,8 +188,8 @@ def _export(
         data = file_format.convert(with_matrix_pooling(network), traced, output_names, free, metadata)
     else:
         data = file_format.convert(network, examples, output_names, None, metadata)
-    temporary = _make_folder(path.parent) / f".{path.name}.{os.getpid()}.tmp"
-    try:
+    _make_folder(path.parent)
+    with temporary_path(path) as temporary:
         _write(temporary, data)
         loaded = file_format.load(temporary)
         loaded.path = path
@@ -196,9 +197,6 @@ def _export(
         found = compare(right, loaded, variants, measure)
         _check_difference(path, found, tolerance, file_format.engine)
         note = describe()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     size = path.stat().st_size
     opset = file_format.opset if isinstance(file_format, OnnxFormat) else 0
     return ExportReport(path, size, found.inputs, list(output_names), opset, found.largest_difference, found.shapes, note)
@@ -227,12 +225,11 @@ def _check_difference(path: Path, found: Comparison, tolerance: float, engine: s
         )
 
 
-def _make_folder(folder: Path) -> Path:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}; choose another one") from error
-    return folder
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from petlib.files import write_text_atomically
+from petlib.files import temporary_path, write_text_atomically
 
 
 def write_metrics_json(path: Path, metrics: Mapping[str, float]) -> None:
@@ -26,15 +26,9 @@ def write_predictions(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
     Raises:
         ValueError: a record holds NaN or an infinite number, which JSON does not have.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
     count = 0
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            for record in records:
-                file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-                count += 1
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with temporary_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for record in records:
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+            count += 1
     return count

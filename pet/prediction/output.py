@@ -1,7 +1,6 @@
 """Where results go, and what was done."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -87,15 +86,3 @@ class Output:
         else:
             return
         self.summary.objects = (self.summary.objects or Counter()) + Counter(names.of_class(int(label)) for label in found)
-
-
-@contextmanager
-def temporary_path(path: Path) -> Iterator[Path]:
-    """Give a name next to ``path``, with its suffix, to write to; it becomes ``path`` at the end, and vanishes after an exception."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

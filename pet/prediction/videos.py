@@ -13,11 +13,11 @@ import numpy as np
 from pet.data.files.videos import frame_count, frames_per_second, open_video
 from pet.data.targets.drawing import draw_predictions
 from pet.prediction.inputs import FileInput
-from pet.prediction.output import Output, Predictions, temporary_path
+from pet.prediction.output import Output, Predictions
 from pet.prediction.writers.records import describe_predictions
 from pet.visual.names import TargetNames
 from petlib.errors import DataError, OutputError
-from petlib.files import write_text_atomically
+from petlib.files import temporary_path, write_text_atomically
 
 
 class FramePredictor(Protocol):

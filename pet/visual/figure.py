@@ -5,6 +5,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from petlib.files import temporary_path
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -27,15 +29,9 @@ def make_figure(width: float, height: float, dpi: int = 100) -> "Figure":
 
 def save_figure(figure: "Figure", path: Path) -> None:
     """Write the figure as PNG in one go, cut to what is drawn; missing folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            figure.savefig(temporary, format="png", bbox_inches="tight", pad_inches=0.15)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with temporary_path(path) as temporary, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.savefig(temporary, format="png", bbox_inches="tight", pad_inches=0.15)
     messages = {str(warning.message) for warning in caught}
     # matplotlib warns of every single character
     if any(message.startswith("Glyph ") for message in messages):

@@ -12,10 +12,10 @@ import numpy as np
 from pet.data.files.label_images import read_label_image
 from pet.data.files.rasters import RasterInfo, load_rasterio, uses_rasterio
 from pet.data.targets.dataset import IGNORE
-from pet.prediction.output import temporary_path
 from pet.prediction.writers.polygons import Polygon, trace_label_image, trace_raster, write_geojson
 from pet.visual.names import TargetNames
 from pet.visual.palette import BLACK, Colour
+from petlib.files import temporary_path
 
 BLOCK = 256
 """Rows and columns of a tile of a GeoTIFF."""

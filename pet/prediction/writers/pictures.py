@@ -9,11 +9,11 @@ import numpy as np
 from pet.data.report.display import as_rgb
 from pet.data.targets.dataset import IGNORE
 from pet.data.targets.drawing import draw_predictions
-from pet.prediction.output import temporary_path
 from pet.visual.canvas import LONGEST_EDGE, automatic_scale
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
 from pet.visual.sheet import add_legend
+from petlib.files import temporary_path
 
 BAND = 512
 """Rows that are drawn at once: tinting takes many times the memory of the picture."""

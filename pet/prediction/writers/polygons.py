@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from pet.data.files.rasters import RasterInfo, load_rasterio, open_raster
-from pet.prediction.output import temporary_path
 from pet.prediction.writers.records import paste_mask
+from petlib.files import temporary_path
 
 
 class Polygon(NamedTuple):

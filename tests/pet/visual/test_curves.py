@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -79,6 +80,6 @@ def test_an_empty_file_gives_a_picture_that_says_so(tmp_path):
 
 def test_a_run_does_not_fail_because_its_curves_cannot_be_written(tmp_path, caplog):
     (tmp_path / "metrics.jsonl").write_text('{"iteration": 1, "loss": 2.0}\n')
-    (tmp_path / ".curves.png.tmp").symlink_to("/dev/full")
+    (tmp_path / f".{os.getpid()}.tmp.curves.png").symlink_to("/dev/full")
     draw_run(tmp_path)
     assert "the curves of the run cannot be drawn: [Errno 28] No space left on device" in caplog.messages

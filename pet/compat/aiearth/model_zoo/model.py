@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 from pet.compat.shared.running import show_log_lines
 from petlib.errors import CheckpointError, ConfigError
+from petlib.files import temporary_path
 
 STORE_VARIABLE = "PET_MODELS"
 CHECKSUM_SUFFIX = ".sha256"
@@ -72,23 +73,20 @@ def _cache() -> Path:
 
 def _download(url: str, path: Path) -> None:
     """Download to a temporary name, check, and rename; whatever goes wrong, nothing is left."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        expected = _read_checksum(url + CHECKSUM_SUFFIX)
-        logger.info("downloading %s to %s", url, path)
-        with urlopen(url, timeout=TIMEOUT_SECONDS) as source, temporary.open("wb") as target:
-            shutil.copyfileobj(source, target, BLOCK)
-            length = source.headers.get("Content-Length")
-        if length is not None and temporary.stat().st_size != int(length):
-            raise CheckpointError(f"{url}: the connection ended after {temporary.stat().st_size} of {length} bytes; try again")
-        if expected:
-            with temporary.open("rb") as file:
-                _compare(_digest(file), expected, url)
-        temporary.replace(path)
+        with temporary_path(path) as temporary:
+            expected = _read_checksum(url + CHECKSUM_SUFFIX)
+            logger.info("downloading %s to %s", url, path)
+            with urlopen(url, timeout=TIMEOUT_SECONDS) as source, temporary.open("wb") as target:
+                shutil.copyfileobj(source, target, BLOCK)
+                length = source.headers.get("Content-Length")
+            if length is not None and temporary.stat().st_size != int(length):
+                raise CheckpointError(f"{url}: the connection ended after {temporary.stat().st_size} of {length} bytes; try again")
+            if expected:
+                with temporary.open("rb") as file:
+                    _compare(_digest(file), expected, url)
     except OSError as error:
         raise CheckpointError(f"{url}: the model cannot be had: {error}; put the file there, or by hand to {path}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read_checksum(url: str) -> str:
