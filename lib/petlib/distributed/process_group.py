@@ -1,5 +1,6 @@
 """Start and end of the process group, the device of this process, and who it is. Without a group there is one process, rank 0 of 1."""
 
+import atexit
 import os
 import socket
 from datetime import timedelta
@@ -23,6 +24,7 @@ class _Meeting:
         address: of the store.
         groups: number of groups that were opened with it.
         timeout: of the last group's collectives.
+        left_group: the group that this process left last; see :func:`destroy_process_group`.
     """
 
     def __init__(self) -> None:
@@ -30,6 +32,7 @@ class _Meeting:
         self.address = ""
         self.groups = 0
         self.timeout: timedelta | None = None
+        self.left_group: distributed.ProcessGroup | None = None
 
 
 _meeting = _Meeting()
@@ -61,9 +64,22 @@ def init_process_group(device: torch.device, *, timeout_seconds: float) -> None:
 
 
 def destroy_process_group() -> None:
-    """Leave the process group, if there is one."""
+    """Leave the process group, if there is one.
+
+    The object of the group lives on until the next group, or until the interpreter ends. The model's ``DistributedDataParallel`` refers to
+    the group too, and it frees what it refers to while it holds the interpreter's lock: as the last owner of the group it would wait for
+    gloo's threads, of which one may wait for that lock to free the tensor of the last collective, for ever.
+    """
     if _has_group():
+        if _meeting.left_group is None:
+            atexit.register(_release_left_group)
+        _meeting.left_group = distributed.group.WORLD
         distributed.destroy_process_group()
+
+
+def _release_left_group() -> None:
+    # torch's binding of a group gives the interpreter's lock away while it frees it
+    _meeting.left_group = None
 
 
 def collective_timeout() -> timedelta | None:

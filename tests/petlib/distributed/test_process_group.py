@@ -6,6 +6,7 @@ import time
 
 import pytest
 import torch
+from torch import nn
 from torch.distributed.rendezvous import TCPStore
 
 from petlib import distributed
@@ -90,6 +91,24 @@ def test_processes_of_torchrun_open_one_group_after_another(run_ranks):
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     environment = {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_USE_AGENT_STORE": "True", "MASTER_PORT": str(store.port)}
     assert run_ranks(open_groups, 2, environment) == [[[0, 1]] * 12] * 2
+
+
+def leave_groups_with_models_of_theirs():
+    # whoever holds the interpreter's lock keeps it until it waits: gloo's threads come late, as on a busy machine
+    sys.setswitchinterval(1000)
+    for _ in range(10):
+        model = nn.parallel.DistributedDataParallel(nn.Linear(4, 4))
+        model(torch.zeros(8, 4)).sum().backward()
+        torch.distributed.broadcast(torch.zeros(1000), 0)
+        distributed.destroy_process_group()
+        del model
+        distributed.init_process_group(torch.device("cpu"), timeout_seconds=120)
+    sys.setswitchinterval(0.005)
+    return "left"
+
+
+def test_a_model_that_is_freed_after_its_group_does_not_wait_for_gloo(run_ranks):
+    assert run_ranks(leave_groups_with_models_of_theirs, 2) == ["left", "left"]
 
 
 def test_choose_device_takes_the_cpu_where_there_is_no_gpu(monkeypatch):
