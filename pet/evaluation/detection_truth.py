@@ -71,7 +71,16 @@ def _no_extras(truth: ImageTruth) -> list[Record]:
 
 def _outlines(truth: ImageTruth) -> list[Record]:
     assert truth.segmentations is not None, f"{truth.file}: its objects have no masks"
-    return [{"segmentation": outline} for outline in truth.segmentations]
+    return [
+        {"segmentation": outline} if outline is not None else _ignored_place(box)
+        for outline, box in zip(truth.segmentations, truth.boxes.tolist(), strict=True)
+    ]
+
+
+def _ignored_place(box: Sequence[float]) -> Record:
+    """Return a crowd region: what is found in the place of an object whose outline is not known is neither right nor wrong."""
+    left, top, right, bottom = box
+    return {"segmentation": [[left, top, right, top, right, bottom, left, bottom]], "iscrowd": 1}
 
 
 def _points(truth: ImageTruth) -> list[Record]:

@@ -10,7 +10,10 @@ from pet.structures.affine import clip_to_image, contains, move_points, rectangl
 from petlib.errors import DataError
 
 Outline = tuple[np.ndarray, ...] | dict[str, Any] | np.ndarray
-"""Polygons, each float64 (P, 2), that an object is the union of; or a compressed COCO RLE; or a bitmap, uint8 (H, W)."""
+"""Polygons, each float64 (P, 2), that an object is the union of; or a compressed COCO RLE; or a bitmap, uint8 (H, W).
+
+No polygon at all: the outline of the object is not known, and it has no pixel.
+"""
 
 
 MOST_BYTES = 2 * 1024**3
@@ -60,7 +63,7 @@ class InstanceMasks:
 
         Args:
             segmentations: for each object a list of polygons ``[x, y, x, y, ...]`` in pixels, or an RLE
-                ``{"size": [height, width], "counts": ...}``, compressed or not.
+                ``{"size": [height, width], "counts": ...}``, compressed or not; None: its outline is not known.
             size: (height, width) of the image.
 
         Raises:
@@ -87,6 +90,11 @@ class InstanceMasks:
 
     def __len__(self) -> int:
         return len(self._outlines)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which objects have an outline, bool (N,)."""
+        return np.array([not isinstance(outline, tuple) or bool(outline) for outline in self._outlines], bool)
 
     def select(self, chosen: np.ndarray | Sequence[int] | Sequence[bool]) -> "InstanceMasks":
         """Return the masks of some objects: their places, or N truth values."""
@@ -131,6 +139,8 @@ class InstanceMasks:
     def _draw(self, index: int) -> tuple[int, int, np.ndarray] | None:
         """Return top, left and pixels of the part of the image that an object lies in; None: it lies outside."""
         outline, frame = self._outlines[index], self._frames[self._places[index]]
+        if isinstance(outline, tuple) and not outline:
+            return None
         corners = move_points(_extent(outline), frame.matrix)
         low = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
         high = np.minimum(np.ceil(corners.max(axis=0)), (self.size[1], self.size[0])).astype(int)
@@ -171,6 +181,8 @@ def _extent(outline: Outline) -> np.ndarray:
 
 
 def _read(index: int, segmentation: Any, size: tuple[int, int]) -> Outline:
+    if segmentation is None:
+        return ()
     if isinstance(segmentation, Mapping):
         return _read_rle(index, segmentation, size)
     if not segmentation:

@@ -112,8 +112,6 @@ class ObjectReader:
         if box is None:
             return None
         segmentation = self._segmentations.read(annotation, size) if self._segmentations else None
-        if self._segmentations and segmentation is None:
-            return None
         return _Object(
             box=box,
             label=label,

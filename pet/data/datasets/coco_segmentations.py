@@ -11,8 +11,8 @@ from pet.data.files.limits import shown
 from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
 
-NO_MASK = "object without a mask"
-NO_POLYGON = "object whose polygons have fewer than 3 points"
+NO_MASK = "object without a mask, kept as a box alone"
+NO_POLYGON = "object whose polygons have fewer than 3 points, kept as a box alone"
 POOR_POLYGON = "polygon of fewer than 3 points; its object has others"
 
 
@@ -67,6 +67,9 @@ class SegmentationReader:
             polygons = read if finite else polygons
         if not finite:
             raise self._error(annotation, f"its segmentation is {shown(polygons)}, a list of polygons [x, y, x, y, ...] expected")
+        if len(polygons) > 1 and all(len(polygon) == 2 for polygon in polygons):
+            given = f"its segmentation {shown(polygons)} has a point in the place of each polygon"
+            raise self._error(annotation, f"{given}; [[x, y, x, y, ...]] expected")
         odd = next((polygon for polygon in polygons if len(polygon) % 2), None)
         if odd is not None:
             raise self._error(annotation, f"a polygon of its segmentation has {len(odd)} numbers, pairs of x and y expected")

@@ -59,7 +59,8 @@ class ImageTruth(NamedTuple):
         labels: int64 (M,), classes from 0.
         crowd: bool (M,).
         areas: float32 (M,), square pixels; of the mask where there is one (COCO's ``area``), else of the box.
-        segmentations: M times polygons (lists of x, y, x, y, ...) or a COCO RLE; None: the data set has no masks.
+        segmentations: M times polygons (lists of x, y, x, y, ...), a COCO RLE, or None where an object has no mask; None: the data set
+            has no masks.
         keypoints: float32 (M, K, 3): x, y, visibility (0 absent, 1 hidden, 2 visible); None: the data set has none.
     """
 

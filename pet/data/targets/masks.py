@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pet.data.targets.boxes import largest_first
-from pet.data.targets.dataset import Expectation, sample_name
+from pet.data.targets.dataset import IGNORE, Expectation, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import shift
@@ -26,7 +26,10 @@ EMPTY_MASK = "a mask has no pixel"
 
 
 class Masks(Kind):
-    """``masks``: :class:`pet.structures.InstanceMasks` of the objects that have boxes; in a batch uint8 (N, H, W)."""
+    """``masks``: :class:`pet.structures.InstanceMasks` of the objects that have boxes; in a batch uint8 (N, H, W).
+
+    An object may be without an outline, so that it is learned as a box alone; all pixels of its mask in a batch are 255.
+    """
 
     name = "masks"
     fields = ("masks",)
@@ -48,9 +51,10 @@ class Masks(Kind):
         except Exception as error:  # noqa: BLE001 -- whatever a rasteriser says of a polygon
             yield NO_RASTER, f"{type(error).__name__}: {error}", True
             return
+        known = sample["masks"].known
         if len(areas) == len(seen.labels):
-            seen.areas = [float(area) for area in areas]
-        for place in np.flatnonzero(areas == 0):
+            seen.areas = np.where(known, areas, seen.areas).tolist()
+        for place in np.flatnonzero((areas == 0) & known):
             yield EMPTY_MASK, f"object {place}", False
 
     def move(self, sample: Sample, motion: Motion) -> Fields:
@@ -79,7 +83,11 @@ class Masks(Kind):
         except DataError as error:
             raise DataError(f"{sample['meta'].get('file', 'a sample')}: {error}") from error
         # max takes a third of the time of any
-        return {"masks": masks}, masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).max(axis=1, initial=0) > 0
+        kept = masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).max(axis=1, initial=0) > 0
+        unknown = ~sample["masks"].known
+        if unknown.any():
+            masks[unknown], kept = IGNORE, kept | unknown
+        return {"masks": masks}, kept
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Tint the masks, the largest objects first."""
@@ -89,6 +97,8 @@ class Masks(Kind):
         pixels = masks.rasterise() if isinstance(masks, InstanceMasks) else masks
         for index in largest_first(boxes):
             mask = _on_canvas(canvas, pixels[index], boxes[index])
+            if mask.dtype == np.uint8 and mask.min(initial=IGNORE) == IGNORE:
+                continue
             canvas.draw_mask(mask, class_colour(int(fields["labels"][index])), settings.mask_alpha)
         return {}
 

@@ -12,6 +12,9 @@ from pet.models.detection.roi_pooling import RegionPooling, positive_regions, re
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from petlib.config import CfgNode
 
+UNKNOWN = 255
+"""All pixels of the mask of an object that has no outline."""
+
 
 class RegionHead(nn.Module):
     """Pools the features of each region, and makes logits of them.
@@ -67,7 +70,8 @@ class MaskHead(RegionHead):
         """
         if not self.training:
             return HeadOutput(predictions=self.decode(self.predict(features, regions.boxes, regions.labels), regions))
-        boxes, matched = positive_regions(regions)
+        # of an object without an outline all pixels are 255, so that one of them says it
+        boxes, matched = positive_regions(regions, [masks[:, 0, 0] != UNKNOWN for masks in batch["masks"]])
         labels = [labels + 1 for labels in batch["labels"]]
         loss = maskrcnn_loss(self.logits(features, boxes), boxes, list(batch["masks"]), labels, matched)
         return HeadOutput(losses={"loss_mask": loss})

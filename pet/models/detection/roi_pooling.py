@@ -1,8 +1,10 @@
 """The features of regions of interest, and which regions a head learns from."""
 
+from collections.abc import Sequence
 from math import log2
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
@@ -66,16 +68,22 @@ def region_strides(info: FeatureInfo, *, switch: str) -> tuple[int, ...]:
     return strides
 
 
-def positive_regions(regions: Regions) -> tuple[list[Tensor], list[Tensor]]:
+def positive_regions(regions: Regions, known: Sequence[Tensor] | None = None) -> tuple[list[Tensor], list[Tensor]]:
     """Return boxes and matched objects of the sampled regions that hold an object, for each image.
 
     Args:
         regions: of a training iteration.
+        known: for each image which of its objects can be learned from, bool (N,); None: all.
 
     Returns:
         Float (P_i, 4) and int64 (P_i,) for each image; P_i can be 0.
     """
     assert len(regions.matched) == len(regions.boxes), "regions of training name the object that each belongs to"
-    places = [(labels >= 0).nonzero().squeeze(1) for labels in regions.labels]
+    chosen = [labels >= 0 for labels in regions.labels]
+    if known is not None:
+        # one more, which regions of images without objects point to
+        more = [torch.cat([own, own.new_zeros(1)]) for own in known]
+        chosen = [some & own[matched.clamp(min=0)] for some, own, matched in zip(chosen, more, regions.matched, strict=True)]
+    places = [some.nonzero().squeeze(1) for some in chosen]
     boxes = [boxes[place] for boxes, place in zip(regions.boxes, places, strict=True)]
     return boxes, [matched[place] for matched, place in zip(regions.matched, places, strict=True)]

@@ -17,6 +17,7 @@ from pycocotools.coco import COCO
 from pet.data.catalog.source import Source
 from pet.data.datasets.coco import CocoDataset, build_coco
 from pet.data.datasets.coco_segmentations import rle_length
+from pet.data.targets.finish import FinishTargets
 from petlib.errors import ConfigError, DataError
 
 HEIGHT, WIDTH = 20, 30
@@ -248,10 +249,6 @@ SKIPPED: list[tuple[dict[str, Any], str]] = [
     ({"bbox": [2, 3, 10, 0]}, "object whose box has no area"),
     ({"bbox": [WIDTH, 3, 10, 6]}, "object whose box lies outside of the image"),
     ({"bbox": [2, -6, 10, 6]}, "object whose box lies outside of the image"),
-    ({"segmentation": [[1, 1, 5, 5]]}, "object whose polygons have fewer than 3 points"),
-    ({"segmentation": [[]]}, "object whose polygons have fewer than 3 points"),
-    ({"segmentation": []}, "object without a mask"),
-    ({"segmentation": None}, "object without a mask"),
     ({"image_id": 8}, "annotation of an image that is not listed"),
 ]
 
@@ -269,6 +266,33 @@ def test_what_cannot_be_used_is_skipped_counted_and_reported(
     image = entries.get("image_id", 7)
     reported = f"{tmp_path / 'instances.json'}: skipped 2 times: {reason} (the first: annotation 21 of image {image})"
     assert caplog.messages == [reported]
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "reason"),
+    [
+        ([[1, 1, 5, 5]], "object whose polygons have fewer than 3 points, kept as a box alone"),
+        ([[]], "object whose polygons have fewer than 3 points, kept as a box alone"),
+        ([], "object without a mask, kept as a box alone"),
+        (None, "object without a mask, kept as a box alone"),
+    ],
+)
+def test_an_object_without_a_mask_is_a_box(segmentation: Any, reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = content()
+    file["annotations"] += [annotation(21, segmentation=segmentation)]
+    del file["annotations"][-1]["area"]
+    with caplog.at_level(logging.WARNING):
+        dataset = make(tmp_path, file)
+    assert dataset.info.skipped == {reason: 1}
+    assert caplog.messages == [f"{tmp_path / 'instances.json'}: skipped 1 times: {reason} (the first: annotation 21 of image 7)"]
+    truth, sample = dataset.truth(0), dataset[0]
+    box = truth.boxes[-1]
+    assert (truth.segmentations or [])[-1] is None
+    assert truth.areas[-1] == (box[2] - box[0]) * (box[3] - box[1])
+    assert sample["masks"].known.tolist() == [*[True] * (len(sample["boxes"]) - 1), False]
+    finished = FinishTargets(["boxes", "masks"])(sample, np.random.default_rng(0))
+    assert len(finished["boxes"]) == len(finished["masks"]) == len(sample["boxes"])
+    assert (finished["masks"][-1] == 255).all() and finished["masks"][:-1].max() == 1
 
 
 def test_a_poor_mask_matters_only_where_masks_are_wanted(tmp_path: Path) -> None:
@@ -315,6 +339,10 @@ BAD: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (changed(bbox=[1, 2, True, 4]), r"annotation 12 of image 7: its bbox is \[1, 2, True, 4\]"),
     (changed(bbox={"1": 1, "2": 2, "3": 3, "4": 4}), r"annotation 12 of image 7: its bbox is \{"),
     (changed(area=False), r"annotation 12 of image 7: its area is False, a number of square pixels expected"),
+    (
+        changed(segmentation=[[1, 1], [5, 1], [5, 5]]),
+        r"annotation 12 of image 7: its segmentation .* has a point in the place of each polygon; \[\[x, y, x, y, \.\.\.\]\] expected",
+    ),
     (changed(segmentation=0), r"annotation 12 of image 7: its segmentation is 0, polygons or an RLE"),
     (
         changed(segmentation=[["1", "2", "x", "4", "5", "6"]]),

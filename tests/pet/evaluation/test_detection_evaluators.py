@@ -284,6 +284,27 @@ def test_nothing_found_and_nothing_to_find(kind: str, tmp_path: Path) -> None:
     assert not [name for name in metrics if name.count("/") == 2]
 
 
+def test_objects_without_a_mask_are_measured_as_boxes_and_ignored_as_masks() -> None:
+    dataset = Objects()
+    exact = [exact_prediction(truth) for truth in dataset._truths]
+    expected = {kind: evaluator_of(kind, exact).compute() for kind in ("bbox", "segm")}
+    assert expected["segm"]["segm/AP"] == expected["bbox"]["bbox/AP"] == 1.0
+    # masks of every second object are not known, and what is found there has any mask
+    unknown = [
+        truth._replace(segmentations=[None if place % 2 else outline for place, outline in enumerate(truth.segmentations or [])])
+        for truth in dataset._truths
+    ]
+    dataset._truths = unknown
+    for prediction in exact:
+        prediction["masks"][1::2, :, : prediction["masks"].shape[2] // 2] = 0
+    found = {kind: evaluator_of(kind, exact, dataset=dataset).compute() for kind in ("bbox", "segm")}
+    assert found["bbox"] == pytest.approx(expected["bbox"], nan_ok=True)
+    assert found["segm"]["segm/AP"] == 1.0
+    known = [truth._replace(segmentations=whole.segmentations) for truth, whole in zip(unknown, Objects()._truths, strict=True)]
+    dataset._truths = known
+    assert evaluator_of("segm", exact, dataset=dataset).compute()["segm/AP"] < 0.9
+
+
 def test_labels_beyond_the_classes_of_the_data_are_left_out(tmp_path: Path) -> None:
     predictions = exact_predictions()
     for prediction in predictions:

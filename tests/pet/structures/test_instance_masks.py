@@ -116,6 +116,15 @@ def test_select_and_concatenate_keep_the_order() -> None:
     assert np.array_equal(masks.rasterise(), pixels)
 
 
+def test_an_object_without_an_outline_has_no_pixel() -> None:
+    masks = InstanceMasks.from_segmentations([[blob(25, 20, 15)], None], SIZE)
+    assert masks.known.tolist() == [True, False]
+    turned = InstanceMasks.concatenate([masks.select([1]), masks.moved(FLIP, SIZE)])
+    assert turned.known.tolist() == [False, True, False]
+    assert turned.rasterise().max(axis=(1, 2)).tolist() == [0, 1, 0]
+    assert (turned.areas() > 0).tolist() == [False, True, False]
+
+
 def test_they_travel_between_processes() -> None:
     masks = InstanceMasks.from_segmentations([[blob(25, 20, 15)], {"size": list(SIZE), "counts": [100, 1900]}], SIZE).moved(FLIP, SIZE)
     assert np.array_equal(pickle.loads(pickle.dumps(masks)).rasterise(), masks.rasterise())

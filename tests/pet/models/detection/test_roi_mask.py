@@ -104,6 +104,20 @@ def test_loss_without_objects_is_zero_and_reaches_all_parameters() -> None:
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in head.parameters())
 
 
+def test_objects_without_an_outline_do_not_count() -> None:
+    head, features = tiny_head(), features_of(8)
+    unknown = batch_of()
+    unknown["masks"][0][1] = 255
+    every, first = regions_of(labels=[0, 1, 0]), regions_of(labels=[0, -1, 0])
+    losses = [head(features, batch, regions).losses["loss_mask"] for batch, regions in ((unknown, every), (batch_of(), first))]
+    assert losses[0] > 0
+    torch.testing.assert_close(*losses)
+    unknown["masks"][0][:] = 255
+    loss = head(features, unknown, every).losses["loss_mask"]
+    loss.backward()
+    assert loss.item() == 0
+
+
 def test_background_does_not_count() -> None:
     head, features = tiny_head(), features_of(8)
     both = regions_of(labels=[0, -1, -1])
