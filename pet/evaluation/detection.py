@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pet.data.targets.dataset import Dataset, ImageTruth, read_truths
 from pet.evaluation.detection_measures import BOX_METRICS, CocoMeasure, Measure, Score
-from pet.evaluation.detection_results import DetectionCollector, Detections, join_shares, result_records
+from pet.evaluation.detection_results import DetectionCollector, Detections, distinct_ids, join_shares, result_records
 from pet.evaluation.detection_truth import labels_with_keypoints, objects_per_class
 from pet.metrics.coco import Kind
 from petlib.config import CfgNode, ConfigError
@@ -79,7 +79,8 @@ class DetectionEvaluator:
         """Write what accompanies the metrics; every process calls it after :meth:`compute`, the main process writes.
 
         ``bbox.json``, ``segm.json`` or ``keypoints.json``: a COCO result file with the data set's own ids, in hundredths of a
-        pixel. ``<kind>_per_class_ap.csv``: of each class its number of objects and its average precision.
+        pixel; of joined data sets that have the same ids those are ``<data set>/<id>``. ``<kind>_per_class_ap.csv``: of each class
+        its number of objects and its average precision.
         """
         assert self.keep_predictions, "the evaluator was built without keep_predictions"
         assert self._scores is not None, "write() is called after compute()"
@@ -108,7 +109,7 @@ class DetectionEvaluator:
             detections = detections.select(np.flatnonzero(np.isin(detections.labels, list(self._find_labels(truths)))))
         if self.keep_predictions:
             self._detections = detections
-            self._image_ids = [truth.id for truth in truths]
+            self._image_ids = distinct_ids([truth.id for truth in truths], self._dataset.info.parts)
             self._objects = objects_per_class(truths, classes)
         return [measure(truths, detections) for measure in self._measures]
 

@@ -1,5 +1,6 @@
 """What detectors found in the images of a data set: collected batch by batch, joined over processes, written as COCO does."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from pet.metrics.coco import Kind, Record
 from pet.structures.paste import paste_masks
 
 Rle = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 class Detections(NamedTuple):
@@ -144,6 +147,27 @@ def join_shares(shares: Sequence[Detections], classes: int) -> Detections:
     joined = _concatenate(shares)
     order = np.argsort(joined.images, kind="stable")
     return joined.select(order[joined.labels[order] < classes])
+
+
+def distinct_ids(ids: Sequence[int | str], parts: Sequence[tuple[str, int]]) -> list[int | str]:
+    """Return the ids of all images as a result file has them: no two images share one.
+
+    Args:
+        ids: of the images, in the order of the data set.
+        parts: names and lengths of the data sets that were joined; empty: it is one.
+
+    Returns:
+        The ids, or where joined data sets have the same ones ``<name>/<id>``, which is logged.
+    """
+    if len(set(ids)) == len(ids) or not parts:
+        return list(ids)
+    names = [name for name, length in parts for _ in range(length)]
+    distinct: list[int | str] = [f"{name}/{own}" for name, own in zip(names, ids, strict=True)]
+    logger.warning(
+        "images of %s have the same ids: in result files they are e.g. %s and %s, which tools for COCO files take as text",
+        *(", ".join(name for name, _ in parts), distinct[0], distinct[-1]),
+    )
+    return distinct
 
 
 def result_records(

@@ -87,7 +87,6 @@ HARM: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         lambda document: document["categories"][1].update(keypoints=7),
         "category 3 .'person'.: its keypoints are 7, a list of names",
     ),
-    (lambda document: document["categories"][1].update(skeleton=7), "category 3 .'person'.: its skeleton is 7, a list of pairs"),
     (lambda document: document["categories"][1].update(name="\x1b[2J"), "a whole number as id and text as name expected"),
     (lambda document: document["pet"].update(semseg="../../../etc"), r"'semseg' of 'pet': '\.\./\.\./\.\./etc' leads out of"),
     (lambda document: document["pet"].update(part_swap=[0, "1", 2]), r"'part_swap' of 'pet' is \[0, '1', 2\]"),

@@ -114,6 +114,7 @@ def _join_infos(names: Sequence[str], infos: Sequence[DatasetInfo], lengths: Seq
         category_ids=first.category_ids if same_ids and not numbered else (),
         raw_labels=any(info.raw_labels for info in infos),
         groups=_join_groups(infos, lengths),
+        parts=list(zip(names, lengths, strict=True)),
         skipped={f"{name}: {reason}": count for name, info in zip(names, infos, strict=True) for reason, count in info.skipped.items()},
     )
 

@@ -107,6 +107,7 @@ class DatasetInfo:
         groups: number of the image, or sequence, that each sample is part of, int64 (len,): splits keep a group on one side. None: each
             sample is a group of its own.
         skipped: what was left out while the files were read, reason -> how often; to be printed.
+        parts: names and lengths of the data sets that this one joins; empty: it is one.
     """
 
     kinds: frozenset[str]
@@ -120,6 +121,7 @@ class DatasetInfo:
     raw_labels: bool = False
     groups: np.ndarray | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
+    parts: Sequence[tuple[str, int]] = ()
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__

@@ -420,7 +420,7 @@ def test_a_wrong_file_is_reported_at_once_with_its_record(damage: Callable[[dict
         make(tmp_path, file)
 
 
-@pytest.mark.parametrize("skeleton", [[[0, 2]], [[1, 4]], [[1, 2], [2]], "1-2", {"a": 1}, [["a", "b"]]])
+@pytest.mark.parametrize("skeleton", [[[0, 2]], [[1, 4]], [[1, 2], [2]], 7, "1-2", {"a": 1}, [["a", "b"]]])
 def test_a_skeleton_stops_no_training(skeleton: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = content()
     file["categories"][1]["skeleton"] = skeleton

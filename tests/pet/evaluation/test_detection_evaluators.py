@@ -16,9 +16,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
+from pet.data.loading.joined import JoinedDataset
 from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth, KeypointSet
 from pet.evaluation.detection import DetectionEvaluator, build_box_evaluator, build_keypoint_evaluator, build_mask_evaluator
-from pet.evaluation.detection_results import encode_mask
+from pet.evaluation.detection_results import distinct_ids, encode_mask
 from pet.structures.paste import paste_masks
 from petlib import distributed
 from petlib.config import CfgNode, ConfigError, Key
@@ -233,6 +234,25 @@ def test_numbers_in_files_are_short(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "bbox.json").read_text()) == [common | {"bbox": [1.23, 2.0, 10.75, 28.1]}]
     keypoints = [1.23, 2.0, 0.12345679, 0.1, 0.2, 1.0, 0.0, 0.0, 0.0]
     assert json.loads((tmp_path / "keypoints.json").read_text()) == [common | {"keypoints": keypoints}]
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_images_of_joined_data_sets_have_ids_of_their_own(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    joined = JoinedDataset(["train", "val"], [Objects(), Objects()], ["boxes"])
+    evaluator = BUILDERS[kind](make_config("coco"), joined, keep_predictions=True)
+    feed(evaluator, exact_predictions() * 2, range(2 * IMAGES)).compute()
+    evaluator.write(tmp_path)
+    found = {record["image_id"] for record in json.loads((tmp_path / f"{kind}.json").read_text())}
+    with_objects = {f"{name}/{truth.id}" for name in ("train", "val") for truth in Objects()._truths}
+    assert found <= with_objects and {name.split("/")[0] for name in found} == {"train", "val"}
+    assert len(found) == 2 * len({name.split("/")[1] for name in found})
+    assert "images of train, val have the same ids: in result files they are e.g. train/500 and val/" in caplog.text
+
+
+def test_ids_stay_where_they_differ() -> None:
+    assert distinct_ids([1, 2, "1"], [("a", 2), ("b", 1)]) == [1, 2, "1"]
+    assert distinct_ids([1, 2, 1], [("a", 2), ("b", 1)]) == ["a/1", "a/2", "b/1"]
+    assert distinct_ids([1, 1], []) == [1, 1]
 
 
 def test_the_table_of_classes(tmp_path: Path) -> None:
