@@ -247,6 +247,58 @@ def test_the_rule_finds_refused_words(source: str, found: list[str]) -> None:
     assert refused_words(source) == found
 
 
+# compatibility layers translate settings, commands describe their options by them
+FOLDERS_BELOW_THE_CONFIG = ["lib/petlib"]
+DOTTED_KEY = re.compile(r"\b[A-Z][A-Z0-9_]+(?:\.[A-Z][A-Z0-9_]+)+\b")
+TYPES_OF_CONFIGS = re.compile(r"\b(CfgNode|\w*Config|Schema|Switch)\b")
+
+
+def keys_below_the_config(source: str) -> list[str]:
+    """Return the keys of configs in texts of functions and classes that have no config, docstrings aside: ``3: MISC.SEED``."""
+
+    def knows_configs(node: ast.AST) -> bool:
+        functions = [part for part in ast.walk(node) if isinstance(part, ast.FunctionDef)]
+        types = [
+            annotation
+            for part in functions
+            for annotation in (part.returns, *(argument.annotation for argument in ast.walk(part.args) if isinstance(argument, ast.arg)))
+        ]
+        return any(TYPES_OF_CONFIGS.search(ast.unparse(annotation)) for annotation in types if annotation is not None)
+
+    tree, found = ast.parse(source), []
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or knows_configs(node):
+            continue
+        docstrings = {id(part.value) for part in ast.walk(node) if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)}
+        for part in ast.walk(node):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str) and id(part) not in docstrings:
+                found += [f"{part.lineno}: {key}" for key in DOTTED_KEY.findall(part.value)]
+    return found
+
+
+@pytest.mark.parametrize("folder", FOLDERS_BELOW_THE_CONFIG)
+def test_code_speaks_of_its_arguments_and_only_the_config_layer_of_keys(folder: str) -> None:
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    assert paths
+    wrong = [f"{path.relative_to(ROOT)}:{key}" for path in paths for key in keys_below_the_config(path.read_text(encoding="utf-8"))]
+    assert not wrong, "name the argument, and add it to the Key as one of its `arguments`: " + ", ".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("def f(x: int):\n    raise ValueError(f'MISC.SEED: {x}')", ["2: MISC.SEED"]),
+        ("class A:\n    def f(self):\n        return 'see TRAIN.MIXUP.ALPHA'", ["3: TRAIN.MIXUP.ALPHA"]),
+        ("def f(cfg: VisionConfig):\n    return 'MISC.SEED'", []),
+        ("def f() -> Schema:\n    return {'A': Switch('MISC.SEED')}", []),
+        ("def f():\n    '''Reads MISC.SEED.'''\n    return 'README.md and CIFAR-10'", []),
+        ("KEYS = {'seed': 'MISC.SEED'}", []),
+    ],
+)
+def test_the_rule_finds_keys_below_the_config(source: str, found: list[str]) -> None:
+    assert keys_below_the_config(source) == found
+
+
 def test_files_stay_small() -> None:
     long = {str(path.relative_to(ROOT)): count for path in SOURCES if (count := len(path.read_text(encoding="utf-8").splitlines())) > 400}
     assert not long

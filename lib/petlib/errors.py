@@ -42,9 +42,16 @@ class OutputError(UserError):
     """The output folder of a run cannot be written."""
 
 
+class WorkerError(RuntimeError):
+    """A process that loads data died or hangs; no mistake of the user, but the message names settings that may help."""
+
+
+_names_in_use: list[Mapping[str, str]] = []
+
+
 @contextmanager
 def name_in_errors(names: Mapping[str, str]) -> Iterator[None]:
-    """Put the user's names of settings in the place of arguments, in the message of any mistake of the user raised below.
+    """Put the user's names of settings in the place of arguments, in the message of any mistake of the user raised below and in log lines.
 
     Code speaks of its arguments, because that is what its caller knows: ``raise ConfigError("num_classes: 3 given, 4 expected")``.
     Whoever takes the arguments from a config says what they are called there::
@@ -56,7 +63,8 @@ def name_in_errors(names: Mapping[str, str]) -> Iterator[None]:
     its own words in the place of Pet's keys, ``{"MODEL.NUM_CLASSES": "model.num_classes"}``. A name is replaced wherever it is a word
     of its own, so an argument whose name is a plain word, such as ``limit``, is written with its class in a message that also uses
     the plain word: ``StepGuard.limit``. A name that ends in a dot, a colon or a bracket means the beginning of longer ones:
-    ``{"arguments.": "SOLVER.OPTIMIZER.ARGS."}``.
+    ``{"arguments.": "SOLVER.OPTIMIZER.ARGS."}``. A :class:`petlib.config.Key` says which arguments it becomes, and
+    :func:`petlib.config.keys_in_errors` gives all names of a config.
 
     Args:
         names: argument -> what the user calls it.
@@ -64,12 +72,22 @@ def name_in_errors(names: Mapping[str, str]) -> Iterator[None]:
     Raises:
         UserError: what was raised, of the same class, with the other names in its message.
     """
+    _names_in_use.append(names)
     try:
         yield
-    except UserError as error:
+    except (UserError, WorkerError) as error:
         if error.args and isinstance(error.args[0], str):
             error.args = (_rename(error.args[0], names), *error.args[1:])
         raise
+    finally:
+        _names_in_use.pop()
+
+
+def in_users_names(line: str) -> str:
+    """Return a line of the log with the names that the blocks of :func:`name_in_errors` around it give, the inner ones first."""
+    for names in reversed(_names_in_use):
+        line = _rename(line, names)
+    return line
 
 
 def _rename(message: str, names: Mapping[str, str]) -> str:

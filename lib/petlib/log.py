@@ -12,7 +12,7 @@ import stat
 import sys
 from pathlib import Path
 
-from petlib.errors import OutputError
+from petlib.errors import OutputError, in_users_names
 from petlib.files import AppendedFile
 
 FILE_ONLY = {"file_only": True}
@@ -44,7 +44,7 @@ def setup_logging(folder: Path, *, rank: int, purpose: str, early_output: Path |
         file_handler = LogFileHandler(path)
     except OSError as error:
         raise OutputError(
-            f"{folder}: the output folder cannot be written: {error.strerror} ({error.filename}); choose another one with MISC.CKPT"
+            f"{folder}: the output folder cannot be written: {error.strerror} ({error.filename}); choose another setup_logging.folder"
         ) from error
     handlers: list[logging.Handler] = [file_handler]
     if rank == 0:
@@ -67,6 +67,10 @@ class LineFormatter(logging.Formatter):
         """Return the line of a record."""
         record.level = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
         return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 -- the name of the standard library
+        """Return the line without what follows it, such as a traceback, in the user's names of settings."""
+        return in_users_names(super().formatMessage(record))
 
 
 class ConsoleHandler(logging.Handler):

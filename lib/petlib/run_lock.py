@@ -156,13 +156,13 @@ class RunLock:
     def _refuse_running(self, holder: Holder | None) -> str:
         return (
             f"{self.path.parent}: another run writes into this folder: {holder or 'its process has not written yet who it is'}; "
-            "wait for it, stop it, or choose another folder with MISC.CKPT"
+            "wait for it, stop it, or choose another folder with RunLock.folder"
         )
 
     def _refuse_unknown(self, holder: Holder) -> str:
         return (
             f"{self.path.parent}: a run of another machine may still write into this folder, and cannot be looked at from here: {holder}; "
-            f"{_latest_change(self.path)}. If that run has ended, delete {self.path}; else choose another folder with MISC.CKPT"
+            f"{_latest_change(self.path)}. If that run has ended, delete {self.path}; else choose another folder with RunLock.folder"
         )
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from petlib.config import name_in_errors
-from petlib.errors import ConfigError, DataError, UserError
+from petlib.config import CfgNode, Key, keys_in_errors, merge_schemas, name_in_errors
+from petlib.errors import ConfigError, DataError, UserError, WorkerError
 
 
 def message_of(error: Exception, names: dict[str, str]) -> str:
@@ -42,6 +42,18 @@ def test_a_name_may_be_the_beginning_of_longer_ones() -> None:
 
 def test_names_are_not_replaced_twice() -> None:
     assert message_of(UserError("a and b"), {"a": "b", "b": "a"}) == "b and a"
+
+
+def test_a_key_says_which_arguments_it_becomes() -> None:
+    schema = merge_schemas({"A": {"B": Key(1, "B.", arguments=("Thing.b", "make.b"))}}, {"A": {"B": Key(2, "Other."), "C": Key(3, "C.")}})
+    with pytest.raises(ConfigError) as caught, keys_in_errors(CfgNode(schema)):
+        raise ConfigError("Thing.b: 3 given, make.b and Thing.c")
+    assert str(caught.value) == "A.B: 3 given, A.B and Thing.c"
+
+
+def test_the_death_of_a_worker_names_settings_too() -> None:
+    error = WorkerError("raise Loader.timeout")
+    assert message_of(error, {"Loader.timeout": "MISC.LOADER_TIMEOUT"}) == "raise MISC.LOADER_TIMEOUT"
 
 
 def test_faults_of_the_program_and_other_messages_stay_as_they_are() -> None:

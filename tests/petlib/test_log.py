@@ -99,7 +99,22 @@ def test_an_output_folder_that_cannot_be_written_is_an_error_that_names_it(tmp_p
         """,
     )
     assert done.stdout.startswith("out: the output folder cannot be written: ")
-    assert "MISC.CKPT" in done.stdout
+    assert done.stdout.endswith("choose another setup_logging.folder\n")
+
+
+def test_lines_are_in_the_users_names_of_settings(tmp_path):
+    run(
+        tmp_path,
+        """
+        from petlib.errors import name_in_errors
+        setup_logging(Path("out"), rank=0, purpose="train")
+        with name_in_errors({"MISC.CKPT": "work_dir"}), name_in_errors({"Loader.folder": "MISC.CKPT"}):
+            logging.warning("a bad %s", "Loader.folder")
+        logging.warning("no name for Loader.folder")
+        """,
+    )
+    lines = (tmp_path / "out/logs/train_rank0.log").read_text().splitlines()
+    assert [line.partition("] ")[2] for line in lines] == ["WARNING: a bad work_dir", "WARNING: no name for Loader.folder"]
 
 
 @pytest.mark.parametrize("open_screen", ["os.pipe", "os.openpty"])

@@ -90,7 +90,7 @@ def test_a_second_process_is_refused_with_who_holds_it(path: Path, processes: Pr
     assert message.startswith(
         f"{path.parent}: another run writes into this folder: process {holder.pid} on {os.uname().nodename}, since 20"
     )
-    assert message.endswith("started as: -c --cfg x.yaml; wait for it, stop it, or choose another folder with MISC.CKPT")
+    assert message.endswith("started as: -c --cfg x.yaml; wait for it, stop it, or choose another folder with RunLock.folder")
 
 
 def test_the_same_process_is_refused_too(path: Path) -> None:
@@ -151,7 +151,7 @@ def test_which_locks_are_left_over(
         RunLock(path).acquire()
     assert "on node7, since " in str(refused.value)
     assert "; the newest file is metrics.jsonl of 2023-11-" in str(refused.value)
-    assert str(refused.value).endswith(f"If that run has ended, delete {path}; else choose another folder with MISC.CKPT")
+    assert str(refused.value).endswith(f"If that run has ended, delete {path}; else choose another folder with RunLock.folder")
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[1, 2]", '{"pid": 1}', "[" * 30000, "\x00" * 100])

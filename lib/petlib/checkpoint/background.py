@@ -71,7 +71,7 @@ class Worker:
         values: list[Value] = []
         self.start(lambda: values.append(work()))
         if not self.wait():
-            raise TimeoutError(f"no answer within {self.limit:g} s (SOLVER.SNAPSHOT_TIMEOUT)")
+            raise TimeoutError(f"no answer within {self.limit:g} s (Checkpointer.timeout)")
         return values[0]
 
     def give_up(self) -> None:

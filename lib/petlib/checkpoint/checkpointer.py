@@ -245,6 +245,6 @@ class Checkpointer:
     def _overdue(self, path: Path) -> CheckpointError:
         # Nothing here looks at the folder, which may not answer.
         return CheckpointError(
-            f"{path}: the checkpoint is not on the disk after {self._worker.elapsed:.0f} s (SOLVER.SNAPSHOT_TIMEOUT is "
+            f"{path}: the checkpoint is not on the disk after {self._worker.elapsed:.0f} s (Checkpointer.timeout is "
             f"{self._worker.limit:g} s): the folder does not answer, or is too slow; the previous checkpoint is untouched"
         )

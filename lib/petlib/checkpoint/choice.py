@@ -64,7 +64,7 @@ def choose_whole(folder: Path, candidates: Sequence[Path], *, wanted: Path, mesh
         return None
     raise CheckpointError(
         f"{folder}: there is no whole checkpoint to continue from: {_listed(problems)}; put a copy of one there, "
-        "or begin anew with TRAIN.AUTO_RESUME False or another MISC.CKPT"
+        "or begin anew with Checkpointer.restore False or another Checkpointer.folder"
     )
 
 

@@ -103,7 +103,9 @@ def _flip_first_convolution(model: nn.Module, report: LoadReport) -> None:
         if isinstance(module, _ConvNd) and module.in_channels == 3 and module.weight.shape[1] == 3:
             if f"{name}.weight".removeprefix(".") in report.matched:
                 module.weight.copy_(module.weight.flip(1))
-                _LOGGER.info("flipped the input channels of %s (MISC.CONV1_RGB2BGR)", name or "the convolution")
+                _LOGGER.info("flipped the input channels of %s (load_weights.convert_conv1)", name or "the convolution")
                 return
             break
-    _LOGGER.warning("MISC.CONV1_RGB2BGR: no convolution with 3 input channels took its weights from %s; nothing is flipped", report.source)
+    _LOGGER.warning(
+        "load_weights.convert_conv1: no convolution with 3 input channels took its weights from %s; nothing is flipped", report.source
+    )

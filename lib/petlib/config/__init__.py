@@ -5,7 +5,7 @@ from petlib.config.key import Effect, Key, Schema, Switch, merge_schemas, used_i
 from petlib.config.layers import override_layer, read_layers
 from petlib.config.load import TaskConfig, default_output_folder, load_cfg
 from petlib.config.nested import Component, NestedConfig, nested_of, read_nested
-from petlib.config.node import CfgNode
+from petlib.config.node import CfgNode, keys_in_errors
 from petlib.errors import ConfigError, name_in_errors
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "default_output_folder",
     "load_cfg",
     "merge_schemas",
+    "keys_in_errors",
     "name_in_errors",
     "nested_of",
     "override_layer",

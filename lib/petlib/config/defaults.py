@@ -20,8 +20,15 @@ MISC: Schema = {
     "CKPT": Key(
         "",
         "Output folder of the run: log, events, config, checkpoints, test results. Empty: ckpts/<the config's path below cfgs, without suffix>.",
+        arguments=("Checkpointer.folder", "RunLock.folder", "setup_logging.folder", "write_record.folder", "JsonLinesWriter.path"),
     ),
-    "DEVICE": Key("auto", "Where to compute; auto takes CUDA when it is there.", choices=("auto", "cuda", "cpu"), effect=Effect.ROUNDING),
+    "DEVICE": Key(
+        "auto",
+        "Where to compute; auto takes CUDA when it is there.",
+        choices=("auto", "cuda", "cpu"),
+        effect=Effect.ROUNDING,
+        arguments=("choose_device.name", "choose_devices.device"),
+    ),
     "CUDNN": Key(True, "Let cuDNN measure and choose its algorithms (cudnn.benchmark); off where image sizes change with every batch."),
     "DETERMINISTIC": Key(
         False, "Use only deterministic algorithms on the GPU too; slower. On the CPU runs always repeat exactly.", effect=Effect.ROUNDING
@@ -29,7 +36,7 @@ MISC: Schema = {
     "TF32": Key(True, "Allow TensorFloat-32 in float32 matrix products and convolutions on NVIDIA GPUs.", effect=Effect.ROUNDING),
     "SEED": Key(3, "Seed of weights, order of samples and augmentation.", minimum=0, effect=Effect.OTHER_ORDER),
     "DISPLAY_ITER": Key(20, "Print and write metrics every so many iterations.", unit="iterations", minimum=1),
-    "TENSORBOARD": Key(True, "Write TensorBoard events into the output folder."),
+    "TENSORBOARD": Key(True, "Write TensorBoard events into the output folder.", arguments=("TensorBoardWriter",)),
     "COMPILE": Key(
         "never",
         "Compile the model with torch.compile; needs a C++ compiler, pays on long runs. cuda: only on a GPU.",
@@ -44,7 +51,11 @@ MISC: Schema = {
         1800.0, "How long a process waits for the others in a collective operation before it fails.", unit="seconds", minimum=1
     ),
     "LOADER_TIMEOUT": Key(
-        600.0, "How long the loader workers may take for a batch before the run fails; 0: without end.", unit="seconds", minimum=0
+        600.0,
+        "How long the loader workers may take for a batch before the run fails; 0: without end.",
+        unit="seconds",
+        minimum=0,
+        arguments=("load_batches.timeout",),
     ),
     "PROFILER": {
         "ENABLED": Key(False, "Record a few iterations with torch.profiler and write a trace into the output folder."),
@@ -207,12 +218,14 @@ SOLVER: Schema = {
         "stop",
         "What happens when a checkpoint cannot be saved (full disk, read-only or stalled folder): stop ends the run, continue goes on and tries again at the next interval; the last one of a run has to succeed.",
         choices=("stop", "continue"),
+        arguments=("CheckpointHook.on_error",),
     ),
     "SNAPSHOT_TIMEOUT": Key(
         600.0,
         "After so long a checkpoint that is still not on the disk counts as failed; the next save waits until then.",
         unit="seconds",
         minimum=1,
+        arguments=("Checkpointer.timeout",),
     ),
     "NONFINITE": Key(
         "stop",
@@ -224,6 +237,7 @@ SOLVER: Schema = {
         "So many skipped iterations in a row, or so many times back to a checkpoint without a new one in between, are let pass; one more ends the run.",
         minimum=1,
         used_if=(Switch("SOLVER.NONFINITE", one_of=("skip", "rollback")),),
+        arguments=("SkippedStepsHook.limit", "RollbackHook.limit"),
     ),
 }
 
@@ -233,7 +247,12 @@ TRAIN: Schema = {
         "Pretrained weights: a file, or timm or torchvision (their published ones, when the network is there). Empty: random.",
         effect=Effect.WEIGHTS_OF_CHECKPOINT,
     ),
-    "AUTO_RESUME": Key(True, "Continue from model_latest.pth in the output folder when it is there.", effect=Effect.NONE),
+    "AUTO_RESUME": Key(
+        True,
+        "Continue from model_latest.pth in the output folder when it is there.",
+        effect=Effect.NONE,
+        arguments=("Checkpointer.restore",),
+    ),
     "METRICS_ON": Key(True, "Compute and print training metrics such as the accuracy of the batch.", effect=Effect.NONE),
     "BATCH_SIZE": Key(
         128,
@@ -241,11 +260,13 @@ TRAIN: Schema = {
         unit="samples",
         minimum=1,
         effect=Effect.OTHER_BATCHES,
+        arguments=("TrainLoader.batch_size",),
     ),
     "PARALLEL": Key(
         "ddp",
         "How several processes share the work: ddp copies the model, fsdp shards it (FSDP2), dp is one process with nn.DataParallel, none trains without exchange.",
         choices=("ddp", "fsdp", "dp", "none"),
+        arguments=("parallelize.mode",),
     ),
     "FIND_UNUSED_PARAMETERS": Key(
         False,
@@ -258,9 +279,16 @@ TRAIN: Schema = {
         "Loader worker processes of each training process; 0 loads in the training process. Has no effect on the results.",
         minimum=0,
         effect=Effect.NONE,
+        arguments=("TrainLoader.num_workers",),
     ),
     "PREFETCH": Key(
-        2, "Batches that each worker prepares ahead.", unit="batches", minimum=1, effect=Effect.NONE, used_if=(Switch("TRAIN.NUM_WORKERS"),)
+        2,
+        "Batches that each worker prepares ahead.",
+        unit="batches",
+        minimum=1,
+        effect=Effect.NONE,
+        used_if=(Switch("TRAIN.NUM_WORKERS"),),
+        arguments=("TrainLoader.prefetch",),
     ),
     "SHUFFLE": Key(True, "Go through the data in a new seeded order in every epoch.", effect=Effect.OTHER_ORDER),
 }
@@ -268,7 +296,7 @@ TRAIN: Schema = {
 TEST: Schema = {
     "WEIGHTS": Key("", "Weights to test: a file; latest or best in the output folder. Empty: best where there is one, else latest."),
     "IMS_PER_GPU": Key(128, "Images in one batch of one device.", unit="images", minimum=1),
-    "NUM_WORKERS": Key(2, "Loader worker processes of each testing process.", minimum=0),
+    "NUM_WORKERS": Key(2, "Loader worker processes of each testing process.", minimum=0, arguments=("EvaluationLoader.num_workers",)),
     "USE_EMA": Key(True, "Test the moving average of the weights where the checkpoint has one."),
     "PRECISE_BN": {
         "ENABLED": Key(
@@ -292,7 +320,11 @@ EVAL: Schema = {
         unit="iterations",
         minimum=0,
     ),
-    "BEST_METRIC": Key("", "Metric whose best value model_best.pth keeps, e.g. cls/acc1. Empty: the first one of the task."),
+    "BEST_METRIC": Key(
+        "",
+        "Metric whose best value model_best.pth keeps, e.g. cls/acc1. Empty: the first one of the task.",
+        arguments=("EvaluationHook.best_metric",),
+    ),
     "BEST_RULE": Key("greater", "Whether a greater or a less value of it is better.", choices=("greater", "less")),
     "EARLY_STOP": {
         "ENABLED": Key(False, "End the training when the best metric no longer improves."),
@@ -312,12 +344,14 @@ DATA: Schema = {
         "raise",
         "What happens in training when a sample cannot be read. raise: the run ends. skip: another sample of the data set, drawn from the seed, takes its place, and skipped_samples.jsonl in the output folder lists it. Evaluations always end.",
         choices=("raise", "skip"),
+        arguments=("SampleReader.on_error", "check_samples.on_error"),
     ),
     "MAX_ERROR_SHARE": Key(
         0.01,
         "End the run when more than this share of the samples seen so far, and more than 10, could not be read.",
         minimum=0,
         used_if=(Switch("DATA.ON_ERROR", one_of=("skip",)),),
+        arguments=("SkippedSamples.max_share",),
     ),
 }
 

@@ -81,6 +81,7 @@ class Key:
         effect: what another value means for a run that continues; None: it counts from here on.
         used_if: the switches that all have to be on for the setting to be used; a run in which one is off refuses it on the command
             line and lists it where a file gives it. See also :func:`used_if`, for whole sections.
+        arguments: what code below calls it in its messages, e.g. ``Checkpointer.folder``; see :func:`argument_names`.
     """
 
     default: Any
@@ -91,6 +92,7 @@ class Key:
     minimum: float | None = None
     effect: Effect | None = None
     used_if: tuple[Switch, ...] = ()
+    arguments: tuple[str, ...] = ()
 
     def annotation(self) -> Any:
         """Return the annotation that values must fit."""
@@ -120,20 +122,24 @@ Schema: TypeAlias = Mapping[str, "Key | Schema"]
 def merge_schemas(*schemas: Schema) -> Schema:
     """Return the union of several schemas: sections are joined, a key of a later schema replaces that of an earlier one.
 
-    A key that says no effect keeps that of the one which it replaces.
+    A key that says no effect or no arguments keeps those of the one which it replaces.
     """
     merged: dict[str, Key | Schema] = {}
     for schema in schemas:
         for name, entry in schema.items():
             there = merged.get(name)
             if isinstance(entry, Key):
-                merged[name] = replace(entry, effect=there.effect) if isinstance(there, Key) and entry.effect is None else entry
+                merged[name] = _inherit(entry, there) if isinstance(there, Key) else entry
             elif there is None:
                 merged[name] = entry
             else:
                 assert not isinstance(there, Key), f"{name} is a key in one schema and a section in another"
                 merged[name] = merge_schemas(there, entry)
     return merged
+
+
+def _inherit(key: Key, replaced: Key) -> Key:
+    return replace(key, effect=key.effect or replaced.effect, arguments=key.arguments or replaced.arguments)
 
 
 def with_defaults(schema: Schema, defaults: Mapping[str, Any]) -> Schema:
@@ -180,6 +186,11 @@ def flat_schema(schema: Schema, prefix: str = "") -> dict[str, Key]:
     for name, entry in schema.items():
         keys |= {prefix + name: entry} if isinstance(entry, Key) else flat_schema(entry, f"{prefix}{name}.")
     return keys
+
+
+def argument_names(schema: Schema) -> dict[str, str]:
+    """Return what code calls its arguments -> the path of the key that gives them, for :func:`petlib.errors.name_in_errors`."""
+    return {argument: path for path, key in flat_schema(schema).items() for argument in key.arguments}
 
 
 def annotation_name(annotation: Any) -> str:

@@ -1,17 +1,18 @@
 """The config of a run: yacs' ``CfgNode`` with a schema behind it."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from yacs.config import CfgNode as YacsNode
 
 from petlib.config.defaults import REPLACED
-from petlib.config.key import Key, Schema
+from petlib.config.key import Key, Schema, argument_names
 from petlib.config.layers import Entry, Layer, override_layer, read_layers
 from petlib.config.limits import cut, shown
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, name_in_errors
 from petlib.suggest import did_you_mean, nearest_names
 
 DERIVED = "derived value"
@@ -127,6 +128,17 @@ class CfgNode(YacsNode):  # type: ignore[misc]  # yacs has no types
     def flat(self) -> dict[str, Any]:
         """Return ``{"SOLVER.OPTIMIZER.BASE_LR": 0.1, ...}``."""
         return dict(_flatten(self, ""))
+
+
+class HasSchema(Protocol):
+    """A config, or one that is typed for mypy."""
+
+    schema: Schema
+
+
+def keys_in_errors(cfg: HasSchema) -> AbstractContextManager[None]:
+    """Put the keys of a config in the place of the arguments that they become, see :func:`petlib.errors.name_in_errors`."""
+    return name_in_errors(argument_names(cfg.schema))
 
 
 def _copy(value: Any) -> Any:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, get_worker_info
 from petlib.data.collate import HostBatch
 from petlib.data.protocols import Batch
 from petlib.data.worker_watch import Locate, WorkerWatch, death_gate
-from petlib.errors import UserError, portable_error
+from petlib.errors import UserError, WorkerError, portable_error
 from petlib.launch.watch.status import status
 
 Request = TypeVar("Request")
@@ -69,7 +69,7 @@ def start_loading(
 
     Raises (while iterating):
         UserError: what ``read`` raised, as the same class with the same message.
-        RuntimeError: a worker was killed, or gave no batch within the time that is set.
+        WorkerError: a worker was killed, or gave no batch within the time that is set.
     """
     watch = WorkerWatch(options.num_workers, locate)
     loader: DataLoader[Any] = DataLoader(
@@ -150,18 +150,18 @@ def _explain_death(error: Exception, watch: WorkerWatch) -> NoReturn:
     # What torch's loader caught while it waited says which signal it was.
     reason = error.__cause__ if _WORKER_DIED.match(str(error.__cause__)) else error
     known = watch.describe_death()
-    raise RuntimeError(
+    raise WorkerError(
         f"a loader worker process died: {known or str(reason).strip().rstrip('.') or type(reason).__name__}. "
-        "If it was killed, the machine probably ran out of memory: set TRAIN.NUM_WORKERS and TRAIN.PREFETCH "
-        "(TEST.NUM_WORKERS in a test) lower, and look into the system's log. With 0 workers an error inside "
-        "a library shows where it happens."
+        "If it was killed, the machine probably ran out of memory: set TrainLoader.num_workers and "
+        "TrainLoader.prefetch (EvaluationLoader.num_workers in a test) lower, and look into the system's log. With 0 workers an error "
+        "inside a library shows where it happens."
     ) from error
 
 
 def _explain_hang(error: Exception, watch: WorkerWatch, timeout: float) -> NoReturn:
     hang = watch.hang or watch.describe_hang()
     watch.kill()
-    raise RuntimeError(f"no batch came from the loader workers within {timeout:g} seconds (MISC.LOADER_TIMEOUT): {hang}") from error
+    raise WorkerError(f"no batch came from the loader workers within {timeout:g} seconds (load_batches.timeout): {hang}") from error
 
 
 class _Shutdown:

@@ -123,7 +123,7 @@ class SampleReader:
             return {**sample, "meta": {**sample["meta"], REPLACES: notes}}
         raise DataError(
             f"sample {key.index} of {type(self.dataset).__name__} cannot be read ({unreadable}), and none of {_MOST_REPLACEMENTS} that "
-            f"were drawn in its place (DATA.ON_ERROR is skip): {notes[-1]['reason']}"
+            f"were drawn in its place (SampleReader.on_error is skip): {notes[-1]['reason']}"
         ) from unreadable.error
 
     def _read_from(self, index: int, rng: np.random.Generator) -> Sample:

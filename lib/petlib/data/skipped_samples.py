@@ -87,7 +87,7 @@ class SkippedSamples:
             return
         shown = "".join(f"\n  sample {entry['index']}: {entry['reason']}" for entry in entries[:_SHOWN])
         raise DataError(
-            f"{count} of {seen} training samples ({count / seen:.1%}) could not be read, more than DATA.MAX_ERROR_SHARE "
+            f"{count} of {seen} training samples ({count / seen:.1%}) could not be read, more than SkippedSamples.max_share "
             f"({self._max_share:g}) lets pass. Fix them or take them out of the data; {self._path} lists them, among them{shown}"
         )
 

@@ -164,7 +164,7 @@ def _bind_gloo_to_loopback() -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device for ``MISC.DEVICE``: ``"cpu"``, ``"cuda"``, or ``"auto"``, which takes CUDA where there is a GPU.
+    """Return the device for a name: ``"cpu"``, ``"cuda"``, or ``"auto"``, which takes CUDA where there is a GPU.
 
     On CUDA each process takes the GPU with its ``LOCAL_RANK``, counted among the visible ones.
 
@@ -177,7 +177,9 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cpu")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
-        raise DeviceError(f"device {name!r} was asked for, but torch {torch.__version__} sees no GPU here; use MISC.DEVICE cpu or auto")
+        raise DeviceError(
+            f"device {name!r} was asked for, but torch {torch.__version__} sees no GPU here; use choose_device.name cpu or auto"
+        )
     index = int(os.environ.get("LOCAL_RANK", "0"))
     if index >= count:
         raise DeviceError(

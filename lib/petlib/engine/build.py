@@ -176,7 +176,7 @@ def build_train_hooks(
     if guard is not None:
         hooks.append(guard)
     if cfg.SOLVER.NONFINITE == "skip":
-        hooks.append(SkippedStepsHook(limit=cfg.SOLVER.NONFINITE_LIMIT))
+        hooks.append(SkippedStepsHook(limit=cfg.SOLVER.NONFINITE_LIMIT, advice=_advice_on_divergence(cfg)))
     if cfg.MISC.PROFILER.ENABLED:
         profiler = cfg.MISC.PROFILER
         hooks.append(ProfilerHook(folder=Path(cfg.MISC.CKPT) / "profile", start_iter=profiler.START_ITER, num_iters=profiler.ITERS))
@@ -193,10 +193,21 @@ def build_train_hooks(
 
 
 def _build_nan_guard(cfg: PetlibConfig, *, save_every: int, evaluate_every: int) -> NanGuardHook | None:
-    every = (save_every, evaluate_every)
+    every, advice = (save_every, evaluate_every), _advice_on_divergence(cfg)
     if cfg.SOLVER.NONFINITE == "rollback":
-        return RollbackHook(every=every, save_every=save_every, limit=cfg.SOLVER.NONFINITE_LIMIT)
-    return None if cfg.SOLVER.NONFINITE == "ignore" else NanGuardHook(every=every)
+        return RollbackHook(every=every, save_every=save_every, limit=cfg.SOLVER.NONFINITE_LIMIT, advice=advice)
+    return None if cfg.SOLVER.NONFINITE == "ignore" else NanGuardHook(every=every, advice=advice)
+
+
+def _advice_on_divergence(cfg: PetlibConfig) -> str:
+    """Return what may help a run whose loss or weights are not finite, by the settings for it."""
+    in_fp16 = cfg.SOLVER.AMP.ENABLED and cfg.SOLVER.AMP.DTYPE == "fp16"
+    precision = ", or use SOLVER.AMP.DTYPE bf16 instead of fp16" if in_fp16 else ""
+    return (
+        "with TRAIN.AUTO_RESUME the run continues from its last checkpoint. Lower SOLVER.OPTIMIZER.BASE_LR, lengthen "
+        f"SOLVER.SCHEDULER.WARM_UP_ITERS, clip with SOLVER.CLIP_GRADIENTS{precision}, or look for a division by zero or a logarithm in the "
+        "model and its losses. SOLVER.NONFINITE skip leaves single bad iterations out, rollback goes back to the last checkpoint."
+    )
 
 
 def _build_average(cfg: PetlibConfig, state: TrainState) -> WeightAverage | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from petlib.config.node import keys_in_errors
 from petlib.config.typed import PetlibConfig
 from petlib.data.seeding import seed_everything
 from petlib.distributed.collectives import broadcast_object
@@ -37,6 +38,12 @@ def open_run(cfg: PetlibConfig, *, record: str = "config.yaml") -> Iterator[torc
     Raises:
         OutputError: another run holds the lock (every rank raises it), or the output folder cannot be written.
     """
+    with keys_in_errors(cfg), _surroundings(cfg, record) as device:
+        yield device
+
+
+@contextmanager
+def _surroundings(cfg: PetlibConfig, record: str) -> Iterator[torch.device]:
     device = choose_device(cfg.MISC.DEVICE)
     init_process_group(device, timeout_seconds=cfg.MISC.DIST_TIMEOUT)
     lock = RunLock((Path(cfg.MISC.CKPT) / record).with_suffix(".lock"))
@@ -82,7 +89,7 @@ def write_record(cfg: PetlibConfig, record: str = "config.yaml") -> None:
         write_text_atomically(path, cfg.dump())
     except OSError as error:
         raise OutputError(
-            f"{path}: the settings of the run cannot be written: {error.strerror}; make room, or choose another MISC.CKPT"
+            f"{path}: the settings of the run cannot be written: {error.strerror}; make room, or choose another write_record.folder"
         ) from error
 
 

@@ -84,7 +84,7 @@ def test_without_a_whole_one_each_is_named(tmp_path):
         f"{tmp_path}: there is no whole checkpoint to continue from: model_latest.pth: damaged",
         "model_iter2.pth: truncated",
         "model_best.pth: empty (0 bytes)",
-        "begin anew with TRAIN.AUTO_RESUME False or another MISC.CKPT",
+        "begin anew with Checkpointer.restore False or another Checkpointer.folder",
     ):
         assert part in str(caught.value)
 

@@ -19,7 +19,7 @@ from petlib.checkpoint.background import Worker
 from petlib.checkpoint.files import Sink
 from petlib.errors import CheckpointError
 
-OVERDUE = r"model_iter2\.pth: the checkpoint is not on the disk after \d+ s \(SOLVER\.SNAPSHOT_TIMEOUT is 1 s\): the folder does not answer"
+OVERDUE = r"model_iter2\.pth: the checkpoint is not on the disk after \d+ s \(Checkpointer\.timeout is 1 s\): the folder does not answer"
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def kill_itself():
 
 def test_a_killed_worker_is_explained():
     batches = batches_of(kill_itself)
-    with pytest.raises(RuntimeError, match="a loader worker process died: .*out of memory: set TRAIN.NUM_WORKERS"):
+    with pytest.raises(RuntimeError, match="a loader worker process died: .*out of memory: set TrainLoader.num_workers"):
         list(batches)
     assert workers_end()
 
@@ -149,7 +149,7 @@ def test_a_worker_that_hangs_is_reported_with_the_place_where_it_is(tmp_path, mo
     with pytest.raises(RuntimeError) as caught:
         list(batches)
     head, stack = str(caught.value).split("; it is here, the latest call first:\n")
-    assert re.fullmatch(rf"no batch came from the loader workers within 2 seconds \(MISC.LOADER_TIMEOUT\): worker 0; {READING}", head)
+    assert re.fullmatch(rf"no batch came from the loader workers within 2 seconds \(load_batches.timeout\): worker 0; {READING}", head)
     assert "in sleep_for_ever" in stack.splitlines()[0]
     assert workers_end()
 
@@ -202,7 +202,7 @@ def test_a_worker_that_dies_while_it_hands_over_is_explained(error):
     def breaking(sample, rng):
         return {**sample, "meta": BreaksOnArrival(error)}
 
-    with pytest.raises(RuntimeError, match="a loader worker process died: (.*reset by peer|EOFError).*TRAIN.NUM_WORKERS"):
+    with pytest.raises(RuntimeError, match="a loader worker process died: (.*reset by peer|EOFError).*TrainLoader.num_workers"):
         list(batches_of(transform=breaking))
     assert workers_end()
 

@@ -109,8 +109,9 @@ def test_batches_that_come_again_are_not_listed_again(tmp_path: Path) -> None:
 
 def test_too_many_end_the_run(tmp_path: Path) -> None:
     message = (
-        r"^1[1-9] of \d+ training samples \([\d.]+%\) could not be read, more than DATA.MAX_ERROR_SHARE \(0.05\) lets pass. Fix them or "
-        r"take them out of the data; .*skipped_samples.jsonl lists them, among them\n  sample \d+: .*data/\d+.png: the image is cut off\n"
+        r"^1[1-9] of \d+ training samples \([\d.]+%\) could not be read, more than SkippedSamples.max_share \(0.05\) lets pass. Fix them "
+        r"or take them out of the data; .*skipped_samples.jsonl lists them, among them\n"
+        r"  sample \d+: .*data/\d+.png: the image is cut off\n"
     )
     with pytest.raises(DataError, match=message):
         batches_of(tmp_path, set(range(50)), max_share=0.05)

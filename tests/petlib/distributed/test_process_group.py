@@ -129,7 +129,7 @@ def test_choose_device_gives_each_local_rank_its_gpu(monkeypatch):
 
 def test_a_missing_gpu_and_an_unknown_device_are_reported(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match="sees no GPU here; use MISC.DEVICE cpu or auto"):
+    with pytest.raises(DeviceError, match="sees no GPU here; use choose_device.name cpu or auto"):
         distributed.choose_device("cuda")
     with pytest.raises(DeviceError, match="unknown device 'tpu'; choose auto, cuda or cpu"):
         distributed.choose_device("tpu")

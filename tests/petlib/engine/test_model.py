@@ -44,8 +44,11 @@ def test_the_weights_that_are_tested_are_the_best_then_the_latest_or_those_that_
     assert engine.find_test_weights(cfg) == tmp_path / "model_best.pth"
     cfg.set("TEST.WEIGHTS", "latest")
     assert engine.find_test_weights(cfg) == tmp_path / "model_latest.pth"
-    cfg.set("TEST.WEIGHTS", "some/file.pth")
-    assert engine.find_test_weights(cfg) == Path("some/file.pth")
+    cfg.set("TEST.WEIGHTS", str(tmp_path / "file.pth"))
+    with pytest.raises(CheckpointError, match=r"file\.pth: there is no such file"):
+        engine.find_test_weights(cfg)
+    (tmp_path / "file.pth").touch()
+    assert engine.find_test_weights(cfg) == tmp_path / "file.pth"
 
 
 def test_a_training_begins_with_the_weights_of_a_file_unless_it_continues(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_lines_out_of_order_and_cut_off_are_dropped_too(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_made_are_a_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="the metrics cannot be written: File exists; make room, or choose another MISC.CKPT"):
+    with pytest.raises(OutputError, match="the metrics cannot be written: File exists; make room, or choose another JsonLinesWriter.path"):
         JsonLinesWriter(path=tmp_path / "file" / "metrics.jsonl", start_iteration=0)
-    with pytest.raises(OutputError, match="the events cannot be written: Not a directory; make room, or set MISC.TENSORBOARD False"):
+    with pytest.raises(OutputError, match="the events cannot be written: Not a directory; make room, or set TensorBoardWriter False"):
         TensorBoardWriter(folder=tmp_path / "file" / "events", start_iteration=0)

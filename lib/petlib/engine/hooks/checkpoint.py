@@ -125,7 +125,7 @@ class CheckpointHook(Hook):
                 raise
             self._problem = error
             self._failures += 1
-            logger.error("%s; %s (SOLVER.SNAPSHOT_ON_ERROR is continue)", error, what_follows)
+            logger.error("%s; %s (CheckpointHook.on_error is continue)", error, what_follows)
 
     def _is_due(self, state: TrainState) -> bool:
         return self._ends(state) or due(state.iteration, every=self._every) or self._is_best(state.iteration)

@@ -146,7 +146,9 @@ class EvaluationHook(Hook):
     def _keep_best(self, state: TrainState, metrics: dict[str, float]) -> None:
         name = self._best_metric or next(iter(metrics))
         if name not in metrics:
-            raise ConfigError(f"EVAL.BEST_METRIC: {name!r} given, but an evaluation has {', '.join(metrics)}{did_you_mean(name, metrics)}")
+            raise ConfigError(
+                f"EvaluationHook.best_metric: {name!r} given, but an evaluation has {', '.join(metrics)}{did_you_mean(name, metrics)}"
+            )
         value = metrics[name]
         if math.isnan(value):
             logger.warning("%s is undefined in this evaluation: there is nothing that it measures; no model is the best by it", name)

@@ -12,6 +12,12 @@ from petlib.engine.skipping import are_finite, scale_is_lost
 from petlib.engine.state import TrainState
 from petlib.errors import UserError
 
+ADVICE = (
+    "a run that is continued begins at its last checkpoint. Lower the learning rate, lengthen its warm-up, clip the gradients, or look for "
+    "a division by zero or a logarithm in the model and its losses."
+)
+"""What may help where a run says nothing better."""
+
 
 class TrainingDivergedError(UserError):
     """The loss, the gradients or the weights are no finite numbers any more."""
@@ -25,12 +31,14 @@ class NanGuardHook(Hook):
 
     Args:
         every: intervals of evaluations and checkpoints in iterations.
+        advice: what may help, the end of the message; a builder names settings in it.
     """
 
     order = 45
     key = "nan_guard"
 
-    def __init__(self, *, every: tuple[int, ...]) -> None:
+    def __init__(self, *, every: tuple[int, ...], advice: str = ADVICE) -> None:
+        self._advice = advice
         self._every = tuple(interval for interval in every if interval > 0)
         self.intervals = self._every
         self._judged_to = 0
@@ -79,7 +87,7 @@ class NanGuardHook(Hook):
             self._flushes_seen = state.storage.flush_count
 
     def _act(self, state: TrainState, failure: Failure) -> NoReturn:
-        raise TrainingDivergedError(explain(state, failure))
+        raise TrainingDivergedError(explain(state, failure, self._advice))
 
     def _begin(self, state: TrainState) -> None:
         self._judged_to = state.iteration
@@ -93,22 +101,18 @@ class NanGuardHook(Hook):
         return not are_finite(state.storage.pending_totals()) or not are_finite(self._weights) or scale_is_lost(state.scaler)
 
 
-def explain(state: TrainState, failure: Failure) -> str:
-    """Return the message about a run that ends: what became not finite and when, the samples, and what may help."""
+def explain(state: TrainState, failure: Failure, advice: str) -> str:
+    """Return the message about a run that ends: what became not finite and when, the samples, and advice."""
     if failure.loss is not None:
         what = f"the loss became {failure.loss:g} in iteration {failure.iteration}"
     elif scale_is_lost(state.scaler):
         what = f"the gradients of iteration {failure.iteration} are not finite in fp16 at any scale"
     else:
         what = f"weights or gradients became NaN or infinite by iteration {failure.iteration}, while the loss is finite"
-    precision = "" if state.scaler is None else ", or use SOLVER.AMP.DTYPE bf16 instead of fp16"
     samples = failure.samples(SHOWN_SAMPLES)
     rate = next(iter(state.optimizers.values())).param_groups[0]["lr"]
     return (
         f"{what} (learning rate {rate:g}).\n"
         + (f"  The samples of that iteration: {samples}.\n" if samples else "")
-        + "  Nothing was saved since; with TRAIN.AUTO_RESUME the run continues from its last checkpoint. Lower SOLVER.OPTIMIZER.BASE_LR, "
-        f"lengthen SOLVER.SCHEDULER.WARM_UP_ITERS, clip with SOLVER.CLIP_GRADIENTS{precision}, or look for a division by zero or a "
-        "logarithm in the model and its losses. "
-        "SOLVER.NONFINITE skip leaves single bad iterations out, rollback goes back to the last checkpoint."
+        + f"  Nothing was saved since; {advice}"
     )

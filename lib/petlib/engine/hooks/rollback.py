@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from petlib.engine.failure import Failure
 from petlib.engine.hook import due
-from petlib.engine.hooks.nan_guard import NanGuardHook, TrainingDivergedError, explain
+from petlib.engine.hooks.nan_guard import ADVICE, NanGuardHook, TrainingDivergedError, explain
 from petlib.engine.snapshot import RolledBack, go_back
 from petlib.engine.state import TrainState
 
@@ -22,13 +22,14 @@ class RollbackHook(NanGuardHook):
         every: intervals of evaluations and checkpoints in iterations.
         save_every: the interval of checkpoints; one that was written shows that the run got further.
         limit: so often is gone back without a new checkpoint in between.
+        advice: see :class:`NanGuardHook`.
 
     Attributes:
         count: how often the run went back.
     """
 
-    def __init__(self, *, every: tuple[int, ...], save_every: int, limit: int) -> None:
-        super().__init__(every=every)
+    def __init__(self, *, every: tuple[int, ...], save_every: int, limit: int, advice: str = ADVICE) -> None:
+        super().__init__(every=every, advice=advice)
         self._save_every = save_every
         self._limit = limit
         self._in_a_row = 0
@@ -61,7 +62,8 @@ class RollbackHook(NanGuardHook):
     def _act(self, state: TrainState, failure: Failure) -> NoReturn:
         if self._in_a_row >= self._limit:
             raise TrainingDivergedError(
-                f"the run went back {self._in_a_row} times without a new checkpoint (SOLVER.NONFINITE_LIMIT): {explain(state, failure)}"
+                f"the run went back {self._in_a_row} times without a new checkpoint (RollbackHook.limit): "
+                f"{explain(state, failure, self._advice)}"
             )
         count, in_a_row = self.count + 1, self._in_a_row + 1
         begun = go_back(state, iteration=failure.iteration)

@@ -5,7 +5,7 @@ from typing import Any
 
 from petlib.engine.failure import describe_failure
 from petlib.engine.hook import Hook
-from petlib.engine.hooks.nan_guard import TrainingDivergedError, explain
+from petlib.engine.hooks.nan_guard import ADVICE, TrainingDivergedError, explain
 from petlib.engine.state import TrainState
 
 logger = logging.getLogger(__name__)
@@ -16,6 +16,7 @@ class SkippedStepsHook(Hook):
 
     Args:
         limit: so many in a row are let pass.
+        advice: see :class:`petlib.engine.hooks.nan_guard.NanGuardHook`.
 
     Attributes:
         count: iterations of the whole run that were left out.
@@ -24,8 +25,9 @@ class SkippedStepsHook(Hook):
     order = 44
     key = "skipped_steps"
 
-    def __init__(self, *, limit: int) -> None:
+    def __init__(self, *, limit: int, advice: str = ADVICE) -> None:
         self._limit = limit
+        self._advice = advice
         self._in_a_row = 0
         self.count = 0
 
@@ -45,7 +47,7 @@ class SkippedStepsHook(Hook):
         logger.warning("iteration %d was left out because of %s; left out so far: %d", state.iteration, what, self.count)
         if self._in_a_row > self._limit:
             raise TrainingDivergedError(
-                f"{self._in_a_row} iterations in a row were left out (SOLVER.NONFINITE_LIMIT): {explain(state, failure)}"
+                f"{self._in_a_row} iterations in a row were left out (SkippedStepsHook.limit): {explain(state, failure, self._advice)}"
             )
 
     def after_train(self, state: TrainState) -> None:

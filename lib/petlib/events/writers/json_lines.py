@@ -33,7 +33,9 @@ class JsonLinesWriter:
             _drop_later_lines(path, start_iteration)
             self._file = AppendedFile(path, pieces="lines", report=logger.warning)
         except OSError as error:
-            raise OutputError(f"{path}: the metrics cannot be written: {error.strerror}; make room, or choose another MISC.CKPT") from error
+            raise OutputError(
+                f"{path}: the metrics cannot be written: {error.strerror}; make room, or choose another JsonLinesWriter.path"
+            ) from error
 
     def write_training(self, record: TrainingRecord) -> None:
         """Append the figures of a window."""

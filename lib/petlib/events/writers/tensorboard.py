@@ -46,7 +46,7 @@ class TensorBoardWriter:
             self._file = AppendedFile(path, pieces="events", report=logger.warning)
         except OSError as error:
             raise OutputError(
-                f"{folder}: the events cannot be written: {error.strerror}; make room, or set MISC.TENSORBOARD False"
+                f"{folder}: the events cannot be written: {error.strerror}; make room, or set TensorBoardWriter False"
             ) from error
         self._add(Event(wall_time=time.time(), file_version=FILE_VERSION))
         begin = SessionLog(status=SessionLog.START)

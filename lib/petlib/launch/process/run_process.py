@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from petlib.config import CfgNode, TaskConfig, load_cfg, read_layers
+from petlib.config import CfgNode, TaskConfig, keys_in_errors, load_cfg, read_layers
 from petlib.config.usage import describe_settings, describe_unread
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.process.guard import follow_launcher, has_died
@@ -154,9 +154,11 @@ def run_script(main: Callable[[CfgNode], None], task: TaskConfig, argv: Sequence
 
     def run(process: RunProcess) -> None:
         arguments = parse_script_arguments(words, description=f"{_purpose()} with a config")
-        cfg = _prepare(process, task, arguments)
-        main(cfg)
-        _list_unread(process, cfg)
+        cfg = load_cfg(task, arguments.cfg, arguments.overrides)
+        with keys_in_errors(cfg):
+            _prepare(process, cfg, arguments)
+            main(cfg)
+            _list_unread(process, cfg)
 
     sys.exit(run_process(run))
 
@@ -182,9 +184,12 @@ def run_script_of_all_tasks(
         arguments = parse_script_arguments(words, description=f"{_purpose()} with a config", serves_all_tasks=True)
         read_layers(arguments.cfg)
         folder = find_task_folder(arguments.cfg, package, type_folder=arguments.type_folder)
-        cfg = _prepare(process, folder.config, arguments, check)
-        main(cfg, arguments)
-        _list_unread(process, cfg)
+        cfg = load_cfg(folder.config, arguments.cfg, arguments.overrides)
+        with keys_in_errors(cfg):
+            check(cfg)
+            _prepare(process, cfg, arguments)
+            main(cfg, arguments)
+            _list_unread(process, cfg)
 
     sys.exit(run_process(run))
 
@@ -193,13 +198,9 @@ def _purpose() -> str:
     return Path(sys.argv[0]).stem.split("_")[0] or "run"
 
 
-def _prepare(
-    process: RunProcess, task: TaskConfig, arguments: ScriptArguments, check: Callable[[CfgNode], object] = lambda cfg: None
-) -> CfgNode:
+def _prepare(process: RunProcess, cfg: CfgNode, arguments: ScriptArguments) -> None:
     if arguments.local_rank is not None:
         os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
-    cfg = load_cfg(task, arguments.cfg, arguments.overrides)
-    check(cfg)
     process.log_to(Path(cfg.MISC.CKPT), purpose=_purpose())
     if process.rank == 0:
         logger.info(
@@ -208,7 +209,6 @@ def _prepare(
             Path("config.yaml" if _purpose() == "train" else f"{_purpose()}/config.yaml"),
             describe_settings(cfg),
         )
-    return cfg
 
 
 def _list_unread(process: RunProcess, cfg: CfgNode) -> None:

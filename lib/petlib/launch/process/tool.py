@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from petlib.config import CfgNode, load_cfg, read_layers
+from petlib.config import CfgNode, keys_in_errors, load_cfg, read_layers
 from petlib.config.usage import describe_unread
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.start.arguments import parse_tool_arguments
@@ -50,7 +50,8 @@ def run_tool(
         logging.getLogger().addHandler(ConsoleHandler())
         logging.getLogger().setLevel(logging.INFO)
         import_user_modules(cfg.MISC.IMPORTS)
-        code = main(cfg, options)
+        with keys_in_errors(cfg):
+            code = main(cfg, options)
         if unread := describe_unread(cfg, "command"):
             print(f"WARNING: {unread}", file=sys.stderr, flush=True)
         return code

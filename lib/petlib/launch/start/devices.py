@@ -56,7 +56,7 @@ def choose_devices(*, gpu_id: str | None, nproc: int | None, device: str, visibl
     Args:
         gpu_id: positions in ``visible``, e.g. ``"0,1"``; None: all.
         nproc: number of processes: the first so many GPUs, or CPU processes where there is no GPU or ``device`` is cpu.
-        device: ``MISC.DEVICE``: ``auto``, ``cuda`` or ``cpu``.
+        device: ``auto``, ``cuda`` or ``cpu``.
         visible: what :func:`visible_gpus` returned.
 
     Raises:
@@ -68,17 +68,21 @@ def choose_devices(*, gpu_id: str | None, nproc: int | None, device: str, visibl
         return Devices(nproc or 1)
     if not visible:
         if device == "cuda":
-            raise DeviceError("MISC.DEVICE is cuda, but no GPU is visible; use MISC.DEVICE auto or cpu to compute on the CPU")
+            raise DeviceError(
+                "choose_devices.device is cuda, but no GPU is visible; use choose_devices.device auto or cpu to compute on the CPU"
+            )
         return Devices(nproc or 1, note="no GPU is visible: computing on the CPU")
     if nproc is not None and nproc > len(visible):
-        raise DeviceError(f"--nproc {nproc}: {_there(visible)}; for CPU processes add MISC.DEVICE cpu")
+        raise DeviceError(f"--nproc {nproc}: {_there(visible)}; for CPU processes add choose_devices.device cpu")
     chosen = tuple(visible[:nproc])
     return Devices(len(chosen), chosen)
 
 
 def _listed_gpus(gpu_id: str, nproc: int | None, device: str, visible: list[str]) -> Devices:
     if device == "cpu":
-        raise DeviceError(f"--gpu_id {gpu_id} is given, but MISC.DEVICE is cpu; leave --gpu_id out or add MISC.DEVICE cuda")
+        raise DeviceError(
+            f"--gpu_id {gpu_id} is given, but choose_devices.device is cpu; leave --gpu_id out or add choose_devices.device cuda"
+        )
     words = [word.strip() for word in gpu_id.split(",")]
     if not all(word.isascii() and word.isdigit() for word in words):
         raise DeviceError(f"--gpu_id {gpu_id!r}: numbers separated by commas expected, e.g. 0,1")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from petlib.config import CfgNode, load_cfg, override_layer, read_layers
-from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, OutputError, UserError
+from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, OutputError, UserError, name_in_errors
 from petlib.launch.start.arguments import LaunchArguments, parse_launch_arguments
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.elastic import describe_elastic, elastic_environment, run_elastic
@@ -102,7 +102,8 @@ def plan_launch(
     # the processes check the config of a task that is not known here
     cfg = None if config is None else load_cfg(config, arguments.cfg, arguments.overrides)
     device = _configured_device(arguments, cfg)
-    devices = choose_devices(gpu_id=arguments.gpu_id, nproc=arguments.nproc, device=device, visible=visible_gpus())
+    with name_in_errors({"choose_devices.device": DEVICE_KEY}):
+        devices = choose_devices(gpu_id=arguments.gpu_id, nproc=arguments.nproc, device=device, visible=visible_gpus())
     is_own = (script.place.root / package / "__init__.py").is_file()
     return Launch(arguments, script, devices, root=None if is_own else script.place.root)
 

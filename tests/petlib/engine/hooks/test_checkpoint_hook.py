@@ -114,7 +114,7 @@ def test_with_continue_each_failed_save_is_one_error_and_the_next_interval_tries
     assert state.checkpointer.patience == [False, False, False, True, False]
     reason = "read-only" if refuses else "disk full"
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
-        f"iteration {iteration}: {reason}; training goes on (SOLVER.SNAPSHOT_ON_ERROR is continue)" for iteration in (2, 4)
+        f"iteration {iteration}: {reason}; training goes on (CheckpointHook.on_error is continue)" for iteration in (2, 4)
     ]
     assert "2 attempts to save a checkpoint failed in this run; the last checkpoint is on the disk" in caplog.text
 

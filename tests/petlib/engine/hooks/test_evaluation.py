@@ -86,7 +86,7 @@ def test_the_average_is_evaluated_in_place_of_the_weights(make_state: Any, loade
 
 def test_an_unknown_best_metric_is_reported(make_state: Any, loader: Any, step: Any) -> None:
     with pytest.raises(
-        ConfigError, match=r"EVAL.BEST_METRIC: 'cls/ac1' given, but an evaluation has cls/acc1, cls/acc5; did you mean cls/acc1"
+        ConfigError, match=r"EvaluationHook.best_metric: 'cls/ac1' given, but an evaluation has cls/acc1, cls/acc5; did you mean cls/acc1"
     ):
         train(make_state(max_iter=2), loader, step, [make_hook([0.1], metric="cls/ac1")])
 

@@ -104,7 +104,7 @@ def test_the_last_iteration_may_fail(make_state: Any, loader: Any, step: Any, tm
 
 
 def test_a_run_that_only_goes_back_ends(make_state: Any, loader: Any, step: Any, tmp_path: Path) -> None:
-    message = r"^the run went back 2 times without a new checkpoint \(SOLVER.NONFINITE_LIMIT\): the loss became nan in iteration"
+    message = r"^the run went back 2 times without a new checkpoint \(RollbackHook.limit\): the loss became nan in iteration"
     with pytest.raises(TrainingDivergedError, match=message):
         run(make_state, loader, Recorder(step, set(range(5, 100))), tmp_path, max_iter=40, save_every=10)
     saved = torch.load(tmp_path / "model_latest.pth", weights_only=True)

@@ -34,7 +34,7 @@ def test_too_many_in_a_row_end_the_run_and_a_restart_goes_on_counting(make_state
     train(state, loader, leaving_out({0, 1}), [first])
     second.load_state_dict(first.state_dict())
     state.max_iter = 8
-    message = r"^3 iterations in a row were left out \(SOLVER.NONFINITE_LIMIT\): the loss became nan"
+    message = r"^3 iterations in a row were left out \(SkippedStepsHook.limit\): the loss became nan"
     with pytest.raises(TrainingDivergedError, match=message):
         train(state, loader, leaving_out({2}), [second])
     assert second.count == 3

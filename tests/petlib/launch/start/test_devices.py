@@ -65,10 +65,10 @@ def test_nproc_takes_the_first_gpus_where_there_are_some():
         (["0", "1"], {"gpu_id": "0;1"}, "numbers separated by commas expected"),
         (["0", "1"], {"gpu_id": ""}, "numbers separated by commas expected"),
         (["0", "1"], {"gpu_id": "-1"}, "numbers separated by commas expected"),
-        (["0"], {"gpu_id": "0", "device": "cpu"}, "MISC.DEVICE is cpu"),
+        (["0"], {"gpu_id": "0", "device": "cpu"}, "choose_devices.device is cpu"),
         (["0", "1"], {"gpu_id": "0,1", "nproc": 1}, "names 2 GPUs and --nproc says 1"),
-        (["0"], {"nproc": 2}, "--nproc 2: visible on this machine: 0; for CPU processes add MISC.DEVICE cpu"),
-        ([], {"device": "cuda"}, "MISC.DEVICE is cuda, but no GPU is visible"),
+        (["0"], {"nproc": 2}, "--nproc 2: visible on this machine: 0; for CPU processes add choose_devices.device cpu"),
+        ([], {"device": "cuda"}, "choose_devices.device is cuda, but no GPU is visible"),
     ],
 )
 def test_what_is_not_there_is_an_error_that_says_what_is(visible, arguments, message):
