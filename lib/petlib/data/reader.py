@@ -59,7 +59,7 @@ class SampleReader:
     ) -> None:
         self.dataset = dataset
         self._transforms = transforms or _unchanged
-        self._skips = on_error == "skip"
+        self.skips = on_error == "skip"
         self._generators = KeyedGenerators(seed, "sample")
         self._replacements = KeyedGenerators(seed, "replacement")
         self._global_seeds = KeyedGenerators(seed, "global generators") if seed_global_generators else None
@@ -139,7 +139,7 @@ class SampleReader:
         except Exception as error:
             if isinstance(error, UserError) and not sample:
                 name_sample(error, index, self.dataset)
-            if not self._skips or isinstance(error, ConfigError | MemoryError) or (sample and not isinstance(error, DataError | OSError)):
+            if not self.skips or isinstance(error, ConfigError | MemoryError) or (sample and not isinstance(error, DataError | OSError)):
                 raise
             file = sample["meta"].get("file") if sample else getattr(error, "filename", None)
             raise _UnreadableError(error, file or self.known_file_of(index)) from error

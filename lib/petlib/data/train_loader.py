@@ -14,7 +14,11 @@ from petlib.data.reader import SampleReader
 from petlib.data.seeding import KeyedGenerators
 from petlib.data.skipped_samples import SkippedSamples
 from petlib.data.train_batches import DeviceBatch, TrainBatches
+from petlib.errors import DataError
 from petlib.launch.watch.status import status
+
+WAY_OUT = "; DATA.ON_ERROR: skip trains with other samples in the place of such, and tools/data/check.py finds all of them beforehand"
+"""What the message of a sample that cannot be read ends with: it may come hours after the start."""
 
 
 class TrainLoader:
@@ -90,7 +94,13 @@ class TrainLoader:
     def _read(self, device_batch: DeviceBatch) -> Batch:
         if get_worker_info() is not None:
             status.set_iterations(device_batch.iteration)
-        return collate(self._reader.read(self._plan.keys_of(device_batch)))
+        try:
+            samples = self._reader.read(self._plan.keys_of(device_batch))
+        except DataError as error:
+            if not self._reader.skips:
+                error.args = (f"{error}{WAY_OUT}",)
+            raise
+        return collate(samples)
 
     def _transformed(self, batches: Generator[Batch, None, None], start_iteration: int, max_iter: int) -> Generator[Batch, None, None]:
         generators = KeyedGenerators(self._seed, "batch")

@@ -14,6 +14,7 @@ from pet.compat.paddleseg.transforms import Normalize, Transform
 from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import normalize
 from pet.data.transforms.base import Compose
+from pet.data.transforms.normalize import as_eight_bits
 from petlib.data.protocols import Sample, SampleTransform
 from petlib.errors import ConfigError, DataError
 
@@ -82,7 +83,8 @@ class UserTransform:
         """
         field = TRUTH if TRUTH in sample else "semseg"
         image, label = sample["image"], sample[field]
-        outputs = self._call(image.astype(np.float32), label.copy())
+        given = as_eight_bits(image).astype(np.float32)
+        outputs = self._call(given.copy(), label.copy())
         new_image, new_label = self._unpack(outputs, label)
         size_before, size = _size(image), _size(new_image)
         meta = sample["meta"]
@@ -97,7 +99,7 @@ class UserTransform:
                     "put it before them, or take a transform of T"
                 )
             meta = {**meta, "size": size}
-        unchanged = size == size_before and np.array_equal(new_image, image)
+        unchanged = size == size_before and np.array_equal(new_image, given)
         return {**sample, "image": image if unchanged else new_image, field: new_label, "meta": meta}
 
     def _unpack(self, outputs: object, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +155,7 @@ class FinishSample:
                 "InitMask() at the beginning of the transforms"
             )
         labels = np.where(ignored, np.uint8(IGNORE), label).astype(np.uint8)
-        finished = image.astype(np.float32, copy=False) if self._as_float else image
+        finished = as_eight_bits(image).astype(np.float32, copy=False) if self._as_float else image
         return {"image": finished, field: labels, "meta": sample["meta"]}
 
     def _check(self, label: np.ndarray, image: np.ndarray, field: str) -> None:

@@ -18,6 +18,7 @@ TYPES_OF_FILES = (
 )
 BUILTIN_TYPES = ("digits", *TYPES_OF_FILES)
 WITH_ANNOTATIONS = ("coco", "semseg_folder")
+WITH_OWN_LABELS = ("semseg_folder", "label_list", "label_records")
 WITH_READING = ("semseg_folder", "ade20k", "label_list", "label_records", "public_set")
 WHOLE_SHARE = (0.0, 1.0)
 
@@ -31,6 +32,7 @@ class CatalogEntry(NamedTuple):
         split: part of the data, for types that have several in one place.
         annotations: file or folder of the targets, for types that have them apart from the images.
         images2: folder of the images of a second date, of ``semseg_folder``.
+        label_ending: what names of label images have behind those of the images, of ``semseg_folder``, e.g. ``_mask``.
         separator: what separates the fields of a line, of ``label_list``.
         classes: names of the classes in the order of their numbers; empty: ``DATA.CLASSES``.
         share: the part of the samples between these shares of a random order, e.g. 0 and 0.8 for training and 0.8 and 1 for testing.
@@ -46,6 +48,7 @@ class CatalogEntry(NamedTuple):
     split: str = "train"
     annotations: str = ""
     images2: str = ""
+    label_ending: str = ""
     separator: str = " "
     classes: tuple[str, ...] = ()
     share: tuple[float, ...] = WHOLE_SHARE
@@ -89,14 +92,15 @@ BUILTIN = {
     **{name: CatalogEntry("public_set", public.folder, name) for name, public in PUBLIC_SETS.items()},
 }
 
-TEXTS = ("type", "path", "split", "annotations", "images2", "separator")
+TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "separator")
 READING_KEYS = tuple(field.name for field in fields(Reading))
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {
-    "images2": ("semseg_folder",),
+    **dict.fromkeys(("images2", "label_ending"), ("semseg_folder",)),
     "separator": ("label_list",),
     "flip_pairs": ("coco",),
     **dict.fromkeys(READING_KEYS, WITH_READING),
+    **dict.fromkeys(("ignore_values", "label_colours", "ignore_colours"), WITH_OWN_LABELS),
 }
 """Keys that not every type of Pet has, and the types that have them; a type of one's own may have all of them, and further ones."""
 
@@ -118,6 +122,10 @@ def _is_pair(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and (all(map(_is_number, value)) or all(isinstance(item, str) for item in value))
 
 
+def _is_colour(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(_is_number(item) and item <= 255 for item in value)
+
+
 def _is_list(accept: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list) and all(map(accept, value))
 
@@ -129,6 +137,9 @@ EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
     "flip_pairs": (_is_list(_is_pair), "pairs of names of keypoints, [[L_Eye, R_Eye], ...], or of their numbers from 0,"),
     "classes_filter": (_is_list(lambda item: isinstance(item, str)), "a list of names"),
     "label_values": (_is_list(_is_number), "a list of numbers from 0 to 255"),
+    "ignore_values": (_is_list(_is_number), "a list of numbers, e.g. [11]"),
+    "label_colours": (_is_list(_is_colour), "a colour [R, G, B] for each class, numbers from 0 to 255"),
+    "ignore_colours": (_is_list(_is_colour), "a list of colours [R, G, B], numbers from 0 to 255"),
     "raw_labels": (lambda value: isinstance(value, bool), "true or false"),
     "bands": (_is_list(_is_number), "a list of numbers from 1 on"),
     "window": (_is_number, "a number of pixels; 0: whole images"),

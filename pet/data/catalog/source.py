@@ -23,6 +23,9 @@ class Reading:
         bands: the bands of an image file that become its channels, counted from 1, e.g. (3, 2, 1). Empty: all.
         window: edge of the windows in which larger images are read, each a sample of its own, pixels; 0: whole images.
         stride: distance of neighbouring windows, pixels; 0: half a window.
+        ignore_values: numbers in the files whose pixels do not count, in addition to 255, e.g. (0,).
+        label_colours: the colour (R, G, B) that each class has in the files; a palette has its colours. Empty: pixels are numbers.
+        ignore_colours: colours whose pixels do not count.
     """
 
     classes_filter: tuple[str, ...] = ()
@@ -31,6 +34,9 @@ class Reading:
     bands: tuple[int, ...] = ()
     window: int = 0
     stride: int = 0
+    ignore_values: tuple[int, ...] = ()
+    label_colours: tuple[tuple[int, int, int], ...] = ()
+    ignore_colours: tuple[tuple[int, int, int], ...] = ()
 
 
 WHOLE = Reading()
@@ -46,6 +52,7 @@ class Source(NamedTuple):
         classes: names of the classes in the order of their labels; None: the type finds them.
         annotations: file or folder of the targets, where it is apart from the images; None: the type finds it below ``path``.
         kinds: the kinds of targets that samples are to have, names of :data:`pet.data.targets.kinds.KINDS`; None: all that there are.
+        label_ending: what names of label images have behind those of the images, before the suffix, e.g. ``_mask``.
         images2: folder of the images of a second date; None: samples are single images, or the type finds it.
         separator: what separates the fields of a line of a list.
         reading: how images with label images are read.
@@ -60,6 +67,7 @@ class Source(NamedTuple):
     annotations: Path | None = None
     kinds: frozenset[str] | None = None
     images2: Path | None = None
+    label_ending: str = ""
     separator: str = " "
     reading: Reading = WHOLE
     channels: int | None = None

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pet.data.catalog.source import WHOLE, Reading, Source
-from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages, identifier
+from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages, coding_of, identifier
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.limits import shortened
 from pet.data.files.opening import read_text
-from pet.data.targets.label_coding import NumberCoding, check_named
+from pet.data.targets.label_coding import check_named
 from petlib.errors import ConfigError, DataError
 
 FORMAT = "'image label' or 'image image2 label'"
@@ -55,7 +55,7 @@ class LabelList(LabelledImages):
         super().__init__(
             files=lambda: _read_list(path, folder, separator, reach),
             folders=Folders.same(folder),
-            coding=NumberCoding(classes=classes, values=reading.label_values or None, classes_filter=reading.classes_filter),
+            coding=coding_of(classes, reading),
             reading=reading,
             channels=channels,
             kinds=kinds,

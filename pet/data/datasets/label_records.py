@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pet.data.catalog.source import WHOLE, Reading, Source
-from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages, identifier
+from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages, coding_of, identifier
 from pet.data.files.allowed_paths import ANYWHERE, Reach
 from pet.data.files.json_files import read_json
 from pet.data.files.limits import shortened, shown
 from pet.data.files.opening import LONGEST_NAME
-from pet.data.targets.label_coding import NumberCoding, check_named
+from pet.data.targets.label_coding import check_named
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 
@@ -52,7 +52,7 @@ class LabelRecords(LabelledImages):
         super().__init__(
             files=lambda: _check_records(records, root, name, reach),
             folders=Folders.same(root),
-            coding=NumberCoding(classes=classes, values=reading.label_values or None, classes_filter=reading.classes_filter),
+            coding=coding_of(classes, reading),
             reading=reading,
             channels=channels,
             kinds=kinds,

@@ -1,7 +1,8 @@
 """Images, or pairs of dates, with label images: from paths to samples."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -13,10 +14,10 @@ from pet.data.files.rasters import Pixels, cut, raster_size, read_geotiff, read_
 from pet.data.files.windows import Window, check_window, windows_of
 from pet.data.targets.dataset import IGNORE, Dataset, DatasetInfo, ImageTruth
 from pet.data.targets.kinds import choose_kinds
-from pet.data.targets.label_coding import LabelCoding
+from pet.data.targets.label_coding import ColourCoding, LabelCoding, NumberCoding, filtered_classes
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
-from petlib.errors import DataError
+from petlib.errors import ConfigError, DataError
 
 SEMSEG = frozenset({"semseg"})
 
@@ -144,11 +145,11 @@ class LabelledImages(Dataset):
 
     def _read_labels(self, path: Path, image: Pixels, image_path: Path, window: Window | None) -> np.ndarray:
         """Return the classes of the pixels, uint8 (H, W), or raw labels as they are in the file."""
-        colours = self._reading.raw_labels or self._coding.channels == 3
+        has_colours = self._coding.channels == 3 and not self._reading.raw_labels
         if uses_rasterio(path):
-            labels, void, size = _read_label_geotiff(path, window, colours=colours)
+            labels, void, size = _read_label_geotiff(path, window, colours=self._reading.raw_labels or has_colours)
         else:
-            whole = read_label_image(path, colours=colours)
+            whole = read_label_image(path, colours=self._reading.raw_labels, always_colours=has_colours)
             labels, void, size = cut(whole, window), None, (whole.shape[0], whole.shape[1])
         if size != image.size:
             raise DataError(
@@ -221,6 +222,42 @@ def _without(labels: np.ndarray, voids: Iterable[np.ndarray | None]) -> np.ndarr
 
 def _size(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
+
+
+def coding_of(classes: Sequence[str], reading: Reading, *, first: int = 0) -> LabelCoding:
+    """Return what the pixels of label images mean.
+
+    Args:
+        classes: names of the classes in the order of their numbers.
+        reading: says numbers or colours; without ``label_values`` the classes have the numbers from ``first`` on that are not ignored.
+        first: the number of the first class in the files; what is below it does not count.
+
+    Raises:
+        ConfigError: the settings do not fit the classes or each other.
+    """
+    if reading.label_colours or reading.ignore_colours:
+        return _colour_coding(classes, reading)
+    ignored = (*range(first), *reading.ignore_values)
+    counted = (number for number in range(first, first + len(classes) + len(ignored)) if number not in ignored)
+    values = reading.label_values or tuple(islice(counted, len(classes)))
+    twice = sorted(set(reading.label_values) & set(reading.ignore_values))
+    if twice:
+        raise ConfigError(f"ignore_values: {twice[0]} given, which is one of label_values too; a number means a class or does not count")
+    return NumberCoding(classes=classes, values=values, ignored=ignored, classes_filter=reading.classes_filter)
+
+
+def _colour_coding(classes: Sequence[str], reading: Reading) -> ColourCoding:
+    if reading.label_values or reading.ignore_values:
+        raise ConfigError("label_colours: given with label_values or ignore_values; pixels are colours or numbers (see ignore_colours)")
+    colours = (*reading.label_colours, *reading.ignore_colours)
+    if len(reading.label_colours) != len(classes) or len(set(colours)) != len(colours):
+        raise ConfigError(
+            f"label_colours: {len(reading.label_colours)} colours given for {len(classes)} classes; a colour of its own expected for each "
+            "class, in the order of DATA.CLASSES"
+        )
+    names, numbers = filtered_classes(classes, reading.classes_filter)
+    meant = [*zip(reading.label_colours, numbers, strict=True), *((colour, IGNORE) for colour in reading.ignore_colours)]
+    return ColourCoding(classes=names, colours=meant)
 
 
 def identifier(name: str, root: Path, seen: set[str]) -> str:

@@ -1,7 +1,7 @@
 """Files of several folders that belong together by their names without suffix."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pet.data.datasets.labelled_images import Folders, LabelledFiles
@@ -33,14 +33,17 @@ def pair_files(
         DataError: a folder is missing or empty, two files have one name, or an image has no partner.
     """
     skipped = SkipCounter(folders.labels)
-    images = _files_below(folders.images, SUFFIXES, "images", skipped)
-    labels = _without_ending(_files_below(folders.labels, LABEL_SUFFIXES, "label images", skipped), label_ending)
-    seconds = _files_below(folders.images2, SUFFIXES, "images of the second date", skipped) if has_pairs else {}
+    images, label_files = _images_and_labels(folders, label_ending, skipped)
+    labels = _without_ending(label_files, label_ending)
+    seconds: dict[str, str] = {}
+    if has_pairs:
+        seconds = _by_stem(folders.images2, _paths_below(folders.images2, SUFFIXES, "images of the second date", skipped))
     chosen = sorted(images) if names is None else _read_names(names)
     # names of a list may have the dots of a suffix, which names of files lost
     stems = [name if name in images else os.path.splitext(name)[0] for name in chosen]  # noqa: PTH122 -- many names
     _check_complete(stems, images, str(names), f"no image in {folders.images}")
-    _check_complete(stems, labels, str(folders.labels), f"no label image there, but an image in {folders.images}")
+    found = f"no label image there, but an image in {folders.images}{_guess_ending(stems, label_files, label_ending)}"
+    _check_complete(stems, labels, str(folders.labels), found)
     if has_pairs:
         _check_complete(stems, seconds, str(folders.images2), f"no image of the second date there, but an image in {folders.images}")
     if names is None:
@@ -52,8 +55,43 @@ def pair_files(
     yield skipped.counts
 
 
+def _images_and_labels(folders: Folders, ending: str, skipped: SkipCounter) -> tuple[dict[str, str], dict[str, str]]:
+    """Return name without suffix -> file, of the images and of the label images.
+
+    In one folder, label images are the files with the ending, or without one those of a kind that keeps values, next to JPEG and the like.
+    """
+    if folders.images == folders.labels:
+        paths = _paths_below(folders.images, SUFFIXES, "images", skipped)
+        if ending:
+            is_label = [os.path.splitext(path)[0].endswith(ending) for path in paths]  # noqa: PTH122 -- many files
+        else:
+            is_label = [path.lower().endswith(LABEL_SUFFIXES) for path in paths]
+        images, labels = ([path for path, own in zip(paths, is_label, strict=True) if own == side] for side in (False, True))
+        if not images or not labels:
+            raise DataError(
+                f"{folders.images}: images and label images are in one folder, and which are which cannot be seen: give the ending of the "
+                "names of label images as label_ending, e.g. label_ending: _mask"
+            )
+    else:
+        images = _paths_below(folders.images, SUFFIXES, "images", skipped)
+        labels = _paths_below(folders.labels, LABEL_SUFFIXES, "label images", skipped)
+        inside = os.path.relpath(folders.labels, folders.images)
+        images = [path for path in images if not path.startswith(f"{inside}/")]
+    return _by_stem(folders.images, images), _by_stem(folders.labels, labels)
+
+
 def _without_ending(files: dict[str, str], ending: str) -> dict[str, str]:
     return {stem.removesuffix(ending): name for stem, name in files.items() if stem.endswith(ending)}
+
+
+def _guess_ending(stems: Sequence[str], labels: Mapping[str, str], ending: str) -> str:
+    """Return a hint where the names of label images have an ending that all images have in common."""
+    stem = next((stem for stem in stems if f"{stem}{ending}" not in labels), None)
+    if stem is None:
+        return ""
+    candidates = [label.removeprefix(stem) for label in labels if label.startswith(stem) and label != stem]
+    fitting = [own for own in candidates if all(f"{other}{own}" in labels for other in stems)]
+    return f"; their names have {fitting[0]!r} behind those of the images: set label_ending: {fitting[0]}" if fitting else ""
 
 
 def _check_complete(stems: Iterable[str], files: dict[str, str], where: str, what: str) -> None:
@@ -63,23 +101,29 @@ def _check_complete(stems: Iterable[str], files: dict[str, str], where: str, wha
         raise DataError(f"{where}: {', '.join(map(shortened, missing[:3]))}{more} {what}")
 
 
-def _files_below(folder: Path, suffixes: tuple[str, ...], what: str, skipped: SkipCounter) -> dict[str, str]:
-    """Return name without suffix -> name of the files, both relative to the folder."""
+def _paths_below(folder: Path, suffixes: tuple[str, ...], what: str, skipped: SkipCounter) -> list[str]:
+    """Return the names of the files, relative to the folder."""
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder of {what}; paths of the catalogue start from MISC.DATA_ROOT")
-    files: dict[str, str] = {}
+    files: list[str] = []
     for parent, names in files_below(folder, suffixes, skipped):
         below = os.path.relpath(parent, folder)
-        for name in names:
-            stem, suffix = os.path.splitext(name)  # noqa: PTH122 -- many files
-            path = name if below == "." else f"{below}/{name}"
-            key = path[: -len(suffix)]
-            if key in files:
-                raise DataError(f"{folder}: {files[key]} and {path} have one name ({stem}); images and label images are paired by it")
-            files[key] = path
+        files += names if below == "." else [f"{below}/{name}" for name in names]
     if not files:
         expected = USUAL_SUFFIXES if suffixes == SUFFIXES else ", ".join(suffixes)
         raise DataError(f"{folder}: no {what} in it ({expected}){skipped.described()}")
+    return files
+
+
+def _by_stem(folder: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Return name without suffix -> file, both relative to the folder."""
+    files: dict[str, str] = {}
+    for path in paths:
+        stem = os.path.splitext(path)[0]  # noqa: PTH122 -- many files
+        if stem in files:
+            own = os.path.basename(stem)  # noqa: PTH119 -- many files
+            raise DataError(f"{folder}: {files[stem]} and {path} have one name ({own}); images and label images are paired by it")
+        files[stem] = path
     return files
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pet.data.catalog.source import WHOLE, Reading, Source
 from pet.data.datasets.ade20k_classes import ADE20K_CLASSES
-from pet.data.datasets.labelled_images import Folders, LabelledImages
+from pet.data.datasets.labelled_images import Folders, LabelledImages, coding_of
 from pet.data.datasets.paired_files import pair_files
-from pet.data.targets.label_coding import LabelCoding, NumberCoding, check_named
+from pet.data.targets.label_coding import LabelCoding, check_named
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
@@ -57,16 +57,11 @@ class SemsegFolder(LabelledImages):
         super().__init__(
             files=lambda: pair_files(folders, has_pairs=images2 is not None, names=names, label_ending=label_ending),
             folders=folders,
-            coding=coding or _count_from(first, classes, reading),
+            coding=coding or coding_of(classes, reading, first=first),
             reading=reading,
             channels=channels,
             kinds=kinds,
         )
-
-
-def _count_from(first: int, classes: list[str], reading: Reading) -> NumberCoding:
-    values = reading.label_values or range(first, first + len(classes))
-    return NumberCoding(classes=classes, values=values, ignored=range(first), classes_filter=reading.classes_filter)
 
 
 def build_semseg_folder(source: Source) -> SemsegFolder:
@@ -90,6 +85,7 @@ def build_semseg_folder(source: Source) -> SemsegFolder:
         images2=source.images2,
         classes=check_named(source.classes, source.path, source.annotations),
         names=names,
+        label_ending=source.label_ending,
         reading=source.reading,
         channels=source.channels,
         kinds=source.kinds,

@@ -12,42 +12,55 @@ from pet.data.files.orientation import orientation_of, turned
 from pet.data.targets.dataset import IGNORE
 from petlib.errors import DataError
 
+WITHOUT_ALPHA = {"RGBA": "RGB", "LA": "L", "PA": "P"}
+MOST_COLOURS = 12
 PNG_DEPTH, PNG_KIND, PNG_GRAY = 24, 25, 0
 """Places of bit depth and colour type in a PNG file, and the colour type of gray images (https://www.w3.org/TR/png-3/#11IHDR)."""
 
 
-def read_label_image(path: str | Path, *, colours: bool = False) -> np.ndarray:
+def read_label_image(path: str | Path, *, colours: bool = False, always_colours: bool = False) -> np.ndarray:
     """Return the numbers of a label image: uint8 or, from 16-bit files, uint16, shape (height, width).
 
-    Gray images of 1 to 16 bits give their values, palette images the places in the palette; like images they are turned upright.
+    Gray images of 1 to 16 bits give their values, palette images the places in the palette, images of three equal channels the first
+    of them; transparency is no label. Like images they are turned upright.
 
     Args:
         path: the file.
-        colours: give images with three channels as well, as uint8 (height, width, 3).
+        colours: give images with three channels as they are, uint8 (height, width, 3).
+        always_colours: give all images so, those of a palette with its colours.
 
     Raises:
-        DataError: the file is missing, damaged, a JPEG (whose values are not kept exactly), has several channels, or more pixels
+        DataError: the file is missing, damaged, a JPEG (whose values are not kept exactly), has channels that differ, or more pixels
             than ``DATA.MAX_PIXELS``.
     """
     data = read_file(path, what="the label image", most_bytes=LIMITS.image_bytes)
     check_pixels(*size_of(data, str(path), what="a label image"), path)
     with opened(io.BytesIO(data), f"{path}: not a label image that can be decoded ({len(data)} bytes)") as image:
         image.load()
-        # transparency is no label
-        mode = "RGB" if colours and image.mode == "RGBA" else image.mode
-        kind, labels = image.format, turned(np.asarray(image.convert("RGB") if mode != image.mode else image), orientation_of(data))
+        mode = "RGB" if always_colours else WITHOUT_ALPHA.get(image.mode, image.mode)
+        kind, labels = image.format, turned(np.asarray(image.convert(mode) if mode != image.mode else image), orientation_of(data))
     if kind == "JPEG":
         raise DataError(f"{path}: the label image is a JPEG, which does not keep the values of pixels; a PNG is expected")
-    if colours and mode == "RGB":
-        return labels
+    if mode == "RGB":
+        return labels if colours or always_colours else _one_of_equal(labels, path)
     if labels.ndim != 2 or mode not in ("1", "L", "P", "I;16", "I;16B"):
-        raise DataError(
-            f"{path}: the label image has the mode {mode}, one number a pixel expected (8 or 16 bits, gray or palette); "
-            "turn its colours into numbers of classes, or take one channel with InitMask (raw_labels: true)"
-        )
+        raise DataError(f"{path}: the label image has the mode {mode}, one number a pixel expected (8 or 16 bits, gray or palette)")
     if mode.startswith("I;16"):
         return labels.astype(np.uint16)
     return labels.astype(np.uint8) // _gray_step(data)
+
+
+def _one_of_equal(labels: np.ndarray, path: str | Path) -> np.ndarray:
+    """Return the first of three equal channels (H, W, 3)."""
+    first = labels[..., 0]
+    if (first == labels[..., 1]).all() and (first == labels[..., 2]).all():
+        return np.ascontiguousarray(first)
+    found = np.unique(labels.reshape(-1, 3), axis=0)
+    shown = ", ".join(str(colour.tolist()) for colour in found[:MOST_COLOURS]) + (", ..." if len(found) > MOST_COLOURS else "")
+    raise DataError(
+        f"{path}: the label image has colours, {shown}, one number a pixel expected; give the colour of each class, in the order of "
+        "DATA.CLASSES, as label_colours in DATA.CATALOG, or take one channel with InitMask (raw_labels: true)"
+    )
 
 
 def read_checked_labels(path: str | Path, *, size: tuple[int, int], count: int) -> np.ndarray:

@@ -123,6 +123,7 @@ def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
         annotations=resolve_path(cfg, entry.annotations) if entry.annotations else None,
         kinds=frozenset(kinds),
         images2=resolve_path(cfg, entry.images2) if entry.images2 else None,
+        label_ending=entry.label_ending,
         separator=entry.separator,
         reading=entry.reading,
         channels=cfg.get("MODEL", {}).get("IN_CHANNELS"),

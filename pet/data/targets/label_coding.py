@@ -13,6 +13,7 @@ from petlib.suggest import did_you_mean
 BACKGROUND = "background"
 UNKNOWN = -1
 MOST_SHOWN = 20
+GREATEST_VALUE = 65535
 
 
 class LabelCoding(Protocol):
@@ -41,7 +42,7 @@ class NumberCoding:
     Args:
         classes: names of the classes in the order of ``values``.
         values: the number of each class in the files; None: 0, 1, 2, ...
-        ignored: further numbers that do not count.
+        ignored: further numbers that do not count, of 16 bits too.
         classes_filter: names of classes that become 1, 2, ...; the others become the class 0, ``background``. Empty: all stay.
 
     Raises:
@@ -65,7 +66,7 @@ class NumberCoding:
             )
         self.classes, numbers = filtered_classes(classes, classes_filter)
         self._ignored = [value for value in (*ignored, IGNORE) if value not in self._values]
-        self._table = np.full(256, UNKNOWN, np.int16)
+        self._table = np.full(GREATEST_VALUE + 1, UNKNOWN, np.int16)
         self._table[self._ignored] = IGNORE
         self._table[self._values] = numbers
         self._is_identity = self._table[: len(classes)].tolist() == list(range(len(classes))) and len(self._ignored) == 1
@@ -74,9 +75,9 @@ class NumberCoding:
         """Return the classes, see :class:`LabelCoding`."""
         if self._is_identity and labels.max(initial=0) < len(self.classes) and labels.dtype == np.uint8:
             return labels
-        if labels.dtype != np.uint8 and (labels.min(initial=0) < 0 or labels.max(initial=0) > 255):
+        if labels.dtype not in (np.uint8, np.uint16) and (labels.min(initial=0) < 0 or labels.max(initial=0) > GREATEST_VALUE):
             self._refuse(labels, path)
-        codes = self._table[labels.astype(np.uint8, copy=False)]
+        codes: np.ndarray = self._table[labels if labels.dtype == np.uint8 else labels.astype(np.uint16)]
         if codes.min(initial=0) == UNKNOWN:
             self._refuse(labels, path)
         return codes.astype(np.uint8)
@@ -90,7 +91,8 @@ class NumberCoding:
         shown = ", ".join(f"{value:g}" for value in found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
         raise DataError(
             f"{path}: the label image has the value {wrong[0]:g}, {expected} expected for {len(self._values)} classes{aside}; the values "
-            f"are {shown}. Correct the label image, name all classes in DATA.CLASSES, or say by label_values which number each class has"
+            f"are {shown}. Correct the label image, name all classes in DATA.CLASSES, or say in DATA.CATALOG by label_values which number "
+            "each class has, or by ignore_values which do not count"
         )
 
 
@@ -99,7 +101,7 @@ class ColourCoding:
 
     Args:
         classes: names of the classes.
-        colours: pairs of a colour (R, G, B) and the number of its class; several colours may mean one class.
+        colours: pairs of a colour (R, G, B) and the number of its class, 255 where it does not count; several colours may mean one class.
     """
 
     channels = 3
@@ -120,7 +122,10 @@ class ColourCoding:
         unknown = self._packed[places] != packed
         if unknown.any():
             colour = tuple(labels[unknown][0].tolist())
-            raise DataError(f"{path}: the label image has the colour {colour}, which is none of the {len(self._packed)} colours of classes")
+            raise DataError(
+                f"{path}: the label image has the colour {colour}, which is none of the {len(self._packed)} colours of classes"
+                "; those that do not count are ignore_colours"
+            )
         classes: np.ndarray = self._numbers[places]
         return classes
 

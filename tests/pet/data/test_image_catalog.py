@@ -127,6 +127,11 @@ def test_keys_of_label_images_are_read() -> None:
     assert (entry.images2, entry.annotations, entry.classes, entry.share, entry.seed) == ("B", "gt", ("no", "yes"), (0.8, 1.0), 3)
     assert entry.reading == Reading(("yes",), (0, 255), False, (3, 2, 1), 512, 128)
     assert find_entry(make_cfg(x={"type": "label_list", "path": "A", "separator": "\t"}), "x").separator == "\t"
+    colours = {"label_colours": [[0, 0, 0], [200, 0, 10]], "ignore_colours": [[9, 9, 9]], "label_ending": "_mask"}
+    coloured = find_entry(make_cfg(x={"type": "semseg_folder", "path": "A", "annotations": "gt", **colours}), "x")
+    assert coloured.reading == Reading(label_colours=((0, 0, 0), (200, 0, 10)), ignore_colours=((9, 9, 9),))
+    assert coloured.label_ending == "_mask"
+    assert find_entry(make_cfg(x={"type": "label_list", "path": "A", "ignore_values": [11]}), "x").reading == Reading(ignore_values=(11,))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +144,11 @@ def test_keys_of_label_images_are_read() -> None:
         ({"share": 0.8}, "DATA.CATALOG.x.share: 0.8 given, two ascending numbers"),
         ({"classes": "road"}, "DATA.CATALOG.x.classes: 'road' given, a list of names expected"),
         ({"images2": "B"}, "DATA.CATALOG.x: label_list has no images2; semseg_folder have"),
+        ({"ignore_values": 11}, r"DATA.CATALOG.x.ignore_values: 11 given, a list of numbers, e\.g\. \[11\] expected"),
+        ({"label_colours": [[0, 0]]}, r"DATA.CATALOG.x.label_colours: \[\[0, 0\]\] given, a colour \[R, G, B\] for each class"),
+        ({"ignore_colours": [[0, 0, 256]]}, r"DATA.CATALOG.x.ignore_colours: .* given, a list of colours"),
+        ({"label_ending": "_mask"}, "DATA.CATALOG.x: label_list has no label_ending; semseg_folder have"),
+        ({"type": "ade20k", "ignore_values": [0]}, "DATA.CATALOG.x: ade20k has no ignore_values; semseg_folder, label_list"),
         ({"windw": 5}, "DATA.CATALOG.x: unknown entry 'windw'; did you mean window"),
         ({"type": "voc", "window": 5}, "DATA.CATALOG.x: voc has no window; semseg_folder, ade20k, label_list"),
     ],

@@ -134,10 +134,10 @@ def test_label_images_have_to_fit(tmp_path: Path) -> None:
 
 def test_labels_in_colours_need_a_transform(tmp_path: Path) -> None:
     colours = np.full((4, 6, 3), 255, np.uint8)
+    colours[0, 0] = 255, 0, 0
     write(tmp_path / "gt" / "colours.png", colours)
-    with pytest.raises(
-        DataError, match=r"colours\.png: the label image has the mode RGB.*take one channel with InitMask \(raw_labels: true\)"
-    ):
+    listed = r"colours\.png: the label image has colours, \[255, 0, 0\], \[255, 255, 255\], "
+    with pytest.raises(DataError, match=listed + r".*take one channel with InitMask \(raw_labels: true\)"):
         make_list(tmp_path, "img/0.jpg gt/colours.png")[0]
     dataset = make_list(tmp_path, "img/0.jpg gt/colours.png\nimg/1.jpg gt/1.png", reading=Reading(raw_labels=True))
     assert dataset.info.raw_labels

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pet.data.catalog.source import Source
+from pet.data.catalog.source import Reading, Source
 from pet.data.datasets.ade20k_classes import ADE20K_CLASSES
 from pet.data.datasets.semseg_folder import SemsegFolder, build_ade20k, build_semseg_folder
 from petlib.errors import ConfigError, DataError
@@ -101,6 +101,88 @@ def test_other_files_are_counted_and_label_images_may_be_gif(tmp_path: Path) -> 
         "file of another kind (.jpg)": 1,
         "file or folder of the system (hidden, or a name like Thumbs.db, __MACOSX)": 1,
     }
+
+
+COLOURS = ((0, 0, 0), (200, 0, 10), (0, 90, 0))
+
+
+@pytest.mark.parametrize(
+    ("reading", "values", "expected"),
+    [
+        (Reading(ignore_values=(11,)), [0, 1, 2, 11], [0, 1, 2, 255]),
+        (Reading(ignore_values=(0,)), [0, 1, 2, 3], [255, 0, 1, 2]),
+        (Reading(ignore_values=(1,)), [0, 1, 2, 3], [0, 255, 1, 2]),
+        (Reading(label_values=(3, 5, 7), ignore_values=(0, 1)), [0, 3, 5, 7], [255, 0, 1, 2]),
+        (Reading(ignore_values=(9,), classes_filter=("car",)), [0, 1, 2, 9], [0, 0, 1, 255]),
+    ],
+)
+def test_numbers_that_do_not_count(reading: Reading, values: list[int], expected: list[int], tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", np.array([values], np.uint8))
+    dataset = build_semseg_folder(make_source(tmp_path)._replace(reading=reading))
+    assert dataset[0]["semseg"].tolist() == [expected]
+
+
+@pytest.mark.parametrize("palette", [False, True])
+def test_classes_may_have_colours(palette: bool, tmp_path: Path) -> None:
+    numbers = Image.fromarray(np.array([[0, 1, 2, 3]], np.uint8))
+    numbers.putpalette([value for colour in (*COLOURS, (255, 255, 255)) for value in colour])
+    write_pair(tmp_path, "a", np.zeros((1, 4), np.uint8))
+    (numbers if palette else numbers.convert("RGB")).save(tmp_path / "labels" / "a.png")
+    reading = Reading(label_colours=COLOURS, ignore_colours=((255, 255, 255),))
+    assert build_semseg_folder(make_source(tmp_path)._replace(reading=reading))[0]["semseg"].tolist() == [[0, 1, 2, 255]]
+    kept = reading.__class__(**{**vars(reading), "classes_filter": ("car",)})
+    filtered = build_semseg_folder(make_source(tmp_path)._replace(reading=kept))
+    assert (filtered.info.classes, filtered[0]["semseg"].tolist()) == (["background", "car"], [[0, 0, 1, 255]])
+    with pytest.raises(
+        DataError, match=r"a\.png: the label image has the colour \(255, 255, 255\).* those that do not count are ignore_colours"
+    ):
+        build_semseg_folder(make_source(tmp_path)._replace(reading=Reading(label_colours=COLOURS)))[0]
+
+
+@pytest.mark.parametrize(
+    ("reading", "message"),
+    [
+        (Reading(label_values=(0, 1, 2), ignore_values=(2,)), "ignore_values: 2 given, which is one of label_values too"),
+        (Reading(label_colours=COLOURS[:2]), "label_colours: 2 colours given for 3 classes"),
+        (Reading(label_colours=COLOURS, ignore_colours=COLOURS[:1]), "label_colours: 3 colours given for 3 classes; a colour of its own"),
+        (Reading(label_colours=COLOURS, ignore_values=(0,)), "label_colours: given with label_values or ignore_values"),
+    ],
+)
+def test_settings_of_label_images_that_do_not_fit_are_refused(reading: Reading, message: str, tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        build_semseg_folder(make_source(tmp_path)._replace(reading=reading))
+
+
+def test_an_ending_of_label_images_is_guessed_and_taken(tmp_path: Path) -> None:
+    for name in ("a", "ab"):
+        write_pair(tmp_path, name, make_labels())
+        (tmp_path / "labels" / f"{name}.png").rename(tmp_path / "labels" / f"{name}_mask.png")
+    with pytest.raises(DataError, match="their names have '_mask' behind those of the images: set label_ending: _mask"):
+        build_semseg_folder(make_source(tmp_path))
+    dataset = build_semseg_folder(make_source(tmp_path)._replace(label_ending="_mask"))
+    assert [dataset.truth(index).id for index in range(2)] == ["a", "ab"]
+
+
+def test_images_and_label_images_may_share_a_folder(tmp_path: Path) -> None:
+    write(tmp_path / "a.jpg", np.full((4, 6, 3), 7, np.uint8))
+    write(tmp_path / "a.png", make_labels())
+    source = make_source(tmp_path)._replace(path=tmp_path, annotations=tmp_path)
+    dataset = build_semseg_folder(source)
+    assert (Path(dataset.file_of(0)).name, dataset[0]["semseg"].tolist()) == ("a.jpg", make_labels().tolist())
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(DataError, match="images and label images are in one folder, .* label_ending: _mask"):
+        build_semseg_folder(source)
+    write(tmp_path / "a_mask.png", make_labels())
+    dataset = build_semseg_folder(source._replace(label_ending="_mask"))
+    assert (len(dataset), Path(dataset.file_of(0)).name, dataset[0]["semseg"].tolist()) == (1, "a.png", make_labels().tolist())
+
+
+def test_label_images_may_lie_below_the_images(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a", make_labels())
+    (tmp_path / "labels").rename(tmp_path / "images" / "labels")
+    source = make_source(tmp_path)._replace(annotations=tmp_path / "images" / "labels")
+    assert len(build_semseg_folder(source)) == 1
 
 
 # what is wrong

@@ -16,6 +16,7 @@ from petlib.data import SampleReader, TrainLoader
 from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.samplers import SequentialSampler
 from petlib.data.train_batches import TrainBatches
+from petlib.data.train_loader import WAY_OUT
 from petlib.errors import DataError
 
 CPU = torch.device("cpu")
@@ -90,7 +91,7 @@ def test_a_user_error_arrives_with_its_own_message_and_the_place_of_the_sample(a
     batches = batches_of(act, num_workers)
     with pytest.raises(DataError) as caught:
         list(batches)
-    assert str(caught.value) == f"sample 5 of Behaving: {message}"
+    assert str(caught.value) == f"sample 5 of Behaving: {message}{WAY_OUT}"
     assert workers_end()
 
 

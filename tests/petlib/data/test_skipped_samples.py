@@ -43,6 +43,14 @@ def batches_of(
     return list(TrainLoader(reader, plan, device=CPU, num_workers=num_workers, seed=3, skipped=skipped).batches(start, stop))
 
 
+def test_without_skipping_the_message_names_the_way_out(tmp_path: Path) -> None:
+    reader = SampleReader(Files(frozenset(range(100))), seed=3)
+    plan = TrainBatches(ShuffledSampler(100, seed=3), batch_size=20, rank=0, world_size=1, accumulation=1, epochwise=True)
+    way_out = r"DATA\.ON_ERROR: skip trains with other samples in the place of such, and tools/data/check\.py finds all of them beforehand"
+    with pytest.raises(DataError, match=rf"the image is cut off; {way_out}$"):
+        list(TrainLoader(reader, plan, device=CPU, seed=3).batches(0, 1))
+
+
 def entries(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "skipped_samples.jsonl").read_text().splitlines()]
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pet.compat.antgo.pipelines.base import Results, Step, check_keys, field_of
+from pet.data.targets.pixel_types import greatest_value
 from pet.data.transforms.normalize import scale_and_shift
 from petlib.errors import ConfigError, DataError
 
@@ -51,13 +52,14 @@ class ToTensor(Step):
             return torch.tensor(array)
         planes = array[:, :, None] if array.ndim == 2 else array
         tensor = torch.from_numpy(np.ascontiguousarray(planes.transpose(2, 0, 1), dtype=np.float32))
-        return tensor / 255 if array.dtype == np.uint8 else tensor
+        return tensor / greatest_value(array.dtype.name) if array.dtype in (np.uint8, np.uint16) else tensor
 
 
 class Normalize(Step):
     """``(picture - mean) / std`` for each channel, of tensors (C, H, W) and of arrays (H, W, C), in float32.
 
-    Pictures of whole numbers, which come without ToTensor, are divided by 255 first where ``mean`` and ``std`` are at most 1.
+    Pictures of whole numbers, which come without ToTensor, are divided by the greatest value of their type, 255 of 8 bits, first where
+    ``mean`` and ``std`` are at most 1.
 
     Args:
         mean: a number for each channel, or one for all.
@@ -93,13 +95,14 @@ class Normalize(Step):
                 f"Normalize: mean and std have {len(self._scale)} numbers and {key!r} has {channels} channels; give {channels} of each"
             )
         if isinstance(picture, Tensor):
-            scale = self._factor(is_whole=not picture.is_floating_point())
+            scale = self._factor(str(picture.dtype).removeprefix("torch."))
             return picture.float() * torch.from_numpy(scale)[:, None, None] + torch.from_numpy(self._shift)[:, None, None]
-        normalized: np.ndarray = picture.astype(np.float32) * self._factor(is_whole=picture.dtype.kind in "biu") + self._shift
+        normalized: np.ndarray = picture.astype(np.float32) * self._factor(picture.dtype.name) + self._shift
         return normalized
 
-    def _factor(self, *, is_whole: bool) -> np.ndarray:
-        return self._scale / np.float32(255) if is_whole and self._divides else self._scale
+    def _factor(self, dtype: str) -> np.ndarray:
+        is_whole = dtype.startswith(("bool", "int", "uint"))
+        return self._scale / np.float32(greatest_value(dtype)) if is_whole and self._divides else self._scale
 
 
 class UnSqueeze(Step):

@@ -72,6 +72,19 @@ def test_a_transform_of_the_user_sees_float_rgb_and_the_label_of_the_file(tmp_pa
     np.testing.assert_array_equal(label, cv2.imread(str(root / "gt" / "0.png")))
 
 
+def test_of_16_bits_it_sees_0_to_255_too(tmp_path: Path) -> None:
+    root = write_tiles(tmp_path)
+    shallow = cv2.imread(str(root / "img" / "0.jpg"))
+    (root / "img" / "0.jpg").unlink()
+    cv2.imwrite(str(root / "img" / "0.png"), shallow.astype(np.uint16) * 257)
+    lists = (root / "train.txt").read_text()
+    (root / "train.txt").write_text(lists.replace("img/0.jpg", "img/0.png"))
+    recording = Recording()
+    image, _ = open_tiles(root, [recording, T.Normalize()])[0]
+    np.testing.assert_allclose(recording.given[0][0], shallow[:, :, ::-1], atol=1e-3)
+    np.testing.assert_allclose(image.transpose(1, 2, 0), shallow[:, :, ::-1] / 127.5 - 1, atol=1e-4)
+
+
 def test_what_it_writes_into_its_arguments_counts(tmp_path: Path) -> None:
     def darken(im, label):
         im *= 0.0

@@ -25,6 +25,27 @@ def test_gray_and_palette_images_give_their_values(tmp_path: Path) -> None:
         np.testing.assert_array_equal(labels, VALUES.astype(int) * factor)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_three_equal_channels_and_transparency_are_one_number(mode: str, tmp_path: Path) -> None:
+    Image.fromarray(VALUES).convert(mode).save(tmp_path / "a.png")
+    labels = read_label_image(tmp_path / "a.png")
+    assert (labels.dtype, labels.tolist()) == (np.uint8, VALUES.tolist())
+
+
+def test_colours_are_listed_or_given(tmp_path: Path) -> None:
+    palette = Image.fromarray(VALUES)
+    palette.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
+    palette.save(tmp_path / "palette.png")
+    palette.convert("RGB").save(tmp_path / "colours.png")
+    colours = np.asarray(palette.convert("RGB"))
+    for name in ("palette.png", "colours.png"):
+        np.testing.assert_array_equal(read_label_image(tmp_path / name, always_colours=True), colours)
+    np.testing.assert_array_equal(read_label_image(tmp_path / "palette.png", colours=True), VALUES)
+    message = r"colours\.png: the label image has colours, \[0, 0, 255\], \[0, 255, 0\], \[9, 9, 9\], \[255, 0, 0\], .* as label_colours"
+    with pytest.raises(DataError, match=message):
+        read_label_image(tmp_path / "colours.png")
+
+
 def test_label_images_are_turned_like_images(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -55,9 +76,9 @@ def _as_gray(data: bytes) -> bytes:
 
 
 def test_what_is_no_label_image_is_reported(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(tmp_path / "colour.png")
-    with pytest.raises(DataError, match=r"colour\.png: the label image has the mode RGB, one number a pixel expected"):
-        read_label_image(tmp_path / "colour.png")
+    Image.fromarray(np.zeros((2, 3), np.float32)).save(tmp_path / "floats.tif")
+    with pytest.raises(DataError, match=r"floats\.tif: the label image has the mode F, one number a pixel expected"):
+        read_label_image(tmp_path / "floats.tif")
     Image.fromarray(VALUES).save(tmp_path / "a.jpg")
     with pytest.raises(DataError, match=r"a\.jpg: the label image is a JPEG"):
         read_label_image(tmp_path / "a.jpg")

@@ -36,6 +36,14 @@ def test_numbers_can_be_ignored() -> None:
     assert code(coding, [[0, 1, 2, 255]]) == [[255, 0, 1, 255]]
 
 
+def test_numbers_of_16_bits_can_be_ignored_and_be_classes() -> None:
+    coding = NumberCoding(classes=["wall", "window"], values=[0, 255], ignored=[65535, 300])
+    assert code(coding, [[0, 255, 65535, 300]], "uint16") == [[0, 1, 255, 255]]
+    assert code(coding, [[0, 255, 65535, 300]], "float32") == [[0, 1, 255, 255]]
+    with pytest.raises(DataError, match=r"a\.png: the label image has the value 256, .*ignore_values which do not count"):
+        code(coding, [[256]], "uint16")
+
+
 def test_a_filter_makes_other_classes_the_background() -> None:
     coding = NumberCoding(classes=NAMES, classes_filter=["car"])
     assert coding.classes == ["background", "car"]

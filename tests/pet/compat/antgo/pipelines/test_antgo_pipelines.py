@@ -167,6 +167,16 @@ def test_arrays_of_whole_numbers_are_normalized_in_the_unit_of_the_mean() -> Non
     assert floats[0, 0] == pytest.approx([-0.6, -0.6, -0.6])
 
 
+def test_a_picture_is_the_same_in_8_and_in_16_bits() -> None:
+    deep = PICTURE.astype(np.uint16) * 257
+    for entry in ({"type": "ToTensor"}, {"type": "Normalize", "mean": [0.5], "std": [0.5]}):
+        shallow_result, deep_result = (np.asarray(step(**entry)({"image": image})["image"]) for image in (PICTURE, deep))
+        np.testing.assert_allclose(deep_result, shallow_result, atol=1e-6)
+    normalize = step(type="Normalize", mean=[0.5], std=[0.5])
+    planes = normalize({"image": torch.from_numpy(deep.transpose(2, 0, 1).copy())})["image"]
+    np.testing.assert_allclose(planes.numpy().transpose(1, 2, 0), normalize({"image": PICTURE})["image"], atol=1e-6)
+
+
 def test_only_pictures_are_turned_into_planes() -> None:
     sample = {"image": PICTURE, "segments": SEGMENTS[None], "labels": [1, 2], "label": 3, "depth": np.ones((4, 6, 1), np.float32) * 7}
     tensors = step(type="ToTensor", keys=list(sample))(sample)
