@@ -3,8 +3,9 @@
 import logging
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pet import data, evaluation, export, prediction
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PACKAGE = "pet"
+NO_NAMES: Mapping[str, Sequence[str]] = MappingProxyType({})
 TASK_MODULE = "task"
 OUTSIDE_OF_BACKBONE = r"^(?!(.*\.)?(backbone|encoder)\.)"
 """Fits the names of parameters that do not lie below a module called so."""
@@ -76,8 +78,21 @@ class Task(ABC):
         """
         return data.build_training_data(cfg, device, self.expected_data(cfg), dataset)
 
-    def build_evaluation(self, cfg: CfgNode, device: "torch.device", dataset: "data.Dataset | None" = None) -> "evaluation.Evaluation":
+    def build_evaluation(
+        self,
+        cfg: CfgNode,
+        device: "torch.device",
+        dataset: "data.Dataset | None" = None,
+        *,
+        names: Mapping[str, Sequence[str]] = NO_NAMES,
+    ) -> "evaluation.Evaluation":
         """Return the evaluation on ``TEST.DATASETS``, or on the data that a program brings.
+
+        Args:
+            cfg: the config.
+            device: where the model computes.
+            dataset: the data that a program brings; None: ``TEST.DATASETS``.
+            names: what the numbers of the model mean, by kind of target: ``names`` of the training's loader, or of a test's weights.
 
         Raises:
             ConfigError: there is neither.
@@ -89,6 +104,7 @@ class Task(ABC):
             self.expected_data(cfg),
             lambda found, keep_predictions: self.build_evaluators(cfg, found, keep_predictions=keep_predictions),
             dataset=dataset,
+            names=names,
         )
 
     def build_test_model(self, cfg: CfgNode, model: "nn.Module") -> "nn.Module":
@@ -175,14 +191,16 @@ class Task(ABC):
         """
         raise _lacks(self, "an export")
 
-    def export(self, cfg: CfgNode, model: "nn.Module", path: Path) -> "export.ExportReport":
-        """Write a trained model as ONNX or ``.pt2``, checked against PyTorch.
+    def export(
+        self, cfg: CfgNode, model: "nn.Module", path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
+    ) -> "export.ExportReport":
+        """Write a trained model as ONNX or ``.pt2``, checked against PyTorch; ``names`` of its weights are kept in the file.
 
         Raises:
             ConfigError: the network cannot be exported, or the file does not give what PyTorch gives.
             OutputError: the file cannot be written.
         """
-        return export.export_task(cfg, self.build_export_network(cfg, model), self.expected_data(cfg).kinds, path)
+        return export.export_task(cfg, self.build_export_network(cfg, model), self.expected_data(cfg).kinds, path, names=names)
 
 
 def find_task(config: Path, *, type_folder: str | None = None) -> Task:

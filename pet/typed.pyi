@@ -41,6 +41,7 @@ class PetEval(PetlibEval):
 class PetData(PetlibData):
     CATALOG: dict[str, Any]
     CLASSES: list[str]
+    OTHER_CLASSES: Literal["refuse", "skip"]
     ALLOW_OUTSIDE: bool
     MAX_PIXELS: int
     MAX_FILE_BYTES: int

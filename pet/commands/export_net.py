@@ -23,9 +23,9 @@ def export_model(cfg: CfgNode, options: argparse.Namespace) -> int:
     task.check_export(cfg)
     export.choose_weights(cfg, options.weights)
     model = task.build_model(cfg)
-    models.load_test_weights(model, cfg)
+    names = models.load_test_weights(model, cfg)
     with name_in_errors({"export_task.path": "--out"}):
-        report = task.export(cfg, model, options.out or Path(cfg.MISC.CKPT) / "model.onnx")
+        report = task.export(cfg, model, options.out or Path(cfg.MISC.CKPT) / "model.onnx", names=names)
     export.print_report(report)
     return 0
 

@@ -16,9 +16,10 @@ def test(cfg: CfgNode, arguments: ScriptArguments) -> None:
     task = find_task(arguments.cfg, type_folder=arguments.type_folder)
     with engine.open_run(cfg, record=engine.TEST_RECORD) as device:
         model = task.build_model(cfg)
-        models.load_test_weights(model, cfg)
+        names = models.load_test_weights(model, cfg)
         model = task.build_test_model(cfg, engine.prepare_model(model, cfg, device))
-        evaluation = task.build_evaluation(cfg, device)
+        # a task that evaluates data of its own may have no names of classes
+        evaluation = task.build_evaluation(cfg, device, names=names) if names else task.build_evaluation(cfg, device)
         engine.write_record(cfg, engine.TEST_RECORD)
         evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
 

@@ -46,6 +46,11 @@ DATA_SCHEMA: Schema = {
             "Names of the classes in the order of their labels. Empty: the class folders or names that are there, sorted.",
             type=list[str],
         ),
+        "OTHER_CLASSES": Key(
+            "refuse",
+            "What is done with classes that the training does not name (DATA.CLASSES, or the names of the training data). refuse: one message before anything runs. skip: their images and objects are left out and counted; their pixels count nowhere.",
+            choices=("refuse", "skip"),
+        ),
         "ALLOW_OUTSIDE": Key(
             False,
             "Let the names of files in lists, COCO and XML files lead out of their folder and of MISC.DATA_ROOT: for files that you trust.",

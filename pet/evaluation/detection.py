@@ -89,6 +89,8 @@ class DetectionEvaluator:
         records = result_records(self._detections, self.kind, self._image_ids, self._dataset.info.category_ids, rounded=True)
         write_text_atomically(folder / f"{self.kind}.json", json.dumps(records))
         tables = {metric: values for score in self._scores for metric, values in score.per_class.items()}
+        if not self._dataset.info.annotated:
+            return
         with (folder / f"{self.kind}_per_class_ap.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["class", "objects", *tables])
@@ -96,8 +98,10 @@ class DetectionEvaluator:
                 writer.writerow([name, count, *(f"{values[name]:.6f}" if name in values else "" for values in tables.values())])
 
     def summary(self) -> str:
-        """Return e.g. ``test_bbox_AP: 54.21% | AP50: 80.10% | AP75: 60.33%``."""
+        """Return e.g. ``test_bbox_AP: 54.21% | AP50: 80.10% | AP75: 60.33%``, or that nothing could be measured."""
         assert self._scores is not None, "summary() is called after compute()"
+        if not self._dataset.info.annotated:
+            return f"test_{self.kind}: the data have no annotations, so nothing is measured; {self.kind}.json has the predictions"
         figures = {name: value for score in self._scores for name, value in score.headline.items()}
         return "test_" + " | ".join(f"{name}: {format_figure(value, '.2%')}" for name, value in figures.items())
 
@@ -111,6 +115,8 @@ class DetectionEvaluator:
             self._detections = detections
             self._image_ids = distinct_ids([truth.id for truth in truths], self._dataset.info.parts)
             self._objects = objects_per_class(truths, classes)
+        if not self._dataset.info.annotated:
+            return []
         return [measure(truths, detections) for measure in self._measures]
 
 
@@ -157,7 +163,9 @@ def build_keypoint_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions
         DataError: the data have no keypoints.
     """
     _check_kind(dataset, "keypoints", "MODEL.HAS_KEYPOINTS")
-    assert dataset.info.keypoint_set is not None, "data with keypoints say what they are"
+    if dataset.info.keypoint_set is None:
+        assert not dataset.info.annotated, "data with keypoints say what they are"
+        return DetectionEvaluator(dataset=dataset, kind="keypoints", measures=[], keep_predictions=keep_predictions)
     sigmas, expected = dataset.info.keypoint_set.sigmas, cfg.MODEL.KEYPOINTS.NUM_KEYPOINTS
     if len(sigmas) != expected:
         raise ConfigError(f"MODEL.KEYPOINTS.NUM_KEYPOINTS: {expected} given, but the objects of the test data have {len(sigmas)} keypoints")

@@ -12,8 +12,10 @@ from torch import nn
 
 from pet.data.loading.build import build_dataset, build_test_loader, scales_by_type
 from pet.data.loading.joined import EvaluationSamples
+from pet.data.loading.renumbered import with_names
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
+from pet.data.targets.names import NO_NAMES, Names
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.evaluation.metrics import build_metrics
@@ -76,6 +78,7 @@ def build_evaluation(
     build_evaluators: Callable[[Dataset, bool], Sequence[Evaluator]],
     *,
     dataset: Dataset | None = None,
+    names: Names = NO_NAMES,
 ) -> Evaluation:
     """Return the evaluation on ``TEST.DATASETS``, or on the data that a program brings.
 
@@ -85,6 +88,8 @@ def build_evaluation(
         expected: what the model wants of its data.
         build_evaluators: gives new evaluators from the test data and whether predictions are to be kept; those of ``EVAL.METRICS`` follow.
         dataset: other test data than ``TEST.DATASETS``, which a program brings.
+        names: what the numbers of the model mean, from its training: the test data get these numbers, whatever order they have on their
+            own, and may lack some. Empty: not known, only the number of classes is compared.
 
     Raises:
         ConfigError: there are no test data.
@@ -95,7 +100,11 @@ def build_evaluation(
         if not cfg.TEST.DATASETS:
             raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
         source = describe_source("TEST.DATASETS", cfg.TEST.DATASETS)
-        dataset = build_dataset(cfg, cfg.TEST.DATASETS, expected.kinds)
+        dataset = build_dataset(cfg, cfg.TEST.DATASETS, expected.kinds, names=names)
+    else:
+        dataset = with_names(source, dataset, names, expected.kinds, others=cfg.DATA.OTHER_CLASSES)
+    if not dataset.info.annotated:
+        logger.warning("%s have no annotations: they are predicted on in a test, and nothing is measured", source)
     # a mistake in them is reported now, not at the first evaluation
     build_metrics(cfg.EVAL.METRICS, dataset, keep_predictions=False)
     by_type = scales_by_type(cfg.TEST.TRANSFORMS)

@@ -1,15 +1,15 @@
 """What a trained network takes and what its channels mean; it travels in ONNX files."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pet import __version__
 from pet.visual.names import BACKGROUND, TargetNames
 from petlib.errors import CheckpointError
 
-LATER_FIELDS = ("outputs",)
+LATER_FIELDS = ("outputs", "names")
 """Those that files of earlier versions lack."""
 FIELDS = ("classes", "mean", "std", "maximum", "threshold", "bands", "normalizes")
 
@@ -27,6 +27,7 @@ class ModelDescription:
         bands: the bands of a file that become the channels, counted from 1; empty: all.
         normalizes: the network normalises its images itself.
         outputs: what the outputs are, in their order, whatever the file calls them, e.g. ``logits``; empty: as the file calls them.
+        names: of classes, keypoints and parts by kind of target, as the training knew them; empty: they are not known.
     """
 
     classes: tuple[str, ...]
@@ -37,6 +38,11 @@ class ModelDescription:
     bands: tuple[int, ...] = ()
     normalizes: bool = False
     outputs: tuple[str, ...] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def with_names(self, names: Mapping[str, Sequence[str]]) -> "ModelDescription":
+        """Return the description with the names that the training knew, the classes first; without such as it is."""
+        return replace(self, classes=tuple(next(iter(names.values()))), names=dict(names)) if names else self
 
     def is_background(self, label: int) -> bool:
         """Return whether a class is the background: by its name, or 0 where there are two classes or no names."""
@@ -65,14 +71,14 @@ class ModelDescription:
         Raises:
             CheckpointError: the file has none, for instance because another program made it.
         """
-        missing = [field for field in FIELDS if field not in metadata]
+        missing = [key for key in FIELDS if key not in metadata]
         if missing:
             raise CheckpointError(f"{name}: the ONNX file does not say its {', '.join(missing)}; export it with Pet")
         values: dict[str, Any] = {}
-        for field in (*FIELDS, *(field for field in LATER_FIELDS if field in metadata)):
+        for key in (*FIELDS, *(key for key in LATER_FIELDS if key in metadata)):
             try:
-                value = json.loads(metadata[field])
+                value = json.loads(metadata[key])
             except json.JSONDecodeError as error:
-                raise CheckpointError(f"{name}: {field}: {metadata[field]!r} in the ONNX file is no JSON; export it with Pet") from error
-            values[field] = tuple(value) if isinstance(value, list) else value
+                raise CheckpointError(f"{name}: {key}: {metadata[key]!r} in the ONNX file is no JSON; export it with Pet") from error
+            values[key] = tuple(value) if isinstance(value, list) else value
         return cls(**values)

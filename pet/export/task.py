@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pet.data.loading.build import build_dataset, build_sample_transforms
 from pet.data.loading.joined import EvaluationSamples
+from pet.data.targets.names import NO_NAMES, Names
 from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.build import take_default_size
 from pet.data.transforms.normalize import Normalize, as_eight_bits
@@ -27,7 +28,7 @@ SUFFIXES = (".onnx", ".pt2")
 logger = logging.getLogger(__name__)
 
 
-def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Path) -> ExportReport:
+def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Path, *, names: Names = NO_NAMES) -> ExportReport:
     """Write a network as the ``EXPORT`` section says, checked against PyTorch.
 
     Args:
@@ -35,6 +36,7 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
         task: the network, with its trained weights.
         kinds: the kinds of targets that the test data have, whose images transforms may move.
         path: the file, ``.onnx`` or ``.pt2``.
+        names: what the numbers of the network mean, which the file keeps; empty: ``DATA.CLASSES``.
 
     Raises:
         ConfigError: settings do not fit the network, a package is missing, the network cannot be exported, or the file does not give what
@@ -43,7 +45,7 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
     """
     check_export(cfg)
     _check_settings(cfg, task, path)
-    names = chosen_names(list(cfg.EXPORT.INPUT_NAMES), list(task.input_names), "EXPORT.INPUT_NAMES")
+    inputs = chosen_names(list(cfg.EXPORT.INPUT_NAMES), list(task.input_names), "EXPORT.INPUT_NAMES")
     outputs = chosen_names(list(cfg.EXPORT.OUTPUT_NAMES), list(task.output_names), "EXPORT.OUTPUT_NAMES")
     normalize = find_normalize(cfg)
     images = read_test_images(cfg, lambda: _build_test_data(cfg, kinds))
@@ -52,10 +54,10 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
     plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
     fixed = None if cfg.EXPORT.DYNAMIC else size
     pixels = images.samples if normalize.maximum else [tuple(map(as_eight_bits, sample)) for sample in images.samples]
-    samples = [as_inputs(sample, names, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in pixels]
+    samples = [as_inputs(sample, inputs, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in pixels]
     report = export_network(
         replace(task, output_names=outputs),
-        _examples(cfg, task, names, size, normalize.maximum or EIGHT_BITS),
+        _examples(cfg, task, inputs, size, normalize.maximum or EIGHT_BITS),
         path,
         settings=ExportSettings(
             dynamic=cfg.EXPORT.DYNAMIC,
@@ -65,15 +67,16 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
             half_tolerance=cfg.EXPORT.HALF_TOLERANCE,
         ),
         samples=[sample for sample in samples if _is_large_enough(sample, task, dynamic=cfg.EXPORT.DYNAMIC)],
-        metadata=_describe(cfg, task, normalize).to_metadata(),
+        metadata=_describe(cfg, task, normalize, {kind: names[kind] for kind in kinds if kind in names}).to_metadata(),
     )
     return replace(report, note="; ".join(filter(None, [images.note, report.note])))
 
 
-def _describe(cfg: CfgNode, task: TaskNetwork, normalize: Normalize) -> ModelDescription:
+def _describe(cfg: CfgNode, task: TaskNetwork, normalize: Normalize, names: Names) -> ModelDescription:
     """Return what the file says of itself."""
     usual = ModelDescription(tuple(cfg.DATA.CLASSES), normalize.mean, normalize.std, normalize.maximum)
-    return replace(task.description or usual, normalizes=bool(cfg.EXPORT.NORMALIZE), outputs=tuple(task.output_names))
+    description = replace(task.description or usual, normalizes=bool(cfg.EXPORT.NORMALIZE), outputs=tuple(task.output_names))
+    return description.with_names(names)
 
 
 def _build_test_data(cfg: CfgNode, kinds: Sequence[str]) -> Dataset:

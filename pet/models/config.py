@@ -7,7 +7,7 @@ from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, wit
 
 NUM_CLASSES = Key(
     0,
-    "Number of classes; labels run from 0 to NUM_CLASSES - 1, in label images with the background. 0, for label images and classifiers: as many as DATA.CLASSES names, or else as the first folder of TRAIN.DATASETS has sub-folders, for classifiers.",
+    "Number of classes; labels run from 0 to NUM_CLASSES - 1, in label images with the background. 0: as many as DATA.CLASSES names, or else, for classifiers and detectors, as the first of TRAIN.DATASETS has: sub-folders, categories of a COCO file, names of objects in VOC files, labels of a list.",
     minimum=0,
 )
 SYNC_BN = Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only.")

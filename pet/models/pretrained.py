@@ -1,7 +1,7 @@
 """Weights that a model begins with, and weights that are tested."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,8 +61,11 @@ def load_pretrained(model: nn.Module, cfg: VisionConfig, *, backbone: str | None
             _load(model, str(path), cfg)
 
 
-def load_test_weights(model: nn.Module, cfg: VisionConfig) -> None:
+def load_test_weights(model: nn.Module, cfg: VisionConfig) -> Mapping[str, Sequence[str]]:
     """Load what ``TEST.WEIGHTS`` names: a file, ``latest`` or ``best`` of ``MISC.CKPT``; empty: best where there is one, else latest.
+
+    Returns:
+        What the numbers of the model are called, by kind of target, as its training knew them; empty: not known.
 
     Raises:
         CheckpointError: there is no such file, it cannot be read, or it does not fit the model in every name and shape.
@@ -70,8 +73,12 @@ def load_test_weights(model: nn.Module, cfg: VisionConfig) -> None:
     source = find_test_weights(cfg)
     with weights_file(source) as path:
         translate = weight_translation(cfg)
-        load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA, key_prefixes=KEY_PREFIXES, translate=translate).require_complete()
+        report = load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA, key_prefixes=KEY_PREFIXES, translate=translate)
+        report.require_complete()
     logger.info("the weights are those of %s", source)
+    if report.names is None:
+        logger.info("%s does not say the names of its classes: they are not compared with those of the data", source)
+    return report.names or {}
 
 
 def find_test_weights(cfg: VisionConfig) -> str:

@@ -10,11 +10,12 @@ from torch import nn
 
 from pet.data.catalog.entries import find_entry, resolve_path
 from pet.data.loading.build import build_dataset
-from pet.data.targets.kinds import are_whole_image
+from pet.data.targets.kinds import are_whole_image, find_kind
+from pet.data.targets.names import NO_NAMES, Names, info_of
 from pet.export.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
 from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
-from pet.prediction.whole_images import WholeImages
+from pet.prediction.whole_images import SamplePredictor, WholeImages
 from pet.visual.names import TargetNames
 from petlib.config import CfgNode, ConfigError
 from petlib.config.nested import read_nested
@@ -31,7 +32,8 @@ def build_whole_images(
     kinds: Sequence[str],
     *,
     window: int = 0,
-    names: TargetNames | None = None,
+    keypoint_labels: frozenset[int] = frozenset(),
+    part_labels: frozenset[int] = frozenset(),
     finish: Callable[[nn.Module], nn.Module] = lambda model: model,
 ) -> WholeImages:
     """Return a model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict files.
@@ -42,7 +44,8 @@ def build_whole_images(
         build_model: gives the model with random weights.
         kinds: the kinds of targets that it predicts.
         window: has to be 0: the model looks at whole images.
-        names: what the numbers of the model mean; None: what the config and the data say.
+        keypoint_labels: classes that have keypoints; empty: all.
+        part_labels: classes that have parts; empty: all.
         finish: makes of the model with its weights what is tested.
 
     Raises:
@@ -51,28 +54,38 @@ def build_whole_images(
     """
     if window:
         raise ConfigError(f"build_predictor.window: {window} given, but this model looks at whole images; leave it out")
-    names = find_names(cfg, kinds) if names is None else names
+    predictor: SamplePredictor
     exported = find_onnx_weights(cfg)
     if exported is not None:
-        return WholeImages(build_onnx_samples(cfg, exported), names)
-    model = build_model()
-    load_test_weights(model, cfg)
-    model = finish(prepare_model(model, cfg, device))
-    # images of classifiers are not padded, and those of one's own have any shape
-    batch_size = 1 if are_whole_image(kinds) else None
-    return WholeImages(build_model_samples(cfg, model, device, kinds, batch_size=batch_size), names)
+        predictor = onnx = build_onnx_samples(cfg, exported)
+        trained = onnx.description.names
+    else:
+        model = build_model()
+        trained = load_test_weights(model, cfg)
+        model = finish(prepare_model(model, cfg, device))
+        # images of classifiers are not padded, and those of one's own have any shape
+        batch_size = 1 if are_whole_image(kinds) else None
+        predictor = build_model_samples(cfg, model, device, kinds, batch_size=batch_size)
+    names = find_names(cfg, kinds, trained)
+    return WholeImages(predictor, replace(names, keypoint_labels=keypoint_labels, part_labels=part_labels))
 
 
-def find_names(cfg: CfgNode, kinds: Sequence[str]) -> TargetNames:
-    """Return the names of classes, parts and keypoints: of ``DATA.CLASSES``, else of the data sets where they are present.
+def find_names(cfg: CfgNode, kinds: Sequence[str], trained: Names = NO_NAMES) -> TargetNames:
+    """Return the names of classes, parts and keypoints, and the lines between these: those that the weights were trained with.
 
-    Where neither says the classes, the config that a training left in ``MISC.CKPT`` may; else predictions show numbers.
+    Weights that do not say them leave it to ``DATA.CLASSES``, else to the data sets where they are present, else to the config that a
+    training left in ``MISC.CKPT``; else predictions show numbers.
 
     Args:
         cfg: the config.
         kinds: the kinds of targets that the model predicts.
+        trained: the names that the weights say.
     """
-    names = _names_of_data(cfg, kinds)
+    if trained:
+        names = TargetNames.of_info(info_of(trained))
+        joined = any(find_kind(kind).has_lines for kind in trained)
+        return replace(names, skeleton=_names_of_data(cfg, kinds, trained).skeleton) if joined else names
+    names = _names_of_data(cfg, kinds, trained)
     classes = cfg.DATA.CLASSES or names.classes or _classes_of_run(cfg)
     if not classes:
         logger.warning(
@@ -81,7 +94,7 @@ def find_names(cfg: CfgNode, kinds: Sequence[str]) -> TargetNames:
     return replace(names, classes=tuple(classes))
 
 
-def _names_of_data(cfg: CfgNode, kinds: Sequence[str]) -> TargetNames:
+def _names_of_data(cfg: CfgNode, kinds: Sequence[str], trained: Names) -> TargetNames:
     # test data are smaller, and read sooner
     for name in (*cfg.TEST.DATASETS, *cfg.TRAIN.DATASETS):
         try:
@@ -89,7 +102,7 @@ def _names_of_data(cfg: CfgNode, kinds: Sequence[str]) -> TargetNames:
             places = [resolve_path(cfg, place) for place in (entry.path, entry.annotations) if place]
             # a data set that is absent might be made or searched for
             if all(place.exists() for place in places):
-                return TargetNames.of_dataset(build_dataset(cfg, [name], kinds))
+                return TargetNames.of_dataset(build_dataset(cfg, [name], kinds, names=trained))
         except (ConfigError, DataError) as error:
             logger.info("%s does not say the names of the classes: %s", name, error)
     return TargetNames()

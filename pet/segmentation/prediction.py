@@ -38,10 +38,10 @@ def build_predictor(
 
 def _build_network(cfg: CfgNode, device: torch.device, build: Callable[[CfgNode], Segmenter]) -> PixelPredictor:
     model = build(cfg)
-    load_test_weights(model, cfg)
+    names = load_test_weights(model, cfg)
     return NetworkPixels(
         network=view_network(model.network, cfg),
-        description=describe_model(cfg),
+        description=describe_model(cfg).with_names(names),
         num_images=cfg.DATA.NUM_IMAGES,
         num_channels=cfg.MODEL.IN_CHANNELS,
         device=device,

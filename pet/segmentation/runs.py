@@ -47,10 +47,17 @@ def train(
 
         loader = task.build_training_data(cfg, device, train_dataset)
         has_test_data = test_dataset is not None or cfg.TEST.DATASETS
-        evaluation = task.build_evaluation(cfg, device, test_dataset) if has_test_data else None
+        evaluation = task.build_evaluation(cfg, device, test_dataset, names=loader.names) if has_test_data else None
 
         step = engine.build_step(cfg, device)
-        state = engine.build_state(cfg, model=model, optimizer=optimizer, step=step, iterations_per_epoch=loader.iterations_per_epoch)
+        state = engine.build_state(
+            cfg,
+            model=model,
+            optimizer=optimizer,
+            step=step,
+            iterations_per_epoch=loader.iterations_per_epoch,
+            names=loader.names,
+        )
         all_hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
         all_hooks += [*task.build_hooks(cfg, state.network), *hooks]
 
@@ -69,7 +76,7 @@ def test(cfg: CfgNode, *, task: SegmentationTask = TASK, test_dataset: Dataset |
     """
     with engine.open_run(cfg, record=engine.TEST_RECORD) as device:
         model = task.build_model(cfg)
-        load_test_weights(model, cfg)
-        evaluation = task.build_evaluation(cfg, device, test_dataset)
+        names = load_test_weights(model, cfg)
+        evaluation = task.build_evaluation(cfg, device, test_dataset, names=names)
         engine.write_record(cfg, engine.TEST_RECORD)
         return evaluation.test(task.build_test_model(cfg, engine.prepare_model(model, cfg, device)), Path(cfg.MISC.CKPT) / "test")

@@ -43,13 +43,11 @@ def get_base_cfg() -> CfgNode:
 
 
 def infer_cfg(cfg: CfgNode) -> None:
-    """Find the classes of a classifier where they are not given, and check what no single key can know.
-
-    The names of the classes go into ``DATA.CLASSES``, so that the same label means the same class in all data sets and in later tests.
+    """Find the classes of images or objects where they are not given, and check what no single key can know.
 
     Raises:
         ConfigError: no network or no head is chosen, heads do not go together, the number of classes is missing, or ``EXPORT`` is wrong.
-        DataError: the folder of a classifier's training data is missing or holds no class folders.
+        DataError: the training data that are to say the number of classes are missing, or do not say it.
     """
     check_model(cfg)
     check_export(cfg)
@@ -57,10 +55,10 @@ def infer_cfg(cfg: CfgNode) -> None:
     _check_heads(cfg)
     if cfg.MODEL.HAS_CLS:
         infer_classes(cfg)
-        if cfg.MODEL.NUM_CLASSES == 0:
-            cfg.set("MODEL.NUM_CLASSES", len(cfg.DATA.CLASSES))
         check_num_classes(cfg)
         return
+    if cfg.MODEL.HAS_BOX:
+        infer_classes(cfg)
     check_classes(cfg)
     if cfg.MODEL.NUM_CLASSES < 1:
         raise ConfigError(f"MODEL.NUM_CLASSES: {cfg.MODEL.NUM_CLASSES} given; set it to the number of classes, without the background")

@@ -1,6 +1,5 @@
 """A trained model of the general CNN predicts files."""
 
-from dataclasses import replace
 from typing import cast
 
 import torch
@@ -63,38 +62,32 @@ def build_predictor(cfg: CfgNode, device: torch.device, *, window: int = 0) -> F
             f"build_predictor.window: {window} given, but only a model with no other head than HAS_SEMSEG looks through windows; leave it "
             "out"
         )
-    names = build_names(cfg)
     if window:
-        return _build_windows(cfg, device, names, window)
+        return _build_windows(cfg, device, window)
     return build_whole_images(
         cfg,
         device,
         lambda: GeneralizedCNN(cfg),
         expected_data(cfg).kinds,
-        names=names,
+        keypoint_labels=frozenset(cfg.MODEL.KEYPOINTS.LABELS),
+        part_labels=frozenset(cfg.MODEL.PARSING.LABELS),
         finish=lambda model: build_test_model(cast("GeneralizedCNN", model), cfg),
     )
 
 
-def build_names(cfg: CfgNode) -> TargetNames:
-    """Return the names of classes, parts and keypoints, see :func:`pet.prediction.build.find_names`."""
-    return replace(
-        find_names(cfg, expected_data(cfg).kinds),
-        keypoint_labels=frozenset(cfg.MODEL.KEYPOINTS.LABELS),
-        part_labels=frozenset(cfg.MODEL.PARSING.LABELS),
-    )
-
-
-def _build_windows(cfg: CfgNode, device: torch.device, names: TargetNames, window: int) -> LabelledWindows:
+def _build_windows(cfg: CfgNode, device: torch.device, window: int) -> LabelledWindows:
+    kinds, settings = expected_data(cfg).kinds, WindowSettings(size=window, overlap=cfg.TEST.SLIDING.OVERLAP)
     exported = find_onnx_weights(cfg)
-    predictor = OnnxPixels(exported) if exported is not None else _build_pixels(cfg, device, names)
-    return LabelledWindows(predictor, WindowSettings(size=window, overlap=cfg.TEST.SLIDING.OVERLAP), names)
-
-
-def _build_pixels(cfg: CfgNode, device: torch.device, names: TargetNames) -> NetworkPixels:
+    if exported is not None:
+        pixels = OnnxPixels(exported)
+        return LabelledWindows(pixels, settings, find_names(cfg, kinds, pixels.description.names))
     network = GeneralizedCNN(cfg)
-    load_test_weights(network, cfg)
+    names = find_names(cfg, kinds, load_test_weights(network, cfg))
     prepare_model(network, cfg, device)
+    return LabelledWindows(_build_pixels(cfg, device, network, names), settings, names)
+
+
+def _build_pixels(cfg: CfgNode, device: torch.device, network: GeneralizedCNN, names: TargetNames) -> NetworkPixels:
     normalize = find_normalize(cfg)
     return NetworkPixels(
         network=view_network(PixelHeadNetwork(network), cfg),

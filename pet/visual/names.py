@@ -47,7 +47,11 @@ class TargetNames:
     @classmethod
     def of_dataset(cls, dataset: Described) -> "TargetNames":
         """Return the names of a data set."""
-        info = dataset.info
+        return cls.of_info(dataset.info)
+
+    @classmethod
+    def of_info(cls, info: Any) -> "TargetNames":
+        """Return the names in what a data set says of itself."""
         return cls(
             classes=tuple(info.classes),
             semseg_classes=tuple(info.semseg_classes),

@@ -126,7 +126,7 @@ CASES = {
     ),
     "a class that the file does not have": Case(
         set_entry(),
-        ("the class 'dgo' of DATA.CLASSES is no category of this file; did you mean dog?", "it has cat, dog"),
+        ("has classes that DATA.CLASSES does not know: dog (2 times)", "'dgo' of DATA.CLASSES; did you mean dog?"),
         options=["DATA.CLASSES=[cat,dgo]"],
     ),
     "another number of classes than the model": Case(

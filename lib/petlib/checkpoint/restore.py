@@ -1,7 +1,7 @@
 """Putting a saved state back into the objects that it came from."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -48,6 +48,7 @@ class LoadReport:
         missing: names in the model that the file does not have.
         unexpected: names in the file that the model does not have.
         mismatched: names that both have with different shapes, or one with whole numbers or complex ones and the other not.
+        names: what the numbers of the model are called, by kind of target, as a checkpoint of a run says; None: it does not say.
     """
 
     source: str
@@ -55,6 +56,7 @@ class LoadReport:
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     mismatched: list[Mismatch] = field(default_factory=list)
+    names: Mapping[str, Sequence[str]] | None = None
 
     @property
     def complete(self) -> bool:

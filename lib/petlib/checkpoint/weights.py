@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def load_weights(
         CheckpointError: the file is missing, damaged or refused, holds no state dict, or nothing in it fits.
     """
     assert not any(map(is_sharded, model.parameters())), "load pretrained weights before the model is sharded"
-    found = _state_dict(read_checkpoint(Path(source)), prefer_ema, str(source))
+    content = read_checkpoint(Path(source))
+    found = _state_dict(content, prefer_ema, str(source))
     own = model.state_dict()
     found = _without_wrappers(found)
     found = translate(found, own) if translate else found
@@ -63,7 +65,15 @@ def load_weights(
     model.load_state_dict({name: state[name] for name in report.matched}, strict=False)
     if convert_conv1:
         _flip_first_convolution(model, report)
-    return report
+    return replace(report, names=_names(content))
+
+
+def _names(content: Mapping[str, Any]) -> dict[str, list[str]] | None:
+    """Return the names that a checkpoint of a run says; other files may have anything there."""
+    saved = content.get("names")
+    if not isinstance(saved, Mapping) or "iteration" not in content:
+        return None
+    return {str(kind): [str(name) for name in names] for kind, names in saved.items() if isinstance(names, list)}
 
 
 def _state_dict(content: Mapping[str, Any], prefer_ema: bool, source: str) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
 """The loaders of a run from its settings: the one reader of the loader keys of petlib's schema."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -106,6 +107,7 @@ def build_train_loader(
     batch_transforms: Sequence[BatchTransform] = (),
     worker_init: Callable[[], None] | None = None,
     seed_global_generators: bool = False,
+    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> TrainLoader:
     """Return this process's batches of a training. Every process calls it.
 
@@ -118,6 +120,7 @@ def build_train_loader(
         batch_transforms: applied to each batch on the device.
         worker_init: called once in each worker process.
         seed_global_generators: seed the global generators before each sample, see :class:`petlib.data.SampleReader`.
+        names: what the numbers in the targets are called, by kind of target.
 
     Raises:
         ConfigError: the batch does not divide evenly among processes and parts.
@@ -149,6 +152,7 @@ def build_train_loader(
         worker_init=worker_init,
         timeout=settings.timeout,
         skipped=SkippedSamples(settings.folder, max_share=settings.max_error_share) if settings.on_error == "skip" else None,
+        names=names,
     )
 
 

@@ -1,7 +1,8 @@
 """The batches of a training run, on the device."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -39,10 +40,12 @@ class TrainLoader:
         worker_init: called once in each worker process, e.g. to set the threads of a library.
         timeout: seconds to wait for a batch of the workers; 0: without end.
         skipped: lists the samples that a reader with ``on_error="skip"`` replaced; None: they are not listed.
+        names: what the numbers in the targets are called, see the attribute.
 
     Attributes:
         iterations_per_epoch: iterations of an epoch.
         accumulation: batches of one iteration.
+        names: what the numbers in the targets are called, by kind of target; empty: not known. A run keeps them with its weights.
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class TrainLoader:
         worker_init: Callable[[], None] | None = None,
         timeout: float = LOADER_TIMEOUT,
         skipped: SkippedSamples | None = None,
+        names: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
+        self.names = names
         self.iterations_per_epoch = batches.iterations_per_epoch
         self.accumulation = batches.accumulation
         self._reader = reader

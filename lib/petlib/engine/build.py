@@ -1,8 +1,9 @@
 """The default step and the default hooks, as a config wants them."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -93,6 +94,7 @@ def build_state(
     iterations_per_epoch: int,
     scheduler: LRScheduler | Mapping[str, LRScheduler] | None = None,
     checkpointer: Checkpointer | None = None,
+    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> TrainState:
     """Return the state of a run at its beginning. Every run gets it here, so that no part of it is left out.
 
@@ -104,6 +106,8 @@ def build_state(
         iterations_per_epoch: of the training data.
         scheduler: of the learning rate; by the name of its optimizer where there are several. None: ``SOLVER.SCHEDULER`` for each.
         checkpointer: writes and reads the checkpoints; None: that of the output folder.
+        names: what the numbers that the model gives are called, by kind of target: ``names`` of the loader. They are in its checkpoints,
+            so that tests and predictions know them; a run with other names is not continued.
 
     Raises:
         ConfigError: the schedule contradicts the length of the run.
@@ -124,6 +128,7 @@ def build_state(
         total_epochs=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS,
         checkpointer=checkpointer or build_checkpointer(cfg),
         scaler=step.scaler,
+        names=names,
     )
 
 

@@ -1,6 +1,6 @@
 """A run that continues with other settings: what changed, what that means, and what cannot be continued."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +9,9 @@ from petlib.config.node import CfgNode
 from petlib.config.typed import PetlibConfig
 from petlib.config.yaml_file import read_yaml
 from petlib.errors import CheckpointError, ConfigError
+
+MOST_NAMES = 20
+"""Names that a message lists."""
 
 
 class ChangedSetting(NamedTuple):
@@ -35,13 +38,15 @@ class SavedSettings:
 
     Args:
         cfg: the settings of this run.
+        names: what the numbers of its model are called, by kind of target.
 
     Attributes:
         changes: what differs; filled by :meth:`inspect`.
     """
 
-    def __init__(self, cfg: PetlibConfig) -> None:
+    def __init__(self, cfg: PetlibConfig, names: Mapping[str, Sequence[str]]) -> None:
         self._cfg = cfg
+        self._names = names
         self.changes: list[ChangedSetting] = []
 
     def inspect(self, saved: Mapping[str, Any], origin: str) -> None:
@@ -57,6 +62,12 @@ class SavedSettings:
         self.changes = changed_settings(saved.get("config"), self._cfg, origin)
         if any(change.effect is Effect.REFUSED for change in self.changes):
             raise CheckpointError(f"{origin}: the run cannot be continued with other settings than its own")
+        difference = other_names(saved.get("names"), self._names)
+        if difference:
+            raise CheckpointError(
+                f"{origin}: the run cannot be continued with other names than its own: {difference}\n"
+                "  correct the data, or begin a new run with another MISC.CKPT"
+            )
 
     def describe(self) -> str:
         """Return a line for each change; nothing where there is none."""
@@ -70,6 +81,20 @@ class SavedSettings:
             f"\nsettings that differ from those of the checkpoint:{self.describe()}\n"
             "set them back to continue the run; to begin a new one choose another MISC.CKPT, or add TRAIN.AUTO_RESUME False"
         )
+
+
+def other_names(saved: Any, names: Mapping[str, Sequence[str]]) -> str:
+    """Return how the names of a checkpoint differ from those of the data, in words; empty: they agree, or one side knows none."""
+    for kind, own in names.items():
+        known = saved.get(kind) if isinstance(saved, Mapping) else None
+        if isinstance(known, list) and known != list(own):
+            order = "; name the classes in the order of the checkpoint" if sorted(map(str, known)) == sorted(own) else ""
+            return f"{kind} are {_shown(known)} in the checkpoint and {_shown(own)} in the data{order}"
+    return ""
+
+
+def _shown(names: Sequence[Any]) -> str:
+    return f"{', '.join(map(str, names[:MOST_NAMES]))}{', ...' if len(names) > MOST_NAMES else ''} ({len(names)})"
 
 
 def changed_settings(text: Any, cfg: PetlibConfig, origin: str) -> list[ChangedSetting]:

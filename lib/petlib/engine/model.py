@@ -1,7 +1,7 @@
 """What a run does to its model before the loop: cost, weights to begin with, device, processes; and the weights that a test takes."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +58,20 @@ def continues(cfg: PetlibConfig) -> bool:
     return bool(cfg.TRAIN.AUTO_RESUME) and Checkpointer(cfg.MISC.CKPT).can_resume()
 
 
-def load_test_weights(model: nn.Module, cfg: PetlibConfig) -> None:
+def load_test_weights(model: nn.Module, cfg: PetlibConfig) -> Mapping[str, Sequence[str]]:
     """Load the weights of :func:`find_test_weights`, their moving average where there is one and ``TEST.USE_EMA`` is on.
+
+    Returns:
+        What the numbers of the model are called, by kind of target, as its training knew them; empty: not known.
 
     Raises:
         CheckpointError: there is no such file, it cannot be read, or it does not fit the model in every name and shape.
     """
     path = find_test_weights(cfg)
-    load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA).require_complete()
+    report = load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA)
+    report.require_complete()
     logger.info("the weights are those of %s", path)
+    return report.names or {}
 
 
 def find_test_weights(cfg: PetlibConfig) -> Path:

@@ -37,6 +37,7 @@ def snapshot_of(state: TrainState, *, config: str) -> dict[str, Any]:
         "iterations_per_epoch": state.iterations_per_epoch,
         "random": all_gather_objects(random_state()),
         "config": config,
+        "names": {kind: list(names) for kind, names in state.names.items()},
         "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
     }
 
@@ -52,11 +53,11 @@ def resume(state: TrainState, hooks: Sequence[Hook], cfg: PetlibConfig) -> bool:
         Whether a checkpoint was found. With ``TRAIN.AUTO_RESUME`` off none is looked for.
 
     Raises:
-        CheckpointError: the checkpoint is damaged, or belongs to another network or other optimizers; the message lists the
-            settings that differ.
+        CheckpointError: the checkpoint is damaged, or belongs to another network, other optimizers or other classes; the message lists
+            the settings that differ.
         OutputError: the config cannot be recorded.
     """
-    settings = SavedSettings(cfg)
+    settings = SavedSettings(cfg, state.names)
     saved, kept = _restore(state, hooks, settings) if cfg.TRAIN.AUTO_RESUME else (None, [])
     write_record(cfg)
     if saved is None:
@@ -70,6 +71,8 @@ def resume(state: TrainState, hooks: Sequence[Hook], cfg: PetlibConfig) -> bool:
     if is_main_process():
         logger.info("continuing from iteration %d of %d (%s)", state.iteration, state.max_iter, state.checkpointer.restored_path)
         _report_changes(state, settings, saved, kept)
+        if state.names and "names" not in saved:
+            logger.info("the checkpoint does not say the names of its classes: they were not compared with those of the data")
     return True
 
 

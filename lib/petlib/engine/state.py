@@ -1,7 +1,7 @@
 """What a training run consists of at one moment, and the batches that it gets."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -102,6 +102,7 @@ class TrainState:
         data: the batches of this process, while the loop runs.
         writers: who print and keep figures, on rank 0, while the loop runs.
         hooks: the hooks of the run, while the loop runs.
+        names: what the numbers that the model gives are called, by kind of target; saved with it. Empty: not known.
         left_out: why the optimizers did not step in the iteration that was just done; None: they did.
     """
 
@@ -121,6 +122,7 @@ class TrainState:
     writers: list[Writer] = field(default_factory=list)
     hooks: Sequence[KeyedState] = ()
     left_out: LeftOut | None = None
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def network(self) -> nn.Module:

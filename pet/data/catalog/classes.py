@@ -1,28 +1,48 @@
-"""The classes of the data, from their folders. Imports nothing slow: settings are derived with it."""
+"""The classes of the data, from their folders or files. Imports nothing slow: settings are derived with it."""
 
-from pet.data.catalog.entries import find_entry, resolve_path
+from pathlib import Path
+
+from pet.data import datasets
+from pet.data.catalog.entries import CatalogEntry, find_entry, resolve_path
+from pet.data.files.allowed_paths import Reach
 from pet.data.files.listing import class_folders
 from petlib.config import CfgNode, ConfigError
 
 
 def infer_classes(cfg: CfgNode) -> None:
-    """Write the names of the classes of the first training data into ``DATA.CLASSES`` where that is empty.
+    """Write the names of the classes of the first training data into ``DATA.CLASSES`` where that is empty, and their number.
 
-    So the same label means the same class in all data sets and in later tests. Only image folders show their classes
-    without being read.
+    Image folders show their classes at once; COCO and VOC files and lists are read where ``MODEL.NUM_CLASSES`` is 0, which means as many
+    as there are.
 
     Raises:
         ConfigError: the name of the data set is unknown, or a class is named twice.
-        DataError: the folder is missing although ``MODEL.NUM_CLASSES`` is 0, or holds no class folders.
+        DataError: folder or file are missing although ``MODEL.NUM_CLASSES`` is 0, or have no classes.
     """
     check_classes(cfg)
-    if cfg.DATA.CLASSES or not cfg.TRAIN.DATASETS:
-        return
-    entry = find_entry(cfg, cfg.TRAIN.DATASETS[0])
-    folder = resolve_path(cfg, entry.path)
-    # a model can be tested where its training data are not; without a number of classes they are needed
-    if entry.type == "image_folder" and (folder.is_dir() or cfg.MODEL.NUM_CLASSES == 0):
-        cfg.set("DATA.CLASSES", class_folders(folder))
+    if not cfg.DATA.CLASSES and cfg.TRAIN.DATASETS:
+        entry = find_entry(cfg, cfg.TRAIN.DATASETS[0])
+        folder = resolve_path(cfg, entry.path)
+        # a model can be tested where its training data are not; without a number of classes they are needed
+        if entry.type == "image_folder" and (folder.is_dir() or cfg.MODEL.NUM_CLASSES == 0):
+            cfg.set("DATA.CLASSES", class_folders(folder))
+        elif cfg.MODEL.NUM_CLASSES == 0:
+            found = _names_in_files(cfg, entry, folder)
+            cfg.set(*(("MODEL.NUM_CLASSES", found) if isinstance(found, int) else ("DATA.CLASSES", found)))
+    if cfg.MODEL.NUM_CLASSES == 0:
+        cfg.set("MODEL.NUM_CLASSES", len(cfg.DATA.CLASSES))
+
+
+def _names_in_files(cfg: CfgNode, entry: CatalogEntry, path: Path) -> list[str] | int:
+    """Return the names of the classes, or only their number; none for a type whose files do not say them."""
+    reach = Reach(root=Path(cfg.MISC.DATA_ROOT), anywhere=cfg.DATA.ALLOW_OUTSIDE)
+    if entry.classes:
+        return list(entry.classes)
+    if entry.type == "coco":
+        return datasets.category_names(resolve_path(cfg, entry.annotations))
+    if entry.type == "voc":
+        return datasets.object_names(path, entry.split, reach)
+    return datasets.names_in_list(path, reach) if entry.type == "list_file" and path.is_file() else []
 
 
 def check_classes(cfg: CfgNode) -> None:

@@ -77,6 +77,10 @@ class Cifar(Dataset):
     def __len__(self) -> int:
         return len(self._labels)
 
+    def labels_of(self, index: int) -> np.ndarray:
+        """Return the class of an image."""
+        return np.array([self._labels[index]], np.int64)
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         image = np.ascontiguousarray(self._images[index].transpose(1, 2, 0))
         return {"image": image, "label": int(self._labels[index]), "meta": {"id": index, "file": f"{self._prefix}/{index}"}}

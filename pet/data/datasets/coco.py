@@ -22,6 +22,8 @@ from petlib.errors import ConfigError
 class CocoDataset(Dataset):
     """A folder of images and a COCO file (https://cocodataset.org/#format-data) with boxes, masks and keypoints.
 
+    A file without the list of annotations, as those of public tests, can be predicted on: its samples are images alone.
+
     Crowd regions (``iscrowd``) are in :meth:`truth` and not in samples. Images without objects stay. An entry ``ignore`` of an
     annotation changes nothing, as in pycocotools. Boxes of samples are clipped to the image; those of :meth:`truth` are as the
     file has them, so that metrics are those of pycocotools. Objects without area, outside of the image or, where masks are requested,
@@ -31,7 +33,8 @@ class CocoDataset(Dataset):
     Args:
         images: the folder that the file names of images start from.
         annotations: the COCO file.
-        classes: names of the classes in the order of their labels, objects of others are left out; None: all, by category id.
+        classes: names of the classes in the order of their labels, as far as the file has them; objects of others are left out and
+            counted in ``info.left_out``. None: all, by category id.
         kinds: kinds of targets of the samples; None: all that the file has.
         reach: where the names of images and of folders of label images may lead.
         flip_pairs: pairs of keypoints, names or numbers from 0, that change places in a mirrored image; None: as their names say
@@ -64,7 +67,8 @@ class CocoDataset(Dataset):
             "semseg": self._read_semseg,
             "parsing": self._read_parsing,
         }
-        self._readers = [read for kind, read in readers.items() if kind in header.requested]
+        wanted = header.requested if self.info.annotated else header.requested & header.labels.kinds
+        self._readers = [read for kind, read in readers.items() if kind in wanted]
 
     def __len__(self) -> int:
         return len(self._records) - 1

@@ -1,5 +1,6 @@
 """The objects of one image of a COCO file, checked and turned into arrays."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,14 +60,27 @@ class ObjectReader:
     Args:
         path: the file, for messages.
         labels: id of each category -> its label; None: objects of this category are left out.
+        names: id of each category -> its name.
         with_masks: whether masks are requested; objects without one are left out then.
         keypoint_count: number of keypoints of an object; 0: they are not requested.
         skipped: counts what is left out.
+
+    Attributes:
+        left_out: name of each category whose objects are left out -> their number.
     """
 
     def __init__(
-        self, *, path: Path, labels: Mapping[int, int | None], with_masks: bool, keypoint_count: int, skipped: SkipCounter
+        self,
+        *,
+        path: Path,
+        labels: Mapping[int, int | None],
+        names: Mapping[int, str],
+        with_masks: bool,
+        keypoint_count: int,
+        skipped: SkipCounter,
     ) -> None:
+        self.left_out: Counter[str] = Counter()
+        self._names = names
         self._path = path
         self._labels = labels
         self._keypoint_count = keypoint_count
@@ -107,6 +121,7 @@ class ObjectReader:
         label = self._label(annotation)
         if label is None:
             self._skipped.add(OTHER_CLASS, describe(annotation))
+            self.left_out[self._names[annotation["category_id"]]] += 1
             return None
         box = self._box(annotation, size)
         if box is None:

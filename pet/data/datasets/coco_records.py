@@ -18,6 +18,7 @@ from pet.data.targets.left_right import Pair
 from petlib.errors import DataError
 
 BOXES, MASKS, KEYPOINTS = frozenset({"boxes"}), frozenset({"masks"}), frozenset({"keypoints"})
+OBJECTS = BOXES | MASKS | KEYPOINTS
 UNKNOWN_IMAGE = "annotation of an image that is not listed"
 
 
@@ -48,7 +49,7 @@ def read_records(
 
     Args:
         path: the COCO file.
-        classes: names of the classes in the order of their labels; None: all, in the order of their ids.
+        classes: names of the classes in the order of their labels, as far as the file has them; None: all, in the order of their ids.
         requested: the kinds of targets that samples are to hold; None: all that the file has. Nothing else is checked and kept.
         images: the folder that the names of images start from.
         reach: where the names of images and of folders of label images may lead.
@@ -64,13 +65,14 @@ def read_records(
     labels = read_extension(path, tables.pet, reach)
     skipped = SkipCounter(path)
     annotations = _annotations_of_images(tables, skipped)
-    kinds = _kinds(tables, keypoints, labels)
+    kinds = _kinds(tables, keypoints, labels) if tables.annotated else labels.kinds | (requested or BOXES) & OBJECTS
     requested = choose_kinds(path, kinds, requested)
     label_of: dict[int, int | None] = {row["id"]: None for row in tables.categories}
     label_of.update({row["id"]: label for label, row in enumerate(chosen)})
     reader = ObjectReader(
         path=path,
         labels=label_of,
+        names={row["id"]: row["name"] for row in tables.categories},
         with_masks=requested.issuperset(MASKS),
         keypoint_count=len(keypoints.names) if keypoints and requested.issuperset(KEYPOINTS) else 0,
         skipped=skipped,
@@ -86,6 +88,8 @@ def read_records(
         keypoint_set=keypoints,
         part_set=labels.part_set,
         skipped=skipped.counts,
+        left_out=reader.left_out,
+        annotated=tables.annotated,
     )
     yield CocoHeader(info, requested, labels)
 

@@ -1,6 +1,8 @@
 """The tables of a COCO file, and which of its categories is which class."""
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,13 +10,14 @@ from pet.data.files.allowed_paths import Reach
 from pet.data.files.json_files import read_json
 from pet.data.files.json_values import as_whole_number
 from pet.data.files.limits import check_pixels, shortened, shown
-from pet.data.files.opening import LONGEST_PATH, is_name
+from pet.data.files.opening import LONGEST_PATH, is_name, read_file
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 
 MOST_KEYS = 20
 GREATEST_ID = 2**63 - 1
 TABLES = ("images", "annotations", "categories")
+HINT = ". Paths of the catalogue start from MISC.DATA_ROOT"
 
 
 class CocoTables(NamedTuple):
@@ -26,6 +29,7 @@ class CocoTables(NamedTuple):
         annotations: rows of the file, not checked.
         categories: rows with ``id`` and ``name``, sorted by id.
         pet: our own extension, which names label images; empty where there is none.
+        annotated: the file has a list of annotations; those of public tests have none.
     """
 
     path: Path
@@ -33,6 +37,7 @@ class CocoTables(NamedTuple):
     annotations: list[Any]
     categories: list[dict[str, Any]]
     pet: dict[str, Any]
+    annotated: bool
 
 
 def read_tables(path: Path, images_folder: Path, reach: Reach) -> CocoTables:
@@ -49,6 +54,8 @@ def read_tables(path: Path, images_folder: Path, reach: Reach) -> CocoTables:
         DataError: the file is missing, no JSON or no COCO file, has no images, or has rows with missing or doubled entries.
     """
     content = _load(path)
+    annotated = "annotations" in content
+    content.setdefault("annotations", [])
     missing = [name for name in TABLES if not isinstance(content.get(name), list)]
     if missing:
         found = ", ".join(map(shortened, list(content)[:10])) or "nothing"
@@ -64,24 +71,45 @@ def read_tables(path: Path, images_folder: Path, reach: Reach) -> CocoTables:
     for row in annotations:
         if isinstance(row, dict) and "category_id" in row:
             _make_whole(row, "category_id")
-    return CocoTables(path, images, annotations, sorted(categories, key=lambda row: int(row["id"])), pet)
+    return CocoTables(path, images, annotations, sorted(categories, key=lambda row: int(row["id"])), pet, annotated)
 
 
 def choose_classes(tables: CocoTables, classes: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Return the categories in the order of the labels: those called ``classes``, or all by id where that is None.
+    """Return the categories in the order of the labels: those called ``classes`` as far as there are such, all by id where that is None.
 
     Raises:
-        DataError: the file has no category of a name.
+        DataError: the file has none of them.
     """
     by_name = {row["name"]: row for row in tables.categories}
-    unknown = [name for name in classes or () if name not in by_name]
-    if unknown:
-        names = list(by_name)
+    chosen = [by_name[name] for name in classes if name in by_name] if classes else tables.categories
+    if not chosen:
+        names, wanted = list(by_name), list(classes or ())
         raise DataError(
-            f"{tables.path}: the class {unknown[0]!r} of DATA.CLASSES is no category of this file{did_you_mean(unknown[0], names)}; "
-            f"it has {', '.join(names[:MOST_KEYS])}{', ...' if len(names) > 20 else ''}"
+            f"{tables.path}: none of the classes {', '.join(wanted[:MOST_KEYS])} is a category of this file"
+            f"{did_you_mean(wanted[0], names)}; it has {', '.join(names[:MOST_KEYS])}{', ...' if len(names) > MOST_KEYS else ''}"
         )
-    return tables.categories if classes is None else [by_name[name] for name in classes]
+    return chosen
+
+
+def category_names(path: Path) -> list[str]:
+    """Return the names of the categories of a COCO file by id, without reading its images and annotations where that can be.
+
+    Raises:
+        DataError: the file cannot be read, or its categories cannot be used.
+    """
+    data = read_file(path, what="the COCO file", hint=HINT)
+    place = data.rfind(b'"categories"')
+    start = data.find(b"[", place)
+    rows: Any = None
+    with suppress(ValueError):
+        rows, _ = json.JSONDecoder().raw_decode(data[start:].decode()) if 0 <= place < start else (None, 0)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
+        # the word is in another place as well
+        rows = _load(path).get("categories")
+    if not isinstance(rows, list):
+        raise DataError(f"{path}: not a COCO file: the list 'categories' is missing")
+    _check_categories(path, rows)
+    return [row["name"] for row in sorted(rows, key=lambda row: int(row["id"]))]
 
 
 def is_id(value: object) -> bool:
@@ -90,7 +118,7 @@ def is_id(value: object) -> bool:
 
 
 def _load(path: Path) -> dict[Any, Any]:
-    content = read_json(path, what="the COCO file", hint=". Paths of the catalogue start from MISC.DATA_ROOT")
+    content = read_json(path, what="the COCO file", hint=HINT)
     if not isinstance(content, dict):
         raise DataError(f"{path}: not a COCO file: it holds a {type(content).__name__}, a dictionary with {', '.join(TABLES)} expected")
     return content

@@ -47,6 +47,10 @@ class Digits(Dataset):
     def __len__(self) -> int:
         return len(self._labels)
 
+    def labels_of(self, index: int) -> np.ndarray:
+        """Return the class of an image."""
+        return np.array([self._labels[index]], np.int64)
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         meta = {"id": int(self._chosen[index]), "file": f"digits/{self._chosen[index]}"}
         return {"image": self._images[index], "label": int(self._labels[index]), "meta": meta}

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from pet.data.catalog.source import Source
 from pet.data.files.images import read_image
 from pet.data.files.listing import SUFFIXES, USUAL_SUFFIXES, class_folders, files_below, files_in
@@ -55,6 +57,10 @@ class ImageFolder(Dataset):
         name, _ = self._record(index)
         return str(self.folder / name)
 
+    def labels_of(self, index: int) -> np.ndarray:
+        """Return the class of an image."""
+        return np.array([self._record(index)[1]], np.int64)
+
     def _record(self, index: int) -> tuple[str, int]:
         # what was skipped is behind the last image
         return cast("tuple[str, int]", self._records[range(len(self))[index]])
@@ -82,5 +88,5 @@ def _images_below(folder: Path, skipped: SkipCounter) -> Iterator[str]:
 
 
 def build_image_folder(source: Source) -> ImageFolder:
-    """Return the folder that a source names."""
-    return ImageFolder(folder=source.path, classes=source.classes)
+    """Return the folder that a source names, whose own folders say the classes."""
+    return ImageFolder(folder=source.path)

@@ -1,9 +1,12 @@
 """A text file with an image and a label in each line."""
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import INSIDE, Reach
@@ -18,6 +21,8 @@ WHOLE_NUMBER = re.compile(r"-?\d+")
 GREATEST_LABEL = 9_999_999
 MOST_DIGITS = 18
 
+logger = logging.getLogger(__name__)
+
 
 class ListFile(Dataset):
     """Images named in a text file: lines ``path label``, separated by a tab, a comma, or the last blank of the line.
@@ -26,7 +31,7 @@ class ListFile(Dataset):
 
     Args:
         path: the file. Paths of images are relative to its folder.
-        classes: names of the classes in the order of their labels; None: the names that occur, sorted.
+        classes: names of the classes in the order of labels that are numbers; None: these have none. Labels that are names are sorted.
         reach: where the names of images may lead.
 
     Raises:
@@ -38,11 +43,11 @@ class ListFile(Dataset):
         self._records = share_records(lambda: _read_lines(path, reach))
         labels = self._read_labels()
         self._numeric = all(isinstance(label, int) for label in labels)
-        self._classes = classes or (
-            [str(number) for number in range(max(map(int, labels)) + 1)] if self._numeric else sorted(map(str, labels))
-        )
+        self._classes = classes if classes and self._numeric else _numbered(labels) if self._numeric else sorted(map(str, labels))
+        self._places = {name: place for place, name in enumerate(self._classes)}
         self.info = DatasetInfo(kinds=frozenset({"label"}), classes=self._classes, numbered=self._numeric and not classes)
-        self._check_labels()
+        if classes and self._numeric:
+            self._check_numbers()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -50,8 +55,15 @@ class ListFile(Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         name, label, _ = self._records[index]
         path = self.path.parent / name
-        number = label if isinstance(label, int) else self._classes.index(label)
-        return {"image": read_image(path), "label": number, "meta": {"id": index, "file": str(path)}}
+        return {"image": read_image(path), "label": self._number(label), "meta": {"id": index, "file": str(path)}}
+
+    def labels_of(self, index: int) -> np.ndarray:
+        """Return the class of an image."""
+        _, label, _ = self._records[index]
+        return np.array([self._number(label)], np.int64)
+
+    def _number(self, label: int | str) -> int:
+        return label if isinstance(label, int) else self._places[label]
 
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
@@ -76,13 +88,17 @@ class ListFile(Dataset):
             labels.add(label)
         return labels
 
-    def _check_labels(self) -> None:
-        names = set(self._classes)
+    def _check_numbers(self) -> None:
+        logger.info("%s: the labels are numbers: 0 is %s, in the order of DATA.CLASSES", self.path, self._classes[0])
         for name, label, line in self._records:
-            if label not in (range(len(self._classes)) if self._numeric else names):
+            if label not in range(len(self._classes)):
                 raise DataError(
                     f"{self.path}:{line}: the label {label!r} of {name} is none of the {len(self._classes)} classes ({_few(self._classes)})"
                 )
+
+
+def _numbered(labels: set[int | str]) -> list[str]:
+    return [str(number) for number in range(max(map(int, labels)) + 1)]
 
 
 def _few(names: list[str]) -> str:
@@ -116,6 +132,16 @@ def _split(line: str) -> list[str]:
         if separator in line:
             return [field.strip() for field in line.split(separator)]
     return re.split(r"\s+(?=\S+$)", line)
+
+
+def names_in_list(path: Path, reach: Reach) -> list[str] | int:
+    """Return the names of the classes of a list file, or where labels are numbers how many there are.
+
+    Raises:
+        DataError: see :class:`ListFile`.
+    """
+    info = ListFile(path=path, reach=reach).info
+    return info.num_classes if info.numbered else list(info.classes)
 
 
 def build_list_file(source: Source) -> ListFile:

@@ -34,6 +34,7 @@ class VocDataset(Dataset):
         split: name of the list of images, e.g. ``trainval``.
         classes: names of the classes in the order of their labels; None: the 20 of VOC where no other one occurs, else those that
             occur, sorted.
+        pixel_classes: names of the values of label images from 1 on, which are not VOC's; None: ``classes``.
         kinds: kinds of targets of the samples; None: boxes.
         reach: where the ids of a list, which are parts of paths, may lead.
 
@@ -47,6 +48,7 @@ class VocDataset(Dataset):
         folder: Path,
         split: str,
         classes: list[str] | None = None,
+        pixel_classes: list[str] | None = None,
         kinds: frozenset[str] | None = None,
         reach: Reach = INSIDE,
     ) -> None:
@@ -60,7 +62,7 @@ class VocDataset(Dataset):
         self.info = DatasetInfo(
             kinds=available,
             classes=header.classes,
-            semseg_classes=_pixel_classes(header.classes) if has_labels else [],
+            semseg_classes=_pixel_classes(pixel_classes or header.classes) if has_labels else [],
             skipped=header.skipped,
         )
         readers = {"boxes": self._read_boxes, "semseg": self._read_semseg}
@@ -109,5 +111,5 @@ def _pixel_classes(classes: Sequence[str]) -> list[str]:
 
 
 def build_voc(source: Source) -> VocDataset:
-    """Return the split ``source.split`` of the folder ``source.path``."""
-    return VocDataset(folder=source.path, split=source.split, classes=source.classes, kinds=source.kinds, reach=source.reach)
+    """Return the split ``source.split`` of the folder ``source.path``, whose files say the classes of objects."""
+    return VocDataset(folder=source.path, split=source.split, pixel_classes=source.classes, kinds=source.kinds, reach=source.reach)

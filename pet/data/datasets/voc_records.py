@@ -103,6 +103,15 @@ def read_list(folder: Path, kind: str, split: str, reach: Reach = INSIDE) -> lis
     return list(lines)
 
 
+def object_names(folder: Path, split: str, reach: Reach) -> list[str]:
+    """Return the names of the classes of a split, as :func:`read_records` finds them.
+
+    Raises:
+        DataError: the list or an annotation file is missing or wrong.
+    """
+    return list(_find_classes([read_voc_xml(annotation_path(folder, name)) for name in read_list(folder, "Main", split, reach)]))
+
+
 def _find_classes(files: Sequence[VocFile]) -> Sequence[str]:
     names = {item.name for file in files for item in file.objects}
     return VOC_CLASSES if names.issubset(VOC_CLASSES) else sorted(names)

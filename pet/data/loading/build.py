@@ -16,13 +16,14 @@ from pet.data.files.images import silence_opencv
 from pet.data.files.limits import set_limits
 from pet.data.loading.batch_transforms import MixupCutmix, NormalizeImages
 from pet.data.loading.joined import JoinedDataset
+from pet.data.loading.renumbered import TRAINING, in_order_of, with_names
 from pet.data.loading.sampling import build_sampler, without_empty
 from pet.data.loading.splits import share_of
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.finish import FinishTargets
-from pet.data.targets.kind import describe_difference
 from pet.data.targets.kinds import are_whole_image, find_kind
+from pet.data.targets.names import NO_NAMES, Names, names_of
 from pet.data.transforms.base import Compose, GeometricTransform
 from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
@@ -60,23 +61,30 @@ DATASETS = Registry(
 )
 
 
-def build_dataset(cfg: CfgNode, names: Sequence[str], kinds: Sequence[str]) -> Dataset:
-    """Return the data sets called ``names``, joined. Every process calls it.
+def build_dataset(cfg: CfgNode, datasets: Sequence[str], kinds: Sequence[str], *, names: Names = NO_NAMES) -> Dataset:
+    """Return the data sets called ``datasets``, joined. Every process calls it.
+
+    Names decide which class, keypoint or part a number means: all data sets get the numbers that ``names`` give, without these those of
+    ``DATA.CLASSES``, or else of the first data set. See :func:`pet.data.loading.renumbered.with_names`.
 
     Args:
         cfg: the config.
-        names: names of the catalogue, folders or list files.
+        datasets: names of the catalogue, folders or list files.
         kinds: the kinds of targets that samples are to have, names of :data:`pet.data.targets.kinds.KINDS`.
+        names: what the numbers of the model mean, from its training; a kind that is left out goes by the data.
 
     Raises:
         ConfigError: no name is given, or one is unknown.
         DataError: files are missing or wrong, have other targets than those requested, or the data sets have different classes.
     """
-    if not names:
+    if not datasets:
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
     prepare_readers(cfg)
-    datasets = [_build_one(cfg, name, kinds) for name in names]
-    return datasets[0] if len(datasets) == 1 else JoinedDataset(names, datasets, kinds)
+    built = [_build_one(cfg, name, kinds, names) for name in datasets]
+    if len(built) == 1:
+        return built[0]
+    first = names_of(built[0].info, kinds)
+    return JoinedDataset(datasets, [built[0], *(in_order_of(first, dataset, kinds) for dataset in built[1:])], kinds)
 
 
 def prepare_readers(cfg: CfgNode) -> None:
@@ -87,17 +95,21 @@ def prepare_readers(cfg: CfgNode) -> None:
     Image.MAX_IMAGE_PIXELS = -(-cfg.DATA.MAX_PIXELS // 2)
 
 
-def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str]) -> Dataset:
+def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str], names: Names) -> Dataset:
     entry = find_entry(cfg, name)
-    dataset = _open(name, entry, _source(cfg, entry, kinds))
+    dataset = _open(name, entry, _source(cfg, entry, kinds, names))
     info = dataset.info
     lacking = [kind for kind in kinds if kind not in info.kinds]
     if lacking:
         raise DataError(f"{name} ({entry.type}) has no {' and no '.join(lacking)}; it has {', '.join(sorted(info.kinds))}")
-    # with a filter these are the names in the files, unless the entry has names of its own
-    required = cfg.DATA.CLASSES if entry.classes or not entry.reading.classes_filter else []
-    if required and list(info.classes) != required:
-        raise DataError(f"{name} does not have the classes of DATA.CLASSES: {describe_difference(info.classes, required)}")
+    whose = TRAINING
+    if not names and cfg.DATA.CLASSES and (entry.classes or not entry.reading.classes_filter):
+        # with a filter these are the names in the files, unless the entry has names of its own
+        whose = "DATA.CLASSES"
+        names = {kind: cfg.DATA.CLASSES for kind in kinds if list(find_kind(kind).names(info)) == list(info.classes)}
+    place = entry.annotations or entry.path
+    source = name if place in ("", name) else f"{name} ({resolve_path(cfg, place)})"
+    dataset = with_names(source, dataset, names, kinds, others=cfg.DATA.OTHER_CLASSES, whose=whose)
     if entry.share == WHOLE_SHARE:
         return dataset
     start, end = entry.share
@@ -115,11 +127,12 @@ def _open(name: str, entry: CatalogEntry, source: Source) -> Dataset:
     return dataset
 
 
-def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str]) -> Source:
+def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str], names: Names) -> Source:
+    trained = next((list(names[kind]) for kind in kinds if kind in names), None)
     return Source(
         path=resolve_path(cfg, entry.path),
         split=entry.split,
-        classes=list(entry.classes) or cfg.DATA.CLASSES or None,
+        classes=list(entry.classes) or list(cfg.DATA.CLASSES) or trained,
         annotations=resolve_path(cfg, entry.annotations) if entry.annotations else None,
         kinds=frozenset(kinds),
         images2=resolve_path(cfg, entry.images2) if entry.images2 else None,
@@ -147,6 +160,8 @@ def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectatio
     """
     source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS) if dataset is None else "the training data"
     dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds) if dataset is None else dataset
+    if not dataset.info.annotated:
+        raise DataError(f"{source} have no annotations: nothing can be learned from them; choose other data")
     check_samples(
         dataset,
         expected,
@@ -191,6 +206,7 @@ def build_train_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kin
         transforms=transforms,
         batch_transforms=_build_batch_transforms(cfg, normalize, kinds),
         worker_init=start_worker,
+        names=names_of(dataset.info, kinds),
     )
 
 

@@ -38,6 +38,11 @@ class JoinedDataset(ConcatenatedDataset, Dataset):
         number, inside = self.locate(index)
         return self._parts[number].truth(inside)
 
+    def labels_of(self, index: int) -> np.ndarray | None:
+        """Return the classes of an image or of its objects."""
+        number, inside = self.locate(index)
+        return self._parts[number].labels_of(inside)
+
 
 class SomeSamples(Dataset):
     """Some samples of a data set, in the order in which they are named.
@@ -67,6 +72,10 @@ class SomeSamples(Dataset):
     def truth(self, index: int) -> ImageTruth | None:
         """Return size and objects of an image."""
         return self._dataset.truth(int(self._indices[index]))
+
+    def labels_of(self, index: int) -> np.ndarray | None:
+        """Return the classes of an image or of its objects."""
+        return self._dataset.labels_of(int(self._indices[index]))
 
 
 class EvaluationSamples:
@@ -113,6 +122,7 @@ def _join_infos(names: Sequence[str], infos: Sequence[DatasetInfo], lengths: Seq
         numbered=numbered,
         category_ids=first.category_ids if same_ids and not numbered else (),
         raw_labels=any(info.raw_labels for info in infos),
+        annotated=all(info.annotated for info in infos),
         groups=_join_groups(infos, lengths),
         parts=list(zip(names, lengths, strict=True)),
         skipped={f"{name}: {reason}": count for name, info in zip(names, infos, strict=True) for reason, count in info.skipped.items()},

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,7 @@ def report_dataset(
         threads: number of them; None: as many as there are cores, at most 16.
         progress: called once for each sample.
     """
+    expected = expected if dataset.info.annotated else replace(expected, kinds=())
     seen, objects = [], ObjectLook()
     report = DatasetReport(name, skipped=dict(dataset.info.skipped))
     for observation in _walk(dataset, expected, threads or min(os.cpu_count() or 1, 16)):

@@ -11,14 +11,18 @@ from pet.data.targets.boxes import NO_OBJECTS
 from pet.data.targets.check import check_info
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation
 from pet.data.targets.kinds import find_kind
+from pet.data.targets.names import NO_NAMES, Names, names_of
 from pet.data.targets.observation import Finding
 from pet.data.targets.pixel_types import MIXED, UNUSED_RANGE, PixelTypes
+from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode, ConfigError
-from petlib.errors import DataError
+from petlib.engine.changed_settings import other_names
+from petlib.errors import CheckpointError, DataError
 
 NO_DATASET = "a data set cannot be used"
 NO_FIT = "the data do not fit the model"
 NO_JOIN = "the data sets cannot be joined"
+OTHER_NAMES = "the run in MISC.CKPT cannot be continued on these data"
 TOO_FEW = "there are fewer samples than a batch takes"
 SHARED = "a file is in the training data and in the test data"
 
@@ -71,18 +75,25 @@ def check_run(cfg: CfgNode, splits: Sequence[str], expected: Expectation, progre
     Raises:
         ConfigError: a data set is unknown, or none is named.
     """
-    report, readable = RunReport(), []
+    report, readable, trained = RunReport(), [], NO_NAMES
     for split in splits:
         names = cfg[split.upper()].DATASETS
         if not names and len(splits) > 1 and split == "test":
             continue
         if not names:
             raise ConfigError(f"{split.upper()}.DATASETS: nothing given; name the data to look at")
-        reports, datasets = _check_datasets(cfg, names, expected, progress)
+        reports, datasets = _check_datasets(cfg, names, expected, progress, trained)
+        if split == "train" and datasets:
+            trained = names_of(datasets[0].info, expected.kinds)
+            report.findings += _check_names_of_run(cfg, trained)
         report.datasets[split] = reports
         readable += datasets
         if len(names) > 1 and len(datasets) == len(names):
-            report.findings += _try(NO_JOIN, ", ".join(names), partial(build_dataset, cfg, names, expected.kinds))
+            report.findings += _try(
+                NO_JOIN,
+                ", ".join(names),
+                partial(build_dataset, cfg, names, expected.kinds, names=trained if split == "test" else NO_NAMES),
+            )
         report.findings += _check_types(cfg, split, reports)
     report.findings += [*_check_amount(cfg, report, filters=filters_empty(cfg, expected.kinds)), *shared_files(report)]
     return report, readable
@@ -94,13 +105,25 @@ def shared_files(report: RunReport) -> list[Finding]:
     return [Finding(SHARED, file, "", False) for file in sorted(sides[0] & sides[1])]
 
 
+def _check_names_of_run(cfg: CfgNode, trained: Names) -> list[Finding]:
+    """Return how the names of the training data differ from those of the checkpoint that a training would continue from."""
+    checkpointer = Checkpointer(cfg.MISC.CKPT)
+    if not cfg.TRAIN.AUTO_RESUME or not checkpointer.has_latest():
+        return []
+    try:
+        difference = other_names((checkpointer.read_latest() or {}).get("names"), trained)
+    except CheckpointError as error:
+        difference = str(error)
+    return [Finding(OTHER_NAMES, str(checkpointer.latest_path), difference, True)] if difference else []
+
+
 def _check_datasets(
-    cfg: CfgNode, names: Sequence[str], expected: Expectation, progress: Progress
+    cfg: CfgNode, names: Sequence[str], expected: Expectation, progress: Progress, trained: Names
 ) -> tuple[list[DatasetReport], list[Dataset]]:
     reports, datasets = [], []
     for name in names:
         try:
-            dataset = build_dataset(cfg, [name], expected.kinds)
+            dataset = build_dataset(cfg, [name], expected.kinds, names=trained)
         except DataError as error:
             reports.append(DatasetReport(name, findings=[Finding(NO_DATASET, name, str(error), True)]))
             continue

@@ -33,6 +33,12 @@ class Boxes(Classes):
     filters_empty = True
     layer = 30
 
+    def renumber(self, fields: Fields, table: np.ndarray) -> tuple[Fields, np.ndarray | None]:
+        """Return the new labels; objects without one go."""
+        labels = table[fields["labels"]]
+        kept = labels >= 0
+        return {"labels": labels}, None if kept.all() else kept
+
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check that each box has an area inside of the image, and a class of the model."""
         boxes, labels = sample["boxes"], sample["labels"]

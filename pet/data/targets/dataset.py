@@ -75,6 +75,16 @@ class ImageTruth(NamedTuple):
     segmentations: list[Any] | None = None
     keypoints: np.ndarray | None = None
 
+    def select(self, kept: np.ndarray) -> "ImageTruth":
+        """Return the objects for which ``kept``, bool (M,), is true."""
+        arrays = {name: getattr(self, name)[kept] for name in ("boxes", "labels", "crowd", "areas")}
+        outlines, points = self.segmentations, self.keypoints
+        return self._replace(
+            **arrays,
+            segmentations=None if outlines is None else [outlines[place] for place in np.flatnonzero(kept)],
+            keypoints=None if points is None else points[kept],
+        )
+
     @classmethod
     def without_objects(cls, *, image_id: int | str, file: str, size: tuple[int, int]) -> "ImageTruth":
         """Return what is known of an image of ``size`` (height, width) in which nothing is annotated as an object."""
@@ -108,6 +118,8 @@ class DatasetInfo:
             sample is a group of its own.
         skipped: what was left out while the files were read, reason -> how often; to be printed.
         parts: names and lengths of the data sets that this one joins; empty: it is one.
+        annotated: the files say what there is in the images; without that these can be predicted on, but not learned from or measured on.
+        left_out: classes of the files that are none of those that the reader was asked for -> their objects, which it left out.
     """
 
     kinds: frozenset[str]
@@ -122,6 +134,8 @@ class DatasetInfo:
     groups: np.ndarray | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
     parts: Sequence[tuple[str, int]] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    annotated: bool = True
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
@@ -150,6 +164,11 @@ class Dataset(Protocol):
     def truth(self, index: int, /) -> ImageTruth | None:
         """Return size and objects of an image without reading the image; None: the data set does not know them."""
         return None
+
+    def labels_of(self, index: int, /) -> np.ndarray | None:
+        """Return the class of an image, int64 (1,), or those of its objects, without reading the image; None: they are not known."""
+        truth = self.truth(index)
+        return None if truth is None else truth.labels
 
 
 def read_truths(dataset: Dataset) -> Iterator[ImageTruth]:

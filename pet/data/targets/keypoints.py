@@ -1,6 +1,7 @@
 """Keypoints of objects."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ import torch
 from pet.data.targets.boxes import largest_first
 from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.left_right import swap_in_order
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import is_inside, move_points, move_tensor_points
 from pet.structures.moves import Size
@@ -33,6 +35,8 @@ class Keypoints(Kind):
     objects = "boxes"
     has_places = True
     counted = "keypoints"
+    has_lines = True
+    fixed_names = True
     layer = 40
 
     def names(self, info: DatasetInfo) -> Sequence[str]:
@@ -54,6 +58,27 @@ class Keypoints(Kind):
         difference = super().compare(first, second)
         same = first.keypoint_set is None or second.keypoint_set is None or first.keypoint_set.swap == second.keypoint_set.swap
         return difference or ("" if same else "other keypoints change places in a mirrored image (flip_pairs)")
+
+    def renamed(self, info: DatasetInfo, names: Sequence[str], table: np.ndarray) -> DatasetInfo:
+        """Return the keypoints in another order."""
+        own = info.keypoint_set
+        if own is None:
+            return info
+        order = np.argsort(table)
+        lines = tuple((int(table[start]), int(table[end])) for start, end in own.skeleton)
+        sigmas = tuple(own.sigmas[place] for place in order)
+        swap = swap_in_order(own.swap, table)
+        return replace(info, keypoint_set=replace(own, names=tuple(names), swap=swap, skeleton=lines, sigmas=sigmas))
+
+    def renumber(self, fields: Fields, table: np.ndarray) -> tuple[Fields, np.ndarray | None]:
+        """Return the keypoints in another order, and which of them change places in a mirrored image."""
+        if fields.get("keypoints") is None:
+            return {}, None
+        changed: Fields = {"keypoints": fields["keypoints"][:, np.argsort(table)]}
+        swap = fields.get("meta", {}).get("keypoint_swap")
+        if swap is not None:
+            changed["meta"] = {**fields["meta"], "keypoint_swap": swap_in_order(swap, table)}
+        return changed, None
 
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check that each box has all keypoints."""

@@ -86,6 +86,9 @@ class Kind:
         filters_empty: images without its objects can be left out (``DATA.FILTER_EMPTY``).
         truth_fields: fields that an evaluation compares as the file has them -> their names in its batches, which no transform moves.
         counted: what its numbers count, for messages, e.g. ``keypoints``; empty: nothing.
+        classifies: its numbers are the classes of images or objects that :meth:`Dataset.labels_of` gives.
+        has_lines: pictures join its places by lines, which only a data set knows.
+        fixed_names: all data sets of a run have all of its names, in whatever order: what lacks one is something else.
         layer: kinds of higher layers are drawn over those of lower ones.
     """
 
@@ -100,6 +103,9 @@ class Kind:
     filters_empty = False
     truth_fields: Mapping[str, str] = {}
     counted = ""
+    classifies = False
+    has_lines = False
+    fixed_names = False
     layer = 60
 
     @property
@@ -146,6 +152,23 @@ class Kind:
         """Return how the numbers of two data sets differ, in words; empty: they agree."""
         names, others = list(self.names(first)), list(self.names(second))
         return "" if names == others else describe_difference(names, others, what=self.counted)
+
+    def renamed(self, info: DatasetInfo, names: Sequence[str], table: np.ndarray) -> DatasetInfo:
+        """Return what a data set says of itself when its numbers are places in ``names``.
+
+        Args:
+            info: what it says now.
+            names: the names of the new numbers.
+            table: int64, for each number of now the new one, -1: none.
+        """
+        return info
+
+    def renumber(self, fields: Fields, table: np.ndarray) -> tuple[Fields, np.ndarray | None]:
+        """Return the fields, of a sample or of an image's truth, that have other numbers now, and bool (N,): which of its objects stay.
+
+        None: all. ``table`` is that of :meth:`renamed`.
+        """
+        return {}, None
 
     # what a sample has
 

@@ -1,6 +1,8 @@
 """The class of a whole image."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
@@ -20,6 +22,7 @@ class Classes(Kind):
     """What has classes: whole images, and objects."""
 
     counted = "classes"
+    classifies = True
 
     def names(self, info: DatasetInfo) -> Sequence[str]:
         """Return the names of the classes."""
@@ -44,6 +47,13 @@ class Classes(Kind):
             return ""
         return f"{describe_difference(first.classes, second.classes)}; set DATA.CLASSES to the classes of all"
 
+    def renamed(self, info: DatasetInfo, names: Sequence[str], table: np.ndarray) -> DatasetInfo:
+        """Return other names of the classes; those that the data lack get ids in result files that no class of theirs has."""
+        own = {int(new): int(number) for number, new in zip(info.category_ids, table, strict=True) if new >= 0}
+        free = count(max(info.category_ids, default=0) + 1)
+        ids = [own[label] if label in own else next(free) for label in range(len(names))]
+        return replace(info, classes=names, num_classes=len(names), numbered=False, category_ids=ids)
+
 
 class Label(Classes):
     """The class of an image: ``label``, a number from 0."""
@@ -62,6 +72,10 @@ class Label(Classes):
             raise DataError(
                 f"{sample_name(sample)}: the label {sample['label']} lies outside of 0 to {known - 1}; {setting}correct the label"
             )
+
+    def renumber(self, fields: Fields, table: np.ndarray) -> tuple[Fields, np.ndarray | None]:
+        """Return the new label; what is known of an image apart from its pixels has none."""
+        return ({"label": int(table[fields["label"]])} if "label" in fields else {}), None
 
     def examine(self, sample: Sample, expected: Expectation, seen: Observation) -> Iterator[Found]:
         """Look at the class of the image."""

@@ -1,13 +1,15 @@
 """Label images: the class of each pixel, and the parts of people."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from pet.data.targets.boxes import largest_first
-from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation, sample_name
+from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation, PartSet, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.left_right import swap_from_names, swap_in_order
 from pet.data.targets.masks import as_tensor, canvas_box
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
 from pet.structures.moves import Size
@@ -29,6 +31,14 @@ class LabelMap(Kind):
     """A field with one label for each pixel, uint8 (H, W); 255 does not count."""
 
     has_places = True
+
+    def renumber(self, fields: Fields, table: np.ndarray) -> tuple[Fields, np.ndarray | None]:
+        """Return the new labels; pixels without one do not count."""
+        if self.name not in fields:
+            return {}, None
+        values = np.full(256, IGNORE, np.uint8)
+        values[: len(table)] = np.where(table >= 0, table, IGNORE)
+        return {self.name: values[fields[self.name]]}, None
 
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check size and labels."""
@@ -76,6 +86,12 @@ class Semseg(LabelMap):
     def names(self, info: DatasetInfo) -> Sequence[str]:
         """Return the names of the classes of pixels."""
         return info.semseg_classes
+
+    def renamed(self, info: DatasetInfo, names: Sequence[str], table: np.ndarray) -> DatasetInfo:
+        """Return other names of the classes of pixels, which are those of the data set where it has no others."""
+        if list(info.classes) != list(info.semseg_classes):
+            return replace(info, semseg_classes=names)
+        return replace(info, semseg_classes=names, classes=names, num_classes=len(names), category_ids=range(len(names)))
 
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check size and labels, unless the labels are raw."""
@@ -127,6 +143,7 @@ class Parsing(LabelMap):
     map_fields = {"parsing": IGNORE, "instances": 0}
     truth_fields = {field: f"truth_{field}" for field in ("parsing", "instances", "instance_ids", "labels")}
     counted = "part labels"
+    fixed_names = True
     layer = 20
 
     def names(self, info: DatasetInfo) -> Sequence[str]:
@@ -136,6 +153,19 @@ class Parsing(LabelMap):
     def swap(self, info: DatasetInfo) -> Sequence[int] | None:
         """Return which part is which in a mirrored image."""
         return info.part_set.swap if info.part_set else None
+
+    def renamed(self, info: DatasetInfo, names: Sequence[str], table: np.ndarray) -> DatasetInfo:
+        """Return the parts in another order."""
+        swap = swap_in_order(info.part_set.swap, table) if info.part_set else swap_from_names(names)
+        return replace(info, part_set=PartSet(tuple(names), swap))
+
+    def renumber(self, fields: Fields, table: np.ndarray) -> tuple[Fields, np.ndarray | None]:
+        """Return the new part labels, and which of them change places in a mirrored image."""
+        changed, _ = super().renumber(fields, table)
+        swap = fields.get("meta", {}).get("part_swap")
+        if changed and swap is not None:
+            changed["meta"] = {**fields["meta"], "part_swap": swap_in_order(swap, table)}
+        return changed, None
 
     def move(self, sample: Sample, motion: Motion) -> Fields:
         """Return the moved labels; left and right parts change in a mirrored image."""

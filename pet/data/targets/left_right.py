@@ -5,6 +5,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
@@ -108,3 +110,9 @@ def _joined_side(word: str) -> str:
         if word.endswith(side):
             return word.removesuffix(side) + other
     return word
+
+
+def swap_in_order(swap: Sequence[int], table: Sequence[int] | np.ndarray) -> tuple[int, ...]:
+    """Return which places change in a mirrored image when place i has become ``table[i]``."""
+    swapped = {int(table[place]): int(table[partner]) for place, partner in enumerate(swap)}
+    return tuple(swapped[place] for place in range(len(swap)))

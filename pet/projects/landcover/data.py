@@ -13,6 +13,7 @@ from pet.data.loading.sampling import build_sampler
 from pet.data.targets.check import check_pixels, check_samples, describe_source
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.finish import FinishTargets
+from pet.data.targets.names import names_of
 from pet.data.transforms.base import Compose
 from pet.data.transforms.normalize import Normalize
 from pet.projects.landcover.cutmix import CutMixBoxes, NormalizeViews
@@ -109,6 +110,7 @@ def _build_loader(cfg: CfgNode, device: torch.device, dataset: Dataset, unlabell
         transforms=Compose([*transforms.transforms, FinishTargets(KINDS), views]),
         batch_transforms=_build_batch_transforms(cfg, normalize),
         worker_init=start_worker,
+        names=names_of(dataset.info, KINDS),
     )
 
 

@@ -160,9 +160,12 @@ def test_given_classes_fix_the_labels_and_leave_others_out(tmp_path: Path) -> No
     alone = make(tmp_path, content(), classes=["ball"], kinds={"boxes"})
     assert (alone.info.category_ids, alone.truth(0).labels.tolist()) == ([9], [0])
     assert alone.info.skipped == {"object of a class that DATA.CLASSES leaves out": 2}
-    message = r"the class 'persn' of DATA\.CLASSES is no category of this file; did you mean person\?; it has person, ball"
+    assert (alone.info.left_out, dataset.info.left_out) == ({"person": 2}, {})
+    lacking = make(tmp_path, content(), classes=["ball", "bat"], kinds={"boxes"})
+    assert (lacking.info.classes, lacking.info.category_ids) == (["ball"], [9])
+    message = r"none of the classes persn is a category of this file; did you mean person\?; it has person, ball"
     with pytest.raises(DataError, match=message):
-        make(tmp_path, content(), classes=["ball", "persn"])
+        make(tmp_path, content(), classes=["persn"])
 
 
 def test_what_the_keypoints_are(tmp_path: Path) -> None:

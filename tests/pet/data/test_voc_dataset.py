@@ -57,12 +57,13 @@ def test_boxes_are_edges_and_difficult_objects_are_in_the_truth_alone(tmp_path: 
 
 
 def test_classes_are_given_or_found(tmp_path: Path) -> None:
-    assert make(write(tmp_path), classes=["dog", "cat"]).truth(0).labels.tolist() == [1, 0]
+    named = VocDataset(folder=write(tmp_path), split="trainval", classes=["dog", "cat"])
+    assert named.truth(0).labels.tolist() == [1, 0]
     folder = write(tmp_path, a=CAT.replace("cat", "zebra"))
     assert make(folder).info.classes == ["cat", "dog", "zebra"]
     message = r"Annotations/a\.xml: the class 'zebra' is none of the 3 classes; did you mean zebras\?; they are cat, dog, zebras"
     with pytest.raises(DataError, match=message):
-        make(folder, classes=["cat", "dog", "zebras"])
+        VocDataset(folder=folder, split="trainval", classes=["cat", "dog", "zebras"])
 
 
 def test_an_image_without_objects_is_kept_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -144,3 +144,19 @@ def test_load_model_strict_changes_nothing_where_anything_differs(source, target
     assert_equal_states(target, before)
     load_model_strict(target, source.state_dict(), origin="run/model.pth")
     assert_equal_states(target, source.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ({"iteration": 3, "names": {"label": ["cat", "dog"]}}, {"label": ["cat", "dog"]}),
+        ({"iteration": 3, "names": {}}, {}),
+        ({"iteration": 3}, None),
+        ({"names": ["cat"]}, None),
+        ({"iteration": 3, "names": "cat"}, None),
+        ({"iteration": 3, "names": {"label": 3}}, {}),
+    ],
+)
+def test_names_of_a_checkpoint_are_reported(tmp_path, source, target, content, names):
+    report = load_weights(target, save(tmp_path / "weights.pth", {"model": source.state_dict(), **content}))
+    assert report.names == names

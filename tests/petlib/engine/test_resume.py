@@ -1,6 +1,7 @@
 """Runs that continue with other settings."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +28,7 @@ def make_cfg(folder: Path, *overrides: str) -> CfgNode:
     return load_cfg(TASK, path, [f"MISC.CKPT={folder}/run", *overrides])
 
 
-def make_state(cfg: CfgNode, iterations_per_epoch: int = 4) -> engine.TrainState:
+def make_state(cfg: CfgNode, iterations_per_epoch: int = 4, names: Mapping[str, Sequence[str]] = {}) -> engine.TrainState:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, cfg.MODEL.WIDTH), nn.BatchNorm1d(cfg.MODEL.WIDTH))
     return engine.build_state(
@@ -36,11 +37,12 @@ def make_state(cfg: CfgNode, iterations_per_epoch: int = 4) -> engine.TrainState
         optimizer=solver.build_optimizer(model, cfg),
         step=engine.build_step(cfg, torch.device("cpu")),
         iterations_per_epoch=iterations_per_epoch,
+        names=names,
     )
 
 
-def save_after(cfg: CfgNode, iterations: int) -> engine.TrainState:
-    state = make_state(cfg)
+def save_after(cfg: CfgNode, iterations: int, **more: Any) -> engine.TrainState:
+    state = make_state(cfg, **more)
     for _ in range(iterations):
         state.model(torch.randn(2, 3)).sum().backward()
         state.optimizer.step()
@@ -51,8 +53,8 @@ def save_after(cfg: CfgNode, iterations: int) -> engine.TrainState:
     return state
 
 
-def resume(cfg: CfgNode, **sizes: int) -> engine.TrainState:
-    state = make_state(cfg, **sizes)
+def resume(cfg: CfgNode, **more: Any) -> engine.TrainState:
+    state = make_state(cfg, **more)
     assert engine.resume(state, [], cfg)
     return state
 
@@ -122,6 +124,35 @@ def test_another_architecture_is_refused_with_what_changed(tmp_path: Path) -> No
         "  MODEL.WIDTH: 4 -> 5 (counts from here on)\n"
         "set them back to continue the run; to begin a new one choose another MISC.CKPT, or add TRAIN.AUTO_RESUME False"
     )
+
+
+def test_a_run_with_other_names_is_refused_before_anything_is_restored(tmp_path: Path) -> None:
+    cfg = make_cfg(tmp_path)
+    save_after(cfg, 1, names={"label": ["cat", "dog"], "boxes": ["ant"]})
+    assert resume(cfg, names={"label": ["cat", "dog"], "semseg": ["sky"]}).iteration == 1
+    cases = {
+        ("cat", "gnu"): "label are cat, dog (2) in the checkpoint and cat, gnu (2) in the data\n",
+        ("dog", "cat"): "name the classes in the order of the checkpoint",
+    }
+    for names, message in cases.items():
+        state = make_state(cfg, names={"label": names})
+        before = {name: value.clone() for name, value in state.network.state_dict().items()}
+        with pytest.raises(CheckpointError, match="the run cannot be continued with other names than its own") as refused:
+            engine.resume(state, [], cfg)
+        assert message in str(refused.value)
+        assert all(torch.equal(value, before[name]) for name, value in state.network.state_dict().items())
+
+
+def test_a_checkpoint_without_names_is_continued_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cfg = make_cfg(tmp_path)
+    state = make_state(cfg)
+    saved = snapshot_of(state, config=cfg.dump())
+    del saved["names"]
+    state.checkpointer.save(saved, iteration=0)
+    state.checkpointer.wait()
+    caplog.set_level(logging.INFO)
+    resume(cfg, names={"label": ["cat"]})
+    assert "the checkpoint does not say the names of its classes: they were not compared with those of the data" in caplog.text
 
 
 def test_another_optimizer_is_refused(tmp_path: Path) -> None:

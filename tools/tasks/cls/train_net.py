@@ -29,7 +29,7 @@ def train(cfg: CfgNode) -> None:
 
         # 6. Data: what is learned from, and what the model is measured on
         loader = task.build_training_data(cfg, device)
-        evaluation = task.build_evaluation(cfg, device) if cfg.TEST.DATASETS else None
+        evaluation = task.build_evaluation(cfg, device, names=loader.names) if cfg.TEST.DATASETS else None
 
         # 7. Scheduler of the learning rate
         epoch = loader.iterations_per_epoch
@@ -45,6 +45,7 @@ def train(cfg: CfgNode) -> None:
             scheduler=scheduler,
             step=step,
             iterations_per_epoch=epoch,
+            names=loader.names,
         )
 
         # 9. Hooks: what happens between the iterations

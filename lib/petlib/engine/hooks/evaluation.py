@@ -139,6 +139,9 @@ class EvaluationHook(Hook):
             network.train()
         self.pending, self.prepared = False, False
         self._timer.exclude(time.perf_counter() - started)
+        if not metrics:
+            logger.warning("the evaluation measured nothing, so there is no best model")
+            return
         for writer in state.writers:
             writer.write_evaluation(EvaluationRecord(iteration=state.iteration, metrics=metrics))
         self._keep_best(state, metrics)
