@@ -15,7 +15,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from pet.data.datasets.cifar import Cifar
-from pet.data.datasets.coco_segmentations import rle_length
+from pet.data.datasets.coco_segmentations import rle_counts
 from pet.data.datasets.voc import VocDataset
 from pet.data.files.limits import LIMITS, set_limits
 from pet.data.files.plain_pickles import read_plain_pickle
@@ -152,10 +152,10 @@ def test_counts_are_those_that_the_drawing_library_reads() -> None:
     rng = np.random.default_rng(0)
     for height, width in ((1, 1), (3, 1000), (500, 700)):
         encoded = coco_mask.encode(np.asfortranarray(rng.integers(0, 2, (height, width), dtype=np.uint8)))
-        assert rle_length(encoded["counts"], height * width) == height * width
+        assert rle_counts(encoded["counts"], height * width).sum() == height * width
     # the library keeps the lowest 32 bits of this count, which are 5
     with pytest.raises(ValueError, match="a number is too long|greater than"):
-        rle_length(coco_text(2**32 + 5), 5)
+        rle_counts(coco_text(2**32 + 5), 5)
 
 
 def coco_text(count: int) -> str:

@@ -12,13 +12,17 @@ from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
 
 NO_MASK = "object without a mask, kept as a box alone"
-NO_POLYGON = "object whose polygons have fewer than 3 points, kept as a box alone"
-POOR_POLYGON = "polygon of fewer than 3 points; its object has others"
+NO_PIXEL = "object whose RLE has no pixel, kept as a box alone"
+NO_POLYGON = "object whose polygons have fewer than 3 points or no area, kept as a box alone"
+POOR_POLYGON = "polygon of fewer than 3 points or without area; its object has others"
 
 
 GREATEST_COORDINATE = 1_000_000
 LONGEST_OUTLINE = 2_000_000
 """Pixels; drawing takes some hundred bytes for each."""
+
+MOST_NUMBERS_OF_A_LINE = 10
+"""Of a polygon of which it is looked at whether it has an area: x and y of five points."""
 
 MOST_GROUPS = 6
 """Of a count in an RLE, which are 30 bits."""
@@ -53,7 +57,9 @@ class SegmentationReader:
         if isinstance(segmentation, list):
             return self._polygons(annotation, segmentation)
         if isinstance(segmentation, dict) and {"counts", "size"} <= segmentation.keys():
-            self._check_rle(annotation, segmentation, size)
+            if not self._read_counts(annotation, segmentation, size)[1::2].any():
+                self._skipped.add(NO_PIXEL, describe(annotation))
+                return None
             return {"size": [*size], "counts": segmentation["counts"]}
         raise self._error(annotation, f"its segmentation is {shown(segmentation)}, polygons or an RLE with 'counts' and 'size' expected")
 
@@ -73,7 +79,7 @@ class SegmentationReader:
         odd = next((polygon for polygon in polygons if len(polygon) % 2), None)
         if odd is not None:
             raise self._error(annotation, f"a polygon of its segmentation has {len(odd)} numbers, pairs of x and y expected")
-        usable = [polygon for polygon in polygons if len(polygon) >= 6]
+        usable = [polygon for polygon in polygons if len(polygon) >= 6 and not _is_line(polygon)]
         for polygon in usable:
             self._check_length(annotation, polygon)
         if not usable:
@@ -98,27 +104,36 @@ class SegmentationReader:
                 annotation, f"a polygon of its segmentation is {length:,.0f} pixels long, at most {LONGEST_OUTLINE:,} are drawn"
             )
 
-    def _check_rle(self, annotation: dict[str, Any], rle: dict[str, Any], size: tuple[int, int]) -> None:
+    def _read_counts(self, annotation: dict[str, Any], rle: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
         height, width = size
         if not isinstance(rle["size"], list) or [as_whole_number(edge) for edge in rle["size"]] != [height, width]:
             raise self._error(
                 annotation, f"its RLE is for an image of size {shown(rle['size'])} (height, width), the image has {[height, width]}"
             )
         try:
-            length = rle_length(rle["counts"], height * width)
+            counts = rle_counts(rle["counts"], height * width)
         except (TypeError, ValueError, OverflowError) as error:
             raise self._error(annotation, f"the counts of its RLE are {shown(rle['counts'])}: {error}") from error
-        if length != height * width:
+        if counts.sum() != height * width:
             raise self._error(
-                annotation, f"the counts of its RLE add up to {length} pixels, its image has {height} x {width} = {height * width}"
+                annotation, f"the counts of its RLE add up to {counts.sum()} pixels, its image has {height} x {width} = {height * width}"
             )
+        return counts
 
     def _error(self, annotation: dict[str, Any], message: str) -> DataError:
         return DataError(f"{self._path}: {describe(annotation)}: {message}")
 
 
-def rle_length(counts: list[int] | str | bytes, most: int) -> int:
-    """Return how many pixels the counts of a run-length encoding cover.
+def _is_line(polygon: list[float]) -> bool:
+    """Return whether a polygon of a few points has no area; the edges of many points cost time, and hardly lie on a line."""
+    if len(polygon) > MOST_NUMBERS_OF_A_LINE:
+        return False
+    points = list(zip(polygon[::2], polygon[1::2], strict=True))
+    return sum(x * next_y - next_x * y for (x, y), (next_x, next_y) in zip(points, [*points[1:], points[0]], strict=True)) == 0
+
+
+def rle_counts(counts: list[int] | str | bytes, most: int) -> np.ndarray:
+    """Return the counts of a run-length encoding, int64: pixels outside and inside of the object by turns.
 
     Text holds each count in groups of five bits, the lowest first, with 48 added; a sixth bit says that more groups follow, the
     highest bit of the last one is the sign. From the fourth count on it is the difference to the count two places before
@@ -140,7 +155,7 @@ def rle_length(counts: list[int] | str | bytes, most: int) -> int:
     # the drawing library keeps each in 32 bits and writes whatever they say
     if values.size and values.max() > most:
         raise ValueError(f"the count {values.max()} is greater than the {most} pixels of the image")
-    return int(values.sum())
+    return values
 
 
 def _decode_counts(text: bytes) -> np.ndarray:

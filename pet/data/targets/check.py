@@ -60,7 +60,7 @@ def check_samples(
         raise DataError(f"{source} are empty")
     check_info(dataset, expected, source=source)
     expected = replace(expected, raw_labels=read is None and dataset.info.raw_labels)
-    types, seen, objects = PixelTypes(), list[Observation](), _look_at_objects(dataset, expected)
+    types, seen, objects = PixelTypes(), list[Observation](), _look_at_objects(dataset, expected) if count else ObjectLook()
     # before the samples: what is wrong with one of them may be the same for all
     _warn(source, objects.findings())
     given, of_samples = objects.images > 0, ObjectLook()

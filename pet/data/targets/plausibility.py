@@ -156,7 +156,7 @@ def _wrong_areas(areas: np.ndarray, extents: np.ndarray) -> np.ndarray:
 
 def _repeated(boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     repeated = np.ones(len(boxes), bool)
-    _, first = np.unique(np.column_stack([boxes, labels]), axis=0, return_index=True)
+    _, first = np.unique(np.column_stack([boxes.round(1), labels]), axis=0, return_index=True)
     repeated[first] = False
     return repeated
 

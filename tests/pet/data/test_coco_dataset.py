@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 
 from pet.data.catalog.source import Source
 from pet.data.datasets.coco import CocoDataset, build_coco
-from pet.data.datasets.coco_segmentations import rle_length
+from pet.data.datasets.coco_segmentations import rle_counts
 from pet.data.targets.finish import FinishTargets
 from petlib.errors import ConfigError, DataError
 
@@ -274,8 +274,10 @@ def test_what_cannot_be_used_is_skipped_counted_and_reported(
 @pytest.mark.parametrize(
     ("segmentation", "reason"),
     [
-        ([[1, 1, 5, 5]], "object whose polygons have fewer than 3 points, kept as a box alone"),
-        ([[]], "object whose polygons have fewer than 3 points, kept as a box alone"),
+        ([[1, 1, 5, 5]], "object whose polygons have fewer than 3 points or no area, kept as a box alone"),
+        ([[]], "object whose polygons have fewer than 3 points or no area, kept as a box alone"),
+        ([[2, 3, 8, 3, 12, 3]], "object whose polygons have fewer than 3 points or no area, kept as a box alone"),
+        ({"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}, "object whose RLE has no pixel, kept as a box alone"),
         ([], "object without a mask, kept as a box alone"),
         (None, "object without a mask, kept as a box alone"),
     ],
@@ -310,7 +312,7 @@ def test_an_object_keeps_its_good_polygons(tmp_path: Path) -> None:
     file["annotations"] = [annotation(1, segmentation=[[1, 1, 5, 5], *SQUARE, []])]
     dataset = make(tmp_path, file)
     assert dataset.truth(0).segmentations == [SQUARE]
-    assert dataset.info.skipped == {"polygon of fewer than 3 points; its object has others": 2}
+    assert dataset.info.skipped == {"polygon of fewer than 3 points or without area; its object has others": 2}
 
 
 # what is an error
@@ -548,5 +550,5 @@ def test_the_length_of_counts_is_that_of_the_image() -> None:
         image = cv2.resize(rng.integers(0, 2, (5, 5), np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         noisy = image ^ (rng.random((height, width)) < rng.choice([0, 0.1, 1.0])).astype(np.uint8)
         encoded = coco_mask.encode(np.asfortranarray(noisy))
-        assert rle_length(encoded["counts"], height * width) == height * width
-        assert rle_length(encoded["counts"].decode(), height * width) == height * width
+        assert rle_counts(encoded["counts"], height * width).sum() == height * width
+        assert rle_counts(encoded["counts"].decode(), height * width).sum() == height * width
