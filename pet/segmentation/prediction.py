@@ -6,11 +6,10 @@ import torch
 
 from pet.export.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
-from pet.models.segmentation.test_time import view_network
+from pet.models.segmentation.sliding_window import view_network
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels, PixelPredictor
 from pet.prediction.windows import LabelledWindows, WindowSettings
-from pet.segmentation.export import describe_model
-from pet.segmentation.model import Segmenter, build_model
+from pet.segmentation.model import Segmenter, build_model, describe_model
 from petlib.config import CfgNode
 from petlib.solver.precision import build_mixed_precision
 

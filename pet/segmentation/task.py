@@ -11,8 +11,7 @@ from pet.data.targets.image import IMAGES
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.segmentation import SegmentationEvaluator
 from pet.export.config import check_single_view
-from pet.segmentation.export import build_export_network
-from pet.segmentation.model import Segmenter, build_model, build_test_model
+from pet.segmentation.model import Segmenter, build_export_network, build_model, build_test_model
 from pet.task import Task
 from petlib.config import CfgNode
 

@@ -12,7 +12,7 @@ from pet.models.feature_extractor import FeatureExtractor, build_feature_extract
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.fpn import Neck, build_neck
 from pet.models.segmentation.head import SemsegHead
-from pet.models.segmentation.test_time import look_through_windows
+from pet.models.segmentation.sliding_window import look_through_windows
 from pet.vision.heads.table import build_heads, target_kinds
 from petlib.config import CfgNode
 

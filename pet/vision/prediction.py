@@ -10,7 +10,7 @@ from pet.export.runtime import find_onnx_weights
 from pet.export.task import find_normalize
 from pet.models.pretrained import load_test_weights
 from pet.models.segmentation.network import SegmentationNetwork
-from pet.models.segmentation.test_time import view_network
+from pet.models.segmentation.sliding_window import view_network
 from pet.prediction.build import build_whole_images, find_names
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels
 from pet.prediction.run import FilePredictor

@@ -13,7 +13,7 @@ from pet.models.detection.detector import as_predictions
 from pet.models.detection.suppression import Suppression, build_suppression
 from pet.models.features import Features, HeadOutput, Regions
 from pet.models.segmentation.head import SemsegHead
-from pet.models.segmentation.test_time import as_logits
+from pet.models.segmentation.sliding_window import as_logits
 from pet.models.views import View, average_pixels, make_views
 from pet.vision.heads.table import HEADS
 from pet.vision.model import GeneralizedCNN

@@ -37,7 +37,7 @@ from petlib.events.writers.console import ConsoleWriter
 from petlib.events.writers.json_lines import JsonLinesWriter
 from petlib.events.writers.tensorboard import TensorBoardWriter
 from petlib.solver.build import build_scheduler
-from petlib.solver.clipping import build_gradient_clipper
+from petlib.solver.optimizers import build_gradient_clipper
 from petlib.solver.precision import build_mixed_precision
 
 

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from petlib.checkpoint.random_state import random_state, restore_random_state
 from petlib.config.typed import PetlibConfig
-from petlib.data.seeding import seed_everything
+from petlib.data.seeding import random_state, restore_random_state, seed_everything
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.process_group import is_main_process, rank, world_size
 from petlib.engine.changed_settings import SavedSettings

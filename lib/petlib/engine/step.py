@@ -12,7 +12,7 @@ from petlib.distributed.parallel import no_sync
 from petlib.engine.loop import Step
 from petlib.engine.skipping import StepGuard, gradients_of
 from petlib.engine.state import Batch, BatchStream, TrainState
-from petlib.solver.clipping import GradientClipper
+from petlib.solver.optimizers import GradientClipper
 from petlib.solver.precision import MixedPrecision
 
 

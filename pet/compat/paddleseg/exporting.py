@@ -13,7 +13,7 @@ from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.export.description import ModelDescription
 from pet.export.export import ExportReport
 from pet.export.network import ExportSettings, TaskNetwork, export_network
-from pet.segmentation.export import OUTPUT, MainLogits
+from pet.segmentation.model import OUTPUT, MainLogits
 from petlib.errors import ConfigError
 
 logger = logging.getLogger(__name__)

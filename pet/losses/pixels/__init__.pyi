@@ -2,8 +2,8 @@ from .cross_entropies import BCELoss as BCELoss
 from .cross_entropies import CrossEntropyLoss as CrossEntropyLoss
 from .cross_entropies import FocalLoss as FocalLoss
 from .cross_entropies import OhemCrossEntropyLoss as OhemCrossEntropyLoss
-from .lovasz import LovaszHingeLoss as LovaszHingeLoss
-from .lovasz import LovaszSoftmaxLoss as LovaszSoftmaxLoss
 from .mixed import PIXEL_LOSSES as PIXEL_LOSSES
 from .mixed import MixedLoss as MixedLoss
 from .overlap import DiceLoss as DiceLoss
+from .overlap import LovaszHingeLoss as LovaszHingeLoss
+from .overlap import LovaszSoftmaxLoss as LovaszSoftmaxLoss

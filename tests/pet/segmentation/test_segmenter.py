@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from pet.losses.pixels.mixed import build_pixel_loss
 from pet.models.segmentation.networks import build_network
-from pet.models.segmentation.test_time import ViewedNetwork
+from pet.models.segmentation.sliding_window import ViewedNetwork
 from pet.segmentation import build_model
 from pet.segmentation.config import SEGMENTATION_SCHEMA, infer_cfg
 from pet.segmentation.model import Segmenter, build_test_model

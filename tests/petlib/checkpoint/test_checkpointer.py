@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from petlib.checkpoint import Checkpointer
-from petlib.checkpoint.random_state import preserved_random_state, random_state, restore_random_state
+from petlib.data.seeding import preserved_random_state, random_state, restore_random_state
 from petlib.errors import CheckpointError
 
 

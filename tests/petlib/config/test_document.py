@@ -61,7 +61,7 @@ BUILDER = """
 from pet.typed import LandcoverConfig, VisionConfig
 from petlib.config import CfgNode
 from petlib.config.typed import PetlibConfig
-from petlib.solver.clipping import build_gradient_clipper
+from petlib.solver.optimizers import build_gradient_clipper
 
 def build(cfg: VisionConfig, raw: CfgNode, land: LandcoverConfig) -> float:
     build_gradient_clipper(cfg)

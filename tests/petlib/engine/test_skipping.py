@@ -11,7 +11,7 @@ from petlib.distributed.process_group import rank
 from petlib.engine.skipping import StepGuard
 from petlib.engine.state import Batch, BatchStream, LeftOut, TrainState
 from petlib.engine.step import DefaultStep
-from petlib.solver.clipping import GradientClipper
+from petlib.solver.optimizers import GradientClipper
 from petlib.solver.precision import MixedPrecision
 from tests.conftest import RunRanks
 

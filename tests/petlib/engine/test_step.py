@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from petlib.engine.state import Batch, BatchStream, TrainState
 from petlib.engine.step import DefaultStep
 from petlib.events.storage import WindowMeans
-from petlib.solver.clipping import GradientClipper
+from petlib.solver.optimizers import GradientClipper
 from petlib.solver.precision import MixedPrecision
 
 CPU = torch.device("cpu")

@@ -4,7 +4,7 @@ from torch import nn
 
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError
-from petlib.solver.clipping import GradientClipper, build_gradient_clipper
+from petlib.solver.optimizers import GradientClipper, build_gradient_clipper
 
 
 def parameters():

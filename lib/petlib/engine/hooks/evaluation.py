@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from petlib.checkpoint.random_state import preserved_random_state
+from petlib.data.seeding import preserved_random_state
 from petlib.distributed.collectives import broadcast_buffers
 from petlib.distributed.interruption import Interrupted
 from petlib.engine.hook import Hook, due

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from torch import nn
 
-from petlib.checkpoint.random_state import preserved_random_state
+from petlib.data.seeding import preserved_random_state
 from petlib.distributed.collectives import all_reduce_mean
 from petlib.distributed.interruption import AgreedFlag, Interrupted, end_request
 from petlib.engine.hook import Hook

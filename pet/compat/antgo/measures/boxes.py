@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pet.compat.antgo.measures.values import Values, array_of
+from pet.compat.antgo.measures.evaluator import Values, array_of
 from pet.metrics.coco import Record, coco_precision
 from petlib.errors import ConfigError, DataError
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from pet.compat.antgo.measures.values import Values, array_of
+from pet.compat.antgo.measures.evaluator import Values, array_of
 from pet.metrics.segmentation import SegmentationResult
 from petlib.errors import ConfigError, DataError
 

@@ -1,9 +1,10 @@
-"""The measures of ``evaluation.metric`` as an evaluator of Pet."""
+"""The measures of ``evaluation.metric`` as an evaluator of Pet, and what measures are given, as arrays."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from pet.metrics.results import write_metrics_json
 from petlib.config.nested import Component
 from petlib.distributed.collectives import broadcast_object, gather_objects
 from petlib.distributed.process_group import is_main_process
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, DataError
 from petlib.events.writers.console import format_figure
 from petlib.suggest import did_you_mean
 
@@ -167,3 +168,30 @@ def _read_metrics(measure: Measure, found: object) -> dict[str, float]:
         except (TypeError, ValueError):
             raise ConfigError(f"{METRIC}: {name} returned {key!r} as {type(value).__name__}, a number expected") from None
     return metrics
+
+
+Values = Mapping[str, Any]
+"""The prediction or the truth of one sample: name -> array, tensor or number."""
+
+
+def array_of(values: Values, key: str, where: str) -> np.ndarray:
+    """Return one of the values as an array in main memory.
+
+    Args:
+        values: the prediction or the truth of a sample.
+        key: its name.
+        where: whose they are, for messages: ``"SegMIOU: prediction 3"``.
+
+    Raises:
+        DataError: it is missing, or no numbers.
+    """
+    if key not in values:
+        raise DataError(f"{where} has no {key!r}{did_you_mean(key, values)} (it has {', '.join(map(str, values)) or 'nothing'})")
+    value = values[key]
+    try:
+        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{where}: {key!r} is no array: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{where}: {key!r} holds {array.dtype}, numbers expected")
+    return array

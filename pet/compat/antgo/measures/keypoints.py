@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.compat.antgo.measures.values import Values, array_of
+from pet.compat.antgo.measures.evaluator import Values, array_of
 from pet.data.datasets.coco_keypoints import COCO_SIGMAS, DEFAULT_SIGMA
 from pet.metrics.coco import Record, coco_precision
 from petlib.errors import ConfigError, DataError

@@ -12,9 +12,8 @@ from petlib.arguments import fit_arguments
 from petlib.config.nested import Component
 from petlib.engine.weight_average import WeightAverage
 from petlib.errors import ConfigError
-from petlib.solver.clipping import GradientClipper
 from petlib.solver.factor_schedule import FactorSchedule
-from petlib.solver.optimizers import OPTIMIZERS, make_optimizer
+from petlib.solver.optimizers import OPTIMIZERS, GradientClipper, make_optimizer
 
 SHARED = ("lr", "weight_decay", "momentum", "nesterov", "betas")
 """Arguments that Pet's own configs have keys for."""

@@ -8,12 +8,12 @@ from itertools import chain
 import torch
 from torch import Tensor, distributed
 
-from pet.compat.trainframework.model.losses import SEPARATOR
+from pet.compat.trainframework.model.base_model import SEPARATOR
 from petlib.distributed.collectives import broadcast_buffers
 from petlib.distributed.process_group import world_size
 from petlib.engine.skipping import StepGuard, gradients_of
 from petlib.engine.state import Batch, BatchStream, TrainState
-from petlib.solver.clipping import GradientClipper
+from petlib.solver.optimizers import GradientClipper
 
 
 class NetworksStep:

@@ -24,9 +24,8 @@ from petlib.config import CfgNode, ConfigError
 from petlib.config.nested import Component
 from petlib.data.seeding import seed_everything
 from petlib.solver.build import build_optimizer
-from petlib.solver.clipping import GradientClipper
 from petlib.solver.factor_schedule import FactorSchedule
-from petlib.solver.optimizers import OPTIMIZERS
+from petlib.solver.optimizers import OPTIMIZERS, GradientClipper
 from petlib.solver.precision import build_mixed_precision
 
 

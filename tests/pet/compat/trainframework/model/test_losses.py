@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from pet.compat.trainframework.model.losses import name_losses
+from pet.compat.trainframework.model.base_model import name_losses
 from petlib.errors import ConfigError
 
 LOSS = torch.tensor(2.0, requires_grad=True)

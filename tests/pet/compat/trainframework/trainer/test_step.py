@@ -9,7 +9,7 @@ from pet.compat.trainframework.trainer.step import NetworksStep
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.engine.skipping import StepGuard
 from petlib.engine.state import BatchStream, TrainState
-from petlib.solver.clipping import GradientClipper
+from petlib.solver.optimizers import GradientClipper
 
 
 class Duel(nn.Module):
