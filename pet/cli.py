@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from pet import commands
+from pet.task import PACKAGE, check_task_source
 from pet.templates.new_project import main as write_new_project
 from petlib.launch import call_own_script, launch
 
 COMMANDS = Path(__file__).parent / "commands"
-PACKAGE = "pet"
 ROOT = Path(__file__).parents[1]
 CHECKOUT = ROOT if (ROOT / "tools" / "train_net_all.py").is_file() else None
 """Pet's own tree, where it is installed as it lies there (``pip install -e``): it has the training scripts of Pet's tasks."""
@@ -20,7 +20,7 @@ def train(repository: Path | None = CHECKOUT) -> int:
     Args:
         repository: root of a checkout, whose scripts train Pet's own tasks and where ``--type`` looks last.
     """
-    return launch("train_net.py", package=PACKAGE, repository=repository)
+    return launch("train_net.py", package=PACKAGE, check_task=check_task_source, repository=repository)
 
 
 def test(repository: Path | None = CHECKOUT) -> int:
@@ -28,7 +28,8 @@ def test(repository: Path | None = CHECKOUT) -> int:
 
     A task may have a ``tools/<type>/<...>/test_net.py`` of its own; else one script serves all.
     """
-    return launch("test_net.py", package=PACKAGE, script_of_all_tasks=COMMANDS / "test_net.py", repository=repository)
+    own = COMMANDS / "test_net.py"
+    return launch("test_net.py", package=PACKAGE, check_task=check_task_source, script_of_all_tasks=own, repository=repository)
 
 
 def export(repository: Path | None = CHECKOUT) -> int:

@@ -1,5 +1,6 @@
 """A task: settings, model, data, metrics, and what the tools need of it. Imports no torch, so that a config can be checked first."""
 
+import ast
 import logging
 import re
 from abc import ABC, abstractmethod
@@ -12,7 +13,8 @@ from pet import data, evaluation, export, prediction
 from petlib import data as loading
 from petlib import engine, solver
 from petlib.config import CfgNode, ConfigError
-from petlib.launch.start.task_folder import find_task_folder
+from petlib.launch.start.task_folder import TaskFolder, find_task_folder
+from petlib.user_code import parse_user_module
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 PACKAGE = "pet"
 NO_NAMES: Mapping[str, Sequence[str]] = MappingProxyType({})
 TASK_MODULE = "task"
+TASK_NAME = "TASK"
+EXPECTED_TASK = "an object of a subclass of pet.task.Task expected, as in TASK = BlobTask() of docs/add_a_task.md"
 OUTSIDE_OF_BACKBONE = r"^(?!(.*\.)?(backbone|encoder)\.)"
 """Fits the names of parameters that do not lie below a module called so."""
 
@@ -67,7 +71,7 @@ class Task(ABC):
         Raises:
             ConfigError: the task measures nothing.
         """
-        raise _lacks(self, "metrics")
+        raise _lacks(self, "metrics: it defines no build_evaluators; define it, or leave out TEST.DATASETS")
 
     def build_training_data(self, cfg: CfgNode, device: "torch.device", dataset: "data.Dataset | None" = None) -> "loading.TrainLoader":
         """Return the batches of ``TRAIN.DATASETS``, or of the data that a program brings, after a first look at the samples.
@@ -214,15 +218,41 @@ def find_task(config: Path, *, type_folder: str | None = None) -> Task:
         type_folder: the type, e.g. ``tasks/cls``, where the path does not show it.
 
     Raises:
-        ConfigError: there is no such task, or it has no ``TASK``.
+        ConfigError: there is no such task, it has no ``TASK``, or there is a mistake in a module of it.
     """
     folder = find_task_folder(config, PACKAGE, type_folder=type_folder)
     if not folder.has_module(TASK_MODULE):
         raise ConfigError(f"{config}: its task has settings but no module {folder.package}.{TASK_MODULE}; docs/add_a_task.md shows one")
-    task = getattr(folder.import_module(TASK_MODULE), "TASK", None)
+    check_task_source(folder)
+    module = folder.import_module(TASK_MODULE)
+    task = getattr(module, TASK_NAME, None)
     if not isinstance(task, Task):
-        raise ConfigError(f"{folder.package}.{TASK_MODULE}: TASK is {task!r}, an object of a subclass of pet.task.Task expected")
+        raise ConfigError(f"{module.__file__}: {TASK_NAME} is {task!r}; {EXPECTED_TASK}")
     return task
+
+
+def check_task_source(folder: TaskFolder) -> None:
+    """Check what a user's module ``task`` shows without its import, which takes seconds: that it is Python, and has an object ``TASK``.
+
+    The launcher does so before it starts a script that imports the module. One that has no such file is left to the script.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    path = folder.own_file(TASK_MODULE)
+    if path is None or not path.is_file():
+        return
+    module = parse_user_module(path)
+    nodes = list(ast.walk(module))
+    named = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    imported = [node.asname or node.name for node in nodes if isinstance(node, ast.alias)]
+    if not {TASK_NAME, "*"} & {*named, *imported}:
+        raise ConfigError(f"{path}: it has no {TASK_NAME}; {EXPECTED_TASK}")
+    classes = {node.name for node in module.body if isinstance(node, ast.ClassDef)}
+    for node in module.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=value)) if name == TASK_NAME and value in classes:
+                raise ConfigError(f"{path}:{node.lineno}: {TASK_NAME} is the class {value}; {EXPECTED_TASK}")
 
 
 def _lacks(task: Task, what: str) -> ConfigError:

@@ -16,7 +16,7 @@ SOURCES = sorted(path for folder in ("lib", "pet", "tools") for path in (ROOT / 
 
 # from the lowest floor to the highest; a module imports only from its own floor's package or from lower floors
 PETLIB_FLOORS = [
-    {"errors", "suggest", "files", "run_lock"},
+    {"errors", "suggest", "files", "run_lock", "user_code"},
     {"registry", "log"},
     {"config"},
     {"arguments", "distributed", "launch"},
@@ -302,6 +302,43 @@ def test_the_rule_finds_keys_below_the_config(source: str, found: list[str]) -> 
 def test_files_stay_small() -> None:
     long = {str(path.relative_to(ROOT)): count for path in SOURCES if (count := len(path.read_text(encoding="utf-8").splitlines())) > 400}
     assert not long
+
+
+MOST_METHODS, MOST_LINES = 15, 60
+
+
+def large_parts(source: str) -> list[str]:
+    """Return the functions of too many lines, and the classes with too many public methods, each with its number."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            lines = node.end_lineno - node.lineno + 1
+            found += [f"{node.name}: {lines} lines"] if lines > MOST_LINES else []
+        if isinstance(node, ast.ClassDef):
+            methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)}
+            public = [name for name in methods if not name.startswith("_")]
+            found += [f"{node.name}: {len(public)} public methods"] if len(public) > MOST_METHODS else []
+    return found
+
+
+def test_functions_and_classes_stay_small() -> None:
+    wrong = [
+        f"{module_of(path)}: {part}" for path in SOURCES if path.suffix == ".py" for part in large_parts(path.read_text(encoding="utf-8"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("def f():\n" + "    x = 1\n" * 59, []),
+        ("class A:\n    def f():\n" + "        x = 1\n" * 60, ["f: 61 lines"]),
+        ("class A:\n" + "".join(f"    def f{number}(self): ...\n    def _f{number}(self): ...\n" for number in range(15)), []),
+        ("class A:\n" + "".join(f"    async def f{number}(self): ...\n" for number in range(16)), ["A: 16 public methods"]),
+    ],
+)
+def test_the_rule_finds_large_functions_and_classes(source: str, found: list[str]) -> None:
+    assert large_parts(source) == found
 
 
 def test_every_source_file_is_typed_and_shipped() -> None:

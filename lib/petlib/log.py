@@ -79,7 +79,7 @@ class ConsoleHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.setFormatter(LineFormatter())
-        self.addFilter(lambda record: not getattr(record, "file_only", False))
+        self.addFilter(lambda record: not getattr(record, "file_only", False) and not _is_on_screen(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
@@ -94,6 +94,17 @@ class ConsoleHandler(logging.Handler):
                 silence_lost_screen()
         except Exception:  # noqa: BLE001  a faulty log call is reported by logging itself and never ends a run
             self.handleError(record)
+
+
+def _is_on_screen(record: logging.LogRecord) -> bool:
+    """Return whether the library that logs has a handler of its own that prints the record, as that of huggingface_hub does."""
+    logger: logging.Logger | None = logging.getLogger(record.name)
+    while logger is not None and logger.parent is not None:
+        streams = [handler.stream for handler in logger.handlers if isinstance(handler, logging.StreamHandler)]
+        if {id(stream) for stream in streams} & {id(stream) for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)}:
+            return True
+        logger = logger.parent
+    return False
 
 
 class LogFileHandler(logging.Handler):

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
+from petlib.user_code import import_user_module
 
 Component = TypeVar("Component", bound=Callable[..., Any])
 Entry = TypeVar("Entry")
@@ -192,14 +193,12 @@ def import_user_modules(names: Iterable[str]) -> None:
     """Import the modules of ``MISC.IMPORTS``, so that what they register can be found.
 
     Raises:
-        ConfigError: a module cannot be found. An error inside a module is raised as it is.
+        ConfigError: a module cannot be found, or there is a mistake in it; the message has its line.
     """
     for name in names:
         try:
-            importlib.import_module(name)
+            import_user_module(name)
         except ModuleNotFoundError as error:
-            if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-                raise
             raise ConfigError(
                 f"the modules that the config imports: there is no module {name!r}; give a dotted name that python can import "
                 "(the current folder counts when PYTHONPATH holds it)"

@@ -92,7 +92,7 @@ def build_evaluation(
             own, and may lack some. Empty: not known, only the number of classes is compared.
 
     Raises:
-        ConfigError: there are no test data.
+        ConfigError: there are no test data, or the settings of the evaluators are wrong.
         DataError: a data set is missing, cannot be used, or does not fit the model.
     """
     source = "the test data"
@@ -105,15 +105,16 @@ def build_evaluation(
         dataset = with_names(source, dataset, names, expected.kinds, others=cfg.DATA.OTHER_CLASSES)
     if not dataset.info.annotated:
         logger.warning("%s have no annotations: they are predicted on in a test, and nothing is measured", source)
-    # a mistake in them is reported now, not at the first evaluation
-    build_metrics(cfg.EVAL.METRICS, dataset, keep_predictions=False)
     by_type = scales_by_type(cfg.TEST.TRANSFORMS)
     check_samples(dataset, expected, cfg.DATA.CHECK_SAMPLES, source=source, scales_by_type=by_type)
     if "VIEWS" in cfg.TEST and cfg.TEST.VIEWS.FLIP:
         report_sides(dataset.info, expected.kinds, source="TEST.VIEWS.FLIP")
+    build_all = partial(_build_all, build_evaluators, list(cfg.EVAL.METRICS), dataset)
+    # what is wrong with them is reported now, not at the first evaluation
+    build_all(False)
     return Evaluation(
         loader=build_test_loader(cfg, EvaluationSamples(dataset, expected.kinds), device, expected.kinds),
-        build_evaluators=partial(_build_all, build_evaluators, list(cfg.EVAL.METRICS), dataset),
+        build_evaluators=build_all,
         autocast=build_mixed_precision(cfg, device).autocast,
     )
 

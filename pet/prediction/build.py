@@ -74,7 +74,7 @@ def find_names(cfg: CfgNode, kinds: Sequence[str], trained: Names = NO_NAMES) ->
     """Return the names of classes, parts and keypoints, and the lines between these: those that the weights were trained with.
 
     Weights that do not say them leave it to ``DATA.CLASSES``, else to the data sets where they are present, else to the config that a
-    training left in ``MISC.CKPT``; else predictions show numbers.
+    training left in ``MISC.CKPT``; else predictions show numbers, and a warning says so where there are any.
 
     Args:
         cfg: the config.
@@ -87,7 +87,7 @@ def find_names(cfg: CfgNode, kinds: Sequence[str], trained: Names = NO_NAMES) ->
         return replace(names, skeleton=_names_of_data(cfg, kinds, trained).skeleton) if joined else names
     names = _names_of_data(cfg, kinds, trained)
     classes = cfg.DATA.CLASSES or names.classes or _classes_of_run(cfg)
-    if not classes:
+    if not classes and any(find_kind(kind).counted for kind in kinds):
         logger.warning(
             "the names of the classes are not known, numbers take their place; give DATA.CLASSES, or the data with MISC.DATA_ROOT"
         )

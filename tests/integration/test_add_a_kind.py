@@ -64,7 +64,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_is_complete() -> None:
     assert set(FILES) == {"marks.py", "count_marks.py", CONFIG}
-    assert set(COMMANDS) == {"train_net_all", "test", "check", "browse"}
+    assert set(COMMANDS) == {"train_net_all", "test", "check", "browse", "inference"}
 
 
 def test_a_head_learns_from_the_new_kind(trained: Path) -> None:
@@ -76,6 +76,18 @@ def test_a_head_learns_from_the_new_kind(trained: Path) -> None:
     assert f"test_count_MAE: {min(measured):.4f}" in run(trained, "test")
     # an evaluation counts the marks of the files: always to say their mean, 3.5, is off by 2
     assert min(measured) < 2.0
+
+
+def test_the_records_of_predictions_have_its_counts(trained: Path) -> None:
+    printed = run(trained, "inference", "TEST.WEIGHTS=latest")
+    assert "names of the classes" not in printed
+    records = [json.loads((trained / "found" / f"{number:02}.json").read_text()) for number in range(16)]
+    assert all(set(record) == {"file", "width", "height", "count"} for record in records)
+    # the mean error of the counts is that of an evaluation
+    truths = [len((trained / "data/test" / f"{number:02}.txt").read_text().splitlines()) for number in range(16)]
+    error = np.mean([abs(record["count"] - truth) for record, truth in zip(records, truths, strict=True)])
+    lines = [json.loads(line) for line in (trained / "ckpts/vision/marks/count/metrics.jsonl").read_text().splitlines()]
+    assert error == pytest.approx([line["count/MAE"] for line in lines if "count/MAE" in line][-1], abs=1e-3)
 
 
 def test_its_samples_are_checked_and_drawn(trained: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ PAGE = (ROOT / "docs" / "add_a_task.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^\*\*`(?P<path>[^`]+)`\*\*.*?^```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = {block["path"]: block["text"] for block in BLOCK.finditer(PAGE)}
 COMMANDS = dict(re.findall(r"^    pet-(\w+) --cfg cfgs/blobs/small.yaml(.*)$", PAGE, re.MULTILINE))
+MAKE_PICTURES = re.findall(r"^    ((?:mkdir|python -c) .*)$", PAGE, re.MULTILINE)
 CONFIG = "cfgs/blobs/small.yaml"
 MOST_FILES, MOST_LINES = 5, 130
 
@@ -39,10 +41,12 @@ def run(folder: Path, command: str, *options: str, root: Path = ROOT, config: st
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of the page after its training on two processes, with two pictures."""
+    """Give the folder of the page after its training on two processes, with the picture of the page and two more."""
     folder = tmp_path_factory.mktemp("own")
     write_task(folder)
-    (folder / "pictures").mkdir()
+    for line in MAKE_PICTURES:
+        words = [sys.executable if word == "python" else word for word in shlex.split(line)]
+        subprocess.run(words, cwd=folder, timeout=120, check=True)
     for number, (y, x) in enumerate([(2, 24), (20, 3)]):
         image = np.random.default_rng(number).integers(0, 80, (32, 32, 3), dtype=np.uint8)
         image[y : y + 4, x : x + 4] = 255
@@ -81,8 +85,8 @@ def test_its_export_predicts_as_the_model_does(trained: Path) -> None:
         done = run(trained, "inference", *options)
         assert done.returncode == 0, done.stdout
     for folder in ("found", "by_file"):
-        found = [json.loads((trained / folder / f"{number}.json").read_text())["classes"][0]["class"] for number in range(2)]
-        assert found == ["top right", "bottom left"]
+        records = [json.loads((trained / folder / f"{name}.json").read_text()) for name in ("blob", "0", "1")]
+        assert [record["classes"][0]["class"] for record in records] == ["top right", "top right", "bottom left"]
         assert (trained / folder / "0.jpg").is_file()
 
 
@@ -176,6 +180,52 @@ def test_its_settings_are_checked_before_anything_starts(tmp_path: Path) -> None
     assert_settings_are_checked(tmp_path, ROOT, CONFIG)
     done = run(tmp_path, "train", "--dry_run")
     assert f"PYTHONPATH={tmp_path}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "wrong", "message"),
+    [
+        (
+            "blobs/config.py",
+            ("pet.config", "pet.confik"),
+            "blobs/config.py:3: ModuleNotFoundError: No module named 'pet.confik'\n    from ",
+        ),
+        ("blobs/task.py", ("class Blobs(", "class Blobs)"), "blobs/task.py:16: SyntaxError: unmatched ')'\n    class Blobs)Dataset):"),
+        ("blobs/task.py", ("pet.task", "pet.tusk"), "blobs/task.py:11: ModuleNotFoundError: No module named 'pet.tusk'\n    from "),
+        ("blobs/task.py", ("BlobTask()", "BlobTask"), "blobs/task.py:51: TASK is the class BlobTask; an object of a subclass"),
+        ("blobs/task.py", ("TASK =", "TUSK ="), "blobs/task.py: it has no TASK; an object of a subclass"),
+        ("blobs/config.py", ("get_base_cfg", "get_cfg"), "blobs/config.py: it has no get_base_cfg; the settings of a task have"),
+    ],
+)
+def test_a_mistake_in_its_modules_is_one_message_of_every_command(tmp_path: Path, file: str, wrong: tuple[str, str], message: str) -> None:
+    write_task(tmp_path)
+    (tmp_path / file).write_text(FILES[file].replace(*wrong), encoding="utf-8")
+    for command in ("train", "check"):
+        done = run(tmp_path, command)
+        assert done.returncode == 2, done.stdout
+        assert done.stdout.count(f"{tmp_path}/{message}") == done.stdout.count("error: ") == 1, done.stdout
+        assert "Traceback" not in done.stdout
+
+
+def test_a_task_without_metrics_is_reported_before_it_trains(tmp_path: Path) -> None:
+    write_task(tmp_path)
+    (tmp_path / "blobs/task.py").write_text(FILES["blobs/task.py"].replace("build_evaluators", "build_evaluator"), encoding="utf-8")
+    done = run(tmp_path, "train")
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.endswith(
+        "error: blobs.task.BlobTask has no metrics: it defines no build_evaluators; define it, or leave out TEST.DATASETS\n"
+    )
+    assert "iter: " not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "test", "check"])
+def test_a_config_without_a_task_is_reported_in_the_same_words(tmp_path: Path, command: str) -> None:
+    write_task(tmp_path)
+    (tmp_path / "cfgs/blobs").rename(tmp_path / "cfgs/blob")
+    done = run(tmp_path, command, config="cfgs/blob/small.yaml")
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.startswith("error: cfgs/blob/small.yaml: there is no task for this config\ntried:\n"), done.stdout
+    assert f"  {tmp_path}/blob/config.py\n" in done.stdout
 
 
 def test_inside_of_the_repository_no_file_is_edited(tmp_path: Path) -> None:

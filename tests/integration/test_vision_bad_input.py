@@ -94,7 +94,8 @@ CASES = {
     "a polygon of two points": Case(
         set_entry(segmentation=[[10, 5, 30, 25]]),
         (
-            "skipped 1 times: object whose polygons have fewer than 3 points or no area, kept as a box alone (the first: annotation 11 of image 1)",
+            "skipped 1 times: object whose polygons have fewer than 3 points or no area,"
+            " kept as a box alone (the first: annotation 11 of image 1)",
         ),
         config="mask_rcnn_R-18-FPN",
         skipped=True,

@@ -100,8 +100,12 @@ def test_what_is_tried_for_a_config_without_task_is_listed(own_root: Path) -> No
     ("text", "message"),
     [
         (None, "no module shop.dots.task"),
-        ("TASK = None", "TASK is None, an object of a subclass of pet.task.Task expected"),
-        ("", "TASK is None"),
+        ("TASK = None", "task.py: TASK is None; an object of a subclass of pet.task.Task expected"),
+        ("", "task.py: it has no TASK; an object of a subclass of pet.task.Task expected"),
+        ("class Own: ...\nTASK = Own", "task.py:2: TASK is the class Own; an object of a subclass of pet.task.Task expected"),
+        ("from json import JSONDecoder as TASK", "task.py: TASK is <class 'json.decoder.JSONDecoder'>; an object of"),
+        ("TASK = make(", r"task.py:1: SyntaxError: '\(' was never closed\n    TASK = make\("),
+        ("TASK = make()", r"task.py:1: NameError: name 'make' is not defined\n    TASK = make\(\)"),
     ],
 )
 def test_a_task_folder_without_task_is_reported(own_root: Path, text: str | None, message: str) -> None:
@@ -109,6 +113,14 @@ def test_a_task_folder_without_task_is_reported(own_root: Path, text: str | None
     if text is not None:
         (own_root / "shop/dots/task.py").write_text(text)
     with pytest.raises(ConfigError, match=message):
+        find_task(own_root / "cfgs/shop/dots/deep/x.yaml")
+
+
+def test_settings_without_their_functions_are_reported(own_root: Path) -> None:
+    (own_root / "shop/dots/config.py").write_text(SETTINGS.replace("infer_cfg", "infer"))
+    with pytest.raises(
+        ConfigError, match=r"there is no task for this config\n(.*\n)*.*shop/dots/config.py: it has no infer_cfg; the settings"
+    ):
         find_task(own_root / "cfgs/shop/dots/deep/x.yaml")
 
 

@@ -81,6 +81,21 @@ def test_lines_for_the_file_only_stay_off_the_screen(tmp_path):
     assert "details" in (tmp_path / "out/logs/train_rank0.log").read_text()
 
 
+def test_what_a_library_prints_itself_is_on_the_screen_once(tmp_path):
+    done = run(
+        tmp_path,
+        """
+        setup_logging(Path("out"), rank=0, purpose="train")
+        logger.addHandler(logging.StreamHandler())
+        logging.getLogger("library.part").warning("retrying")
+        logging.getLogger("another").warning("goes on")
+        """,
+    )
+    assert done.stderr == "retrying\n"
+    assert re.fullmatch(STAMP + "WARNING: goes on\n", done.stdout)
+    assert re.fullmatch(f"{STAMP}WARNING: retrying\n{STAMP}WARNING: goes on\n", (tmp_path / "out/logs/train_rank0.log").read_text())
+
+
 def test_a_crash_leaves_its_trace_in_the_log(tmp_path):
     done = run(tmp_path, "import faulthandler; setup_logging(Path('out'), rank=0, purpose='train'); os.abort()")
     assert done.returncode < 0

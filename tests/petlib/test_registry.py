@@ -86,6 +86,30 @@ def test_user_modules_are_imported_and_a_missing_one_is_named() -> None:
         import_user_modules(["json", "no_such_module_of_mine"])
 
 
+def test_a_mistake_in_a_user_module_is_reported_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_package").mkdir()
+    texts = {
+        "misspelt": "x = 1\nregsitry = y\n",
+        "cut_off": "def f(\n",
+        "needs": "import own_package.misspelt\n",
+        "deep": "import json\njson.loads('')\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / "own_package" / f"{name}.py").write_text(text)
+    misspelt = rf"^{tmp_path}/own_package/misspelt.py:2: NameError: name 'y' is not defined\n    regsitry = y$"
+    for name, message in {
+        "misspelt": misspelt,
+        "needs": misspelt,
+        "cut_off": rf"^{tmp_path}/own_package/cut_off.py:1: SyntaxError: '\(' was never closed\n    def f\($",
+        "deep": rf"^{tmp_path}/own_package/deep.py:2: JSONDecodeError: .*\n    json.loads\(''\)\n  raised in .*decoder.py:\d+, raw_decode$",
+    }.items():
+        with pytest.raises(ConfigError, match=message):
+            import_user_modules([f"own_package.{name}"])
+    with pytest.raises(ConfigError, match="there is no module 'own_package.absent'"):
+        import_user_modules(["own_package.absent"])
+
+
 def test_entries_say_what_is_known_before_anything_is_imported() -> None:
     registry = EntryRegistry("detector", {"fast": ("no_such_module:x", True)})
     registry.add("slow", (len, False))

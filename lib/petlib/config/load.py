@@ -24,6 +24,12 @@ class TaskConfig(Protocol):
         """Derive the settings that follow from others, and check what no single key can know."""
 
 
+def missing_functions(task: TaskConfig) -> str:
+    """Return what a task's settings lack of :class:`TaskConfig`, in words; empty: nothing."""
+    missing = [name for name in ("get_base_cfg", "infer_cfg") if not hasattr(task, name)]
+    return f"it has no {' and no '.join(missing)}; the settings of a task have get_base_cfg() and infer_cfg(cfg)" if missing else ""
+
+
 def load_cfg(task: TaskConfig, path: str | Path, overrides: Sequence[str] = ()) -> CfgNode:
     """Return the frozen config: command line over file over base files over the defaults of the task.
 
@@ -32,8 +38,10 @@ def load_cfg(task: TaskConfig, path: str | Path, overrides: Sequence[str] = ()) 
 
     Raises:
         ConfigError: all that is wrong in the files and on the command line, a line each; what the command line gives in vain; or a module
-            cannot be found.
+            cannot be found; or the task has no such settings.
     """
+    if missing := missing_functions(task):
+        raise ConfigError(f"{getattr(task, '__file__', repr(task))}: {missing}")
     layers = [*read_layers(Path(path)), override_layer(list(overrides))]
     try:
         return _load(task, Path(path), layers)

@@ -13,7 +13,7 @@ from petlib.config.key import Key, Schema, argument_names
 from petlib.config.layers import Entry, Layer, override_layer, read_layers
 from petlib.config.limits import cut, shown
 from petlib.errors import ConfigError, name_in_errors
-from petlib.suggest import did_you_mean, nearest_names
+from petlib.suggest import nearest_names
 
 DERIVED = "derived value"
 """Where a value comes from that follows from others."""
@@ -223,19 +223,46 @@ def _note_place(cfg: CfgNode, path: str, place: str) -> None:
 
 
 def _unknown(cfg: CfgNode, key: str) -> str:
+    """Return what an unknown key may have been meant for, or what its section has."""
     if key in REPLACED:
         return f"this key is gone; write {REPLACED[key]}"
     known = [*_all_keys(cfg.schema, "")]
-    section, _, last = key.rpartition(".")
-    elsewhere = [name for name in known if name.rpartition(".")[2] == last]
-    if elsewhere:
-        return f"unknown key; did you mean {' or '.join(elsewhere[:3])}?"
-    siblings = [name for name in known if name.rpartition(".")[0] == section]
-    by_name = {name.rpartition(".")[2]: name for name in siblings}
-    near = nearest_names(last, by_name)
+    section, name = _known_section(cfg.schema, key)
+    *missing, last = name.split(".")
+    elsewhere = [path for path in known if path.rpartition(".")[2] == last]
+    if missing and section:
+        # the section is of another task, or misspelt
+        elsewhere = [path for path in elsewhere if path.startswith(f"{section}.")]
+    siblings = {path.rpartition(".")[2]: path for path in known if path.rpartition(".")[0] == section}
+    # behind a setting that is no section nothing follows
+    inside = [siblings[word] for word in missing[:1] if word in siblings]
+    near = elsewhere[:3] or inside or [siblings[one] for one in nearest_names(last, siblings) if not missing] or _similar_paths(key, known)
     if near:
-        return f"unknown key; did you mean {' or '.join(by_name[name] for name in near)}?"
-    return "unknown key" + (f"; {section} has {', '.join(by_name)}" if siblings and section else did_you_mean(key, known))
+        return f"unknown key; did you mean {' or '.join(near)}?"
+    return f"unknown key; {section or 'the config'} has {', '.join(siblings)}"
+
+
+def _known_section(schema: Schema, key: str) -> tuple[str, str]:
+    """Return the longest part of a dotted key that is a section, and the rest."""
+    *sections, _ = words = key.split(".")
+    depth = 0
+    for name in sections:
+        inner = schema.get(name)
+        if inner is None or isinstance(inner, Key):
+            break
+        schema, depth = inner, depth + 1
+    return ".".join(words[:depth]), ".".join(words[depth:])
+
+
+def _similar_paths(key: str, known: list[str]) -> list[str]:
+    """Return up to three known paths each part of which resembles that of ``key``."""
+    words = key.split(".")
+
+    def resembles(path: str) -> bool:
+        parts = path.split(".")
+        return len(parts) == len(words) and all(nearest_names(word, [part]) for word, part in zip(words, parts, strict=True))
+
+    return list(filter(resembles, known))[:3]
 
 
 def _all_keys(schema: Schema, prefix: str) -> Iterator[str]:

@@ -9,9 +9,10 @@ import numpy as np
 
 from pet.data.loading.joined import SomeSamples
 from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth
-from pet.data.targets.kind import Kind, describe_difference
+from pet.data.targets.kind import Kind
 from pet.data.targets.kinds import find_kind, select_objects
 from pet.data.targets.names import OTHER, Names, names_of, numbers_in, shown
+from pet.data.targets.numbering import describe_difference
 from petlib.data.protocols import NamedFiles, Sample
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean

@@ -129,18 +129,18 @@ def report_sides(info: DatasetInfo, kinds: Sequence[str], *, source: str) -> Non
         source: the setting that mirrors images.
     """
     for kind in map(find_kind, kinds):
-        swap = kind.swap(info)
-        if swap is None:
+        sides = kind.sides(info)
+        if sides is None:
             continue
-        said = describe_swap(kind.names(info), swap)
-        if kind.lacks_sides(info):
+        said = describe_swap(kind.names(info), sides.swap)
+        if sides.known:
+            logger.info("%s mirrors images: of the %s %s", source, kind.counted, said)
+        else:
             logger.warning(
                 "%s mirrors images: of the %s %s. Where some have sides, mirrored images teach wrong places: name the pairs by "
                 "flip_pairs: [[..., ...]] of DATA.CATALOG, or do not mirror; flip_pairs: [] says that none has sides",
                 *(source, kind.counted, said),
             )
-        else:
-            logger.info("%s mirrors images: of the %s %s", source, kind.counted, said)
 
 
 def describe_source(key: str, names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pet.data.targets.boxes import largest_first
 from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.left_right import swap_in_order
+from pet.data.targets.numbering import Sides
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import is_inside, move_points, move_tensor_points
 from pet.structures.moves import Size
@@ -43,15 +44,13 @@ class Keypoints(Kind):
         """Return the names of the keypoints."""
         return info.keypoint_set.names if info.keypoint_set else ()
 
-    def swap(self, info: DatasetInfo) -> Sequence[int] | None:
-        """Return which keypoint is which in a mirrored image."""
-        return info.keypoint_set.swap if info.keypoint_set else None
-
-    def lacks_sides(self, info: DatasetInfo) -> bool:
-        """Return whether no keypoint has a partner on the other side and the data do not say that it is so."""
+    def sides(self, info: DatasetInfo) -> Sides | None:
+        """Return which keypoint is which in a mirrored image; known: some have a partner, or the data say that none has."""
         keypoints = info.keypoint_set
-        unpaired = keypoints is not None and list(keypoints.swap) == list(range(len(keypoints.names)))
-        return unpaired and keypoints is not None and len(keypoints.names) > 1 and not keypoints.swap_given
+        if keypoints is None:
+            return None
+        paired = list(keypoints.swap) != list(range(len(keypoints.names)))
+        return Sides(keypoints.swap, known=paired or len(keypoints.names) <= 1 or keypoints.swap_given)
 
     def compare(self, first: DatasetInfo, second: DatasetInfo) -> str:
         """Return how the keypoints differ, or what a mirrored image makes of them."""

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation
+from pet.data.targets.dataset import IGNORE, Expectation
+from pet.data.targets.numbering import Numbering
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import is_mirrored
 from pet.structures.moves import Move, Size
@@ -14,13 +15,9 @@ from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
 from pet.visual.sheet import Legend
 from petlib.data.protocols import Sample
-from petlib.errors import DataError
 
 Fields = dict[str, Any]
 """Some fields of a sample."""
-
-MOST_NAMES = 5
-"""Names that a message lists."""
 
 
 def all_survive(boxes: np.ndarray, size: Size) -> np.ndarray:  # noqa: ARG001 -- what Motion.survivors may be
@@ -67,14 +64,14 @@ class Tile(NamedTuple):
     left: int
 
 
-class Kind:
+class Kind(Numbering):
     """A kind of target: what heads ask for and data sets provide.
 
     A new one derives from this class, overrides what differs and is registered under its name,
     ``@KINDS.register("dots")`` (:data:`pet.data.targets.kinds.KINDS`). Nothing else compares names of kinds.
+    What its numbers mean is in :class:`pet.data.targets.numbering.Numbering`, from which it derives.
 
     Attributes:
-        name: its name, and that of the field by which a sample is known to have it.
         fields: the fields of a sample that hold it, all of which a model gets.
         object_fields: those of them with one element for each object.
         objects: the kind that leads the list of these objects: ``boxes``, or its own name; empty: it has none.
@@ -85,14 +82,9 @@ class Kind:
         takes_any_image: models that learn it alone take images of uint16 and float32, not only of uint8.
         filters_empty: images without its objects can be left out (``DATA.FILTER_EMPTY``).
         truth_fields: fields that an evaluation compares as the file has them -> their names in its batches, which no transform moves.
-        counted: what its numbers count, for messages, e.g. ``keypoints``; empty: nothing.
-        classifies: its numbers are the classes of images or objects that :meth:`Dataset.labels_of` gives.
-        has_lines: pictures join its places by lines, which only a data set knows.
-        fixed_names: all data sets of a run have all of its names, in whatever order: what lacks one is something else.
         layer: kinds of higher layers are drawn over those of lower ones.
     """
 
-    name: str
     fields: tuple[str, ...]
     object_fields: tuple[str, ...] = ()
     objects = ""
@@ -102,73 +94,7 @@ class Kind:
     takes_any_image = False
     filters_empty = False
     truth_fields: Mapping[str, str] = {}
-    counted = ""
-    classifies = False
-    has_lines = False
-    fixed_names = False
     layer = 60
-
-    @property
-    def leads_objects(self) -> bool:
-        """Whether a list of objects is its own."""
-        return bool(self.objects) and self.objects == self.name
-
-    # what a data set says
-
-    def names(self, info: DatasetInfo) -> Sequence[str]:
-        """Return the names of its numbers, where it counts something."""
-        return ()
-
-    def count(self, info: DatasetInfo) -> int:
-        """Return how many numbers there are."""
-        return len(self.names(info))
-
-    def swap(self, info: DatasetInfo) -> Sequence[int] | None:
-        """Return which of its numbers is which in a mirrored image; None: it has no left and right."""
-        return None
-
-    def lacks_sides(self, info: DatasetInfo) -> bool:
-        """Return whether nothing is known of left and right although its numbers may well have sides."""
-        return False
-
-    def check_info(self, info: DatasetInfo, expected: Expectation, source: str) -> None:
-        """Compare what data have with what a model knows.
-
-        Raises:
-            DataError: the numbers differ; ``source`` names the data.
-        """
-        found, known = self.count(info), expected.counts.get(self.name)
-        if self.counted and known is not None and found != known:
-            raise DataError(self.describe_misfit(info, expected, source))
-
-    def describe_misfit(self, info: DatasetInfo, expected: Expectation, source: str) -> str:
-        """Return that the numbers of data and model differ, and what to do."""
-        found, names = self.count(info), self.names(info)
-        shown = f" ({', '.join(names[:MOST_NAMES])}{', ...' if found > MOST_NAMES else ''})" if names or not found else ""
-        hint = f": set {expected.settings[self.name]} to {found}" if self.name in expected.settings else ""
-        return f"{source} have {found} {self.counted}{shown}, the model has {expected.counts[self.name]}{hint}"
-
-    def compare(self, first: DatasetInfo, second: DatasetInfo) -> str:
-        """Return how the numbers of two data sets differ, in words; empty: they agree."""
-        names, others = list(self.names(first)), list(self.names(second))
-        return "" if names == others else describe_difference(names, others, what=self.counted)
-
-    def renamed(self, info: DatasetInfo, names: Sequence[str], table: np.ndarray) -> DatasetInfo:
-        """Return what a data set says of itself when its numbers are places in ``names``.
-
-        Args:
-            info: what it says now.
-            names: the names of the new numbers.
-            table: int64, for each number of now the new one, -1: none.
-        """
-        return info
-
-    def renumber(self, fields: Fields, table: np.ndarray) -> tuple[Fields, np.ndarray | None]:
-        """Return the fields, of a sample or of an image's truth, that have other numbers now, and bool (N,): which of its objects stay.
-
-        None: all. ``table`` is that of :meth:`renamed`.
-        """
-        return {}, None
 
     # what a sample has
 
@@ -235,18 +161,6 @@ class Kind:
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Draw its field of a sample, or of predictions, which have ``scores``; return what colours mean that have no text next to them."""
         return {}
-
-
-def describe_difference(first: Sequence[str], second: Sequence[str], what: str = "classes") -> str:
-    """Return how the names of two sources differ, in words."""
-    only_first = [name for name in first if name not in second]
-    only_second = [name for name in second if name not in first]
-    parts = [
-        f"only the {which} has {', '.join(names[:MOST_NAMES])}{', ...' if len(names) > MOST_NAMES else ''}"
-        for which, names in (("first", only_first), ("second", only_second))
-        if names
-    ]
-    return f"{len(first)} and {len(second)} {what}, " + (", ".join(parts) or "in another order")
 
 
 def paste_tiles(tiles: Sequence[Tile], field: str, size: Size) -> np.ndarray:

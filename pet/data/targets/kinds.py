@@ -80,14 +80,19 @@ def _kinds_of_fields(fields: tuple[str, ...]) -> SampleKinds:
     return SampleKinds(
         pixels=tuple(sorted((kind for kind in found if isinstance(kind, PixelKind)), key=lambda kind: kind.name)),
         targets=tuple(targets),
-        leaders=tuple(kind for kind in targets if kind.leads_objects),
+        leaders=tuple(kind for kind in targets if _leads_objects(kind)),
         has_places=any(kind.has_places for kind in targets),
         whole_image=bool(targets) and all(kind.whole_image for kind in targets),
     )
 
 
 def _order(kind: Kind) -> tuple[bool, str]:
-    return bool(kind.objects) and not kind.leads_objects, kind.name
+    return bool(kind.objects) and not _leads_objects(kind), kind.name
+
+
+def _leads_objects(kind: Kind) -> bool:
+    """Return whether a list of objects is the kind's own."""
+    return bool(kind.objects) and kind.objects == kind.name
 
 
 def sample_size(sample: Sample) -> Size:

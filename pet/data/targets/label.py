@@ -7,7 +7,8 @@ from itertools import count
 import numpy as np
 
 from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
-from pet.data.targets.kind import Fields, Kind, describe_difference
+from pet.data.targets.kind import Fields, Kind
+from pet.data.targets.numbering import describe_difference, describe_misfit
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
 from pet.visual.canvas import Canvas
 from pet.visual.names import TargetNames
@@ -38,7 +39,7 @@ class Classes(Kind):
         if known is None or (info.num_classes <= known if info.numbered else info.num_classes == known):
             return
         hint = ", or DATA.CLASSES to the names of all classes" if self.name in expected.settings and info.classes else ""
-        raise DataError(self.describe_misfit(info, expected, source) + hint)
+        raise DataError(describe_misfit(self, info, expected, source) + hint)
 
     def compare(self, first: DatasetInfo, second: DatasetInfo) -> str:
         """Return how the classes differ; numbers alone do not differ."""

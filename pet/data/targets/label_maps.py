@@ -11,6 +11,7 @@ from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation, PartSet, 
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.left_right import swap_from_names, swap_in_order
 from pet.data.targets.masks import as_tensor, canvas_box
+from pet.data.targets.numbering import Sides
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
 from pet.structures.moves import Size
 from pet.structures.paste import paste_parts
@@ -150,9 +151,9 @@ class Parsing(LabelMap):
         """Return the names of the parts, the background first."""
         return info.part_set.names if info.part_set else ()
 
-    def swap(self, info: DatasetInfo) -> Sequence[int] | None:
+    def sides(self, info: DatasetInfo) -> Sides | None:
         """Return which part is which in a mirrored image."""
-        return info.part_set.swap if info.part_set else None
+        return Sides(info.part_set.swap) if info.part_set else None
 
     def renamed(self, info: DatasetInfo, names: Sequence[str], table: np.ndarray) -> DatasetInfo:
         """Return the parts in another order."""

@@ -6,8 +6,9 @@ from types import MappingProxyType
 import numpy as np
 
 from pet.data.targets.dataset import DatasetInfo
-from pet.data.targets.kind import MOST_NAMES, Kind
+from pet.data.targets.kind import Kind
 from pet.data.targets.kinds import find_kind
+from pet.data.targets.numbering import MOST_NAMES
 
 Names = Mapping[str, Sequence[str]]
 """Kind -> the names of its numbers, from 0 on; a kind whose numbers have no names is left out."""

@@ -60,9 +60,10 @@ def describe_predictions(predictions: Predictions, size: Size, names: TargetName
     Returns:
         ``width``, ``height``, and what :data:`RECORDS` has for the fields: ``classes``, the most probable ones of the image, ``pixels``,
         how many each class has, and ``objects``: ``label``, ``class``, ``score``, ``box`` (left, top, right, bottom in pixels), ``mask`` (a
-        compressed COCO RLE), ``keypoints`` (x, y, score each), ``parsing_score``.
+        compressed COCO RLE), ``keypoints`` (x, y, score each), ``parsing_score``. Other fields that are a single number are in it too.
     """
     record: dict[str, Any] = {"width": size[1], "height": size[0]}
+    record |= {field: round(float(value), 6) for field, value in predictions.items() if np.ndim(value) == 0 and field not in RECORDS}
     for field in RECORDS.names():
         if field in predictions:
             record |= RECORDS.get(field)(FoundInImage(predictions, size, names))

@@ -33,6 +33,29 @@ def load(folder: Path, text: str, *overrides: str) -> CfgNode:
     return load_cfg(TASK, write(folder, "x.yaml", "SOLVER: {SCHEDULER: {TOTAL_EPOCHS: 3}}\n" + text), overrides)
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("MODEL.SIZE", "did you mean MODEL.SIZES?"),
+        ("TRAIN.SEED", "did you mean MISC.SEED?"),
+        ("BASE_LR", "did you mean SOLVER.OPTIMIZER.BASE_LR?"),
+        ("OPTIMIZER.BASE_LR", "did you mean SOLVER.OPTIMIZER.BASE_LR?"),
+        ("SOLVER.OPTIMZER.BASE_LR", "did you mean SOLVER.OPTIMIZER.BASE_LR?"),
+        ("SOLVR.OPTIMIZER.BASELR", "did you mean SOLVER.OPTIMIZER.BASE_LR?"),
+        ("MODEL.SIZES.WIDTH", "did you mean MODEL.SIZES?"),
+        # keys of another task: the same last word in another section is no hint
+        ("MODEL.MASK.SEED", "MODEL has BACKBONE, ARGS, SIZES, RATE"),
+        ("MODEL.MASK.POOL", "MODEL has BACKBONE, ARGS, SIZES, RATE"),
+        ("MODEL.BOX.RAT", "MODEL has BACKBONE, ARGS, SIZES, RATE"),
+        ("SEMI.WEIGHT", "the config has MISC, ANALYSER, SOLVER, TRAIN, TEST, EVAL, DATA, MODEL"),
+    ],
+)
+def test_an_unknown_key_is_reported_with_what_may_be_meant(key: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        CfgNode(SCHEMA).merge_from_list([f"{key}=1"])
+    assert str(error.value).endswith(f"{key}: unknown key; {message}")
+
+
 @pytest.mark.parametrize("words", [["TRAIN.WEIGHTS", ""], ["TRAIN.WEIGHTS="], ["TRAIN.WEIGHTS", "''"]])
 def test_the_command_line_can_give_an_empty_text(words: list[str]) -> None:
     cfg = CfgNode({"TRAIN": {"WEIGHTS": Key("timm", "Where the weights come from.")}})

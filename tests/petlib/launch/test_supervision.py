@@ -112,10 +112,44 @@ def test_an_exit_without_a_word_is_reported_with_its_code(toy):
 def test_an_error_before_the_script_is_set_up_is_shown_too(toy):
     toy.script("pass")
     script = toy.root / "tools/toy/train_net.py"
-    script.write_text("import os, time\nif os.environ['RANK'] == '1':\n    import no_such_module\ntime.sleep(1000)\n")
+    script.write_text("import os, time\nif os.environ['RANK'] == '1':\n    {}['no such key']\ntime.sleep(1000)\n")
     done = toy.run("--nproc", "2")
     assert done.returncode == 1
-    assert done.stderr.rstrip().endswith("No module named 'no_such_module'")
+    assert done.stderr.rstrip().endswith("KeyError: 'no such key'")
+
+
+@pytest.mark.parametrize(
+    ("imports", "own", "message"),
+    [
+        (
+            "import no_such_module",
+            "",
+            "tools/toy/train_net.py:1: ModuleNotFoundError: No module named 'no_such_module'\n    import no_such_module",
+        ),
+        ("from own import net", "x = 1\ny = x.z\n", "own.py:2: AttributeError: 'int' object has no attribute 'z'\n    y = x.z"),
+        ("import own", "def f(:\n", "own.py:1: SyntaxError: invalid syntax\n    def f(:"),
+        ("import own", "import json\njson.loads('{')\n", "own.py:2: JSONDecodeError: Expecting property name"),
+        ("def f(:", "", "tools/toy/train_net.py:1: SyntaxError: invalid syntax\n    def f(:"),
+    ],
+)
+def test_a_mistake_in_what_a_script_imports_is_one_message_with_its_line(toy, imports, own, message):
+    toy.script("mark('ran')")
+    script = toy.root / "tools/toy/train_net.py"
+    script.write_text(f"{imports}\n{script.read_text()}")
+    toy.write("own.py", own)
+    done = toy.run("--nproc", "2")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.split("error: ", 1)[1].startswith(f"{toy.root}/{message}")
+    assert done.stderr.count("Error: ") == 1
+    assert not (toy.root / "ran0").exists()
+
+
+def test_an_import_that_fails_in_a_run_keeps_its_traceback(toy):
+    toy.script("import no_such_module")
+    done = toy.run()
+    assert done.returncode == 1
+    assert "rank 0 failed:\nTraceback" in done.stderr
+    assert done.stderr.rstrip().endswith("ModuleNotFoundError: No module named 'no_such_module'")
 
 
 def test_a_mistake_of_the_user_is_reported_once_without_a_traceback(toy):

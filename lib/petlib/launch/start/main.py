@@ -5,7 +5,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.elastic import describe_elastic, elastic_environment, run_elastic
 from petlib.launch.start.plan import DRY_MEETING, Meeting, RankPlan, describe, plan_ranks, rank_command
 from petlib.launch.start.resolve import Place, Script, describe_not_found, find_places, find_script
-from petlib.launch.start.task_folder import TaskFolder, first_task_folder, task_folder_at
+from petlib.launch.start.task_folder import TaskFolder, describe_tried, first_task_folder, task_folder_at
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.watch.supervise import say, supervise
 from petlib.log import open_missing_streams
@@ -49,13 +49,14 @@ class Launch:
     @property
     def command(self) -> tuple[str, ...]:
         """The command of every rank."""
-        return rank_command(self.script, self.arguments)
+        return rank_command(self.script, self.arguments, self.root)
 
 
 def launch(
     script_name: str,
     *,
     package: str,
+    check_task: Callable[[TaskFolder], None] | None = None,
     script_of_all_tasks: Path | None = None,
     repository: Path | None = None,
     argv: Sequence[str] | None = None,
@@ -68,6 +69,7 @@ def launch(
         script_name: ``"train_net.py"`` or ``"test_net.py"``.
         package: package of the tasks, e.g. ``"pet"``: the config of ``<root>/tools/<a>/train_net.py`` is checked with the module
             ``config`` of ``<root>/<a>``, or else of ``<package>.<a>``.
+        check_task: looks at the task before anything is started, and raises an error of the user where it cannot be used.
         script_of_all_tasks: serves every task that has no script of this name; it finds the task by the config.
         repository: root of the checkout whose launcher runs, where ``--type`` looks last.
         argv: the command line without the program's name; default: that of the process.
@@ -76,7 +78,14 @@ def launch(
     description = f"Runs tools/<type>/<...>/{script_name} for a config below cfgs/<type>/<...>, one process for each device."
     try:
         arguments = parse_launch_arguments(sys.argv[1:] if argv is None else argv, description=description)
-        planned = plan_launch(arguments, script_name, package=package, script_of_all_tasks=script_of_all_tasks, repository=repository)
+        planned = plan_launch(
+            arguments,
+            script_name,
+            package=package,
+            check_task=check_task,
+            script_of_all_tasks=script_of_all_tasks,
+            repository=repository,
+        )
         if arguments.dry_run:
             print(describe_launch(planned))
             return 0
@@ -89,7 +98,13 @@ def launch(
 
 
 def plan_launch(
-    arguments: LaunchArguments, script_name: str, *, package: str, script_of_all_tasks: Path | None, repository: Path | None
+    arguments: LaunchArguments,
+    script_name: str,
+    *,
+    package: str,
+    check_task: Callable[[TaskFolder], None] | None,
+    script_of_all_tasks: Path | None,
+    repository: Path | None,
 ) -> Launch:
     """Find the script, check the config and choose the devices.
 
@@ -101,6 +116,8 @@ def plan_launch(
     config = None if task is None else task.find_config()
     # the processes check the config of a task that is not known here
     cfg = None if config is None else load_cfg(config, arguments.cfg, arguments.overrides)
+    if task is not None and check_task is not None:
+        check_task(task)
     device = _configured_device(arguments, cfg)
     with name_in_errors({"choose_devices.device": DEVICE_KEY}):
         devices = choose_devices(gpu_id=arguments.gpu_id, nproc=arguments.nproc, device=device, visible=visible_gpus())
@@ -123,9 +140,10 @@ def _find_script(
         script = find_script([Place(repository, place.folders)], name)
         if script is not None:
             return script, task
-    if script_of_all_tasks is None or place is None:
-        tried = [place.script(name) for place in places]
-        raise ConfigError(describe_not_found(arguments.cfg, name, places, tried, type_folder=arguments.type_folder, package=package))
+    if script_of_all_tasks is None or task is None or place is None:
+        scripts = [str(place.script(name)) for place in places]
+        what, tried = ("task", scripts + describe_tried(places, package)) if task is None else (name, scripts)
+        raise ConfigError(describe_not_found(arguments.cfg, what, places, tried, type_folder=arguments.type_folder, package=package))
     return Script(script_of_all_tasks, place, serves_all_tasks=True), task
 
 

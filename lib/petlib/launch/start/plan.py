@@ -12,6 +12,7 @@ from petlib.launch.start.arguments import LaunchArguments
 from petlib.launch.start.devices import Devices
 from petlib.launch.start.resolve import Script
 
+START_SCRIPT = Path(__file__).parents[1] / "process" / "start_script.py"
 LAUNCHER_PID = "PET_LAUNCHER_PID"
 LAUNCH_FOLDER = "PET_LAUNCH_FOLDER"
 STORE_SOCKET = "PET_STORE_FD"
@@ -50,10 +51,17 @@ class Meeting:
 DRY_MEETING = Meeting(port="<free port>", descriptor="<listening socket>", launcher_pid="<launcher>", folder="<private folder>")
 
 
-def rank_command(script: Script, arguments: LaunchArguments) -> tuple[str, ...]:
-    """Return the command that runs the script with the config and the overrides."""
+def rank_command(script: Script, arguments: LaunchArguments, root: Path | None = None) -> tuple[str, ...]:
+    """Return the command that runs the script with the config and the overrides.
+
+    Args:
+        script: what every rank runs.
+        arguments: the command line of the launcher.
+        root: folder of the user's modules, where the script is one of a user: mistakes in them are reported; None: it is not.
+    """
     kind = ("--type", arguments.type_folder) if script.serves_all_tasks and arguments.type_folder else ()
-    return (sys.executable, "-u", str(script.path), "--cfg", str(arguments.cfg), *kind, *arguments.overrides)
+    starter = () if root is None or script.serves_all_tasks else (str(START_SCRIPT), str(root))
+    return (sys.executable, "-u", *starter, str(script.path), "--cfg", str(arguments.cfg), *kind, *arguments.overrides)
 
 
 def plan_ranks(

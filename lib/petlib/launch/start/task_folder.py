@@ -10,8 +10,10 @@ from types import ModuleType
 from typing import cast
 
 from petlib.config import TaskConfig
+from petlib.config.load import missing_functions
 from petlib.errors import ConfigError
 from petlib.launch.start.resolve import Place, describe_not_found, find_places
+from petlib.user_code import import_user_module
 
 CONFIG_MODULE = "config"
 
@@ -32,24 +34,30 @@ class TaskFolder:
         """Import a module of the task, e.g. ``config``.
 
         Raises:
-            ConfigError: another package has the name of the folder, and Python imports that one.
+            ConfigError: there is a mistake in a module of the user, or another package has the name of the folder, and Python imports
+                that one.
             ModuleNotFoundError: the task has no such module.
         """
-        if self.root is not None and str(self.root) not in sys.path:
+        full_name = f"{self.package}.{name}"
+        if self.root is None:
+            return importlib.import_module(full_name)
+        if str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
-        module = importlib.import_module(f"{self.package}.{name}")
+        module = import_user_module(full_name, self.root)
         file = Path(module.__file__ or "")
-        if self.root is not None and self.root.resolve() not in file.resolve().parents:
-            raise ConfigError(
-                f"{self.root.joinpath(*self.package.split('.'), f'{name}.py')}: Python imports {self.package}.{name} from {file} instead; "
-                "give the folder another name"
-            )
+        if self.root.resolve() not in file.resolve().parents:
+            raise ConfigError(f"{self.own_file(name)}: Python imports {full_name} from {file} instead; give the folder another name")
         return module
+
+    def own_file(self, name: str) -> Path | None:
+        """Return the file of a module below the user's root, whether or not there is one; None: the task is not the user's own."""
+        return None if self.root is None else self.root.joinpath(*self.package.split("."), f"{name}.py")
 
     def has_module(self, name: str) -> bool:
         """Return whether the task has a module of this name, without importing it."""
-        if self.root is not None:
-            return self.root.joinpath(*self.package.split("."), f"{name}.py").is_file()
+        file = self.own_file(name)
+        if file is not None:
+            return file.is_file()
         parts = [*self.package.split("."), name]
         # a parent that is missing is an error for find_spec
         return all(importlib.util.find_spec(".".join(parts[:length])) is not None for length in range(1, len(parts) + 1))
@@ -61,9 +69,14 @@ class TaskFolder:
 
     def find_config(self) -> TaskConfig | None:
         """Return the task's ``config`` module; None where there is none, or one without ``get_base_cfg`` and ``infer_cfg``."""
-        if not self.has_module(CONFIG_MODULE):
-            return None
-        return self.config if hasattr(self.config, "get_base_cfg") and hasattr(self.config, "infer_cfg") else None
+        return self.config if self.has_module(CONFIG_MODULE) and not missing_functions(self.config) else None
+
+    def describe_config(self) -> str:
+        """Return where its ``config`` is looked for, and what that lacks."""
+        file = self.own_file(CONFIG_MODULE)
+        place = f"{self.package}.{CONFIG_MODULE}" if file is None else str(file)
+        missing = missing_functions(self.config) if self.has_module(CONFIG_MODULE) else ""
+        return f"{place}: {missing}" if missing else place
 
 
 def task_folder_at(place: Place, package: str) -> TaskFolder | None:
@@ -73,11 +86,7 @@ def task_folder_at(place: Place, package: str) -> TaskFolder | None:
         place: root and folders.
         package: the package that holds the tasks, e.g. ``"pet"``.
     """
-    if not all(part.isidentifier() for part in place.folders):
-        return None
-    name = ".".join(place.folders)
-    candidates = (TaskFolder(name, place.root), TaskFolder(f"{package}.{name}"))
-    return next((folder for folder in candidates if folder.find_config() is not None), None)
+    return next((folder for folder in _candidates(place, package) if folder.find_config() is not None), None)
 
 
 def find_task_folder(config: Path, package: str, *, type_folder: str | None = None) -> TaskFolder:
@@ -95,7 +104,7 @@ def find_task_folder(config: Path, package: str, *, type_folder: str | None = No
     places = find_places(config, type_folder=type_folder)
     folder = first_task_folder(places, package)
     if folder is None:
-        tried = [text for place in places for text in _tried(place, package)]
+        tried = describe_tried(places, package)
         raise ConfigError(describe_not_found(config, "task", places, tried, type_folder=type_folder, package=package))
     return folder
 
@@ -105,5 +114,13 @@ def first_task_folder(places: Sequence[Place], package: str) -> TaskFolder | Non
     return next((folder for place in places if (folder := task_folder_at(place, package)) is not None), None)
 
 
-def _tried(place: Place, package: str) -> list[str]:
-    return [str(place.root.joinpath(*place.folders, f"{CONFIG_MODULE}.py")), ".".join((package, *place.folders, CONFIG_MODULE))]
+def describe_tried(places: Sequence[Place], package: str) -> list[str]:
+    """Return the files and modules that may hold the settings of a task, and what those lack that are there."""
+    return [folder.describe_config() for place in places for folder in _candidates(place, package)]
+
+
+def _candidates(place: Place, package: str) -> list[TaskFolder]:
+    if not all(part.isidentifier() for part in place.folders):
+        return []
+    name = ".".join(place.folders)
+    return [TaskFolder(name, place.root), TaskFolder(f"{package}.{name}")]

@@ -18,7 +18,6 @@ from pet.compat.paddleseg.segmenter import build_segmenter
 from pet.compat.shared.running import open_run
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import start_worker
-from pet.evaluation.evaluation import Evaluation
 from petlib import engine
 from petlib.checkpoint.state_file import write_file
 from petlib.config import CfgNode
@@ -97,9 +96,8 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
 ) -> None:
     """Train a network on Pet's engine, on the GPU where there is one; what comes out lies in ``save_dir``.
 
-    There are ``best_model/model.pdparams``, the weights with the best mIoU on ``val_dataset`` as a state dict of torch, the checkpoints
-    ``model_iter<N>.pth`` and ``model_latest.pth``, ``metrics.jsonl``, and ``logs``. The same script gives the same numbers again: random
-    numbers of samples follow from ``seed``, weights from ``torch.manual_seed`` before the model is made.
+    There are ``best_model/model.pdparams`` (see :class:`BestModelHook`), the checkpoints ``model_iter<N>.pth`` and ``model_latest.pth``,
+    ``metrics.jsonl`` and ``logs``. The same script gives the same numbers again, with ``torch.manual_seed`` before the model is made.
 
     Args:
         model: a network of :mod:`pet.compat.paddleseg.models`, or any module that takes images (B, 3, H, W) and gives logits
@@ -110,8 +108,7 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         save_dir: folder of the run.
         iters: steps of the optimizer, at least 1.
         batch_size: samples of a step, over all processes.
-        resume_model: ``save_dir`` of a run that was interrupted, or the ``model_latest.pth`` in it, to go on from there; the same arguments
-            as then give the same result as without the interruption. None: the run begins anew.
+        resume_model: ``save_dir`` of an interrupted run, or its ``model_latest.pth``: it goes on, with the same result; None: a new run.
         save_interval: a checkpoint and an evaluation come every so many iterations, and at the end; 0: only at the end.
         log_iters: a line is logged every so many iterations.
         num_workers: processes that read images; 0: this one. It has no effect on the results.
@@ -131,55 +128,38 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     seed = SEED if seed is None else seed
     data = open_data(train_dataset, seed=seed, for_evaluation=False, name="train_dataset", on_error=on_error)
     val_data = None if val_dataset is None else open_data(val_dataset, seed=seed, for_evaluation=True, name="val_dataset")
-    arguments = {
-        "save_dir": save_dir,
-        "seed": seed,
-        "log_iters": log_iters,
-        "use_vdl": use_vdl,
-        "iters": iters,
-        "save_interval": save_interval,
-        "keep_checkpoint_max": keep_checkpoint_max,
-        "nonfinite": nonfinite,
-        "on_error": on_error,
-        "batch_size": batch_size,
-        "num_workers": num_workers,
-    }
-    cfg = build_run_config(arguments, num_samples=len(data.samples), resume_model=resume_model)
-    optimizer, schedule = choose_schedule(model, optimizer, lr_scheduler)
-    segmenter = build_segmenter(model, losses, num_classes=data.num_classes)
-    with open_run(cfg, purpose="train", words=WORDS) as device:
-        loader = build_training_loader(cfg, data, device)
-        evaluation = None if val_data is None else build_evaluation(cfg, val_data, device)
-        _run(cfg, device, network=model, segmenter=segmenter, optimizer=optimizer, schedule=schedule, loader=loader, evaluation=evaluation)
+    length = {"iters": iters, "batch_size": batch_size, "save_interval": save_interval, "log_iters": log_iters}
+    output = {"save_dir": save_dir, "use_vdl": use_vdl, "keep_checkpoint_max": keep_checkpoint_max}
+    reading = {"seed": seed, "num_workers": num_workers, "on_error": on_error, "nonfinite": nonfinite}
+    cfg = build_run_config({**length, **output, **reading}, num_samples=len(data.samples), resume_model=resume_model)
+    _run(cfg, data, val_data, network=model, losses=losses, optimizer=optimizer, lr_scheduler=lr_scheduler)
 
 
 def _run(
     cfg: CfgNode,
-    device: torch.device,
+    data: OpenedData,
+    val_data: OpenedData | None,
     *,
     network: nn.Module,
-    segmenter: nn.Module,
-    optimizer: Optimizer,
-    schedule: LRScheduler,
-    loader: TrainLoader,
-    evaluation: Evaluation | None,
+    losses: Mapping[str, Any] | None,
+    optimizer: Optimizer | None,
+    lr_scheduler: LRScheduler | None,
 ) -> None:
-    """Train ``segmenter``, the user's ``network`` with its losses, from the latest checkpoint where the config says so."""
-    wrapped = engine.parallelize(engine.prepare_model(segmenter, cfg, device), cfg, device)
-    step = engine.build_step(cfg, device)
-    state = engine.build_state(
-        cfg,
-        model=wrapped,
-        optimizer=optimizer,
-        step=step,
-        iterations_per_epoch=loader.iterations_per_epoch,
-        scheduler=schedule,
-    )
-    hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
-    judges = [hook for hook in hooks if isinstance(hook, EvaluationHook)]
-    hooks += [BestModelHook(network=network, folder=Path(cfg.MISC.CKPT), evaluation=judge) for judge in judges]
-    engine.resume(state, hooks, cfg)
-    engine.train(state, loader, step, hooks)
+    """Train the user's ``network`` with its losses, from the latest checkpoint where the config says so."""
+    optimizer, schedule = choose_schedule(network, optimizer, lr_scheduler)
+    segmenter = build_segmenter(network, losses, num_classes=data.num_classes)
+    with open_run(cfg, purpose="train", words=WORDS) as device:
+        loader = build_training_loader(cfg, data, device)
+        evaluation = None if val_data is None else build_evaluation(cfg, val_data, device)
+        wrapped = engine.parallelize(engine.prepare_model(segmenter, cfg, device), cfg, device)
+        step = engine.build_step(cfg, device)
+        length = loader.iterations_per_epoch
+        state = engine.build_state(cfg, model=wrapped, optimizer=optimizer, step=step, iterations_per_epoch=length, scheduler=schedule)
+        hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
+        judges = [hook for hook in hooks if isinstance(hook, EvaluationHook)]
+        hooks += [BestModelHook(network=network, folder=Path(cfg.MISC.CKPT), evaluation=judge) for judge in judges]
+        engine.resume(state, hooks, cfg)
+        engine.train(state, loader, step, hooks)
 
 
 def build_training_loader(cfg: CfgNode, data: OpenedData, device: torch.device) -> TrainLoader:

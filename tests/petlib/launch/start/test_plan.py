@@ -57,6 +57,14 @@ def test_the_command_hands_on_config_and_overrides():
     assert rank_command(Script(Path("tools/train_net.py"), Place(Path(), ("vision",))), arguments) == wanted
 
 
+def test_the_script_of_a_user_is_started_so_that_mistakes_in_its_imports_are_reported():
+    script, arguments = Script(Path("tools/toy/train_net.py"), Place(Path(), ("toy",))), LaunchArguments(Path("x.yaml"), [])
+    python, _, starter, root, *rest = rank_command(script, arguments, Path("/own"))
+    assert (python, Path(starter).name, root) == (sys.executable, "start_script.py", "/own")
+    assert Path(starter).is_file()
+    assert rest == ["tools/toy/train_net.py", "--cfg", "x.yaml"]
+
+
 def test_the_socket_of_the_store_listens_on_the_loopback_address():
     with listening_socket() as listener:
         address, port = listener.getsockname()
