@@ -23,6 +23,9 @@ LETTERS = {"l": "r"}
 OTHER_WORD = {**WORDS, **{second: first for first, second in WORDS.items()}}
 OTHER_LETTER = {**LETTERS, **{second: first for first, second in LETTERS.items()}}
 
+SIDES_AND_MIDDLE = {"l", "r", "m", "c"}
+"""Left, right, middle, centre. Where other letters are in the same place of names, letters count, and say no side."""
+
 MOST_NAMES = 10
 """Names that a line lists."""
 
@@ -40,7 +43,8 @@ def swap_from_names(names: Sequence[str]) -> tuple[int, ...]:
     keys = [_key(name) for name in names]
     counts = Counter(keys)
     places = {key: place for place, key in enumerate(keys) if key and counts[key] == 1}
-    partners = [{places[other] for other in _mirrored(key) if other in places} - {place} for place, key in enumerate(keys)]
+    lettered = _other_letters(keys)
+    partners = [{places[other] for other in _mirrored(key, lettered) if other in places} - {place} for place, key in enumerate(keys)]
     swap = list(range(len(names)))
     for place, key in enumerate(keys):
         if key in places and len(partners[place]) == 1 and partners[other := next(iter(partners[place]))] == {place}:
@@ -94,11 +98,26 @@ def _key(name: str) -> Key:
     return tuple(word.lower() for word in _WORD.findall(unicodedata.normalize("NFKC", name)))
 
 
-def _mirrored(key: Key) -> Iterator[Key]:
-    """Yield what a name may be on the other side: with its words, its letters, the beginnings and ends of its words, or all exchanged."""
+def _other_letters(keys: Sequence[Key]) -> set[Key]:
+    """Return the forms of names in which the letter is no side, as in k1, l1, m1, ...: with * in its place."""
+    used: dict[Key, set[str]] = {}
+    for key in keys:
+        for place, word in enumerate(key):
+            if len(word) == 1 and word.isalpha():
+                used.setdefault((*key[:place], "*", *key[place + 1 :]), set()).add(word)
+    return {form for form, letters in used.items() if letters - SIDES_AND_MIDDLE}
+
+
+def _mirrored(key: Key, lettered: set[Key]) -> Iterator[Key]:
+    """Yield what a name may be on the other side: with its words, its letters, the beginnings and ends of its words, or all exchanged.
+
+    Letters stay where a name has one of the forms ``lettered``.
+    """
+    counts = [(*key[:place], "*", *key[place + 1 :]) in lettered for place in range(len(key))]
+    other = [word if letter_counts else OTHER_LETTER.get(word, word) for word, letter_counts in zip(key, counts, strict=True)]
     yield tuple(OTHER_WORD.get(word, word) for word in key)
-    yield tuple(OTHER_LETTER.get(word, word) for word in key)
-    yield tuple(OTHER_WORD.get(word) or OTHER_LETTER.get(word, word) for word in key)
+    yield tuple(other)
+    yield tuple(OTHER_WORD.get(word, letter) for word, letter in zip(key, other, strict=True))
     yield tuple(word if word in OTHER_WORD else _joined_side(word) for word in key)
 
 

@@ -37,6 +37,10 @@ from petlib.errors import ConfigError
         (["lear", "rear", "Leg", "Reg"], (0, 1, 2, 3)),
         (["left_L1", "right_L1", "left_R1", "right_R1"], (0, 1, 2, 3)),
         (["left_eye", "right_eye", "Left Eye"], (0, 1, 2)),
+        # letters that count, and are no sides
+        (["a", "k", "l", "m", "q", "r"], (0, 1, 2, 3, 4, 5)),
+        (["K1", "L1", "M1", "R1"], (0, 1, 2, 3)),
+        (["lip_l", "lip_m", "lip_r", "L", "R"], (2, 1, 0, 4, 3)),
     ],
 )
 def test_names_of_both_sides_swap(names: list[str], swap: tuple[int, ...]) -> None:
