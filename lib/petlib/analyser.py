@@ -81,6 +81,16 @@ class Analyser:
             f" | THOP_FLOPs: {self.get_thop_flops():.4f}M"
         )
 
+    def parts(self) -> str:
+        """Return the parts of the model in one line, each with its class and its parameters."""
+        children = dict(self._model.model.named_children())
+        opened = {
+            name: dict(child.named_children()) if isinstance(child, nn.ModuleDict) else {"": child} for name, child in children.items()
+        }
+        named = {f"{name}.{inner}".removesuffix("."): part for name, parts in opened.items() for inner, part in parts.items()}
+        counts = {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in named.items()}
+        return ", ".join(f"{name} {type(part).__name__} {counts[name] / MILLION:.4f}M" for name, part in named.items()) or "none"
+
     def _count(self, mode: Literal["flops", "activations"]) -> OperationCount:
         with _undisturbed(self._tensors):
             # slow, and only needed here

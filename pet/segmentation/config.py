@@ -1,11 +1,14 @@
 """The settings that the segmentation projects share. Imports no torch, so that a mistake in a config is reported at once."""
 
+from pathlib import Path
+
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes
 from pet.data.targets.dataset import IGNORE
 from pet.export.config import check_export
+from pet.former_keys import FORMER_KEYS
 from pet.models.config import LOSSES, NUM_CLASSES, SYNC_BN, TEST_TIME, check_analyser, check_test_time
-from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas
+from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, name_run
 
 MODEL: Schema = {
     "NETWORK": Key(
@@ -44,15 +47,24 @@ SEGMENTATION_SCHEMA: Schema = merge_schemas(
 
 def get_base_cfg() -> CfgNode:
     """Return the defaults."""
-    return CfgNode(SEGMENTATION_SCHEMA)
+    return CfgNode(SEGMENTATION_SCHEMA, former_keys=FORMER_KEYS)
 
 
-def infer_cfg(cfg: CfgNode) -> None:
+def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     """Derive the number of classes and the best metric, and check what no single key can know.
+
+    Args:
+        cfg: the config.
+        cfg_file: the file that it was read from; the run and its folder are named after it where the config names none.
+
+    Returns:
+        ``cfg`` itself.
 
     Raises:
         ConfigError: no network is chosen, or the numbers of classes, images or sizes do not go together.
     """
+    if cfg_file is not None:
+        name_run(cfg, cfg_file)
     check_classes(cfg)
     if not cfg.MODEL.NETWORK:
         raise ConfigError("MODEL.NETWORK: nothing given; name a network, e.g. unet or segformer_b2")
@@ -68,6 +80,7 @@ def infer_cfg(cfg: CfgNode) -> None:
     check_export(cfg)
     if not cfg.EVAL.BEST_METRIC:
         cfg.set("EVAL.BEST_METRIC", "semseg/foreground_IoU" if cfg.MODEL.NUM_CLASSES == 2 else "semseg/mIoU")
+    return cfg
 
 
 def _check_classes(cfg: CfgNode) -> None:

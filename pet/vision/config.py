@@ -1,13 +1,16 @@
 """The settings of the general CNN. Imports no torch, so that a mistake in a config is reported at once."""
 
+from pathlib import Path
+
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes, infer_classes
 from pet.data.config import FILTER_EMPTY, MIXUP
 from pet.export.config import COMPARE_SCORE, check_export
+from pet.former_keys import FORMER_KEYS
 from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, TEST_TIME, check_model, check_num_classes, check_test_time
 from pet.models.registries import DETECTORS
 from pet.vision.heads.table import HEADS, head_switches, heads_schema
-from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, used_if
+from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, name_run, used_if
 
 CLASSIFIES = Switch("MODEL.HAS_CLS")
 LOOKS_AT_MAPS = Switch("MODEL.HAS_CLS", one_of=(False,))
@@ -39,16 +42,25 @@ def vision_schema() -> Schema:
 
 def get_base_cfg() -> CfgNode:
     """Return the defaults."""
-    return CfgNode(vision_schema())
+    return CfgNode(vision_schema(), former_keys=FORMER_KEYS)
 
 
-def infer_cfg(cfg: CfgNode) -> None:
+def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     """Find the classes of images or objects where they are not given, and check what no single key can know.
+
+    Args:
+        cfg: the config.
+        cfg_file: the file that it was read from; the run and its folder are named after it where the config names none.
+
+    Returns:
+        ``cfg`` itself.
 
     Raises:
         ConfigError: no network or no head is chosen, heads do not go together, the number of classes is missing, or ``EXPORT`` is wrong.
         DataError: the training data that are to say the number of classes are missing, or do not say it.
     """
+    if cfg_file is not None:
+        name_run(cfg, cfg_file)
     check_model(cfg)
     check_export(cfg)
     check_test_time(cfg)
@@ -56,12 +68,13 @@ def infer_cfg(cfg: CfgNode) -> None:
     if cfg.MODEL.HAS_CLS:
         infer_classes(cfg)
         check_num_classes(cfg)
-        return
+        return cfg
     if cfg.MODEL.HAS_BOX:
         infer_classes(cfg)
     check_classes(cfg)
     if cfg.MODEL.NUM_CLASSES < 1:
         raise ConfigError(f"MODEL.NUM_CLASSES: {cfg.MODEL.NUM_CLASSES} given; set it to the number of classes, without the background")
+    return cfg
 
 
 def _check_heads(cfg: CfgNode) -> None:

@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -37,13 +35,6 @@ def variables() -> dict[str, str]:
 
 def start(script: Path, timeout: float) -> Done:
     return Done(*warm_python().run([script], folder=script.parent, environment=variables(), timeout=timeout))
-
-
-def start_two(script: Path, timeout: float) -> Done:
-    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(words, cwd=script.parent, env=variables(), text=True, timeout=timeout, check=False, **streams)
-    return Done(done.returncode, done.stdout)
 
 
 def smaller(text: str) -> str:
@@ -87,17 +78,6 @@ def test_the_example_on_small_crops(tmp_path: Path) -> None:
     done = start(write_script(tmp_path, f"{smaller(JOB)}\n{MAIN}"), timeout=300).succeeded()
     check_tutorial(tmp_path, done.output)
     assert "fcn_hrnet_w48, for an image of 64 x 64" in done.output
-
-
-def test_the_example_in_two_processes(tmp_path: Path) -> None:
-    write_tutorial(tmp_path, "fcn_hrnet_w18")
-    script = write_script(tmp_path, f"{smaller(JOB).replace('fcn_hr48', 'fcn_hr18')}\n{MAIN}")
-    done = start_two(script, timeout=300).succeeded()
-    check_tutorial(tmp_path, done.output)
-    work = tmp_path / "work_dirs" / "tutorial"
-    assert "BATCH_SIZE: 2" in (work / "config.yaml").read_text()
-    assert done.output.count("aie.Authenticate") == 1
-    assert {path.name for path in (work / "logs").iterdir()} == {"train_rank0.log", "train_rank1.log"}
 
 
 def test_the_example_without_its_files(tmp_path: Path) -> None:

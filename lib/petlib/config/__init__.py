@@ -3,7 +3,7 @@
 from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.key import Effect, Key, Schema, Switch, merge_schemas, used_if, with_defaults, with_effect
 from petlib.config.layers import override_layer, read_layers
-from petlib.config.load import TaskConfig, default_output_folder, load_cfg
+from petlib.config.load import TaskConfig, default_output_folder, load_cfg, name_run
 from petlib.config.nested import Component, NestedConfig, nested_of, read_nested
 from petlib.config.node import CfgNode, keys_in_errors
 from petlib.errors import ConfigError, name_in_errors
@@ -24,6 +24,7 @@ __all__ = [
     "merge_schemas",
     "keys_in_errors",
     "name_in_errors",
+    "name_run",
     "nested_of",
     "override_layer",
     "read_layers",

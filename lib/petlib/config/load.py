@@ -20,8 +20,8 @@ class TaskConfig(Protocol):
     def get_base_cfg(self) -> CfgNode:
         """Return the defaults of the task."""
 
-    def infer_cfg(self, cfg: CfgNode) -> None:
-        """Derive the settings that follow from others, and check what no single key can know."""
+    def infer_cfg(self, cfg: CfgNode) -> CfgNode | None:
+        """Derive the settings that follow from others, and check what no single key can know; what it returns is not used."""
 
 
 def missing_functions(task: TaskConfig) -> str:
@@ -66,15 +66,20 @@ def _user_modules(layers: Sequence[Layer]) -> list[str]:
 def _load(task: TaskConfig, path: Path, layers: Sequence[Layer]) -> CfgNode:
     cfg = task.get_base_cfg()
     cfg.merge_layers(list(layers))
-    if not cfg.MISC.CKPT:
-        cfg.set("MISC.CKPT", default_output_folder(path))
-    if not cfg.MISC.NAME:
-        cfg.set("MISC.NAME", path.name)
+    name_run(cfg, path)
     _check_length(cfg, path)
     task.infer_cfg(cfg)
     check_overrides(cfg)
     cfg.freeze()
     return cfg
+
+
+def name_run(cfg: CfgNode, path: str | Path) -> None:
+    """Name the run and its output folder after the file of its config, where the config names none."""
+    if not cfg.MISC.CKPT:
+        cfg.set("MISC.CKPT", default_output_folder(Path(path)))
+    if not cfg.MISC.NAME:
+        cfg.set("MISC.NAME", Path(path).name)
 
 
 def default_output_folder(path: Path) -> str:

@@ -1,6 +1,6 @@
 """The config of a run: yacs' ``CfgNode`` with a schema behind it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,15 +23,17 @@ class CfgNode(YacsNode):  # type: ignore[misc]  # yacs has no types
     """Settings with attribute access, e.g. ``cfg.SOLVER.OPTIMIZER.BASE_LR``, that know what values they may take.
 
     Made from a schema, holding its defaults. ``merge_from_file`` and ``merge_from_list`` change values and refuse
-    unknown keys and wrong types, all of them at once. ``freeze()`` makes the values unchangeable.
+    unknown keys and wrong types, all of them at once; of ``former_keys``, old keys or sections, they say what to write now. ``freeze()``
+    makes the values unchangeable.
 
     It remembers where each value was given (:meth:`given`) and, once frozen, which settings were read (:meth:`read_keys`): the values
     that code takes by attribute, by name or with ``get``, not those that :meth:`to_dict`, :meth:`flat` and the like copy.
     """
 
-    def __init__(self, schema: Schema | None = None) -> None:
+    def __init__(self, schema: Schema | None = None, *, former_keys: Mapping[str, str] | None = None) -> None:
         super().__init__()
         own = self.__dict__
+        own["_former_keys"] = dict(former_keys or {})
         own["schema"], own["_path"], own["_places"], own["_reads"] = schema or {}, "", {}, set()
         for name, entry in (schema or {}).items():
             default = _copy(entry.default) if isinstance(entry, Key) else CfgNode(entry)
@@ -224,8 +226,10 @@ def _note_place(cfg: CfgNode, path: str, place: str) -> None:
 
 def _unknown(cfg: CfgNode, key: str) -> str:
     """Return what an unknown key may have been meant for, or what its section has."""
-    if key in REPLACED:
-        return f"this key is gone; write {REPLACED[key]}"
+    former = {**REPLACED, **cfg.__dict__["_former_keys"]}
+    gone = next((old for old in former if key == old or key.startswith(f"{old}.")), None)
+    if gone is not None:
+        return f"this key is gone; write {former[gone]}"
     known = [*_all_keys(cfg.schema, "")]
     section, name = _known_section(cfg.schema, key)
     *missing, last = name.split(".")

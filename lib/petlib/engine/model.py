@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 def analyse(
     model: nn.Module, cfg: PetlibConfig, batch: Batch, *, name: str, forward: Callable[[nn.Module, Any], Any] | None = None
 ) -> None:
-    """Log parameters, FLOPs and activations of ``model`` for a batch, where ``ANALYSER.ENABLED`` says so; the main process does it.
+    """Log parameters, FLOPs, activations and parts of ``model`` for a batch, where ``ANALYSER.ENABLED`` says so; the main process does it.
 
     The model, which is on the CPU and not wrapped yet, and the random generators stay as they are.
 
@@ -38,7 +38,9 @@ def analyse(
         forward: how the model is called, ``forward(model, batch)``; None: ``model(batch)``.
     """
     if cfg.ANALYSER.ENABLED and is_main_process():
-        logger.info("%s: %s", name, Analyser(model, (batch,), forward=forward).summary())
+        analyser = Analyser(model, (batch,), forward=forward)
+        logger.info("%s: %s", name, analyser.summary())
+        logger.info("parts: %s", analyser.parts())
 
 
 def load_initial_weights(model: nn.Module, cfg: PetlibConfig) -> None:

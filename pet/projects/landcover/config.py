@@ -1,7 +1,9 @@
 """The settings of land cover. Imports no torch, so that a mistake in a config is reported at once."""
 
+from pathlib import Path
 from typing import Any
 
+from pet.former_keys import FORMER_KEYS
 from pet.segmentation.config import SEGMENTATION_SCHEMA
 from pet.segmentation.config import infer_cfg as infer_segmentation_cfg
 from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, used_if
@@ -54,18 +56,26 @@ LANDCOVER_SCHEMA: Schema = merge_schemas(SEGMENTATION_SCHEMA, {"SEMI": {"ENABLED
 
 def get_base_cfg() -> CfgNode:
     """Return the defaults."""
-    return CfgNode(LANDCOVER_SCHEMA)
+    return CfgNode(LANDCOVER_SCHEMA, former_keys=FORMER_KEYS)
 
 
-def infer_cfg(cfg: CfgNode) -> None:
+def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     """Derive what the segmentation projects derive, and check ``SEMI``.
+
+    Args:
+        cfg: the config.
+        cfg_file: the file that it was read from; the run and its folder are named after it where the config names none.
+
+    Returns:
+        ``cfg`` itself.
 
     Raises:
         ConfigError: settings are wrong or do not go together.
     """
-    infer_segmentation_cfg(cfg)
+    infer_segmentation_cfg(cfg, cfg_file)
     if cfg.SEMI.ENABLED:
         _check_semi(cfg)
+    return cfg
 
 
 def _check_semi(cfg: CfgNode) -> None:
