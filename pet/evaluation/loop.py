@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.distributed.tensor import DTensor
 
+from pet.data.loading.batch_transforms import predict_by_size
 from pet.evaluation.evaluator import Evaluator
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.interruption import agree_to_go_on, until_asked_to_end
@@ -53,10 +54,10 @@ def evaluate(
     was_training = model.training
     model.eval()
     batch: Batch | None = None
-    # the processes of a sharded model compute each batch together: none can stop before the others
+    # the processes of a sharded model compute each batch together: none can stop before the others, or take it in parts
     for batch in loader if sharded else until_asked_to_end(loader):
         with autocast():
-            predictions = model(batch)
+            predictions = model(batch) if sharded else predict_by_size(model, batch)
         for evaluator in evaluators:
             evaluator.update(batch, predictions)
     for _ in range(extra_steps):

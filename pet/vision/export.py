@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.data.loading.build import PAD_DIVISOR
+from pet.data.loading.batch_transforms import PAD_DIVISOR
 from pet.export.config import check_single_view
 from pet.export.matching import DetectionDifference
 from pet.export.network import TaskNetwork, classifier_network

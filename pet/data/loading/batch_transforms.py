@@ -1,6 +1,7 @@
 """What is done to whole batches, on the device."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from pet.data.targets.pixel_types import greatest_value
 from pet.data.transforms.normalize import Normalize, check_channels, scale_and_shift
 from petlib.data.protocols import Batch
 from petlib.errors import ConfigError, DataError
+
+PAD_DIVISOR = 32
+"""Images of different sizes are padded to a multiple of it, the stride of the coarsest stage of the usual backbones."""
 
 
 class NormalizeImages:
@@ -107,6 +111,30 @@ class NormalizeImages:
             scale, shift = (torch.from_numpy(factor).view(1, -1, 1, 1).to(device) for factor in factors)
             self._factors[dtype, device] = scale, shift
         return self._factors[dtype, device]
+
+
+def predict_by_size(model: Callable[[Batch], list[Any]], batch: Batch) -> list[Any]:
+    """Return what ``model`` predicts for each sample of a batch of test images, whatever else the batch holds.
+
+    Padding moves what a network predicts near the border, so images that differ in size would change each other's figures. Those that
+    are padded to the same multiples of :data:`PAD_DIVISOR` go through the model together, the others apart from them.
+
+    Args:
+        model: gives a list with one prediction for each sample.
+        batch: images float (B, C, H, W); where they are padded, ``image_sizes`` holds (height, width) of each without the padding.
+    """
+    places: dict[tuple[int, int], list[int]] = {}
+    for place, (height, width) in enumerate(batch.get("image_sizes", ())):
+        places.setdefault((-(-height // PAD_DIVISOR) * PAD_DIVISOR, -(-width // PAD_DIVISOR) * PAD_DIVISOR), []).append(place)
+    if len(places) < 2:
+        return model(batch)
+    pixels = [kind.name for kind in kinds_in(batch).pixels]
+    predictions: dict[int, Any] = {}
+    for (rows, columns), members in places.items():
+        part = {name: value[members] if isinstance(value, Tensor) else [value[place] for place in members] for name, value in batch.items()}
+        part |= {name: part[name][:, :, :rows, :columns] for name in pixels}
+        predictions |= zip(members, model(part), strict=True)
+    return [predictions[place] for place in range(len(predictions))]
 
 
 class MixupCutmix:

@@ -14,7 +14,7 @@ from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.images import silence_opencv
 from pet.data.files.limits import set_limits
-from pet.data.loading.batch_transforms import MixupCutmix, NormalizeImages
+from pet.data.loading.batch_transforms import PAD_DIVISOR, MixupCutmix, NormalizeImages
 from pet.data.loading.joined import JoinedDataset
 from pet.data.loading.renumbered import TRAINING, in_order_of, with_names
 from pet.data.loading.sampling import build_sampler, without_empty
@@ -36,9 +36,6 @@ from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
 from petlib.errors import DataError, name_in_errors
 from petlib.registry import Registry
-
-PAD_DIVISOR = 32
-"""Images of different sizes are padded to a multiple of it, the stride of the coarsest stage of the usual backbones."""
 
 DATASETS = Registry(
     "type of data set",

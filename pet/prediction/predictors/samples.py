@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pet.data.loading.batch_transforms import predict_by_size
 from pet.data.loading.build import build_sample_transforms, build_test_loader
 from pet.data.targets.kinds import to_original
 from pet.data.targets.pixel_types import EIGHT_BITS
@@ -54,7 +55,7 @@ class ModelSamples:
         """Yield ``meta`` and the predictions of each sample, in their order, in the coordinates of its image."""
         for batch in self._load(dataset):
             with torch.inference_mode(), self._autocast():
-                predictions = self._model(batch)
+                predictions = predict_by_size(self._model, batch)
             for meta, prediction in zip(batch["meta"], predictions, strict=True):
                 yield meta, {name: _as_array(value) for name, value in prediction.items() if isinstance(value, Tensor | np.ndarray)}
 

@@ -1,10 +1,12 @@
 """Batches on the device: normalising and mixing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from pet.data.loading.batch_transforms import MixupCutmix, NormalizeImages
+from pet.data.loading.batch_transforms import PAD_DIVISOR, MixupCutmix, NormalizeImages, predict_by_size
 from pet.data.transforms.normalize import Normalize
 from petlib.errors import ConfigError, DataError
 
@@ -127,3 +129,24 @@ def test_labels_that_are_not_mixed_have_weight_one() -> None:
 def test_wrong_probabilities_are_reported(name: str) -> None:
     with pytest.raises(ConfigError, match=f"TRAIN.MIXUP.{name.upper()}: 1.5 given"):
         MixupCutmix(num_classes=3, mixup_alpha=0.5, cutmix_alpha=0.0, **{name: 1.5})
+
+
+def test_what_a_test_image_gets_does_not_depend_on_the_others_of_its_batch() -> None:
+    generator = np.random.default_rng(3)
+    sizes = [(40, 60), (90, 30), (33, 64), (40, 60)]
+    images = [torch.from_numpy(generator.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in sizes]
+    pad = NormalizeImages.from_transform(None, channels_last=False, pad_divisor=PAD_DIVISOR)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.AdaptiveAvgPool2d(1)).eval()
+    calls = []
+
+    def model(batch: dict[str, Any]) -> list[Any]:
+        calls.append(list(batch["image_sizes"]))
+        return [(row.flatten(), meta) for row, meta in zip(network(batch["image"]), batch["meta"], strict=True)]
+
+    with torch.no_grad():
+        together = predict_by_size(model, pad({"image": images, "meta": list("abcd")}, RNG))
+        assert calls == [[(40, 60), (33, 64), (40, 60)], [(90, 30)]]
+        alone = [model(pad({"image": [image], "meta": [name]}, RNG))[0] for image, name in zip(images, "abcd", strict=True)]
+    assert [name for _, name in together] == list("abcd")
+    for (found, _), (expected, _) in zip(together, alone, strict=True):
+        torch.testing.assert_close(found, expected)
