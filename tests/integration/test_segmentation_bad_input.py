@@ -78,7 +78,9 @@ CASES = {
     "a label outside of the classes": Case(
         label(np.full((32, 32), 7, np.uint8)), FOLDERS, ("labels/2.png", "7", "DATA.CLASSES", "label_values")
     ),
-    "painted labels": Case(label(np.full((32, 32, 3), 255, np.uint8)), FOLDERS, ("labels/2.png", "mode RGB", "InitMask")),
+    "painted labels": Case(
+        label(np.full((32, 32, 3), (10, 0, 200), np.uint8)), FOLDERS, ("labels/2.png", "colours, [200, 0, 10]", "label_colours", "InitMask")
+    ),
     "a label of another size": Case(label(np.zeros((16, 32), np.uint8)), FOLDERS, ("labels/2.png", "16", "32")),
     "an image without label": Case(
         lambda folder: (folder / "labels" / "2.png").unlink(), FOLDERS, ("labels: 2 has no label image there", "/images")

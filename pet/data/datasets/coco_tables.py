@@ -11,6 +11,7 @@ from pet.data.files.json_files import read_json
 from pet.data.files.json_values import as_whole_number
 from pet.data.files.limits import check_pixels, shortened, shown
 from pet.data.files.opening import LONGEST_PATH, is_name, read_file
+from pet.data.files.path_variants import PathVariants
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
 
@@ -126,6 +127,7 @@ def _load(path: Path) -> dict[Any, Any]:
 
 def _check_images(path: Path, images: list[Any], folder: Path, reach: Reach) -> None:
     ids: set[int | str] = set()
+    variants = PathVariants(folder)
     for place, row in enumerate(images):
         _check_row(path, "images", place, row, ("id", "file_name", "height", "width"))
         _make_whole(row, "height", "width", *(() if isinstance(row["id"], str) else ("id",)))
@@ -140,12 +142,14 @@ def _check_images(path: Path, images: list[Any], folder: Path, reach: Reach) -> 
         if other_type in ids:
             other = shown(other_type)
             raise DataError(f"{where}: another image has the id {other}; which of them an annotation means cannot be known")
+        row["file_name"] = variants.find(row["file_name"], where)
         reach.check(row["file_name"], folder, where)
         for key in ("height", "width"):
             if type(row[key]) is not int or row[key] < 1:
                 raise DataError(f"{where}: its {key} is {shown(row[key])}, pixels as a whole number from 1 expected")
         check_pixels(row["height"], row["width"], where)
         ids.add(row["id"])
+    variants.log()
 
 
 def _make_whole(row: dict[str, Any], *keys: str) -> None:

@@ -9,6 +9,7 @@ from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledIm
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.limits import shortened
 from pet.data.files.opening import read_text
+from pet.data.files.path_variants import PathVariants
 from pet.data.targets.label_coding import check_named
 from petlib.errors import ConfigError, DataError
 
@@ -65,7 +66,9 @@ class LabelList(LabelledImages):
 def _read_list(path: Path, root: Path, separator: str, reach: Reach) -> Iterator[LabelledFiles | dict[str, int]]:
     expected, first_line = 0, 0
     seen: set[str] = set()
-    for line, fields in _read_fields(path, separator):
+    variants = PathVariants(root)
+    for line, found in _read_fields(path, separator):
+        fields = [variants.find(field, f"{path}:{line}") for field in found]
         if not first_line:
             expected, first_line = len(fields), line
         if len(fields) != expected:
@@ -80,6 +83,7 @@ def _read_list(path: Path, root: Path, separator: str, reach: Reach) -> Iterator
         yield LabelledFiles(identifier(fields[0], root, seen), fields[0], fields[-1], fields[1] if len(fields) == 3 else "")
     if not first_line:
         raise DataError(f"{path}: the list file names no images; its lines are {FORMAT}")
+    variants.log()
     yield {}
 
 

@@ -11,6 +11,7 @@ from pet.data.files.allowed_paths import ANYWHERE, Reach
 from pet.data.files.json_files import read_json
 from pet.data.files.limits import shortened, shown
 from pet.data.files.opening import LONGEST_NAME
+from pet.data.files.path_variants import PathVariants
 from pet.data.targets.label_coding import check_named
 from petlib.errors import DataError
 from petlib.suggest import did_you_mean
@@ -64,8 +65,10 @@ def _check_records(records: Sequence[Mapping[str, Any]], root: Path, name: str, 
         raise DataError(f"{name}: there are no records; one looks like {FORMAT}")
     seen: set[str] = set()
     has_pairs = False
+    variants = PathVariants(root)
     for number, record in enumerate(records):
-        paths = _check_record(record, f"{name}: record {number}")
+        place = f"{name}: record {number}"
+        paths = {field: variants.find(path, place) if path else "" for field, path in _check_record(record, place).items()}
         has_pairs = has_pairs if number else bool(paths["img2"])
         if bool(paths["img2"]) != has_pairs:
             raise DataError(
@@ -78,6 +81,7 @@ def _check_records(records: Sequence[Mapping[str, Any]], root: Path, name: str, 
             below = f" below {root}" if root != Path() else ""
             raise DataError(f"{name}: record {number}: {shortened(missing[0])}: there is no such file{below}")
         yield LabelledFiles(identifier(paths["img"], root, seen), paths["img"], paths["ann"], paths["img2"])
+    variants.log()
     yield {}
 
 

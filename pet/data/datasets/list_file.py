@@ -13,6 +13,7 @@ from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_image
 from pet.data.files.limits import shortened
 from pet.data.files.opening import LONGEST_NAME, read_text
+from pet.data.files.path_variants import PathVariants
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError
@@ -108,6 +109,7 @@ def _few(names: list[str]) -> str:
 def _read_lines(path: Path, reach: Reach) -> Iterator[tuple[str, int | str, int]]:
     """Yield image, label and line number."""
     empty = True
+    variants = PathVariants(path.parent)
     for number, line in enumerate(read_text(path, what="the list file", hint="; its lines are 'image label'").splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -117,7 +119,8 @@ def _read_lines(path: Path, reach: Reach) -> Iterator[tuple[str, int | str, int]
                 f"{path}:{number}: {shortened(line.strip())!r} given, 'image label' expected (separated by a tab, a comma or a blank)"
             )
         empty = False
-        image, label = fields
+        label = fields[1]
+        image = variants.find(fields[0], f"{path}:{number}")
         reach.check(image, path.parent, f"{path}:{number}")
         is_number = WHOLE_NUMBER.fullmatch(label)
         if len(label) > (MOST_DIGITS if is_number else LONGEST_NAME):
@@ -125,6 +128,7 @@ def _read_lines(path: Path, reach: Reach) -> Iterator[tuple[str, int | str, int]
         yield image, int(label) if is_number else label, number
     if empty:
         raise DataError(f"{path}: the list file names no images; its lines are 'image label'")
+    variants.log()
 
 
 def _split(line: str) -> list[str]:

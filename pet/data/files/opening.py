@@ -4,6 +4,7 @@ import io
 import os
 import re
 import stat
+import unicodedata
 from pathlib import Path
 
 from pet.data.files.limits import LIMITS, shortened
@@ -40,10 +41,30 @@ def open_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | 
             return io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "r")
     except OSError as error:
         reason = error.strerror or str(error)
+        if isinstance(error, FileNotFoundError):
+            reason += _neighbour(os.fspath(path))
     except ValueError as error:
         # what no name of a file can hold; Python's versions word the first differently
         reason = "its name has a null byte" if "\0" in os.fspath(path) else str(error)
     raise DataError(f"{shortened(os.fspath(path), 500)}: {what} cannot be read: {reason}{hint}")
+
+
+def _neighbour(path: str) -> str:
+    """Return a hint at the one file of the folder whose name differs in case, in Unicode's form or in its suffix only."""
+    folder, name = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")  # noqa: PTH208 -- many files
+    except OSError:
+        return ""
+    for form in (_plain, lambda own: os.path.splitext(_plain(own))[0]):  # noqa: PTH122 -- many files
+        close = [own for own in names if form(own) == form(name)]
+        if close:
+            return f"; there is {', '.join(map(shortened, sorted(close)[:3]))} in its folder"
+    return ""
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def check_file(path: str | Path, *, what: str) -> None:

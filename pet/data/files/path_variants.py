@@ -1,0 +1,86 @@
+"""Names of files that were written on another system or from another folder."""
+
+import logging
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from pet.data.files.limits import shown
+from petlib.errors import DataError
+
+DRIVE = re.compile(r"[A-Za-z]:/")
+
+logger = logging.getLogger(__name__)
+
+
+class PathVariants:
+    """Finds the files that names in a list, a COCO or another file mean, where the names as they are lead to none.
+
+    Read are backslashes for slashes, ``%20`` and the like for letters, letters with marks of their own (decomposed Unicode), the name of
+    the folder itself before those of its files, and absolute paths of another machine, of which the end counts that leads to a file.
+
+    Args:
+        folder: where names start from.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own = folder.absolute().parts
+        self._names: dict[str, str] = {}
+
+    def find(self, name: str, place: str) -> str:
+        """Return the name that leads to a file, or the given one where none does or nothing about it is odd.
+
+        Args:
+            name: the name as it was found.
+            place: where it was found, for messages.
+
+        Raises:
+            DataError: several files may be meant, or the file is what another name means too.
+        """
+        if not self._is_odd(name) or _is_file(self._folder, name):
+            return name
+        found = sorted({variant for variant in self._variants(name) if _is_file(self._folder, variant)})
+        if not found:
+            return name
+        if len(found) > 1:
+            raise DataError(f"{place}: there is no {shown(name)} below {self._folder}; {' and '.join(map(shown, found[:2]))} may be meant")
+        other = self._names.setdefault(found[0], name)
+        if other != name:
+            raise DataError(f"{place}: {shown(name)} and {shown(other)} would both be {shown(found[0])} below {self._folder}; correct them")
+        return found[0]
+
+    def log(self) -> None:
+        """Say once how names were read."""
+        if self._names:
+            variant, name = next(iter(self._names.items()))
+            logger.warning("%s: %d names of files are read in another way, e.g. %r as %r", self._folder, len(self._names), name, variant)
+
+    def _is_odd(self, name: str) -> bool:
+        """Return whether a name may need another reading; nearly none does, and files are looked for only then."""
+        return "\\" in name or "%" in name or name.startswith("/") or not name.isascii() or name.partition("/")[0] in self._own
+
+    def _variants(self, name: str) -> Iterator[str]:
+        for text in dict.fromkeys((name, unquote(name, errors="replace"))):
+            path = text.replace("\\", "/")
+            for form in ("NFC", "NFD"):
+                yield from self._shortened(unicodedata.normalize(form, path))
+
+    def _shortened(self, path: str) -> Iterator[str]:
+        """Yield the path, or what is left without the folders that are those of the folder itself, or another machine's."""
+        if "\0" in path:
+            return
+        parts = PurePosixPath(path).parts
+        if path.startswith("/") or DRIVE.match(path):
+            ends = ("/".join(parts[start:]) for start in range(1, len(parts)))
+            yield next((end for end in ends if _is_file(self._folder, end)), path)
+            return
+        yield "/".join(parts)
+        yield from ("/".join(parts[count:]) for count in range(1, len(parts)) if parts[:count] == self._own[-count:])
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    return "\0" not in name and os.path.isfile(folder / name)  # noqa: PTH113 -- takes names of any length
