@@ -4,8 +4,7 @@ A user's module adds one with ``DETECTORS.add(NAME, DetectorEntry(...))``; the c
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from petlib.config import Key, Schema
 from petlib.registry import EntryRegistry
@@ -14,8 +13,7 @@ Builder = str | Callable[..., Any]
 """A function, or ``"module:function"``, which is imported when it is needed."""
 
 
-@dataclass(frozen=True)
-class DetectorEntry:
+class DetectorEntry(NamedTuple):
     """A detector.
 
     Attributes:
@@ -34,13 +32,12 @@ class DetectorEntry:
     one_stage: bool = False
     levels: tuple[int, ...] = (2, 3, 4, 5)
     top: str = "pool"
-    settings: Schema = field(default_factory=dict)
+    settings: Schema = {}
     trace: Builder = ""
     published_key: Builder = ""
 
 
-@dataclass(frozen=True)
-class NeckEntry:
+class NeckEntry(NamedTuple):
     """What joins the stages of a backbone.
 
     Attributes:
@@ -50,7 +47,7 @@ class NeckEntry:
     """
 
     build: Builder
-    settings: Schema = field(default_factory=dict)
+    settings: Schema = {}
 
 
 DETECTORS: EntryRegistry[DetectorEntry] = EntryRegistry(

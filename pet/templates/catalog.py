@@ -1,7 +1,7 @@
 """The templates of ``pet-new``: which files each is made of, and what replaces its placeholders."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 FILES = Path(__file__).parent / "files"
 SUFFIX = ".template"
@@ -9,8 +9,7 @@ DOT = "dot_"
 FLIP = 'dict(type="RandomFlipImage"), '
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """One kind of project.
 
     Args:

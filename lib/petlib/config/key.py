@@ -5,7 +5,6 @@ import math
 import types
 import typing
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -66,8 +65,7 @@ class Switch(NamedTuple):
         return [self.key, *(key for switch in self.also for key in switch.decisive_keys())]
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """One setting of the config.
 
     Args:
@@ -139,7 +137,7 @@ def merge_schemas(*schemas: Schema) -> Schema:
 
 
 def _inherit(key: Key, replaced: Key) -> Key:
-    return replace(key, effect=key.effect or replaced.effect, arguments=key.arguments or replaced.arguments)
+    return key._replace(effect=key.effect or replaced.effect, arguments=key.arguments or replaced.arguments)
 
 
 def with_defaults(schema: Schema, defaults: Mapping[str, Any]) -> Schema:
@@ -157,7 +155,7 @@ def with_defaults(schema: Schema, defaults: Mapping[str, Any]) -> Schema:
             assert not isinstance(entry, Key) and section in entry, f"there is no key {path}"
             entry = entry[section]
         assert isinstance(entry, Key), f"{path} is a section"
-        branch: Schema = {name: replace(entry, default=entry.check(default), type=entry.annotation())}
+        branch: Schema = {name: entry._replace(default=entry.check(default), type=entry.annotation())}
         for section in reversed(sections):
             branch = {section: branch}
         changed = merge_schemas(changed, branch)
@@ -167,7 +165,7 @@ def with_defaults(schema: Schema, defaults: Mapping[str, Any]) -> Schema:
 def with_effect(effect: Effect, schema: Schema) -> Schema:
     """Return a schema whose keys have this effect, those that say another one excepted."""
     return {
-        name: with_effect(effect, entry) if not isinstance(entry, Key) else replace(entry, effect=entry.effect or effect)
+        name: with_effect(effect, entry) if not isinstance(entry, Key) else entry._replace(effect=entry.effect or effect)
         for name, entry in schema.items()
     }
 
@@ -175,7 +173,7 @@ def with_effect(effect: Effect, schema: Schema) -> Schema:
 def used_if(schema: Schema, *switches: Switch) -> Schema:
     """Return a schema whose keys are all used only where the switches are on, besides those of their own."""
     return {
-        name: used_if(entry, *switches) if not isinstance(entry, Key) else replace(entry, used_if=(*switches, *entry.used_if))
+        name: used_if(entry, *switches) if not isinstance(entry, Key) else entry._replace(used_if=(*switches, *entry.used_if))
         for name, entry in schema.items()
     }
 

@@ -4,7 +4,7 @@ import ast
 import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -19,8 +19,7 @@ PACKAGE_PREFIX = "package:"
 """``_BASE_: package:pet.projects.landcover/presets/x.yaml`` is a file of an installed package."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One value of a layer: the dotted path of its key, the value, and where it is given (a line number, or empty)."""
 
     key: str

@@ -7,9 +7,8 @@ mistake, which ``require_all_read`` reports with its line and the nearest key th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from petlib.config.key import coerce
 from petlib.config.layers import override_layer, read_files
@@ -22,8 +21,7 @@ REQUIRED: Any = object()
 """No default: the key must be there."""
 
 
-@dataclass(frozen=True)
-class Component:
+class Component(NamedTuple):
     """Something that is built by its name, from an entry like ``dict(type="SGD", lr=0.05)``.
 
     Args:

@@ -1,7 +1,6 @@
 """Names of data sets. Imports nothing slow: settings are derived with it."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,7 +92,7 @@ BUILTIN = {
 }
 
 TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "separator")
-READING_KEYS = tuple(field.name for field in fields(Reading))
+READING_KEYS = Reading._fields
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {
     **dict.fromkeys(("images2", "label_ending"), ("semseg_folder",)),

@@ -1,6 +1,5 @@
 """Where the samples of a data set come from, and how they are read. Imports nothing slow: settings are derived with it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +10,7 @@ from petlib.suggest import did_you_mean
 SPLITS = ("train", "test")
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """How images and their label images are read.
 
     Attributes:

@@ -1,15 +1,14 @@
 """How far the names of files that are given in other files may lead."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pet.data.files.limits import shown
 from petlib.errors import DataError
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(NamedTuple):
     """Where names in lists, COCO and XML files may lead: below the folder that they start from, or below the root of all data.
 
     A link in such a folder is followed wherever it leads: whoever made the folder made it, and not who wrote the list.

@@ -4,8 +4,7 @@ A user's module adds one with ``HEADS.add("HAS_NAME", HeadEntry(...))`` and is n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pet.models.registries import DETECTORS, NECKS, Builder
 from pet.typed import VisionConfig
@@ -14,8 +13,7 @@ from petlib.config import Key, Schema, Switch, merge_schemas, used_if
 from petlib.registry import EntryRegistry, import_component
 
 
-@dataclass(frozen=True)
-class HeadEntry:
+class HeadEntry(NamedTuple):
     """A head.
 
     Attributes:
@@ -37,7 +35,7 @@ class HeadEntry:
     build_evaluator: Builder
     meaning: str
     targets: tuple[str, ...]
-    settings: Schema = field(default_factory=dict)
+    settings: Schema = {}
     needs: str = ""
     swap: str = ""
     output: str = ""

@@ -7,8 +7,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from petlib.config import CfgNode, load_cfg, override_layer, read_layers
 from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, OutputError, UserError, name_in_errors
@@ -25,8 +25,7 @@ from petlib.log import open_missing_streams
 DEVICE_KEY = "MISC.DEVICE"
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(NamedTuple):
     """A checked launch, ready to start.
 
     Attributes:

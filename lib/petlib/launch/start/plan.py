@@ -5,8 +5,8 @@ import shlex
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from petlib.launch.start.arguments import LaunchArguments
 from petlib.launch.start.devices import Devices
@@ -20,8 +20,7 @@ ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
 """Environment variable: how often the processes have been started again. The name is that of torch's agent, which sets it too."""
 
 
-@dataclass(frozen=True)
-class RankPlan:
+class RankPlan(NamedTuple):
     """One process: its number, its command, and the environment variables that the launcher sets for it."""
 
     rank: int
@@ -29,8 +28,7 @@ class RankPlan:
     environment: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Meeting:
+class Meeting(NamedTuple):
     """Where the ranks find each other and their launcher.
 
     Attributes:

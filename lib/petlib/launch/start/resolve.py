@@ -3,8 +3,8 @@
 import importlib.util
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
@@ -16,8 +16,7 @@ SETTINGS, GIVES_SETTINGS = "config.py", "def get_base_cfg("
 """The file of a task's settings, and what is in it."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where something of a config's type may be: below ``root``, in the folders of the type, e.g. ``("tasks", "cls")``."""
 
     root: Path
@@ -28,8 +27,7 @@ class Place:
         return Path(self.root, SCRIPT_FOLDER, *self.folders, name)
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(NamedTuple):
     """A script to start: its path, and the place of the type that it belongs to.
 
     Attributes:

@@ -4,10 +4,9 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import NamedTuple, cast
 
 from petlib.config import TaskConfig
 from petlib.config.load import missing_functions
@@ -18,8 +17,7 @@ from petlib.user_code import import_user_module
 CONFIG_MODULE = "config"
 
 
-@dataclass(frozen=True)
-class TaskFolder:
+class TaskFolder(NamedTuple):
     """The folder of a task: in the package of the tasks, or below a root of the user's own.
 
     Attributes:

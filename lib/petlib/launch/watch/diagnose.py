@@ -4,8 +4,8 @@ import re
 import signal
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from petlib.errors import USER_ERROR_EXIT_CODE
 from petlib.launch.watch.status import ErrorReport, StatusValues
@@ -17,8 +17,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TIMEOUT = re.compile(r"timed? ?out", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a rank ended.
 
     Attributes:

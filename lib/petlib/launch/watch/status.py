@@ -8,7 +8,6 @@ import os
 import signal
 import struct
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -148,8 +147,7 @@ def read_status(folder: Path, rank: int) -> StatusValues | None:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class ErrorReport:
+class ErrorReport(NamedTuple):
     """Why a rank ends.
 
     Attributes:
@@ -183,7 +181,7 @@ def write_report(folder: Path, *, rank: int, user_error: bool, text: str, exit_c
     report = ErrorReport(rank, time.monotonic(), user_error, text, exit_code, attempt)
     path = report_path(folder, rank, attempt)
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(asdict(report)), encoding="utf-8")
+    part.write_text(json.dumps(report._asdict()), encoding="utf-8")
     part.replace(path)
 
 
