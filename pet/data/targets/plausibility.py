@@ -147,8 +147,8 @@ def _cause_of_leaving(objects: _Objects, share: float) -> str:
 
 
 def _wrong_areas(areas: np.ndarray, extents: np.ndarray) -> np.ndarray:
-    """Return bool (N,): areas that are larger than their boxes, next to nothing, or one and the same for boxes of many sizes."""
-    if len(areas) > 2 and np.ptp(areas) == 0 and np.ptp(extents) > 0.1 * extents.max():
+    """Return bool (N,): areas that are larger than their boxes, next to nothing, or one and the same although the boxes are not."""
+    if len(areas) > 2 and np.ptp(areas) == 0 and (np.ptp(extents) > 0.1 * extents.max() or areas[0] < 0.05 * extents[0]):
         return np.ones(len(areas), bool)
     wrong: np.ndarray = (areas > 1.1 * extents + 10) | (1000 * areas < extents)
     return wrong

@@ -153,6 +153,13 @@ def test_areas_that_cannot_be(factor: float, offset: float, shown: str, caplog: 
     assert f"its area is {shown}" in warning and "or leave out 'area'" in warning
 
 
+def test_one_area_for_all(caplog: pytest.LogCaptureFixture) -> None:
+    boxes = [[[10, 10, 20, 20]]] * 6
+    (warning,) = said(Objects(boxes, [[1.0]] * 6), caplog)
+    assert warning.startswith("the area of objects cannot be theirs: 6 of 6 objects")
+    assert said(Objects(boxes, [[150.0]] * 6), caplog) == []
+
+
 def test_outlines_and_keypoints_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
     boxes = plain_boxes()
     inside = [[[[box[0], box[1], box[0] + box[2], box[1], box[0] + box[2], box[1] + box[3]]] for box in own.tolist()] for own in boxes]
