@@ -95,7 +95,6 @@ CASES = {
     "an empty share": Case(lambda folder: None, f"{FOLDERS}, share: [0.5, 0.5]", ("share", "[0.5, 0.5]")),
     "an unknown network": Case(lambda folder: None, FOLDERS, ("'unett'", "did you mean unet"), ("MODEL.NETWORK=unett",)),
     "an unknown loss": Case(lambda folder: None, FOLDERS, ("'dise'", "did you mean dice"), ("MODEL.LOSSES=[dise]",)),
-    "a warm-up longer than the run": Case(lambda folder: None, FOLDERS, ("WARM_UP",), ("SOLVER.SCHEDULER.WARM_UP_ITERS=20",)),
 }
 
 

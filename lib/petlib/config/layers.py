@@ -46,7 +46,7 @@ def read_layers(path: Path) -> list[Layer]:
 
 
 def _layer(source: str, contents: Contents) -> Layer:
-    entries = [Entry(key, value, str(contents.lines.get(key, ""))) for key, value in _leaves(contents.values, "")]
+    entries = [Entry(key, value, str(contents.lines.get(key, ""))) for key, value in leaves(contents.values, "")]
     return Layer(source, entries, contents.problems)
 
 
@@ -168,12 +168,12 @@ def _missing(path: Path) -> str:
     return f"{path}: there is no such config file{hint}" + ("" if hint else f" ({folder} holds {', '.join(there) or 'no config'})")
 
 
-def _leaves(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
+def leaves(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
     """Flatten nested mappings; whether a mapping belongs to a section or to a key of type dict is the schema's affair."""
-    leaves: list[tuple[str, Any]] = []
+    found: list[tuple[str, Any]] = []
     for name, value in values.items():
         if isinstance(value, dict) and value:
-            leaves.extend(_leaves(value, f"{prefix}{name}."))
+            found.extend(leaves(value, f"{prefix}{name}."))
         else:
-            leaves.append((f"{prefix}{name}", value))
-    return leaves
+            found.append((f"{prefix}{name}", value))
+    return found

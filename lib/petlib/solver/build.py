@@ -78,7 +78,7 @@ def build_scheduler(optimizer: Optimizer, cfg: PetlibConfig, *, max_iter: int, i
         iterations_per_epoch: to turn epochs into iterations.
 
     Raises:
-        ConfigError: the warm-up is longer than the training, or values contradict each other.
+        ConfigError: values contradict each other.
     """
     options, base_lr = cfg.SOLVER.SCHEDULER, cfg.SOLVER.OPTIMIZER.BASE_LR
     if base_lr < options.MIN_LR:
@@ -90,7 +90,7 @@ def build_scheduler(optimizer: Optimizer, cfg: PetlibConfig, *, max_iter: int, i
         power=options.POWER,
         minimum=options.MIN_LR / base_lr if base_lr > 0 else 0.0,
     )
-    warm_up = _warm_up(cfg, max_iter, iterations_per_epoch)
+    warm_up = _warm_up(cfg, iterations_per_epoch)
     return FactorSchedule(optimizer, learning_rate_factor(schedule, warm_up, max_iter=max_iter))
 
 
@@ -107,17 +107,10 @@ def _milestones(cfg: PetlibConfig, max_iter: int, iterations_per_epoch: int) -> 
     return [step * iterations_per_epoch if by_epochs else step for step in options.STEPS]
 
 
-def _warm_up(cfg: PetlibConfig, max_iter: int, iterations_per_epoch: int) -> WarmUp:
+def _warm_up(cfg: PetlibConfig, iterations_per_epoch: int) -> WarmUp:
     options = cfg.SOLVER.SCHEDULER
     epochs = options.WARM_UP_EPOCHS
-    key, iterations = "WARM_UP_EPOCHS", round((epochs or 0) * iterations_per_epoch)
-    if epochs is None:
-        key, iterations = "WARM_UP_ITERS", options.WARM_UP_ITERS
-    if iterations > max_iter:
-        raise ConfigError(
-            f"SOLVER.SCHEDULER.{key}: the warm-up of {iterations} iterations is longer than the training of {max_iter} iterations; "
-            "shorten it, or set it to 0"
-        )
+    iterations = options.WARM_UP_ITERS if epochs is None else round(epochs * iterations_per_epoch)
     if options.WARM_UP_METHOD == "exponential" and iterations > 0 and options.WARM_UP_FACTOR == 0:
         raise ConfigError("SOLVER.SCHEDULER.WARM_UP_FACTOR: an exponential warm-up cannot start at 0; give a small positive number")
     return WarmUp(iterations=iterations, factor=options.WARM_UP_FACTOR, method=options.WARM_UP_METHOD)

@@ -1,12 +1,15 @@
 """Schedules of the learning rate in closed form: a factor for every iteration, so that a resumed run needs no history."""
 
 import bisect
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Factor = Callable[[int], float]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +61,12 @@ class WarmUp:
 def learning_rate_factor(schedule: Schedule, warm_up: WarmUp, *, max_iter: int) -> Factor:
     """Return the function from an iteration, counted from 0, to the factor of the base learning rate.
 
-    It holds from iteration 0 to ``max_iter`` (where the decay is complete) and stays there afterwards.
+    It holds from iteration 0 to ``max_iter`` (where the decay is complete) and stays there afterwards. A warm-up that is longer is a
+    warning: the rate only rises then.
     """
     start = warm_up.iterations
+    if start > max_iter:
+        logger.warning("the warm-up of %d iterations does not end in this training of %d; the full rate is never reached", start, max_iter)
     rise, decay = _rise(warm_up), _decay(schedule, start=start, length=max(max_iter - start, 1))
     if start == 0:
         return decay

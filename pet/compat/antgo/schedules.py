@@ -4,7 +4,6 @@ Unlike in Pet's own schedules the policy does not wait for the end of the warm-u
 lets the policy count epochs, so that its rate stays during an epoch; the warm-up changes the rate in every iteration all the same.
 """
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,8 +31,6 @@ ONLY_BY_ITERATION = ("Cyclic", "OneCycle")
 WARM_UPS: Mapping[str, Any] = {"constant": "constant", "linear": "linear", "exp": "exponential"}
 WARM_UP_RATIO = 0.1
 
-logger = logging.getLogger(__name__)
-
 
 def rate_factor(rate: Component | None, *, base_lr: float, max_epochs: int, iterations_per_epoch: int) -> Factor:
     """Return the function from an iteration, counted from 0, to the factor of the base learning rate.
@@ -59,12 +56,10 @@ def rate_factor(rate: Component | None, *, base_lr: float, max_epochs: int, iter
     except ConfigError as error:
         raise ConfigError(f"{rate.place}: {error}") from error
     max_iter = max_epochs * iterations_per_epoch
-    if warm_up.iterations >= max_iter:
-        logger.warning("%s: the warm-up of %d iterations does not end in this training of %d", rate.place, warm_up.iterations, max_iter)
     stride = iterations_per_epoch if by_epoch else 1
     if warm_up.iterations == 0:
         return lambda iteration: course(iteration // stride)
-    rise = learning_rate_factor(Schedule(name="constant"), warm_up, max_iter=max(max_iter, warm_up.iterations))
+    rise = learning_rate_factor(Schedule(name="constant"), warm_up, max_iter=max_iter)
     return lambda iteration: course(iteration // stride) * rise(iteration)
 
 

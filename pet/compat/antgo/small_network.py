@@ -18,10 +18,10 @@ class SmallBackbone(BaseModule):
     def __init__(self, in_channels: int = 3, channels: int = 32, init_cfg: dict[str, object] | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         self.layers = nn.Sequential(
-            *_block(in_channels, channels // 2, stride=2),
-            *_block(channels // 2, channels, stride=2),
-            *_block(channels, channels),
-            *_block(channels, channels),
+            *conv_block(in_channels, channels // 2, stride=2),
+            *conv_block(channels // 2, channels, stride=2),
+            *conv_block(channels, channels),
+            *conv_block(channels, channels),
         )
 
     def forward(self, image: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class SimpleHead(BaseModule):
         self, in_channels: int, channels: int, out_channels: int, ignore_index: int = 255, init_cfg: dict[str, object] | None = None
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.layers = nn.Sequential(*_block(in_channels, channels), nn.Conv2d(channels, out_channels, 1))
+        self.layers = nn.Sequential(*conv_block(in_channels, channels), nn.Conv2d(channels, out_channels, 1))
         self.ignore_index = ignore_index
 
     def forward(self, features: Tensor) -> Tensor:
@@ -70,5 +70,6 @@ class SimpleHead(BaseModule):
         return self.forward(features)
 
 
-def _block(in_channels: int, out_channels: int, *, stride: int = 1) -> list[nn.Module]:
+def conv_block(in_channels: int, out_channels: int, *, stride: int = 1) -> list[nn.Module]:
+    """Return a 3x3 convolution with batch norm and ReLU."""
     return [nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)]

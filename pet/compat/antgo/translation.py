@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pet.compat.antgo.schedules import policy_name
-from pet.compat.shared.translation import Row, Translated, at_least, fitting, process_count, same, settings_of, words_of
+from pet.compat.shared.translation import Row, Translated, at_least, fitting, own_settings, process_count, same, settings_of, words_of
 from petlib.config import ConfigError
 from petlib.config.nested import Component, NestedConfig
 from petlib.suggest import did_you_mean
 
 TABLE: dict[str, Row] = {
     "seed": same("MISC.SEED"),
+    "max_epochs": same("SOLVER.SCHEDULER.TOTAL_EPOCHS"),
     "nonfinite": same("SOLVER.NONFINITE"),
     "data.on_error": same("DATA.ON_ERROR"),
     "log_config.interval": same("MISC.DISPLAY_ITER", default=10),
@@ -36,7 +37,6 @@ WORDS = {
     "MISC.DEVICE": "device",
     "TRAIN.AUTO_RESUME": "resume=True",
     "TRAIN.BATCH_SIZE": "data.train_dataloader.samples_per_gpu",
-    "SOLVER.SCHEDULER.TOTAL_EPOCHS": "max_epochs",
     "SOLVER.OPTIMIZER.BASE_LR": "optimizer.lr",
     "SOLVER.SCHEDULER.WARM_UP_ITERS": "lr_config.warmup_iters",
     "SOLVER.CLIP_GRADIENTS": "optimizer_config = dict(grad_clip=dict(max_norm=10.0))",
@@ -74,6 +74,9 @@ def translate(config: NestedConfig) -> Translated:
         ConfigError: a value does not fit its key.
     """
     translated = Translated(settings_of(config, TABLE))
+    # what a config says of itself
+    config.get("info", None)
+    translated.settings.update(own_settings(config.get("pet", {}), WORDS, place=config.place("pet")))
     _translate_optimizer(config, translated)
     _translate_rate(config, translated)
     _translate_logging(config, translated)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, Schema
+from petlib.config.layers import Entry, Layer, leaves
 from petlib.config.nested import REQUIRED, Component, NestedConfig
 
 Table = Mapping[str, "Row"]
@@ -104,6 +105,28 @@ def settings_of(config: NestedConfig, table: Table) -> dict[str, Any]:
             raise ConfigError(f"{place}: {value!r} given, {error} expected") from None
         settings |= {name: fitting(name, item, place=place, given=value) for name, item in values.items()}
     return settings
+
+
+def own_settings(given: Any, words: Mapping[str, str], *, place: str) -> dict[str, Any]:
+    """Return the settings that a config or a script gives under Pet's own names, ``{"SOLVER.AMP.ENABLED": True}``, or nested.
+
+    Args:
+        given: the mapping.
+        words: keys of Pet that the layer has a word for, which is the one place for them.
+        place: where the mapping is, for messages.
+
+    Raises:
+        ConfigError: it is no mapping, a key is unknown or has a word of the layer, or a value does not fit.
+    """
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{place}: {given!r} given, keys of Pet and their values expected, {{'SOLVER.AMP.ENABLED': True}}")
+    entries = [Entry(key, value, "") for key, value in leaves(dict(given), "")]
+    for entry in entries:
+        if entry.key in words:
+            raise ConfigError(f"{place}: {entry.key} is called {words[entry.key]} here; set that")
+    cfg = CfgNode(PETLIB_SCHEMA)
+    cfg.merge_layers([Layer(source=place, entries=entries)])
+    return {entry.key: value_of(cfg, entry.key) for entry in entries}
 
 
 def words_of(table: Table) -> dict[str, str]:

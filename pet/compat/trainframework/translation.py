@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pet.compat.shared.translation import Row, Translated, at_least, converted, same, settings_of, words_of
+from pet.compat.shared.translation import Row, Translated, at_least, converted, own_settings, same, settings_of, words_of
 from petlib.config.nested import REQUIRED, Component, NestedConfig
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
@@ -79,6 +79,7 @@ def translate(config: NestedConfig) -> Translated:
         ConfigError: a setting is missing or wrong.
     """
     settings = settings_of(config, TABLE)
+    settings |= own_settings(config.get("pet", {}), WORDS, place=config.place("pet"))
     settings.setdefault("EVAL.PERIOD_ITER", settings["SOLVER.SNAPSHOT_ITER"])
     settings |= {"SOLVER.SNAPSHOT_EPOCH": 0, "TEST.NUM_WORKERS": settings.get("TRAIN.NUM_WORKERS", 0)}
     if settings["SOLVER.SCHEDULER.TOTAL_ITERS"] < 1:

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pet.compat.paddleseg.paddle.optimizer import lr
-from pet.compat.shared.translation import Row, converted, fitting, same, words_of
+from pet.compat.shared.translation import Row, converted, fitting, own_settings, same, words_of
 from pet.segmentation.config import get_base_cfg
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode
@@ -43,13 +43,14 @@ WORDS = {
 """Pet's keys -> what a user of this layer calls them, for messages."""
 
 
-def build_run_config(arguments: Mapping[str, Any], *, num_samples: int, resume_model: str | Path | None) -> CfgNode:
+def build_run_config(arguments: Mapping[str, Any], *, num_samples: int, resume_model: str | Path | None, pet: Mapping[str, Any]) -> CfgNode:
     """Return the settings of a run, frozen; see :func:`pet.compat.paddleseg.core.train`.
 
     Args:
         arguments: those of :data:`ARGUMENTS`.
         num_samples: of the training set.
         resume_model: as in ``train``.
+        pet: likewise.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -60,6 +61,8 @@ def build_run_config(arguments: Mapping[str, Any], *, num_samples: int, resume_m
     for name, value in arguments.items():
         for key, item in ARGUMENTS[name].write(cfg, value).items():
             cfg.set(key, fitting(key, item, place=f"train: {name}", given=value))
+    for key, value in own_settings(pet, WORDS, place="train: pet").items():
+        cfg.set(key, value)
     cfg.set("MISC.NAME", folder.name)
     cfg.set("SOLVER.SNAPSHOT_EPOCH", 0)
     cfg.set("TRAIN.AUTO_RESUME", _resumes(folder, resume_model))

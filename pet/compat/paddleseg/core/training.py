@@ -1,8 +1,9 @@
 """Training of a network on data sets of the PaddleSeg layer, the steps of a run from top to bottom."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -93,6 +94,8 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     seed: int | None = None,
     nonfinite: Literal["stop", "skip", "rollback", "ignore"] = "stop",
     on_error: Literal["raise", "skip"] = "raise",
+    pet: Mapping[str, Any] = MappingProxyType({}),
+    hooks: Sequence[Hook] = (),
 ) -> None:
     """Train a network on Pet's engine, on the GPU where there is one; what comes out lies in ``save_dir``.
 
@@ -104,7 +107,7 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
             (B, K, H, W), or a list of them, the main ones first.
         train_dataset: the data to learn from.
         val_dataset: the data of the evaluations; None: there are none, and no best model.
-        optimizer: of the network's parameters, torch's or :class:`pet.compat.paddleseg.paddle.optimizer.AdamW`.
+        optimizer: of the network's parameters, torch's or :class:`pet.compat.paddleseg.paddle.optimizer`.
         save_dir: folder of the run.
         iters: steps of the optimizer, at least 1.
         batch_size: samples of a step, over all processes.
@@ -119,6 +122,8 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         seed: of the order and the augmentation of the samples, and of what the model draws in training; None: 3.
         nonfinite: what happens when the loss is NaN or infinite, as ``SOLVER.NONFINITE``.
         on_error: ``skip`` takes others in the place of training samples that cannot be read, as ``DATA.ON_ERROR``.
+        pet: further settings under Pet's names, e.g. ``{"SOLVER.AMP.ENABLED": True}``.
+        hooks: of one's own, see :class:`petlib.engine.Hook`.
 
     Raises:
         ConfigError: an argument is wrong, or they do not go together.
@@ -131,8 +136,8 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     length = {"iters": iters, "batch_size": batch_size, "save_interval": save_interval, "log_iters": log_iters}
     output = {"save_dir": save_dir, "use_vdl": use_vdl, "keep_checkpoint_max": keep_checkpoint_max}
     reading = {"seed": seed, "num_workers": num_workers, "on_error": on_error, "nonfinite": nonfinite}
-    cfg = build_run_config({**length, **output, **reading}, num_samples=len(data.samples), resume_model=resume_model)
-    _run(cfg, data, val_data, network=model, losses=losses, optimizer=optimizer, lr_scheduler=lr_scheduler)
+    cfg = build_run_config({**length, **output, **reading}, num_samples=len(data.samples), resume_model=resume_model, pet=pet)
+    _run(cfg, data, val_data, network=model, losses=losses, optimizer=optimizer, lr_scheduler=lr_scheduler, own_hooks=hooks)
 
 
 def _run(
@@ -144,6 +149,7 @@ def _run(
     losses: Mapping[str, Any] | None,
     optimizer: Optimizer | None,
     lr_scheduler: LRScheduler | None,
+    own_hooks: Sequence[Hook],
 ) -> None:
     """Train the user's ``network`` with its losses, from the latest checkpoint where the config says so."""
     optimizer, schedule = choose_schedule(network, optimizer, lr_scheduler)
@@ -158,6 +164,7 @@ def _run(
         hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
         judges = [hook for hook in hooks if isinstance(hook, EvaluationHook)]
         hooks += [BestModelHook(network=network, folder=Path(cfg.MISC.CKPT), evaluation=judge) for judge in judges]
+        hooks += own_hooks
         engine.resume(state, hooks, cfg)
         engine.train(state, loader, step, hooks)
 
@@ -169,7 +176,7 @@ def build_training_loader(cfg: CfgNode, data: OpenedData, device: torch.device) 
         data.samples,
         device,
         transforms=data.transforms,
-        batch_transforms=[NormalizeImages.from_transform(data.normalize, channels_last=False)],
+        batch_transforms=[NormalizeImages.from_transform(data.normalize, channels_last=cfg.MISC.CHANNELS_LAST)],
         worker_init=start_worker,
         seed_global_generators=data.draws_globally,
     )

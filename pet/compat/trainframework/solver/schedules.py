@@ -73,7 +73,7 @@ def build_factor(component: Component | None, *, max_iter: int) -> Factor:
     name, own = COURSES[component.name]
     values = _parameters(component, (*own, *WARM_UP))
     schedule = Schedule(name=name, milestones=values.steps, gamma=values.gamma, power=values.power, minimum=values.end_factor)
-    return learning_rate_factor(schedule, _warm_up(component, values, max_iter), max_iter=max_iter)
+    return learning_rate_factor(schedule, _warm_up(component, values), max_iter=max_iter)
 
 
 def _parameters(component: Component, taken: Sequence[str]) -> CourseParameters:
@@ -91,14 +91,11 @@ def _parameters(component: Component, taken: Sequence[str]) -> CourseParameters:
     return values
 
 
-def _warm_up(component: Component, values: CourseParameters, max_iter: int) -> WarmUp:
+def _warm_up(component: Component, values: CourseParameters) -> WarmUp:
     if values.warmup_method not in WARM_UP_METHODS:
         raise ConfigError(f"{component.place}: warmup_method: {values.warmup_method!r} given, one of {', '.join(WARM_UP_METHODS)} expected")
-    if not 0 <= values.warmup_iter <= max_iter:
-        raise ConfigError(
-            f"{component.place}: warmup_iter: {values.warmup_iter} given, but the training has {max_iter} iterations (solver.max_iter); "
-            "shorten the warm-up, or set it to 0"
-        )
+    if values.warmup_iter < 0:
+        raise ConfigError(f"{component.place}: warmup_iter: {values.warmup_iter} given, a number of iterations from 0 on expected")
     if values.warmup_method == "exponential" and values.warmup_iter > 0 and values.warmup_factor == 0:
         raise ConfigError(f"{component.place}: warmup_factor: an exponential warm-up cannot start at 0; give a small positive number")
     return WarmUp(iterations=values.warmup_iter, factor=values.warmup_factor, method=WARM_UP_METHODS[values.warmup_method])

@@ -120,6 +120,10 @@ class BaseTrainer:
             loss_dict: what ``run_step`` returned in the iteration, losses and figures by name, on this process.
         """
 
+    def build_hooks(self) -> list[Hook]:
+        """Return hooks of one's own, see :class:`petlib.engine.Hook`; override it."""
+        return []
+
     def loop(self) -> None:
         """Train, from the latest checkpoint where the run is to be resumed.
 
@@ -179,6 +183,8 @@ class BaseTrainer:
 
     def _build_step(self, solvers: dict[str, NetworkSolver]) -> TrainStep:
         if len(solvers) > 1:
+            if self.cfg.run.SOLVER.AMP.ENABLED:
+                raise ConfigError("pet: SOLVER.AMP.ENABLED: True given; several networks are trained in full precision, set it to False")
             clippers = {name: solver.clipper for name, solver in solvers.items()}
             return NetworksStep(
                 accumulation=self.cfg.run.SOLVER.ACCUMULATION, clippers=clippers, guard=engine.build_step_guard(self.cfg.run)
@@ -202,7 +208,7 @@ class BaseTrainer:
             hooks.append(IterateAfterHook(self.model, self.iterate_after))
         if type(self).after_loop is not BaseTrainer.after_loop:
             hooks.append(AfterLoopHook(self.after_loop))
-        return hooks
+        return [*hooks, *self.build_hooks()]
 
 
 def _freeze_untrained(model: BaseModel) -> None:

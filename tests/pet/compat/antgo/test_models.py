@@ -33,6 +33,15 @@ def test_parts_of_networks_are_found_by_every_registry() -> None:
         assert isinstance(registry.build({"type": "OtherName"}), OwnNeck)
 
 
+@pytest.mark.parametrize("size", [(64, 96), (37, 50)])
+def test_the_backbone_of_the_sample_gives_features_at_an_eighth_and_all_of_it_learns(size: tuple[int, int]) -> None:
+    network = MODELS.build({"type": "DDRKetNetF", "in_channels": 3})
+    features = network(torch.rand(2, 3, *size))
+    assert features.shape == (2, 32, -(-size[0] // 8), -(-size[1] // 8))
+    features.square().mean().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
 def test_a_config_stays_as_it_was_built_from() -> None:
     config = {"type": "SimpleHead", "in_channels": 4, "channels": 4, "out_channels": 2}
     assert isinstance(HEADS.build(config), SimpleHead)

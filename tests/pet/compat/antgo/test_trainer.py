@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from pet.compat.antgo.framework.helper.models.builder import MODELS
 from pet.compat.antgo.framework.helper.runner import BaseModule
@@ -14,7 +15,9 @@ from pet.compat.antgo.framework.helper.runner.builder import *  # noqa: F403  # 
 from pet.compat.antgo.framework.helper.trainer import Trainer
 from pet.compat.antgo.samples import PipelineDataset
 from petlib.config.nested import nested_of
+from petlib.engine.hook import Hook
 from petlib.engine.hooks.nan_guard import TrainingDivergedError
+from petlib.engine.state import TrainState
 from petlib.errors import CheckpointError, ConfigError, DataError
 from tests.pet.compat.antgo.document import COUNT, SIZE, EncoderDecoder, tiny_config
 
@@ -116,6 +119,35 @@ def test_a_config_may_be_a_file_a_dictionary_or_loaded(tmp_path: Path) -> None:
         found.append(weights(trainer))
     assert same(found[0], found[1])
     assert same(found[0], found[2])
+
+
+class CountingHook(Hook):
+    """Counts what it is called for."""
+
+    order = 51
+    key = "counting"
+    count = 0
+
+    def after_step(self, state: TrainState) -> None:
+        self.count += 1
+
+
+def test_a_config_may_have_its_length_a_note_and_settings_under_pets_names(tmp_path: Path) -> None:
+    pet = {"SOLVER.EMA.ENABLED": True, "SOLVER": {"ACCUMULATION": 2, "AMP": {"ENABLED": True, "DTYPE": "bf16"}}}
+    hook = CountingHook()
+    trainer = Trainer(tiny_config(max_epochs=2, info={"task": "x"}, pet=pet), tmp_path)
+    trainer.config_dataloader()
+    trainer.config_model()
+    trainer.start_train(hooks=[hook])
+    saved = torch.load(tmp_path / "model_latest.pth", weights_only=True)
+    assert saved["epoch"] == 2
+    assert hook.count == saved["iteration"] > 0
+    assert saved["ema"] is not None
+    assert yaml.safe_load(saved["config"])["SOLVER"]["AMP"]["ENABLED"]
+    with pytest.raises(ConfigError, match=r"pet: SOLVER.SCHEDULER.TOTAL_EPOCHS is called max_epochs here; set that"):
+        Trainer(tiny_config(pet={"SOLVER.SCHEDULER.TOTAL_EPOCHS": 2}), tmp_path)
+    with pytest.raises(ConfigError, match=r"pet: SOLVER.AMP.ENABLE: unknown key; did you mean SOLVER.AMP.ENABLED"):
+        Trainer(tiny_config(pet={"SOLVER.AMP.ENABLE": True}), tmp_path)
 
 
 def test_all_entries_with_loss_in_their_names_are_summed(tmp_path: Path) -> None:

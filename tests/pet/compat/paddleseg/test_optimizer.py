@@ -46,6 +46,24 @@ def test_the_arguments_are_those_of_torch() -> None:
     assert rates_of(optimizer, model, 3) == [0.01] * 3
 
 
+def test_cosine_annealing_goes_down_along_half_a_cosine_and_back() -> None:
+    model = nn.Linear(2, 2)
+    schedule = paddle.optimizer.lr.CosineAnnealingDecay(0.4, T_max=2, eta_min=0.2)
+    optimizer = paddle.optimizer.Momentum(schedule, momentum=0.8, parameters=model.parameters(), use_nesterov=True, weight_decay=0.1)
+    assert rates_of(optimizer, model, 5) == pytest.approx([0.4, 0.3, 0.2, 0.3, 0.4])
+    group = optimizer.param_groups[0]
+    assert (group["momentum"], group["nesterov"], group["weight_decay"]) == (0.8, True, 0.1)
+
+
+def test_sgd_and_adam_are_those_of_torch() -> None:
+    model = nn.Linear(2, 2)
+    sgd = paddle.optimizer.SGD(0.5, parameters=model.parameters())
+    assert (sgd.param_groups[0]["lr"], sgd.param_groups[0]["momentum"]) == (0.5, 0.0)
+    adam = paddle.optimizer.Adam(0.1, beta1=0.8, parameters=model.parameters(), weight_decay=0.2)
+    assert isinstance(adam, torch.optim.Adam)
+    assert (adam.param_groups[0]["betas"], adam.param_groups[0]["weight_decay"]) == ((0.8, 0.999), 0.2)
+
+
 def test_a_schedule_of_torch_is_stepped() -> None:
     model = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
@@ -58,7 +76,9 @@ def test_a_schedule_of_torch_is_stepped() -> None:
         (lambda: paddle.optimizer.lr.PolynomialDecay(0.1, decay_steps=0), "decay_steps: 0 given.*lower batch_size"),
         (lambda: paddle.optimizer.lr.PolynomialDecay(0.0, decay_steps=5), "learning_rate: 0.0 given, a number above 0"),
         (lambda: paddle.optimizer.lr.LinearWarmup(0.1, warmup_steps=-1, start_lr=0, end_lr=0.1), "at least 0 iterations"),
+        (lambda: paddle.optimizer.lr.CosineAnnealingDecay(0.1, T_max=0), "T_max: 0 given, at least 1 iteration expected"),
         (lambda: paddle.optimizer.AdamW(0.1), "parameters: nothing given"),
+        (lambda: paddle.optimizer.Momentum(0.1), "Momentum: parameters: nothing given"),
     ],
 )
 def test_wrong_arguments_are_reported(make, message: str) -> None:

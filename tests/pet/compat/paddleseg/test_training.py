@@ -10,6 +10,8 @@ import torch
 import pet.compat.paddleseg.transforms as T
 from pet.compat.paddleseg.core import train
 from pet.compat.paddleseg.models.losses import CrossEntropyLoss, DiceLoss, MixedLoss
+from petlib.engine.hook import Hook
+from petlib.engine.state import TrainState
 from petlib.errors import ConfigError, DataError, UserError
 from tests.pet.compat.paddleseg.tiles import RESIZED, Tiny, open_tiles, train_tiny, write_tiles
 
@@ -63,6 +65,28 @@ def test_a_loss_of_the_user_is_given_int64_labels_and_equals_pets(tmp_path: Path
     train_tiny(root, tmp_path / "own", iters=3, losses={"types": [OwnLoss()], "coef": [1]})
     train_tiny(root, tmp_path / "pet", iters=3, losses={"types": [CrossEntropyLoss()], "coef": [1]})
     assert lines(tmp_path / "own") == pytest.approx(lines(tmp_path / "pet"))
+
+
+class CountingHook(Hook):
+    """Counts what it is called for."""
+
+    order = 51
+    key = "counting"
+    count = 0
+
+    def after_step(self, state: TrainState) -> None:
+        self.count += 1
+
+
+def test_settings_under_pets_names_and_hooks_of_ones_own(tmp_path: Path) -> None:
+    root, hook = write_tiles(tmp_path / "data"), CountingHook()
+    pet = {"SOLVER.EMA.ENABLED": True, "SOLVER.ACCUMULATION": 2, "MISC.CHANNELS_LAST": True}
+    train_tiny(root, tmp_path / "run", pet=pet, hooks=[hook])
+    saved = weights_of(tmp_path / "run" / "model_latest.pth")
+    assert hook.count == saved["iteration"] == 4
+    assert saved["ema"] is not None
+    with pytest.raises(ConfigError, match="train: pet: MISC.SEED is called seed here; set that"):
+        train_tiny(root, tmp_path / "other", pet={"MISC.SEED": 1})
 
 
 def test_a_network_learns(tmp_path: Path) -> None:

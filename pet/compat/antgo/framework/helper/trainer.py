@@ -1,6 +1,7 @@
 """Training from one config."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from petlib.checkpoint.weights import load_weights
 from petlib.config import CfgNode, ConfigError
 from petlib.config.nested import Component
 from petlib.data.seeding import seed_everything
+from petlib.engine.hook import Hook
 from petlib.solver.build import build_optimizer
 from petlib.solver.factor_schedule import FactorSchedule
 from petlib.solver.optimizers import OPTIMIZERS, GradientClipper
@@ -62,7 +64,7 @@ def build_step(cfg: CfgNode, settings: RunSettings, device: torch.device) -> eng
     """
     clipping = settings.components.get("optimizer_config.grad_clip")
     return engine.DefaultStep(
-        accumulation=1,
+        accumulation=cfg.SOLVER.ACCUMULATION,
         clipper=None if clipping is None else read_clipper(clipping),
         precision=build_mixed_precision(cfg, device),
         metrics=cfg.TRAIN.METRICS_ON,
@@ -156,15 +158,16 @@ class Trainer:
         if load_from is not None:
             logger.info("%s", load_weights(self._network, load_from, prefer_ema=True, key_prefixes=(PREFIX,)).summary())
 
-    def start_train(self, max_epochs: int, *, resume: bool = True) -> None:
+    def start_train(self, max_epochs: int | None = None, *, resume: bool = True, hooks: Sequence[Hook] = ()) -> None:
         """Train up to ``max_epochs`` epochs, with evaluations and checkpoints in between.
 
         A work_dir with checkpoints is gone on with, exactly as if it had not been interrupted where the config is the same and
         ``max_epochs`` too; with a greater ``max_epochs`` the schedule is the one of the greater length from there on.
 
         Args:
-            max_epochs: length of the whole training, the epochs that are done included.
+            max_epochs: length of the whole training, the epochs that are done included; None: ``max_epochs`` of the config.
             resume: go on where there is a checkpoint; False: begin anew, and replace it.
+            hooks: of one's own, see :class:`petlib.engine.Hook`.
 
         Raises:
             ConfigError: something does not fit, such as the losses that the network returns.
@@ -172,6 +175,7 @@ class Trainer:
             CheckpointError: the checkpoint belongs to another network.
             TrainingDivergedError: a loss is not finite.
         """
+        max_epochs = self._settings.translated.settings.get("SOLVER.SCHEDULER.TOTAL_EPOCHS") if max_epochs is None else max_epochs
         if isinstance(max_epochs, bool) or not isinstance(max_epochs, int) or max_epochs < 1:
             raise ConfigError(f"start_train: max_epochs: {max_epochs!r} given, a whole number from 1 on expected")
         network, data = self._configured_network(), self._configured_data()
@@ -186,9 +190,9 @@ class Trainer:
             }
         )
         with open_run(cfg, purpose="train", words=WORDS) as device:
-            self._run(cfg, network, data, device)
+            self._run(cfg, network, data, device, hooks)
 
-    def _run(self, cfg: CfgNode, network: FieldNetwork, data: PipelineDataset, device: torch.device) -> None:
+    def _run(self, cfg: CfgNode, network: FieldNetwork, data: PipelineDataset, device: torch.device, own_hooks: Sequence[Hook]) -> None:
         model = engine.parallelize(engine.prepare_model(network, cfg, device), cfg, device)
         loader = build_train_loader(
             data,
@@ -200,6 +204,7 @@ class Trainer:
         state = self._build_state(cfg, model, step, loader.iterations_per_epoch)
         evaluation = None if self._val_data is None else self._build_evaluation(cfg, self._val_data, device)
         hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
+        hooks += own_hooks
 
         engine.resume(state, hooks, cfg)
         if state.iteration >= state.max_iter:

@@ -1,5 +1,6 @@
 """Schedules of the learning rate under Paddle's names, each a function of the iteration, counted from 0."""
 
+import math
 from abc import ABC, abstractmethod
 
 from petlib.errors import ConfigError
@@ -79,6 +80,31 @@ class LinearWarmup(LRScheduler):
         if iteration < self.warmup_steps:
             return self.start_lr + (self.end_lr - self.start_lr) * iteration / self.warmup_steps
         return self.after.rate(iteration - self.warmup_steps) if self.after is not None else self.base_lr
+
+
+class CosineAnnealingDecay(LRScheduler):
+    """From ``learning_rate`` to ``eta_min`` along half a cosine in ``T_max`` iterations, and back again.
+
+    Args:
+        learning_rate: at the beginning, above 0.
+        T_max: iterations of half a cosine, at least 1.
+        eta_min: at its end.
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
+
+    def __init__(self, learning_rate: float, T_max: int, eta_min: float = 0.0) -> None:  # noqa: N803 -- Paddle's name
+        self.base_lr = check_rate("CosineAnnealingDecay", learning_rate)
+        if T_max < 1:
+            raise ConfigError(f"CosineAnnealingDecay: T_max: {T_max} given, at least 1 iteration expected")
+        self.half_period = T_max
+        self.eta_min = eta_min
+
+    def rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration, counted from 0."""
+        share = (1.0 + math.cos(math.pi * iteration / self.half_period)) / 2.0
+        return self.eta_min + (self.base_lr - self.eta_min) * share
 
 
 def check_rate(name: str, learning_rate: float) -> float:

@@ -42,7 +42,7 @@ def test_other_courses(component: Component | None, middle: float, end: float) -
         (course("WarmupCosineLR", gama=1), "WarmupCosineLR has no parameter 'gama'; it has end_factor, warmup_factor"),
         (course("WarmupMultiStepLR", steps=[3, 2]), r"steps: \[3, 2\] given, ascending positive iterations expected"),
         (course("WarmupMultiStepLR", gamma="big"), "gamma: 'big' given, float expected"),
-        (course("WarmupConstantLR", warmup_iter=11), "warmup_iter: 11 given, but the training has 10 iterations"),
+        (course("WarmupConstantLR", warmup_iter=-1), "warmup_iter: -1 given, a number of iterations from 0 on expected"),
         (course("WarmupConstantLR", warmup_method="log"), "warmup_method: 'log' given, one of linear, exponential, constant expected"),
         (course("WarmupConstantLR", warmup_method="exponential", warmup_iter=1, warmup_factor=0), "cannot start at 0"),
         (course("WarmupCosineLR", end_factor=2), "end_factor must be from 0 to 1"),

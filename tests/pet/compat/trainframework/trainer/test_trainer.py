@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import nn
 from torch.distributed.tensor import DTensor
 
@@ -14,7 +15,8 @@ from pet.compat.trainframework.trainer.build import BUILD_TRAINER_REGISTRY
 from pet.compat.trainframework.trainer.trainer import BaseTrainer
 from petlib.checkpoint.locate import read_checkpoint
 from petlib.data.seeding import seed_everything
-from petlib.engine.state import BatchStream
+from petlib.engine.hook import Hook
+from petlib.engine.state import BatchStream, TrainState
 from petlib.errors import CheckpointError, ConfigError, UserError
 from tests.conftest import RunRanks
 from tests.faults.training import assert_same_state
@@ -161,6 +163,41 @@ def test_a_trainer_gets_the_losses_of_each_iteration_and_the_end(tmp_path: Path)
     assert isinstance(trainer.model, TinyModel)
     assert trainer.model.epochs == [0, 1]
     assert trainer.model.kept_losses is None
+
+
+class CountingHook(Hook):
+    """Counts what it is called for."""
+
+    order = 51
+    key = "counting"
+    count = 0
+
+    def after_step(self, state: TrainState) -> None:
+        self.count += 1
+
+
+class WithHook(BaseTrainer):
+    """Has a hook of its own."""
+
+    hook = CountingHook()
+
+    def build_hooks(self) -> list[Hook]:
+        return [self.hook]
+
+
+BUILD_TRAINER_REGISTRY.register()(WithHook)
+
+
+def test_settings_under_pets_names_and_hooks_of_ones_own(tmp_path: Path) -> None:
+    amp = {"SOLVER.AMP.ENABLED": True, "SOLVER.AMP.DTYPE": "bf16"}
+    trainer = train(make_config(tmp_path, {"trainer.name": "WithHook", "pet": amp}))
+    assert isinstance(trainer, WithHook)
+    assert trainer.hook.count == 2
+    assert yaml.safe_load(read_checkpoint(tmp_path / "model_latest.pth")["config"])["SOLVER"]["AMP"]["ENABLED"]
+    with pytest.raises(ConfigError, match="pet: TRAIN.BATCH_SIZE is called solver.train_per_batch here"):
+        make_config(tmp_path, {"pet": {"TRAIN.BATCH_SIZE": 2}})
+    with pytest.raises(ConfigError, match=r"pet: SOLVER.AMP.ENABLED: True given; several networks are trained in full precision"):
+        train(make_config(tmp_path / "gan", {**EXACT, "pet": amp}))
 
 
 def test_no_losses_are_kept_for_a_trainer_that_does_not_want_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ DATASETS = ComponentRegistry(
         "ImageFolder": f"{_SETS}.classification:ImageFolder",
         "CIFAR10": f"{_SETS}.classification:CIFAR10",
         "CIFAR100": f"{_SETS}.classification:CIFAR100",
+        "Cifar10": f"{_SETS}.classification:CIFAR10",
+        "Cifar100": f"{_SETS}.classification:CIFAR100",
         "VideoFrames": f"{_SETS}.video_frames:VideoFrames",
     },
 )

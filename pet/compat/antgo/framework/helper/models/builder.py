@@ -9,6 +9,7 @@ MODELS = ComponentRegistry(
     "network",
     {
         "SmallBackbone": "pet.compat.antgo.small_network:SmallBackbone",
+        "DDRKetNetF": "pet.compat.antgo.dual_resolution:DDRKetNetF",
         "SimpleHead": "pet.compat.antgo.small_network:SimpleHead",
     },
 )
