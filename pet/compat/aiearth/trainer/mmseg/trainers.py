@@ -44,9 +44,10 @@ class MMSegTrainer:
 
     Args:
         work_dir: folder of the run.
-        config_name: a preset, see :meth:`list_config`.
+        config_name: a preset, see :meth:`list_config`; empty: that of ``default_config``.
 
     Attributes:
+        default_config: the preset that is taken where none is named.
         cfg: the settings under the names of mmseg's configs; ``cfg.pet`` are Pet's own.
 
     Raises:
@@ -56,9 +57,10 @@ class MMSegTrainer:
     project: ClassVar[str]
     task: ClassVar[TaskConfig]
     runs: ClassVar[Runs] = segmentation
+    default_config: ClassVar[str]
 
     def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "") -> None:
-        self._preset = find_preset(self.project, config_name)
+        self._preset = find_preset(self.project, config_name or self.default_config)
         pet = self._read_preset()
         pet.set("MISC.CKPT", str(work_dir))
         # the batch of a preset is that of one device
@@ -175,9 +177,7 @@ class LandcoverTrainer(MMSegTrainer):
     project: ClassVar[str] = "landcover"
     task: ClassVar[TaskConfig] = landcover.config
     runs: ClassVar[Runs] = landcover
-
-    def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "fcn_hr18_1024x1024_16k_landcover") -> None:
-        super().__init__(work_dir, config_name)
+    default_config: ClassVar[str] = "fcn_hr18_1024x1024_16k_landcover"
 
 
 class ChangeDetTrainer(MMSegTrainer):
@@ -185,9 +185,7 @@ class ChangeDetTrainer(MMSegTrainer):
 
     project: ClassVar[str] = "changedet"
     task: ClassVar[TaskConfig] = changedet.config
-
-    def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "hrnet_w18_base_150k_new512_cosine_lr_batch_48") -> None:
-        super().__init__(work_dir, config_name)
+    default_config: ClassVar[str] = "hrnet_w18_base_150k_new512_cosine_lr_batch_48"
 
 
 class TargetExtractionTrainer(MMSegTrainer):
@@ -195,9 +193,7 @@ class TargetExtractionTrainer(MMSegTrainer):
 
     project: ClassVar[str] = "target_extraction"
     task: ClassVar[TaskConfig] = target_extraction.config
-
-    def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "fcn_hr18_1024x1024_40k4_bceious1w1.0") -> None:
-        super().__init__(work_dir, config_name)
+    default_config: ClassVar[str] = "fcn_hr18_1024x1024_40k4_bceious1w1.0"
 
 
 SUFFIX = ".yaml"
