@@ -131,7 +131,9 @@ def predict_by_size(model: Callable[[Batch], list[Any]], batch: Batch) -> list[A
     pixels = [kind.name for kind in kinds_in(batch).pixels]
     predictions: dict[int, Any] = {}
     for (rows, columns), members in places.items():
-        part = {name: value[members] if isinstance(value, Tensor) else [value[place] for place in members] for name, value in batch.items()}
+        part: dict[str, Any] = {
+            name: value[members] if isinstance(value, Tensor) else [value[place] for place in members] for name, value in batch.items()
+        }
         part |= {name: part[name][:, :, :rows, :columns] for name in pixels}
         predictions |= zip(members, model(part), strict=True)
     return [predictions[place] for place in range(len(predictions))]
