@@ -29,7 +29,7 @@ def image(bands: int = 3, dtype: str = "uint8", size: tuple[int, int] = (4, 6)) 
 
 
 def make_sample(**changes: Any) -> dict[str, Any]:
-    sample = {"image": image(), "semseg": np.zeros((4, 6), np.uint8), "meta": {"id": "a", "file": "a.png", "size": (4, 6)}}
+    sample = {"image": image(), "semseg": np.eye(4, 6, dtype=np.uint8), "meta": {"id": "a", "file": "a.png", "size": (4, 6)}}
     return {**sample, **changes}
 
 
@@ -180,3 +180,36 @@ def test_a_config_of_pairs_is_reported(tmp_path: Path) -> None:
     [finding] = report.datasets["train"][0].findings
     assert finding.kind == "a sample cannot be read"
     assert "2.png: the label image has the value 2, 0 to 1 expected for 2 classes" in finding.detail
+
+
+def test_types_that_differ_among_the_data_of_a_training_and_ranges_are_found(tmp_path: Path) -> None:
+    for part, values in (("shallow", np.full((4, 6, 3), 99, np.uint8)), ("deep", np.full((4, 6, 3), 4000, np.uint16))):
+        for number in range(2):
+            write(tmp_path / part / "images" / f"{number}.png", values)
+            write(tmp_path / part / "labels" / f"{number}.png", np.full((4, 6), number, np.uint8))
+    cfg = get_base_cfg()
+    catalog = {part: {"type": "semseg_folder", "path": f"{part}/images", "annotations": f"{part}/labels"} for part in ("shallow", "deep")}
+    values = {
+        "MISC.DATA_ROOT": str(tmp_path),
+        "DATA.CATALOG": catalog,
+        "DATA.CLASSES": ["no", "yes"],
+        "TRAIN.DATASETS": ["shallow", "deep"],
+        "TRAIN.BATCH_SIZE": 2,
+    }
+    for key, value in values.items():
+        cfg.set(key, value)
+    report, _ = check_run(cfg, ("train",), SINGLE, lambda name, count: lambda: None)
+    found = {finding.kind: (finding.place, finding.detail, finding.fatal) for finding in report.findings}
+    place, detail, fatal = found["images of several types cannot share a batch"]
+    assert (place, fatal) == ("TRAIN.DATASETS", True)
+    assert f"2 of uint8 ({tmp_path}/shallow/images/0.png) and 2 of uint16 ({tmp_path}/deep/images/0.png)" in detail
+    assert "pixels of uint16 in 2 images, with values up to 4000" in as_text(report)
+    cfg.set("TRAIN.DATASETS", ["deep"])
+    cfg.set("TRAIN.TRANSFORMS", ["Normalize"])
+    report, _ = check_run(cfg, ("train",), SINGLE, lambda name, count: lambda: None)
+    assert [(finding.detail[:44], finding.fatal) for finding in report.findings] == [
+        ("images of uint16 with values up to 4000 (" + str(tmp_path)[:3], False)
+    ]
+    cfg.set("TRAIN.TRANSFORMS", [{"name": "Normalize", "maximum": 4000}])
+    report, _ = check_run(cfg, ("train",), SINGLE, lambda name, count: lambda: None)
+    assert report.findings == []
