@@ -103,10 +103,8 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     ``metrics.jsonl`` and ``logs``. The same script gives the same numbers again, with ``torch.manual_seed`` before the model is made.
 
     Args:
-        model: a network of :mod:`pet.compat.paddleseg.models`, or any module that takes images (B, 3, H, W) and gives logits
-            (B, K, H, W), or a list of them, the main ones first.
-        train_dataset: the data to learn from.
-        val_dataset: the data of the evaluations; None: there are none, and no best model.
+        model: takes images (B, 3, H, W) and gives logits (B, K, H, W), or a list of them, the main ones first.
+        train_dataset, val_dataset: the data to learn from, and those of the evaluations; None: there are none, and no best model.
         optimizer: of the network's parameters, torch's or :class:`pet.compat.paddleseg.paddle.optimizer`.
         save_dir: folder of the run.
         iters: steps of the optimizer, at least 1.
@@ -120,10 +118,8 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         keep_checkpoint_max: how many ``model_iter<N>.pth`` stay, the newest; 0: all.
         lr_scheduler: a schedule of torch for ``optimizer``, stepped after every iteration; None: that of the layer's optimizer, or none.
         seed: of the order and the augmentation of the samples, and of what the model draws in training; None: 3.
-        nonfinite: what happens when the loss is NaN or infinite, as ``SOLVER.NONFINITE``.
-        on_error: ``skip`` takes others in the place of training samples that cannot be read, as ``DATA.ON_ERROR``.
-        pet: further settings under Pet's names, e.g. ``{"SOLVER.AMP.ENABLED": True}``.
-        hooks: of one's own, see :class:`petlib.engine.Hook`.
+        nonfinite, on_error: what happens when a loss is not finite or a sample cannot be read: ``SOLVER.NONFINITE``, ``DATA.ON_ERROR``.
+        pet, hooks: settings under Pet's names, e.g. ``{"SOLVER.AMP.ENABLED": True}``, and hooks of one's own (:class:`petlib.engine.Hook`).
 
     Raises:
         ConfigError: an argument is wrong, or they do not go together.
