@@ -59,7 +59,7 @@ RLE = {"size": [coco.HEIGHT, coco.WIDTH]}
 HARM: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (describe_image(width=2**40, height=2**40), r"image 7: the image is 1099511627776x1099511627776 .* DATA\.MAX_PIXELS"),
     (describe_image(width=-5), "image 7: its width is -5, pixels as a whole number from 1 expected"),
-    (describe_image(height="20"), "image 7: its height is '20', pixels as a whole number"),
+    (describe_image(height="2O"), "image 7: its height is '2O', pixels as a whole number"),
     (describe_image(id=10**400), r"image 10+\.\.\.0+: a whole number or text expected as its id"),
     (describe_image(file_name="/etc/passwd"), r"image 7: '/etc/passwd' leads out of .*images.* set DATA\.ALLOW_OUTSIDE: True"),
     (describe_image(file_name="a/../../../x.png"), r"image 7: 'a/\.\./\.\./\.\./x\.png' leads out of"),
@@ -80,7 +80,7 @@ HARM: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (annotate(segmentation={"size": [2**20, 2**20], "counts": [2**40]}), r"its RLE is for an image of size \[1048576, 1048576\]"),
     (annotate(segmentation={**RLE, "counts": "o" * 12 + "0"}), "annotation 11 .*a number is too long"),
     (annotate(keypoints=[10**400, 0, 1] * 3), "annotation 11 .*its keypoints are"),
-    (annotate(category_id=[3]), r"annotation 11 of image 7: its category_id \[3\] is not listed"),
+    (annotate(category_id=[3]), r"annotation 11 of image 7: its category_id is \[3\], a whole number expected"),
     (lambda document: document.update(annotations={"0": document["annotations"]}), "the list 'annotations' is missing"),
     (lambda document: document["annotations"].append("x" * 10**6), "annotations.3. is a str, a dictionary expected"),
     (
@@ -89,7 +89,7 @@ HARM: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     ),
     (lambda document: document["categories"][1].update(name="\x1b[2J"), "a whole number as id and text as name expected"),
     (lambda document: document["pet"].update(semseg="../../../etc"), r"'semseg' of 'pet': '\.\./\.\./\.\./etc' leads out of"),
-    (lambda document: document["pet"].update(part_swap=[0, "1", 2]), r"'part_swap' of 'pet' is \[0, '1', 2\]"),
+    (lambda document: document["pet"].update(part_swap=[0, "one", 2]), r"'part_swap' of 'pet' is \[0, 'one', 2\]"),
 ]
 
 
