@@ -31,6 +31,23 @@ def test_what_a_rank_printed_before_its_config_was_read_is_kept(toy):
     assert toy.log(1).count("early bird") == 1
 
 
+def test_a_script_gets_its_own_options_and_what_it_declares(toy):
+    toy.write(
+        "tools/toy/train_net.py",
+        "import argparse\n"
+        "parser = argparse.ArgumentParser()\n"
+        "for name in ('--cfg', '--local_rank', '--threshold'):\n    parser.add_argument(name)\n"
+        "parser.add_argument('--vis', action='store_true')\n"
+        "print('GOT', vars(parser.parse_args()), flush=True)\n",
+    )
+    done = toy.run("--nproc", "2", "--vis", "--threshold", "-0.5")
+    assert done.returncode == 0, done.stderr
+    assert "GOT {'cfg': 'cfgs/toy/x.yaml', 'local_rank': '0', 'threshold': '-0.5', 'vis': True}" in done.stdout
+    mistake = toy.run("--nproc", "2", "--visual")
+    assert (mistake.returncode, mistake.stdout) == (2, "")
+    assert mistake.stderr == "error: unknown option --visual. Options of the script itself may come after --\n"
+
+
 def test_test_scripts_have_their_own_log(toy):
     toy.script("print('tested')", name="test_net.py")
     done = toy.run(entry="test")

@@ -1,5 +1,6 @@
 """Runs a script of a user's repository: python start_script.py ROOT SCRIPT [arguments of the script].
 
+A script that declares ``--local_rank`` is given its number on this machine, as torch's launchers did.
 What is wrong in the script's imports becomes one message with the user's file and line, as a mistake in a config does.
 """
 
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from petlib.errors import ConfigError
 from petlib.launch.process.run_process import RunProcess, run_process
-from petlib.launch.start.plan import LAUNCH_FOLDER
+from petlib.launch.start.plan import LAUNCH_FOLDER, LOCAL_RANK_OPTIONS
+from petlib.launch.start.resolve import Place, Script
 from petlib.user_code import describe_import_error
 
 
@@ -25,6 +27,10 @@ def start_script(root: Path, script: Path) -> None:
     if not sys.flags.safe_path:
         # where Python looks for the neighbours of a script: until here, of this one
         sys.path[0] = str(script.parent)
+    declared = Script(script, Place(root, ())).declares
+    local_rank = next((option for option in LOCAL_RANK_OPTIONS if declared(option)), None)
+    if local_rank is not None:
+        sys.argv.append(f"{local_rank}={os.environ.get('LOCAL_RANK', '0')}")
     try:
         runpy.run_path(str(script), run_name="__main__")
     except Exception as error:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
@@ -38,25 +39,27 @@ class LaunchArguments:
     rdzv_endpoint: str | None = None
     max_restarts: int = 0
     dry_run: bool = False
+    script_options: list[str] = field(default_factory=list)
+    """What the script is called with beyond the overrides: all words from the first option on that is not the launcher's."""
+    after_dashes: bool = False
+    """Whether a ``--`` announced options of the script."""
 
 
 def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchArguments:
     """Read the launcher's command line; options may come before, between and after the overrides.
 
+    Options that are not the launcher's are left to the script, see :func:`check_script_options`.
+
     Raises:
-        SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).
+        SystemExit: ``--help`` (code 0), an option is malformed, or the config is missing (code 2, after a message).
         ConfigError: options contradict each other.
     """
-    parser = _parser(description)
-    parser.add_argument("--gpu_id", metavar="IDS", help="which of the visible GPUs to use, e.g. 0,1 (default: all)")
-    parser.add_argument("--type", metavar="FOLDER", help="folder of the script below tools/ (default: from the config's path below cfgs/)")
-    parser.add_argument("--nproc", type=_positive, metavar="N", help="number of processes: N CPU processes, or the first N GPUs")
-    parser.add_argument("--nnodes", type=_positive, default=1, metavar="N", help="number of machines (default: 1)")
-    parser.add_argument("--node_rank", type=_not_negative, metavar="R", help="which machine this is; machine 0 hosts the rendezvous")
-    parser.add_argument("--rdzv_endpoint", metavar="HOST:PORT", help="where the machines meet; the same on all")
-    parser.add_argument("--max_restarts", type=_not_negative, default=0, metavar="N", help="start all processes again after a failure")
-    parser.add_argument("--dry_run", action="store_true", help="print script, processes and environment, and start nothing")
-    options, overrides = _parse(parser, argv)
+    own, dashes, others = _partition(argv)
+    parser = _launch_parser(description)
+    options, rest = parser.parse_known_args(own)
+    overrides, script_options = _split_overrides([*rest, *others])
+    if options.cfg is None:
+        _refuse(parser, options, script_options)
     arguments = LaunchArguments(
         cfg=Path(options.cfg),
         overrides=overrides,
@@ -68,9 +71,42 @@ def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchAr
         rdzv_endpoint=options.rdzv_endpoint,
         max_restarts=options.max_restarts,
         dry_run=options.dry_run,
+        script_options=script_options,
+        after_dashes=dashes,
     )
     _check_nodes(arguments)
     return arguments
+
+
+def check_script_options(arguments: LaunchArguments, declares: Callable[[str], bool]) -> None:
+    """Distinguish options of the script from misspelt ones of the launcher; after ``--`` all are the script's.
+
+    Args:
+        arguments: the command line of the launcher.
+        declares: whether the script has an option of this name.
+
+    Raises:
+        ConfigError: neither of them has the option.
+    """
+    names = [word.partition("=")[0] for word in arguments.script_options if word.startswith("--")]
+    unknown = next((name for name in names or arguments.script_options[:1] if not declares(name)), None)
+    if unknown is not None and not arguments.after_dashes:
+        known = [f"--{option}" for option in (*vars(_launch_parser("").parse_args([])), "help")]
+        guess = did_you_mean(unknown, known) or "."
+        raise ConfigError(f"unknown option {unknown}{guess} Options of the script itself may come after --")
+
+
+def _launch_parser(description: str) -> argparse.ArgumentParser:
+    parser = _parser(description)
+    parser.add_argument("--gpu_id", metavar="IDS", help="which of the visible GPUs to use, e.g. 0,1 (default: all)")
+    parser.add_argument("--type", metavar="FOLDER", help="folder of the script below tools/ (default: from the config's path below cfgs/)")
+    parser.add_argument("--nproc", type=_positive, metavar="N", help="number of processes: N CPU processes, or the first N GPUs")
+    parser.add_argument("--nnodes", type=_positive, default=1, metavar="N", help="number of machines (default: 1)")
+    parser.add_argument("--node_rank", type=_not_negative, metavar="R", help="which machine this is; machine 0 hosts the rendezvous")
+    parser.add_argument("--rdzv_endpoint", metavar="HOST:PORT", help="where the machines meet; the same on all")
+    parser.add_argument("--max_restarts", type=_not_negative, default=0, metavar="N", help="start all processes again after a failure")
+    parser.add_argument("--dry_run", action="store_true", help="print script, processes and environment, and start nothing")
+    return parser
 
 
 def parse_script_arguments(argv: Sequence[str], *, description: str, serves_all_tasks: bool = False) -> ScriptArguments:
@@ -125,22 +161,38 @@ def _parser(description: str) -> argparse.ArgumentParser:
 
 
 def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Return the options and the overrides; a negative number after a key is a value, anything else with a dash an option."""
-    options, rest = parser.parse_known_args(argv)
-    overrides: list[str] = []
-    value_expected = False
-    for word in rest:
-        if word == "--":
-            continue
-        if word.startswith("--") or (word.startswith("-") and not value_expected):
-            name = word.partition("=")[0]
-            known = [f"--{option}" for option in (*vars(options), "help")]
-            parser.error(f"unknown option {name}{did_you_mean(name, known)}")
-        value_expected = not value_expected and "=" not in word
-        overrides.append(word)
-    if options.cfg is None:
-        parser.error("--cfg PATH is missing: which config file?")
+    """Return the options and the overrides."""
+    own, _, others = _partition(argv)
+    options, rest = parser.parse_known_args(own)
+    overrides, unknown = _split_overrides([*rest, *others])
+    if unknown or options.cfg is None:
+        _refuse(parser, options, unknown)
     return options, overrides
+
+
+def _partition(argv: Sequence[str]) -> tuple[list[str], bool, list[str]]:
+    """Return the words before ``--``, whether there is one, and those after it."""
+    words = list(argv)
+    place = words.index("--") if "--" in words else len(words)
+    return words[:place], place < len(words), words[place + 1 :]
+
+
+def _split_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the overrides, and all words from the first option on; a negative number after a key is a value."""
+    value_expected = False
+    for place, word in enumerate(words):
+        if word.startswith("--") or (word.startswith("-") and not value_expected):
+            return list(words[:place]), list(words[place:])
+        value_expected = not value_expected and "=" not in word
+    return list(words), []
+
+
+def _refuse(parser: argparse.ArgumentParser, options: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
+    if not unknown:
+        parser.error("--cfg PATH is missing: which config file?")
+    name = unknown[0].partition("=")[0]
+    known = [f"--{option}" for option in (*vars(options), "help")]
+    parser.error(f"unknown option {name}{did_you_mean(name, known)}")
 
 
 def _check_nodes(arguments: LaunchArguments) -> None:

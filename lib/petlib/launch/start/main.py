@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from petlib.config import CfgNode, load_cfg, override_layer, read_layers
 from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, OutputError, UserError, name_in_errors
-from petlib.launch.start.arguments import LaunchArguments, parse_launch_arguments
+from petlib.launch.start.arguments import LaunchArguments, check_script_options, parse_launch_arguments
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.elastic import describe_elastic, elastic_environment, run_elastic
 from petlib.launch.start.plan import DRY_MEETING, Meeting, RankPlan, describe, plan_ranks, rank_command
@@ -112,6 +112,7 @@ def plan_launch(
     """
     read_layers(arguments.cfg)
     script, task = _find_script(arguments, script_name, package, script_of_all_tasks, repository)
+    check_script_options(arguments, script.declares)
     config = None if task is None else task.find_config()
     # the processes check the config of a task that is not known here
     cfg = None if config is None else load_cfg(config, arguments.cfg, arguments.overrides)

@@ -13,6 +13,9 @@ from petlib.launch.start.devices import Devices
 from petlib.launch.start.resolve import Script
 
 START_SCRIPT = Path(__file__).parents[1] / "process" / "start_script.py"
+LOCAL_RANK_OPTIONS = ("--local_rank", "--local-rank")
+"""What scripts call the number of their process on its machine; torch's launcher has used both."""
+
 LAUNCHER_PID = "PET_LAUNCHER_PID"
 LAUNCH_FOLDER = "PET_LAUNCH_FOLDER"
 STORE_SOCKET = "PET_STORE_FD"
@@ -50,7 +53,9 @@ DRY_MEETING = Meeting(port="<free port>", descriptor="<listening socket>", launc
 
 
 def rank_command(script: Script, arguments: LaunchArguments, root: Path | None = None) -> tuple[str, ...]:
-    """Return the command that runs the script with the config and the overrides.
+    """Return the command that runs the script with the config, the overrides, and options of its own.
+
+    A script that declares ``--gpu_id`` is given the launcher's; one that declares ``--local_rank`` gets its own from what starts it.
 
     Args:
         script: what every rank runs.
@@ -58,8 +63,12 @@ def rank_command(script: Script, arguments: LaunchArguments, root: Path | None =
         root: folder of the user's modules, where the script is one of a user: mistakes in them are reported; None: it is not.
     """
     kind = ("--type", arguments.type_folder) if script.serves_all_tasks and arguments.type_folder else ()
-    starter = () if root is None or script.serves_all_tasks else (str(START_SCRIPT), str(root))
-    return (sys.executable, "-u", *starter, str(script.path), "--cfg", str(arguments.cfg), *kind, *arguments.overrides)
+    starter: tuple[str, ...] = ()
+    if not script.serves_all_tasks and (root is not None or any(script.declares(option) for option in LOCAL_RANK_OPTIONS)):
+        starter = (str(START_SCRIPT), str(root or script.place.root))
+    gpus = ("--gpu_id", arguments.gpu_id) if arguments.gpu_id is not None and script.declares("--gpu_id") else ()
+    words = (*kind, *gpus, *arguments.overrides, *arguments.script_options)
+    return (sys.executable, "-u", *starter, str(script.path), "--cfg", str(arguments.cfg), *words)
 
 
 def plan_ranks(

@@ -40,6 +40,11 @@ class Script(NamedTuple):
     place: Place
     serves_all_tasks: bool = False
 
+    def declares(self, option: str) -> bool:
+        """Return whether the script's text has ``option``, e.g. ``--local_rank``, as a string: then it reads that from its command line."""
+        text = self.path.read_text(encoding="utf-8", errors="replace")
+        return f'"{option}"' in text or f"'{option}'" in text
+
 
 def find_script(places: Sequence[Place], name: str) -> Script | None:
     """Return the script ``name`` of the first place that has one; None where none has."""

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from petlib.errors import ConfigError
-from petlib.launch.start.arguments import parse_launch_arguments, parse_script_arguments
+from petlib.launch.start.arguments import check_script_options, parse_launch_arguments, parse_script_arguments
 
 
 def parse(*argv):
@@ -41,11 +41,6 @@ def test_type_none_means_not_given():
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ("--cfg x.yaml --gpuid 0", r"unknown option --gpuid; did you mean --gpu_id\?"),
-        ("--cfg x.yaml --dry-run", r"unknown option --dry-run; did you mean --dry_run\?"),
-        ("--cfg x.yaml --nprocs=2", r"unknown option --nprocs; did you mean --nproc"),
-        ("--cfg x.yaml A.B --nprocs", "unknown option --nprocs"),
-        ("--cfg x.yaml -gpu_id 0", "unknown option -gpu_id"),
         ("--cgf x.yaml", r"unknown option --cgf; did you mean --cfg\?"),
         ("A 1", "--cfg PATH is missing"),
         ("--cfg x.yaml --nproc 0", "from 1 on"),
@@ -58,6 +53,36 @@ def test_a_mistake_ends_with_code_2_and_says_what_is_meant(argv, message, capsys
         parse(*argv.split())
     assert end.value.code == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("--gpuid 0", r"unknown option --gpuid; did you mean --gpu_id\? Options of the script itself may come after --"),
+        ("--dry-run", r"unknown option --dry-run; did you mean --dry_run\?"),
+        ("--nprocs=2", r"unknown option --nprocs; did you mean --nproc"),
+        ("A.B --nprocs", "unknown option --nprocs"),
+        ("-gpu_id 0", "unknown option -gpu_id"),
+        ("--vis --treshold 0.5", "unknown option --treshold"),
+    ],
+)
+def test_an_option_that_neither_launcher_nor_script_has_is_a_mistake(argv, message):
+    arguments = parse("--cfg", "x.yaml", *argv.split())
+    with pytest.raises(ConfigError, match=message):
+        check_script_options(arguments, {"--vis", "--threshold"}.__contains__)
+
+
+@pytest.mark.parametrize("dashes", [[], ["--"]])
+def test_options_of_the_script_are_left_to_it_with_all_that_follows(dashes):
+    arguments = parse("--cfg", "x.yaml", "A.B", "-1", *dashes, "--vis", "--threshold", "-0.5", "photo.jpg")
+    assert (arguments.overrides, arguments.script_options) == (["A.B", "-1"], ["--vis", "--threshold", "-0.5", "photo.jpg"])
+    check_script_options(arguments, {"--vis", "--threshold"}.__contains__)
+
+
+def test_after_two_dashes_even_options_of_the_launcher_are_the_scripts():
+    arguments = parse("--cfg", "x.yaml", "--nproc", "2", "--", "--nproc", "5", "--odd")
+    assert (arguments.nproc, arguments.script_options) == (2, ["--nproc", "5", "--odd"])
+    check_script_options(arguments, lambda name: False)
 
 
 @pytest.mark.parametrize(

@@ -51,18 +51,32 @@ def test_a_given_gloo_interface_stays():
     assert "GLOO_SOCKET_IFNAME" not in plans(Devices(2), {"GLOO_SOCKET_IFNAME": "eth7"})[0].environment
 
 
-def test_the_command_hands_on_config_and_overrides():
-    arguments = LaunchArguments(Path("cfgs/a b.yaml"), ["MISC.SEED", "-1"])
-    wanted = (sys.executable, "-u", "tools/train_net.py", "--cfg", "cfgs/a b.yaml", "MISC.SEED", "-1")
-    assert rank_command(Script(Path("tools/train_net.py"), Place(Path(), ("vision",))), arguments) == wanted
+def write_script(root, text=""):
+    path = root / "train_net.py"
+    path.write_text(text)
+    return Script(path, Place(root, ("toy",)))
 
 
-def test_the_script_of_a_user_is_started_so_that_mistakes_in_its_imports_are_reported():
-    script, arguments = Script(Path("tools/toy/train_net.py"), Place(Path(), ("toy",))), LaunchArguments(Path("x.yaml"), [])
+def test_the_command_hands_on_config_overrides_and_options_of_the_script(tmp_path):
+    arguments = LaunchArguments(Path("cfgs/a b.yaml"), ["MISC.SEED", "-1"], gpu_id="1", script_options=["--vis"])
+    script = write_script(tmp_path)
+    wanted = (sys.executable, "-u", str(script.path), "--cfg", "cfgs/a b.yaml", "MISC.SEED", "-1", "--vis")
+    assert rank_command(script, arguments) == wanted
+
+
+def test_a_script_gets_the_options_of_the_launcher_that_it_declares(tmp_path):
+    arguments = LaunchArguments(Path("x.yaml"), ["A", "1"], gpu_id="0,1")
+    _, _, starter, root, *rest = rank_command(write_script(tmp_path, "add('--gpu_id', '--local_rank')"), arguments)
+    assert (Path(starter).name, root) == ("start_script.py", str(tmp_path))
+    assert rest[1:] == ["--cfg", "x.yaml", "--gpu_id", "0,1", "A", "1"]
+
+
+def test_the_script_of_a_user_is_started_so_that_mistakes_in_its_imports_are_reported(tmp_path):
+    script, arguments = write_script(tmp_path), LaunchArguments(Path("x.yaml"), [])
     python, _, starter, root, *rest = rank_command(script, arguments, Path("/own"))
     assert (python, Path(starter).name, root) == (sys.executable, "start_script.py", "/own")
     assert Path(starter).is_file()
-    assert rest == ["tools/toy/train_net.py", "--cfg", "x.yaml"]
+    assert rest == [str(script.path), "--cfg", "x.yaml"]
 
 
 def test_the_socket_of_the_store_listens_on_the_loopback_address():
