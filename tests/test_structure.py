@@ -248,7 +248,14 @@ def test_the_rule_finds_refused_words(source: str, found: list[str]) -> None:
 
 
 # compatibility layers translate settings, commands describe their options by them
-FOLDERS_BELOW_THE_CONFIG = ["lib/petlib"]
+FOLDERS_BELOW_THE_CONFIG = [
+    "lib/petlib",
+    *(
+        f"pet/{path.name}"
+        for path in (ROOT / "pet").iterdir()
+        if path.is_dir() and path.name not in ("compat", "commands", "templates", "__pycache__")
+    ),
+]
 DOTTED_KEY = re.compile(r"\b[A-Z][A-Z0-9_]+(?:\.[A-Z][A-Z0-9_]+)+\b")
 TYPES_OF_CONFIGS = re.compile(r"\b(CfgNode|\w*Config|Schema|Switch)\b")
 

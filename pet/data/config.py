@@ -22,29 +22,35 @@ MIXUP: Schema = {
         1.0,
         "Share of the batches that are mixed.",
         minimum=0,
+        arguments=("MixupCutmix.probability",),
         used_if=(Switch("TRAIN.MIXUP.MIXUP_ALPHA", also=(Switch("TRAIN.MIXUP.CUTMIX_ALPHA"),)),),
     ),
     "SWITCH_PROBABILITY": Key(
         0.5,
         "Share of these that CutMix mixes where both are on.",
         minimum=0,
+        arguments=("MixupCutmix.switch_probability",),
         used_if=(Switch("TRAIN.MIXUP.MIXUP_ALPHA"), Switch("TRAIN.MIXUP.CUTMIX_ALPHA")),
     ),
 }
-FILTER_EMPTY = Key(True, "Leave images without objects out of the training of detectors.")
+FILTER_EMPTY = Key(True, "Leave images without objects out of the training of detectors.", arguments=("without_empty",))
 """For tasks that find objects."""
 
 DATA_SCHEMA: Schema = {
-    "MISC": {"DATA_ROOT": Key("data", "Folder that the paths of the catalogue start from.", effect=Effect.NONE)},
+    "MISC": {
+        "DATA_ROOT": Key("data", "Folder that the paths of the catalogue start from.", effect=Effect.NONE, arguments=("Source.root",))
+    },
     "DATA": {
         "CATALOG": Key(
             {},
             "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, list_file; coco (with annotations: a JSON file), voc, semseg_folder (with annotations: a folder, and images2 for pairs of dates), label_list, label_records, public_set, ade20k, cihp, shapes. Data with label images also take classes, classes_filter, label_values, ignore_values, label_colours, ignore_colours (semseg_folder label_ending too), raw_labels, bands, window, stride; all with targets share and seed; coco with keypoints flip_pairs: pairs of names, or of numbers from 0, that change places in a mirrored image, where the names do not say it.",
+            arguments=("CatalogEntry",),
         ),
         "CLASSES": Key(
             [],
             "Names of the classes in the order of their labels. Empty: the class folders or names that are there, sorted.",
             type=list[str],
+            arguments=("Source.classes",),
         ),
         "OTHER_CLASSES": Key(
             "refuse",
@@ -54,11 +60,18 @@ DATA_SCHEMA: Schema = {
         "ALLOW_OUTSIDE": Key(
             False,
             "Let the names of files in lists, COCO and XML files lead out of their folder and of MISC.DATA_ROOT: for files that you trust.",
+            arguments=("Reach.anywhere",),
         ),
         "MAX_PIXELS": Key(
-            MOST_PIXELS, "Greatest image, or part of one, that is read; larger ones are refused by their head.", unit="pixels", minimum=1
+            MOST_PIXELS,
+            "Greatest image, or part of one, that is read; larger ones are refused by their head.",
+            unit="pixels",
+            minimum=1,
+            arguments=("set_limits.pixels",),
         ),
-        "MAX_FILE_BYTES": Key(MOST_FILE_BYTES, "Greatest COCO file or list that is read.", unit="bytes", minimum=1),
+        "MAX_FILE_BYTES": Key(
+            MOST_FILE_BYTES, "Greatest COCO file or list that is read.", unit="bytes", minimum=1, arguments=("set_limits.file_bytes",)
+        ),
         "CHECK_SAMPLES": Key(
             16, "How many samples are checked before training, spread over the data set; 0: none.", unit="samples", minimum=0
         ),
@@ -70,20 +83,23 @@ DATA_SCHEMA: Schema = {
             type=list[str],
             effect=Effect.OTHER_ORDER,
         ),
-        "TRANSFORMS": Key([], f"Augmentation: {TRANSFORMS_MEANING}", type=list[Any]),
+        "TRANSFORMS": Key([], f"Augmentation: {TRANSFORMS_MEANING}", type=list[Any], arguments=("TrainLoader.transforms",)),
         "RESIZE": {"SCALES": SCALES},
-        "ASPECT_GROUPING": Key(False, "Make each batch of wide or of tall images only, so that padding wastes little."),
+        "ASPECT_GROUPING": Key(
+            False, "Make each batch of wide or of tall images only, so that padding wastes little.", arguments=("AspectRatioSampler",)
+        ),
         "REPEAT_THRESHOLD": Key(
             0.0,
             "Show images with rare classes more often: share of images below which a class is rare, LVIS (https://arxiv.org/abs/1908.03195) takes 0.001; 0: off.",
             minimum=0,
+            arguments=("RepeatFactorSampler",),
         ),
         "MIXUP": MIXUP,
     },
     "TEST": with_effect(
         Effect.EVALUATIONS,
         {
-            "DATASETS": Key([], "Data to evaluate and test on.", type=list[str]),
+            "DATASETS": Key([], "Data to evaluate and test on.", type=list[str], arguments=("build_evaluation.dataset",)),
             "TRANSFORMS": Key([], f"Preparation of test images: {TRANSFORMS_MEANING}", type=list[Any]),
             "RESIZE": {"SCALES": SCALES},
         },

@@ -183,5 +183,6 @@ def _check_kind(dataset: Dataset, kind: str, switch: str) -> None:
     if kind not in dataset.info.kinds:
         there = ", ".join(sorted(dataset.info.kinds)) or "nothing"
         raise DataError(
-            f"TEST.DATASETS: {kind} are to be measured, but the data have {there}; test on data with {kind} or switch {switch} off"
+            f"build_evaluation.dataset: {kind} are to be measured, but the data have {there}; "
+            f"test on data with {kind} or switch {switch} off"
         )

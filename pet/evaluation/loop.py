@@ -79,6 +79,6 @@ def _extra_steps(steps: int) -> int:
     all_steps = all_gather_objects(steps)
     if 0 in all_steps:
         raise DataError(
-            f"TRAIN.PARALLEL: fsdp: {all_steps.count(0)} of {len(all_steps)} processes have no test sample; use fewer processes"
+            f"parallelize.mode: fsdp: {all_steps.count(0)} of {len(all_steps)} processes have no test sample; use fewer processes"
         )
     return max(all_steps) - steps

@@ -30,7 +30,10 @@ EXPORT_SCHEMA: Schema = {
                 "Weights and computation in float16, apart from normalisation and the arithmetic of boxes; inputs and outputs stay float32.",
             ),
             "SAMPLES": Key(
-                4, "Samples of TEST.DATASETS that the exported network is compared with PyTorch on; 0: random images only.", minimum=0
+                4,
+                "Samples of TEST.DATASETS that the exported network is compared with PyTorch on; 0: random images only.",
+                minimum=0,
+                arguments=("export_model.samples",),
             ),
             "TOLERANCE": Key(
                 1e-3, "Greatest difference between PyTorch and the exported network; of values above 1 as a share.", minimum=0

@@ -54,7 +54,7 @@ class DetectionDifference:
         if not self.compared:
             raise ConfigError(
                 "none of the compared inputs has a detection, so that nothing is known of the file; nothing was written. Name test data "
-                "with objects (TEST.DATASETS, EXPORT.SAMPLES), and weights of a training that has found some"
+                "with objects (build_evaluation.dataset, export_model.samples), and weights of a training that has found some"
             )
         return f"{self.compared // 2} pairs of detections"
 

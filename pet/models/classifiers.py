@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from pet.typed import VisionConfig
+from petlib.config import keys_in_errors
 from petlib.distributed.process_group import choose_device, world_size
 from petlib.errors import ConfigError
 from petlib.registry import Registry
@@ -63,7 +64,7 @@ def find_classifier(name: str) -> tuple[str, str]:
     prefix, slash, rest = name.partition("/")
     if slash and prefix not in LIBRARIES:
         hint = did_you_mean(prefix, LIBRARIES)
-        raise ConfigError(f"MODEL.BACKBONE: {name!r}: networks come from {' or '.join(LIBRARIES)}, not from {prefix!r}{hint}")
+        raise ConfigError(f"find_classifier.name: {name!r}: networks come from {' or '.join(LIBRARIES)}, not from {prefix!r}{hint}")
     for library in (prefix,) if slash else LIBRARIES:
         own_name = rest if slash else name
         if own_name in _library_names(library, tagged="." in own_name):
@@ -81,7 +82,7 @@ def _unknown(name: str) -> str:
     near = [shown[one] for one in nearest_names(name.rpartition("/")[2], shown)]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     counts = " and ".join(f"{len(names)} as {library}/NAME" for library, names in tables.items())
-    return f"MODEL.BACKBONE: there is no network {name!r}{hint}\n  Pet's own: {', '.join(own)}; besides these {counts}"
+    return f"find_classifier.name: there is no network {name!r}{hint}\n  Pet's own: {', '.join(own)}; besides these {counts}"
 
 
 def _library_names(library: str, *, tagged: bool) -> list[str]:
@@ -108,20 +109,20 @@ def construct(name: str, builder: Callable[..., nn.Module], fixed: Mapping[str, 
         name: what the config calls the network.
         builder: makes it.
         fixed: arguments that Pet sets.
-        args: those of ``MODEL.BACKBONE_ARGS``.
+        args: those of the user.
 
     Raises:
         ConfigError: one of ``args`` is fixed, or the network does not take them.
     """
     for taken in fixed.keys() & args.keys():
-        hint = "set MODEL.NUM_CLASSES" if taken == "num_classes" else f"Pet sets it to {fixed[taken]!r}; leave it out"
-        raise ConfigError(f"MODEL.BACKBONE_ARGS: {taken}: {hint}")
+        hint = "set build_classifier.num_classes" if taken == "num_classes" else f"Pet sets it to {fixed[taken]!r}; leave it out"
+        raise ConfigError(f"construct.args: {taken}: {hint}")
     try:
         return builder(**fixed, **args)
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         if not args:
             raise
-        raise ConfigError(f"MODEL.BACKBONE_ARGS: {name} cannot be built with {dict(args)}: {error}") from error
+        raise ConfigError(f"construct.args: {name} cannot be built with {dict(args)}: {error}") from error
 
 
 def last_layer_names(network: nn.Module) -> list[str]:
@@ -145,7 +146,8 @@ def build_classifier_backbone(cfg: VisionConfig, args: Mapping[str, Any] | None 
         ConfigError: there is no such network, it does not take the arguments, or batch norm cannot be synchronised.
     """
     args = {**(args or {}), **cfg.MODEL.BACKBONE_ARGS}
-    network = build_classifier(cfg.MODEL.BACKBONE, num_classes=cfg.MODEL.NUM_CLASSES, args=args)
+    with keys_in_errors(cfg):
+        network = build_classifier(cfg.MODEL.BACKBONE, num_classes=cfg.MODEL.NUM_CLASSES, args=args)
     return synchronise_batch_norm(network, cfg) if cfg.MODEL.SYNC_BN else network
 
 

@@ -9,6 +9,7 @@ NUM_CLASSES = Key(
     0,
     "Number of classes; labels run from 0 to NUM_CLASSES - 1, in label images with the background. 0: as many as DATA.CLASSES names, or else, for classifiers and detectors, as the first of TRAIN.DATASETS has: sub-folders, categories of a COCO file, names of objects in VOC files, labels of a list.",
     minimum=0,
+    arguments=("build_classifier.num_classes",),
 )
 SYNC_BN = Key(False, "Compute batch-norm statistics over the samples of all GPUs instead of those of each; GPUs only.")
 LOSSES = Key(
@@ -24,8 +25,16 @@ MODEL: Schema = {
     "BACKBONE": Key(
         "",
         "The network by name: one of Pet's own (resnet20, resnet32, resnet44, resnet56, resnet110, resnext29_8x64d), timm/NAME, torchvision/NAME, or a bare name, which is looked up in timm, then in torchvision.",
+        arguments=(
+            "find_classifier.name",
+            "create_feature_extractor.name",
+            "build_decoder.info",
+            "published_weights.name",
+        ),
     ),
-    "BACKBONE_ARGS": Key({}, "Further arguments of the network by its own names, e.g. {drop_path_rate: 0.1}."),
+    "BACKBONE_ARGS": Key(
+        {}, "Further arguments of the network by its own names, e.g. {drop_path_rate: 0.1}.", arguments=("construct.args",)
+    ),
     "NUM_CLASSES": NUM_CLASSES,
     "LABEL_SMOOTHING": Key(
         0.0, "Share of each label's weight that is spread evenly over all classes (https://arxiv.org/abs/1512.00567).", minimum=0
@@ -45,9 +54,14 @@ DENSE_MODEL: Schema = {
         used_if=(Switch("MODEL.FROZEN_BN"),),
     ),
     "FREEZE_AT": Key(
-        0, "Parts of the backbone that do not learn, from its first: 1 the stem, 2 also the first stage, ...; 0: none.", minimum=0
+        0,
+        "Parts of the backbone that do not learn, from its first: 1 the stem, 2 also the first stage, ...; 0: none.",
+        minimum=0,
+        arguments=("freeze_parts.count",),
     ),
-    "NECK": Key("", "What joins the stages of the backbone to maps of one width; empty: nothing.", choices=NECKS),
+    "NECK": Key(
+        "", "What joins the stages of the backbone to maps of one width; empty: nothing.", choices=NECKS, arguments=("build_neck.name",)
+    ),
 }
 """Keys of networks that look at feature maps instead of whole images."""
 
@@ -94,6 +108,7 @@ NETWORK_SCHEMA: Schema = {
             "Swap red and blue in the first convolution of the weights that TRAIN.WEIGHTS names, for weights trained on BGR images.",
             effect=Effect.WEIGHTS_OF_CHECKPOINT,
             used_if=(Switch("TRAIN.WEIGHTS"),),
+            arguments=("load_weights.convert_conv1",),
         ),
     },
 }

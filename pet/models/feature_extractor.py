@@ -9,6 +9,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from pet.models.classifiers import construct, find_classifier, synchronise_batch_norm
 from pet.typed import VisionConfig
+from petlib.config import keys_in_errors
 from petlib.errors import ConfigError
 from petlib.registry import Registry
 
@@ -102,9 +103,10 @@ def build_feature_extractor(cfg: VisionConfig, args: Mapping[str, Any] | None = 
         ConfigError: there is no such network, it has no maps of several strides, or it does not take its arguments.
     """
     args = {**(args or {}), **cfg.MODEL.BACKBONE_ARGS}
-    extractor = create_feature_extractor(cfg.MODEL.BACKBONE, args)
-    if cfg.MODEL.FREEZE_AT:
-        _freeze_parts(extractor, cfg.MODEL.FREEZE_AT, cfg.MODEL.BACKBONE, image_size=_image_size(extractor, args))
+    with keys_in_errors(cfg):
+        extractor = create_feature_extractor(cfg.MODEL.BACKBONE, args)
+        if cfg.MODEL.FREEZE_AT:
+            _freeze_parts(extractor, cfg.MODEL.FREEZE_AT, cfg.MODEL.BACKBONE, image_size=_image_size(extractor, args))
     if cfg.MODEL.FROZEN_BN:
         freeze_batch_norm(extractor)
         _set_epsilon(extractor, cfg.MODEL.FROZEN_BN_EPS)
@@ -129,7 +131,7 @@ def create_feature_extractor(name: str, args: Mapping[str, Any]) -> nn.Module:
     if library == "torchvision" and own_name.startswith(RESNET_FAMILIES):
         return _build_resnet(name, own_name, args)
     raise ConfigError(
-        f"MODEL.BACKBONE: {name} gives no feature maps; expected timm/NAME or torchvision/NAME with a ResNet "
+        f"create_feature_extractor.name: {name} gives no feature maps; expected timm/NAME or torchvision/NAME with a ResNet "
         "(resnet, resnext, wide_resnet), e.g. torchvision/resnet50"
     )
 
@@ -176,11 +178,11 @@ def _build_timm(name: str, own_name: str, args: Mapping[str, Any]) -> TimmFeatur
     try:
         extractor = TimmFeatures(construct(name, timm.create_model, fixed, args))
     except (RuntimeError, AttributeError) as error:
-        raise ConfigError(f"MODEL.BACKBONE: timm gives no feature maps of {name}: {error}; take another network") from error
+        raise ConfigError(f"create_feature_extractor.name: timm gives no feature maps of {name}: {error}; take another network") from error
     if len(set(extractor.strides)) == 1:
         raise ConfigError(
-            f"MODEL.BACKBONE: all feature maps of {name} have a stride of {extractor.strides[0]}; maps from fine to coarse are needed: "
-            "take a network with stages, e.g. timm/resnet50, timm/convnext_tiny or timm/swin_tiny_patch4_window7_224"
+            f"create_feature_extractor.name: all feature maps of {name} have a stride of {extractor.strides[0]}; maps from fine to coarse "
+            "are needed: take a network with stages, e.g. timm/resnet50, timm/convnext_tiny or timm/swin_tiny_patch4_window7_224"
         )
     return extractor
 
@@ -202,7 +204,7 @@ def _freeze_parts(extractor: nn.Module, count: int, name: str, *, image_size: tu
     place = count - first
     if not 0 <= place < len(network.strides):
         last = first + len(network.strides) - 1
-        raise ConfigError(f"MODEL.FREEZE_AT: {count} given; for {name} 0 or from {max(first, 1)} (its first map) to {last} expected")
+        raise ConfigError(f"freeze_parts.count: {count} given; for {name} 0 or from {max(first, 1)} (its first map) to {last} expected")
     was_training = extractor.training
     extractor.eval()
     parameters = list(extractor.parameters())

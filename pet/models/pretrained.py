@@ -140,16 +140,17 @@ def published_weights(name: str, *, library: str) -> dict[str, Tensor]:
     found, own_name = find_classifier(name)
     if found != library:
         raise ConfigError(
-            f"TRAIN.WEIGHTS: {library}: the network {name} is {'of ' + found if found else 'not from a library'}; "
-            f"name it as MODEL.BACKBONE {library}/NAME, or give a file"
+            f"published_weights.library: {library}: the network {name} is {'of ' + found if found else 'not from a library'}; "
+            f"name it as published_weights.name {library}/NAME, or give a file"
         )
     try:
         return _fetch(own_name, library)
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(
-            f"TRAIN.WEIGHTS: {library}: the published weights of {own_name} cannot be had: {reason}\n"
-            "  they come over the network; without one, set TRAIN.WEIGHTS to a file with them, or leave it empty for random weights"
+            f"published_weights.library: {library}: the published weights of {own_name} cannot be had: {reason}\n"
+            "  they come over the network; without one, set published_weights.library to a file with them, or leave it empty for random "
+            "weights"
         ) from error
 
 
@@ -161,7 +162,7 @@ def _fetch(name: str, library: str) -> dict[str, Tensor]:
     from torchvision import models  # slow to import, and only needed for its weights
 
     if name in ("googlenet", "inception_v3"):
-        logger.warning("%s was trained with MODEL.BACKBONE_ARGS {transform_input: True}; without it the colours differ", name)
+        logger.warning("%s was trained with construct.args {transform_input: True}; without it the colours differ", name)
     return cast("dict[str, Tensor]", models.get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True))
 
 

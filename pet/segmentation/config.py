@@ -12,7 +12,9 @@ from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schem
 
 MODEL: Schema = {
     "NETWORK": Key(
-        "", "The network by name, e.g. unet, segformer_b2, fcn_hrnet_w18 or siamese_resnet18_unet; docs/segmentation.md lists them."
+        "",
+        "The network by name, e.g. unet, segformer_b2, fcn_hrnet_w18 or siamese_resnet18_unet; docs/segmentation.md lists them.",
+        arguments=("build_network.name",),
     ),
     "NETWORK_ARGS": Key({}, "Further arguments of the network by its own names, e.g. {encoder: timm/resnet34}."),
     "NUM_CLASSES": NUM_CLASSES,
@@ -20,7 +22,7 @@ MODEL: Schema = {
     "THRESHOLD": Key(
         0.5, "Probability from which a pixel is foreground, of networks with one channel.", minimum=0, used_if=(Switch("MODEL.BINARY"),)
     ),
-    "IN_CHANNELS": Key(3, "Channels of the images.", minimum=1),
+    "IN_CHANNELS": Key(3, "Channels of the images.", minimum=1, arguments=("Source.channels",)),
     "SYNC_BN": SYNC_BN,
     "LOSSES": LOSSES,
     "OUTPUT_WEIGHTS": Key(
@@ -36,7 +38,7 @@ SEGMENTATION_SCHEMA: Schema = merge_schemas(
     {
         "MODEL": MODEL,
         "DATA": {
-            "NUM_IMAGES": Key(1, "Images of a sample: 2 for pairs of dates.", minimum=1),
+            "NUM_IMAGES": Key(1, "Images of a sample: 2 for pairs of dates.", minimum=1, arguments=("Expectation.num_images",)),
         },
         "EVAL": {
             "BEST_METRIC": Key("", "The metric that chooses model_best.pth. Empty: semseg/mIoU, of two classes semseg/foreground_IoU."),

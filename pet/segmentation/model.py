@@ -18,7 +18,7 @@ from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.networks import build_network
 from pet.models.segmentation.pixels import label_images, labels_of, logit, pixel_accuracy, pixel_losses
 from pet.models.segmentation.sliding_window import look_through_windows, view_network
-from petlib.config import CfgNode, ConfigError
+from petlib.config import CfgNode, ConfigError, keys_in_errors, name_in_errors
 
 AUXILIARY_WEIGHT = 0.4
 
@@ -118,12 +118,13 @@ def build_model(cfg: CfgNode) -> Segmenter:
         ConfigError: the network, a loss or an argument is unknown, or they do not go together.
     """
     settings = cfg.MODEL
-    network = build_network(
-        settings.NETWORK,
-        channels=1 if settings.BINARY else settings.NUM_CLASSES,
-        in_channels=settings.IN_CHANNELS,
-        args=settings.NETWORK_ARGS,
-    )
+    with keys_in_errors(cfg), name_in_errors({"build_network.channels": "MODEL.NUM_CLASSES, with MODEL.BINARY False,"}):
+        network = build_network(
+            settings.NETWORK,
+            channels=1 if settings.BINARY else settings.NUM_CLASSES,
+            in_channels=settings.IN_CHANNELS,
+            args=settings.NETWORK_ARGS,
+        )
     if network.num_images != cfg.DATA.NUM_IMAGES:
         raise ConfigError(
             f"MODEL.NETWORK: {settings.NETWORK} looks at {_images(network.num_images)}, but DATA.NUM_IMAGES is {cfg.DATA.NUM_IMAGES}; "

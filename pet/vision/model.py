@@ -14,7 +14,7 @@ from pet.models.fpn import Neck, build_neck
 from pet.models.segmentation.head import SemsegHead
 from pet.models.segmentation.sliding_window import look_through_windows
 from pet.vision.heads.table import build_heads, target_kinds
-from petlib.config import CfgNode
+from petlib.config import CfgNode, keys_in_errors
 
 COUNT_SETTINGS = {
     "label": "MODEL.NUM_CLASSES",
@@ -53,7 +53,8 @@ class GeneralizedCNN(nn.Module):
         self.window: int = cfg.TEST.SLIDING.SIZE
         self.overlap: float = cfg.TEST.SLIDING.OVERLAP if self.window else 0.0
         info = self._feature_info()
-        self.heads = nn.ModuleDict(build_heads(cfg, info))
+        with keys_in_errors(cfg):
+            self.heads = nn.ModuleDict(build_heads(cfg, info))
 
     def forward(self, batch: dict[str, Any]) -> Any:
         """Return the outputs of all heads, joined.

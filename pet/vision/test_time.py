@@ -17,7 +17,7 @@ from pet.models.segmentation.sliding_window import as_logits
 from pet.models.views import View, average_pixels, make_views
 from pet.vision.heads.table import HEADS
 from pet.vision.model import GeneralizedCNN
-from petlib.config import CfgNode, ConfigError
+from petlib.config import CfgNode, ConfigError, name_in_errors
 
 STRIDE = 32
 PIXEL_HEAD = "semseg"
@@ -48,7 +48,7 @@ class TestTimeAugmentation(nn.Module):
         self.suppression = suppression
         for name, head in model.heads.items():
             if name not in ("box", "cls") and not hasattr(head, "predict"):
-                raise ConfigError(f"TEST.VIEWS: the head {name} cannot average several views; leave SCALES empty and FLIP False")
+                raise ConfigError(f"TestTimeAugmentation: the head {name} cannot average several views; leave SCALES empty and FLIP False")
 
     def forward(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the predictions of ``model`` for each image, in the coordinates of the image files."""
@@ -141,4 +141,5 @@ def build_test_model(model: GeneralizedCNN, cfg: CfgNode) -> nn.Module:
     """
     if not has_views(cfg):
         return model
-    return TestTimeAugmentation(model, scales=list(cfg.TEST.VIEWS.SCALES), flip=cfg.TEST.VIEWS.FLIP, suppression=build_suppression(cfg))
+    with name_in_errors({"TestTimeAugmentation": "TEST.VIEWS"}):
+        return TestTimeAugmentation(model, scales=list(cfg.TEST.VIEWS.SCALES), flip=cfg.TEST.VIEWS.FLIP, suppression=build_suppression(cfg))

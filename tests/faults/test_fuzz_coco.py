@@ -103,7 +103,7 @@ def test_the_file_that_is_changed_is_whole(tmp_path: Path) -> None:
     changed = copy.deepcopy(document())
     changed["images"][0]["file_name"] = "../a.png"
     path.write_bytes(as_json(changed))
-    with pytest.raises(UserError, match="image 7: '../a.png' leads out of .*set DATA.ALLOW_OUTSIDE: True"):
+    with pytest.raises(UserError, match="image 7: '../a.png' leads out of .*set Reach.anywhere: True"):
         read(path)
 
 

@@ -57,11 +57,11 @@ def zigzag(points: int) -> list[float]:
 
 RLE = {"size": [coco.HEIGHT, coco.WIDTH]}
 HARM: list[tuple[Callable[[dict[str, Any]], object], str]] = [
-    (describe_image(width=2**40, height=2**40), r"image 7: the image is 1099511627776x1099511627776 .* DATA\.MAX_PIXELS"),
+    (describe_image(width=2**40, height=2**40), r"image 7: the image is 1099511627776x1099511627776 .* set_limits\.pixels"),
     (describe_image(width=-5), "image 7: its width is -5, pixels as a whole number from 1 expected"),
     (describe_image(height="2O"), "image 7: its height is '2O', pixels as a whole number"),
     (describe_image(id=10**400), r"image 10+\.\.\.0+: a whole number or text expected as its id"),
-    (describe_image(file_name="/etc/passwd"), r"image 7: '/etc/passwd' leads out of .*images.* set DATA\.ALLOW_OUTSIDE: True"),
+    (describe_image(file_name="/etc/passwd"), r"image 7: '/etc/passwd' leads out of .*images.* set Reach\.anywhere: True"),
     (describe_image(file_name="a/../../../x.png"), r"image 7: 'a/\.\./\.\./\.\./x\.png' leads out of"),
     (describe_image(file_name="a\0.png"), r"its file_name is 'a\\x00.png', the name of a file expected"),
     (describe_image(file_name="."), r"image 7: '\.' given, the name of a file expected"),
@@ -119,7 +119,7 @@ def test_json_that_no_reader_can_hold(tmp_path: Path, happened: Happened) -> Non
     path.unlink()
     with path.open("wb") as file:
         file.truncate(2**40)
-    with pytest.raises(DataError, match="it has 1,099,511,627,776 bytes, and at most 2,147,483,648 are read .DATA.MAX_FILE_BYTES."):
+    with pytest.raises(DataError, match="it has 1,099,511,627,776 bytes, and at most 2,147,483,648 are read .set_limits.file_bytes."):
         coco.read(path)
     path.unlink()
     os.mkfifo(path)

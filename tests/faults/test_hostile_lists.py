@@ -60,7 +60,7 @@ def test_names_that_lead_elsewhere(read: Callable[[Path, str, Reach], int], data
     outside = ["../../secret.png", str(data.parent / "secret.png"), f"../img/../../../{data.parent.name}/secret.png"]
     for name in outside:
         for reach in (inside, root):
-            with pytest.raises(DataError, match=r"a\.(txt:[12]|json: record 0): '.*secret.*' leads out of .*set DATA\.ALLOW_OUTSIDE: True"):
+            with pytest.raises(DataError, match=r"a\.(txt:[12]|json: record 0): '.*secret.*' leads out of .*set Reach\.anywhere: True"):
                 read(data, name, reach)
         assert read(data, name, ANYWHERE) == 8
     # next to the folder of the list, and below the root of all data

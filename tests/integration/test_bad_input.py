@@ -82,13 +82,13 @@ def test_an_unknown_option(run: Run) -> None:
 
 
 UNKNOWN = {
-    "MODEL.BACKBONE=resnet21": "there is no network 'resnet21'; did you mean",
+    "MODEL.BACKBONE=resnet21": "MODEL.BACKBONE: there is no network 'resnet21'; did you mean",
     "SOLVER.OPTIMIZER.NAME=AdamX": "unknown optimizer 'AdamX'; did you mean Adam",
     "TRAIN.TRANSFORMS=[RandomHorizontlFlip]": "unknown transform 'RandomHorizontlFlip'; did you mean RandomHorizontalFlip",
     "TRAIN.TRANSFORMS=[{name: RandomCrop, pading: 2}]": "transform RandomCrop: unknown argument 'pading'; did you mean padding",
     "TRAIN.DATASETS=[digit_train]": "unknown data set 'digit_train'; did you mean digits_train",
-    "TRAIN.DATASETS=[cifar10_train]": "cifar10 is not there",
-    "TRAIN.DATASETS=[no/such/folder]": "there is no such folder",
+    "TRAIN.DATASETS=[cifar10_train]": "or set MISC.DATA_ROOT to the folder above cifar/",
+    "TRAIN.DATASETS=[no/such/folder]": "Paths of the catalogue start from MISC.DATA_ROOT",
     "MODEL.NUM_CLASSES=7": "the data have 10 classes",
     "TRAIN.WEIGHTS=nothere.pth": "nothere.pth",
 }

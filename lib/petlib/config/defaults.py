@@ -246,6 +246,7 @@ TRAIN: Schema = {
         "",
         "Pretrained weights: a file, or timm or torchvision (their published ones, when the network is there). Empty: random.",
         effect=Effect.WEIGHTS_OF_CHECKPOINT,
+        arguments=("published_weights.library",),
     ),
     "AUTO_RESUME": Key(
         True,

@@ -9,7 +9,7 @@ from typing import Any
 from petlib.data.reader import REPLACES
 from petlib.distributed.collectives import barrier
 from petlib.distributed.process_group import is_main_process
-from petlib.errors import DataError
+from petlib.errors import DataError, in_users_names
 from petlib.files import AppendedFile, write_text_atomically
 
 FILE_NAME = "skipped_samples.jsonl"
@@ -76,7 +76,7 @@ class SkippedSamples:
 
     def _add(self, iteration: int, note: dict[str, Any]) -> None:
         assert self._file is not None, "take was called before open"
-        entry = {"iteration": iteration + 1, **note, "epoch": note["epoch"] + 1}
+        entry = {"iteration": iteration + 1, **note, "epoch": note["epoch"] + 1, "reason": in_users_names(note["reason"])}
         self._file.append(f"{json.dumps(entry, ensure_ascii=False)}\n".encode())
         logger.warning("sample %d is skipped and another one takes its place: %s", note["index"], note["reason"])
 

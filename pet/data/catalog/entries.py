@@ -155,7 +155,7 @@ def find_entry(cfg: PetConfig, name: str) -> CatalogEntry:
     """
     own = cfg.DATA.CATALOG
     if name in own:
-        return _own_entry(name, own[name])
+        return _own_entry(cfg, name)
     if name in BUILTIN:
         return BUILTIN[name]
     if name.endswith(LIST_SUFFIXES):
@@ -175,8 +175,8 @@ def resolve_path(cfg: PetConfig, path: str) -> Path:
     return Path(path) if not below.exists() and Path(path).exists() else below
 
 
-def _own_entry(name: str, given: object) -> CatalogEntry:
-    place = f"DATA.CATALOG.{name}"
+def _own_entry(cfg: PetConfig, name: str) -> CatalogEntry:
+    place, given = f"DATA.CATALOG.{name}", cfg.DATA.CATALOG[name]
     if not isinstance(given, dict) or not isinstance(given.get("type"), str):
         raise ConfigError(f"{place}: {given!r} given, a mapping like {{type: image_folder, path: flowers/train}} expected")
     further = [key for key in given if key not in KEYS]

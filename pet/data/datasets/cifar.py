@@ -57,7 +57,7 @@ class Cifar(Dataset):
             raise DataError(
                 f"{folder}: {kind} is not there: {', '.join(missing)} missing.\n"
                 f"  Unpack the python version of https://www.cs.toronto.edu/~kriz/cifar.html so that {folder / missing[0]} exists, "
-                "or set MISC.DATA_ROOT to the folder above cifar/"
+                "or set Source.root to the folder above cifar/"
             )
         batches = [_read_batch(folder / name, layout.labels_key) for name in names]
         self._images = np.concatenate([images for images, _ in batches])

@@ -171,7 +171,7 @@ def _read_names(folder: Path, below: str, list_name: str, reach: Reach) -> list[
     if not images.is_dir():
         raise DataError(
             f"{images}: there is no such folder; unpack instance-level_human_parsing of CIHP (https://sysu-hcp.net/lip) so that it "
-            "exists. Paths of the catalogue start from MISC.DATA_ROOT"
+            "exists. Paths of the catalogue start from Source.root"
         )
     path = next((path for path in (folder / below / list_name, folder / list_name) if path.is_file()), None)
     if path is None:

@@ -56,7 +56,7 @@ def keypoint_set(
         if len(other["keypoints"]) != len(names):
             raise DataError(
                 f"{path}: category {other['id']} ({other['name']!r}) has {len(other['keypoints'])} keypoints, but category {first['id']} "
-                f"({first['name']!r}) has {len(names)}; all classes need the same number: choose with DATA.CLASSES"
+                f"({first['name']!r}) has {len(names)}; all classes need the same number: choose with Source.classes"
             )
     skeleton, sigmas = _skeleton(where, first, len(names)), _sigmas(where, first, len(names))
     return _make([name.strip() for name in names], flip_pairs, skeleton, sigmas)

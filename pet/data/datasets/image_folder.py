@@ -39,7 +39,7 @@ class ImageFolder(Dataset):
         self._classes = classes or self._folders
         unknown = [name for name in self._folders if name not in self._classes]
         if unknown:
-            raise DataError(f"{folder}: the folders {', '.join(unknown)} are no classes of DATA.CLASSES ({', '.join(self._classes)})")
+            raise DataError(f"{folder}: the folders {', '.join(unknown)} are no classes of Source.classes ({', '.join(self._classes)})")
         self._records = share_records(self._list_images)
         skipped = cast("dict[str, int]", self._records[-1])
         self.info = DatasetInfo(kinds=frozenset({"label"}), classes=self._classes, skipped=skipped)

@@ -104,7 +104,7 @@ def _check_complete(stems: Iterable[str], files: dict[str, str], where: str, wha
 def _paths_below(folder: Path, suffixes: tuple[str, ...], what: str, skipped: SkipCounter) -> list[str]:
     """Return the names of the files, relative to the folder."""
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder of {what}; paths of the catalogue start from MISC.DATA_ROOT")
+        raise DataError(f"{folder}: there is no such folder of {what}; paths of the catalogue start from Source.root")
     files: list[str] = []
     for parent, names in files_below(folder, suffixes, skipped):
         below = os.path.relpath(parent, folder)

@@ -49,7 +49,7 @@ def _write_where_absent(folder: Path, split: str) -> Path:
     except OSError as error:
         raise DataError(
             f"{place.parent}: the data set shapes cannot be written there: {error.strerror} ({error.filename or folder}); "
-            "set MISC.DATA_ROOT to a folder that can be written"
+            "set Source.root to a folder that can be written"
         ) from error
     return place
 
@@ -66,7 +66,7 @@ def _is_current(place: Path, split: str) -> bool:
     if not ours:
         raise DataError(
             f"{place.parent}: there is something that Pet did not write, where the data set shapes would be; "
-            "move it away or give shapes another path in DATA.CATALOG"
+            "move it away or give shapes another path in CatalogEntry"
         )
     return bool(info.get("version") == VERSION and info.get("count") == COUNTS[split])
 

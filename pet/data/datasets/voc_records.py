@@ -57,7 +57,7 @@ def read_records(folder: Path, names: Sequence[str], classes: Sequence[str] | No
         if unknown:
             raise DataError(
                 f"{path}: the class {unknown[0]!r} is none of the {len(chosen)} classes{did_you_mean(unknown[0], chosen)}; "
-                f"they are {', '.join(chosen[:20])}{', ...' if len(chosen) > 20 else ''} (DATA.CLASSES)"
+                f"they are {', '.join(chosen[:20])}{', ...' if len(chosen) > 20 else ''} (Source.classes)"
             )
         if not file.objects:
             skipped.add(NO_OBJECT, str(path))
@@ -88,7 +88,7 @@ def read_list(folder: Path, kind: str, split: str, reach: Reach = INSIDE) -> lis
         there = sorted(item.stem for item in path.parent.glob("*.txt") if not is_of_system(item.name))
         splits = [name for name in there if "_" not in name] or there
         found = f"there are {', '.join(splits)}{did_you_mean(split, splits)}" if splits else "a folder of Pascal VOC has lists there"
-        raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from MISC.DATA_ROOT")
+        raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from Source.root")
     lines: dict[str, int] = {}
     for number, line in enumerate(read_text(path, what="the list").splitlines(), start=1):
         if not line.strip():

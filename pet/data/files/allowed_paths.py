@@ -43,7 +43,7 @@ class Reach(NamedTuple):
             below = " and ".join(dict.fromkeys(map(str, roots)))
             raise DataError(
                 f"{place}: {shown(name)} leads out of {below}, and files named by other files have to lie there; if you trust this one, "
-                "set DATA.ALLOW_OUTSIDE: True (allow_outside=True in Python)"
+                "set Reach.anywhere: True (allow_outside=True in Python)"
             )
 
 

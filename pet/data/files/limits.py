@@ -8,7 +8,7 @@ from petlib.errors import DataError
 MOST_PIXELS = 178_956_970
 """Where Pillow, too, refuses an image: 512 MiB as RGB."""
 
-RAISE_LIMIT = "Set DATA.MAX_PIXELS higher if the image is what it should be"
+RAISE_LIMIT = "Set set_limits.pixels higher if the image is what it should be"
 MOST_FILE_BYTES = 2 * 1024**3
 MOST_BYTES_OF_A_PIXEL = 8
 """Four channels of 16 bits; no image file needs more bytes than its pixels have."""

@@ -108,7 +108,7 @@ def class_folders(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise DataError(
             f"{folder}: there is no such folder; an image folder has a folder for each class, e.g. {folder / 'cat' / '1.jpg'}. "
-            "Paths of the catalogue start from MISC.DATA_ROOT"
+            "Paths of the catalogue start from Source.root"
         )
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_of_system(entry.name))
     if not names:

@@ -77,7 +77,7 @@ def check_file(path: str | Path, *, what: str) -> None:
 
 
 def read_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | None = None) -> bytes:
-    """Return what a file holds, see :func:`open_file`; at most ``DATA.MAX_FILE_BYTES`` where ``most_bytes`` is None.
+    """Return what a file holds, see :func:`open_file`; at most ``set_limits.file_bytes`` where ``most_bytes`` is None.
 
     Raises:
         DataError: it cannot be read.
@@ -114,5 +114,5 @@ def is_name(value: object, *, longest: int = LONGEST_NAME) -> bool:
 
 def _setting(most_bytes: int) -> str:
     if most_bytes == LIMITS.image_bytes:
-        return "8 for each of DATA.MAX_PIXELS"
-    return "DATA.MAX_FILE_BYTES" if most_bytes == LIMITS.file_bytes else "of such a file"
+        return "8 for each of set_limits.pixels"
+    return "set_limits.file_bytes" if most_bytes == LIMITS.file_bytes else "of such a file"

@@ -126,7 +126,7 @@ def read_pixels(path: str | Path, *, bands: Sequence[int] = (), window: Window |
     if channels is not None and values.shape[2] != channels:
         raise DataError(
             f"{path}: {values.shape[2]} bands given, {channels} expected; choose them by bands, e.g. bands: "
-            f"{list(range(1, channels + 1))} in DATA.CATALOG, or set MODEL.IN_CHANNELS"
+            f"{list(range(1, channels + 1))} in CatalogEntry, or set Source.channels"
         )
     return pixels._replace(values=values)
 
@@ -218,7 +218,7 @@ def _check_size(path: str | Path, size: tuple[int, int], bands: int, item_bytes:
     if size[0] * size[1] * bands * item_bytes > LIMITS.image_bytes:
         raise DataError(
             f"{path}: {bands} bands of {size[1]}x{size[0]} pixels of {item_bytes} bytes are more than {LIMITS.image_bytes:,} bytes; read "
-            "fewer bands (bands) or windows (window), or set DATA.MAX_PIXELS, of which each counts for 8 bytes, higher"
+            "fewer bands (bands) or windows (window), or set set_limits.pixels, of which each counts for 8 bytes, higher"
         )
 
 

@@ -157,9 +157,9 @@ class MixupCutmix:
     def __init__(
         self, *, num_classes: int, mixup_alpha: float, cutmix_alpha: float, probability: float = 1.0, switch_probability: float = 0.5
     ) -> None:
-        for name, value in (("PROBABILITY", probability), ("SWITCH_PROBABILITY", switch_probability)):
+        for name, value in (("probability", probability), ("switch_probability", switch_probability)):
             if not 0.0 <= value <= 1.0:
-                raise ConfigError(f"TRAIN.MIXUP.{name}: {value} given, a probability from 0 to 1 expected")
+                raise ConfigError(f"MixupCutmix.{name}: {value} given, a probability from 0 to 1 expected")
         assert mixup_alpha > 0 or cutmix_alpha > 0, "neither mixup nor CutMix is on"
         self._num_classes = num_classes
         self._mixup_alpha = mixup_alpha

@@ -28,7 +28,7 @@ from pet.data.transforms.base import Compose, GeometricTransform
 from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
 from petlib.arguments import fit_arguments
-from petlib.config import CfgNode, ConfigError
+from petlib.config import CfgNode, ConfigError, keys_in_errors
 from petlib.data import build as loaders
 from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.protocols import BatchTransform
@@ -77,11 +77,12 @@ def build_dataset(cfg: CfgNode, datasets: Sequence[str], kinds: Sequence[str], *
     if not datasets:
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
     prepare_readers(cfg)
-    built = [_build_one(cfg, name, kinds, names) for name in datasets]
-    if len(built) == 1:
-        return built[0]
-    first = names_of(built[0].info, kinds)
-    return JoinedDataset(datasets, [built[0], *(in_order_of(first, dataset, kinds) for dataset in built[1:])], kinds)
+    with keys_in_errors(cfg), name_in_errors({"Source.kinds": "MODEL.HAS_..."}):
+        built = [_build_one(cfg, name, kinds, names) for name in datasets]
+        if len(built) == 1:
+            return built[0]
+        first = names_of(built[0].info, kinds)
+        return JoinedDataset(datasets, [built[0], *(in_order_of(first, dataset, kinds) for dataset in built[1:])], kinds)
 
 
 def prepare_readers(cfg: CfgNode) -> None:
@@ -94,7 +95,7 @@ def prepare_readers(cfg: CfgNode) -> None:
 
 def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str], names: Names) -> Dataset:
     entry = find_entry(cfg, name)
-    dataset = _open(name, entry, _source(cfg, entry, kinds, names))
+    dataset = _open(cfg, name, entry, kinds, names)
     info = dataset.info
     lacking = [kind for kind in kinds if kind not in info.kinds]
     if lacking:
@@ -113,9 +114,9 @@ def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str], names: Names) -> D
     return share_of(dataset, start, end, seed=entry.seed)
 
 
-def _open(name: str, entry: CatalogEntry, source: Source) -> Dataset:
+def _open(cfg: CfgNode, name: str, entry: CatalogEntry, kinds: Sequence[str], names: Names) -> Dataset:
     """Return the data set of an entry, whose further keys are arguments of the function behind its type."""
-    build = DATASETS.get(entry.type)
+    build, source = DATASETS.get(entry.type), _source(cfg, entry, kinds, names)
     first = next(iter(inspect.signature(build).parameters))
     example = f"{{{{type: {entry.type}, path: ..., {{argument}}: ...}}}}"
     arguments = fit_arguments(f"DATA.CATALOG.{name}: data set", entry.type, build, {first: source, **dict(entry.options)}, example=example)

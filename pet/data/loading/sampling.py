@@ -44,7 +44,7 @@ def _truths(dataset: Dataset) -> Iterator[ImageTruth]:
         yield from read_truths(dataset)
     except DataError as error:
         raise ConfigError(
-            "TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING need a data set of objects, whose files give sizes and classes"
+            "RepeatFactorSampler and AspectRatioSampler need a data set of objects, whose files give sizes and classes"
         ) from error
 
 
@@ -56,8 +56,8 @@ def without_empty(dataset: Dataset) -> Dataset:
     """
     full = np.array([bool((~truth.crowd).any()) for truth in read_truths(dataset)], bool)
     if not full.any():
-        raise DataError(f"none of the {len(full)} training images has an object; DATA.FILTER_EMPTY False keeps images without objects")
+        raise DataError(f"none of the {len(full)} training images has an object; without_empty False keeps images without objects")
     if full.all():
         return dataset
-    logger.info("%d of %d training images have no objects and are left out (DATA.FILTER_EMPTY)", len(full) - full.sum(), len(full))
+    logger.info("%d of %d training images have no objects and are left out (without_empty)", len(full) - full.sum(), len(full))
     return SomeSamples(dataset, np.flatnonzero(full))

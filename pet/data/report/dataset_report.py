@@ -15,6 +15,7 @@ from pet.data.targets.kinds import find_kind
 from pet.data.targets.observation import Finding, Observation, findings_at
 from pet.data.targets.pixel_types import PixelTypes
 from pet.data.targets.plausibility import ObjectLook
+from petlib.errors import in_users_names
 
 SMALL, LARGE = 32**2, 96**2
 """Square pixels: smaller objects are small, larger ones large (COCO, https://cocodataset.org/#detection-eval)."""
@@ -101,6 +102,7 @@ def report_dataset(
     for kind in expected.kinds:
         report.findings += findings_at(name, find_kind(kind).summarise(seen))
     report.findings += findings_at(name, objects.findings())
+    report.findings = [finding._replace(detail=in_users_names(finding.detail)) for finding in report.findings]
     report.files = [observation.file for observation in seen if observation.file]
     report.classes = _count_classes(seen, dataset.info.classes)
     if any(observation.has_objects for observation in seen):

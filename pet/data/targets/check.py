@@ -138,7 +138,7 @@ def report_sides(info: DatasetInfo, kinds: Sequence[str], *, source: str) -> Non
         else:
             logger.warning(
                 "%s mirrors images: of the %s %s. Where some have sides, mirrored images teach wrong places: name the pairs by "
-                "flip_pairs: [[..., ...]] of DATA.CATALOG, or do not mirror; flip_pairs: [] says that none has sides",
+                "flip_pairs: [[..., ...]] of CatalogEntry, or do not mirror; flip_pairs: [] says that none has sides",
                 *(source, kind.counted, said),
             )
 
@@ -163,7 +163,7 @@ def check_pixels(sample: Sample, expected: Expectation) -> None:
         found = f"{len(kinds)} image(s)" if len(kinds) != len(expected.inputs) else ", ".join(kind.name for kind in kinds)
         taken = f"{len(expected.inputs)}" if len(kinds) != len(expected.inputs) else ", ".join(expected.inputs)
         raise DataError(
-            f"{sample_name(sample)}: the sample has {found}, the model takes {taken}; choose other data, or set DATA.NUM_IMAGES"
+            f"{sample_name(sample)}: the sample has {found}, the model takes {taken}; choose other data, or set Expectation.num_images"
         )
     images = [sample[kind.name] for kind in kinds]
     if any(image.shape != images[0].shape or image.dtype != images[0].dtype for image in images):
@@ -184,6 +184,6 @@ def _read_some(dataset: Dataset, count: int, read: Callable[[int], Sample], on_e
             unreadable += 1
             if on_error == "raise" or unreadable == len(places):
                 raise
-            logger.warning("a sample of the first look cannot be read; DATA.ON_ERROR is skip: %s", error)
+            logger.warning("a sample of the first look cannot be read; check_samples.on_error is skip: %s", error)
         else:
             yield sample

@@ -121,7 +121,7 @@ def choose_kinds(path: Path, available: frozenset[str], requested: frozenset[str
     if missing:
         raise DataError(
             f"{path}: no {' and no '.join(missing)} in these data; they have {', '.join(sorted(available)) or 'images only'}. "
-            "Choose other data, or turn off the head that learns from them (MODEL.HAS_...)"
+            "Choose other data, or turn off the head that learns from them (Source.kinds)"
         )
     return available if requested is None else requested
 

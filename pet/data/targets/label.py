@@ -38,7 +38,7 @@ class Classes(Kind):
         known = expected.counts.get(self.name)
         if known is None or (info.num_classes <= known if info.numbered else info.num_classes == known):
             return
-        hint = ", or DATA.CLASSES to the names of all classes" if self.name in expected.settings and info.classes else ""
+        hint = ", or Source.classes to the names of all classes" if self.name in expected.settings and info.classes else ""
         raise DataError(describe_misfit(self, info, expected, source) + hint)
 
     def compare(self, first: DatasetInfo, second: DatasetInfo) -> str:
@@ -46,7 +46,7 @@ class Classes(Kind):
         same = list(first.classes) == list(second.classes) and first.num_classes == second.num_classes
         if same or (first.numbered and second.numbered):
             return ""
-        return f"{describe_difference(first.classes, second.classes)}; set DATA.CLASSES to the classes of all"
+        return f"{describe_difference(first.classes, second.classes)}; set Source.classes to the classes of all"
 
     def renamed(self, info: DatasetInfo, names: Sequence[str], table: np.ndarray) -> DatasetInfo:
         """Return other names of the classes; those that the data lack get ids in result files that no class of theirs has."""

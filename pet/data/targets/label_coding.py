@@ -91,7 +91,7 @@ class NumberCoding:
         shown = ", ".join(f"{value:g}" for value in found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
         raise DataError(
             f"{path}: the label image has the value {wrong[0]:g}, {expected} expected for {len(self._values)} classes{aside}; the values "
-            f"are {shown}. Correct the label image, name all classes in DATA.CLASSES, or say in DATA.CATALOG by label_values which number "
+            f"are {shown}. Correct the label image, name all classes in Source.classes, or say in CatalogEntry by label_values which number "
             "each class has, or by ignore_values which do not count"
         )
 
@@ -169,7 +169,7 @@ def check_named(classes: list[str] | None, *paths: Path) -> list[str]:
     path = paths[0]
     if not classes and all(path.exists() for path in paths):
         raise DataError(
-            f"{path}: label images do not say what their numbers mean; set DATA.CLASSES to the names of all classes, "
+            f"{path}: label images do not say what their numbers mean; set Source.classes to the names of all classes, "
             "from number 0 on, e.g. [background, road]"
         )
     return classes or []

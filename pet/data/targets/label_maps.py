@@ -108,7 +108,7 @@ class Semseg(LabelMap):
         """Say where label images look like masks in black and white."""
         labels = {label for observation in seen for label in observation.pixels.get(self.name, {})}
         if labels == {0, IGNORE}:
-            advice = f"{IGNORE} is ignored, all others are 0; of masks in black and white say label_values: [0, {IGNORE}] in DATA.CATALOG"
+            advice = f"{IGNORE} is ignored, all others are 0; of masks in black and white say label_values: [0, {IGNORE}] in CatalogEntry"
             yield ONLY_BACKGROUND, f"{len(seen)} label images were looked at: {advice}", False
         elif labels == {0}:
             yield ONLY_BACKGROUND, f"all pixels of {len(seen)} label images are 0", False

@@ -113,7 +113,7 @@ def build_semantic_change(
     if channels != len(CLASSES):
         raise ConfigError(
             f"semantic_change distinguishes {len(CLASSES)} classes ({', '.join(CLASSES)}), but {channels} given; "
-            f"set MODEL.NUM_CLASSES to {len(CLASSES)} and MODEL.BINARY to False, or take another network"
+            f"set build_network.channels to {len(CLASSES)}, or take another network"
         )
     return SemanticChangeNetwork(
         backbone=build_encoder(encoder, in_channels=in_channels, args=encoder_args),

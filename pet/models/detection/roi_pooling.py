@@ -63,7 +63,7 @@ def region_strides(info: FeatureInfo, *, switch: str) -> tuple[int, ...]:
     if not strides:
         raise ConfigError(
             f"{switch}: True needs the maps of a neck with a stride of at most {COARSEST_STRIDE}, the model has "
-            f"{list(info.map_strides) or 'none'}; set MODEL.NECK to fpn, or {switch} to False"
+            f"{list(info.map_strides) or 'none'}; set build_neck.name to fpn, or {switch} to False"
         )
     return strides
 

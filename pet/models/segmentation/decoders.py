@@ -160,7 +160,7 @@ def build_decoder(name: str, info: FeatureInfo, args: Mapping[str, Any] | None =
     try:
         decoder = component(**arguments)
     except (TypeError, ValueError, RuntimeError, AssertionError, KeyError) as error:
-        raise ConfigError(f"MODEL.SEMSEG.DECODER_ARGS: {name} cannot be built with {dict(args or {})}: {error}") from error
+        raise ConfigError(f"build_decoder.args: {name} cannot be built with {dict(args or {})}: {error}") from error
     if entry.initialised:
         # slow to import, but loaded by now: the decoder comes from there
         from segmentation_models_pytorch.base.initialization import initialize_decoder
@@ -185,8 +185,7 @@ def _choose_arguments(name: str, component: Callable[..., nn.Module], args: Mapp
     for argument in args:
         if argument not in known:
             raise ConfigError(
-                f"MODEL.SEMSEG.DECODER_ARGS: {name} has no argument {argument!r}{did_you_mean(argument, known)} "
-                f"(it takes {', '.join(known)})"
+                f"build_decoder.args: {name} has no argument {argument!r}{did_you_mean(argument, known)} (it takes {', '.join(known)})"
             )
     own = {key: parameter.default for key, parameter in parameters.items() if parameter.default is not parameter.empty}
     # the library's U-Net has a width for each of five blocks
@@ -204,19 +203,19 @@ def _choose_stages(name: str, entry: DecoderEntry, info: FeatureInfo) -> _Stages
     if strides[0] == 4:
         places, channels, strides = [None, *places], [0, *channels], [2, *strides]
     if entry.doubling and strides != [2 << place for place in range(len(strides))]:
-        raise _unfit(name, info, "stages whose strides double, 2, 4, 8, ... or 4, 8, ...; leave output_stride out of MODEL.BACKBONE_ARGS")
+        raise _unfit(name, info, "stages whose strides double, 2, 4, 8, ... or 4, 8, ...; leave output_stride out of construct.args")
     if name == "deeplabv3plus" and (strides[:2] != [2, 4] or strides[-1] not in (8, 16)):
         raise _unfit(
             name,
             info,
-            "stages from a stride of 4 at most to one of 8 or 16; set MODEL.BACKBONE_ARGS: {output_stride: 16} where the network takes it",
+            "stages from a stride of 4 at most to one of 8 or 16; set construct.args: {output_stride: 16} where the network takes it",
         )
     return _Stages(places, channels, strides)
 
 
 def _unfit(name: str, info: FeatureInfo, expected: str) -> ConfigError:
     return ConfigError(
-        f"MODEL.SEMSEG.DECODER: {name}: the stages of MODEL.BACKBONE have strides {', '.join(map(str, info.stage_strides))}, "
+        f"build_decoder.name: {name}: the stages of build_decoder.info have strides {', '.join(map(str, info.stage_strides))}, "
         f"but it needs {expected}"
     )
 

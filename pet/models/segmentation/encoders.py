@@ -13,12 +13,14 @@ from petlib.errors import name_in_errors
 
 RGB = 3
 OWN_WORDS = {
-    "MODEL.SEMSEG.DECODER_ARGS": "decoder_args",
-    "MODEL.SEMSEG.DECODER": "decoder",
-    "MODEL.BACKBONE_ARGS": "encoder_args",
-    "MODEL.BACKBONE": "encoder",
+    "build_decoder.args": "decoder_args",
+    "build_decoder.name": "decoder",
+    "build_decoder.info": "encoder",
+    "construct.args": "encoder_args",
+    "find_classifier.name": "encoder",
+    "create_feature_extractor.name": "encoder",
 }
-"""Keys that the shared builders name in their messages -> arguments of a network."""
+"""What the shared builders name in their messages -> arguments of a network."""
 
 
 def build_encoder(name: str, *, in_channels: int, args: Mapping[str, Any] | None = None) -> nn.Module:

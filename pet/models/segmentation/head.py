@@ -12,7 +12,7 @@ from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.segmentation.decoders import Decoder, build_decoder
 from pet.models.segmentation.network import grow, resize
 from pet.models.segmentation.pixels import label_images, pixel_accuracy, pixel_losses
-from petlib.config import CfgNode
+from petlib.config import CfgNode, keys_in_errors, name_in_errors
 from petlib.errors import ConfigError
 
 CROSS_ENTROPY = "cross_entropy"
@@ -109,14 +109,15 @@ def build_semseg_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
         )
     if settings.CLASS_WEIGHTS and (len(settings.CLASS_WEIGHTS) != num_classes or min(settings.CLASS_WEIGHTS) <= 0):
         raise ConfigError(f"MODEL.SEMSEG.CLASS_WEIGHTS: {list(settings.CLASS_WEIGHTS)} given, {num_classes} numbers above 0 expected")
-    head = SemsegHead(
-        decoder=build_decoder(settings.DECODER, info, settings.DECODER_ARGS),
-        strides=info.stage_strides,
-        num_classes=num_classes,
-        loss=build_pixel_loss(weigh_classes(settings.LOSSES, settings.CLASS_WEIGHTS), place="MODEL.SEMSEG.LOSSES"),
-        loss_weight=settings.LOSS_WEIGHT,
-        with_metrics=cfg.TRAIN.METRICS_ON,
-    )
+    with keys_in_errors(cfg), name_in_errors({"weigh_classes.losses": "MODEL.SEMSEG.LOSSES"}):
+        head = SemsegHead(
+            decoder=build_decoder(settings.DECODER, info, settings.DECODER_ARGS),
+            strides=info.stage_strides,
+            num_classes=num_classes,
+            loss=build_pixel_loss(weigh_classes(settings.LOSSES, settings.CLASS_WEIGHTS), place="MODEL.SEMSEG.LOSSES"),
+            loss_weight=settings.LOSS_WEIGHT,
+            with_metrics=cfg.TRAIN.METRICS_ON,
+        )
     return synchronise_batch_norm(head, cfg) if cfg.MODEL.SYNC_BN else head
 
 
@@ -131,7 +132,7 @@ def weigh_classes(losses: Sequence[Any], weights: Sequence[float]) -> list[Any]:
     entries = [entry if isinstance(entry, dict) else {"name": entry} for entry in losses]
     if not any(entry.get("name") == CROSS_ENTROPY for entry in entries):
         raise ConfigError(
-            f"MODEL.SEMSEG.CLASS_WEIGHTS: {list(weights)} given, but MODEL.SEMSEG.LOSSES has no {CROSS_ENTROPY}, which they weight; "
+            f"weigh_classes.weights: {list(weights)} given, but weigh_classes.losses has no {CROSS_ENTROPY}, which they weight; "
             "leave them empty, or give a loss weights among its own arguments"
         )
     return [{"class_weights": list(weights), **entry} if entry.get("name") == CROSS_ENTROPY else entry for entry in entries]

@@ -58,7 +58,7 @@ class SegmentationNetwork(nn.Module):
             if TOO_FEW_VALUES not in str(error):
                 raise
             raise ConfigError(
-                "TRAIN.BATCH_SIZE: one image for each device given, but this network's batch norm needs two or more; "
+                "TrainLoader.batch_size: one image for each device given, but this network's batch norm needs two or more; "
                 "raise it, or lower the accumulation or the number of devices"
             ) from error
         assert len(outputs) == (self.num_outputs if self.training else 1), f"{len(outputs)} outputs came"

@@ -35,7 +35,7 @@ NETWORKS = Registry(
 
 
 def build_network(
-    name: str, *, channels: int, in_channels: int = 3, args: Mapping[str, Any] | None = None, where: str = "MODEL.NETWORK"
+    name: str, *, channels: int, in_channels: int = 3, args: Mapping[str, Any] | None = None, where: str = "build_network.name"
 ) -> SegmentationNetwork:
     """Return a network with random weights.
 

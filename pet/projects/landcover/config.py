@@ -13,15 +13,27 @@ SEMI: Schema = {
         False,
         "Learn from unlabelled images too, by mutual knowledge distillation (https://arxiv.org/abs/2208.11499); see docs/segmentation.md.",
     ),
-    "DATASETS": Key([], "The unlabelled images: folders of images, or names of the catalogue, whose labels are not used.", type=list[str]),
+    "DATASETS": Key(
+        [],
+        "The unlabelled images: folders of images, or names of the catalogue, whose labels are not used.",
+        type=list[str],
+        arguments=("UnlabelledImages.folders",),
+    ),
     "WINDOW": Key(0, "Read larger images of such folders in windows of so many pixels; 0: whole images.", unit="pixels", minimum=0),
     "TRANSFORMS": Key(
         [{"name": "RandomScale", "ratio": [0.5, 2.0]}, "RandomCrop", "RandomHorizontalFlip", "RandomVerticalFlip"],
         "What is done to an unlabelled image before two views of it are made, written as TRAIN.TRANSFORMS; the sizes are TRAIN.RESIZE.SCALES.",
         type=list[Any],
+        arguments=(
+            "build_views.common",
+            "NormalizeViews.views",
+        ),
     ),
     "WEAK": Key(
-        ["PhotometricDistortion"], "The weak view, which the teachers label: transforms of pixels, one after another.", type=list[Any]
+        ["PhotometricDistortion"],
+        "The weak view, which the teachers label: transforms of pixels, one after another.",
+        type=list[Any],
+        arguments=("build_views.weak",),
     ),
     "STRONG": Key(
         [
@@ -33,6 +45,10 @@ SEMI: Schema = {
         ],
         "The strong view, which the students see: one of these transforms of pixels is drawn for an image, as often as its weight says.",
         type=list[Any],
+        arguments=(
+            "build_views.strong",
+            "OneOf.weights",
+        ),
     ),
     "CUTMIX": {
         "BOXES": Key(3, "Boxes of each strong view of a batch that are put into that of another image; 0: nothing is mixed.", minimum=0),

@@ -36,8 +36,8 @@ class NormalizeViews:
         (height, width), (rows, columns) = images["image"].shape[2:], images[WEAK].shape[2:]
         if (height, width) != (rows, columns):
             raise ConfigError(
-                f"SEMI.TRANSFORMS: unlabelled images are {columns}x{rows} (width x height), labelled ones {width}x{height} after "
-                "TRAIN.TRANSFORMS; crop both to one size"
+                f"NormalizeViews.views: unlabelled images are {columns}x{rows} (width x height), labelled ones {width}x{height} after "
+                "TrainLoader.transforms; crop both to one size"
             )
         return {**batch, **images}
 

@@ -66,7 +66,7 @@ class OneOf:
         assert len(transforms) == len(weights), f"{len(transforms)} transforms and {len(weights)} weights"
         values = np.asarray(weights, np.float64)
         if not np.isfinite(values).all() or (values < 0).any() or values.sum() == 0:
-            raise ConfigError(f"SEMI.STRONG: the weights {list(weights)} given, numbers of at least 0 and not only zeros expected")
+            raise ConfigError(f"OneOf.weights: the weights {list(weights)} given, numbers of at least 0 and not only zeros expected")
         self._transforms = list(transforms)
         self._shares = values / values.sum()
 
@@ -132,10 +132,12 @@ def build_views(
     Raises:
         ConfigError: a transform is unknown or wrong, moves pixels of one view, or normalises.
     """
-    both = _build("SEMI.TRANSFORMS", common, scales)
+    both = _build("build_views.common", common, scales)
     weights = [_weight(entry) for entry in strong]
-    choices = [_build_pixel_transforms("SEMI.STRONG", [_without_weight(entry)], scales) for entry in strong]
-    return AddUnlabelled(dataset, common=both, weak=_build_pixel_transforms("SEMI.WEAK", weak, scales), strong=OneOf(choices, weights))
+    choices = [_build_pixel_transforms("build_views.strong", [_without_weight(entry)], scales) for entry in strong]
+    return AddUnlabelled(
+        dataset, common=both, weak=_build_pixel_transforms("build_views.weak", weak, scales), strong=OneOf(choices, weights)
+    )
 
 
 def _build_pixel_transforms(key: str, entries: Sequence[Any], scales: Sequence[int]) -> Compose:
@@ -145,7 +147,7 @@ def _build_pixel_transforms(key: str, entries: Sequence[Any], scales: Sequence[i
         own = {"Equalize": Equalize, "Solarize": Solarize}.get(name)
         transforms += [own(**fit_arguments("transform", name, own, arguments))] if own else _build(key, [entry], scales).transforms
         if not isinstance(transforms[-1], ImageTransform):
-            raise ConfigError(f"{key}: {name} moves pixels, but both views must show the same ones; put it into SEMI.TRANSFORMS")
+            raise ConfigError(f"{key}: {name} moves pixels, but both views must show the same ones; put it into build_views.common")
     return Compose(transforms)
 
 
@@ -156,14 +158,14 @@ def _build(key: str, entries: Sequence[Any], scales: Sequence[int]) -> Compose:
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from error
     if normalize is not None:
-        raise ConfigError(f"{key}: Normalize given; unlabelled images are normalised as TRAIN.TRANSFORMS say: take it out")
+        raise ConfigError(f"{key}: Normalize given; unlabelled images are normalised as TrainLoader.transforms say: take it out")
     return transforms
 
 
 def _weight(entry: Any) -> float:
     weight = entry.get("weight", 1.0) if isinstance(entry, Mapping) else 1.0
     if isinstance(weight, bool) or not isinstance(weight, int | float):
-        raise ConfigError(f"SEMI.STRONG: the weight {weight!r} given, a number of at least 0 expected")
+        raise ConfigError(f"OneOf.weights: the weight {weight!r} given, a number of at least 0 expected")
     return float(weight)
 
 
@@ -206,11 +208,13 @@ class UnlabelledImages:
 
 def _parts_of(folder: Path, window: int) -> Iterator[_Part]:
     if not folder.is_dir():
-        raise DataError(f"SEMI.DATASETS: {folder}: there is no such folder; it names folders of images, or data sets of the catalogue")
+        raise DataError(
+            f"UnlabelledImages.folders: {folder}: there is no such folder; it names folders of images, or data sets of the catalogue"
+        )
     skipped = SkipCounter(folder)
     files = sorted(_images_below(folder, skipped))
     if not files:
-        raise DataError(f"SEMI.DATASETS: {folder}: no images in it ({USUAL_SUFFIXES}){skipped.described()}")
+        raise DataError(f"UnlabelledImages.folders: {folder}: no images in it ({USUAL_SUFFIXES}){skipped.described()}")
     skipped.log()
     for file in files:
         size = raster_size(file) if window else (0, 0)

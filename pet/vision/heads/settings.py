@@ -131,12 +131,18 @@ SEMSEG: Schema = {
                 "fpn",
                 "What turns the stages of the backbone into a label image: a decoder of segmentation-models-pytorch, or fcn, which joins all stages.",
                 choices=("fcn", "fpn", "unet", "upernet", "deeplabv3plus", "pspnet", "segformer"),
+                arguments=("build_decoder.name",),
             ),
-            "DECODER_ARGS": Key({}, "Further arguments of the decoder by its own names."),
+            "DECODER_ARGS": Key({}, "Further arguments of the decoder by its own names.", arguments=("build_decoder.args",)),
             "NUM_CLASSES": Key(0, "Number of classes; 0: MODEL.NUM_CLASSES.", minimum=0),
             "LOSSES": LOSSES,
             "LOSS_WEIGHT": Key(1.0, "Weight of the loss.", minimum=0),
-            "CLASS_WEIGHTS": Key([], "How much a pixel of each class counts in the cross entropy. Empty: all the same.", type=list[float]),
+            "CLASS_WEIGHTS": Key(
+                [],
+                "How much a pixel of each class counts in the cross entropy. Empty: all the same.",
+                type=list[float],
+                arguments=("weigh_classes.weights",),
+            ),
         }
     }
 }

@@ -102,7 +102,7 @@ def test_values_far_from_what_becomes_1_are_reported(
 @pytest.mark.parametrize(
     ("expected", "changes", "message"),
     [
-        (PAIR, {}, "a.png: the sample has 1 image(s), the model takes 2; choose other data, or set DATA.NUM_IMAGES"),
+        (PAIR, {}, "a.png: the sample has 1 image(s), the model takes 2; choose other data, or set Expectation.num_images"),
         (SINGLE, {"image2": image()}, "a.png: the sample has 2 image(s), the model takes 1"),
         (
             PAIR,

@@ -113,7 +113,7 @@ def test_samples_that_will_be_skipped_are_reported_at_the_first_look(caplog: pyt
     check_samples(dataset, labels(2), 4, on_error="skip")
     assert dataset.read == [0, 0, 66, 99]
     assert caplog.messages == [
-        "a sample of the first look cannot be read; DATA.ON_ERROR is skip: sample 33 of Damaged: the image is cut off"
+        "a sample of the first look cannot be read; check_samples.on_error is skip: sample 33 of Damaged: the image is cut off"
     ]
 
 

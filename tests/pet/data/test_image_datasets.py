@@ -90,12 +90,12 @@ def test_folders_say_how_many_files_they_left_out(tmp_path: Path, caplog: pytest
 def test_given_classes_fix_the_labels(tmp_path: Path) -> None:
     write_image(tmp_path / "dog/1.png")
     assert labels_of(ImageFolder(folder=tmp_path, classes=["ant", "dog"])) == [1]
-    with pytest.raises(DataError, match=r"the folders dog are no classes of DATA.CLASSES \(ant, cat\)"):
+    with pytest.raises(DataError, match=r"the folders dog are no classes of Source.classes \(ant, cat\)"):
         ImageFolder(folder=tmp_path, classes=["ant", "cat"])
 
 
 def test_missing_and_empty_folders_are_reported(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no/such: there is no such folder; an image folder has a folder for each class.*MISC\.DATA_ROOT"):
+    with pytest.raises(DataError, match=r"no/such: there is no such folder; an image folder has a folder for each class.*Source\.root"):
         ImageFolder(folder=tmp_path / "no/such")
     write_image(tmp_path / "cat" / "1.png")
     with pytest.raises(DataError, match="cat: no class folders in it"):

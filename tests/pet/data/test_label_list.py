@@ -103,7 +103,7 @@ def test_the_list_lies_in_or_next_to_the_folder(place: str, split: str, tmp_path
     (tmp_path / place).write_text("img/0.jpg,gt/0.png")
     source = Source(path=tmp_path / "data", split=split, classes=CLASSES, separator=",")
     assert len(build_label_list(source)) == 1
-    with pytest.raises(DataError, match=r"set DATA\.CLASSES to the names of all classes"):
+    with pytest.raises(DataError, match=r"set Source\.classes to the names of all classes"):
         build_label_list(source._replace(classes=None))
     with pytest.raises(DataError, match="gone"):
         build_label_list(source._replace(classes=None, path=tmp_path / "gone"))

@@ -251,7 +251,7 @@ def test_classes_and_annotations_are_needed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder of images"):
         build_semseg_folder(make_source(tmp_path / "gone")._replace(classes=None))
     write_pair(tmp_path, "a", make_labels())
-    with pytest.raises(DataError, match=r"set DATA\.CLASSES to the names of all classes"):
+    with pytest.raises(DataError, match=r"set Source\.classes to the names of all classes"):
         build_semseg_folder(make_source(tmp_path)._replace(classes=None))
     with pytest.raises(ConfigError, match="semseg_folder need annotations"):
         build_semseg_folder(make_source(tmp_path)._replace(annotations=None))

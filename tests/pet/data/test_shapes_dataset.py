@@ -216,7 +216,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
 def test_data_of_others_are_never_replaced(content: str, tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "annotations.json").write_text(content)
-    with pytest.raises(DataError, match=r"train: there is something that Pet did not write.*another path in DATA\.CATALOG"):
+    with pytest.raises(DataError, match=r"train: there is something that Pet did not write.*another path in CatalogEntry"):
         build_shapes(make_source(tmp_path))
     assert (tmp_path / "train" / "annotations.json").read_text() == content
 
@@ -233,7 +233,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"shapes cannot be written there: .*; set MISC\.DATA_ROOT to a folder that can be written"):
+    with pytest.raises(DataError, match=r"shapes cannot be written there: .*; set Source\.root to a folder that can be written"):
         build_shapes(make_source(tmp_path / "file" / "shapes"))
 
 

@@ -168,7 +168,7 @@ def test_an_unknown_split_is_reported(tmp_path: Path) -> None:
     write(tmp_path, split="cat_train")
     with pytest.raises(DataError, match=r"Main/trainvl\.txt: there is no such list of images; there are trainval; did you mean trainval\?"):
         make(write(tmp_path), split="trainvl")
-    with pytest.raises(DataError, match=r"nothing/ImageSets/Main/train\.txt: .*a folder of Pascal VOC has lists there.*MISC\.DATA_ROOT"):
+    with pytest.raises(DataError, match=r"nothing/ImageSets/Main/train\.txt: .*a folder of Pascal VOC has lists there.*Source\.root"):
         make(tmp_path / "nothing", split="train")
 
 

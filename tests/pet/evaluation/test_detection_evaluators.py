@@ -396,7 +396,7 @@ def test_wrong_box_metrics_are_refused(given: list[str], message: str) -> None:
 @pytest.mark.parametrize(("kind", "missing"), [("bbox", "boxes"), ("segm", "masks"), ("keypoints", "keypoints")])
 def test_data_without_what_is_measured_are_refused(kind: str, missing: str) -> None:
     dataset = Objects(kinds=frozenset({"semseg"}))
-    with pytest.raises(DataError, match=f"TEST.DATASETS: {missing} are to be measured, but the data have semseg"):
+    with pytest.raises(DataError, match=f"build_evaluation.dataset: {missing} are to be measured, but the data have semseg"):
         BUILDERS[kind](make_config("coco"), dataset, keep_predictions=False)
 
 

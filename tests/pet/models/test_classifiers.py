@@ -60,18 +60,18 @@ def test_unknown_names_give_the_nearest_ones(name: str, text: str) -> None:
     with pytest.raises(ConfigError) as error:
         build_classifier(name, num_classes=10)
     assert text in str(error.value)
-    assert str(error.value).startswith("MODEL.BACKBONE: ")
+    assert str(error.value).startswith("find_classifier.name: ")
 
 
 @pytest.mark.parametrize("name", ["resnet20", "timm/resnet18", "torchvision/resnet18"])
 def test_wrong_arguments_name_the_argument(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"MODEL.BACKBONE_ARGS: .*cannot be built with .*drop_wrong"):
+    with pytest.raises(ConfigError, match=r"construct.args: .*cannot be built with .*drop_wrong"):
         build_classifier(name, num_classes=10, args={"drop_wrong": 0.5})
 
 
 @pytest.mark.parametrize(
     ("args", "text"),
-    [({"num_classes": 3}, "set MODEL.NUM_CLASSES"), ({"pretrained": True}, "Pet sets it to False"), ({"in_chans": -1}, "-1")],
+    [({"num_classes": 3}, "set build_classifier.num_classes"), ({"pretrained": True}, "Pet sets it to False"), ({"in_chans": -1}, "-1")],
 )
 def test_arguments_that_pet_sets_or_timm_refuses(args: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigError, match=text):

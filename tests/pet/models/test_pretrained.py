@@ -116,13 +116,13 @@ def test_published_weights_that_cannot_be_had(error: Exception, monkeypatch: pyt
     with pytest.raises(CheckpointError) as raised:
         load_pretrained(nn.Identity(), cfg)
     assert f"the published weights of resnet18 cannot be had: {error}" in str(raised.value)
-    assert "set TRAIN.WEIGHTS to a file" in str(raised.value)
+    assert "set published_weights.library to a file" in str(raised.value)
 
 
 @pytest.mark.parametrize("backbone", ["resnet20", "torchvision/resnet18"])
 def test_weights_of_a_library_that_the_network_is_not_from(backbone: str) -> None:
     cfg = make_cfg(**{"MODEL.BACKBONE": backbone, "TRAIN.WEIGHTS": "timm"})
-    with pytest.raises(ConfigError, match=rf"TRAIN.WEIGHTS: timm: the network {backbone} is "):
+    with pytest.raises(ConfigError, match=rf"published_weights.library: timm: the network {backbone} is "):
         load_pretrained(nn.Identity(), cfg)
 
 

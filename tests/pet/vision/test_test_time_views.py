@@ -372,7 +372,9 @@ def test_a_scale_that_is_none_is_refused(model: GeneralizedCNN, scale: float) ->
 
 def test_a_head_that_cannot_average_is_refused() -> None:
     model: Any = Stub(box=Bright(), depth=nn.Identity())
-    with pytest.raises(ConfigError, match=r"TEST.VIEWS: the head depth cannot average several views; leave SCALES empty and FLIP False"):
+    with pytest.raises(
+        ConfigError, match=r"TestTimeAugmentation: the head depth cannot average several views; leave SCALES empty and FLIP False"
+    ):
         Views(model, scales=[], flip=True, suppression=SUPPRESSION)
 
 

@@ -21,7 +21,7 @@ FIELDS = {
 """Field of Pet's samples -> antgo's."""
 
 
-WORDS = {"DATA.CLASSES": "ext_params.classes"}
+WORDS = {"Source.classes": "ext_params.classes"}
 """Settings of Pet's data sets in messages -> what they are called here."""
 
 

@@ -127,7 +127,7 @@ def test_labels_that_are_not_mixed_have_weight_one() -> None:
 
 @pytest.mark.parametrize("name", ["probability", "switch_probability"])
 def test_wrong_probabilities_are_reported(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"TRAIN.MIXUP.{name.upper()}: 1.5 given"):
+    with pytest.raises(ConfigError, match=f"MixupCutmix.{name}: 1.5 given"):
         MixupCutmix(num_classes=3, mixup_alpha=0.5, cutmix_alpha=0.0, **{name: 1.5})
 
 

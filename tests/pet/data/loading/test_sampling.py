@@ -122,7 +122,7 @@ def test_rare_classes_and_orientations_go_together() -> None:
 def test_settings_that_do_not_go_together(values: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"TRAIN.SHUFFLE: False given; TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING shuffle"):
         build_sampler(make_cfg(**values, **{"TRAIN.SHUFFLE": False}), Given([[0]] * 8))
-    with pytest.raises(ConfigError, match=r"TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING need a data set of objects"):
+    with pytest.raises(ConfigError, match=r"RepeatFactorSampler and AspectRatioSampler need a data set of objects"):
         build_sampler(make_cfg(**values), Labels())
 
 
@@ -135,7 +135,7 @@ def test_images_without_objects_to_learn_from_are_left_out(caplog: pytest.LogCap
         full = without_empty(dataset)
     assert isinstance(full, SomeSamples)
     assert [full[index]["meta"]["id"] for index in range(len(full))] == [0, 2, 4]
-    assert "2 of 5 training images have no objects and are left out (DATA.FILTER_EMPTY)" in caplog.text
+    assert "2 of 5 training images have no objects and are left out (without_empty)" in caplog.text
 
 
 def test_data_without_empty_images_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
@@ -146,7 +146,7 @@ def test_data_without_empty_images_stay_as_they_are(caplog: pytest.LogCaptureFix
 
 
 def test_data_without_any_object_are_reported() -> None:
-    with pytest.raises(DataError, match="none of the 3 training images has an object; DATA.FILTER_EMPTY False keeps images without"):
+    with pytest.raises(DataError, match="none of the 3 training images has an object; without_empty False keeps images without"):
         without_empty(Given([[], [-1], []]))
 
 

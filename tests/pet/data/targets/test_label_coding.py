@@ -53,7 +53,9 @@ def test_a_filter_makes_other_classes_the_background() -> None:
 
 @pytest.mark.parametrize(("labels", "dtype", "value"), [([[3, 0]], "uint8", "3"), ([[300]], "uint16", "300"), ([[-1]], "int16", "-1")])
 def test_a_value_outside_of_the_classes_is_reported_with_what_to_set(labels: object, dtype: str, value: str) -> None:
-    message = rf"a\.png: the label image has the value {value}, 0 to 2 expected for 3 classes \(and 255 .*DATA\.CLASSES, or .* label_values"
+    message = (
+        rf"a\.png: the label image has the value {value}, 0 to 2 expected for 3 classes \(and 255 .*Source\.classes, or .* label_values"
+    )
     with pytest.raises(DataError, match=message):
         code(NumberCoding(classes=NAMES), labels, dtype)
 

@@ -219,7 +219,7 @@ class LabelImages(Dataset):
             [[0, 255], [255, 0]],
             [
                 "the data: label images know no class but the first: 4 label images were looked at: 255 is ignored, all others are 0; "
-                "of masks in black and white say label_values: [0, 255] in DATA.CATALOG"
+                "of masks in black and white say label_values: [0, 255] in CatalogEntry"
             ],
         ),
         ([[0, 0], [0, 0]], ["the data: label images know no class but the first: all pixels of 4 label images are 0"]),

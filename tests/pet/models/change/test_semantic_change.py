@@ -50,6 +50,6 @@ def test_logits_are_logarithms_of_probabilities() -> None:
 
 
 def test_it_distinguishes_four_classes() -> None:
-    message = r"distinguishes 4 classes \(none, new, demolished, rebuilt\), but 2 given; set MODEL.NUM_CLASSES to 4"
+    message = r"distinguishes 4 classes \(none, new, demolished, rebuilt\), but 2 given; set build_network.channels to 4"
     with pytest.raises(ConfigError, match=message):
         build_network("semantic_change", channels=2)

@@ -181,7 +181,9 @@ def test_built_from_a_config() -> None:
 
 
 def test_a_model_without_neck_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"MODEL\.HAS_MASK: True needs the maps of a neck.*the model has none; set MODEL\.NECK to fpn"):
+    with pytest.raises(
+        ConfigError, match=r"MODEL\.HAS_MASK: True needs the maps of a neck.*the model has none; set build_neck\.name to fpn"
+    ):
         build_mask_head(config.get_base_cfg(), FeatureInfo((8, 16), (4, 8), 0, ()))
 
 

@@ -171,10 +171,18 @@ def test_arguments_reach_the_network() -> None:
 @pytest.mark.parametrize(
     ("name", "args", "message"),
     [
-        ("segfromer_b2", {}, r"MODEL.NETWORK: unknown network 'segfromer_b2'; did you mean segformer_b2"),
-        ("unet", {"encodr": "timm/resnet18"}, r"MODEL.NETWORK: unet has no argument 'encodr'; did you mean encoder.*it takes encoder, "),
+        ("segfromer_b2", {}, r"build_network.name: unknown network 'segfromer_b2'; did you mean segformer_b2"),
+        (
+            "unet",
+            {"encodr": "timm/resnet18"},
+            r"build_network.name: unet has no argument 'encodr'; did you mean encoder.*it takes encoder, ",
+        ),
         ("unet", {"channels": 3}, r"unet has no argument 'channels'"),
-        ("unet", {"encoder": "timm/resnt18"}, r"MODEL.NETWORK: encoder: there is no network 'timm/resnt18'; did you mean timm/resnet18"),
+        (
+            "unet",
+            {"encoder": "timm/resnt18"},
+            r"build_network.name: encoder: there is no network 'timm/resnt18'; did you mean timm/resnet18",
+        ),
         ("unet", {"encoder": "timm/vit_tiny_patch16_224"}, r"encoder: all feature maps of timm/vit_tiny_patch16_224 have a stride of 16"),
         ("unet", {"encoder_args": {"depth": 3}}, r"encoder_args: timm/resnet18 cannot be built"),
         (
@@ -197,7 +205,7 @@ def test_the_place_of_the_name_is_reported() -> None:
 
 
 def test_a_batch_of_one_is_reported_where_batch_norm_needs_two() -> None:
-    with pytest.raises(ConfigError, match=r"TRAIN.BATCH_SIZE: one image for each device"):
+    with pytest.raises(ConfigError, match=r"TrainLoader.batch_size: one image for each device"):
         build("bisenetv2").train()(torch.randn(1, 3, 64, 64))
 
 

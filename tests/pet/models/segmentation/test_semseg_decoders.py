@@ -96,7 +96,7 @@ def test_arguments_go_to_the_decoder(name: str, args: dict[str, Any], width: int
 
 def test_an_unknown_argument_is_reported_with_those_there_are() -> None:
     with pytest.raises(
-        ConfigError, match=r"DECODER_ARGS: fpn has no argument 'dropot'.*did you mean.*dropout.*\(it takes pyramid_channels, "
+        ConfigError, match=r"build_decoder.args: fpn has no argument 'dropot'.*did you mean.*dropout.*\(it takes pyramid_channels, "
     ):
         build_decoder("fpn", info(), {"dropot": 0.1})
     with pytest.raises(ConfigError, match=r"fpn has no argument 'encoder_depth'"):
@@ -104,9 +104,7 @@ def test_an_unknown_argument_is_reported_with_those_there_are() -> None:
 
 
 def test_a_wrong_argument_is_reported() -> None:
-    with pytest.raises(
-        ConfigError, match=r"MODEL.SEMSEG.DECODER_ARGS: fpn cannot be built with {'segmentation_channels': 100}: .*divisible"
-    ):
+    with pytest.raises(ConfigError, match=r"build_decoder.args: fpn cannot be built with {'segmentation_channels': 100}: .*divisible"):
         build_decoder("fpn", info(), {"segmentation_channels": 100})
 
 
@@ -116,7 +114,7 @@ def test_a_wrong_argument_is_reported() -> None:
         ("fpn", (2, 4, 8, 16), "have strides 2, 4, 8, 16, but it needs 4 or more stages of strides from 4 on"),
         ("fpn", (2, 4, 8, 16, 16), "it needs stages whose strides double"),
         ("unet", (8, 16, 32), "it needs stages whose strides double"),
-        ("deeplabv3plus", STRIDES, r"to one of 8 or 16; set MODEL.BACKBONE_ARGS: {output_stride: 16}"),
+        ("deeplabv3plus", STRIDES, r"to one of 8 or 16; set construct.args: {output_stride: 16}"),
         ("fcn", (2,), "it needs 1 or more stages of strides from 4 on"),
     ],
 )

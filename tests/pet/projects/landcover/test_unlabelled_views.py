@@ -77,7 +77,7 @@ def test_large_images_are_read_in_windows(tmp_path: Path) -> None:
 
 
 def test_folders_without_images_are_reported(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="SEMI.DATASETS: .*/nothing: there is no such folder"):
+    with pytest.raises(DataError, match="UnlabelledImages.folders: .*/nothing: there is no such folder"):
         UnlabelledImages(folders=[tmp_path / "nothing"])
     with pytest.raises(DataError, match="no images in it"):
         UnlabelledImages(folders=[tmp_path])
@@ -135,14 +135,14 @@ def test_own_changes_of_pixels() -> None:
 @pytest.mark.parametrize(
     ("lists", "message"),
     [
-        ({"weak": ["RandomHorizontalFlip"]}, "SEMI.WEAK: RandomHorizontalFlip moves pixels, but both views must show the same ones"),
-        ({"strong": ["RandomCrop"]}, "SEMI.STRONG: RandomCrop moves pixels"),
-        ({"common": ["Normalize"]}, "SEMI.TRANSFORMS: Normalize given; unlabelled images are normalised as TRAIN.TRANSFORMS say"),
-        ({"strong": [{"name": "Solarize", "weight": -1}]}, r"SEMI.STRONG: the weights \[-1.0\] given"),
-        ({"strong": [{"name": "Solarize", "weight": "often"}]}, "SEMI.STRONG: the weight 'often' given"),
+        ({"weak": ["RandomHorizontalFlip"]}, "build_views.weak: RandomHorizontalFlip moves pixels, but both views must show the same ones"),
+        ({"strong": ["RandomCrop"]}, "build_views.strong: RandomCrop moves pixels"),
+        ({"common": ["Normalize"]}, "build_views.common: Normalize given; unlabelled images are normalised as TrainLoader.transforms say"),
+        ({"strong": [{"name": "Solarize", "weight": -1}]}, r"OneOf.weights: the weights \[-1.0\] given"),
+        ({"strong": [{"name": "Solarize", "weight": "often"}]}, "OneOf.weights: the weight 'often' given"),
         ({"strong": [{"name": "Solarize", "limit": 3}]}, "transform Solarize: unknown argument 'limit'"),
         ({"strong": [{"name": "Solarize", "threshold": 300}]}, "Solarize: threshold: 300 given"),
-        ({"weak": ["ColourJitter"]}, "SEMI.WEAK: unknown transform 'ColourJitter'"),
+        ({"weak": ["ColourJitter"]}, "build_views.weak: unknown transform 'ColourJitter'"),
     ],
 )
 def test_wrong_transforms_are_reported(lists: dict[str, Any], message: str) -> None:
@@ -179,7 +179,7 @@ def test_all_images_of_a_batch_are_normalised_the_same_way() -> None:
 
 def test_labelled_and_unlabelled_images_have_one_size() -> None:
     normalize = NormalizeViews(NormalizeImages(mean=(0.0,), std=(1.0,), channels_last=True))
-    with pytest.raises(ConfigError, match="SEMI.TRANSFORMS: unlabelled images are 6x6 .*, labelled ones 4x4"):
+    with pytest.raises(ConfigError, match="NormalizeViews.views: unlabelled images are 6x6 .*, labelled ones 4x4"):
         normalize(make_batch((4, 6)), np.random.default_rng(0))
 
 
