@@ -56,6 +56,7 @@ DATA_SCHEMA: Schema = {
             "refuse",
             "What is done with classes that the training does not name (DATA.CLASSES, or the names of the training data). refuse: one message before anything runs. skip: their images and objects are left out and counted; their pixels count nowhere.",
             choices=("refuse", "skip"),
+            arguments=("with_names.others",),
         ),
         "ALLOW_OUTSIDE": Key(
             False,

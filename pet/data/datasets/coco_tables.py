@@ -18,7 +18,7 @@ from petlib.suggest import did_you_mean
 MOST_KEYS = 20
 GREATEST_ID = 2**63 - 1
 TABLES = ("images", "annotations", "categories")
-HINT = ". Paths of the catalogue start from MISC.DATA_ROOT"
+HINT = ". Paths of the catalogue start from Source.root"
 
 
 class CocoTables(NamedTuple):

@@ -253,7 +253,7 @@ def _colour_coding(classes: Sequence[str], reading: Reading) -> ColourCoding:
     if len(reading.label_colours) != len(classes) or len(set(colours)) != len(colours):
         raise ConfigError(
             f"label_colours: {len(reading.label_colours)} colours given for {len(classes)} classes; a colour of its own expected for each "
-            "class, in the order of DATA.CLASSES"
+            "class, in the order of Source.classes"
         )
     names, numbers = filtered_classes(classes, reading.classes_filter)
     meant = [*zip(reading.label_colours, numbers, strict=True), *((colour, IGNORE) for colour in reading.ignore_colours)]

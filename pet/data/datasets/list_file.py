@@ -90,7 +90,7 @@ class ListFile(Dataset):
         return labels
 
     def _check_numbers(self) -> None:
-        logger.info("%s: the labels are numbers: 0 is %s, in the order of DATA.CLASSES", self.path, self._classes[0])
+        logger.info("%s: the labels are numbers: 0 is %s, in the order of Source.classes", self.path, self._classes[0])
         for name, label, line in self._records:
             if label not in range(len(self._classes)):
                 raise DataError(

@@ -59,7 +59,7 @@ def _one_of_equal(labels: np.ndarray, path: str | Path) -> np.ndarray:
     shown = ", ".join(str(colour.tolist()) for colour in found[:MOST_COLOURS]) + (", ..." if len(found) > MOST_COLOURS else "")
     raise DataError(
         f"{path}: the label image has colours, {shown}, one number a pixel expected; give the colour of each class, in the order of "
-        "DATA.CLASSES, as label_colours in DATA.CATALOG, or take one channel with InitMask (raw_labels: true)"
+        "Source.classes, as label_colours in CatalogEntry, or take one channel with InitMask (raw_labels: true)"
     )
 
 

@@ -179,7 +179,7 @@ def _without_others(dataset: Dataset, comparison: _Comparison, others: OtherClas
         logger.warning("%s: nothing of %d of the %d classes of %s: %s", source, len(lacking), len(wanted), whose, shown(lacking))
     if not found.counts:
         return dataset, {}
-    logger.warning("%s: left out, of other classes than those of %s: %s (DATA.OTHER_CLASSES)", source, whose, _counted(found.counts))
+    logger.warning("%s: left out, of other classes than those of %s: %s (with_names.others)", source, whose, _counted(found.counts))
     if not found.kept.any():
         raise DataError(f"{source}: no image is of a class of {whose} ({shown(wanted)})")
     if kind.whole_image and not any(found.counts.values()):
@@ -216,7 +216,7 @@ def _describe_others(comparison: _Comparison, found: _Others) -> str:
     return (
         f"{source} has {kind.counted} that {whose} does not know: {_counted(found.counts)}{first}{meant}\n"
         f"  {whose} has {shown(wanted)}{lacks}\n"
-        "  correct the names, name all classes in DATA.CLASSES, or leave out what is of other classes with DATA.OTHER_CLASSES skip"
+        "  correct the names, name all classes in Source.classes, or leave out what is of other classes with with_names.others skip"
     )
 
 

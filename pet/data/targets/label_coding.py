@@ -91,8 +91,8 @@ class NumberCoding:
         shown = ", ".join(f"{value:g}" for value in found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
         raise DataError(
             f"{path}: the label image has the value {wrong[0]:g}, {expected} expected for {len(self._values)} classes{aside}; the values "
-            f"are {shown}. Correct the label image, name all classes in Source.classes, or say in CatalogEntry by label_values which number "
-            "each class has, or by ignore_values which do not count"
+            f"are {shown}. Correct the label image, name all classes in Source.classes, or say in CatalogEntry by label_values which "
+            "number each class has, or by ignore_values which do not count"
         )
 
 

@@ -99,7 +99,7 @@ def test_an_empty_data_set_is_reported() -> None:
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        ({"classes": ["cat"]}, "the data have 1 classes (cat), the model has 2: set MODEL.NUM_CLASSES to 1, or DATA.CLASSES to"),
+        ({"classes": ["cat"]}, "the data have 1 classes (cat), the model has 2: set MODEL.NUM_CLASSES to 1, or Source.classes to"),
         (
             {"semseg_classes": list("abcdef")},
             "6 classes of pixels (a, b, c, d, e, ...), the model has 3: set MODEL.SEMSEG.NUM_CLASSES to 6",

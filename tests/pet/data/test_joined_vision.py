@@ -103,9 +103,9 @@ DIFFERENCES: list[tuple[str, dict[str, Any], str]] = [
     (
         "boxes",
         {"classes": ["cat", "emu", "fox"]},
-        "2 and 3 classes, only the first has dog, only the second has emu, fox; set DATA.CLASSES to the classes of all",
+        "2 and 3 classes, only the first has dog, only the second has emu, fox; set Source.classes to the classes of all",
     ),
-    ("boxes", {"classes": ["dog", "cat"]}, "2 and 2 classes, in another order; set DATA.CLASSES to the classes of all"),
+    ("boxes", {"classes": ["dog", "cat"]}, "2 and 2 classes, in another order; set Source.classes to the classes of all"),
     ("semseg", {"semseg_classes": ["ground"]}, "2 and 1 classes of pixels, only the first has sky"),
     ("keypoints", {"keypoint_set": dataclasses.replace(HANDS, names=("left", "tail"))}, "2 and 2 keypoints, only the first has right, "),
     ("keypoints", {"keypoint_set": None}, "2 and 0 keypoints, only the first has left, right"),
@@ -119,7 +119,7 @@ def test_data_sets_that_differ_are_not_joined(kind: str, values: dict[str, Any],
     with pytest.raises(DataError) as failure:
         join(Given(), Given(**values), [kind])
     assert str(failure.value).startswith(f"here and there cannot be joined: {message}")
-    assert ("DATA.CLASSES" in str(failure.value)) == ("classes" in values)
+    assert ("Source.classes" in str(failure.value)) == ("classes" in values)
 
 
 @pytest.mark.parametrize(("kind", "values", "message"), DIFFERENCES[2:])
