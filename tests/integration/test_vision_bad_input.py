@@ -240,15 +240,18 @@ def test_an_annotation_file_without_objects_is_counted(outcomes: dict[str, tuple
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("empty list", "/ImageSets/Main/empty.txt: the list names no images"),
-        ("unknown class", "/Annotations/1.xml: the class 'dog' is none of the 2 classes; they are cat, bird"),
+        ("empty list", "{folder}/ImageSets/Main/empty.txt: the list names no images"),
+        (
+            "unknown class",
+            "pets ({folder}) has classes that DATA.CLASSES does not know: dog (2 times); the first is in {folder}/JPEGImages/1.jpg",
+        ),
     ],
 )
 def test_mistakes_in_the_layout_of_pascal_voc(outcomes: dict[str, tuple[Path, Done]], name: str, message: str) -> None:
     folder, done = outcomes[name]
     assert done.code == 2, done.output
     assert "Traceback" not in done.output
-    assert [text for text in done.output.splitlines() if "error: " in text][0].startswith(f"error: {folder}{message}")
+    assert [text for text in done.output.splitlines() if "error: " in text][0].startswith(f"error: {message.format(folder=folder)}")
     assert done.output.count("error: ") == 1
 
 
