@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pet.export.description import ModelDescription
 from pet.prediction.build import find_names
 from pet.vision import config as vision_config
 from pet.visual import TargetNames
@@ -21,3 +22,21 @@ def test_names_come_from_config_data_or_run(tmp_path: Path) -> None:
     assert names(*nowhere).of_class(3) == "3"
     (tmp_path / "config.yaml").write_text("DATA: {CLASSES: [cat, dog]}")
     assert names(*nowhere).classes == ("cat", "dog")
+
+
+def test_names_of_the_weights_come_first(tmp_path: Path) -> None:
+    cfg = load_cfg(vision_config, DIGITS, [f"MISC.CKPT={tmp_path}"])
+    trained = [f"n{number}" for number in range(10)]
+    assert find_names(cfg, ("label",), {"label": trained}).classes == tuple(trained)
+    both = find_names(cfg, ("boxes", "semseg", "parsing"), {"boxes": ["cat"], "semseg": ["sky", "road"], "parsing": ["background", "tail"]})
+    assert (both.classes, both.semseg_classes, both.parts) == (("cat",), ("sky", "road"), ("background", "tail"))
+
+
+def test_an_exported_file_keeps_the_names_of_its_weights() -> None:
+    plain = ModelDescription(classes=("a", "b"), mean=(0.0,), std=(1.0,))
+    named = plain.with_names({"boxes": ["cat", "dog"], "semseg": ["sky"]})
+    assert (named.classes, plain.with_names({})) == (("cat", "dog"), plain)
+    read = ModelDescription.from_metadata(named.to_metadata(), name="x.onnx")
+    assert (read.classes, read.names) == (("cat", "dog"), {"boxes": ["cat", "dog"], "semseg": ["sky"]})
+    earlier = {key: value for key, value in plain.to_metadata().items() if key != "names"}
+    assert ModelDescription.from_metadata(earlier, name="x.onnx").names == {}

@@ -141,8 +141,9 @@ class MMSegTrainer:
         self._start_log(cfg, "export")
         with name_in_errors(_words(cfg)):
             model = self.runs.build_model(cfg)
-            load_test_weights(model, cfg)
-            report = segmentation.TASK.export(cfg, model, Path(cfg.MISC.CKPT) / "model.onnx" if path is None else Path(path))
+            names = load_test_weights(model, cfg)
+            file = Path(cfg.MISC.CKPT) / "model.onnx" if path is None else Path(path)
+            report = segmentation.TASK.export(cfg, model, file, names=names)
         logger.info("%s", report.summary())
         return report.path
 
