@@ -1,5 +1,6 @@
 """Figures of the iterations go to the writers."""
 
+import logging
 import resource
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,8 @@ from petlib.engine.hook import Hook, due
 from petlib.engine.hooks.timer import TimerHook
 from petlib.engine.state import TrainState
 from petlib.events.storage import TrainingRecord, Writer
+
+logger = logging.getLogger(__name__)
 
 MEBIBYTE = 2**20
 SECONDS_BETWEEN_WRITES = 0.5
@@ -43,13 +46,14 @@ class MetricWriterHook(Hook):
         self.intervals = (every, *self._write_at)
         self._timer = timer
         self._records: list[TrainingRecord] = []
+        self._began_at = 0
         self._window_ended_at = 0
         self._windows_per_write = 1
 
     def before_train(self, state: TrainState) -> None:
         """Open the writers and begin the first window."""
         state.writers = self._make_writers(state.iteration)
-        self._window_ended_at = state.iteration
+        self._began_at = self._window_ended_at = state.iteration
 
     def after_step(self, state: TrainState) -> None:
         """End a window when it is full, and write when enough of them are or something follows that needs it."""
@@ -60,6 +64,8 @@ class MetricWriterHook(Hook):
             self._end_window(state)
             if ends or len(self._records) >= self._windows_per_write:
                 self._write(state)
+        elif iteration == self._began_at + 1 and state.writers:
+            self._log_first_iteration(state)
         if self._records:
             for interval in self._write_at:
                 if iteration % interval == 0:
@@ -88,6 +94,18 @@ class MetricWriterHook(Hook):
     def on_exception(self, state: TrainState) -> None:
         """Close the writers."""
         _close(state)
+
+    def _log_first_iteration(self, state: TrainState) -> None:
+        """Show that the run goes, how fast, and in how much memory, long before a window is full."""
+        seconds, waited = self._timer.since_window(state)
+        following = min(-(-state.iteration // self._every) * self._every, state.max_iter)
+        logger.info(
+            "the first iteration took %.2f s, %.2f s of it waiting for data; memory: %.0fM; the first figures come at iteration %d",
+            seconds,
+            waited,
+            _peak_memory_mb(),
+            following,
+        )
 
     def _end_window(self, state: TrainState) -> None:
         state.storage.end_window()

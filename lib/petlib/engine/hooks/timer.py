@@ -38,6 +38,10 @@ class TimerHook(Hook):
         """Leave out time that does not belong to iterations, e.g. that of an evaluation."""
         self._excluded += seconds
 
+    def since_window(self, state: TrainState) -> tuple[float, float]:
+        """Return the seconds since the window began, and those of them that data were waited for."""
+        return time.perf_counter() - self._begin - self._excluded, state.data.wait_seconds - self._waited
+
     def window(self, state: TrainState) -> tuple[float, float, float]:
         """Return seconds an iteration, seconds of it that data were waited for, and the expected seconds to the end."""
         now = time.perf_counter()

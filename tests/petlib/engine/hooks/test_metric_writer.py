@@ -1,3 +1,4 @@
+import re
 import time
 from typing import Any
 
@@ -41,6 +42,23 @@ def test_windows_end_at_every_third_iteration_and_at_the_end(make_state: Any, lo
     assert first.max_iter == 7
     assert first.memory_mb > 10
     assert first.iter_time > 0
+
+
+def test_the_first_iteration_shows_that_the_run_goes(make_state: Any, loader: Any, step: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def slow_step(state: Any, data: Any, after_backward: Any) -> None:
+        time.sleep(0.05)
+        step(state, data, after_backward)
+
+    caplog.set_level("INFO")
+    run(make_state(max_iter=7), loader, slow_step)
+    (line,) = [record.getMessage() for record in caplog.records if "first iteration" in record.getMessage()]
+    found = re.fullmatch(
+        r"the first iteration took (.+) s, (.+) s of it waiting for data; memory: (\d+)M; the first figures come at iteration 3", line
+    )
+    assert found, line
+    assert float(found[1]) >= 0.05
+    assert 0.0 <= float(found[2]) <= float(found[1])
+    assert int(found[3]) > 10
 
 
 def test_the_losses_are_the_means_of_the_window(make_state: Any, loader: Any) -> None:
