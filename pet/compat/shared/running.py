@@ -29,7 +29,7 @@ def open_run(cfg: CfgNode, *, purpose: str, words: Mapping[str, str], record: st
         purpose: train or test.
         words: Pet's keys -> what the layer calls them, for the message of a mistake; see
             :func:`pet.compat.shared.translation.words_of`.
-        record: the file in the output folder that the settings are written to.
+        record: the file in the output folder that the settings are written to, see :func:`petlib.engine.open_run`.
     """
     with name_in_errors(words):
         start_log(cfg.MISC.CKPT, purpose)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pet.compat.shared.running import open_run, show_log_lines
+from petlib import engine
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError
 
@@ -32,7 +33,9 @@ def settings(folder: Path) -> CfgNode:
 
 
 def test_a_run_has_a_device_a_log_and_a_record(tmp_path: Path) -> None:
-    with open_run(settings(tmp_path), purpose="test", words={}, record="test_config.yaml") as device:
+    cfg = settings(tmp_path)
+    with open_run(cfg, purpose="test", words={}, record="test_config.yaml") as device:
+        engine.write_record(cfg, "test_config.yaml")
         assert device.type == "cpu"
     assert (tmp_path / "test_config.yaml").exists()
     assert "1 process on cpu" in (tmp_path / "logs" / "test_rank0.log").read_text()
