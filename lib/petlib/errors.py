@@ -4,7 +4,6 @@ A command line prints such an error as one readable message without a traceback 
 exception is a fault of the program: it keeps its traceback and exits with code 1.
 """
 
-import pickle
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -103,6 +102,9 @@ def portable_error(error: Exception) -> Exception:
 
     What is no error of the user's becomes a ``RuntimeError`` that begins with the name of its class.
     """
+    # rarely needed, and petlib.errors is the first module of every command
+    import pickle
+
     try:
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301 -- its own bytes
     except Exception:  # noqa: BLE001 -- a class of the user's can fail in any way; what follows keeps its message

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -90,7 +89,7 @@ def predict_video(predictor: FramePredictor, entry: FileInput, output: Output) -
     video = Video(entry.paths[0])
     records: list[dict[str, Any]] = []
     # the height of a legend would change from frame to frame
-    drawing = replace(output.drawing, legend=False)
+    drawing = output.drawing._replace(legend=False)
     with output.writing(entry.place) as target:
         written = target.with_name(f"{target.name}.mp4"), target.with_name(f"{target.name}.json")
         with open_drawn_video(written[0], video.frames_per_second) as drawn:

@@ -1,13 +1,12 @@
 """The settings of pictures: what is drawn, and how. Imports no torch."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pet.typed import PetConfig
 from petlib.config import ConfigError, Effect, Key, Schema, with_effect
 
 
-@dataclass(frozen=True)
-class DrawSettings:
+class DrawSettings(NamedTuple):
     """What is drawn on an image, and how.
 
     Attributes:

@@ -1,7 +1,6 @@
 """Samples as pictures show them: three channels of 8 bits, the dates of a pair side by side, several on a sheet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +61,7 @@ def draw_sample_sheet(
     """
     pictures = []
     for _, sample, names in samples:
-        fitting = replace(settings, scale=scale_to_fit(sample["image"].shape[:2], cell))
+        fitting = settings._replace(scale=scale_to_fit(sample["image"].shape[:2], cell))
         pictures.append(draw_targets(sample, names, fitting))
     # a legend below an image may need more room than the cell has
     highest = max([cell[0], *(picture.shape[0] for picture in pictures)])

@@ -1,6 +1,5 @@
 """Pictures: labels over their image, and files."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -63,7 +62,7 @@ class Overlay:
         assert self._pixels is not None, "no rows were added"
         image = _to_8_bits(self._pixels, self._labels != IGNORE)
         scale = self._settings.scale or automatic_scale(self._labels.shape)
-        settings = replace(self._settings, legend=False, scale=scale)
+        settings = self._settings._replace(legend=False, scale=scale)
         bands = range(0, len(image), BAND)
         parts = [
             draw_predictions(image[top : top + BAND], {"semseg": self._labels[top : top + BAND]}, self._names, settings) for top in bands

@@ -2,9 +2,8 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
@@ -15,22 +14,20 @@ OVERRIDES_HELP = "settings that replace those of the config, as KEY VALUE or KEY
 TYPE_HELP = "the task's folder, e.g. vision or tasks/cls (default: from the config's path below cfgs/)"
 
 
-@dataclass(frozen=True)
-class ScriptArguments:
+class ScriptArguments(NamedTuple):
     """What a training or test script was called with. ``type_folder`` is None where it was not given."""
 
     cfg: Path
-    overrides: list[str] = field(default_factory=list)
+    overrides: Sequence[str] = ()
     local_rank: int | None = None
     type_folder: str | None = None
 
 
-@dataclass(frozen=True)
-class LaunchArguments:
+class LaunchArguments(NamedTuple):
     """What the launcher was called with. ``gpu_id`` and ``nproc`` are None where they were not given."""
 
     cfg: Path
-    overrides: list[str] = field(default_factory=list)
+    overrides: Sequence[str] = ()
     gpu_id: str | None = None
     type_folder: str | None = None
     nproc: int | None = None
@@ -39,7 +36,7 @@ class LaunchArguments:
     rdzv_endpoint: str | None = None
     max_restarts: int = 0
     dry_run: bool = False
-    script_options: list[str] = field(default_factory=list)
+    script_options: Sequence[str] = ()
     """What the script is called with beyond the overrides: all words from the first option on that is not the launcher's."""
     after_dashes: bool = False
     """Whether a ``--`` announced options of the script."""
