@@ -23,8 +23,10 @@ from petlib.errors import DeviceError, name_in_errors
 from petlib.files import write_text_atomically
 from petlib.launch import RunProcess, run_process
 from petlib.launch.process.tool import exit_code_of
+from petlib.launch.start.arguments import LaunchArguments
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
-from petlib.launch.start.main import run_ranks
+from petlib.launch.start.elastic import elastic_environment, run_elastic
+from petlib.launch.start.main import private_folder, run_ranks
 from petlib.launch.start.plan import device_environment
 from petlib.suggest import did_you_mean
 
@@ -41,6 +43,9 @@ class TrainArguments:
         resume: go on from the latest checkpoint of the output folder.
         export: do not train, but write the trained model as this file.
         weights: the checkpoint that is exported; None: the best of the output folder, or else the latest.
+        num_machines: how many machines train together, each with the same command but for its number.
+        machine_rank: the number of this one, from 0.
+        endpoint: where they meet, HOST:PORT; None: this is the only one.
     """
 
     config_file: Path
@@ -50,6 +55,9 @@ class TrainArguments:
     resume: bool = False
     export: Path | None = None
     weights: Path | None = None
+    num_machines: int = 1
+    machine_rank: int = 0
+    endpoint: str | None = None
 
 
 def parse_arguments(argv: Sequence[str]) -> TrainArguments:
@@ -72,6 +80,12 @@ def parse_arguments(argv: Sequence[str]) -> TrainArguments:
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="the checkpoint to export (default: the best of output_dir, or the latest)"
     )
+    parser.add_argument("--distribute", action="store_true", help="a process for each GPU: trainer.parallel=ddp, which is the default")
+    parser.add_argument("--num-machines", type=_count, default=1, metavar="N", help="how many machines train together (default: 1)")
+    parser.add_argument("--machine-rank", type=_count, default=0, metavar="R", help="the number of this machine, from 0")
+    parser.add_argument(
+        "--dist-url", type=_endpoint, metavar="URL", help="where machines meet, tcp://HOST:PORT of machine 0, or auto for one"
+    )
     options, overrides = parser.parse_known_args(argv)
     for word in overrides:
         if word.startswith("--"):
@@ -79,9 +93,32 @@ def parse_arguments(argv: Sequence[str]) -> TrainArguments:
             parser.error(f"unknown option {word}{did_you_mean(word.partition('=')[0], known)}")
     if options.weights and not options.export:
         parser.error("--weights belongs to --export; a training begins with trainer.weights of the config")
+    if options.num_machines > 1 and not options.dist_url:
+        parser.error(f"--num-machines {options.num_machines} needs --dist-url tcp://HOST:PORT, the same on every machine")
+    if options.machine_rank >= max(options.num_machines, 1):
+        parser.error(f"--machine-rank {options.machine_rank}: machines are numbered from 0 to {options.num_machines - 1}")
     return TrainArguments(
-        Path(options.config_file), overrides, options.num_gpus, options.nproc, options.resume, options.export, options.weights
+        Path(options.config_file),
+        [*overrides, *(["trainer.parallel=ddp"] if options.distribute else [])],
+        options.num_gpus,
+        options.nproc,
+        options.resume,
+        options.export,
+        options.weights,
+        options.num_machines,
+        options.machine_rank,
+        options.dist_url,
     )
+
+
+def _endpoint(text: str) -> str | None:
+    """Return HOST:PORT of a URL; None for ``auto``, one machine."""
+    if text == "auto":
+        return None
+    host, _, port = text.removeprefix("tcp://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} given, tcp://HOST:PORT or auto expected, e.g. tcp://node0:29500")
+    return f"{host}:{port}"
 
 
 def _count(text: str) -> int:
@@ -130,6 +167,8 @@ class BaseScheduler:
         cfg = read_config(arguments.config_file, arguments.overrides)
         devices = pick_devices(arguments, cfg)
         print(devices.summary + (f" ({devices.note})" if devices.note else ""), file=sys.stderr, flush=True)
+        if arguments.num_machines > 1:
+            return start_on_machines(arguments, devices)
         if devices.count > 1 and cfg.run.TRAIN.PARALLEL != "dp":
             return start_ranks(devices)
         os.environ.update(device_environment(devices, os.environ))
@@ -216,3 +255,16 @@ def start_ranks(devices: Devices) -> int:
     """Run this program once more for each device, stay with the processes, and return the exit code of the run."""
     command = (sys.executable, *sys.orig_argv[1:])
     return run_ranks(command, devices)
+
+
+def start_on_machines(arguments: TrainArguments, devices: Devices) -> int:
+    """Run this program once more for each device of this machine, next to those of the others, and return the exit code of the run."""
+    launch = LaunchArguments(
+        cfg=arguments.config_file,
+        nnodes=arguments.num_machines,
+        node_rank=arguments.machine_rank,
+        rdzv_endpoint=arguments.endpoint,
+    )
+    command = (sys.executable, *sys.orig_argv[1:])
+    with private_folder() as folder:
+        return run_elastic(launch, devices, command, elastic_environment(launch, devices, folder), folder)
