@@ -83,7 +83,8 @@ def test_the_cost_of_a_model_is_logged_where_the_config_says_so(tmp_path: Path, 
     engine.analyse(Scale(1.0), make_cfg(tmp_path, ANALYSER__ENABLED=False), batch, name="scale")
     assert not caplog.messages
     engine.analyse(Scale(1.0), make_cfg(tmp_path), batch, name="scale")
-    (message,) = caplog.messages
+    message, parts = caplog.messages
+    assert parts == "parts: linear Linear 0.0000M"
     assert message.startswith("scale: Params: ") and "FLOPs: " in message
 
 
