@@ -15,6 +15,9 @@ from pathlib import Path
 from petlib.errors import OutputError, in_users_names
 from petlib.files import AppendedFile
 
+LOGS = "logs"
+"""The folder of the log files in that of a run."""
+
 FILE_ONLY = {"file_only": True}
 """``extra`` of a log call whose text the screen gets in another way."""
 
@@ -38,7 +41,7 @@ def setup_logging(folder: Path, *, rank: int, purpose: str, early_output: Path |
         OutputError: the log file cannot be made.
     """
     open_missing_streams()
-    path = Path(folder, "logs", f"{purpose}_rank{rank}.log").absolute()
+    path = Path(folder, LOGS, f"{purpose}_rank{rank}.log").absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file_handler = LogFileHandler(path)

@@ -82,7 +82,7 @@ def as_yaml(config: NestedConfig, dialect: str) -> str:
     document: dict[str, Any] = {
         "dialect": dialect,
         "settings": _nested(translated.settings),
-        "components": {key: vars(component) for key, component in translated.components.items()},
+        "components": {key: component._asdict() for key, component in translated.components.items()},
         "notes": translated.notes,
         **({"unread": config.unread()} if DIALECTS[dialect].is_open else {}),
     }

@@ -24,6 +24,11 @@ class Done:
     code: int
     output: str
 
+    @property
+    def results(self) -> list[str]:
+        """The printed lines but for warnings, which a terminal shows between them."""
+        return [line for line in self.output.strip().splitlines() if not line.startswith("WARNING: ")]
+
     def succeeded(self) -> "Done":
         assert self.code == 0, self.output
         return self

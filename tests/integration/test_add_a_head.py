@@ -69,12 +69,12 @@ def test_the_new_head_learns_and_is_measured(tree: Path) -> None:
     assert training[-1]["count_error"] < training[0]["count_error"]
     evaluated = lines_with(folder, "count/MAE")[-1]
 
-    output = execute(tree, "test_net_all.py", "--nproc", "2", "MODEL.COUNT.HIDDEN=32").succeeded().output
+    output = execute(tree, "test_net_all.py", "--nproc", "2", "MODEL.COUNT.HIDDEN=32").succeeded()
     metrics = json.loads((folder / "test" / "metrics.json").read_text())
     # two processes have batches of other sizes than the one that trained
     assert metrics["count/MAE"] == pytest.approx(evaluated["count/MAE"], rel=1e-4)
     assert 0 <= metrics["count/exact"] <= 1
-    assert f"test_count_MAE: {metrics['count/MAE']:.4f} | exact: {metrics['count/exact']:.2%}" in output.splitlines()[-1]
+    assert f"test_count_MAE: {metrics['count/MAE']:.4f} | exact: {metrics['count/exact']:.2%}" in output.results[-1]
     counts = json.loads((folder / "test" / "counts.json").read_text())
     assert list(counts) == [str(number) for number in range(1, 9)]
     assert set(counts["1"]) == {"circle", "square", "triangle", "figure"}

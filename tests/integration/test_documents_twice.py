@@ -33,15 +33,13 @@ def shortened(text: str, changes: dict[str, str]) -> str:
 def write_antgo(folder: Path) -> list[str]:
     test_antgo_page.write_voc(folder)
     (folder / "networks.py").write_text(test_antgo_page.NETWORKS)
-    (folder / "pascal.py").write_text(
-        shortened(test_antgo_page.CONFIG, test_antgo_page.SHORT | {"samples_per_gpu=128": "samples_per_gpu=1"})
-    )
+    (folder / "pascal.py").write_text(shortened(test_antgo_page.CONFIG, test_antgo_page.SHORT))
     (folder / "script.py").write_text(test_antgo_page.SCRIPT)
     return []
 
 
 def write_paddleseg(folder: Path) -> list[str]:
-    write_tiles(folder / "data" / "dataset", 4, edge=128, label_value=255, channels=3)
+    write_tiles(folder / "data" / "buildseg", 4, edge=128, label_value=255, channels=3)
     (folder / "script.py").write_text(shortened(test_paddleseg_page.SCRIPT, test_paddleseg_page.SHORT))
     return []
 

@@ -101,7 +101,7 @@ def test_ten_lines_train_on_own_data(checkout: Path, run: Run) -> None:
     (train,) = (line for line in COMMANDS if "flowers" in line)
     execute(train, checkout, *small)
     tested = run("test_net.py", "--cfg", "cfgs/tasks/cls/flowers.yaml", *small).succeeded()
-    last = tested.output.strip().splitlines()[-1]
+    last = tested.results[-1]
     assert re.match(r"test_acc1: \d+\.\d\d%", last), last
     folder = checkout / "ckpts" / "tasks" / "cls" / "flowers"
     predictions = [json.loads(line) for line in (folder / "test" / "predictions.jsonl").read_text().splitlines()]

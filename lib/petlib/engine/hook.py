@@ -39,8 +39,8 @@ class Hook:
         order: hooks are called from the smallest to the greatest number; no two have the same.
         key: the name under which the hook's state is saved in a checkpoint.
         intervals: None: ``after_step`` is called after every iteration. Else a hook that acts now and then costs the other
-            iterations nothing: it is called after multiples of these numbers (0: never), after the last iteration, when the run
-            is asked to stop, and whenever another such hook is called.
+            iterations nothing: it is called after multiples of these numbers (0: never), after the first and the last iteration,
+            when the run is asked to stop, and whenever another such hook is called.
     """
 
     order: ClassVar[int]

@@ -76,7 +76,8 @@ def _run_iterations(state: TrainState, data: BatchStream, step: Step, hooks: Seq
             call(state)
 
     epoch_begins = True
-    wake = _next_multiple(state.iteration, intervals, state.max_iter)
+    # the first iteration is shown to all hooks: some have something to say about it
+    wake = state.iteration + 1
     while state.iteration < state.max_iter and not state.stop_reason:
         if epoch_begins:
             _call(calls["before_epoch"], state)

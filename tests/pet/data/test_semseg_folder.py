@@ -130,7 +130,7 @@ def test_classes_may_have_colours(palette: bool, tmp_path: Path) -> None:
     (numbers if palette else numbers.convert("RGB")).save(tmp_path / "labels" / "a.png")
     reading = Reading(label_colours=COLOURS, ignore_colours=((255, 255, 255),))
     assert build_semseg_folder(make_source(tmp_path)._replace(reading=reading))[0]["semseg"].tolist() == [[0, 1, 2, 255]]
-    kept = reading.__class__(**{**vars(reading), "classes_filter": ("car",)})
+    kept = reading._replace(classes_filter=("car",))
     filtered = build_semseg_folder(make_source(tmp_path)._replace(reading=kept))
     assert (filtered.info.classes, filtered[0]["semseg"].tolist()) == (["background", "car"], [[0, 0, 1, 255]])
     with pytest.raises(

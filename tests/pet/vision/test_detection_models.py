@@ -264,8 +264,9 @@ def test_all_heads_together_from_data_to_metrics(tmp_path: Path, views: dict[str
     assert all(torch.isfinite(loss) for loss in learn(model, batch).values())
     metrics = TASK.build_evaluation(cfg, torch.device("cpu"))(build_test_model(model.eval(), cfg))
     assert set(metrics) >= METRICS
-    wrong = {name: value for name, value in metrics.items() if not (math.isfinite(value) and -1 <= value <= 1)}
-    assert not wrong
+    # the images are too small for large objects
+    assert {name.split("/")[1] for name, value in metrics.items() if math.isnan(value)} <= {"APl", "ARl"}
+    assert all(-1 <= value <= 1 for value in metrics.values() if not math.isnan(value))
 
 
 def test_an_evaluation_needs_data(tmp_path: Path) -> None:

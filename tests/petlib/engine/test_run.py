@@ -50,7 +50,8 @@ def test_a_test_leaves_the_record_of_the_training_alone(tmp_path: Path) -> None:
 def test_user_modules_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_module_of_the_run.py").write_text("raise RuntimeError('it was imported')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(RuntimeError, match="it was imported"), engine.open_run(make_cfg(tmp_path, "MISC.IMPORTS=[my_module_of_the_run]")):
+    cfg = make_cfg(tmp_path, "MISC.IMPORTS=[my_module_of_the_run]")
+    with pytest.raises(ConfigError, match=r"my_module_of_the_run\.py:1: .*it was imported"), engine.open_run(cfg):
         pass
 
 

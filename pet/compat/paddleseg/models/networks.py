@@ -10,6 +10,7 @@ from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.networks import build_network
 from petlib.checkpoint.weights import load_weights
 from petlib.errors import CheckpointError
+from petlib.log import LOGS
 
 
 def make_network(name: str, *, num_classes: int, in_channels: int, pretrained: str | Path | None) -> SegmentationNetwork:
@@ -80,10 +81,11 @@ def load_pretrained(network: nn.Module, pretrained: str | Path | None) -> None:
 
 
 def _is_untrained(folder: Path) -> bool:
-    """Return whether a folder is missing, or a run in it ended before it saved anything."""
+    """Return whether a folder is missing, or a run in it has saved nothing: it ended early, or another process of it has just begun."""
     if not folder.exists():
         return True
-    return (folder / RECORD).exists() and not any(folder.glob(CHECKPOINTS)) and not (folder / BEST_MODEL[0]).exists()
+    has_run = (folder / RECORD).exists() or (folder / LOGS).is_dir()
+    return has_run and not any(folder.glob(CHECKPOINTS)) and not (folder / BEST_MODEL[0]).exists()
 
 
 def _without_segmenter(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -155,4 +155,5 @@ def test_every_built_in_name_leads_to_a_class(registry: ComponentRegistry) -> No
     builtin = [name for name in registry.names() if registry.get(name).__module__.startswith("pet.")]
     assert len(builtin) >= 4
     for name in builtin:
-        assert registry.get(name).__name__ == name
+        # of two spellings one is the class's
+        assert registry.get(name).__name__.lower() == name.lower()

@@ -12,7 +12,7 @@ from PIL import Image
 from pet.projects import landcover
 from pet.projects.landcover import config
 from pet.segmentation import TASK
-from petlib.config import CfgNode
+from petlib.config import CfgNode, keys_in_errors
 from petlib.errors import ConfigError, DataError
 from tests.integration.conftest import Run
 from tests.integration.conftest import run as run
@@ -120,7 +120,8 @@ def test_data_sets_may_come_from_a_program(data: Path, tmp_path: Path) -> None:
 
 
 def batches_of(cfg: CfgNode, start: int, stop: int) -> list[dict[str, Any]]:
-    return list(landcover.build_training_data(cfg, torch.device("cpu")).batches(start, stop))
+    with keys_in_errors(cfg):
+        return list(landcover.build_training_data(cfg, torch.device("cpu")).batches(start, stop))
 
 
 def test_batches_follow_from_the_seed_and_the_iteration(data: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_first_iteration_shows_that_the_run_goes(make_state: Any, loader: An
         time.sleep(0.05)
         step(state, data, after_backward)
 
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="petlib.engine.hooks.metric_writer")
     run(make_state(max_iter=7), loader, slow_step)
     (line,) = [record.getMessage() for record in caplog.records if "first iteration" in record.getMessage()]
     found = re.fullmatch(
