@@ -1,5 +1,6 @@
 """A text file with an image and a label in each line."""
 
+import csv
 import logging
 import re
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ logger = logging.getLogger(__name__)
 class ListFile(Dataset):
     """Images named in a text file: lines ``path label``, separated by a tab, a comma, or the last blank of the line.
 
-    Labels are numbers from 0, or names of classes. Empty lines and lines that begin with ``#`` are skipped.
+    A ``.csv`` file may quote its fields and begin with a heading, a row that names no image. Labels are numbers from 0, or names of
+    classes. Empty lines and lines that begin with ``#`` are skipped.
 
     Args:
         path: the file. Paths of images are relative to its folder.
@@ -110,14 +112,10 @@ def _read_lines(path: Path, reach: Reach) -> Iterator[tuple[str, int | str, int]
     """Yield image, label and line number."""
     empty = True
     variants = PathVariants(path.parent)
-    for number, line in enumerate(read_text(path, what="the list file", hint="; its lines are 'image label'").splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        fields = _split(line.strip())
+    text = read_text(path, what="the list file", hint="; its lines are 'image label'").removeprefix("\ufeff")
+    for number, line, fields in _rows_of_csv(path, text) if path.suffix.lower() == ".csv" else _rows_of_text(text):
         if len(fields) != 2 or not all(fields):
-            raise DataError(
-                f"{path}:{number}: {shortened(line.strip())!r} given, 'image label' expected (separated by a tab, a comma or a blank)"
-            )
+            raise DataError(f"{path}:{number}: {shortened(line)!r} given, 'image label' expected (separated by a tab, a comma or a blank)")
         empty = False
         label = fields[1]
         image = variants.find(fields[0], f"{path}:{number}")
@@ -129,6 +127,31 @@ def _read_lines(path: Path, reach: Reach) -> Iterator[tuple[str, int | str, int]
     if empty:
         raise DataError(f"{path}: the list file names no images; its lines are 'image label'")
     variants.log()
+
+
+def _rows_of_text(text: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield number, text and fields of each line that says something."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line.strip(), _split(line.strip())
+
+
+def _rows_of_csv(path: Path, text: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield the same of each row but the heading; a comma, a semicolon or a tab separates the fields, and quotes keep them together."""
+    lines = text.splitlines()
+    separators = (separator for separator in ",;\t" if any(len(row) == 2 for row in csv.reader(lines[:1], delimiter=separator)))
+    rows = csv.reader(lines, delimiter=next(separators, ","), skipinitialspace=True)
+    try:
+        for fields in rows:
+            stripped = [field.strip() for field in fields]
+            if not any(stripped) or stripped[0].startswith("#"):
+                continue
+            if rows.line_num == 1 and not Path(stripped[0]).suffix and not (path.parent / stripped[0]).exists():
+                logger.info("%s: the heading %s is no image and is skipped", path, ", ".join(stripped))
+            else:
+                yield rows.line_num, lines[rows.line_num - 1], stripped
+    except csv.Error as error:
+        raise DataError(f"{path}:{rows.line_num}: not a CSV file: {error}") from error
 
 
 def _split(line: str) -> list[str]:

@@ -1,12 +1,15 @@
 """The files of a split of Pascal VOC become records."""
 
+import logging
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from pet.data.datasets.voc_xml import VocFile, VocObject, read_voc_xml
+from pet.data.datasets.voc_xml import FLAGS, VocFile, VocObject, read_voc_xml
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import image_size
 from pet.data.files.limits import shown
@@ -26,6 +29,9 @@ VOC_CLASSES = (
 NO_OBJECT = "image without <object>, kept as one without objects"
 NO_AREA = "object whose box has no area"
 OUTSIDE = "object whose box lies outside of the image"
+
+
+logger = logging.getLogger(__name__)
 
 
 class VocHeader(NamedTuple):
@@ -51,6 +57,8 @@ def read_records(folder: Path, names: Sequence[str], classes: Sequence[str] | No
     chosen = list(classes or _find_classes(files))
     labels = {name: label for label, name in enumerate(chosen)}
     skipped = SkipCounter(folder)
+    images = ImageNames(folder / "JPEGImages")
+    _log_flags(folder, files)
     for name, file in zip(names, files, strict=True):
         path = annotation_path(folder, name)
         unknown = [item.name for item in file.objects if item.name not in labels]
@@ -61,9 +69,52 @@ def read_records(folder: Path, names: Sequence[str], classes: Sequence[str] | No
             )
         if not file.objects:
             skipped.add(NO_OBJECT, str(path))
-        yield _record(folder, name, file, labels, skipped)
+        yield _record(folder, (name, f"JPEGImages/{images.find(name, file.filename)}"), file, labels, skipped)
     skipped.log()
     yield VocHeader(chosen, skipped.counts)
+
+
+def _log_flags(folder: Path, files: Sequence[VocFile]) -> None:
+    """Say what words in <difficult> are taken for."""
+    words = Counter(item.flag for file in files for item in file.objects if item.flag)
+    if words:
+        taken = ", ".join(f"{word} as {int(FLAGS[word.lower()])} ({count} times)" for word, count in sorted(words.items()))
+        logger.info("%s: <difficult> is read where it is a word: %s", folder, taken)
+
+
+class ImageNames:
+    """The files of ``JPEGImages``, which are found whatever their suffix: labelling tools write others than <filename> says.
+
+    Args:
+        folder: the folder; an id may lead to one below it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: dict[str, dict[str, list[str]]] = {}
+
+    def find(self, name: str, filename: str) -> str:
+        """Return the image of the id ``name``, relative to the folder: ``<name>.jpg`` where there is none.
+
+        Raises:
+            DataError: several images have that name, and the annotation file does not say which.
+        """
+        below, stem = os.path.split(name)
+        if below not in self._names:
+            self._names[below] = self._list(self._folder / below)
+        found = self._names[below].get(stem, [])
+        said = stem + _suffix(filename)
+        if len(found) > 1 and said not in found:
+            raise DataError(f"{self._folder / name}: {' and '.join(found)} are there; name one in <filename> of the annotation file")
+        return os.path.join(below, found[0] if found and said not in found else said)  # noqa: PTH118 -- names, not files
+
+    def _list(self, folder: Path) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():  # noqa: PTH208 -- many files
+            stem, suffix = os.path.splitext(name)  # noqa: PTH122 -- many files
+            if suffix.lower() in SUFFIXES and not is_of_system(name):
+                names.setdefault(stem, []).append(name)
+        return names
 
 
 def annotation_path(folder: Path, name: str) -> Path:
@@ -93,14 +144,26 @@ def read_list(folder: Path, kind: str, split: str, reach: Reach = INSIDE) -> lis
     for number, line in enumerate(read_text(path, what="the list").splitlines(), start=1):
         if not line.strip():
             continue
-        # lists of one class have a second column
-        name = line.split()[0]
+        name = _id_of(line.strip(), folder)
         reach.check(name, folder / "Annotations", f"{path}:{number}")
         if lines.setdefault(name, number) != number:
             raise DataError(f"{path}:{number}: the image {shown(name)} is in line {lines[name]} already")
     if not lines:
         raise DataError(f"{path}: the list names no images; it has the id of an image in each line, e.g. 000005")
     return list(lines)
+
+
+def _id_of(line: str, folder: Path) -> str:
+    """Return the id of a line: it may have blanks, or the suffix of a file, where an annotation file shows it.
+
+    Lists of one class have a second column.
+    """
+    first = line.split(maxsplit=1)[0]
+    stem, suffix = os.path.splitext(line)  # noqa: PTH122 -- an id
+    ids = [line, line.rsplit(maxsplit=1)[0]] if first != line else []
+    if suffix.lower() in (*SUFFIXES, ".xml"):
+        ids += [line, stem]
+    return next((name for name in ids if annotation_path(folder, name).is_file()), first)
 
 
 def object_names(folder: Path, split: str, reach: Reach) -> list[str]:
@@ -117,8 +180,8 @@ def _find_classes(files: Sequence[VocFile]) -> Sequence[str]:
     return VOC_CLASSES if names.issubset(VOC_CLASSES) else sorted(names)
 
 
-def _record(folder: Path, name: str, file: VocFile, labels: dict[str, int], skipped: SkipCounter) -> ImageTruth:
-    image = f"JPEGImages/{name}{_suffix(file.filename)}"
+def _record(folder: Path, names: tuple[str, str], file: VocFile, labels: dict[str, int], skipped: SkipCounter) -> ImageTruth:
+    name, image = names
     height, width = file.size or image_size(folder / image)
     kept: list[tuple[VocObject, tuple[float, ...]]] = []
     for place, item in enumerate(file.objects, start=1):

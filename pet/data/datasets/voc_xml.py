@@ -14,6 +14,9 @@ from petlib.errors import DataError
 MOST_BYTES = 8 * 1024**2
 """Of one annotation file; thirty thousand objects fit. Elements without content take thirty times as much memory."""
 
+FLAGS = {**dict.fromkeys(("0", "false", "no", "unspecified"), False), **dict.fromkeys(("1", "true", "yes"), True)}
+"""What labelling tools write into <difficult>, in lower case."""
+
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -24,11 +27,13 @@ class VocObject(NamedTuple):
         name: its class.
         box: xmin, ymin, xmax, ymax: the first and last pixels of the object, counted from 1.
         difficult: evaluations ignore it.
+        flag: the word of the file that says so; empty where it is the 0 or 1 of VOC.
     """
 
     name: str
     box: tuple[float, float, float, float]
     difficult: bool
+    flag: str = ""
 
 
 class VocFile(NamedTuple):
@@ -106,9 +111,9 @@ def _read_object(path: Path, place: int, element: Element) -> VocObject:
         raise DataError(f"{path}: {where} has no <bndbox>")
     left, top, right, bottom = (_number(path, where, box, edge) for edge in EDGES)
     difficult = (element.findtext("difficult") or "0").strip()
-    if difficult not in ("0", "1"):
+    if difficult.lower() not in FLAGS:
         raise DataError(f"{path}: {where}: <difficult> is {shown(difficult)}, 0 or 1 expected")
-    return VocObject(name, (left, top, right, bottom), difficult == "1")
+    return VocObject(name, (left, top, right, bottom), FLAGS[difficult.lower()], "" if difficult in ("0", "1") else difficult)
 
 
 def _number(path: Path, where: str, parent: Element, name: str) -> float:

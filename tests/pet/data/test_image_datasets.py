@@ -215,3 +215,14 @@ def test_no_data_set_and_an_unknown_type_are_reported() -> None:
         build_dataset(make_cfg(), [], ["label"])
     with pytest.raises(ConfigError, match="unknown type of data set 'image_foldr'; did you mean image_folder"):
         build_dataset(make_cfg(DATA__CATALOG={"x": {"type": "image_foldr", "path": "y"}}), ["x"], ["label"])
+
+
+def test_csv_files_have_headings_and_quoted_fields(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="pet.data.datasets.list_file")
+    cv2.imwrite(str(tmp_path / "a, b.png"), np.full((4, 4, 3), 7, np.uint8))
+    (tmp_path / "list.csv").write_text('\ufefffilename,label\r\n"a, b.png","cat"\r\n', encoding="utf-8")
+    (sample,) = ListFile(path=tmp_path / "list.csv")
+    assert (sample["label"], sample["meta"]["file"]) == (0, str(tmp_path / "a, b.png"))
+    assert "the heading filename, label is no image and is skipped" in caplog.text
+    (tmp_path / "list.csv").write_text('"a, b.png";3\n', encoding="utf-8")
+    assert ListFile(path=tmp_path / "list.csv")[0]["label"] == 3

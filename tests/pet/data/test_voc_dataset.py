@@ -36,6 +36,43 @@ def make(folder: Path, classes: list[str] | None = None, kinds: set[str] | None 
 # what it gives
 
 
+@pytest.mark.parametrize("said", ["a.jpg", "", "a"])
+@pytest.mark.parametrize("suffix", [".png", ".JPG", ".jpeg", ".webp"])
+def test_the_image_of_an_id_is_found_whatever_its_suffix(suffix: str, said: str, tmp_path: Path) -> None:
+    folder = write(tmp_path, names="a\n")
+    (folder / "JPEGImages/a.jpg").rename(folder / f"JPEGImages/a{suffix}")
+    annotation = folder / "Annotations/a.xml"
+    annotation.write_text(annotation.read_text().replace("a.jpg", said))
+    sample = make(folder)[0]
+    assert sample["meta"]["file"].endswith(f"JPEGImages/a{suffix}")
+
+
+def test_of_several_images_the_annotation_file_names_one(tmp_path: Path) -> None:
+    folder = write(tmp_path, names="a\n")
+    (folder / "JPEGImages/a.png").write_bytes((folder / "JPEGImages/a.jpg").read_bytes())
+    assert make(folder).file_of(0).endswith("a.jpg")
+    (folder / "JPEGImages/a.jpg").rename(folder / "JPEGImages/a.jpeg")
+    with pytest.raises(DataError, match=r"JPEGImages/a: a\.jpeg and a\.png are there; name one in <filename>"):
+        make(folder)
+
+
+@pytest.mark.parametrize("line", ["IMG a", "IMG a -1", "IMG a.jpg", "IMG a.xml"])
+def test_ids_of_a_list_may_have_blanks_and_suffixes(line: str, tmp_path: Path) -> None:
+    folder = write(tmp_path, names=f"b\n{line}\n")
+    for name in ("JPEGImages/a.jpg", "Annotations/a.xml"):
+        (folder / name).rename(folder / name.replace("/a", "/IMG a"))
+    dataset = make(folder)
+    assert [dataset[place]["meta"]["id"] for place in range(2)] == ["b", "IMG a"]
+
+
+@pytest.mark.parametrize(("word", "expected"), [("Unspecified", False), ("False", False), ("True", True)])
+def test_words_in_flags_are_read_and_reported(word: str, expected: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="pet.data.datasets.voc_records")
+    dataset = make(write(tmp_path, names="a\n", a=CAT.replace("<bndbox>", f"<difficult>{word}</difficult><bndbox>")))
+    assert dataset.truth(0).crowd.tolist() == [expected]
+    assert f"<difficult> is read where it is a word: {word} as {int(expected)} (1 times)" in caplog.text
+
+
 def test_boxes_are_edges_and_difficult_objects_are_in_the_truth_alone(tmp_path: Path) -> None:
     dataset = make(write(tmp_path))
     assert len(dataset) == 2
@@ -178,7 +215,7 @@ BAD = [
     (CAT + CAT.replace("cat", " "), r": object 2 has no <name>"),
     (CAT.replace("<xmin>3</xmin>", ""), r": object 1 \(cat\): <xmin> is missing, a number of pixels expected"),
     (CAT.replace("<xmin>3<", "<xmin>left<"), r": object 1 \(cat\): <xmin> is 'left', a number of pixels expected"),
-    (CAT.replace("<bndbox>", "<difficult>yes</difficult><bndbox>"), r": object 1 \(cat\): <difficult> is 'yes', 0 or 1 expected"),
+    (CAT.replace("<bndbox>", "<difficult>maybe</difficult><bndbox>"), r": object 1 \(cat\): <difficult> is 'maybe', 0 or 1 expected"),
 ]
 
 
