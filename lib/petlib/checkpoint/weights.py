@@ -1,6 +1,7 @@
 """Pretrained weights: taking from a file what fits a model, and saying what did not."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +42,8 @@ def load_weights(
         source: a checkpoint of Pet (a file, a sharded folder, ``model_best.dcp``), a state dict, a dictionary that has one under
             ``model`` or ``state_dict``, or a safetensors file.
         prefer_ema: take the moving average of the weights where the file has one.
-        key_prefixes: tried in front of names that the model does not have, e.g. ``"backbone."``.
+        key_prefixes: tried in front of names that the model does not have, e.g. ``"backbone."``. Beginnings that only the names of the
+            file have, as ``model.`` of Lightning or ``encoder_q.`` of MoCo, are found, left out and logged.
         translate: applied to the state dict of the file first, for files with names of another project.
         convert_conv1: the weights expect the image channels in the opposite order: flip those of the first convolution with
             3 input channels (RGB and BGR).
@@ -55,6 +57,7 @@ def load_weights(
     own = model.state_dict()
     found = _without_wrappers(found)
     found = translate(found, own) if translate else found
+    found = _without_prefix(found, own, key_prefixes, str(source))
     state = {_own_name(name, own, key_prefixes): value for name, value in found.items()}
     report = compare(model, state, str(source))
     if not report.matched:
@@ -97,6 +100,28 @@ def _without_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
+
+
+def _without_prefix(state: dict[str, Tensor], own: Mapping[str, Tensor], key_prefixes: Sequence[str], source: str) -> dict[str, Tensor]:
+    """Leave out the beginning of names without which most tensors fit, where there is one; names that begin otherwise stay."""
+    fitting: Counter[str] = Counter()
+    for name, value in state.items():
+        parts = name.split(".")
+        for count in range(len(parts)):
+            rest = ".".join(parts[count:])
+            fit = own.get(_own_name(rest, own, key_prefixes))
+            fitting["".join(f"{part}." for part in parts[:count])] += fit is not None and fit.shape == value.shape
+    prefix = max(fitting, key=lambda beginning: (fitting[beginning], -len(beginning)), default="")
+    beginning_so = sum(name.startswith(prefix) for name in state)
+    # a few tensors that happen to fit are no reason
+    if not prefix or 2 * fitting[prefix] < beginning_so:
+        return state
+    _LOGGER.info(
+        "%s: without the %r that names begin with %d of the %d tensors fit (%d with it); it is left out",
+        *(source, prefix, fitting[prefix], len(state), fitting[""]),
+    )
+    shortened = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    return shortened | {name: value for name, value in state.items() if not name.startswith(prefix) and name not in shortened}
 
 
 def _own_name(name: str, own: Mapping[str, Any], prefixes: Sequence[str]) -> str:

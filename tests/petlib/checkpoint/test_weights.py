@@ -65,6 +65,26 @@ def test_names_without_the_prefix_of_the_model_are_found(tmp_path, source, targe
     assert report.unexpected == []
 
 
+@pytest.mark.parametrize("prefix", ["model.", "module.encoder_q.", "network.student."])
+def test_a_beginning_that_only_the_names_of_the_file_have_is_left_out(tmp_path, source, target, prefix, caplog):
+    caplog.set_level("INFO", logger="petlib.checkpoint.weights")
+    state = {prefix + name: value for name, value in source.state_dict().items()} | {
+        "encoder_k.head.weight": torch.zeros(5, 4),
+        "queue": torch.zeros(9),
+    }
+    report = load_weights(target, save(tmp_path / "other.ckpt", {"state_dict": state}))
+    assert_equal_states(target, source.state_dict())
+    assert len(report.matched) == len(source.state_dict())
+    assert report.unexpected == ["encoder_k.head.weight", "queue"]
+    assert f"without the {prefix!r} that names begin with" in caplog.text
+
+
+def test_a_tensor_that_happens_to_fit_below_another_name_is_not_taken(tmp_path, target):
+    state = {f"net.layers.{number}.weight": torch.zeros(7, 7) for number in range(9)} | {"net.layers.head.bias": torch.zeros(5)}
+    with pytest.raises(CheckpointError, match="none of its 10 tensors fits"):
+        load_weights(target, save(tmp_path / "other.pth", state))
+
+
 def test_what_does_not_fit_is_reported_and_stays_as_it_was(tmp_path, source):
     target = Classifier(classes=7)
     head = target.head.weight.detach().clone()
