@@ -74,6 +74,9 @@ def read(path: Path) -> None:
     """Read a file as a training and an evaluation do, with all kinds of targets and then without label images."""
     for kinds in (KINDS, None):
         dataset = build_coco(Source(path.parent / "images", "train", None, path, frozenset(kinds) if kinds else None))
+        if not dataset.info.annotated:
+            # a training refuses images that can only be predicted on
+            continue
         finish = FinishTargets(tuple(kinds or dataset.info.kinds))
         count = min(len(dataset), 4)
         for index in range(count):

@@ -33,7 +33,7 @@ from tests.faults.fuzz import COUNTS, assert_survives, generate
 from tests.faults.mutations import mutated
 from tests.faults.training import Training
 
-TOO_LARGE = r"pixels.* DATA\.MAX_PIXELS higher"
+TOO_LARGE = r"pixels.* set_limits\.pixels higher"
 READERS = [read_image, read_label_image, read_pixels]
 
 

@@ -77,7 +77,7 @@ def assert_all_gone(pids: list[int], seconds: float = LIMIT_SECONDS) -> None:
 def test_a_killed_worker(training: Training, happened: Happened) -> None:
     code, printed = training.run_script(training.module("kills_worker", IN_A_WORKER + KILLS), "TRAIN.NUM_WORKERS=2")
     assert code == 1
-    found = re.search(rf"RuntimeError: a loader worker process died: worker \d was killed by SIGKILL; {READING}\. If it was", printed)
+    found = re.search(rf"WorkerError: a loader worker process died: worker \d was killed by SIGKILL; {READING}\. If it was", printed)
     assert found is not None, printed
     assert int(found[2]) == int(found[1]) // 128 + 1 > max(training.logged_iterations())
     happened(f"exit code 1, the batch of iteration {found[2]} and the sample are named")

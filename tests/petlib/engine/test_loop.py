@@ -142,7 +142,7 @@ def test_the_model_is_in_training_mode() -> None:
     assert state.model.training
 
 
-def test_a_hook_with_intervals_is_called_at_their_multiples_at_the_end_and_with_others() -> None:
+def test_a_hook_with_intervals_is_called_first_at_their_multiples_at_the_end_and_with_others() -> None:
     class NowAndThen(Recorder):
         intervals = (4, 0)
 
@@ -154,7 +154,7 @@ def test_a_hook_with_intervals_is_called_at_their_multiples_at_the_end_and_with_
     now_and_then, rarely = NowAndThen(), Rarely()
     train(make_state(max_iter=13, iteration=1), Loader(), step, [now_and_then, rarely])
     for hook in (now_and_then, rarely):
-        assert [iteration for name, iteration in hook.calls if name == "after_step"] == [4, 8, 10, 12, 13]
+        assert [iteration for name, iteration in hook.calls if name == "after_step"] == [2, 4, 8, 10, 12, 13]
 
 
 def test_a_hook_with_intervals_acts_when_the_run_is_asked_to_stop() -> None:
@@ -163,7 +163,7 @@ def test_a_hook_with_intervals_acts_when_the_run_is_asked_to_stop() -> None:
 
     hook = NowAndThen()
     train(make_state(max_iter=1000), Loader(), step, [hook, StopAt(7)])
-    assert [iteration for name, iteration in hook.calls if name == "after_step"] == [7]
+    assert [iteration for name, iteration in hook.calls if name == "after_step"] == [1, 7]
 
 
 def test_hooks_are_sorted_and_misuse_is_reported() -> None:
