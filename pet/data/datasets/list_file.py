@@ -46,6 +46,12 @@ class ListFile(Dataset):
         self._records = share_records(lambda: _read_lines(path, reach))
         labels = self._read_labels()
         self._numeric = all(isinstance(label, int) for label in labels)
+        if self._numeric and 0 not in labels:
+            logger.warning(
+                "%s: no line has the label 0, and labels count the classes from 0; if the first class is 1 here, subtract 1 from every one, "
+                "or write names of classes",
+                path,
+            )
         self._classes = classes if classes and self._numeric else _numbered(labels) if self._numeric else sorted(map(str, labels))
         self._places = {name: place for place, name in enumerate(self._classes)}
         self.info = DatasetInfo(kinds=frozenset({"label"}), classes=self._classes, numbered=self._numeric and not classes)

@@ -226,3 +226,12 @@ def test_csv_files_have_headings_and_quoted_fields(tmp_path: Path, caplog: pytes
     assert "the heading filename, label is no image and is skipped" in caplog.text
     (tmp_path / "list.csv").write_text('"a, b.png";3\n', encoding="utf-8")
     assert ListFile(path=tmp_path / "list.csv")[0]["label"] == 3
+
+
+@pytest.mark.parametrize(("labels", "warned"), [((1, 2), True), ((0, 2), False), (("b", "c"), False)])
+def test_labels_that_begin_with_1_are_reported(
+    labels: Sequence[Any], warned: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "list.txt").write_text("".join(f"{number}.png {label}\n" for number, label in enumerate(labels)))
+    ListFile(path=tmp_path / "list.txt")
+    assert ("no line has the label 0" in caplog.text) == warned
