@@ -48,8 +48,8 @@ class ListFile(Dataset):
         self._numeric = all(isinstance(label, int) for label in labels)
         if self._numeric and 0 not in labels:
             logger.warning(
-                "%s: no line has the label 0, and labels count the classes from 0; if the first class is 1 here, subtract 1 from every one, "
-                "or write names of classes",
+                "%s: no line has the label 0, and labels count the classes from 0; if the first class is 1 here, "
+                "subtract 1 from every label, or write names of classes",
                 path,
             )
         self._classes = classes if classes and self._numeric else _numbered(labels) if self._numeric else sorted(map(str, labels))
