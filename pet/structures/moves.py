@@ -227,15 +227,8 @@ class Turn(Move):
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the turned image."""
-        return in_groups(image, self._warp)
-
-    def _warp(self, image: np.ndarray) -> np.ndarray:
         size = image.shape[0], image.shape[1]
-        height, width = self.size_after(size)
-        backwards = centred(np.linalg.inv(self.matrix(size)))[:2]
-        flags = self.interpolation | cv2.WARP_INVERSE_MAP
-        fill = (self.fill,) * OPENCV_CHANNELS
-        return cv2.warpAffine(image, backwards, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+        return warp(image, self.matrix(size), self.size_after(size), interpolation=self.interpolation, fill=self.fill)
 
     def matrix(self, size: Size) -> np.ndarray:
         """Return the rotation."""
@@ -253,6 +246,37 @@ class Turn(Move):
         # a thousandth of a pixel: a turn by 0 or 90 degrees adds no line of rounding errors
         height, width = (math.ceil(length - 1e-3) for length in (size[0] * cosine + size[1] * sine, size[1] * cosine + size[0] * sine))
         return height, width
+
+
+class Affine(Move):
+    """Any affine map, of images of any size, to an image of one size: windows, scales, turns, mirrors and shears in one step.
+
+    Pixels are read once, where the centre of each new one comes from; so shrinking to less than half leaves fine patterns ragged.
+
+    Args:
+        matrix: float64 (3, 3), from coordinates of the image to those of the moved one; pixel i covers [i, i + 1).
+        size: (height, width) of the moved image.
+        interpolation: ``cv2.INTER_LINEAR``, ``cv2.INTER_CUBIC`` or ``cv2.INTER_NEAREST``.
+        fill: value of the pixels that come in from outside.
+    """
+
+    def __init__(self, matrix: np.ndarray, size: Size, *, interpolation: int = cv2.INTER_LINEAR, fill: float = 0) -> None:
+        self._matrix = np.asarray(matrix, np.float64)
+        self.size = size
+        self.interpolation = interpolation
+        self.fill = fill
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Return the moved image."""
+        return warp(image, self._matrix, self.size, interpolation=self.interpolation, fill=self.fill)
+
+    def matrix(self, size: Size) -> np.ndarray:
+        """Return the matrix, which is the same for every image."""
+        return self._matrix
+
+    def size_after(self, size: Size) -> Size:
+        """Return the fixed size."""
+        return self.size
 
 
 @dataclass(frozen=True)
@@ -285,6 +309,17 @@ class Chain(Move):
         for move in self.moves:
             labels = move.labels(labels, fill)
         return labels
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: Size, *, interpolation: int, fill: float) -> np.ndarray:
+    """Return an image (H, W, C), any channels, at its new place in an image of ``size``; ``matrix`` (3, 3) leads there."""
+    backwards = centred(np.linalg.inv(matrix))[:2]
+    flags, values = interpolation | cv2.WARP_INVERSE_MAP, (fill,) * OPENCV_CHANNELS
+
+    def change(part: np.ndarray) -> np.ndarray:
+        return cv2.warpAffine(part, backwards, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=values)
+
+    return in_groups(image, change)
 
 
 def _resize_antialiased(image: np.ndarray, size: Size, mode: str) -> np.ndarray:
