@@ -7,18 +7,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pet import data, evaluation, export, prediction
+from pet.typed import PetConfig
 from petlib import data as loading
 from petlib import engine, solver
-from petlib.config import CfgNode, ConfigError
+from petlib.config import ConfigError
 from petlib.launch.start.task_folder import TaskFolder, find_task_folder
 from petlib.user_code import parse_user_module
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+Config = TypeVar("Config", bound=PetConfig)
+"""The config of a task: a class of ``pet.typed``, or ``CfgNode``."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +35,7 @@ OUTSIDE_OF_BACKBONE = r"^(?!(.*\.)?(backbone|encoder)\.)"
 """Fits the names of parameters that do not lie below a module called so."""
 
 
-class Task(ABC):
+class Task(ABC, Generic[Config]):
     """What a model of a kind needs to be trained, tested, exported and looked at.
 
     A task is a folder with the modules ``config`` (its settings, see :class:`petlib.config.TaskConfig`) and ``task``, whose ``TASK`` is an
@@ -43,7 +47,7 @@ class Task(ABC):
     """
 
     @abstractmethod
-    def build_model(self, cfg: CfgNode) -> "nn.Module":
+    def build_model(self, cfg: Config) -> "nn.Module":
         """Return the model with random weights.
 
         It takes a batch, and returns losses and metrics in training, a list with the predictions of each sample in evaluation.
@@ -52,7 +56,7 @@ class Task(ABC):
             ConfigError: settings do not fit the model.
         """
 
-    def expected_data(self, cfg: CfgNode) -> "data.Expectation":
+    def expected_data(self, cfg: Config) -> "data.Expectation":
         """Return what the model wants of its data: kinds of targets, and how many classes.
 
         Raises:
@@ -60,7 +64,7 @@ class Task(ABC):
         """
         raise _lacks(self, "images with targets to look at; it reads data of its own")
 
-    def build_evaluators(self, cfg: CfgNode, dataset: "data.Dataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
+    def build_evaluators(self, cfg: Config, dataset: "data.Dataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
         """Return what turns predictions into metrics.
 
         Args:
@@ -73,7 +77,7 @@ class Task(ABC):
         """
         raise _lacks(self, "metrics: it defines no build_evaluators; define it, or leave out TEST.DATASETS")
 
-    def build_training_data(self, cfg: CfgNode, device: "torch.device", dataset: "data.Dataset | None" = None) -> "loading.TrainLoader":
+    def build_training_data(self, cfg: Config, device: "torch.device", dataset: "data.Dataset | None" = None) -> "loading.TrainLoader":
         """Return the batches of ``TRAIN.DATASETS``, or of the data that a program brings, after a first look at the samples.
 
         Raises:
@@ -84,7 +88,7 @@ class Task(ABC):
 
     def build_evaluation(
         self,
-        cfg: CfgNode,
+        cfg: Config,
         device: "torch.device",
         dataset: "data.Dataset | None" = None,
         *,
@@ -111,15 +115,15 @@ class Task(ABC):
             names=names,
         )
 
-    def build_test_model(self, cfg: CfgNode, model: "nn.Module") -> "nn.Module":
+    def build_test_model(self, cfg: Config, model: "nn.Module") -> "nn.Module":
         """Return what is evaluated in a test: the model, or what looks at each image several times with it."""
         return model
 
-    def head_pattern(self, cfg: CfgNode, model: "nn.Module") -> str:
+    def head_pattern(self, cfg: Config, model: "nn.Module") -> str:
         """Return what ``FINETUNE`` calls the head: a regular expression for names of parameters, by default all outside of a backbone."""
         return cfg.FINETUNE.HEAD or OUTSIDE_OF_BACKBONE
 
-    def build_rules(self, cfg: CfgNode, model: "nn.Module") -> "list[solver.ParameterRule]":
+    def build_rules(self, cfg: Config, model: "nn.Module") -> "list[solver.ParameterRule]":
         """Return what holds for some parameters alone: ``SOLVER.OPTIMIZER.RULES``, and after them what ``FINETUNE`` says.
 
         Raises:
@@ -133,7 +137,7 @@ class Task(ABC):
             rules.append(solver.ParameterRule(pattern=re.compile(f"^(?!.*(?:{head}))"), freeze=True))
         return rules
 
-    def build_hooks(self, cfg: CfgNode, model: "nn.Module") -> "list[engine.Hook]":
+    def build_hooks(self, cfg: Config, model: "nn.Module") -> "list[engine.Hook]":
         """Return what this task does between iterations, in addition to the hooks of every run: it keeps frozen what ``FINETUNE`` says.
 
         Raises:
@@ -148,7 +152,7 @@ class Task(ABC):
             )
         return [engine.FreezeHook(head=self._find_head(cfg, model), epochs=cfg.FINETUNE.FREEZE_EPOCHS)]
 
-    def _find_head(self, cfg: CfgNode, model: "nn.Module") -> re.Pattern[str]:
+    def _find_head(self, cfg: Config, model: "nn.Module") -> re.Pattern[str]:
         text = self.head_pattern(cfg, model)
         try:
             pattern = re.compile(text)
@@ -163,7 +167,7 @@ class Task(ABC):
             )
         return pattern
 
-    def build_predictor(self, cfg: CfgNode, device: "torch.device", *, window: int = 0) -> "prediction.FilePredictor":
+    def build_predictor(self, cfg: Config, device: "torch.device", *, window: int = 0) -> "prediction.FilePredictor":
         """Return the model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict files.
 
         Args:
@@ -180,14 +184,14 @@ class Task(ABC):
             cfg, device, lambda: self.build_model(cfg), kinds, window=window, finish=lambda model: self.build_test_model(cfg, model)
         )
 
-    def check_export(self, cfg: CfgNode) -> None:  # noqa: B027 -- most tasks have nothing to check
+    def check_export(self, cfg: Config) -> None:
         """Check whether the model can be exported, before its weights are read.
 
         Raises:
             ConfigError: it cannot.
         """
 
-    def build_export_network(self, cfg: CfgNode, model: "nn.Module") -> "export.TaskNetwork":
+    def build_export_network(self, cfg: Config, model: "nn.Module") -> "export.TaskNetwork":
         """Return the network that an exported file holds, from a model with its trained weights.
 
         Raises:
@@ -196,7 +200,7 @@ class Task(ABC):
         raise _lacks(self, "an export")
 
     def export(
-        self, cfg: CfgNode, model: "nn.Module", path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
+        self, cfg: Config, model: "nn.Module", path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
     ) -> "export.ExportReport":
         """Write a trained model as ONNX or ``.pt2``, checked against PyTorch; ``names`` of its weights are kept in the file.
 
@@ -207,7 +211,7 @@ class Task(ABC):
         return export.export_task(cfg, self.build_export_network(cfg, model), self.expected_data(cfg).kinds, path, names=names)
 
 
-def find_task(config: Path, *, type_folder: str | None = None) -> Task:
+def find_task(config: Path, *, type_folder: str | None = None) -> Task[Any]:
     """Return the task of a config.
 
     ``<root>/cfgs/<type>/<...>/x.yaml`` belongs to the deepest ``pet.<type>.<...>`` or, of a repository of one's own,
@@ -255,5 +259,5 @@ def check_task_source(folder: TaskFolder) -> None:
                 raise ConfigError(f"{path}:{node.lineno}: {TASK_NAME} is the class {value}; {EXPECTED_TASK}")
 
 
-def _lacks(task: Task, what: str) -> ConfigError:
+def _lacks(task: Task[Any], what: str) -> ConfigError:
     return ConfigError(f"{type(task).__module__}.{type(task).__name__} has no {what}")

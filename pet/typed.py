@@ -6,3 +6,6 @@ PetConfig = CfgNode
 VisionConfig = CfgNode
 SegmentationConfig = CfgNode
 LandcoverConfig = CfgNode
+
+AnyConfig = CfgNode
+"""A config of any task, where a section is read that not every task has: what it has is not known before the run."""

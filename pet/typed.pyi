@@ -294,3 +294,5 @@ class LandcoverConfig(SegmentationConfig):
     """The settings of land cover."""
 
     SEMI: LandcoverSemi
+
+AnyConfig = Any

@@ -13,7 +13,7 @@ import numpy as np
 
 from pet import data, visual
 from pet.task import PACKAGE, find_task
-from petlib.config import CfgNode
+from pet.typed import PetConfig
 from petlib.errors import ConfigError
 from petlib.launch import run_tool
 
@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="the picture (default: MISC.CKPT/data/<split>_views.png)")
 
 
-def browse(cfg: CfgNode, options: argparse.Namespace) -> int:
+def browse(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Draw the sheet and say where it is."""
     if options.count < 1 or options.views < 1:
         raise ConfigError(f"--count {options.count} --views {options.views}: numbers from 1 on expected")

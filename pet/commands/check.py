@@ -17,7 +17,7 @@ import numpy as np
 from pet import data, visual
 from pet.data import report
 from pet.task import PACKAGE, find_task
-from petlib.config import CfgNode
+from pet.typed import PetConfig
 from petlib.errors import USER_ERROR_EXIT_CODE, DataError
 from petlib.files import write_text_atomically
 from petlib.launch import run_tool
@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where report.json and samples.png go (default: MISC.CKPT/data)")
 
 
-def check(cfg: CfgNode, options: argparse.Namespace) -> int:
+def check(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Look at the data; return 1 where a training would fail, and 2 where data that it names are missing.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from pet import export, models
 from pet.task import PACKAGE, find_task
-from petlib.config import CfgNode
+from pet.typed import PetConfig
 from petlib.errors import name_in_errors
 from petlib.launch import run_tool
 
@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="", metavar="FILE", help="a checkpoint (default: what TEST.WEIGHTS says)")
 
 
-def export_model(cfg: CfgNode, options: argparse.Namespace) -> int:
+def export_model(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Export the model of the config with its trained weights, which have to fit in every name and shape, and say what was written."""
     task = find_task(Path(options.cfg), type_folder=options.type)
     task.check_export(cfg)

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 from pet import data, export, models, prediction, visual
 from pet.task import PACKAGE, find_task
+from pet.typed import PetConfig
 from petlib import engine
-from petlib.config import CfgNode
 from petlib.errors import DataError, name_in_errors
 from petlib.launch import run_tool
 
@@ -48,7 +48,7 @@ OPTIONS = {
 """Arguments, as messages call them -> options of the command line."""
 
 
-def infer(cfg: CfgNode, options: argparse.Namespace) -> int:
+def infer(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Predict the files, and say what was found."""
     with name_in_errors(OPTIONS):
         inputs = prediction.find_inputs(options.images, options.images2)
@@ -62,7 +62,7 @@ def infer(cfg: CfgNode, options: argparse.Namespace) -> int:
     return 0
 
 
-def predict(cfg: CfgNode, inputs: "prediction.Inputs", options: argparse.Namespace) -> "prediction.PredictionSummary":
+def predict(cfg: PetConfig, inputs: "prediction.Inputs", options: argparse.Namespace) -> "prediction.PredictionSummary":
     """Write the results of the files, with a bar that shows how far it is."""
     # slow, and only needed here
     from rich.progress import Progress

@@ -5,13 +5,13 @@ from typing import NoReturn
 
 from pet import models
 from pet.task import PACKAGE, find_task
+from pet.typed import PetConfig
 from petlib import engine
-from petlib.config import CfgNode
 from petlib.launch import run_script_of_all_tasks
 from petlib.launch.start.arguments import ScriptArguments
 
 
-def test(cfg: CfgNode, arguments: ScriptArguments) -> None:
+def test(cfg: PetConfig, arguments: ScriptArguments) -> None:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` on ``TEST.DATASETS``; results go to ``MISC.CKPT/test``."""
     task = find_task(arguments.cfg, type_folder=arguments.type_folder)
     with engine.open_run(cfg, record=engine.TEST_RECORD) as device:

@@ -11,8 +11,8 @@ from torch import Tensor
 from pet.data.targets.dataset import Dataset
 from pet.metrics.classification import ClassificationMetrics, ClassificationResult
 from pet.metrics.results import write_predictions
+from pet.typed import VisionConfig
 from pet.visual.confusion_matrix import draw_confusion_matrix
-from petlib.config import CfgNode
 from petlib.distributed.collectives import gather_objects
 from petlib.events.writers.console import format_figure
 
@@ -118,6 +118,6 @@ class _Predictions:
             }
 
 
-def build_classification_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> ClassificationEvaluator:
+def build_classification_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predictions: bool) -> ClassificationEvaluator:
     """Return what measures a classifier of ``MODEL.NUM_CLASSES``."""
     return ClassificationEvaluator(classes=dataset.info.classes, num_classes=cfg.MODEL.NUM_CLASSES, keep_predictions=keep_predictions)

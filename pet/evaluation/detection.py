@@ -14,7 +14,8 @@ from pet.evaluation.detection_measures import BOX_METRICS, CocoMeasure, Measure,
 from pet.evaluation.detection_results import DetectionCollector, Detections, distinct_ids, join_shares, result_records
 from pet.evaluation.detection_truth import labels_with_keypoints, objects_per_class
 from pet.metrics.coco import Kind
-from petlib.config import CfgNode, ConfigError
+from pet.typed import VisionConfig
+from petlib.config import ConfigError
 from petlib.distributed.collectives import broadcast_object, gather_objects
 from petlib.errors import DataError
 from petlib.events.writers.console import format_figure
@@ -120,7 +121,7 @@ class DetectionEvaluator:
         return [measure(truths, detections) for measure in self._measures]
 
 
-def build_box_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> DetectionEvaluator:
+def build_box_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predictions: bool) -> DetectionEvaluator:
     """Return what measures boxes as ``EVAL.BOX_METRICS`` says: ``bbox/...``, ``voc/AP50``, ``voc07/AP50``.
 
     Raises:
@@ -140,7 +141,7 @@ def build_box_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: boo
 
 
 def build_mask_evaluator(
-    cfg: CfgNode,  # noqa: ARG001 -- builders of evaluators share one signature
+    cfg: VisionConfig,  # noqa: ARG001 -- builders of evaluators share one signature
     dataset: Dataset,
     *,
     keep_predictions: bool,
@@ -155,7 +156,7 @@ def build_mask_evaluator(
     return DetectionEvaluator(dataset=dataset, kind="segm", measures=measures, keep_predictions=keep_predictions)
 
 
-def build_keypoint_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> DetectionEvaluator:
+def build_keypoint_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predictions: bool) -> DetectionEvaluator:
     """Return what measures keypoints: ``keypoints/...``; classes of which no object has keypoints are left out.
 
     Raises:

@@ -20,7 +20,8 @@ from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.evaluation.metrics import build_metrics
 from pet.metrics.results import write_metrics_json
-from petlib.config import CfgNode, ConfigError
+from pet.typed import AnyConfig
+from petlib.config import ConfigError
 from petlib.distributed.process_group import is_main_process
 from petlib.log import FILE_ONLY
 from petlib.solver.precision import build_mixed_precision
@@ -72,7 +73,7 @@ class Evaluation:
 
 
 def build_evaluation(
-    cfg: CfgNode,
+    cfg: AnyConfig,
     device: torch.device,
     expected: Expectation,
     build_evaluators: Callable[[Dataset, bool], Sequence[Evaluator]],

@@ -15,7 +15,7 @@ from pet.evaluation.segmentation import write_class_table
 from pet.metrics.parsing import ParsingMetrics, PartPiece, PartTruth
 from pet.metrics.segmentation import SegmentationResult
 from pet.structures.paste import paste_parts
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import DataError
 from petlib.events.writers.console import format_figure
@@ -127,7 +127,7 @@ def _array(tensor: Tensor) -> npt.NDArray[Any]:
     return np.asarray(tensor.cpu().numpy())
 
 
-def build_parsing_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> ParsingEvaluator:
+def build_parsing_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predictions: bool) -> ParsingEvaluator:
     """Return the evaluator for a data set; part labels of the model that the data do not name go by their number.
 
     Args:

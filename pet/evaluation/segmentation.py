@@ -12,8 +12,8 @@ import torch
 from pet.data.targets.dataset import Dataset
 from pet.evaluation.label_images import LabelImages
 from pet.metrics.segmentation import SegmentationMetrics, SegmentationResult, report_lines
+from pet.typed import VisionConfig
 from pet.visual.confusion_matrix import draw_confusion_matrix
-from petlib.config import CfgNode
 from petlib.distributed.collectives import all_reduce_sum
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import DataError
@@ -141,7 +141,7 @@ def write_class_table(path: Path, classes: Sequence[str], result: SegmentationRe
         writer.writerows(zip(classes, pixels, *columns, strict=True))
 
 
-def build_semseg_evaluator(cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> SegmentationEvaluator:
+def build_semseg_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predictions: bool) -> SegmentationEvaluator:
     """Return the evaluator for a data set; classes of the model that the data do not name go by their number.
 
     Args:

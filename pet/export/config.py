@@ -1,7 +1,8 @@
 """The settings of an export, which all tasks share. Imports no torch."""
 
 from pet.models.config import has_views
-from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, with_effect
+from pet.typed import AnyConfig, PetConfig
+from petlib.config import ConfigError, Effect, Key, Schema, Switch, with_effect
 
 COMPARE_SCORE = Key(0.3, "Detections from this score on are compared. Where no image has any, the best of each image are.", minimum=0)
 """For tasks that find objects."""
@@ -44,7 +45,7 @@ EXPORT_SCHEMA: Schema = {
 }
 
 
-def check_export(cfg: CfgNode) -> None:
+def check_export(cfg: PetConfig) -> None:
     """Check the ``EXPORT`` section.
 
     Raises:
@@ -58,7 +59,7 @@ def check_export(cfg: CfgNode) -> None:
         raise ConfigError(f"EXPORT.INPUT_NAMES, EXPORT.OUTPUT_NAMES: {', '.join(map(repr, names))} given, different names expected")
 
 
-def check_single_view(cfg: CfgNode) -> None:
+def check_single_view(cfg: AnyConfig) -> None:
     """Check that the model looks at each image once, as an exported file does.
 
     Raises:
@@ -68,7 +69,7 @@ def check_single_view(cfg: CfgNode) -> None:
         raise ConfigError("TEST.VIEWS: an exported network looks at an image once; leave SCALES empty and FLIP False")
 
 
-def export_size(cfg: CfgNode) -> tuple[int, int]:
+def export_size(cfg: PetConfig) -> tuple[int, int]:
     """Return height and width of the exported network's images.
 
     Raises:

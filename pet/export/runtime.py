@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pet.export.config import check_single_view
-from petlib.config import CfgNode
+from pet.typed import PetConfig
 from petlib.errors import CheckpointError, ConfigError
 
 ONNX_SUFFIX = ".onnx"
@@ -100,7 +100,7 @@ class OnnxModel:
             )
 
 
-def find_onnx_weights(cfg: CfgNode) -> OnnxModel | None:
+def find_onnx_weights(cfg: PetConfig) -> OnnxModel | None:
     """Return the exported file that ``TEST.WEIGHTS`` names; None: it names a checkpoint.
 
     Raises:

@@ -20,7 +20,8 @@ from pet.export.export import ExportReport
 from pet.export.network import ExportSettings, TaskNetwork, export_network
 from pet.export.rewriting import InputNormalization
 from pet.export.samples import TestImages, as_inputs, read_test_images
-from petlib.config import CfgNode, ConfigError
+from pet.typed import PetConfig
+from petlib.config import ConfigError
 from petlib.data.protocols import Dataset
 
 SUFFIXES = (".onnx", ".pt2")
@@ -28,7 +29,7 @@ SUFFIXES = (".onnx", ".pt2")
 logger = logging.getLogger(__name__)
 
 
-def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Path, *, names: Names = NO_NAMES) -> ExportReport:
+def export_task(cfg: PetConfig, task: TaskNetwork, kinds: Sequence[str], path: Path, *, names: Names = NO_NAMES) -> ExportReport:
     """Write a network as the ``EXPORT`` section says, checked against PyTorch.
 
     Args:
@@ -72,18 +73,18 @@ def export_task(cfg: CfgNode, task: TaskNetwork, kinds: Sequence[str], path: Pat
     return replace(report, note="; ".join(filter(None, [images.note, report.note])))
 
 
-def _describe(cfg: CfgNode, task: TaskNetwork, normalize: Normalize, names: Names) -> ModelDescription:
+def _describe(cfg: PetConfig, task: TaskNetwork, normalize: Normalize, names: Names) -> ModelDescription:
     """Return what the file says of itself."""
     usual = ModelDescription(tuple(cfg.DATA.CLASSES), normalize.mean, normalize.std, normalize.maximum)
     description = replace(task.description or usual, normalizes=bool(cfg.EXPORT.NORMALIZE), outputs=tuple(task.output_names))
     return description.with_names(names)
 
 
-def _build_test_data(cfg: CfgNode, kinds: Sequence[str]) -> Dataset:
+def _build_test_data(cfg: PetConfig, kinds: Sequence[str]) -> Dataset:
     return EvaluationSamples(build_dataset(cfg, cfg.TEST.DATASETS, kinds), kinds)
 
 
-def find_normalize(cfg: CfgNode, *, required: bool = False) -> Normalize:
+def find_normalize(cfg: PetConfig, *, required: bool = False) -> Normalize:
     """Return the ``Normalize`` at the end of ``TEST.TRANSFORMS``; without one, what makes pixels go from 0 to 1.
 
     Raises:
@@ -95,7 +96,7 @@ def find_normalize(cfg: CfgNode, *, required: bool = False) -> Normalize:
     return normalize or Normalize(mean=(0.0,), std=(1.0,))
 
 
-def choose_weights(cfg: CfgNode, weights: str) -> None:
+def choose_weights(cfg: PetConfig, weights: str) -> None:
     """Let ``TEST.WEIGHTS`` be the file of the command line, where there is one."""
     if weights:
         cfg.defrost()
@@ -112,7 +113,7 @@ def print_report(report: ExportReport) -> None:
     print(f"{engine} and PyTorch differ by at most {report.largest_difference:.2g} on {len(report.checked)} inputs")
 
 
-def _check_settings(cfg: CfgNode, task: TaskNetwork, path: Path) -> None:
+def _check_settings(cfg: PetConfig, task: TaskNetwork, path: Path) -> None:
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"export_task.path: {path} given, a name that ends with .onnx (for onnxruntime) or .pt2 (torch.export) expected")
     if not task.free_batch and cfg.EXPORT.BATCH > 1:
@@ -122,7 +123,7 @@ def _check_settings(cfg: CfgNode, task: TaskNetwork, path: Path) -> None:
         )
 
 
-def _choose_size(cfg: CfgNode, task: TaskNetwork, images: TestImages) -> tuple[int, int]:
+def _choose_size(cfg: PetConfig, task: TaskNetwork, images: TestImages) -> tuple[int, int]:
     """Return height and width of the example: those of the config, or of the images where transforms do not take their size from it."""
     size = export_size(cfg)
     if not cfg.EXPORT.SIZE and images.samples and not take_default_size(cfg.TEST.TRANSFORMS):
@@ -150,6 +151,6 @@ def _are_normalised(images: TestImages) -> bool:
     return any(image.dtype.kind == "f" for sample in images.samples for image in sample)
 
 
-def _examples(cfg: CfgNode, task: TaskNetwork, names: Sequence[str], size: tuple[int, int], maximum: float) -> dict[str, Tensor]:
+def _examples(cfg: PetConfig, task: TaskNetwork, names: Sequence[str], size: tuple[int, int], maximum: float) -> dict[str, Tensor]:
     example = torch.rand(cfg.EXPORT.BATCH, task.channels, *size, generator=torch.Generator().manual_seed(0))
     return dict.fromkeys(names, (example * maximum).round() if cfg.EXPORT.NORMALIZE else example)

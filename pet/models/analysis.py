@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torchvision.models.detection.roi_heads import RoIHeads
 
-from pet.typed import VisionConfig
+from pet.typed import AnyConfig
 from petlib import engine
 
 
-def analyse(model: nn.Module, cfg: VisionConfig, *, name: str | None = None, num_images: int = 1, channels: int = 3) -> None:
+def analyse(model: nn.Module, cfg: AnyConfig, *, name: str | None = None, num_images: int = 1, channels: int = 3) -> None:
     """Log parameters, FLOPs and activations of ``model`` for one image of ``ANALYSER.SIZE``.
 
     Detectors are counted with as many detections as they may give, whatever their weights find in an empty image.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pet.losses.classification import cross_entropy
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 
 
 class ClassificationHead(nn.Module):
@@ -83,13 +83,13 @@ def split_predictions(logits: Tensor) -> list[dict[str, Tensor]]:
     return [{"logits": row} for row in logits.unbind(0)]
 
 
-def build_classification_head(cfg: CfgNode) -> ClassificationHead:
+def build_classification_head(cfg: VisionConfig) -> ClassificationHead:
     """Return the head for the ``MODEL`` section of a config."""
     return ClassificationHead(
         num_classes=cfg.MODEL.NUM_CLASSES, label_smoothing=cfg.MODEL.LABEL_SMOOTHING, with_metrics=cfg.TRAIN.METRICS_ON
     )
 
 
-def build_whole_image_head(cfg: CfgNode, info: FeatureInfo) -> WholeImageHead:  # noqa: ARG001 -- builders of heads share one signature
+def build_whole_image_head(cfg: VisionConfig, info: FeatureInfo) -> WholeImageHead:  # noqa: ARG001 -- builders of heads share one signature
     """Return the head of ``MODEL.HAS_CLS``."""
     return WholeImageHead(head=build_classification_head(cfg))

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from pet.typed import VisionConfig
+from pet.typed import PetConfig, VisionConfig
 from petlib.config import keys_in_errors
 from petlib.distributed.process_group import choose_device, world_size
 from petlib.errors import ConfigError
@@ -151,7 +151,7 @@ def build_classifier_backbone(cfg: VisionConfig, args: Mapping[str, Any] | None 
     return synchronise_batch_norm(network, cfg) if cfg.MODEL.SYNC_BN else network
 
 
-def synchronise_batch_norm(model: nn.Module, cfg: VisionConfig) -> nn.Module:
+def synchronise_batch_norm(model: nn.Module, cfg: PetConfig) -> nn.Module:
     """Return ``model`` with batch-norm statistics over all processes; the names of its weights stay.
 
     Raises:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pet.models.registries import NECKS
+from pet.typed import AnyConfig
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, with_effect
 
 NUM_CLASSES = Key(
@@ -154,7 +155,7 @@ def check_test_time(cfg: CfgNode) -> None:
         raise ConfigError(f"TEST.SLIDING.OVERLAP: {cfg.TEST.SLIDING.OVERLAP:g} given, a share from 0 to below 1 expected")
 
 
-def has_views(cfg: CfgNode) -> bool:
+def has_views(cfg: AnyConfig) -> bool:
     """Return whether ``TEST.VIEWS`` asks for more than the image as it is."""
     return bool(cfg.TEST.VIEWS.FLIP) or list(cfg.TEST.VIEWS.SCALES) not in ([], [1.0])
 

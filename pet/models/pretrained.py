@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pet.models.classifiers import LIBRARIES, find_classifier
 from pet.models.feature_extractor import timm_key
 from pet.models.torchvision_names import select_coco_classes, torchvision_key
-from pet.typed import VisionConfig
+from pet.typed import AnyConfig, PetConfig
 from petlib import engine
 from petlib.checkpoint.weights import Translation, load_weights
 from petlib.distributed.collectives import broadcast_object
@@ -35,7 +35,7 @@ the last the networks of segmenters."""
 logger = logging.getLogger(__name__)
 
 
-def load_pretrained(model: nn.Module, cfg: VisionConfig, *, backbone: str | None = None) -> None:
+def load_pretrained(model: nn.Module, cfg: AnyConfig, *, backbone: str | None = None) -> None:
     """Load what ``TRAIN.WEIGHTS`` names into ``model`` and log which keys fit; nothing where it is empty or a run is continued.
 
     A layer whose shape differs, such as a classifier for another number of classes, stays random and is reported. Every
@@ -61,7 +61,7 @@ def load_pretrained(model: nn.Module, cfg: VisionConfig, *, backbone: str | None
             _load(model, str(path), cfg)
 
 
-def load_test_weights(model: nn.Module, cfg: VisionConfig) -> Mapping[str, Sequence[str]]:
+def load_test_weights(model: nn.Module, cfg: AnyConfig) -> Mapping[str, Sequence[str]]:
     """Load what ``TEST.WEIGHTS`` names: a file, ``latest`` or ``best`` of ``MISC.CKPT``; empty: best where there is one, else latest.
 
     Returns:
@@ -81,7 +81,7 @@ def load_test_weights(model: nn.Module, cfg: VisionConfig) -> Mapping[str, Seque
     return report.names or {}
 
 
-def find_test_weights(cfg: VisionConfig) -> str:
+def find_test_weights(cfg: PetConfig) -> str:
     """Return the file that ``TEST.WEIGHTS`` means, or the name of weights that are published.
 
     Raises:
@@ -104,7 +104,7 @@ def weights_file(source: str) -> Iterator[Path]:
         yield path
 
 
-def weight_translation(cfg: VisionConfig) -> Translation:
+def weight_translation(cfg: AnyConfig) -> Translation:
     """Return what gives weights of timm and of torchvision's detectors the names that they have in our models."""
     detector = cfg.MODEL.BOX.DETECTOR if "BOX" in cfg.MODEL else ""
 
@@ -211,7 +211,7 @@ def _as_file(state: dict[str, Tensor]) -> Iterator[Path]:
         yield path
 
 
-def _load(model: nn.Module, source: str, cfg: VisionConfig) -> None:
+def _load(model: nn.Module, source: str, cfg: AnyConfig) -> None:
     report = load_weights(
         model,
         source,

@@ -16,8 +16,9 @@ from pet.export.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
 from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
 from pet.prediction.whole_images import SamplePredictor, WholeImages
+from pet.typed import PetConfig
 from pet.visual.names import TargetNames
-from petlib.config import CfgNode, ConfigError
+from petlib.config import ConfigError
 from petlib.config.nested import read_nested
 from petlib.engine.model import prepare_model
 from petlib.errors import DataError
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_whole_images(
-    cfg: CfgNode,
+    cfg: PetConfig,
     device: torch.device,
     build_model: Callable[[], nn.Module],
     kinds: Sequence[str],
@@ -70,7 +71,7 @@ def build_whole_images(
     return WholeImages(predictor, replace(names, keypoint_labels=keypoint_labels, part_labels=part_labels))
 
 
-def find_names(cfg: CfgNode, kinds: Sequence[str], trained: Names = NO_NAMES) -> TargetNames:
+def find_names(cfg: PetConfig, kinds: Sequence[str], trained: Names = NO_NAMES) -> TargetNames:
     """Return the names of classes, parts and keypoints, and the lines between these: those that the weights were trained with.
 
     Weights that do not say them leave it to ``DATA.CLASSES``, else to the data sets where they are present, else to the config that a
@@ -94,7 +95,7 @@ def find_names(cfg: CfgNode, kinds: Sequence[str], trained: Names = NO_NAMES) ->
     return replace(names, classes=tuple(classes))
 
 
-def _names_of_data(cfg: CfgNode, kinds: Sequence[str], trained: Names) -> TargetNames:
+def _names_of_data(cfg: PetConfig, kinds: Sequence[str], trained: Names) -> TargetNames:
     # test data are smaller, and read sooner
     for name in (*cfg.TEST.DATASETS, *cfg.TRAIN.DATASETS):
         try:
@@ -108,7 +109,7 @@ def _names_of_data(cfg: CfgNode, kinds: Sequence[str], trained: Names) -> Target
     return TargetNames()
 
 
-def _classes_of_run(cfg: CfgNode) -> list[str]:
+def _classes_of_run(cfg: PetConfig) -> list[str]:
     try:
         saved = read_nested(Path(cfg.MISC.CKPT) / "config.yaml")
         return [str(name) for name in saved.get("DATA.CLASSES", [], type=list)]

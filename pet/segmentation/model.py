@@ -18,7 +18,8 @@ from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.networks import build_network
 from pet.models.segmentation.pixels import label_images, labels_of, logit, pixel_accuracy, pixel_losses
 from pet.models.segmentation.sliding_window import look_through_windows, view_network
-from petlib.config import CfgNode, ConfigError, keys_in_errors, name_in_errors
+from pet.typed import SegmentationConfig
+from petlib.config import ConfigError, keys_in_errors, name_in_errors
 
 AUXILIARY_WEIGHT = 0.4
 
@@ -111,7 +112,7 @@ class Segmenter(nn.Module):
         return pixel_accuracy(logits, labels, threshold=self.threshold, ignore_label=self.loss.ignore_label)
 
 
-def build_model(cfg: CfgNode) -> Segmenter:
+def build_model(cfg: SegmentationConfig) -> Segmenter:
     """Return the model of the ``MODEL`` section of a config, with random weights.
 
     Raises:
@@ -141,7 +142,7 @@ def build_model(cfg: CfgNode) -> Segmenter:
     )
 
 
-def build_test_model(model: Segmenter, cfg: CfgNode) -> Segmenter:
+def build_test_model(model: Segmenter, cfg: SegmentationConfig) -> Segmenter:
     """Return a trained ``model`` with the views of ``TEST.VIEWS`` for tests; itself where there is only one."""
     if not has_views(cfg):
         return model
@@ -155,7 +156,7 @@ def build_test_model(model: Segmenter, cfg: CfgNode) -> Segmenter:
     )
 
 
-def _output_weights(cfg: CfgNode, count: int) -> list[float]:
+def _output_weights(cfg: SegmentationConfig, count: int) -> list[float]:
     weights = list(cfg.MODEL.OUTPUT_WEIGHTS)
     if weights and len(weights) != count:
         raise ConfigError(
@@ -186,7 +187,7 @@ class MainLogits(nn.Module):
         return outputs[0]
 
 
-def build_export_network(cfg: CfgNode, model: Segmenter) -> TaskNetwork:
+def build_export_network(cfg: SegmentationConfig, model: Segmenter) -> TaskNetwork:
     """Return the network that an exported file holds.
 
     The file has the inputs ``images`` and, for pairs, ``images2``, float32 (B, C, H, W), and the output ``logits`` (B, K, H, W). Its
@@ -206,7 +207,7 @@ def build_export_network(cfg: CfgNode, model: Segmenter) -> TaskNetwork:
     )
 
 
-def describe_model(cfg: CfgNode) -> ModelDescription:
+def describe_model(cfg: SegmentationConfig) -> ModelDescription:
     """Return what the model of a config takes and gives.
 
     Raises:

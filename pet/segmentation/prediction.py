@@ -10,12 +10,12 @@ from pet.models.segmentation.sliding_window import view_network
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels, PixelPredictor
 from pet.prediction.windows import LabelledWindows, WindowSettings
 from pet.segmentation.model import Segmenter, build_model, describe_model
-from petlib.config import CfgNode
+from pet.typed import SegmentationConfig
 from petlib.solver.precision import build_mixed_precision
 
 
 def build_predictor(
-    cfg: CfgNode, device: torch.device, *, window: int = 0, build: Callable[[CfgNode], Segmenter] = build_model
+    cfg: SegmentationConfig, device: torch.device, *, window: int = 0, build: Callable[[SegmentationConfig], Segmenter] = build_model
 ) -> LabelledWindows:
     """Return the model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict files.
 
@@ -35,7 +35,7 @@ def build_predictor(
     return LabelledWindows(predictor, windows, predictor.description.target_names())
 
 
-def _build_network(cfg: CfgNode, device: torch.device, build: Callable[[CfgNode], Segmenter]) -> PixelPredictor:
+def _build_network(cfg: SegmentationConfig, device: torch.device, build: Callable[[SegmentationConfig], Segmenter]) -> PixelPredictor:
     model = build(cfg)
     names = load_test_weights(model, cfg)
     return NetworkPixels(

@@ -8,24 +8,24 @@ from pet.models.analysis import analyse
 from pet.models.pretrained import load_pretrained, load_test_weights
 from pet.segmentation.model import Segmenter
 from pet.segmentation.task import TASK, SegmentationTask
+from pet.typed import SegmentationConfig
 from pet.visual.curves import draw_run
 from petlib import distributed, engine, solver
-from petlib.config import CfgNode
 
 
-def load_first_weights(model: Segmenter, cfg: CfgNode) -> None:
+def load_first_weights(model: Segmenter, cfg: SegmentationConfig) -> None:
     """Log the cost of a model, and load what ``TRAIN.WEIGHTS`` names."""
     analyse(model, cfg, name=cfg.MODEL.NETWORK, num_images=cfg.DATA.NUM_IMAGES, channels=cfg.MODEL.IN_CHANNELS)
     load_pretrained(model, cfg, backbone=model.network.encoder_name)
 
 
 def train(
-    cfg: CfgNode,
+    cfg: SegmentationConfig,
     *,
     task: SegmentationTask = TASK,
     train_dataset: Dataset | None = None,
     test_dataset: Dataset | None = None,
-    begin: Callable[[Segmenter, CfgNode], None] = load_first_weights,
+    begin: Callable[[Segmenter, SegmentationConfig], None] = load_first_weights,
     hooks: Sequence[engine.Hook] = (),
 ) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``.
@@ -66,7 +66,7 @@ def train(
         draw_run(cfg.MISC.CKPT)
 
 
-def test(cfg: CfgNode, *, task: SegmentationTask = TASK, test_dataset: Dataset | None = None) -> dict[str, float]:
+def test(cfg: SegmentationConfig, *, task: SegmentationTask = TASK, test_dataset: Dataset | None = None) -> dict[str, float]:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` and return the metrics; results go to ``MISC.CKPT/test``.
 
     Args:

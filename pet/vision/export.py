@@ -16,9 +16,10 @@ from pet.models.features import Features
 from pet.models.fpn import Neck
 from pet.models.registries import DETECTORS
 from pet.models.segmentation.head import SemsegHead
+from pet.typed import VisionConfig
 from pet.vision.heads.table import HEADS, HeadEntry, head_name, head_switches
 from pet.vision.model import GeneralizedCNN
-from petlib.config import CfgNode, ConfigError
+from petlib.config import ConfigError
 from petlib.registry import import_component
 
 OBJECT_OUTPUTS = ("boxes", "scores", "labels")
@@ -114,7 +115,7 @@ HALF_PARTS = (
 """Modules below the model that compute in float16: all convolutions, and none of the arithmetic of boxes, whose coordinates need more."""
 
 
-def build_export_network(cfg: CfgNode, model: GeneralizedCNN) -> TaskNetwork:
+def build_export_network(cfg: VisionConfig, model: GeneralizedCNN) -> TaskNetwork:
     """Return the network that an exported file holds.
 
     The input is ``images``, float32 (B, 3, H, W). Classifiers give ``logits`` (B, classes). Detectors give ``boxes``, ``scores`` and
@@ -145,7 +146,7 @@ def build_export_network(cfg: CfgNode, model: GeneralizedCNN) -> TaskNetwork:
     return replace(task, free_batch=False, smallest=_smallest(model), measure=measure, describe_comparison=measure.describe)
 
 
-def check_exportable(cfg: CfgNode) -> None:
+def check_exportable(cfg: VisionConfig) -> None:
     """Check whether the heads that are on can be exported.
 
     Raises:

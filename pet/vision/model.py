@@ -13,8 +13,9 @@ from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.fpn import Neck, build_neck
 from pet.models.segmentation.head import SemsegHead
 from pet.models.segmentation.sliding_window import look_through_windows
+from pet.typed import VisionConfig
 from pet.vision.heads.table import build_heads, target_kinds
-from petlib.config import CfgNode, keys_in_errors
+from petlib.config import keys_in_errors
 
 COUNT_SETTINGS = {
     "label": "MODEL.NUM_CLASSES",
@@ -42,7 +43,7 @@ class GeneralizedCNN(nn.Module):
         ConfigError: the network is unknown or does not take its arguments, or the parts do not fit together.
     """
 
-    def __init__(self, cfg: CfgNode) -> None:
+    def __init__(self, cfg: VisionConfig) -> None:
         super().__init__()
         self._classifies = cfg.MODEL.HAS_CLS
         self.detector: str = cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else ""
@@ -124,7 +125,7 @@ class GeneralizedCNN(nn.Module):
         return FeatureInfo(extractor.channels, extractor.strides, neck.channels, neck.strides, neck.num_top)
 
 
-def expected_data(cfg: CfgNode) -> Expectation:
+def expected_data(cfg: VisionConfig) -> Expectation:
     """Return what the heads that are on want of their data."""
     return Expectation(
         kinds=target_kinds(cfg),

@@ -15,12 +15,13 @@ from pet.prediction.build import build_whole_images, find_names
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels
 from pet.prediction.run import FilePredictor
 from pet.prediction.windows import LabelledWindows, WindowSettings
+from pet.typed import VisionConfig
 from pet.vision.export import PlainNetwork
 from pet.vision.heads.table import head_switches
 from pet.vision.model import GeneralizedCNN, expected_data
 from pet.vision.test_time import build_test_model
 from pet.visual.names import TargetNames
-from petlib.config import CfgNode, ConfigError
+from petlib.config import ConfigError
 from petlib.engine.model import prepare_model
 from petlib.solver.precision import build_mixed_precision
 
@@ -44,7 +45,7 @@ class PixelHeadNetwork(SegmentationNetwork):
         return list(self.plain(images))
 
 
-def build_predictor(cfg: CfgNode, device: torch.device, *, window: int = 0) -> FilePredictor:
+def build_predictor(cfg: VisionConfig, device: torch.device, *, window: int = 0) -> FilePredictor:
     """Return the model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict files.
 
     Args:
@@ -75,7 +76,7 @@ def build_predictor(cfg: CfgNode, device: torch.device, *, window: int = 0) -> F
     )
 
 
-def _build_windows(cfg: CfgNode, device: torch.device, window: int) -> LabelledWindows:
+def _build_windows(cfg: VisionConfig, device: torch.device, window: int) -> LabelledWindows:
     kinds, settings = expected_data(cfg).kinds, WindowSettings(size=window, overlap=cfg.TEST.SLIDING.OVERLAP)
     exported = find_onnx_weights(cfg)
     if exported is not None:
@@ -87,7 +88,7 @@ def _build_windows(cfg: CfgNode, device: torch.device, window: int) -> LabelledW
     return LabelledWindows(_build_pixels(cfg, device, network, names), settings, names)
 
 
-def _build_pixels(cfg: CfgNode, device: torch.device, network: GeneralizedCNN, names: TargetNames) -> NetworkPixels:
+def _build_pixels(cfg: VisionConfig, device: torch.device, network: GeneralizedCNN, names: TargetNames) -> NetworkPixels:
     normalize = find_normalize(cfg)
     return NetworkPixels(
         network=view_network(PixelHeadNetwork(network), cfg),

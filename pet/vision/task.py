@@ -11,47 +11,47 @@ from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
 from pet.models.classifiers import last_layer_names
 from pet.task import Task
+from pet.typed import VisionConfig
 from pet.vision.heads.table import build_evaluators
 from pet.vision.model import GeneralizedCNN, expected_data
 from pet.vision.test_time import build_test_model
-from petlib.config import CfgNode
 
 
-class VisionTask(Task):
+class VisionTask(Task[VisionConfig]):
     """One network with the heads that a config switches on; every head that is on is measured."""
 
-    def expected_data(self, cfg: CfgNode) -> Expectation:
+    def expected_data(self, cfg: VisionConfig) -> Expectation:
         """Return what the heads that are on want of their data."""
         return expected_data(cfg)
 
-    def build_model(self, cfg: CfgNode) -> GeneralizedCNN:
+    def build_model(self, cfg: VisionConfig) -> GeneralizedCNN:
         """Return the network of the ``MODEL`` section, with random weights."""
         return GeneralizedCNN(cfg)
 
-    def head_pattern(self, cfg: CfgNode, model: nn.Module) -> str:
+    def head_pattern(self, cfg: VisionConfig, model: nn.Module) -> str:
         """Return the last layer of a classifier, else all outside of the backbone."""
         if cfg.FINETUNE.HEAD or not cfg.MODEL.HAS_CLS:
             return super().head_pattern(cfg, model)
         names = "|".join(map(re.escape, last_layer_names(model.get_submodule("backbone"))))
         return rf"^backbone\.({names})\."
 
-    def build_evaluators(self, cfg: CfgNode, dataset: Dataset, *, keep_predictions: bool) -> Sequence[Evaluator]:
+    def build_evaluators(self, cfg: VisionConfig, dataset: Dataset, *, keep_predictions: bool) -> Sequence[Evaluator]:
         """Return the evaluator of each head."""
         return build_evaluators(cfg, dataset, keep_predictions=keep_predictions)
 
-    def build_test_model(self, cfg: CfgNode, model: nn.Module) -> nn.Module:
+    def build_test_model(self, cfg: VisionConfig, model: nn.Module) -> nn.Module:
         """Return the model, or what looks at each image several times as ``TEST.VIEWS`` says."""
         return build_test_model(_own(model), cfg)
 
-    def build_predictor(self, cfg: CfgNode, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
+    def build_predictor(self, cfg: VisionConfig, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
         """Return the model with the weights of ``TEST.WEIGHTS``, ready to predict files."""
         return vision.build_predictor(cfg, device, window=window)
 
-    def check_export(self, cfg: CfgNode) -> None:
+    def check_export(self, cfg: VisionConfig) -> None:
         """Check whether the heads that are on can be exported."""
         vision.check_exportable(cfg)
 
-    def build_export_network(self, cfg: CfgNode, model: nn.Module) -> "export.TaskNetwork":
+    def build_export_network(self, cfg: VisionConfig, model: nn.Module) -> "export.TaskNetwork":
         """Return the network that an exported file holds; see :func:`pet.vision.export.build_export_network`."""
         return vision.build_export_network(cfg, _own(model))
 

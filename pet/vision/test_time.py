@@ -15,9 +15,10 @@ from pet.models.features import Features, HeadOutput, Regions
 from pet.models.segmentation.head import SemsegHead
 from pet.models.segmentation.sliding_window import as_logits
 from pet.models.views import View, average_pixels, make_views
+from pet.typed import VisionConfig
 from pet.vision.heads.table import HEADS
 from pet.vision.model import GeneralizedCNN
-from petlib.config import CfgNode, ConfigError, name_in_errors
+from petlib.config import ConfigError, name_in_errors
 
 STRIDE = 32
 PIXEL_HEAD = "semseg"
@@ -133,7 +134,7 @@ def _turn_back(raw: Tensor, swap: list[int]) -> Tensor:
     return turned[:, swap] if swap else turned
 
 
-def build_test_model(model: GeneralizedCNN, cfg: CfgNode) -> nn.Module:
+def build_test_model(model: GeneralizedCNN, cfg: VisionConfig) -> nn.Module:
     """Return ``model`` with the views of ``TEST.VIEWS``; itself where there is only one.
 
     Raises:

@@ -93,7 +93,8 @@ def pet_stub() -> str:
     """Return the types of the settings of all tasks."""
     text = stub_of([PET, VISION, SEGMENTATION, LANDCOVER])
     names = sorted(name for name in set(re.findall(r"\w+", text)) if f"class {name}(" in petlib_stub() or name == "ConfigSection")
-    return stub_of([PET, VISION, SEGMENTATION, LANDCOVER], imports=f"from petlib.config.typed import {', '.join(names)}\n")
+    text = stub_of([PET, VISION, SEGMENTATION, LANDCOVER], imports=f"from petlib.config.typed import {', '.join(names)}\n")
+    return f"{text}\nAnyConfig = Any\n"
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from report import synchronize
 from torch import nn
 from torch.optim import Optimizer
 
+from pet.typed import PetConfig
 from petlib import config, engine
 from petlib.config import CfgNode
 
@@ -65,7 +66,7 @@ class Timed:
         self.peak = peak
 
 
-def run_pet(cfg: CfgNode, model: nn.Module, optimizer: Optimizer, loader: Repeated, device: torch.device, *, warm_up: int) -> Timed:
+def run_pet(cfg: PetConfig, model: nn.Module, optimizer: Optimizer, loader: Repeated, device: torch.device, *, warm_up: int) -> Timed:
     """Train by Pet's loop with all default hooks and writers; a config's run length counts the warm-up and one iteration more.
 
     Args:

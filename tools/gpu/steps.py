@@ -26,8 +26,8 @@ from torchvision.ops import FrozenBatchNorm2d
 from pet import segmentation, vision
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.projects import buildseg
+from pet.typed import PetConfig
 from petlib import engine, solver
-from petlib.config import CfgNode
 from petlib.data.seeding import seed_everything
 
 GOAL = 0.99
@@ -39,7 +39,7 @@ IMAGES_PER_SECOND = 3000
 class Case(NamedTuple):
     """One network twice: as Pet trains it and as its library is trained by hand."""
 
-    cfg: CfgNode
+    cfg: PetConfig
     model: nn.Module
     batches: Repeated
     bare: nn.Module

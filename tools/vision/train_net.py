@@ -1,12 +1,12 @@
 """Trains a model of ``pet.vision``: the steps of a run from top to bottom."""
 
 from pet import models, vision, visual
+from pet.typed import VisionConfig
 from petlib import distributed, engine, solver
-from petlib.config import CfgNode
 from petlib.launch import run_script
 
 
-def train(cfg: CfgNode) -> None:
+def train(cfg: VisionConfig) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``."""
     task = vision.TASK
     with engine.open_run(cfg) as device:

@@ -6,10 +6,11 @@ from pet.data import datasets
 from pet.data.catalog.entries import CatalogEntry, find_entry, resolve_path
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.listing import class_folders
-from petlib.config import CfgNode, ConfigError
+from pet.typed import AnyConfig, PetConfig
+from petlib.config import ConfigError
 
 
-def infer_classes(cfg: CfgNode) -> None:
+def infer_classes(cfg: AnyConfig) -> None:
     """Write the names of the classes of the first training data into ``DATA.CLASSES`` where that is empty, and their number.
 
     Image folders show their classes at once; COCO and VOC files and lists are read where ``MODEL.NUM_CLASSES`` is 0, which means as many
@@ -33,7 +34,7 @@ def infer_classes(cfg: CfgNode) -> None:
         cfg.set("MODEL.NUM_CLASSES", len(cfg.DATA.CLASSES))
 
 
-def _names_in_files(cfg: CfgNode, entry: CatalogEntry, path: Path) -> list[str] | int:
+def _names_in_files(cfg: PetConfig, entry: CatalogEntry, path: Path) -> list[str] | int:
     """Return the names of the classes, or only their number; none for a type whose files do not say them."""
     reach = Reach(root=Path(cfg.MISC.DATA_ROOT), anywhere=cfg.DATA.ALLOW_OUTSIDE)
     if entry.classes:
@@ -45,7 +46,7 @@ def _names_in_files(cfg: CfgNode, entry: CatalogEntry, path: Path) -> list[str] 
     return datasets.names_in_list(path, reach) if entry.type == "list_file" and path.is_file() else []
 
 
-def check_classes(cfg: CfgNode) -> None:
+def check_classes(cfg: PetConfig) -> None:
     """Check that ``DATA.CLASSES`` names each class once.
 
     Raises:

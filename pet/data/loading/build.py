@@ -27,8 +27,9 @@ from pet.data.targets.names import NO_NAMES, Names, names_of
 from pet.data.transforms.base import Compose, GeometricTransform
 from pet.data.transforms.build import build_transforms
 from pet.data.transforms.normalize import Normalize
+from pet.typed import AnyConfig, PetConfig
 from petlib.arguments import fit_arguments
-from petlib.config import CfgNode, ConfigError, keys_in_errors
+from petlib.config import ConfigError, keys_in_errors
 from petlib.data import build as loaders
 from petlib.data.evaluation_loader import EvaluationLoader
 from petlib.data.protocols import BatchTransform
@@ -58,7 +59,7 @@ DATASETS = Registry(
 )
 
 
-def build_dataset(cfg: CfgNode, datasets: Sequence[str], kinds: Sequence[str], *, names: Names = NO_NAMES) -> Dataset:
+def build_dataset(cfg: PetConfig, datasets: Sequence[str], kinds: Sequence[str], *, names: Names = NO_NAMES) -> Dataset:
     """Return the data sets called ``datasets``, joined. Every process calls it.
 
     Names decide which class, keypoint or part a number means: all data sets get the numbers that ``names`` give, without these those of
@@ -85,7 +86,7 @@ def build_dataset(cfg: CfgNode, datasets: Sequence[str], kinds: Sequence[str], *
         return JoinedDataset(datasets, [built[0], *(in_order_of(first, dataset, kinds) for dataset in built[1:])], kinds)
 
 
-def prepare_readers(cfg: CfgNode) -> None:
+def prepare_readers(cfg: PetConfig) -> None:
     """Set in this process, and the workers that it forks, what files may hold; OpenCV keeps silent about damaged ones."""
     silence_opencv()
     set_limits(pixels=cfg.DATA.MAX_PIXELS, file_bytes=cfg.DATA.MAX_FILE_BYTES)
@@ -93,7 +94,7 @@ def prepare_readers(cfg: CfgNode) -> None:
     Image.MAX_IMAGE_PIXELS = -(-cfg.DATA.MAX_PIXELS // 2)
 
 
-def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str], names: Names) -> Dataset:
+def _build_one(cfg: PetConfig, name: str, kinds: Sequence[str], names: Names) -> Dataset:
     entry = find_entry(cfg, name)
     dataset = _open(cfg, name, entry, kinds, names)
     info = dataset.info
@@ -114,7 +115,7 @@ def _build_one(cfg: CfgNode, name: str, kinds: Sequence[str], names: Names) -> D
     return share_of(dataset, start, end, seed=entry.seed)
 
 
-def _open(cfg: CfgNode, name: str, entry: CatalogEntry, kinds: Sequence[str], names: Names) -> Dataset:
+def _open(cfg: PetConfig, name: str, entry: CatalogEntry, kinds: Sequence[str], names: Names) -> Dataset:
     """Return the data set of an entry, whose further keys are arguments of the function behind its type."""
     build, source = DATASETS.get(entry.type), _source(cfg, entry, kinds, names)
     first = next(iter(inspect.signature(build).parameters))
@@ -125,7 +126,7 @@ def _open(cfg: CfgNode, name: str, entry: CatalogEntry, kinds: Sequence[str], na
     return dataset
 
 
-def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str], names: Names) -> Source:
+def _source(cfg: PetConfig, entry: CatalogEntry, kinds: Sequence[str], names: Names) -> Source:
     trained = next((list(names[kind]) for kind in kinds if kind in names), None)
     return Source(
         path=resolve_path(cfg, entry.path),
@@ -143,7 +144,7 @@ def _source(cfg: CfgNode, entry: CatalogEntry, kinds: Sequence[str], names: Name
     )
 
 
-def build_training_data(cfg: CfgNode, device: torch.device, expected: Expectation, dataset: Dataset | None = None) -> TrainLoader:
+def build_training_data(cfg: PetConfig, device: torch.device, expected: Expectation, dataset: Dataset | None = None) -> TrainLoader:
     """Return the batches of ``TRAIN.DATASETS``, or of the data that a program brings, after a first look at the samples.
 
     Args:
@@ -178,13 +179,13 @@ def scales_by_type(entries: Sequence[Any]) -> bool:
     return not any(isinstance(entry, Mapping) and entry.get("name") == "Normalize" and entry.get("maximum") for entry in entries)
 
 
-def filters_empty(cfg: CfgNode, kinds: Sequence[str]) -> bool:
+def filters_empty(cfg: AnyConfig, kinds: Sequence[str]) -> bool:
     """Return whether images without objects are left out of a training; not in tasks that have no setting for it."""
     has_objects = any(find_kind(kind).filters_empty for kind in kinds)
     return has_objects and "FILTER_EMPTY" in cfg.DATA and bool(cfg.DATA.FILTER_EMPTY)
 
 
-def build_train_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kinds: Sequence[str]) -> TrainLoader:
+def build_train_loader(cfg: PetConfig, dataset: Dataset, device: torch.device, kinds: Sequence[str]) -> TrainLoader:
     """Return the batches of a training: seeded order, augmentation, normalisation and mixing on the device.
 
     Raises:
@@ -208,7 +209,7 @@ def build_train_loader(cfg: CfgNode, dataset: Dataset, device: torch.device, kin
     )
 
 
-def build_test_loader(cfg: CfgNode, dataset: Samples, device: torch.device, kinds: Sequence[str]) -> EvaluationLoader:
+def build_test_loader(cfg: PetConfig, dataset: Samples, device: torch.device, kinds: Sequence[str]) -> EvaluationLoader:
     """Return this process's share of the test data.
 
     Args:
@@ -247,12 +248,12 @@ def build_sample_transforms(entries: Sequence[Any], scales: Sequence[int], datas
     return build_transforms(entries, default_size=sizes[0] if sizes else None, default_sizes=sizes, dataset=dataset)
 
 
-def _build_normalization(cfg: CfgNode, normalize: Normalize | None, kinds: Sequence[str]) -> NormalizeImages:
+def _build_normalization(cfg: PetConfig, normalize: Normalize | None, kinds: Sequence[str]) -> NormalizeImages:
     divisor = 1 if are_whole_image(kinds) else PAD_DIVISOR
     return NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST, pad_divisor=divisor)
 
 
-def _build_batch_transforms(cfg: CfgNode, normalize: Normalize | None, kinds: Sequence[str]) -> list[BatchTransform]:
+def _build_batch_transforms(cfg: AnyConfig, normalize: Normalize | None, kinds: Sequence[str]) -> list[BatchTransform]:
     transforms: list[BatchTransform] = [_build_normalization(cfg, normalize, kinds)]
     mixup = cfg.TRAIN.MIXUP
     if mixup.MIXUP_ALPHA > 0 or mixup.CUTMIX_ALPHA > 0:

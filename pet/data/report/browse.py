@@ -12,7 +12,8 @@ from pet.data.targets.kinds import kinds_in
 from pet.data.targets.pixel_types import EIGHT_BITS, greatest_value
 from pet.data.transforms.base import Compose
 from pet.data.transforms.normalize import Normalize
-from petlib.config import CfgNode, ConfigError
+from pet.typed import PetConfig
+from petlib.config import ConfigError
 from petlib.data.protocols import Sample, SampleKey
 from petlib.data.reader import SampleReader
 
@@ -59,7 +60,7 @@ class SampleViews:
         return {**sample, **{name: _as_pixels(image, normalized_by, normalize) for name, image in images.items()}}
 
 
-def build_sample_views(cfg: CfgNode, split: str, kinds: Sequence[str]) -> SampleViews:
+def build_sample_views(cfg: PetConfig, split: str, kinds: Sequence[str]) -> SampleViews:
     """Return the samples of ``TRAIN.DATASETS`` or ``TEST.DATASETS`` with their transforms.
 
     Args:

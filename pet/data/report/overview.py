@@ -14,8 +14,9 @@ from pet.data.targets.kinds import find_kind
 from pet.data.targets.names import NO_NAMES, Names, names_of
 from pet.data.targets.observation import Finding
 from pet.data.targets.pixel_types import MIXED, UNUSED_RANGE, PixelTypes
+from pet.typed import PetConfig
 from petlib.checkpoint.checkpointer import Checkpointer
-from petlib.config import CfgNode, ConfigError
+from petlib.config import ConfigError
 from petlib.engine.changed_settings import other_names
 from petlib.errors import CheckpointError, DataError
 
@@ -63,7 +64,7 @@ class RunReport:
         }
 
 
-def check_run(cfg: CfgNode, splits: Sequence[str], expected: Expectation, progress: Progress) -> tuple[RunReport, list[Dataset]]:
+def check_run(cfg: PetConfig, splits: Sequence[str], expected: Expectation, progress: Progress) -> tuple[RunReport, list[Dataset]]:
     """Read all samples of ``TRAIN.DATASETS`` and ``TEST.DATASETS``; return what was found, and the data sets that can be read.
 
     Args:
@@ -105,7 +106,7 @@ def shared_files(report: RunReport) -> list[Finding]:
     return [Finding(SHARED, file, "", False) for file in sorted(sides[0] & sides[1])]
 
 
-def _check_names_of_run(cfg: CfgNode, trained: Names) -> list[Finding]:
+def _check_names_of_run(cfg: PetConfig, trained: Names) -> list[Finding]:
     """Return how the names of the training data differ from those of the checkpoint that a training would continue from."""
     checkpointer = Checkpointer(cfg.MISC.CKPT)
     if not cfg.TRAIN.AUTO_RESUME or not checkpointer.has_latest():
@@ -118,7 +119,7 @@ def _check_names_of_run(cfg: CfgNode, trained: Names) -> list[Finding]:
 
 
 def _check_datasets(
-    cfg: CfgNode, names: Sequence[str], expected: Expectation, progress: Progress, trained: Names
+    cfg: PetConfig, names: Sequence[str], expected: Expectation, progress: Progress, trained: Names
 ) -> tuple[list[DatasetReport], list[Dataset]]:
     reports, datasets = [], []
     for name in names:
@@ -142,7 +143,7 @@ def _as_data_say(expected: Expectation, info: DatasetInfo) -> Expectation:
     return replace(expected, counts={**expected.counts, **counts}, raw_labels=info.raw_labels)
 
 
-def _check_types(cfg: CfgNode, split: str, reports: Sequence[DatasetReport]) -> list[Finding]:
+def _check_types(cfg: PetConfig, split: str, reports: Sequence[DatasetReport]) -> list[Finding]:
     """Return what is wrong with depth and range of the images of all data sets of a split."""
     types = PixelTypes()
     for report in reports:
@@ -154,7 +155,7 @@ def _check_types(cfg: CfgNode, split: str, reports: Sequence[DatasetReport]) -> 
     return [*found, Finding(UNUSED_RANGE, place, unused, False)] if unused else found
 
 
-def _check_amount(cfg: CfgNode, report: RunReport, *, filters: bool) -> list[Finding]:
+def _check_amount(cfg: PetConfig, report: RunReport, *, filters: bool) -> list[Finding]:
     """Return what is wrong with the number of training samples."""
     reports = report.datasets.get("train", [])
     if not reports or any(part.fails and not part.samples for part in reports):

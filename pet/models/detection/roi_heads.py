@@ -10,7 +10,7 @@ from torchvision.models.detection.roi_heads import keypointrcnn_inference, keypo
 
 from pet.models.detection.roi_pooling import RegionPooling, positive_regions, region_strides
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 
 UNKNOWN = 255
 """All pixels of the mask of an object that has no outline."""
@@ -94,7 +94,7 @@ class MaskHead(RegionHead):
         return [{"masks": masks} for masks in raw]
 
 
-def build_mask_head(cfg: CfgNode, info: FeatureInfo) -> MaskHead:
+def build_mask_head(cfg: VisionConfig, info: FeatureInfo) -> MaskHead:
     """Return the head for ``MODEL.MASK``.
 
     Raises:
@@ -167,7 +167,7 @@ class KeypointHead(RegionHead):
         return [{"keypoints": torch.cat([p[..., :2], s[..., None]], dim=-1)} for p, s in zip(points, scores, strict=True)]
 
 
-def build_keypoint_head(cfg: CfgNode, info: FeatureInfo) -> KeypointHead:
+def build_keypoint_head(cfg: VisionConfig, info: FeatureInfo) -> KeypointHead:
     """Return the head for ``MODEL.KEYPOINTS``.
 
     Raises:

@@ -10,7 +10,7 @@ from pet.losses.parsing import crop_part_labels, part_iou_loss, part_map_loss
 from pet.models.detection.parsing_modules import ContextEncoding, PartPredictor, QualityEstimate
 from pet.models.detection.roi_pooling import RegionPooling, positive_regions, region_strides
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
-from petlib.config import CfgNode
+from pet.typed import VisionConfig
 
 
 class ParsingHead(nn.Module):
@@ -123,7 +123,7 @@ def part_targets(batch: dict[str, Any], boxes: list[Tensor], matched: list[Tenso
     return torch.cat(crops)
 
 
-def build_parsing_head(cfg: CfgNode, info: FeatureInfo) -> ParsingHead:
+def build_parsing_head(cfg: VisionConfig, info: FeatureInfo) -> ParsingHead:
     """Return the head for ``MODEL.PARSING``.
 
     Raises:

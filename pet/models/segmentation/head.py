@@ -12,7 +12,8 @@ from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.segmentation.decoders import Decoder, build_decoder
 from pet.models.segmentation.network import grow, resize
 from pet.models.segmentation.pixels import label_images, pixel_accuracy, pixel_losses
-from petlib.config import CfgNode, keys_in_errors, name_in_errors
+from pet.typed import VisionConfig
+from petlib.config import keys_in_errors, name_in_errors
 from petlib.errors import ConfigError
 
 CROSS_ENTROPY = "cross_entropy"
@@ -93,7 +94,7 @@ class SemsegHead(nn.Module):
         return [{"semseg": labels} for labels in label_images(scores, batch)]
 
 
-def build_semseg_head(cfg: CfgNode, info: FeatureInfo) -> nn.Module:
+def build_semseg_head(cfg: VisionConfig, info: FeatureInfo) -> nn.Module:
     """Return the head for the ``MODEL.SEMSEG`` section of a config.
 
     Raises:

@@ -15,7 +15,7 @@ from pet.losses.pixels.base import class_probabilities
 from pet.models.config import has_views
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.views import average_pixels, make_views
-from petlib.config import CfgNode
+from pet.typed import AnyConfig
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def look_through_windows(images: Sequence[Tensor], predict: Callable[[Sequence[T
     return torch.stack([logits_of(cast("Sequence[Tensor]", pair)) for pair in zip(*images, strict=True)])
 
 
-def view_network(network: SegmentationNetwork, cfg: CfgNode) -> SegmentationNetwork:
+def view_network(network: SegmentationNetwork, cfg: AnyConfig) -> SegmentationNetwork:
     """Return a trained network with the views of ``TEST.VIEWS``; itself where there is only one."""
     if not has_views(cfg):
         return network

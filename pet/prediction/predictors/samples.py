@@ -19,7 +19,7 @@ from pet.export.runtime import OnnxModel
 from pet.models.segmentation.pixels import labels_of, to_file
 from pet.prediction.output import Predictions
 from pet.prediction.predictors.pixels import to_probabilities
-from petlib.config import CfgNode
+from pet.typed import PetConfig
 from petlib.data.protocols import Batch, Dataset, SampleKey, SampleTransform
 from petlib.data.reader import SampleReader
 from petlib.errors import CheckpointError
@@ -125,7 +125,7 @@ def _as_array(value: Tensor | np.ndarray) -> np.ndarray:
 
 
 def build_model_samples(
-    cfg: CfgNode, model: nn.Module, device: torch.device, kinds: Sequence[str], *, batch_size: int | None = None
+    cfg: PetConfig, model: nn.Module, device: torch.device, kinds: Sequence[str], *, batch_size: int | None = None
 ) -> ModelSamples:
     """Return a model with trained weights, prepared as for a test.
 
@@ -149,7 +149,7 @@ def build_model_samples(
     )
 
 
-def build_onnx_samples(cfg: CfgNode, model: OnnxModel) -> OnnxSamples:
+def build_onnx_samples(cfg: PetConfig, model: OnnxModel) -> OnnxSamples:
     """Return an exported file that sees images after ``TEST.TRANSFORMS``.
 
     Raises:

@@ -19,7 +19,8 @@ from pet.data.transforms.normalize import Normalize
 from pet.projects.landcover.cutmix import CutMixBoxes, NormalizeViews
 from pet.projects.landcover.views import UnlabelledImages, build_views
 from pet.segmentation.task import KINDS, expected_data
-from petlib.config import CfgNode, ConfigError, name_in_errors
+from pet.typed import LandcoverConfig
+from petlib.config import ConfigError, name_in_errors
 from petlib.data.build import TRAIN_KEYS, TrainLoaderSettings, build_train_loader
 from petlib.data.concatenated import ConcatenatedDataset
 from petlib.data.protocols import BatchTransform
@@ -29,7 +30,7 @@ from petlib.errors import DataError
 
 
 def build_training_data(
-    cfg: CfgNode, device: torch.device, dataset: Dataset | None = None, unlabelled: Samples | None = None
+    cfg: LandcoverConfig, device: torch.device, dataset: Dataset | None = None, unlabelled: Samples | None = None
 ) -> TrainLoader:
     """Return the batches of a training with ``SEMI.ENABLED``, after a first look at the samples.
 
@@ -60,7 +61,7 @@ def build_training_data(
     return _build_loader(cfg, device, dataset, unlabelled)
 
 
-def build_unlabelled(cfg: CfgNode) -> Samples:
+def build_unlabelled(cfg: LandcoverConfig) -> Samples:
     """Return the images of ``SEMI.DATASETS``. Every process calls it.
 
     Raises:
@@ -75,14 +76,14 @@ def build_unlabelled(cfg: CfgNode) -> Samples:
     return parts[0] if len(parts) == 1 else ConcatenatedDataset(parts)
 
 
-def _build_one(cfg: CfgNode, name: str) -> Samples:
+def _build_one(cfg: LandcoverConfig, name: str) -> Samples:
     folder = _folder(cfg, name)
     if folder is None:
         return build_dataset(cfg, [name], KINDS)
     return UnlabelledImages(folders=[folder], channels=cfg.MODEL.IN_CHANNELS, window=cfg.SEMI.WINDOW)
 
 
-def _folder(cfg: CfgNode, name: str) -> Path | None:
+def _folder(cfg: LandcoverConfig, name: str) -> Path | None:
     """Return the folder that a name means; None where it is a name of the catalogue, or is to be looked for there."""
     if name in cfg.DATA.CATALOG or name in BUILTIN:
         return None
@@ -90,7 +91,7 @@ def _folder(cfg: CfgNode, name: str) -> Path | None:
     return folder if folder.is_dir() or "/" in name else None
 
 
-def _check_unlabelled(dataset: Samples, cfg: CfgNode) -> None:
+def _check_unlabelled(dataset: Samples, cfg: LandcoverConfig) -> None:
     if len(dataset) == 0:
         raise DataError("the unlabelled data are empty")
     count = min(cfg.DATA.CHECK_SAMPLES, len(dataset))
@@ -98,7 +99,7 @@ def _check_unlabelled(dataset: Samples, cfg: CfgNode) -> None:
         check_pixels({"meta": {}, **dataset[index]}, expected_data(cfg))
 
 
-def _build_loader(cfg: CfgNode, device: torch.device, dataset: Dataset, unlabelled: Samples) -> TrainLoader:
+def _build_loader(cfg: LandcoverConfig, device: torch.device, dataset: Dataset, unlabelled: Samples) -> TrainLoader:
     scales: Sequence[int] = cfg.TRAIN.RESIZE.SCALES
     transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, scales, dataset)
     views = build_views(unlabelled, common=cfg.SEMI.TRANSFORMS, weak=cfg.SEMI.WEAK, strong=cfg.SEMI.STRONG, scales=scales)
@@ -114,7 +115,7 @@ def _build_loader(cfg: CfgNode, device: torch.device, dataset: Dataset, unlabell
     )
 
 
-def _build_batch_transforms(cfg: CfgNode, normalize: Normalize | None) -> list[BatchTransform]:
+def _build_batch_transforms(cfg: LandcoverConfig, normalize: Normalize | None) -> list[BatchTransform]:
     normalization = NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST)
     transforms: list[BatchTransform] = [NormalizeViews(normalization)]
     if cfg.SEMI.CUTMIX.BOXES:

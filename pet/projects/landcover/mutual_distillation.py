@@ -16,7 +16,7 @@ from pet.projects.landcover.cutmix import OWN, mix
 from pet.projects.landcover.views import OUTSIDE, STRONG, WEAK
 from pet.segmentation.model import Segmenter
 from pet.segmentation.model import build_model as build_segmenter
-from petlib.config import CfgNode
+from pet.typed import LandcoverConfig
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
 
@@ -184,7 +184,7 @@ def momentum_after(iterations: int, end: float) -> float:
 logger = logging.getLogger(__name__)
 
 
-def build_model(cfg: CfgNode) -> Segmenter:
+def build_model(cfg: LandcoverConfig) -> Segmenter:
     """Return the model with random weights: with ``SEMI.ENABLED`` a :class:`MutualDistillation`, else a plain segmenter.
 
     Raises:
@@ -200,7 +200,7 @@ def build_model(cfg: CfgNode) -> Segmenter:
     )
 
 
-def load_students(model: MutualDistillation, cfg: CfgNode) -> None:
+def load_students(model: MutualDistillation, cfg: LandcoverConfig) -> None:
     """Load what ``TRAIN.WEIGHTS`` names into both students, and begin with teachers that are like them; nothing where it is empty.
 
     Weights of a segmenter or of a backbone go into both. A checkpoint of this model has each student's own.

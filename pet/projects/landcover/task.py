@@ -9,7 +9,8 @@ from pet.projects.landcover.data import build_training_data
 from pet.projects.landcover.mutual_distillation import MutualDistillation, TeacherHook, build_model, load_students
 from pet.segmentation.model import Segmenter
 from pet.segmentation.task import SegmentationTask
-from petlib.config import CfgNode, ConfigError
+from pet.typed import AnyConfig, LandcoverConfig
+from petlib.config import ConfigError
 from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
 
@@ -24,11 +25,11 @@ class LandcoverTask(SegmentationTask):
     def __init__(self, unlabelled: Samples | None = None) -> None:
         self._unlabelled = unlabelled
 
-    def build_model(self, cfg: CfgNode) -> Segmenter:
+    def build_model(self, cfg: AnyConfig) -> Segmenter:
         """Return the model with random weights: with ``SEMI.ENABLED`` two students with their teachers, else a plain segmenter."""
         return build_model(cfg)
 
-    def build_training_data(self, cfg: CfgNode, device: torch.device, dataset: Dataset | None = None) -> TrainLoader:
+    def build_training_data(self, cfg: AnyConfig, device: torch.device, dataset: Dataset | None = None) -> TrainLoader:
         """Return the batches of ``TRAIN.DATASETS``, or of ``dataset``, with ``SEMI.ENABLED`` next to views of unlabelled images."""
         if not cfg.SEMI.ENABLED:
             return super().build_training_data(cfg, device, dataset)
@@ -39,7 +40,7 @@ TASK = LandcoverTask()
 
 
 def train(
-    cfg: CfgNode,
+    cfg: LandcoverConfig,
     *,
     train_dataset: Dataset | None = None,
     test_dataset: Dataset | None = None,
@@ -65,12 +66,12 @@ def train(
     segmentation.train(cfg, task=TASK, train_dataset=train_dataset, test_dataset=test_dataset)
 
 
-def test(cfg: CfgNode, *, test_dataset: Dataset | None = None) -> dict[str, float]:
+def test(cfg: LandcoverConfig, *, test_dataset: Dataset | None = None) -> dict[str, float]:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS``, see :func:`pet.segmentation.test`; of two students the first."""
     return segmentation.test(cfg, task=TASK, test_dataset=test_dataset)
 
 
-def _begin_students(model: Segmenter, cfg: CfgNode) -> None:
+def _begin_students(model: Segmenter, cfg: AnyConfig) -> None:
     assert isinstance(model, MutualDistillation), f"SEMI.ENABLED built a {type(model).__name__}"
     analyse(model.student(0), cfg, name=f"each student, {cfg.MODEL.NETWORK}", channels=cfg.MODEL.IN_CHANNELS)
     load_students(model, cfg)

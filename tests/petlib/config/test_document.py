@@ -54,7 +54,8 @@ def test_at_run_time_every_config_is_a_cfg_node() -> None:
     for module in (petlib.config.typed, pet.typed):
         text = Path(module.__file__ or "").with_suffix(".pyi").read_text(encoding="utf-8")
         names = [name for name in vars(module) if name.endswith("Config")]
-        assert names and all(getattr(module, name) is CfgNode and f"class {name}(" in text for name in names)
+        defined = all(f"class {name}(" in text or f"{name} = Any" in text for name in names)
+        assert names and defined and all(getattr(module, name) is CfgNode for name in names)
 
 
 BUILDER = """

@@ -2,12 +2,12 @@
 
 from pet import models, visual
 from pet.projects import landcover
+from pet.typed import LandcoverConfig
 from petlib import distributed, engine, solver
-from petlib.config import CfgNode
 from petlib.launch import run_script
 
 
-def train(cfg: CfgNode) -> None:
+def train(cfg: LandcoverConfig) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``."""
     task = landcover.TASK
     with engine.open_run(cfg) as device:

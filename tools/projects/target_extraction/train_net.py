@@ -2,12 +2,12 @@
 
 from pet import models, visual
 from pet.projects import target_extraction
+from pet.typed import SegmentationConfig
 from petlib import distributed, engine, solver
-from petlib.config import CfgNode
 from petlib.launch import run_script
 
 
-def train(cfg: CfgNode) -> None:
+def train(cfg: SegmentationConfig) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``."""
     task = target_extraction.TASK
     with engine.open_run(cfg) as device:
