@@ -238,6 +238,10 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "numbers": (pickle.dumps({"data": np.zeros((1, 3072), np.uint8), "labels": [10**400]}), "OverflowError"),
     "shape": (pickle.dumps({"data": np.zeros((1, 3072), np.uint8), "labels": [-1]}), "labels from -1 to -1"),
     "length": (b"\x80\x04\x8e" + struct.pack("<Q", 2**60) + b"x.", "not a CIFAR file, or a damaged one"),
+    "kept tuples": (b"\x80\x02)q\x00" + b"0h\x00\x85q\x00" * 2_000 + b".", "it has the step TUPLE1"),
+    "a type": (b"\x80\x02cnumpy\nndarray\n.", "it has a type, but only numpy arrays"),
+    "no values": (b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n)R.", "not a CIFAR file, or a damaged one"),
+    "a circle": (b"\x80\x02]q\x00h\x00a.", "not a CIFAR file, or a damaged one"),
     "extension": (b"\x80\x02\x82\x01.", "it has the step EXT1"),
 }
 
@@ -262,11 +266,16 @@ def test_plain_pickles_of_all_kinds_are_read(protocol: int, tmp_path: Path) -> N
         "data": np.arange(12, dtype=np.uint8).reshape(3, 4),
         "by_columns": np.asfortranarray(np.arange(6).reshape(2, 3)),
         b"n": [b"x", "y", 1.5],
+        # as face verification files: images in a list, more of them than tuples may lie in each other
+        "images": ([np.full((1, 1), index % 256, np.uint8) for index in range(5_000)], [True, None]),
     }
     (tmp_path / "a").write_bytes(pickle.dumps(content, protocol=protocol))
     found = read_plain_pickle(tmp_path / "a", what="a file")
     assert list(found) == list(content)
     assert found[b"n"] == content[b"n"]
+    images, same = found["images"]
+    assert [int(image[0, 0]) for image in images] == [index % 256 for index in range(5_000)]
+    assert same == [True, None]
     for name in ("data", "by_columns"):
         assert found[name].dtype == content[name].dtype  # type: ignore[union-attr]
         assert np.array_equal(found[name], content[name])

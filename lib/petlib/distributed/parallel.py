@@ -1,6 +1,6 @@
 """Ways for several processes or GPUs to train one model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 
@@ -17,7 +17,9 @@ BLOCK_PARAMETERS = 250_000
 """Blocks with at least so many parameters are gathered and freed by themselves; smaller ones travel with what is around them."""
 
 
-def parallelize(model: nn.Module, mode: str, *, device: torch.device, find_unused_parameters: bool = False) -> nn.Module:
+def parallelize(
+    model: nn.Module, mode: str, *, device: torch.device, find_unused_parameters: bool = False, ignored: Collection[str] = ()
+) -> nn.Module:
     """Return ``model``, which is on ``device``, made ready for several processes or GPUs.
 
     Args:
@@ -26,10 +28,14 @@ def parallelize(model: nn.Module, mode: str, *, device: torch.device, find_unuse
             afterwards. ``"dp"``: one process, ``nn.DataParallel`` over all visible GPUs. ``"none"``: no exchange.
             With one process ``"ddp"`` and ``"fsdp"`` return the model as it is.
         find_unused_parameters: ``"ddp"`` looks for parameters that took no part in a loss.
+        ignored: names of parameters and buffers that each rank keeps to itself: neither they nor their gradients are exchanged. The model
+            keeps them equal, as a queue that every rank fills with the same, or different, as rows of a layer that ranks share out.
 
     Raises:
-        ConfigError: an unknown mode, or ``"dp"`` with several processes.
+        ConfigError: an unknown mode, ``"dp"`` with several processes, or ``"fsdp"`` with several processes and ``ignored``.
     """
+    known = {name for name, _ in chain(model.named_parameters(), model.named_buffers())}
+    assert known.issuperset(ignored), f"the model has no {', '.join(sorted(set(ignored) - known))}"
     if mode == "dp":
         if world_size() > 1:
             raise ConfigError("mode: dp is for one process with several GPUs; use ddp with several processes")
@@ -39,7 +45,11 @@ def parallelize(model: nn.Module, mode: str, *, device: torch.device, find_unuse
     if mode == "none" or world_size() == 1:
         return model
     if mode == "fsdp":
+        if ignored:
+            raise ConfigError(f"mode: fsdp shards all of a model, but each process keeps its own {', '.join(ignored)}; use ddp")
         return _shard(model, device)
+    # torch's own FSDP calls it so; DDP reads the names from the module
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, list(ignored))  # type: ignore[no-untyped-call]
     return DistributedDataParallel(
         model,
         device_ids=[device.index] if device.type == "cuda" else None,

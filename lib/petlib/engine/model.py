@@ -1,7 +1,7 @@
 """What a run does to its model before the loop: cost, weights to begin with, device, processes; and the weights that a test takes."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,11 +119,18 @@ def prepare_model(model: nn.Module, cfg: PetlibConfig, device: torch.device, rul
     return model
 
 
-def parallelize(model: nn.Module, cfg: PetlibConfig, device: torch.device) -> nn.Module:
+def parallelize(model: nn.Module, cfg: PetlibConfig, device: torch.device, *, ignored: Collection[str] = ()) -> nn.Module:
     """Return ``model``, which is on ``device``, shared among the processes as ``TRAIN.PARALLEL`` says.
 
+    Args:
+        model: the network.
+        cfg: the config.
+        device: where it computes.
+        ignored: names of parameters and buffers that each process keeps to itself, see :func:`petlib.distributed.parallelize`.
+
     Raises:
-        ConfigError: ``dp`` with several processes.
+        ConfigError: ``dp`` with several processes, or ``fsdp`` with several processes and ``ignored``.
     """
+    unused = cfg.TRAIN.FIND_UNUSED_PARAMETERS
     with name_in_errors({"mode": "TRAIN.PARALLEL"}):
-        return distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=cfg.TRAIN.FIND_UNUSED_PARAMETERS)
+        return distributed.parallelize(model, cfg.TRAIN.PARALLEL, device=device, find_unused_parameters=unused, ignored=ignored)

@@ -15,12 +15,14 @@ from pet.data.files.opening import read_file
 from petlib.errors import DataError
 
 MOST_BYTES = 1024**3
-MOST_TUPLES = 10_000
-"""Python follows tuples in tuples without a limit of its own; arrays have a few each."""
+DEEPEST_TUPLES = 1_000
+"""Python follows tuples in tuples without a limit of its own; those of arrays lie two deep."""
 
 FOREIGN = {"EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "NEXT_BUFFER", "FROZENSET"}
 TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
 KEEPING = {"PUT", "BINPUT", "LONG_BINPUT"}
+FETCHING = {"GET", "BINGET", "LONG_BINGET"}
+PLAIN = (bool, int, float, complex, str, bytes, bytearray, type(None))
 NUMBERS = re.compile("[<|=]?(u1|i4|i8|uint8|int32|int64)")
 FAILURES = (
     *(pickle.UnpicklingError, EOFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, MemoryError, RecursionError),
@@ -29,7 +31,7 @@ FAILURES = (
 
 
 def read_plain_pickle(path: Path, *, what: str) -> Any:
-    """Return what a pickle holds, of Python 2 as well; arrays only directly in a dictionary, of bytes or whole numbers.
+    """Return what a pickle holds, of Python 2 as well; arrays, at any depth, of bytes or whole numbers.
 
     No code of the file runs, and none of numpy's own reader, which trusts what it reads.
 
@@ -44,24 +46,73 @@ def read_plain_pickle(path: Path, *, what: str) -> Any:
     try:
         _check_steps(data)
         # text of python 2 is bytes
-        content = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
+        return _plain(_ArraysOnly(io.BytesIO(data), encoding="latin1").load(), {})
     except FAILURES as error:
         raise DataError(f"{path}: not {what}, or a damaged one: {error}") from error
-    if isinstance(content, dict):
-        return {name: value.values if isinstance(value, _Array) else value for name, value in content.items()}
-    return content
+
+
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """Return a value of the unpickler with its arrays as numpy's; ``done`` has the containers that were seen, which may share members."""
+    if type(value) in PLAIN:
+        return value
+    if isinstance(value, _Array):
+        return value.values
+    if id(value) in done:
+        return done[id(value)]
+    if type(value) is list:
+        plain: Any = [_plain(item, done) for item in value]
+    elif type(value) is tuple:
+        plain = tuple(_plain(item, done) for item in value)
+    elif type(value) is dict:
+        plain = {_plain(name, done): _plain(item, done) for name, item in value.items()}
+    else:
+        raise pickle.UnpicklingError(f"it has a {type(value).__name__.strip('_')}, but only numpy arrays and plain values are allowed")
+    done[id(value)] = plain
+    return plain
 
 
 def _check_steps(data: bytes) -> None:
-    """Refuse steps that would take memory that no data accounts for, before any is done."""
-    tuples = 0
+    """Refuse steps that would take memory that no data accounts for, or nest tuples without end, before any is done."""
+    depths = _TupleDepths()
     for count, (step, argument, _) in enumerate(pickletools.genops(data)):
-        tuples += step.name in TUPLES
-        if step.name in FOREIGN or tuples > MOST_TUPLES:
-            raise pickle.UnpicklingError(f"it has the step {step.name}, but only numpy arrays and plain values are allowed")
         # python keeps a table as long as the greatest number, of which ten bytes can name four billion
         if step.name in KEEPING and int(argument or 0) > count:
             raise pickle.UnpicklingError(f"it keeps value {argument} after {count} steps")
+        if step.name in FOREIGN or depths.after(step, argument) > DEEPEST_TUPLES:
+            raise pickle.UnpicklingError(f"it has the step {step.name}, but only numpy arrays and plain values are allowed")
+
+
+class _TupleDepths:
+    """How deep tuples lie in each other on the stack of an unpickler, followed without building any."""
+
+    def __init__(self) -> None:
+        # None is a mark
+        self._stack: list[int | None] = []
+        self._kept: dict[int, int] = {}
+
+    def after(self, step: pickletools.OpcodeInfo, argument: Any) -> int:
+        """Do a step and return the depth of the value on top of the stack after it."""
+        if step.name in KEEPING or step.name == "MEMOIZE":
+            self._kept[int(argument) if step.name in KEEPING else len(self._kept)] = self._stack[-1] or 0
+        elif step.name in FETCHING:
+            self._stack.append(self._kept[int(argument)])
+        elif step.name == "DUP":
+            self._stack.append(self._stack[-1])
+        else:
+            deepest = max(self._take(step), default=0)
+            depth = 1 + deepest if step.name in TUPLES else 0
+            self._stack += [None if kind is pickletools.markobject else depth for kind in step.stack_after]
+        return (self._stack[-1] or 0) if self._stack else 0
+
+    def _take(self, step: pickletools.OpcodeInfo) -> list[int]:
+        """Remove what a step takes from the stack, and return the depths."""
+        taken: list[int] = []
+        single = len(step.stack_before)
+        if pickletools.markobject in step.stack_before:
+            single = step.stack_before.index(pickletools.markobject)
+            while (depth := self._stack.pop()) is not None:
+                taken.append(depth)
+        return taken + [self._stack.pop() or 0 for _ in range(single)]
 
 
 class _Dtype:

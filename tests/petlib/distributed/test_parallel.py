@@ -62,6 +62,52 @@ def test_two_ranks_train_like_one(run_ranks, alone, mode, accumulation):
             torch.testing.assert_close(state[name], value, rtol=1e-4, atol=1e-6)
 
 
+class OwnParts(nn.Module):
+    """A shared layer, and a layer and a buffer that each rank keeps to itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared, self.own = nn.Linear(2, 2), nn.Linear(2, 2)
+        self.register_buffer("queue", torch.zeros(4))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.own(self.shared(inputs))
+
+
+def keep_own_parts():
+    torch.manual_seed(distributed.rank())
+    network = OwnParts()
+    before = network.own.weight.detach().clone()
+    model = distributed.parallelize(network, "ddp", device=CPU, ignored=["own.weight", "own.bias", "queue"])
+    network.queue += 1 + distributed.rank()
+    loss = model(torch.full((1, 2), 1.0 + distributed.rank())).sum()
+    loss.backward()
+    assert torch.equal(network.own.weight, before)
+    return network.shared.weight.grad, network.own.weight.grad, network.queue
+
+
+def test_ignored_parameters_and_buffers_stay_with_their_rank(run_ranks):
+    (shared, own, queue), (shared_2, own_2, queue_2) = run_ranks(keep_own_parts, 2)
+    torch.testing.assert_close(shared, shared_2)
+    assert not torch.allclose(own, own_2)
+    assert (queue[0], queue_2[0]) == (1, 2)
+
+
+def refuse_ignored_in_fsdp():
+    with pytest.raises(ConfigError, match=r"mode: fsdp shards all of a model, but each process keeps its own own\.weight; use ddp"):
+        distributed.parallelize(OwnParts(), "fsdp", device=CPU, ignored=["own.weight"])
+    return True
+
+
+def test_fsdp_refuses_ignored_parameters(run_ranks):
+    assert run_ranks(refuse_ignored_in_fsdp, 2) == [True, True]
+
+
+def test_an_unknown_ignored_name_is_a_mistake_of_the_caller():
+    with pytest.raises(AssertionError, match="the model has no centres"):
+        distributed.parallelize(nn.Linear(2, 2), "ddp", device=CPU, ignored=["centres"])
+
+
 def count_local_parameters():
     model = distributed.parallelize(Network(), "fsdp", device=CPU, find_unused_parameters=False)
     groups = sum(hasattr(module, "unshard") for module in model.modules())
