@@ -7,17 +7,13 @@ python tools/docs/write_config_page.py [--check]
 """
 
 import argparse
+import importlib
 import re
 import sys
 from pathlib import Path
 
 from pet.config import TASK_SCHEMA
-from pet.projects.buildseg.config import get_base_cfg as get_buildseg_cfg
-from pet.projects.changedet.config import get_base_cfg as get_changedet_cfg
-from pet.projects.landcover.config import get_base_cfg as get_landcover_cfg
-from pet.projects.target_extraction.config import get_base_cfg as get_target_extraction_cfg
 from pet.segmentation.config import SEGMENTATION_SCHEMA
-from pet.tasks.cls.config import get_base_cfg as get_cls_cfg
 from pet.vision.config import get_base_cfg as get_vision_cfg
 from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.document import schema_as_markdown
@@ -25,39 +21,49 @@ from petlib.config import CfgNode
 from petlib.config.key import Key, Schema, merge_schemas
 from petlib.config.document import SECTION, ConfigType, stub_of
 
-PROJECTS = {
-    "buildseg": get_buildseg_cfg,
-    "changedet": get_changedet_cfg,
-    "landcover": get_landcover_cfg,
-    "target_extraction": get_target_extraction_cfg,
-}
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+
+
+def find_tasks(folder: str) -> dict[str, Schema]:
+    """Return the schemas of the tasks below a folder of ``pet`` by name: ``{"projects/buildseg": ...}``."""
+    modules = sorted((ROOT / "pet" / folder).glob("*/config.py"))
+    names = {f"{folder}/{path.parent.name}": f"pet.{folder}.{path.parent.name}.config" for path in modules}
+    return {name: importlib.import_module(module).get_base_cfg().schema for name, module in names.items()}
+
+
+TASKS = find_tasks("tasks") | find_tasks("projects")
 PETLIB = ConfigType("PetlibConfig", PETLIB_SCHEMA, None, "The settings that every run has.")
 PET = ConfigType("PetConfig", TASK_SCHEMA, PETLIB, "The settings that every task of Pet has.")
 VISION = ConfigType("VisionConfig", get_vision_cfg().schema, PET, "The settings of the general CNN, and of ``tasks/cls``.")
 SEGMENTATION = ConfigType("SegmentationConfig", SEGMENTATION_SCHEMA, PET, "The settings of the segmentation projects.")
-LANDCOVER = ConfigType("LandcoverConfig", get_landcover_cfg().schema, SEGMENTATION, "The settings of land cover.")
+LANDCOVER = ConfigType("LandcoverConfig", TASKS["projects/landcover"], SEGMENTATION, "The settings of land cover.")
 
 
 def page() -> str:
     """Return the whole page."""
-    vision, cls = get_vision_cfg().schema, get_cls_cfg().schema
+    vision = VISION.schema
+    bases = ((vision, "`vision`"), (SEGMENTATION_SCHEMA, "the segmentation projects"))
     parts = [
         (DOCS / "config_head.md").read_text(encoding="utf-8").rstrip() + "\n",
         "## Keys of `vision`\n",
         schema_as_markdown(merge_schemas(PETLIB_SCHEMA, vision)),
-        "## Keys of `tasks/cls`\n",
-        "Those of `vision`, with another default:\n",
-        schema_as_markdown(difference(cls, vision)),
         "## Keys of the segmentation projects\n",
         f"Those of `vision` except {_lacking(SEGMENTATION_SCHEMA, vision)}, and these, which are new or mean something else:\n",
         schema_as_markdown(difference(SEGMENTATION_SCHEMA, vision)),
     ]
-    for name, get_base_cfg in PROJECTS.items():
-        parts += [f"### `projects/{name}`\n", "New, or with another default:\n"]
-        parts += [schema_as_markdown(difference(get_base_cfg().schema, SEGMENTATION_SCHEMA))]
+    for name, schema in TASKS.items():
+        base, title = min(bases, key=lambda one: _distance(schema, one[0]))
+        missing = _lacking(schema, base)
+        without = f" except {missing}" if missing else ""
+        parts += [f"## Keys of `{name}`\n", f"Those of {title}{without}, and these, which are new or mean something else:\n"]
+        parts += [schema_as_markdown(difference(schema, base))]
     return "\n".join(parts)
+
+
+def _distance(schema: Schema, other: Schema) -> int:
+    """Return how many keys two schemas have not in common."""
+    return len(set(CfgNode(schema).flat()) ^ set(CfgNode(other).flat()))
 
 
 def _lacking(schema: Schema, other: Schema) -> str:
