@@ -4,18 +4,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 
-class Evaluator(Protocol):
-    """Collects the predictions of one head over this process's share of the samples and joins the shares at the end.
-
-    Every process makes the same calls: ``update`` for each of its batches, then ``compute``, then ``write`` where files
-    are wanted.
-    """
+class Collector(Protocol):
+    """Takes the predictions of the evaluation loop."""
 
     def update(self, batch: dict[str, Any], predictions: list[dict[str, Any]]) -> None:
         """Take the predictions of one batch, one for each sample, without waiting for the device."""
 
     def compute(self) -> dict[str, float]:
         """Return the metrics over the samples of all processes, named like ``cls/acc1``, as fractions from 0 to 1; NaN where undefined."""
+
+
+class Evaluator(Collector, Protocol):
+    """Collects the predictions of one head over this process's share of the samples and joins the shares at the end.
+
+    Every process makes the same calls: ``update`` for each of its batches, then ``compute``, then ``write`` where files
+    are wanted.
+    """
 
     def write(self, folder: Path) -> None:
         """Write predictions and pictures into ``folder``; the main process does it."""

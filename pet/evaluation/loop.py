@@ -9,7 +9,7 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from pet.data.loading.batch_transforms import predict_by_size
-from pet.evaluation.evaluator import Evaluator
+from pet.evaluation.evaluator import Collector
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.interruption import agree_to_go_on, until_asked_to_end
 from petlib.errors import DataError
@@ -31,7 +31,7 @@ class Batches(Protocol):
 def evaluate(
     model: nn.Module,
     loader: Batches,
-    evaluators: Sequence[Evaluator],
+    evaluators: Sequence[Collector],
     *,
     autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> dict[str, float]:

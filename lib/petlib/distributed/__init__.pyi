@@ -6,6 +6,9 @@ from .collectives import barrier as barrier
 from .collectives import broadcast_buffers as broadcast_buffers
 from .collectives import broadcast_object as broadcast_object
 from .collectives import gather_objects as gather_objects
+from .gathering import broadcast_rows as broadcast_rows
+from .gathering import gather_rows as gather_rows
+from .gathering import gather_with_gradient as gather_with_gradient
 from .interruption import AgreedFlag as AgreedFlag
 from .interruption import Interrupted as Interrupted
 from .interruption import agree_to_go_on as agree_to_go_on

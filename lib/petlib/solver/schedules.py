@@ -1,4 +1,4 @@
-"""Schedules of the learning rate in closed form: a factor for every iteration, so that a resumed run needs no history."""
+"""Schedules of the learning rate and of other numbers in closed form: one value for each iteration, so that resuming needs no history."""
 
 import bisect
 import logging
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Factor = Callable[[int], float]
+"""From an iteration, counted from 0, to a number."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -103,3 +105,24 @@ def _rise(warm_up: WarmUp) -> Factor:
         assert factor > 0 or length == 0, "an exponential warm-up cannot start at 0"
         return lambda iteration: factor ** (1 - iteration / length)
     return lambda _: factor
+
+
+def number_schedule(start: float, end: float, *, iterations: int, shape: Literal["cosine", "linear", "constant"] = "cosine") -> Factor:
+    """Return the function from an iteration, counted from 0, to a number that goes from ``start`` to ``end``: a teacher's momentum, a
+    temperature, a weight decay, a margin.
+
+    With ``p`` the share of ``iterations`` that is done: cosine ``end - (end - start) * (1 + cos(pi * p)) / 2``, linear
+    ``start + (end - start) * p``, constant ``start``. After ``iterations`` it stays at ``end``.
+
+    Args:
+        start: the number in iteration 0.
+        end: the number in iteration ``iterations``.
+        iterations: how long it takes; 0: it is ``end`` from the beginning.
+        shape: the course.
+    """
+    if shape == "constant" or start == end:
+        return lambda _: start
+    span = end - start
+    if shape == "linear":
+        return lambda iteration: start + span * iteration / iterations if iteration < iterations else end
+    return lambda iteration: end - span * (1.0 + math.cos(math.pi * iteration / iterations)) / 2 if iteration < iterations else end

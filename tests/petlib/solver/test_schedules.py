@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, MultiStepLR, P
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError
 from petlib.solver import build_scheduler
-from petlib.solver.schedules import Schedule, WarmUp, learning_rate_factor
+from petlib.solver.schedules import Schedule, WarmUp, learning_rate_factor, number_schedule
 
 
 def make_cfg(**scheduler):
@@ -187,3 +187,14 @@ def test_no_warning_where_nothing_is_wrong(caplog, scheduler):
 def test_contradictions_are_config_errors(scheduler, message):
     with pytest.raises(ConfigError, match=message):
         build_scheduler(make_optimizer(), make_cfg(TOTAL_ITERS=30, **scheduler), max_iter=30, iterations_per_epoch=10)
+
+
+def test_numbers_go_from_start_to_end_and_stay_there():
+    momentum = number_schedule(0.996, 1.0, iterations=100)
+    assert [momentum(iteration) for iteration in (0, 50, 100, 130)] == pytest.approx([0.996, 0.998, 1.0, 1.0])
+    assert momentum(25) == pytest.approx(1.0 - 0.004 * (math.cos(math.pi * 25 / 100) + 1) / 2)
+    temperature = number_schedule(0.04, 0.07, iterations=30, shape="linear")
+    assert [temperature(iteration) for iteration in (0, 15, 30, 99)] == pytest.approx([0.04, 0.055, 0.07, 0.07])
+    assert number_schedule(0.04, 0.07, iterations=0, shape="linear")(0) == 0.07
+    assert number_schedule(0.2, 0.2, iterations=0)(5) == 0.2
+    assert number_schedule(0.3, 0.5, iterations=10, shape="constant")(10) == 0.3
