@@ -21,6 +21,12 @@ CLASSIFIERS = Registry(
         "resnet56": "pet.models.cifar_resnet:resnet56",
         "resnet110": "pet.models.cifar_resnet:resnet110",
         "resnext29_8x64d": "pet.models.cifar_resnet:resnext29_8x64d",
+        "iresnet18": "pet.models.face.iresnet:iresnet18",
+        "iresnet34": "pet.models.face.iresnet:iresnet34",
+        "iresnet50": "pet.models.face.iresnet:iresnet50",
+        "iresnet100": "pet.models.face.iresnet:iresnet100",
+        "iresnet200": "pet.models.face.iresnet:iresnet200",
+        "mobilefacenet": "pet.models.face.mobilefacenet:MobileFaceNet",
     },
 )
 

@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from pet.models.classifiers import build_classifier
+from pet.models.face import iresnet
+
+PARAMETERS = {
+    "iresnet18": 24_025_600,
+    "iresnet34": 34_139_328,
+    "iresnet50": 43_590_848,
+    "iresnet100": 65_156_160,
+    "iresnet200": 118_833_920,
+    "mobilefacenet": 2_059_520,
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_the_networks_have_the_published_parameters(name):
+    with torch.device("meta"):
+        network = build_classifier(name, num_classes=512)
+    assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[name]
+
+
+def test_embeddings_have_the_length_that_is_asked_for():
+    assert build_classifier("mobilefacenet", num_classes=64).eval()(torch.rand(2, 3, 112, 112)).shape == (2, 64)
+    assert iresnet.iresnet18(num_classes=8, width=4, size=48).eval()(torch.rand(2, 3, 48, 48)).shape == (2, 8)
+
+
+def test_weights_have_insightfaces_names():
+    with torch.device("meta"):
+        own, mobile = iresnet.iresnet18().state_dict(), build_classifier("mobilefacenet", num_classes=512).state_dict()
+    assert {"conv1.weight", "bn1.running_var", "prelu.weight", "bn2.weight", "fc.weight", "fc.bias", "features.weight"} <= own.keys()
+    block = {
+        "bn1.weight",
+        "conv1.weight",
+        "bn2.bias",
+        "prelu.weight",
+        "conv2.weight",
+        "bn3.weight",
+        "downsample.0.weight",
+        "downsample.1.bias",
+    }
+    assert {f"layer1.0.{name}" for name in block} <= own.keys()
+    assert "layer1.1.downsample.0.weight" not in own
+    assert mobile["layers.1.layers.0.weight"].shape == (128, 2, 3, 3)
+    assert mobile["layers.3.layers.2.layers.1.layers.0.weight"].shape == (128, 1, 3, 3)
+    assert mobile["layers.2.layers.2.layers.1.running_mean"].shape == (128,)
+    assert mobile["conv_sep.layers.2.weight"].shape == (512,)
+    assert mobile["features.layers.0.layers.0.weight"].shape == (512, 1, 7, 7)
+    assert mobile["features.layers.2.weight"].shape == (512, 512)
+    assert mobile["features.layers.3.running_var"].shape == (512,)
+
+
+def test_the_scale_of_the_embedding_is_fixed():
+    network = iresnet.iresnet18(num_classes=8, width=4, size=32)
+    assert [name for name, parameter in network.named_parameters() if not parameter.requires_grad] == ["features.weight"]
+    assert torch.equal(network.features.weight, torch.ones(8))
+
+
+def test_the_embedding_is_computed_in_float32_in_mixed_precision():
+    network = iresnet.iresnet18(num_classes=8, width=4, size=32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert network(torch.rand(2, 3, 32, 32)).dtype == torch.float32
+
+
+def test_a_size_that_the_stages_do_not_divide_is_refused():
+    with pytest.raises(ValueError, match="size: 100 given, a multiple of 16 expected"):
+        iresnet.iresnet18(size=100)
