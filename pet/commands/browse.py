@@ -56,7 +56,7 @@ def rows(views: "data.SampleViews", count: int, epochs: int) -> list[tuple[str, 
         pictures = data.side_by_side(Path(str(original["meta"].get("file", index))).name, original)
         for epoch in range(epochs):
             sample = views.view(index, epoch)
-            height, width = sample["image"].shape[:2]
+            height, width = data.sample_size(sample)
             pictures += data.side_by_side(f"view {epoch + 1}: {width} x {height}", sample)
         shown += [(title, picture, names) for title, picture in pictures]
     return shown

@@ -13,5 +13,6 @@ from .targets.dataset import DatasetInfo as DatasetInfo
 from .targets.dataset import Expectation as Expectation
 from .targets.drawing import draw_predictions as draw_predictions
 from .targets.drawing import draw_targets as draw_targets
+from .targets.kinds import sample_size as sample_size
 from .transforms.build import TRANSFORMS as TRANSFORMS
 from .transforms.build import build_transforms as build_transforms

@@ -29,6 +29,7 @@ class TaskNetwork:
         smallest: the shortest edge of an image with ``EXPORT.DYNAMIC``.
         input_names: of the images.
         channels: of the images.
+        frames: of a clip, whose images are (B, C, T, H, W); 0: they are (B, C, H, W).
         description: kept in the file; None: what the config says of classes and normalisation.
         describe_comparison: what a report says of the comparison, asked for after it; empty: nothing. It may refuse the file.
     """
@@ -42,6 +43,7 @@ class TaskNetwork:
     smallest: int = 1
     input_names: Sequence[str] = ("images",)
     channels: int = CHANNELS
+    frames: int = 0
     description: ModelDescription | None = None
     describe_comparison: Callable[[], str] = str
 

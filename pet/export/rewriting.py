@@ -16,7 +16,7 @@ class InputNormalization(nn.Module):
     """A network that takes pixels as files have them: ``(pixels / maximum - mean) / std`` is computed first.
 
     Args:
-        network: takes normalised images, float32 (B, C, H, W), one or two of them.
+        network: takes normalised images, float32 (B, C, H, W), one or two of them, or clips, (B, C, T, H, W).
         mean: of the C channels, for pixels from 0 to 1; one number counts for all channels.
         std: likewise, above 0.
         maximum: the pixel value that becomes 1; None: 255, as of images of 8 bits.
@@ -30,8 +30,8 @@ class InputNormalization(nn.Module):
         assert len(mean) == len(std), f"{len(mean)} means, {len(std)} standard deviations"
         self.network = network
         scale, shift = scale_and_shift(mean, std, maximum or EIGHT_BITS)
-        self.register_buffer("scale", torch.from_numpy(scale).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("shift", torch.from_numpy(shift).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.from_numpy(scale), persistent=False)
+        self.register_buffer("shift", torch.from_numpy(shift), persistent=False)
 
     def forward(self, images: Tensor, images2: Tensor | None = None) -> Any:
         """Return what the network gives for pixels as files have them, uint8 or float (B, C, H, W)."""
@@ -40,7 +40,8 @@ class InputNormalization(nn.Module):
         return self.network(self._normalize(images), self._normalize(images2))
 
     def _normalize(self, images: Tensor) -> Tensor:
-        return torch.addcmul(self.shift, images.to(torch.float32), self.scale)
+        shape = (1, -1, *(1,) * (images.ndim - 2))
+        return torch.addcmul(self.shift.view(shape), images.to(torch.float32), self.scale.view(shape))
 
 
 class HalfPrecision(nn.Module):

@@ -22,7 +22,7 @@ class TestImages:
     """What was read.
 
     Attributes:
-        samples: for each sample its images, one or two, (H, W, C) as they are before normalisation.
+        samples: for each sample its images, one or two, (H, W, C), or its clip, (T, H, W, C), as they are before normalisation.
         note: where they come from, or why there are none.
     """
 
@@ -65,10 +65,10 @@ def read_test_images(cfg: PetConfig, build: Callable[[], Dataset]) -> TestImages
 def as_inputs(
     images: Sequence[np.ndarray], names: Sequence[str], *, size: tuple[int, int] | None, batch: int, finish: Callable[[Tensor], Tensor]
 ) -> dict[str, Tensor]:
-    """Return a sample as the inputs of a network, float32 (B, C, H, W).
+    """Return a sample as the inputs of a network, float32 (B, C, H, W), of a clip (B, C, T, H, W).
 
     Args:
-        images: of the sample, (H, W, C).
+        images: of the sample, (H, W, C), or its clip, (T, H, W, C).
         names: of the inputs.
         size: height and width that they are resized to; None: they stay as they are.
         batch: how often the batch has the sample.
@@ -76,8 +76,15 @@ def as_inputs(
     """
     inputs = {}
     for name, image in zip(names, images, strict=True):
-        pixels = image if size is None or image.shape[:2] == size else cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-        planes = pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)
-        tensor = torch.from_numpy(np.ascontiguousarray(planes, dtype=np.float32))[None]
-        inputs[name] = finish(tensor).expand(batch, -1, -1, -1).contiguous()
+        pixels = image if size is None or image.shape[-3:-1] == size else _resized(image, size)
+        tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0), dtype=np.float32))[None]
+        inputs[name] = finish(tensor).expand(batch, *tensor.shape[1:]).contiguous()
     return inputs
+
+
+def _resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return images (..., H, W, C) of another size."""
+    *before, height, width, channels = images.shape
+    single = images.reshape(-1, height, width, channels)
+    resized = [cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR).reshape(*size, channels) for image in single]
+    return np.stack(resized).reshape(*before, *size, channels)

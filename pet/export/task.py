@@ -127,7 +127,7 @@ def _choose_size(cfg: PetConfig, task: TaskNetwork, images: TestImages) -> tuple
     """Return height and width of the example: those of the config, or of the images where transforms do not take their size from it."""
     size = export_size(cfg)
     if not cfg.EXPORT.SIZE and images.samples and not take_default_size(cfg.TEST.TRANSFORMS):
-        found = sorted({(image.shape[0], image.shape[1]) for sample in images.samples for image in sample})
+        found = sorted({(image.shape[-3], image.shape[-2]) for sample in images.samples for image in sample})
         if len(found) > 1 and not cfg.EXPORT.DYNAMIC:
             shown = ", ".join(f"{height} x {width}" for height, width in found[:4])
             raise ConfigError(
@@ -144,7 +144,7 @@ def _choose_size(cfg: PetConfig, task: TaskNetwork, images: TestImages) -> tuple
 
 
 def _is_large_enough(sample: Mapping[str, Tensor], task: TaskNetwork, *, dynamic: bool) -> bool:
-    return not dynamic or all(min(tensor.shape[2:]) >= task.smallest for tensor in sample.values())
+    return not dynamic or all(min(tensor.shape[-2:]) >= task.smallest for tensor in sample.values())
 
 
 def _are_normalised(images: TestImages) -> bool:
@@ -152,5 +152,6 @@ def _are_normalised(images: TestImages) -> bool:
 
 
 def _examples(cfg: PetConfig, task: TaskNetwork, names: Sequence[str], size: tuple[int, int], maximum: float) -> dict[str, Tensor]:
-    example = torch.rand(cfg.EXPORT.BATCH, task.channels, *size, generator=torch.Generator().manual_seed(0))
+    frames = (task.frames,) if task.frames else ()
+    example = torch.rand(cfg.EXPORT.BATCH, task.channels, *frames, *size, generator=torch.Generator().manual_seed(0))
     return dict.fromkeys(names, (example * maximum).round() if cfg.EXPORT.NORMALIZE else example)

@@ -10,25 +10,28 @@ from pet.typed import AnyConfig
 from petlib import engine
 
 
-def analyse(model: nn.Module, cfg: AnyConfig, *, name: str | None = None, num_images: int = 1, channels: int = 3) -> None:
-    """Log parameters, FLOPs and activations of ``model`` for one image of ``ANALYSER.SIZE``.
+def analyse(model: nn.Module, cfg: AnyConfig, *, name: str | None = None, num_images: int = 1, channels: int = 3, frames: int = 0) -> None:
+    """Log parameters, FLOPs and activations of ``model`` for one sample with pixels of ``ANALYSER.SIZE``.
 
     Detectors are counted with as many detections as they may give, whatever their weights find in an empty image.
     Only the main process does it, and only with ``ANALYSER.ENABLED``. The model, which is on the CPU and not wrapped yet,
     and the random generators stay as they are.
 
     Args:
-        model: takes a batch with an ``image``.
+        model: takes a batch with an ``image``, or a ``clip``.
         cfg: the config.
         name: what the network is called; None: ``MODEL.BACKBONE``.
         num_images: images of a sample; the second is called ``image2``.
         channels: of an image.
+        frames: of the clip that the model takes in place of images; 0: it takes images.
     """
     height, width = cfg.ANALYSER.SIZE or (cfg.TRAIN.RESIZE.SCALES[0],) * 2
     batch = {field: torch.zeros(1, channels, height, width) for field in ("image", "image2")[:num_images]}
-    engine.analyse(
-        model, cfg, batch, name=f"{name or cfg.MODEL.BACKBONE}, for an image of {height} x {width}", forward=forward_with_detections
-    )
+    what = f"an image of {height} x {width}"
+    if frames:
+        batch = {"clip": torch.zeros(1, channels, frames, height, width)}
+        what = f"a clip of {frames} x {height} x {width}"
+    engine.analyse(model, cfg, batch, name=f"{name or cfg.MODEL.BACKBONE}, for {what}", forward=forward_with_detections)
 
 
 def forward_with_detections(model: nn.Module, batch: dict[str, Any]) -> Any:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from pet.data.files.listing import SUFFIXES, SYSTEM, USUAL_SUFFIXES, files_below, is_of_system, other_kind
 from pet.data.files.skipped import SkipCounter
+from pet.data.files.videos import VIDEO_SUFFIXES
 from petlib.errors import DataError
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 LISTED = 5
 EXPECTED = f"images ({USUAL_SUFFIXES}) or videos ({', '.join(VIDEO_SUFFIXES)})"
 

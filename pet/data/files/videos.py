@@ -1,17 +1,45 @@
-"""Video files from outside."""
+"""Video files from outside, and folders with a file for each frame."""
 
 import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
+import numpy as np
 
+from pet.data.files.images import read_image
 from pet.data.files.limits import check_pixels
 from pet.data.files.opening import check_file
 from petlib.errors import DataError
 
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts")
+"""How the names of video files end, in lower case."""
+
 MOST_FRAMES = 2**31
 MOST_FRAMES_PER_SECOND = 1000.0
+USUAL_RATE = 25.0
+
+
+class VideoFacts(NamedTuple):
+    """What is known of a video whose frames were counted.
+
+    Attributes:
+        frames: those that can be decoded; 0: none can.
+        stated: frames that its header states; 0: it states none.
+        rate: frames a second; 0: not known.
+        height: rows of a frame, pixels.
+        width: columns of a frame, pixels.
+    """
+
+    frames: int
+    stated: int = 0
+    rate: float = 0.0
+    height: int = 0
+    width: int = 0
 
 
 def open_video(path: Path) -> Any:
@@ -38,9 +66,151 @@ def frame_count(capture: Any) -> int:
 def frames_per_second(capture: Any) -> float:
     """Return the rate that a video says; 25 where it says none that can be."""
     rate = _number(capture, cv2.CAP_PROP_FPS)
-    return rate if 0 < rate <= MOST_FRAMES_PER_SECOND else 25.0
+    return rate if 0 < rate <= MOST_FRAMES_PER_SECOND else USUAL_RATE
 
 
 def _number(capture: Any, entry: int) -> float:
     value = float(capture.get(entry))
     return value if math.isfinite(value) else 0.0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    capture = open_video(path)
+    try:
+        yield capture
+    finally:
+        capture.release()
+
+
+def count_decoded(path: Path) -> VideoFacts:
+    """Return what is known of a video after all of its frames were decoded: headers may state more frames than there are.
+
+    Raises:
+        DataError: it cannot be opened.
+    """
+    with _opened(path) as capture:
+        frames = 0
+        while capture.grab():
+            frames += 1
+        size = int(_number(capture, cv2.CAP_PROP_FRAME_HEIGHT)), int(_number(capture, cv2.CAP_PROP_FRAME_WIDTH))
+        return VideoFacts(frames, frame_count(capture), frames_per_second(capture), *size)
+
+
+def read_frames(path: Path, numbers: np.ndarray) -> np.ndarray:
+    """Return frames of a video in the order that is given, uint8 (T, H, W, 3), RGB.
+
+    The file is decoded in order up to the last of them and those in between are not converted: seeking each frame is many times slower.
+
+    Args:
+        path: the file.
+        numbers: frames from 0, int (T,), in any order, also more than once.
+
+    Raises:
+        DataError: the file cannot be opened, or ends before one of them.
+    """
+    wanted, places = np.unique(numbers, return_inverse=True)
+    with _opened(path) as capture:
+        frames = np.stack(list(_decode(capture, wanted.tolist(), path)))
+    return frames if len(frames) == len(numbers) and (places[1:] > places[:-1]).all() else frames[places]
+
+
+def _decode(capture: Any, wanted: Iterable[int], path: Path) -> Iterator[np.ndarray]:
+    """Yield frames, ``wanted`` in ascending order."""
+    place = 0
+    for number in wanted:
+        while place <= number:
+            if not capture.grab():
+                raise DataError(f"{path}: frame {number} is requested and the video has {place} frames that can be decoded")
+            place += 1
+        found, frame = capture.retrieve()
+        if not found:
+            raise DataError(f"{path}: frame {number} of the video cannot be decoded")
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+
+class FrameSource(ABC):
+    """A video that is not read yet: what a sample of a data set has in place of frames, until a transform chooses some.
+
+    Attributes:
+        path: file or folder.
+        count: frames that can be read.
+        stated: frames that the file states; 0: it states none.
+        rate: frames a second; 0: not known.
+    """
+
+    path: Path
+    count: int
+    stated: int
+    rate: float
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """Height and width of a frame."""
+
+    @abstractmethod
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Return frames by their numbers from 0, in the order that is given, uint8 (T, H, W, 3), RGB.
+
+        Raises:
+            DataError: they cannot be read.
+        """
+
+
+class VideoFile(FrameSource):
+    """A video file.
+
+    Args:
+        path: the file.
+        facts: what is known of it.
+    """
+
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        self.path = path
+        self.count, self.stated, self.rate = facts.frames, facts.stated, facts.rate
+        self._size = facts.height, facts.width
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a frame."""
+        return self._size
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Return frames, see :func:`read_frames`."""
+        return read_frames(self.path, numbers)
+
+
+class FrameFolder(FrameSource):
+    """A folder with an image for each frame.
+
+    Args:
+        path: the folder.
+        name: of the images, with a place for the number, e.g. ``img_{:05}.jpg``.
+        first: number of the first one.
+        count: how many there are.
+    """
+
+    rate = 0.0
+
+    def __init__(self, path: Path, *, name: str, first: int, count: int) -> None:
+        self.path = path
+        self.count = self.stated = count
+        self._name, self._first = name, first
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the first frame."""
+        image = self._frame(0)
+        return image.shape[0], image.shape[1]
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Return frames; all have to be of one size."""
+        frames = [self._frame(int(number)) for number in numbers]
+        sizes = sorted({frame.shape[:2] for frame in frames})
+        if len(sizes) > 1:
+            raise DataError(f"{self.path}: its frames have different sizes (height, width): {sizes[:4]}; make them one")
+        return np.stack(frames)
+
+    def _frame(self, number: int) -> np.ndarray:
+        return read_image(Path(os.path.join(self.path, self._name.format(self._first + number))))  # noqa: PTH118 -- many files

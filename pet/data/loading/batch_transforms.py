@@ -20,6 +20,8 @@ PAD_DIVISOR = 32
 class NormalizeImages:
     """Images (B, H, W, C) become float32 (B, C, H, W), normalised; ``image2`` likewise where samples are pairs.
 
+    Clips (B, T, H, W, C) become (B, C, T, H, W).
+
     Images of whole numbers, uint8 or uint16, are normalised here. float32 images are only turned where they were normalised as
     samples.
 
@@ -82,9 +84,13 @@ class NormalizeImages:
 
     def _turn(self, images: Tensor | list[Tensor]) -> Tensor:
         if not isinstance(images, Tensor):
-            found = sorted({tuple(image.shape[:2]) for image in images})
+            found = sorted({tuple(image.shape[-3:-1]) for image in images})
             raise DataError(f"the images of a batch have different sizes: {found[:4]}; resize or crop them to one size in TRANSFORMS")
-        return self._normalize(images.permute(0, 3, 1, 2)).contiguous(memory_format=self._memory_format)
+        turned = self._normalize(images.movedim(-1, 1))
+        if turned.ndim == 5 and self._channels_last:
+            # the frames of a clip lie as those of a batch of images
+            return turned
+        return turned.contiguous(memory_format=self._memory_format if turned.ndim == 4 else torch.contiguous_format)
 
     def _pad(self, images: Tensor | list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
         height, width = (-(-max(lengths) // self._pad_divisor) * self._pad_divisor for lengths in zip(*sizes, strict=True))
@@ -97,18 +103,19 @@ class NormalizeImages:
         return padded
 
     def _normalize(self, images: Tensor) -> Tensor:
-        """Return images (B, C, H, W) as float32."""
+        """Return images (B, C, ..., H, W) as float32."""
         if images.dtype.is_floating_point and not self._takes_floats:
             return images
         check_channels(len(self._mean), images.shape[1])
         scale, shift = self._scale_and_shift(str(images.dtype).removeprefix("torch."), images.device)
-        return torch.addcmul(shift, images.to(torch.float32), scale)
+        shape = (-1, *(1,) * (images.ndim - 2))
+        return torch.addcmul(shift.view(shape), images.to(torch.float32), scale.view(shape))
 
     def _scale_and_shift(self, dtype: str, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return what images (B, C, H, W) of a type are multiplied by and what is added, on their device."""
+        """Return what the C channels of images of a type are multiplied by and what is added, on their device."""
         if (dtype, device) not in self._factors:
             factors = scale_and_shift(self._mean, self._std, self._maximum or greatest_value(dtype))
-            scale, shift = (torch.from_numpy(factor).view(1, -1, 1, 1).to(device) for factor in factors)
+            scale, shift = (torch.from_numpy(factor).to(device) for factor in factors)
             self._factors[dtype, device] = scale, shift
         return self._factors[dtype, device]
 
@@ -172,11 +179,12 @@ class MixupCutmix:
         weights = torch.nn.functional.one_hot(batch["label"], self._num_classes).float()
         if rng.random() >= self._probability:
             return {**batch, "label_weights": weights}
+        field = kinds_in(batch).pixels[0].name
         if self._takes_cutmix(rng):
-            images, share = self._cutmix(batch["image"], rng)
+            images, share = self._cutmix(batch[field], rng)
         else:
-            images, share = self._mixup(batch["image"], rng)
-        return {**batch, "image": images, "label_weights": weights * share + weights.flip(0) * (1.0 - share)}
+            images, share = self._mixup(batch[field], rng)
+        return {**batch, field: images, "label_weights": weights * share + weights.flip(0) * (1.0 - share)}
 
     def _takes_cutmix(self, rng: np.random.Generator) -> bool:
         if self._mixup_alpha > 0 and self._cutmix_alpha > 0:

@@ -56,7 +56,8 @@ class SampleViews:
     def _shown(self, sample: Sample, normalized_by: Sequence[Normalize]) -> Sample:
         """Return the sample with images of uint8."""
         normalize = self._trailing or (self._normalize[-1] if self._normalize else None)
-        images = {kind.name: sample[kind.name] for kind in kinds_in(sample).pixels}
+        # videos that are not read yet are shown as they are
+        images = {kind.name: sample[kind.name] for kind in kinds_in(sample).pixels if isinstance(sample[kind.name], np.ndarray)}
         return {**sample, **{name: _as_pixels(image, normalized_by, normalize) for name, image in images.items()}}
 
 

@@ -43,6 +43,7 @@ class DatasetReport:
         types: of the pixels of the images.
         pixels: share of each label among those that count, of ``semseg`` and ``parsing``: name -> share.
         files: of all samples that could be read.
+        groups: what these were cut from, where it is known.
     """
 
     name: str
@@ -55,6 +56,7 @@ class DatasetReport:
     image_sizes: dict[str, Any] = field(default_factory=dict)
     pixels: dict[str, dict[str, float]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    groups: set[str] = field(default_factory=set)
     types: PixelTypes = field(default_factory=PixelTypes)
 
     @property
@@ -65,7 +67,7 @@ class DatasetReport:
     def as_dict(self) -> dict[str, Any]:
         """Return what ``report.json`` holds."""
         shown = asdict(self)
-        del shown["files"]
+        del shown["files"], shown["groups"]
         shown["types"] = self.types.as_dict()
         shown["findings"] = [finding._asdict() for finding in self.findings]
         shown["classes"] = {name: {"objects": objects, "images": images} for name, (objects, images) in self.classes.items()}
@@ -99,10 +101,11 @@ def report_dataset(
     report.findings += _duplicates(seen)
     if not seen:
         report.findings.append(Finding(NO_SAMPLE, name, "the data set is empty", True))
-    for kind in expected.kinds:
+    for kind in (*expected.inputs, *expected.kinds):
         report.findings += findings_at(name, find_kind(kind).summarise(seen))
     report.findings += findings_at(name, objects.findings())
     report.findings = [finding._replace(detail=in_users_names(finding.detail)) for finding in report.findings]
+    report.groups = {observation.group for observation in seen if observation.group}
     report.files = [observation.file for observation in seen if observation.file]
     report.classes = _count_classes(seen, dataset.info.classes)
     if any(observation.has_objects for observation in seen):

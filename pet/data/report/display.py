@@ -38,13 +38,15 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 def side_by_side(title: str, sample: Sample) -> list[tuple[str, dict[str, Any]]]:
     """Return the pictures of a sample with their titles: itself, or of a pair both dates and the second one with the labels."""
-    shown = {**sample, **{kind.name: as_rgb(sample[kind.name]) for kind in kinds_in(sample).pixels}}
+    kinds = kinds_in(sample).pixels
+    shown = {name: value for name, value in sample.items() if name not in {kind.name for kind in kinds}}
+    shown["image"], *others = [as_rgb(kind.picture(sample[kind.name])) for kind in kinds]
     labels = shown.get("semseg")
     if labels is not None and labels.ndim == 3:
         shown["semseg"] = labels[..., 0]
-    later = shown.pop("image2", None)
-    if later is None:
+    if not others:
         return [(title, shown)]
+    later = others[0]
     return [(title, {"image": shown["image"]}), ("second date", {"image": later}), ("labels", {**shown, "image": later})]
 
 

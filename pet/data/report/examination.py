@@ -34,6 +34,7 @@ def examine(dataset: Dataset, index: int, expected: Expectation) -> Observation:
         return Observation(index, findings=[Finding(UNREADABLE, f"sample {index}", reason, True)])
     meta = sample["meta"]
     seen = Observation(index, id=meta.get("id"), file=str(meta.get("file", f"sample {index}")), window=meta.get("window"))
+    seen.group = str(meta.get("group", ""))
     seen.findings += _collect(partial(_examine_pixels, sample, expected, seen), seen.file)
     for kind in kinds_in(sample).targets:
         seen.findings += _collect(partial(kind.examine, sample, expected, seen), seen.file)
@@ -64,7 +65,10 @@ def _examine_pixels(sample: Sample, expected: Expectation, seen: Observation) ->
         yield WRONG_IMAGE, str(error).removeprefix(f"{seen.file}: "), True
         return
     seen.size = sample_size(sample)
-    seen.types.add([sample[kind.name] for kind in kinds_in(sample).pixels], seen.file)
+    pixels = kinds_in(sample).pixels
+    seen.types.add([sample[kind.name] for kind in pixels], seen.file)
+    for kind in pixels:
+        yield from kind.examine(sample, expected, seen)
 
 
 def _check_as_training_does(sample: Sample, expected: Expectation) -> Iterator[Found]:

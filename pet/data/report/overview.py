@@ -26,6 +26,7 @@ NO_JOIN = "the data sets cannot be joined"
 OTHER_NAMES = "the run in MISC.CKPT cannot be continued on these data"
 TOO_FEW = "there are fewer samples than a batch takes"
 SHARED = "a file is in the training data and in the test data"
+SHARED_GROUP = "parts of one whole, as clips of one video, are in the training data and in the test data"
 
 Progress = Callable[[str, int], Callable[[], None]]
 """Takes the name of a data set and its number of samples, and returns what is to be called for each."""
@@ -101,9 +102,14 @@ def check_run(cfg: PetConfig, splits: Sequence[str], expected: Expectation, prog
 
 
 def shared_files(report: RunReport) -> list[Finding]:
-    """Return a finding for each file that is on both sides: its metrics would be too good."""
-    sides = [{file for part in report.datasets.get(split, []) for file in part.files} for split in ("train", "test")]
-    return [Finding(SHARED, file, "", False) for file in sorted(sides[0] & sides[1])]
+    """Return a finding for each file, and for each group of samples, that is on both sides: metrics would be too good."""
+    sides = [report.datasets.get(split, []) for split in ("train", "test")]
+    files = [{file for part in parts for file in part.files} for parts in sides]
+    groups = [{group for part in parts for group in part.groups} for parts in sides]
+    return [
+        *(Finding(SHARED, file, "", False) for file in sorted(files[0] & files[1])),
+        *(Finding(SHARED_GROUP, group, "", False) for group in sorted(groups[0] & groups[1])),
+    ]
 
 
 def _check_names_of_run(cfg: PetConfig, trained: Names) -> list[Finding]:

@@ -75,7 +75,8 @@ def check_samples(
     mixture = types.mixture()
     if mixture is not None:
         raise DataError(f"{source} have {mixture}")
-    _warn(source, [*(found for kind in expected.kinds for found in find_kind(kind).summarise(seen)), *of_samples.findings()])
+    kinds = map(find_kind, (*expected.inputs, *expected.kinds))
+    _warn(source, [*(found for kind in kinds for found in kind.summarise(seen)), *of_samples.findings()])
     unused = types.unused_range() if scales_by_type else None
     if unused is not None:
         logger.warning("%s have %s", source, unused)
@@ -102,8 +103,8 @@ def _look_at_objects(dataset: Dataset, expected: Expectation) -> ObjectLook:
 
 def _observe(sample: Sample, expected: Expectation, index: int) -> Observation:
     """Return what the kinds see that say something of all samples together; what is wrong with one is checked before."""
-    seen = Observation(index, has_objects="boxes" in sample)
-    for kind in map(find_kind, expected.kinds):
+    seen = Observation(index, file=str(sample_name(sample)), has_objects="boxes" in sample)
+    for kind in map(find_kind, (*expected.inputs, *expected.kinds)):
         if type(kind).summarise is not Kind.summarise:
             deque(kind.examine(sample, expected, seen), maxlen=0)
     return seen
@@ -166,7 +167,7 @@ def check_pixels(sample: Sample, expected: Expectation) -> None:
             f"{sample_name(sample)}: the sample has {found}, the model takes {taken}; choose other data, or set Expectation.num_images"
         )
     images = [sample[kind.name] for kind in kinds]
-    if any(image.shape != images[0].shape or image.dtype != images[0].dtype for image in images):
+    if len(images) > 1 and any(image.shape != images[0].shape or image.dtype != images[0].dtype for image in images):
         described = " and ".join(f"{image.dtype} {image.shape}" for image in images)
         raise DataError(f"{sample_name(sample)}: the images of both dates are {described}; one size and type expected")
 

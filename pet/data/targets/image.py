@@ -1,6 +1,7 @@
 """Pixels: the image of a sample, and the second one of a pair of dates."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +24,11 @@ class PixelKind(Kind):
         """Return (height, width)."""
         return pixels.shape[0], pixels.shape[1]
 
-    def change(self, pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return the pixels after a change of an image (H, W, C) that stays where it is."""
-        return change(pixels)
+    def change(
+        self, pixels: np.ndarray, change: Callable[[np.ndarray, np.random.Generator], np.ndarray], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return the pixels after a change of an image (H, W, C) that stays where it is; ``rng`` gives its random numbers."""
+        return change(pixels, rng)
 
     def moved(self, pixels: np.ndarray, move: Move) -> np.ndarray:
         """Return the pixels after a move."""
@@ -34,6 +37,11 @@ class PixelKind(Kind):
     def move(self, sample: Sample, motion: Motion) -> Fields:
         """Return the moved pixels."""
         return {self.name: self.moved(sample[self.name], motion.move)}
+
+    def picture(self, pixels: Any) -> np.ndarray:
+        """Return an image (H, W, C) that shows the pixels."""
+        image: np.ndarray = pixels
+        return image
 
     def join(self, tiles: Sequence[Tile], size: Size) -> Fields:
         """Return the pixels of the tiles side by side."""

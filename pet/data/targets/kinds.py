@@ -26,6 +26,7 @@ KINDS = _KindRegistry(
     "kind of target",
     {
         "boxes": "pet.data.targets.boxes:Boxes",
+        "clip": "pet.data.targets.clip:Clip",
         "image": "pet.data.targets.image:Image",
         "image2": "pet.data.targets.image:Image2",
         "keypoints": "pet.data.targets.keypoints:Keypoints",

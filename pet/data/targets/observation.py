@@ -44,6 +44,8 @@ class Observation:
         pixels: pixels of each label, of each kind of label image.
         window: the part of the file that the sample is; None: all.
         types: of the pixels of its images.
+        rate: frames a second of a video; 0: not known.
+        group: what it was cut from together with others, as the clips of one video; empty: not known.
         truth: its objects as the files have them; None: there are none.
         findings: what is wrong or odd.
     """
@@ -58,6 +60,8 @@ class Observation:
     pixels: dict[str, dict[int, int]] = field(default_factory=dict)
     window: tuple[int, ...] | None = None
     types: PixelTypes = field(default_factory=PixelTypes)
+    rate: float = 0.0
+    group: str = ""
     truth: ImageTruth | None = None
     findings: list[Finding] = field(default_factory=list)
 

@@ -20,7 +20,7 @@ Gray = TypeVar("Gray", int, float)
 class ImageTransform(ABC):
     """Changes the pixels of an image where they are: targets that say where things are stay as they are.
 
-    The second image of a pair is changed with random numbers of its own: two dates have two lights.
+    The second image of a pair is changed with random numbers of its own: two dates have two lights. The frames of a clip share them.
 
     Attributes:
         takes_any_image: ``apply`` takes (H, W, C) of uint8, uint16 or float32, not only 8-bit RGB.
@@ -36,15 +36,14 @@ class ImageTransform(ABC):
         """
         changed = dict(sample)
         for kind in kinds_in(sample).pixels:
-            name = kind.name
-            changed[name] = kind.change(sample[name], partial(self._change, name, rng))
+            changed[kind.name] = kind.change(sample[kind.name], partial(self._change, kind.name), rng)
         return changed
 
     @abstractmethod
     def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the changed image, (H, W, 3) uint8; ``image`` itself is not written into."""
 
-    def _change(self, field: str, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    def _change(self, field: str, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not self.takes_any_image:
             self._check_rgb(field, image)
         return self.apply(image, rng)
@@ -64,7 +63,7 @@ class GeometricTransform(ABC):
     of the whole image and no targets with places go without. Boxes are cut off at the
     edges of the image; an object whose box vanishes is dropped from all fields.
 
-    The second image of a pair moves as the first one does.
+    The second image of a pair moves as the first one does, and so do the frames of a clip.
 
     Attributes:
         min_share: share of the area of its box that must be left of an object inside of the image.

@@ -51,12 +51,12 @@ class Normalize:
         return {**sample, **{kind.name: self.normalized(sample[kind.name]) for kind in kinds_in(sample).pixels}}
 
     def normalized(self, image: np.ndarray) -> np.ndarray:
-        """Return an image (H, W, C) as float32.
+        """Return an image (H, W, C), or several (..., H, W, C), as float32.
 
         Raises:
             ConfigError: it has another number of channels.
         """
-        check_channels(len(self.mean), image.shape[2])
+        check_channels(len(self.mean), image.shape[-1])
         scale, shift = scale_and_shift(self.mean, self.std, self.maximum or greatest_value(image.dtype.name))
         normalized: np.ndarray = image.astype(np.float32) * scale + shift
         return normalized

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pet.data.loading.batch_transforms import predict_by_size
 from pet.data.loading.build import build_sample_transforms, build_test_loader
-from pet.data.targets.kinds import to_original
+from pet.data.targets.kinds import kinds_in, to_original
 from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.geometry import Resize
 from pet.data.transforms.normalize import scale_and_shift
@@ -78,11 +78,12 @@ class OnnxSamples:
     def __init__(self, model: OnnxModel, *, transforms: SampleTransform, seed: int) -> None:
         self.description = ModelDescription.from_metadata(model.metadata, name=str(model.path))
         ((self._input, shape),) = model.inputs.items() if len(model.inputs) == 1 else [("", ())]
-        if len(shape) != 4 or shape[0] not in (None, 1) and isinstance(shape[0], int):
+        if len(shape) not in (4, 5) or shape[0] not in (None, 1) and isinstance(shape[0], int):
             raise CheckpointError(
-                f"{model.path}: one input (1, C, H, W) expected, {model.inputs} found; export a network of one image with a batch of 1"
+                f"{model.path}: one input (1, C, H, W), or (1, C, T, H, W), expected, {model.inputs} found; export a network of one "
+                "image or clip with a batch of 1"
             )
-        height, width = shape[2:]
+        height, width = shape[-2:]
         self._resize = Resize(size=[height, width]) if isinstance(height, int) and isinstance(width, int) else None
         self._model = model
         self._transforms = transforms
@@ -96,9 +97,9 @@ class OnnxSamples:
             (sample,) = reader.read([SampleKey(0, place, place)])
             if self._resize is not None:
                 sample = self._resize(sample, np.random.default_rng(self._seed))
-            image, meta = sample["image"], sample["meta"]
+            image, meta = sample[kinds_in(sample).pixels[0].name], sample["meta"]
             pixels = image if self.description.normalizes else image * self._scale + self._shift
-            planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=self._model.dtypes[self._input])
+            planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0)[None], dtype=self._model.dtypes[self._input])
             names = self.description.outputs or self._model.outputs
             outputs = dict(zip(names, self._model({self._input: planes}), strict=True))
             yield meta, self._placed(outputs, meta)

@@ -99,8 +99,8 @@ def test_pixels_of_another_form_move_and_change_frame_by_frame() -> None:
         def size(self, pixels: np.ndarray) -> tuple[int, int]:
             return pixels.shape[1], pixels.shape[2]
 
-        def change(self, pixels: np.ndarray, change: Any) -> np.ndarray:
-            return np.stack([change(frame) for frame in pixels])
+        def change(self, pixels: np.ndarray, change: Any, rng: np.random.Generator) -> np.ndarray:
+            return np.stack([change(frame, rng) for frame in pixels])
 
         def moved(self, pixels: np.ndarray, move: Any) -> np.ndarray:
             return np.stack([move(frame) for frame in pixels])
