@@ -15,7 +15,8 @@ from pet.models.feature_extractor import timm_key
 from pet.models.torchvision_names import select_coco_classes, torchvision_key
 from pet.typed import AnyConfig, PetConfig
 from petlib import engine
-from petlib.checkpoint.weights import Translation, load_weights
+from petlib.checkpoint.restore import LoadReport
+from petlib.checkpoint.weights import Translation, load_state, load_weights
 from petlib.distributed.collectives import broadcast_object
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import CheckpointError, ConfigError
@@ -54,11 +55,35 @@ def load_pretrained(model: nn.Module, cfg: AnyConfig, *, backbone: str | None = 
     if engine.continues(cfg):
         return
     if source in LIBRARIES:
-        with _as_file(_fetch_once(lambda: published_weights(cfg.MODEL.BACKBONE if backbone is None else backbone, library=source))) as path:
-            _load(model, str(path), cfg)
+        name = cfg.MODEL.BACKBONE if backbone is None else backbone
+        report = load_published(model, name, library=source, translate=weight_translation(cfg), convert_conv1=cfg.MISC.CONV1_RGB2BGR)
+        logger.info(report.summary())
     elif source:
         with weights_file(source) as path:
             _load(model, str(path), cfg)
+
+
+def load_published(
+    model: nn.Module, name: str, *, library: str, translate: Translation | None = None, convert_conv1: bool = False
+) -> LoadReport:
+    """Load what a library publishes for a network into a model that holds it.
+
+    Args:
+        model: the model, or the network alone.
+        name: of the network, as :func:`published_weights` takes it.
+        library: ``timm`` or ``torchvision``.
+        translate: see :func:`petlib.checkpoint.weights.load_weights`; None: names of timm's extractors become those of ours.
+        convert_conv1: likewise.
+
+    Raises:
+        CheckpointError: the weights cannot be had, or none fits.
+        ConfigError: the network does not come from that library.
+    """
+    state = _fetch_once(lambda: published_weights(name, library=library))
+    source = f"the weights that {library} publishes for {name}"
+    return load_state(
+        model, state, source, key_prefixes=KEY_PREFIXES, translate=translate or as_extractor_names, convert_conv1=convert_conv1
+    )
 
 
 def load_test_weights(model: nn.Module, cfg: AnyConfig) -> Mapping[str, Sequence[str]]:
@@ -115,14 +140,19 @@ def weight_translation(cfg: AnyConfig) -> Translation:
             # frozen batch norms count no batches, and no result depends on the counts
             counts = {name: value for name, value in own.items() if name.endswith(BATCH_COUNT)}
             return {**counts, **{name: value for name, value in state.items() if not name.endswith(BATCH_COUNT)}}
-        for prefix in KEY_PREFIXES:
-            bodies = frozenset(name.removeprefix(prefix) for name in own if name.startswith(f"{prefix}body."))
-            renamed = {timm_key(name, bodies): value for name, value in state.items()} if bodies else {}
-            if _num_matches(renamed, own) > _num_matches(state, own):
-                return renamed
-        return state
+        return as_extractor_names(state, own)
 
     return translate
+
+
+def as_extractor_names(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights of a network of timm under the names of our extractors, where the model has one and they fit better so."""
+    for prefix in ("", *KEY_PREFIXES):
+        bodies = frozenset(name.removeprefix(prefix) for name in own if name.startswith(f"{prefix}body."))
+        renamed = {timm_key(name, bodies): value for name, value in state.items()} if bodies else {}
+        if _num_matches(renamed, own) > _num_matches(state, own):
+            return renamed
+    return state
 
 
 def _num_matches(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> int:

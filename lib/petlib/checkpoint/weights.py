@@ -51,24 +51,51 @@ def load_weights(
     Raises:
         CheckpointError: the file is missing, damaged or refused, holds no state dict, or nothing in it fits.
     """
-    assert not any(map(is_sharded, model.parameters())), "load pretrained weights before the model is sharded"
     content = read_checkpoint(Path(source))
-    found = _state_dict(content, prefer_ema, str(source))
+    state = _state_dict(content, prefer_ema, str(source))
+    report = load_state(model, state, str(source), key_prefixes=key_prefixes, translate=translate, convert_conv1=convert_conv1)
+    return replace(report, names=_names(content))
+
+
+def load_state(
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    source: str,
+    *,
+    key_prefixes: Sequence[str] = (),
+    translate: Translation | None = None,
+    convert_conv1: bool = False,
+) -> LoadReport:
+    """Load the tensors of a state dict that fit ``model``; the arguments are those of :func:`load_weights`, ``source`` is for messages.
+
+    Raises:
+        CheckpointError: nothing in it fits.
+    """
+    assert not any(map(is_sharded, model.parameters())), "load pretrained weights before the model is sharded"
     own = model.state_dict()
-    found = _without_wrappers(found)
+    found = _without_wrappers(dict(state))
     found = translate(found, own) if translate else found
-    found = _without_prefix(found, own, key_prefixes, str(source))
-    state = {_own_name(name, own, key_prefixes): value for name, value in found.items()}
-    report = compare(model, state, str(source))
+    found = _without_prefix(found, own, key_prefixes, source)
+    renamed = {_own_name(name, own, key_prefixes): value for name, value in found.items()}
+    report = compare(model, renamed, source)
     if not report.matched:
         raise CheckpointError(
-            f"{source}: none of its {len(state)} tensors fits the {len(own)} of the model, so it is of another architecture\n"
-            f"  in the file: {_first(state)}\n  in the model: {_first(own)}"
+            f"{source}: none of its {len(renamed)} tensors fits the {len(own)} of the model, so it is of another architecture\n"
+            f"  in the file: {_first(renamed)}\n  in the model: {_first(own)}"
         )
-    model.load_state_dict({name: state[name] for name in report.matched}, strict=False)
+    model.load_state_dict({name: renamed[name] for name in report.matched}, strict=False)
     if convert_conv1:
         _flip_first_convolution(model, report)
-    return replace(report, names=_names(content))
+    return report
+
+
+def read_weights(source: str | Path, *, prefer_ema: bool = False) -> dict[str, Tensor]:
+    """Return the state dict that a file holds, see :func:`load_weights`.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or refused, or holds none.
+    """
+    return _without_wrappers(_state_dict(read_checkpoint(Path(source)), prefer_ema, str(source)))
 
 
 def _names(content: Mapping[str, Any]) -> dict[str, list[str]] | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from petlib.engine.state import TrainState
+from petlib.errors import ConfigError
 
 CALLS = (
     "before_train",
@@ -86,19 +87,22 @@ def sort_hooks(hooks: Sequence[Hook]) -> list[Hook]:
     """Return the hooks in the order of their calls.
 
     Raises:
-        ValueError: a hook has no ``order`` or ``key``, or two have the same.
+        ConfigError: a hook has no ``order`` or ``key``, or two have the same.
     """
     for hook in hooks:
         for attribute in ("order", "key"):
             if not hasattr(hook, attribute):
-                raise ValueError(f"the hook {type(hook).__name__} has no {attribute!r}; set it on the class")
+                raise ConfigError(f"the hook {type(hook).__name__} has no {attribute!r}; set it on the class")
     ordered = sorted(hooks, key=lambda hook: hook.order)
     for attribute in ("order", "key"):
         names: dict[Any, str] = {}
         for hook in ordered:
             value = getattr(hook, attribute)
             if value in names:
-                raise ValueError(f"the hooks {names[value]} and {type(hook).__name__} have the same {attribute} {value!r}; change one")
+                taken = ", ".join(str(getattr(other, attribute)) for other in ordered)
+                raise ConfigError(
+                    f"the hooks {names[value]} and {type(hook).__name__} have the same {attribute} {value!r}; change one, {taken} are taken"
+                )
             names[value] = type(hook).__name__
     return ordered
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from pet.compat.shared.running import show_log_lines
+from pet.compat.shared.running import begin_script
 
 logger = logging.getLogger(__name__)
 
@@ -13,11 +13,11 @@ def Authenticate(token: str | None = None) -> None:  # noqa: N802 -- named by AI
     Args:
         token: what AI Earth's platform wants.
     """
-    show_log_lines()
+    begin_script()
     logger.info("aie.Authenticate: a local run needs no token%s", "" if token is None else "; the one that was given is not used")
 
 
 def Initialize() -> None:  # noqa: N802 -- named by AI Earth
     """Say that local runs need no connection to the platform."""
-    show_log_lines()
+    begin_script()
     logger.info("aie.Initialize: a local run needs no connection to the platform")

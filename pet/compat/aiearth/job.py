@@ -9,7 +9,7 @@ from typing import Any
 
 from pet.compat.aiearth.datasets.non_geo import NonGeoDataset
 from pet.compat.aiearth.trainer.mmseg.trainers import MMSegTrainer
-from pet.compat.shared.running import show_log_lines
+from pet.compat.shared.running import begin_script
 from pet.data.loading.joined import JoinedDataset
 from pet.data.targets.dataset import Dataset
 from petlib.config import CfgNode
@@ -123,7 +123,7 @@ class TrainJob(abc.ABC):
 
     def _prepare(self) -> MMSegTrainer:
         """Call the methods of the user once, and check what they gave."""
-        show_log_lines()
+        begin_script()
         trainer = self.trainer
         self._fill_datasets()
         unknown = [part for part in self.datasets if part not in PARTS]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pet.compat.antgo.translation import translate
+from pet.compat.shared.running import begin_script
 from pet.compat.shared.translation import Translated
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError
 from petlib.config.nested import Component, NestedConfig, nested_of, read_nested
@@ -76,6 +77,7 @@ def open_settings(cfg: AntgoConfig, work_dir: str | Path, *, device: str) -> Run
     Raises:
         ConfigError: the config cannot be read, a value is wrong, or a key is one that nothing reads.
     """
+    begin_script()
     config = open_config(cfg)
     translated = translate(config)
     config.require_all_read()

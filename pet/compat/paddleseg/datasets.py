@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from pet.compat.paddleseg.pipeline import Pipeline, build_pipeline
+from pet.compat.paddleseg.transforms import Compose
+from pet.compat.shared.running import begin_script
 from pet.data.catalog.source import Reading
 from pet.data.datasets.label_list import LabelList
 from pet.data.files.allowed_paths import Reach
@@ -28,7 +30,7 @@ class Dataset:
     transforms of the user get.
 
     Args:
-        transforms: of :mod:`pet.compat.paddleseg.transforms` and of the user, in order.
+        transforms: of :mod:`pet.compat.paddleseg.transforms` and of the user, in order, a list or a ``Compose``, whose ``to_rgb`` is True.
         dataset_root: folder that the paths in the list start from.
         num_classes: number of classes with the background.
         mode: which of the lists is read: ``train``, ``val`` or ``test``.
@@ -49,7 +51,7 @@ class Dataset:
 
     def __init__(  # noqa: PLR0917 -- PaddleSeg's order
         self,
-        transforms: Sequence[Any],
+        transforms: Sequence[Any] | Compose,
         dataset_root: str | Path,
         num_classes: int,
         mode: str = "train",
@@ -61,6 +63,7 @@ class Dataset:
         *,
         allow_outside: bool = False,
     ) -> None:
+        begin_script()
         if mode not in MODES:
             raise ConfigError(f"Dataset: mode: {mode!r} given, one of {', '.join(MODES)} expected")
         if not 1 <= num_classes <= IGNORE:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pet.compat.paddleseg.transforms import Compose as ComposedTransforms
 from pet.compat.paddleseg.transforms import Normalize, Transform
 from pet.data.targets.dataset import IGNORE
 from pet.data.transforms import normalize
@@ -38,17 +39,18 @@ class Pipeline(NamedTuple):
     draws_globally: bool
 
 
-def build_pipeline(transforms: Sequence[Any], *, num_classes: int, ignore_index: int = IGNORE) -> Pipeline:
+def build_pipeline(transforms: Sequence[Any] | ComposedTransforms, *, num_classes: int, ignore_index: int = IGNORE) -> Pipeline:
     """Return what a list of transforms, Pet's and the user's, does to samples with ``semseg``, or in an evaluation ``truth_semseg``.
 
     Args:
-        transforms: the list.
+        transforms: the list; ``Compose`` among them counts as the list that it has.
         num_classes: number of classes that labels may have in the end.
         ignore_index: label of pixels that do not count; it becomes 255.
 
     Raises:
         ConfigError: something in the list cannot be called.
     """
+    transforms = _flat(transforms)
     wrapped: list[SampleTransform] = []
     for place, item in enumerate(transforms):
         if isinstance(item, type) or not callable(item):
@@ -59,6 +61,12 @@ def build_pipeline(transforms: Sequence[Any], *, num_classes: int, ignore_index:
     # all samples need one dtype, and only some may have been changed by the user's code
     finish = FinishSample(num_classes=num_classes, ignore_index=ignore_index, as_float=has_user_code or last is None)
     return Pipeline(Compose([*(wrapped[:-1] if last else wrapped), finish]), last, has_user_code)
+
+
+def _flat(transforms: Sequence[Any] | ComposedTransforms) -> list[Any]:
+    if isinstance(transforms, ComposedTransforms):
+        return _flat(transforms.transforms)
+    return [item for given in transforms for item in (_flat(given) if isinstance(given, ComposedTransforms) else [given])]
 
 
 class UserTransform:

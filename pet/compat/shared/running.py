@@ -2,16 +2,19 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import torch
 
 from petlib import engine
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode
-from petlib.errors import CheckpointError, name_in_errors
+from petlib.errors import USER_ERROR_EXIT_CODE, CheckpointError, UserError, name_in_errors
 from petlib.log import ConsoleHandler, setup_logging
 
 
@@ -37,12 +40,31 @@ def open_run(cfg: CfgNode, *, purpose: str, words: Mapping[str, str], record: st
             yield device
 
 
-def show_log_lines() -> None:
-    """Let log lines appear on the screen, in the first process, unless the program decided where they go; a run takes over then."""
+def begin_script() -> None:
+    """Prepare the process of a user's script; what it begins with calls it, and further calls change nothing.
+
+    Log lines appear on the screen, in the first process, unless the program decided where they go; a run takes over then. A mistake of
+    the user that ends the script is one message, and the exit code 2, as on Pet's command lines. Notebooks show tracebacks as before.
+    """
+    if not _hook_before:
+        _hook_before.append(sys.excepthook)
+        sys.excepthook = _report_mistake
     root = logging.getLogger()
     if not root.handlers and os.environ.get("RANK", "0") == "0":
         root.addHandler(ConsoleHandler())
         root.setLevel(logging.INFO)
+
+
+_hook_before: list[Callable[..., Any]] = []
+
+
+def _report_mistake(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not isinstance(error, UserError):
+        _hook_before[0](kind, error, trace)
+        return
+    print(error, file=sys.stderr)
+    # the only way to an exit code from here
+    sys.exit(USER_ERROR_EXIT_CODE)
 
 
 def find_trained(folder: Path, *, advice: str) -> Path:

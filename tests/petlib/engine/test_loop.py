@@ -8,6 +8,7 @@ from torch import nn
 from petlib.engine.hook import CALLS, Hook, sort_hooks
 from petlib.engine.loop import train
 from petlib.engine.state import Batch, BatchStream, TrainState
+from petlib.errors import ConfigError
 
 
 class Loader:
@@ -179,7 +180,7 @@ def test_hooks_are_sorted_and_misuse_is_reported() -> None:
 
     with pytest.raises(ValueError, match="the hook Nameless has no 'key'"):
         sort_hooks([Nameless()])
-    with pytest.raises(ValueError, match="the hooks Recorder and Twin have the same order 1"):
+    with pytest.raises(ConfigError, match="the hooks Recorder and Twin have the same order 1; change one, 1, 1 are taken"):
         sort_hooks([recorder, Twin()])
 
 

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from pet.compat.shared.running import begin_script
 from pet.data.datasets.public_set import BACKGROUNDS
 from pet.data.files.images import silence_opencv
 from pet.data.targets.dataset import IGNORE, Dataset, ImageTruth
@@ -95,6 +96,7 @@ class NonGeoDataset:
     """
 
     def __init__(self, samples: Dataset, *, name: str, num_images: int, classes_filter: Sequence[str] = ()) -> None:
+        begin_script()
         silence_opencv()
         self.name = name
         self.num_images = num_images

@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
-from pet.compat.shared.running import show_log_lines
+from pet.compat.shared.running import begin_script
 from petlib.errors import CheckpointError, ConfigError
 from petlib.files import temporary_path
 
@@ -164,7 +164,7 @@ class PretrainedModel:
         model_name: str | None = None,
         local_path: str | Path | None = None,
     ) -> None:
-        show_log_lines()
+        begin_script()
         self.model_type, self.model_name = _parse(uri or f"{SCHEME}{model_type or ''}/{model_name or ''}")
         given = None if local_path is None else Path(local_path)
         self.local_path = str(fetch_model(f"{self.model_type}/{self.model_name}", given))

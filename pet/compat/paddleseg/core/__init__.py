@@ -1,4 +1,4 @@
-"""Training and evaluation."""
+"""Training, evaluation and prediction."""
 
 import lazy_loader
 

@@ -11,6 +11,7 @@ from torch import nn
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
 from pet.compat.paddleseg.segmenter import build_evaluated
+from pet.compat.shared.running import begin_script
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import start_worker
 from pet.evaluation.evaluation import Evaluation
@@ -90,12 +91,13 @@ def evaluate(model: nn.Module, eval_dataset: Dataset | LabelledTiles, num_worker
         DataError: an image or a label cannot be used.
         ConfigError: the network has another number of classes than the data.
     """
+    begin_script()
     device = choose_device("auto")
     data = open_data(eval_dataset, seed=SEED, for_evaluation=True, name="eval_dataset")
     segmenter = build_evaluated(model, num_classes=data.num_classes).train(model.training).to(device)
     evaluator = ReportingEvaluator(num_classes=data.num_classes, num_images=len(data.samples), say=print if print_detail else None)
     settings = LoaderSettings(batch_size=1, num_workers=num_workers, timeout=LOADER_TIMEOUT, seed=SEED)
-    Evaluation(loader=_build_loader(settings, data, device), build_evaluators=lambda _: [evaluator])(segmenter)
+    Evaluation(loader=build_loader(settings, data, device), build_evaluators=lambda _: [evaluator])(segmenter)
     result = evaluator.result
     return EvaluationFigures(
         miou=result.mean_iou,
@@ -109,12 +111,13 @@ def evaluate(model: nn.Module, eval_dataset: Dataset | LabelledTiles, num_worker
 def build_evaluation(cfg: CfgNode, data: OpenedData, device: torch.device) -> Evaluation:
     """Return the evaluation in the middle of a training; its lines go to the log."""
     return Evaluation(
-        loader=_build_loader(cfg, data, device),
+        loader=build_loader(cfg, data, device),
         build_evaluators=lambda _: [ReportingEvaluator(num_classes=data.num_classes, num_images=len(data.samples), say=logger.info)],
     )
 
 
-def _build_loader(settings: CfgNode | LoaderSettings, data: OpenedData, device: torch.device) -> EvaluationLoader:
+def build_loader(settings: CfgNode | LoaderSettings, data: OpenedData, device: torch.device) -> EvaluationLoader:
+    """Return the samples of an evaluation one by one, on the device."""
     return build_evaluation_loader(
         settings,
         data.samples,

@@ -16,7 +16,7 @@ from pet.compat.paddleseg.core.settings import WORDS, build_run_config, choose_s
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
 from pet.compat.paddleseg.segmenter import build_segmenter
-from pet.compat.shared.running import open_run
+from pet.compat.shared.running import begin_script, open_run
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import start_worker
 from petlib import engine
@@ -110,8 +110,7 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         iters: steps of the optimizer, at least 1.
         batch_size: samples of a step, over all processes.
         resume_model: ``save_dir`` of an interrupted run, or its ``model_latest.pth``: it goes on, with the same result; None: a new run.
-        save_interval: a checkpoint and an evaluation come every so many iterations, and at the end; 0: only at the end.
-        log_iters: a line is logged every so many iterations.
+        save_interval, log_iters: how many iterations lie between checkpoints and evaluations (0: only at the end), and between log lines.
         num_workers: processes that read images; 0: this one. It has no effect on the results.
         use_vdl: write TensorBoard events.
         losses: ``{"types": [...], "coef": [...]}``, a loss and its weight for each output that the network has in training.
@@ -126,6 +125,7 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         DataError: an image or a label cannot be used.
         CheckpointError: there is nothing to go on from, or it is of another network.
     """
+    begin_script()
     seed = SEED if seed is None else seed
     data = open_data(train_dataset, seed=seed, for_evaluation=False, name="train_dataset", on_error=on_error)
     val_data = None if val_dataset is None else open_data(val_dataset, seed=seed, for_evaluation=True, name="val_dataset")

@@ -6,11 +6,49 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from pet.models.pretrained import load_published
+from pet.models.segmentation import bisenetv2
+from pet.models.segmentation.encoder_decoder import EncoderDecoder
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.networks import build_network
-from petlib.checkpoint.weights import load_weights
-from petlib.errors import CheckpointError
+from pet.models.segmentation.segformer import SegFormer
+from petlib.checkpoint.weights import load_state, load_weights
+from petlib.errors import CheckpointError, name_in_errors
 from petlib.log import LOGS
+
+
+class PaddleNames(nn.Module):
+    """The calls by which networks of Paddle take weights."""
+
+    def set_state_dict(self, state_dict: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
+        """Take the tensors that fit, e.g. of ``paddle.load("model.pdparams")``, log what does not, and return the names of both kinds.
+
+        Returns:
+            The names that the network has and ``state_dict`` has not, and the other way round.
+
+        Raises:
+            CheckpointError: nothing fits.
+        """
+        report = load_state(self, state_dict, "set_state_dict", translate=_without_segmenter)
+        logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report.summary())
+        return report.missing, report.unexpected
+
+    set_dict = set_state_dict
+
+
+class PaddleSegFormer(PaddleNames, SegFormer):
+    """SegFormer with Paddle's calls."""
+
+
+class PaddleEncoderDecoder(PaddleNames, EncoderDecoder):
+    """A U-Net with Paddle's calls."""
+
+
+class PaddleBiSeNetV2(PaddleNames, bisenetv2.BiSeNetV2):
+    """BiSeNetV2 with Paddle's calls."""
+
+
+WITH_PADDLE_NAMES = {SegFormer: PaddleSegFormer, EncoderDecoder: PaddleEncoderDecoder, bisenetv2.BiSeNetV2: PaddleBiSeNetV2}
 
 
 def make_network(name: str, *, num_classes: int, in_channels: int, pretrained: str | Path | None) -> SegmentationNetwork:
@@ -26,7 +64,9 @@ def make_network(name: str, *, num_classes: int, in_channels: int, pretrained: s
         CheckpointError: the weights cannot be used.
     """
     network = build_network(name, channels=num_classes, in_channels=in_channels, where="model")
-    load_pretrained(network, pretrained)
+    # as torch's fully_shard gives a module further methods
+    network.__class__ = WITH_PADDLE_NAMES[type(network)]
+    load_pretrained(network, pretrained, encoder_name=network.encoder_name)
     return network
 
 
@@ -52,7 +92,7 @@ SEGMENTER = "network."
 logger = logging.getLogger(__name__)
 
 
-def load_pretrained(network: nn.Module, pretrained: str | Path | None) -> None:
+def load_pretrained(network: nn.Module, pretrained: str | Path | None, *, encoder_name: str = "") -> None:
     """Load a file of weights into a network; nothing where there is none to load.
 
     ``<save_dir>/best_model/model.pdparams`` may be missing as long as no training has left weights in ``save_dir``: a script that
@@ -60,12 +100,17 @@ def load_pretrained(network: nn.Module, pretrained: str | Path | None) -> None:
 
     Args:
         network: the network.
-        pretrained: a state dict of torch, e.g. the best model of a training, or a checkpoint of Pet; None: the weights stay random.
+        pretrained: a state dict of torch, e.g. the best model of a training, or a checkpoint of Pet; ``"timm"``: the weights that timm
+            publishes for the backbone; None: the weights stay random.
+        encoder_name: timm's name of the backbone; empty: timm has none of it.
 
     Raises:
-        CheckpointError: the file is missing, damaged, a pickle of Paddle, or of another network.
+        CheckpointError: the file is missing, damaged, Paddle's, or of another network, or timm's weights cannot be had.
     """
     if not pretrained:
+        return
+    if str(pretrained) == "timm" or "://" in str(pretrained):
+        _load_published(network, str(pretrained), encoder_name)
         return
     path = Path(pretrained)
     if not path.exists():
@@ -78,6 +123,26 @@ def load_pretrained(network: nn.Module, pretrained: str | Path | None) -> None:
         )
     report = load_weights(network, path, translate=_without_segmenter)
     logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report.summary())
+
+
+def load_trained(network: nn.Module, path: str | Path) -> None:
+    """Load weights of exactly this network.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, Paddle's, or of another network.
+    """
+    load_weights(network, path, translate=_without_segmenter).require_complete()
+
+
+def _load_published(network: nn.Module, source: str, encoder_name: str) -> None:
+    has_timm = encoder_name.startswith("timm/")
+    if source == "timm" and has_timm:
+        with name_in_errors({"published_weights.library": "pretrained"}):
+            logger.info("%s", load_published(network, encoder_name, library="timm").summary())
+        return
+    own = f"pretrained='timm' takes those that timm publishes for {encoder_name}" if has_timm else "timm has none of this network"
+    reason = own if source == "timm" else f"weights of Paddle cannot be read; {own}"
+    raise CheckpointError(f"pretrained: {source}: {reason}; give a file of torch, or leave it out")
 
 
 def _is_untrained(folder: Path) -> bool:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from torch import nn
 
-from pet.compat.paddleseg.models.networks import load_pretrained
+from pet.compat.paddleseg.models.networks import PaddleNames, load_pretrained
 from pet.models.segmentation.encoders import build_encoder
 from pet.models.segmentation.ocrnet import OcrNet
 from petlib.errors import ConfigError
 
 
-class OCRNet(OcrNet):
+class OCRNet(PaddleNames, OcrNet):
     """OCRNet with PaddleSeg's arguments. It has two outputs in training and needs two losses, usually with the weights 1 and 0.4.
 
     Args:
@@ -64,5 +64,5 @@ def HRNet_W48(pretrained: str | Path | None = None, in_channels: int = 3) -> nn.
 
 def _hrnet(name: str, pretrained: str | Path | None, in_channels: int) -> nn.Module:
     backbone = build_encoder(name, in_channels=in_channels)
-    load_pretrained(backbone, pretrained)
+    load_pretrained(backbone, pretrained, encoder_name=name)
     return backbone

@@ -189,3 +189,11 @@ def test_wrong_arguments_are_reported(tmp_path: Path, options: dict, message: st
     settings = {"transforms": [], "dataset_root": root, "num_classes": 2, "train_path": root / "train.txt", **options}
     with pytest.raises(ConfigError, match=message):
         Dataset(**settings)
+
+
+def test_compose_counts_as_its_list(tmp_path: Path) -> None:
+    root = write_tiles(tmp_path)
+    steps = [T.Resize((24, 16)), T.Normalize()]
+    listed, composed = (open_tiles(root, transforms) for transforms in (steps, T.Compose(steps)))
+    np.testing.assert_array_equal(listed[0][0], composed[0][0])
+    assert composed.pipeline.normalize is not None

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 
+from pet.compat.paddleseg import paddle
 from pet.compat.paddleseg.models import HRNet_W18, OCRNet, SegFormer_B0, UNet, losses, segformer
 from pet.compat.paddleseg.segmenter import build_segmenter
 from pet.losses import pixels
+from pet.models import pretrained
 from petlib.errors import CheckpointError, ConfigError
 
 
@@ -107,3 +110,42 @@ def test_losses_are_pets_with_paddlesegs_arguments() -> None:
 def test_another_ignored_label_belongs_to_the_data_set(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"{name}: ignore_index: 0 given, 255 expected; give yours to Dataset\(ignore_index=0\)"):
         getattr(losses, name)(ignore_index=0)
+
+
+def test_weights_are_loaded_and_set_by_paddles_calls(network: torch.nn.Module, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    paddle.save(network.state_dict(), tmp_path / "run" / "model.pdparams")
+    state = paddle.load(tmp_path / "run" / "model.pdparams")
+    other = SegFormer_B0(2)
+    assert other.set_state_dict(state) == ([], [])
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in network.state_dict().items())
+    lacking = {name: value for name, value in state.items() if not name.startswith("decoder.")}
+    missing, unexpected = SegFormer_B0(2).set_dict({**lacking, "extra": torch.zeros(1)})
+    assert missing and all(name.startswith("decoder.") for name in missing)
+    assert unexpected == ["extra"]
+    assert caplog.records[-1].levelname == "WARNING"
+    with pytest.raises(CheckpointError, match="set_state_dict: none of its 1 tensors fits"):
+        UNet(2).set_dict({"weight": torch.zeros(3)})
+
+
+@pytest.mark.parametrize("make", [lambda source: HRNet_W18(pretrained=source), lambda source: UNet(2, pretrained=source).backbone])
+def test_published_weights_are_those_of_timm(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    published: dict[str, torch.Tensor] = {}
+
+    def fetch(name: str, library: str) -> dict[str, torch.Tensor]:
+        published.update(timm.create_model(name, pretrained=False).state_dict())
+        return published
+
+    monkeypatch.setattr(pretrained, "_fetch", fetch)
+    own = make("timm").state_dict()
+    shared = {name.removeprefix("body."): value for name, value in own.items()}
+    assert "conv1.weight" in shared
+    assert all(torch.equal(value, published[name]) for name, value in shared.items() if name in published)
+    assert sum(name in published for name in shared) > 0.9 * len(shared)
+
+
+def test_weights_that_cannot_be_had_are_one_message() -> None:
+    with pytest.raises(CheckpointError, match=r"^pretrained: https://.*tar.gz: weights of Paddle cannot be read; pretrained='timm' takes"):
+        HRNet_W18(pretrained="https://bj.bcebos.com/paddleseg/dygraph/hrnet_w18_ssld.tar.gz")
+    with pytest.raises(CheckpointError, match="^pretrained: timm: timm has none of this network; give a file of torch"):
+        SegFormer_B0(2, pretrained="timm")

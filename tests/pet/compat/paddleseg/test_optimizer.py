@@ -44,6 +44,8 @@ def test_the_arguments_are_those_of_torch() -> None:
     group = optimizer.param_groups[0]
     assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (0.01, (0.8, 0.9), 1e-6, 0.3)
     assert rates_of(optimizer, model, 3) == [0.01] * 3
+    assert paddle.optimizer.AdamW(parameters=model.parameters()).param_groups[0]["weight_decay"] == 0.01
+    assert paddle.optimizer.Adam(parameters=model.parameters()).param_groups[0]["weight_decay"] == 0.0
 
 
 def test_cosine_annealing_goes_down_along_half_a_cosine_and_back() -> None:

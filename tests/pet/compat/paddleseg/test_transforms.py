@@ -1,8 +1,11 @@
 """Transforms under PaddleSeg's names."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageEnhance
 
 import pet.compat.paddleseg.transforms as T
 from petlib.errors import ConfigError
@@ -66,6 +69,67 @@ def test_init_mask_takes_one_channel_and_keeps_what_does_not_count() -> None:
     assert len(T.InitMask()(IMAGE)) == 1
 
 
+def turned_by_pil(image: np.ndarray, steps: int) -> np.ndarray:
+    values = np.array(Image.fromarray(image).convert("HSV"))
+    values[..., 0] += np.uint8(steps % 256)
+    return np.asarray(Image.fromarray(values, "HSV").convert("RGB"))
+
+
+@pytest.mark.parametrize("amount", [0.6, 1.4])
+def test_random_distort_changes_colours_as_pil_does(amount: float) -> None:
+    brightness, contrast, saturation, hue = T.RandomDistort().transform.changes
+    picture = Image.fromarray(IMAGE)
+    for change, enhance in ((brightness, ImageEnhance.Brightness), (contrast, ImageEnhance.Contrast), (saturation, ImageEnhance.Color)):
+        assert (change.neutral, change.reach, change.probability) == (1.0, 0.5, 0.5)
+        np.testing.assert_allclose(change.apply(IMAGE, amount), np.asarray(enhance(picture).enhance(amount)), atol=2)
+    assert (hue.neutral, hue.reach, hue.probability) == (0.0, 18, 0.5)
+    difference = np.abs(hue.apply(IMAGE, 18).astype(int) - turned_by_pil(IMAGE, 18))
+    assert difference.mean() < 2.5
+    assert np.abs(hue.apply(IMAGE, -18).astype(int) - turned_by_pil(IMAGE, 18)).mean() > 20
+
+
+def test_random_distort_draws_amount_and_share() -> None:
+    gray = np.full((4, 4, 3), 100, np.uint8)
+    always = T.RandomDistort(brightness_range=0.2, brightness_prob=1.0, contrast_prob=0, saturation_prob=0, hue_prob=0)
+    np.random.seed(0)
+    values = {int(always(gray)[0][0, 0, 0]) for _ in range(60)}
+    assert min(values) in range(80, 84) and max(values) in range(117, 121)
+    half = T.RandomDistort(brightness_prob=0.5, contrast_prob=0, saturation_prob=0, hue_prob=0)
+    assert 15 < sum(int(half(gray)[0][0, 0, 0]) != 100 for _ in range(60)) < 45
+    floats = always(gray.astype(np.float32) + 0.9)[0]
+    assert floats.dtype == np.uint8 and floats.max() <= 120
+
+
+def test_resize_step_scaling_draws_among_the_factors_of_paddleseg() -> None:
+    scale = T.ResizeStepScaling()
+    assert scale.transform.factors == [0.75, 1.0, 1.25]
+    # the number of steps is cut off and they are spread anew
+    assert T.ResizeStepScaling(0.5, 2.0, 0.4).transform.factors == [0.5, 1.0, 1.5, 2.0]
+    np.random.seed(0)
+    sizes = {scale(IMAGE, LABEL)[0].shape[:2] for _ in range(30)}
+    assert sizes == {(15, 22), (20, 30), (25, 38)}
+    image, label = T.ResizeStepScaling(1.5, 1.5)(IMAGE, LABEL)
+    np.testing.assert_array_equal(image, cv2.resize(IMAGE, (45, 30), interpolation=cv2.INTER_LINEAR))
+    assert label.shape == (30, 45)
+    free = {T.ResizeStepScaling(0.5, 2.0, 0)(IMAGE)[0].shape for _ in range(20)}
+    assert len(free) > 5
+
+
+def test_compose_takes_bgr_or_files_and_gives_channels_first(tmp_path: Path) -> None:
+    compose = T.Compose([T.RandomHorizontalFlip(prob=1.0), T.Normalize(mean=(0, 0, 0), std=(1, 1, 1))])
+    image, label = compose(IMAGE[..., ::-1], LABEL)
+    np.testing.assert_allclose(image, IMAGE[:, ::-1].transpose(2, 0, 1) / 255, atol=1e-6)
+    np.testing.assert_array_equal(label, LABEL[:, ::-1])
+    cv2.imwrite(str(tmp_path / "image.png"), IMAGE[..., ::-1])
+    cv2.imwrite(str(tmp_path / "label.png"), LABEL)
+    from_files = compose(str(tmp_path / "image.png"), str(tmp_path / "label.png"))
+    np.testing.assert_array_equal(from_files[0], image)
+    np.testing.assert_array_equal(from_files[1], label)
+    blue_first, none = T.Compose([T.RandomHorizontalFlip(prob=0.0)], to_rgb=False)(IMAGE)
+    np.testing.assert_array_equal(blue_first, IMAGE.transpose(2, 0, 1))
+    assert none is None
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -73,6 +137,11 @@ def test_init_mask_takes_one_channel_and_keeps_what_does_not_count() -> None:
         (lambda: T.Resize(interp="RANDOM"), "interp: 'RANDOM' given, one of LINEAR, CUBIC, AREA, NEAREST"),
         (lambda: T.RandomRotation(im_padding_value=(1, 2, 3)), "one gray value for all channels"),
         (lambda: T.RandomBlur(prob=2), "a probability from 0 to 1"),
+        (lambda: T.RandomDistort(contrast_prob=2), "RandomDistort: contrast_prob: 2 given, a probability"),
+        (lambda: T.RandomDistort(saturation_range=1.5), "RandomDistort: saturation_range"),
+        (lambda: T.RandomDistort()(IMAGE / np.float32(255) - np.float32(0.5)), "before Normalize"),
+        (lambda: T.ResizeStepScaling(2.0, 1.0), "min_scale_factor 2.0, max_scale_factor 1.0 and scale_step_size 0.25 given"),
+        (lambda: T.Compose(T.Normalize()), "a list of transforms expected"),
     ],
 )
 def test_wrong_arguments_are_reported(make, message: str) -> None:

@@ -1,15 +1,19 @@
 """A run of a layer logs to its folder, and mistakes in it have the words of the layer."""
 
 import logging
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pet.compat.shared.running import open_run, show_log_lines
+from pet.compat.shared.running import begin_script, open_run
 from petlib import engine
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError
+from tests.integration.conftest import environment
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +54,29 @@ def test_a_mistake_has_the_words_of_the_layer(tmp_path: Path) -> None:
 def test_log_lines_of_scripts_are_shown_unless_they_decided_where_lines_go(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     root.handlers[:] = []
-    show_log_lines()
-    show_log_lines()
+    begin_script()
+    begin_script()
     assert len(root.handlers) == 1
     logging.getLogger("pet").info("downloading")
     assert capsys.readouterr().out.endswith("downloading\n")
+
+
+SCRIPT = """
+from pet.compat.shared.running import begin_script
+from petlib.errors import ConfigError
+
+begin_script()
+begin_script()
+raise {error}
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [("ConfigError('lr: 3 given')", 2, r"\Alr: 3 given\n\Z"), ("KeyError('fault')", 1, r"\ATraceback[\s\S]*KeyError: 'fault'\n\Z")],
+)
+def test_a_mistake_in_a_script_is_one_message_and_a_fault_keeps_its_traceback(error: str, code: int, said: str) -> None:
+    words = [sys.executable, "-c", SCRIPT.format(error=error)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=environment(), check=False)
+    assert done.returncode == code
+    assert re.search(said, done.stderr), done.stderr

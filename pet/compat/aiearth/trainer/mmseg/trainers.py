@@ -10,7 +10,7 @@ from pet import segmentation
 from pet.compat.aiearth.model_zoo.model import PretrainedModel
 from pet.compat.aiearth.trainer.mmseg.config import PLACE, MMSegConfig
 from pet.compat.aiearth.trainer.mmseg.translation import TABLE
-from pet.compat.shared.running import start_log
+from pet.compat.shared.running import begin_script, start_log
 from pet.compat.shared.translation import process_count, words_of
 from pet.data.targets.dataset import Dataset
 from pet.models.pretrained import load_test_weights
@@ -60,6 +60,7 @@ class MMSegTrainer:
     default_config: ClassVar[str]
 
     def __init__(self, work_dir: str | Path = "./workspace", config_name: str = "") -> None:
+        begin_script()
         self._preset = find_preset(self.project, config_name or self.default_config)
         pet = self._read_preset()
         pet.set("MISC.CKPT", str(work_dir))

@@ -1,7 +1,7 @@
 """Optimizers with Paddle's arguments, which remember their schedule for :func:`pet.compat.paddleseg.core.train`."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -12,8 +12,8 @@ from petlib.errors import ConfigError
 Parameters = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
 
-class AdamW(torch.optim.AdamW):
-    """torch's AdamW, which remembers its schedule for :func:`pet.compat.paddleseg.core.train`.
+class AdamArguments:
+    """What Adam and AdamW take.
 
     Args:
         learning_rate: above 0, or a schedule of :mod:`pet.compat.paddleseg.paddle.optimizer.lr`.
@@ -21,31 +21,17 @@ class AdamW(torch.optim.AdamW):
         beta2: decay rate of the mean of their squares.
         epsilon: added to the denominator.
         parameters: what is learned, ``model.parameters()``, or groups of parameters as torch takes them.
-        weight_decay: decoupled from the gradients.
+        weight_decay: None: Paddle's default of this optimizer.
 
     Raises:
         ConfigError: there are no parameters, or the rate is no rate.
 
     Attributes:
         schedule: the learning rate of each iteration; None: it stays.
+        default_decay: Paddle's default.
     """
 
-    def __init__(  # noqa: PLR0917 -- Paddle's order
-        self,
-        learning_rate: float | LRScheduler = 0.001,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-08,
-        parameters: Parameters | None = None,
-        weight_decay: float = 0.01,
-    ) -> None:
-        self.schedule, base_lr = read_rate("AdamW", learning_rate)
-        groups = check_parameters("AdamW", parameters)
-        super().__init__(groups, lr=base_lr, betas=(beta1, beta2), eps=epsilon, weight_decay=weight_decay)
-
-
-class Adam(torch.optim.Adam):
-    """torch's Adam; the arguments are those of :class:`AdamW`, but for ``weight_decay``, which is added to the gradients (None: 0)."""
+    default_decay: ClassVar[float]
 
     def __init__(  # noqa: PLR0917 -- Paddle's order
         self,
@@ -56,9 +42,22 @@ class Adam(torch.optim.Adam):
         parameters: Parameters | None = None,
         weight_decay: float | None = None,
     ) -> None:
-        self.schedule, base_lr = read_rate("Adam", learning_rate)
-        groups = check_parameters("Adam", parameters)
-        super().__init__(groups, lr=base_lr, betas=(beta1, beta2), eps=epsilon, weight_decay=weight_decay or 0.0)
+        name = type(self).__name__
+        self.schedule, base_lr = read_rate(name, learning_rate)
+        groups, decay = check_parameters(name, parameters), self.default_decay if weight_decay is None else weight_decay
+        super().__init__(groups, lr=base_lr, betas=(beta1, beta2), eps=epsilon, weight_decay=decay)  # type: ignore[call-arg]  # torch's
+
+
+class AdamW(AdamArguments, torch.optim.AdamW):
+    """torch's AdamW, which remembers its schedule for :func:`pet.compat.paddleseg.core.train`; its decay is not added to the gradients."""
+
+    default_decay = 0.01
+
+
+class Adam(AdamArguments, torch.optim.Adam):
+    """torch's Adam; its decay is added to the gradients."""
+
+    default_decay = 0.0
 
 
 class Momentum(torch.optim.SGD):
