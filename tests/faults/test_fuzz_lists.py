@@ -19,7 +19,7 @@ from pet.data.datasets.label_list import build_label_list
 from pet.data.datasets.label_records import build_label_records
 from pet.data.datasets.list_file import build_list_file
 from pet.data.datasets.semseg_folder import build_semseg_folder
-from pet.data.datasets.voc_records import read_list
+from pet.data.datasets.voc_layout import find_layout, read_list
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.images import silence_opencv
 from pet.data.targets.dataset import Dataset
@@ -148,7 +148,7 @@ def cihp(path: Path) -> None:
 def voc_and_stems(path: Path) -> None:
     read_stems(path)
     path.replace(path.parent / "ImageSets" / "Main" / "train.txt")
-    read_list(path.parent, "Main", "train")
+    read_list(find_layout(path.parent), "Main", "train")
 
 
 READERS: dict[str, tuple[Callable[[Path], None], list[bytes], str]] = {

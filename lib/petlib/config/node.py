@@ -234,13 +234,15 @@ def _unknown(cfg: CfgNode, key: str) -> str:
     section, name = _known_section(cfg.schema, key)
     *missing, last = name.split(".")
     elsewhere = [path for path in known if path.rpartition(".")[2] == last]
-    if missing and section:
+    in_section = [path for path in elsewhere if path.startswith(f"{section}.")] if section else elsewhere
+    if missing:
         # the section is of another task, or misspelt
-        elsewhere = [path for path in elsewhere if path.startswith(f"{section}.")]
+        elsewhere = in_section
     siblings = {path.rpartition(".")[2]: path for path in known if path.rpartition(".")[0] == section}
     # behind a setting that is no section nothing follows
     inside = [siblings[word] for word in missing[:1] if word in siblings]
-    near = elsewhere[:3] or inside or [siblings[one] for one in nearest_names(last, siblings) if not missing] or _similar_paths(key, known)
+    similar = [siblings[one] for one in nearest_names(last, siblings) if not missing]
+    near = in_section[:3] or inside or similar or elsewhere[:3] or _similar_paths(key, known)
     if near:
         return f"unknown key; did you mean {' or '.join(near)}?"
     return f"unknown key; {section or 'the config'} has {', '.join(siblings)}"

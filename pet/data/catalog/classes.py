@@ -42,7 +42,7 @@ def _names_in_files(cfg: PetConfig, entry: CatalogEntry, path: Path) -> list[str
     if entry.type == "coco":
         return datasets.category_names(resolve_path(cfg, entry.annotations))
     if entry.type == "voc":
-        return datasets.object_names(path, entry.split, reach)
+        return datasets.object_names(path, resolve_path(cfg, entry.annotations) if entry.annotations else None, entry.split, reach)
     return datasets.names_in_list(path, reach) if entry.type == "list_file" and path.is_file() else []
 
 

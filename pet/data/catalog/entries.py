@@ -95,6 +95,7 @@ TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "sep
 READING_KEYS = Reading._fields
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {
+    "annotations": ("coco", "voc", "semseg_folder"),
     **dict.fromkeys(("images2", "label_ending"), ("semseg_folder",)),
     "separator": ("label_list",),
     "flip_pairs": ("coco",),

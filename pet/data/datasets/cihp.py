@@ -17,7 +17,8 @@ from pet.data.files.images import read_sized_image
 from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
 from pet.data.files.limits import shortened, shown
 from pet.data.files.listing import files_in
-from pet.data.files.opening import read_text
+from pet.data.files.opening import neighbour, read_lines
+from pet.data.files.path_variants import PathVariants
 from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth, PartSet
 from pet.data.targets.kinds import choose_kinds
@@ -159,6 +160,7 @@ def _read_records(folder: Path, split: str, with_masks: bool, reach: Reach) -> I
             if not os.path.isfile(path):  # noqa: PTH113 -- takes names of any length
                 raise DataError(
                     f"{shortened(str(path), 500)}: there is no such file, but {shown(name)} is one of the images of {folder / below}"
+                    f"{neighbour(str(path))}"
                 )
     logger.info("cihp: reading the people of %d images", len(names))
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
@@ -179,12 +181,19 @@ def _read_names(folder: Path, below: str, list_name: str, reach: Reach) -> list[
         names = [Path(name).stem for name in files_in(images, (".jpg",), skipped)]
         skipped.log()
     else:
-        names = [line.strip() for line in read_text(path, what="the list").splitlines() if line.strip()]
-        for name in names:
-            reach.check(name, images, str(path))
+        names = list(_ids_in(path, folder / below, reach))
     if not names:
         raise DataError(f"{path or images}: no images in it")
     return names
+
+
+def _ids_in(path: Path, folder: Path, reach: Reach) -> Iterator[str]:
+    variants = PathVariants(folder / "Images", leads=lambda name: os.path.isfile(_image_path(folder, name.removesuffix(".jpg"))))  # noqa: PTH113
+    for number, line in read_lines(path, what="the list"):
+        name = variants.find(line, f"{path}:{number}").removesuffix(".jpg")
+        reach.check(name, folder / "Images", f"{path}:{number}")
+        yield name
+    variants.log()
 
 
 def _read_record(folder: Path, with_masks: bool, name: str) -> CihpRecord:

@@ -87,6 +87,7 @@ def read_records(
         semseg_classes=labels.semseg_classes,
         keypoint_set=keypoints,
         part_set=labels.part_set,
+        void_is_stated=True,
         skipped=skipped.counts,
         left_out=reader.left_out,
         annotated=tables.annotated,

@@ -8,7 +8,7 @@ from pet.data.catalog.source import WHOLE, Reading, Source
 from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages, coding_of, identifier
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.limits import shortened
-from pet.data.files.opening import read_text
+from pet.data.files.opening import neighbour, read_lines
 from pet.data.files.path_variants import PathVariants
 from pet.data.targets.label_coding import check_named
 from petlib.errors import ConfigError, DataError
@@ -79,7 +79,8 @@ def _read_list(path: Path, root: Path, separator: str, reach: Reach) -> Iterator
             reach.check(field, root, f"{path}:{line}")
         missing = [field for field in fields if not os.path.isfile(root / field)]  # noqa: PTH113 -- takes names of any length
         if missing:
-            raise DataError(f"{path}:{line}: {shortened(missing[0])}: there is no such file below {root}")
+            hint = neighbour(str(root / missing[0]))
+            raise DataError(f"{path}:{line}: {shortened(missing[0])}: there is no such file below {root}{hint}")
         yield LabelledFiles(identifier(fields[0], root, seen), fields[0], fields[-1], fields[1] if len(fields) == 3 else "")
     if not first_line:
         raise DataError(f"{path}: the list file names no images; its lines are {FORMAT}")
@@ -89,10 +90,7 @@ def _read_list(path: Path, root: Path, separator: str, reach: Reach) -> Iterator
 
 def _read_fields(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield number and fields of each line that is not empty."""
-    for number, line in enumerate(read_text(path, what="the list file", hint=f"; its lines are {FORMAT}").splitlines(), start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
+    for number, text in read_lines(path, what="the list file", hint=f"; its lines are {FORMAT}"):
         fields = text.split() if separator == " " else [field.strip() for field in text.split(separator)]
         if len(fields) not in (2, 3) or not all(fields):
             hint = "; paths with blanks need another separator, e.g. a tab" if separator == " " and len(fields) > 3 else ""

@@ -10,7 +10,7 @@ from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledIm
 from pet.data.files.allowed_paths import ANYWHERE, Reach
 from pet.data.files.json_files import read_json
 from pet.data.files.limits import shortened, shown
-from pet.data.files.opening import LONGEST_NAME
+from pet.data.files.opening import LONGEST_NAME, neighbour
 from pet.data.files.path_variants import PathVariants
 from pet.data.targets.label_coding import check_named
 from petlib.errors import DataError
@@ -79,7 +79,8 @@ def _check_records(records: Sequence[Mapping[str, Any]], root: Path, name: str, 
         missing = [path for path in paths.values() if path and not os.path.isfile(root / path)]  # noqa: PTH113 -- takes names of any length
         if missing:
             below = f" below {root}" if root != Path() else ""
-            raise DataError(f"{name}: record {number}: {shortened(missing[0])}: there is no such file{below}")
+            hint = neighbour(str(root / missing[0]))
+            raise DataError(f"{name}: record {number}: {shortened(missing[0])}: there is no such file{below}{hint}")
         yield LabelledFiles(identifier(paths["img"], root, seen), paths["img"], paths["ann"], paths["img2"])
     variants.log()
     yield {}

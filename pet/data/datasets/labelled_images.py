@@ -70,6 +70,7 @@ class LabelledImages(Dataset):
         reading: how the files are read; the coding has its ``classes_filter`` and ``label_values`` already.
         channels: channels that every image has to have; None: any number.
         kinds: kinds of targets that are requested: ``semseg`` is what there is.
+        void_is_stated: the format says which pixels do not count.
 
     Raises:
         ConfigError: window and stride do not fit.
@@ -85,6 +86,7 @@ class LabelledImages(Dataset):
         reading: Reading = WHOLE,
         channels: int | None = None,
         kinds: frozenset[str] | None = None,
+        void_is_stated: bool = False,
     ) -> None:
         choose_kinds(folders.images, SEMSEG, kinds)
         stride = check_window(reading.window, reading.stride)
@@ -96,6 +98,7 @@ class LabelledImages(Dataset):
             semseg_classes=coding.classes,
             category_ids=range(len(coding.classes)),
             raw_labels=reading.raw_labels,
+            void_is_stated=void_is_stated or bool(reading.ignore_values or reading.ignore_colours or reading.classes_filter),
             groups=np.array([self._record(index).number for index in range(len(self))], np.int64) if reading.window else None,
             skipped=cast("dict[str, int]", self._records[-1]),
         )

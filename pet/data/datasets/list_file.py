@@ -54,7 +54,12 @@ class ListFile(Dataset):
             )
         self._classes = classes if classes and self._numeric else _numbered(labels) if self._numeric else sorted(map(str, labels))
         self._places = {name: place for place, name in enumerate(self._classes)}
-        self.info = DatasetInfo(kinds=frozenset({"label"}), classes=self._classes, numbered=self._numeric and not classes)
+        self.info = DatasetInfo(
+            kinds=frozenset({"label"}),
+            classes=self._classes,
+            numbered=self._numeric and not classes,
+            first_label=min(map(int, labels)) if self._numeric else 0,
+        )
         if classes and self._numeric:
             self._check_numbers()
 
@@ -101,8 +106,11 @@ class ListFile(Dataset):
         logger.info("%s: the labels are numbers: 0 is %s, in the order of Source.classes", self.path, self._classes[0])
         for name, label, line in self._records:
             if label not in range(len(self._classes)):
+                first = self.info.first_label
+                cause = f"; no line has the label 0: subtract {first} from every label, or write names of classes" if first else ""
                 raise DataError(
-                    f"{self.path}:{line}: the label {label!r} of {name} is none of the {len(self._classes)} classes ({_few(self._classes)})"
+                    f"{self.path}:{line}: the label {label!r} of {name} is none of the {len(self._classes)} classes "
+                    f"({_few(self._classes)}){cause}"
                 )
 
 

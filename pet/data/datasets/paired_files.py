@@ -7,7 +7,8 @@ from pathlib import Path
 from pet.data.datasets.labelled_images import Folders, LabelledFiles
 from pet.data.files.limits import shortened
 from pet.data.files.listing import SUFFIXES, USUAL_SUFFIXES, files_below
-from pet.data.files.opening import read_text
+from pet.data.files.opening import neighbour, read_lines
+from pet.data.files.path_variants import PathVariants
 from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
 
@@ -38,10 +39,7 @@ def pair_files(
     seconds: dict[str, str] = {}
     if has_pairs:
         seconds = _by_stem(folders.images2, _paths_below(folders.images2, SUFFIXES, "images of the second date", skipped))
-    chosen = sorted(images) if names is None else _read_names(names)
-    # names of a list may have the dots of a suffix, which names of files lost
-    stems = [name if name in images else os.path.splitext(name)[0] for name in chosen]  # noqa: PTH122 -- many names
-    _check_complete(stems, images, str(names), f"no image in {folders.images}")
+    stems = sorted(images) if names is None else _read_names(names, folders, images)
     found = f"no label image there, but an image in {folders.images}{_guess_ending(stems, label_files, label_ending)}"
     _check_complete(stems, labels, str(folders.labels), found)
     if has_pairs:
@@ -94,7 +92,7 @@ def _guess_ending(stems: Sequence[str], labels: Mapping[str, str], ending: str) 
     return f"; their names have {fitting[0]!r} behind those of the images: set label_ending: {fitting[0]}" if fitting else ""
 
 
-def _check_complete(stems: Iterable[str], files: dict[str, str], where: str, what: str) -> None:
+def _check_complete(stems: Iterable[str], files: Mapping[str, str], where: str, what: str) -> None:
     missing = [stem for stem in stems if stem not in files]
     if missing:
         more = f" and {len(missing) - 3} more have" if len(missing) > 3 else " have" if len(missing) > 1 else " has"
@@ -127,9 +125,19 @@ def _by_stem(folder: Path, paths: Iterable[str]) -> dict[str, str]:
     return files
 
 
-def _read_names(path: Path) -> list[str]:
-    lines = read_text(path, what="the list of names").splitlines()
-    names = [line.strip() for line in lines if line.strip()]
-    if not names:
+def _read_names(path: Path, folders: Folders, images: Mapping[str, str]) -> list[str]:
+    """Return the names without suffix of the images of a list."""
+    variants = PathVariants(folders.images, folders.labels, leads=lambda name: _stem_of(name, images) in images)
+    stems = [_stem_of(variants.find(line, f"{path}:{number}"), images) for number, line in read_lines(path, what="the list of names")]
+    if not stems:
         raise DataError(f"{path}: the list is empty; one name of an image a line expected")
-    return names
+    missing = next((stem for stem in stems if stem not in images), None)
+    hint = "" if missing is None else neighbour(str(folders.images / missing))
+    _check_complete(stems, images, str(path), f"no image in {folders.images}{hint}")
+    variants.log()
+    return stems
+
+
+def _stem_of(name: str, images: Mapping[str, str]) -> str:
+    """Return a name of a list without its suffix; it may have the dots of one, which names of files lost."""
+    return name if name in images else os.path.splitext(name)[0]  # noqa: PTH122 -- many names

@@ -61,6 +61,7 @@ class SemsegFolder(LabelledImages):
             reading=reading,
             channels=channels,
             kinds=kinds,
+            void_is_stated=coding is not None or first > 0,
         )
 
 

@@ -1,13 +1,14 @@
 """Images with boxes, and some with label images, in the layout of Pascal VOC."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from pet.data.catalog.source import Source
-from pet.data.datasets.voc_records import VOC_CLASSES, VocHeader, annotation_path, read_list, read_records
+from pet.data.datasets.voc_layout import find_layout, read_list, report_layout
+from pet.data.datasets.voc_records import VOC_CLASSES, VocHeader, read_records
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_sized_image
 from pet.data.files.label_images import read_checked_labels
@@ -22,6 +23,9 @@ BOXES, SEMSEG = frozenset({"boxes"}), frozenset({"semseg"})
 class VocDataset(Dataset):
     """A folder with ``Annotations``, ``JPEGImages`` and ``ImageSets`` (http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc).
 
+    Labelling tools write others, or put annotation files next to images, and write no lists, see :func:`find_layout`; all images are the
+    split ``train`` or ``trainval`` then.
+
     Corners in the files are pixels that belong to the object, counted from 1; boxes here are edges in continuous coordinates:
     (xmin - 1, ymin - 1, xmax, ymax), clipped to the image. Objects marked as ``difficult`` are in :meth:`truth`, as crowd, and not in
     samples: libraries differ in whether they train on them, and their evaluations ignore them. Images without objects stay.
@@ -32,6 +36,7 @@ class VocDataset(Dataset):
     Args:
         folder: the folder, e.g. ``VOCdevkit/VOC2012``.
         split: name of the list of images, e.g. ``trainval``.
+        annotations: the folder of the annotation files; None: it is looked for.
         classes: names of the classes in the order of their labels; None: the 20 of VOC where no other one occurs, else those that
             occur, sorted.
         pixel_classes: names of the values of label images from 1 on, which are not VOC's; None: ``classes``.
@@ -47,6 +52,7 @@ class VocDataset(Dataset):
         *,
         folder: Path,
         split: str,
+        annotations: Path | None = None,
         classes: list[str] | None = None,
         pixel_classes: list[str] | None = None,
         kinds: frozenset[str] | None = None,
@@ -57,16 +63,23 @@ class VocDataset(Dataset):
         available = BOXES | SEMSEG if has_labels else BOXES
         requested = choose_kinds(folder, available, BOXES if kinds is None else kinds)
         list_kind = "Segmentation" if requested & SEMSEG else "Main"
-        self._records = share_records(lambda: read_records(folder, read_list(folder, list_kind, split, reach), classes))
+        self.layout = find_layout(folder, annotations)
+        self._records = share_records(lambda: self._read(list_kind, split, reach, classes))
         header = cast("VocHeader", self._records[-1])
         self.info = DatasetInfo(
             kinds=available,
             classes=header.classes,
             semseg_classes=_pixel_classes(pixel_classes or header.classes) if has_labels else [],
+            void_is_stated=True,
             skipped=header.skipped,
         )
         readers = {"boxes": self._read_boxes, "semseg": self._read_semseg}
         self._readers = [read for kind, read in readers.items() if kind in requested]
+
+    def _read(self, list_kind: str, split: str, reach: Reach, classes: Sequence[str] | None) -> Iterator[ImageTruth | VocHeader]:
+        names = read_list(self.layout, list_kind, split, reach)
+        report_layout(self.layout, list_kind, split, names)
+        return read_records(self.layout, names, classes)
 
     def __len__(self) -> int:
         return len(self._records) - 1
@@ -74,8 +87,8 @@ class VocDataset(Dataset):
     def __getitem__(self, index: int) -> Sample:
         truth = self._record(index)
         size = truth.height, truth.width
-        path = self.folder / truth.file
-        image = read_sized_image(path, size=size, record=str(annotation_path(self.folder, str(truth.id))))
+        path = self.layout.images / truth.file
+        image = read_sized_image(path, size=size, record=str(self.layout.annotation(str(truth.id))))
         sample: Sample = {"image": image, "meta": {"id": truth.id, "file": str(path), "size": size}}
         for read in self._readers:
             read(sample, truth)
@@ -93,12 +106,12 @@ class VocDataset(Dataset):
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
         truth = self._record(index)
-        return str(self.folder / truth.file)
+        return str(self.layout.images / truth.file)
 
     def truth(self, index: int) -> ImageTruth:
         """Return the objects of an image with the difficult ones."""
         truth = self._record(index)
-        return truth._replace(file=str(self.folder / truth.file))
+        return truth._replace(file=str(self.layout.images / truth.file))
 
     def _record(self, index: int) -> ImageTruth:
         # the header is behind the last image
@@ -112,4 +125,11 @@ def _pixel_classes(classes: Sequence[str]) -> list[str]:
 
 def build_voc(source: Source) -> VocDataset:
     """Return the split ``source.split`` of the folder ``source.path``, whose files say the classes of objects."""
-    return VocDataset(folder=source.path, split=source.split, pixel_classes=source.classes, kinds=source.kinds, reach=source.reach)
+    return VocDataset(
+        folder=source.path,
+        split=source.split,
+        annotations=source.annotations,
+        pixel_classes=source.classes,
+        kinds=source.kinds,
+        reach=source.reach,
+    )

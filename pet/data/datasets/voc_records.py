@@ -1,7 +1,6 @@
 """The files of a split of Pascal VOC become records."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,12 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pet.data.datasets.voc_layout import ImageNames, VocLayout, find_layout, read_list
 from pet.data.datasets.voc_xml import FLAGS, VocFile, VocObject, read_voc_xml
-from pet.data.files.allowed_paths import INSIDE, Reach
+from pet.data.files.allowed_paths import Reach
 from pet.data.files.images import image_size
-from pet.data.files.limits import shown
-from pet.data.files.listing import SUFFIXES, is_of_system
-from pet.data.files.opening import read_text
 from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import ImageTruth
 from petlib.errors import DataError
@@ -41,11 +38,11 @@ class VocHeader(NamedTuple):
     skipped: dict[str, int]
 
 
-def read_records(folder: Path, names: Sequence[str], classes: Sequence[str] | None) -> Iterator[ImageTruth | VocHeader]:
+def read_records(layout: VocLayout, names: Sequence[str], classes: Sequence[str] | None) -> Iterator[ImageTruth | VocHeader]:
     """Yield a record for each image, and the header last.
 
     Args:
-        folder: the one that has ``Annotations`` and ``JPEGImages``.
+        layout: where annotation files and images are.
         names: the ids of the images.
         classes: names of the classes in the order of their labels; None: the 20 of VOC where no other one occurs, else those that
             occur, sorted.
@@ -53,14 +50,14 @@ def read_records(folder: Path, names: Sequence[str], classes: Sequence[str] | No
     Raises:
         DataError: a file is missing or wrong, or names a class that is not in ``classes``.
     """
-    files = [read_voc_xml(annotation_path(folder, name)) for name in names]
+    files = [read_voc_xml(layout.annotation(name)) for name in names]
     chosen = list(classes or _find_classes(files))
     labels = {name: label for label, name in enumerate(chosen)}
-    skipped = SkipCounter(folder)
-    images = ImageNames(folder / "JPEGImages")
-    _log_flags(folder, files)
+    skipped = SkipCounter(layout.folder)
+    images = ImageNames(layout.images)
+    _log_flags(layout.folder, files)
     for name, file in zip(names, files, strict=True):
-        path = annotation_path(folder, name)
+        path = layout.annotation(name)
         unknown = [item.name for item in file.objects if item.name not in labels]
         if unknown:
             raise DataError(
@@ -69,7 +66,7 @@ def read_records(folder: Path, names: Sequence[str], classes: Sequence[str] | No
             )
         if not file.objects:
             skipped.add(NO_OBJECT, str(path))
-        yield _record(folder, (name, f"JPEGImages/{images.find(name, file.filename)}"), file, labels, skipped)
+        yield _record(layout, (name, images.find(name, file.filename)), file, labels, skipped)
     skipped.log()
     yield VocHeader(chosen, skipped.counts)
 
@@ -82,97 +79,14 @@ def _log_flags(folder: Path, files: Sequence[VocFile]) -> None:
         logger.info("%s: <difficult> is read where it is a word: %s", folder, taken)
 
 
-class ImageNames:
-    """The files of ``JPEGImages``, which are found whatever their suffix: labelling tools write others than <filename> says.
-
-    Args:
-        folder: the folder; an id may lead to one below it.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._names: dict[str, dict[str, list[str]]] = {}
-
-    def find(self, name: str, filename: str) -> str:
-        """Return the image of the id ``name``, relative to the folder: ``<name>.jpg`` where there is none.
-
-        Raises:
-            DataError: several images have that name, and the annotation file does not say which.
-        """
-        below, stem = os.path.split(name)
-        if below not in self._names:
-            self._names[below] = self._list(self._folder / below)
-        found = self._names[below].get(stem, [])
-        said = stem + _suffix(filename)
-        if len(found) > 1 and said not in found:
-            raise DataError(f"{self._folder / name}: {' and '.join(found)} are there; name one in <filename> of the annotation file")
-        return os.path.join(below, found[0] if found and said not in found else said)  # noqa: PTH118 -- names, not files
-
-    def _list(self, folder: Path) -> dict[str, list[str]]:
-        names: dict[str, list[str]] = {}
-        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():  # noqa: PTH208 -- many files
-            stem, suffix = os.path.splitext(name)  # noqa: PTH122 -- many files
-            if suffix.lower() in SUFFIXES and not is_of_system(name):
-                names.setdefault(stem, []).append(name)
-        return names
-
-
-def annotation_path(folder: Path, name: str) -> Path:
-    """Return the annotation file of an image."""
-    return folder / "Annotations" / f"{name}.xml"
-
-
-def read_list(folder: Path, kind: str, split: str, reach: Reach = INSIDE) -> list[str]:
-    """Return the ids of the images of a split.
-
-    Args:
-        folder: the one that has ``ImageSets``.
-        kind: ``Main``, or ``Segmentation`` for the images that have label images.
-        split: name of the list, e.g. ``trainval``.
-        reach: where the ids may lead.
-
-    Raises:
-        DataError: there is no such list, it is empty, names an image twice, or leads elsewhere.
-    """
-    path = folder / "ImageSets" / kind / f"{split}.txt"
-    if not path.is_file():
-        there = sorted(item.stem for item in path.parent.glob("*.txt") if not is_of_system(item.name))
-        splits = [name for name in there if "_" not in name] or there
-        found = f"there are {', '.join(splits)}{did_you_mean(split, splits)}" if splits else "a folder of Pascal VOC has lists there"
-        raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from Source.root")
-    lines: dict[str, int] = {}
-    for number, line in enumerate(read_text(path, what="the list").splitlines(), start=1):
-        if not line.strip():
-            continue
-        name = _id_of(line.strip(), folder)
-        reach.check(name, folder / "Annotations", f"{path}:{number}")
-        if lines.setdefault(name, number) != number:
-            raise DataError(f"{path}:{number}: the image {shown(name)} is in line {lines[name]} already")
-    if not lines:
-        raise DataError(f"{path}: the list names no images; it has the id of an image in each line, e.g. 000005")
-    return list(lines)
-
-
-def _id_of(line: str, folder: Path) -> str:
-    """Return the id of a line: it may have blanks, or the suffix of a file, where an annotation file shows it.
-
-    Lists of one class have a second column.
-    """
-    first = line.split(maxsplit=1)[0]
-    stem, suffix = os.path.splitext(line)  # noqa: PTH122 -- an id
-    ids = [line, line.rsplit(maxsplit=1)[0]] if first != line else []
-    if suffix.lower() in (*SUFFIXES, ".xml"):
-        ids += [line, stem]
-    return next((name for name in ids if annotation_path(folder, name).is_file()), first)
-
-
-def object_names(folder: Path, split: str, reach: Reach) -> list[str]:
+def object_names(folder: Path, annotations: Path | None, split: str, reach: Reach) -> list[str]:
     """Return the names of the classes of a split, as :func:`read_records` finds them.
 
     Raises:
         DataError: the list or an annotation file is missing or wrong.
     """
-    return list(_find_classes([read_voc_xml(annotation_path(folder, name)) for name in read_list(folder, "Main", split, reach)]))
+    layout = find_layout(folder, annotations)
+    return list(_find_classes([read_voc_xml(layout.annotation(name)) for name in read_list(layout, "Main", split, reach)]))
 
 
 def _find_classes(files: Sequence[VocFile]) -> Sequence[str]:
@@ -180,14 +94,14 @@ def _find_classes(files: Sequence[VocFile]) -> Sequence[str]:
     return VOC_CLASSES if names.issubset(VOC_CLASSES) else sorted(names)
 
 
-def _record(folder: Path, names: tuple[str, str], file: VocFile, labels: dict[str, int], skipped: SkipCounter) -> ImageTruth:
+def _record(layout: VocLayout, names: tuple[str, str], file: VocFile, labels: dict[str, int], skipped: SkipCounter) -> ImageTruth:
     name, image = names
-    height, width = file.size or image_size(folder / image)
+    height, width = file.size or image_size(layout.images / image)
     kept: list[tuple[VocObject, tuple[float, ...]]] = []
     for place, item in enumerate(file.objects, start=1):
         box = _box(item, width, height)
         if isinstance(box, str):
-            skipped.add(box, f"object {place} ({item.name}) of {annotation_path(folder, name)}")
+            skipped.add(box, f"object {place} ({item.name}) of {layout.annotation(name)}")
         else:
             kept.append((item, box))
     boxes = np.array([box for _, box in kept], np.float32).reshape(-1, 4)
@@ -212,8 +126,3 @@ def _box(item: VocObject, width: int, height: int) -> tuple[float, ...] | str:
     # pixel i, counted from 1, covers [i - 1, i)
     box = max(left - 1, 0.0), max(top - 1, 0.0), min(right, width), min(bottom, height)
     return box if box[0] < box[2] and box[1] < box[3] else OUTSIDE
-
-
-def _suffix(filename: str) -> str:
-    suffix = Path(filename).suffix
-    return suffix if suffix.lower() in SUFFIXES else ".jpg"

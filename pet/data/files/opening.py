@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from pet.data.files.limits import LIMITS, shortened
@@ -42,24 +43,31 @@ def open_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | 
     except OSError as error:
         reason = error.strerror or str(error)
         if isinstance(error, FileNotFoundError):
-            reason += _neighbour(os.fspath(path))
+            reason += neighbour(os.fspath(path))
     except ValueError as error:
         # what no name of a file can hold; Python's versions word the first differently
         reason = "its name has a null byte" if "\0" in os.fspath(path) else str(error)
     raise DataError(f"{shortened(os.fspath(path), 500)}: {what} cannot be read: {reason}{hint}")
 
 
-def _neighbour(path: str) -> str:
-    """Return a hint at the one file of the folder whose name differs in case, in Unicode's form or in its suffix only."""
+def neighbour(path: str) -> str:
+    """Return a hint at files whose names are that of a missing one, or differ in case, in Unicode's form or in suffix only.
+
+    They are looked for in its folder, or where that is missing as well in the nearest one above it.
+    """
     folder, name = os.path.split(path)
+    where = "its folder"
+    while folder and not os.path.isdir(folder) and os.path.dirname(folder) != folder:  # noqa: PTH112, PTH120 -- any length
+        folder = os.path.dirname(folder)  # noqa: PTH120 -- any length
+        where = folder
     try:
         names = os.listdir(folder or ".")  # noqa: PTH208 -- many files
-    except OSError:
+    except (OSError, ValueError):
         return ""
     for form in (_plain, lambda own: os.path.splitext(_plain(own))[0]):  # noqa: PTH122 -- many files
         close = [own for own in names if form(own) == form(name)]
         if close:
-            return f"; there is {', '.join(map(shortened, sorted(close)[:3]))} in its folder"
+            return f"; there is {', '.join(map(shortened, sorted(close)[:3]))} in {where}"
     return ""
 
 
@@ -105,6 +113,18 @@ def read_text(path: Path, *, what: str, hint: str = "") -> str:
         line = text[: text.index("\0")].count("\n") + 1
         raise DataError(f"{path}:{line}: {what} has a NUL byte, which no text has; save it as UTF-8")
     return text
+
+
+def read_lines(path: Path, *, what: str, hint: str = "") -> Iterator[tuple[int, str]]:
+    """Yield number and text of each line of a list that says something: neither empty, nor a comment that begins with ``#``.
+
+    Raises:
+        DataError: see :func:`read_text`.
+    """
+    for number, line in enumerate(read_text(path, what=what, hint=hint).splitlines(), start=1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            yield number, text
 
 
 def is_name(value: object, *, longest: int = LONGEST_NAME) -> bool:

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -24,11 +24,14 @@ class PathVariants:
 
     Args:
         folder: where names start from.
+        others: further folders whose names may be before those of files, as that of the images where names are ids of annotation files.
+        leads: says whether a name leads to a file, where it is not the path of one; None: it has to be.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *others: Path, leads: Callable[[str], bool] | None = None) -> None:
         self._folder = folder
-        self._own = folder.absolute().parts
+        self._own = [own.absolute().parts for own in (folder, *others)]
+        self._leads = leads or self._is_file
         self._names: dict[str, str] = {}
 
     def find(self, name: str, place: str) -> str:
@@ -41,9 +44,9 @@ class PathVariants:
         Raises:
             DataError: several files may be meant, or the file is what another name means too.
         """
-        if not self._is_odd(name) or _is_file(self._folder, name):
+        if not self._is_odd(name) or self._leads(name):
             return name
-        found = sorted({variant for variant in self._variants(name) if _is_file(self._folder, variant)})
+        found = sorted({variant for variant in self._variants(name) if self._leads(variant)})
         if not found:
             return name
         if len(found) > 1:
@@ -61,7 +64,8 @@ class PathVariants:
 
     def _is_odd(self, name: str) -> bool:
         """Return whether a name may need another reading; nearly none does, and files are looked for only then."""
-        return "\\" in name or "%" in name or name.startswith("/") or not name.isascii() or name.partition("/")[0] in self._own
+        first = name.removeprefix("./").partition("/")[0]
+        return "\\" in name or "%" in name or name.startswith("/") or not name.isascii() or any(first in own for own in self._own)
 
     def _variants(self, name: str) -> Iterator[str]:
         for text in dict.fromkeys((name, unquote(name, errors="replace"))):
@@ -76,11 +80,11 @@ class PathVariants:
         parts = PurePosixPath(path).parts
         if path.startswith("/") or DRIVE.match(path):
             ends = ("/".join(parts[start:]) for start in range(1, len(parts)))
-            yield next((end for end in ends if _is_file(self._folder, end)), path)
+            yield next(filter(self._leads, ends), path)
             return
         yield "/".join(parts)
-        yield from ("/".join(parts[count:]) for count in range(1, len(parts)) if parts[:count] == self._own[-count:])
+        for own in self._own:
+            yield from ("/".join(parts[count:]) for count in range(1, len(parts)) if parts[:count] == own[-count:])
 
-
-def _is_file(folder: Path, name: str) -> bool:
-    return "\0" not in name and os.path.isfile(folder / name)  # noqa: PTH113 -- takes names of any length
+    def _is_file(self, name: str) -> bool:
+        return "\0" not in name and os.path.isfile(self._folder / name)  # noqa: PTH113 -- takes names of any length

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pet.data.report.examination import examine
+from pet.data.targets.check import expectation_of
 from pet.data.targets.dataset import IGNORE, Dataset, DatasetInfo, Expectation
 from pet.data.targets.kinds import find_kind
 from pet.data.targets.observation import Finding, Observation, findings_at
@@ -86,6 +87,7 @@ def report_dataset(
         threads: number of them; None: as many as there are cores, at most 16.
         progress: called once for each sample.
     """
+    expected = expectation_of(dataset.info, expected, raw_labels=expected.raw_labels)
     expected = expected if dataset.info.annotated else replace(expected, kinds=())
     seen, objects = [], ObjectLook()
     report = DatasetReport(name, skipped=dict(dataset.info.skipped))

@@ -41,7 +41,8 @@ def check_samples(
     """Read ``count`` samples, spread evenly, and compare what data have with what a model wants.
 
     What can be read and is implausible is a warning, with the likely cause: label images of one class, and what
-    :class:`~pet.data.targets.plausibility.ObjectLook` finds in the objects of up to 500 images, for which no image is read.
+    :class:`~pet.data.targets.plausibility.ObjectLook` finds in the objects of up to 500 images, for which no image is read. Label images
+    of 0 and 255 alone, where nothing says what 255 means, are an error when up to 500 of them are so.
 
     Args:
         dataset: the data set.
@@ -54,12 +55,12 @@ def check_samples(
 
     Raises:
         DataError: the data set is empty, its classes, keypoints or parts do not fit, or a sample is not as it should be (with its file), or
-            has pixels of another type than others.
+            has pixels of another type than others; no label image has a class but the first, and 255 may be one.
     """
     if len(dataset) == 0:
         raise DataError(f"{source} are empty")
     check_info(dataset, expected, source=source)
-    expected = replace(expected, raw_labels=read is None and dataset.info.raw_labels)
+    expected = expectation_of(dataset.info, expected, raw_labels=read is None and dataset.info.raw_labels)
     types, seen, objects = PixelTypes(), list[Observation](), _look_at_objects(dataset, expected) if count else ObjectLook()
     # before the samples: what is wrong with one of them may be the same for all
     _warn(source, objects.findings())
@@ -75,11 +76,36 @@ def check_samples(
     mixture = types.mixture()
     if mixture is not None:
         raise DataError(f"{source} have {mixture}")
-    kinds = map(find_kind, (*expected.inputs, *expected.kinds))
-    _warn(source, [*(found for kind in kinds for found in kind.summarise(seen)), *of_samples.findings()])
+    summary = _summarise(expected, seen)
+    if any(map(_is_fatal, summary)):
+        summary = _summarise(expected, list(_look_further(dataset, expected, read or dataset.__getitem__, on_error)))
+    for kind_of_finding, detail, _ in filter(_is_fatal, summary):
+        raise DataError(f"{source}: {kind_of_finding}: {detail}")
+    _warn(source, [*summary, *of_samples.findings()])
     unused = types.unused_range() if scales_by_type else None
     if unused is not None:
         logger.warning("%s have %s", source, unused)
+
+
+def expectation_of(info: DatasetInfo, expected: Expectation, *, raw_labels: bool) -> Expectation:
+    """Return what is expected of data that say so much of their label images."""
+    return replace(expected, raw_labels=raw_labels, void_is_stated=info.void_is_stated)
+
+
+def _is_fatal(found: Found) -> bool:
+    return found[2]
+
+
+def _summarise(expected: Expectation, seen: Sequence[Observation]) -> list[Found]:
+    return [found for kind in map(find_kind, (*expected.inputs, *expected.kinds)) for found in kind.summarise(seen)]
+
+
+def _look_further(
+    dataset: Dataset, expected: Expectation, read: Callable[[int], Sample], on_error: Literal["raise", "skip"]
+) -> Iterator[Observation]:
+    """Look at more samples, where those of the first look would end a training."""
+    for number, sample in enumerate(_read_some(dataset, MOST_IMAGES, read, on_error)):
+        yield _observe(sample, expected, number)
 
 
 def _warn(source: str, findings: Iterable[Found]) -> None:

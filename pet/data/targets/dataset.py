@@ -109,11 +109,13 @@ class DatasetInfo:
         classes: names of the classes of images or objects in the order of their labels.
         num_classes: their number; 0: as many as have names. Data with very many classes may leave the names out.
         numbered: the labels are bare numbers, so that ``classes`` ends with the greatest one that occurs.
+        first_label: the least label that occurs, where labels are bare numbers.
         category_ids: the data set's own number of each class (COCO's category ids), written into result files; empty: 1, 2, ...
         semseg_classes: names of the classes of ``semseg``; empty where there is none.
         keypoint_set: what the keypoints are; None where there are none.
         part_set: what the part labels are; None where there are none.
         raw_labels: label images are as in the files and become classes in a transform: their values say nothing before.
+        void_is_stated: the format or the catalogue says which pixels of label images do not count; else 255 may be a class as well.
         groups: number of the image, or sequence, that each sample is part of, int64 (len,): splits keep a group on one side. None: each
             sample is a group of its own.
         skipped: what was left out while the files were read, reason -> how often; to be printed.
@@ -126,11 +128,13 @@ class DatasetInfo:
     classes: Sequence[str] = ()
     num_classes: int = 0
     numbered: bool = False
+    first_label: int = 0
     category_ids: Sequence[int] = ()
     semseg_classes: Sequence[str] = ()
     keypoint_set: KeypointSet | None = None
     part_set: PartSet | None = None
     raw_labels: bool = False
+    void_is_stated: bool = False
     groups: np.ndarray | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
     parts: Sequence[tuple[str, int]] = ()
@@ -195,6 +199,7 @@ class Expectation:
         channels: channels of an image.
         settings: kind -> the setting that says its count, for messages.
         raw_labels: label images are as in the files and become classes later: their values say nothing yet.
+        void_is_stated: see :class:`DatasetInfo`.
     """
 
     kinds: tuple[str, ...]
@@ -203,6 +208,7 @@ class Expectation:
     channels: int = 3
     settings: Mapping[str, str] = field(default_factory=dict)
     raw_labels: bool = False
+    void_is_stated: bool = False
 
 
 def sample_name(sample: Sample) -> object:

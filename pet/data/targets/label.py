@@ -38,6 +38,12 @@ class Classes(Kind):
         known = expected.counts.get(self.name)
         if known is None or (info.num_classes <= known if info.numbered else info.num_classes == known):
             return
+        if info.numbered and info.first_label:
+            first, last = info.first_label, info.num_classes - 1
+            raise DataError(
+                f"{source} have the labels {first} to {last} and none below, and labels count the classes from 0: subtract {first} from "
+                f"every label, or write names of classes for numbers; the model has {known} classes"
+            )
         hint = ", or Source.classes to the names of all classes" if self.name in expected.settings and info.classes else ""
         raise DataError(describe_misfit(self, info, expected, source) + hint)
 

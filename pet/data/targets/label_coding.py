@@ -65,7 +65,7 @@ class NumberCoding:
                 f"label_values: {self._values} given for {len(classes)} classes; a number from 0 to 255 of its own expected for each class"
             )
         self.classes, numbers = filtered_classes(classes, classes_filter)
-        self._ignored = [value for value in (*ignored, IGNORE) if value not in self._values]
+        self._ignored = [value for value in dict.fromkeys((*ignored, IGNORE)) if value not in self._values]
         self._table = np.full(GREATEST_VALUE + 1, UNKNOWN, np.int16)
         self._table[self._ignored] = IGNORE
         self._table[self._values] = numbers

@@ -102,16 +102,20 @@ class Semseg(LabelMap):
     def examine(self, sample: Sample, expected: Expectation, seen: Observation) -> Iterator[Found]:
         """Count the labels of pixels, unless they are raw."""
         if not expected.raw_labels:
+            seen.void_is_stated = expected.void_is_stated
             yield from super().examine(sample, expected, seen)
 
     def summarise(self, seen: Sequence[Observation]) -> Iterator[Found]:
-        """Say where label images look like masks in black and white."""
+        """Say where label images look like masks in black and white: with these a training would learn nothing and be perfect at it."""
         labels = {label for observation in seen for label in observation.pixels.get(self.name, {})}
-        if labels == {0, IGNORE}:
-            advice = f"{IGNORE} is ignored, all others are 0; of masks in black and white say label_values: [0, {IGNORE}] in CatalogEntry"
-            yield ONLY_BACKGROUND, f"{len(seen)} label images were looked at: {advice}", False
-        elif labels == {0}:
-            yield ONLY_BACKGROUND, f"all pixels of {len(seen)} label images are 0", False
+        if labels == {0, IGNORE} and not all(observation.void_is_stated for observation in seen):
+            advice = (
+                f"all pixels are 0 or {IGNORE}, and {IGNORE} counts nowhere; if it is the second class, as in masks in black and white, "
+                f"set label_values: [0, {IGNORE}] in CatalogEntry; if its pixels do not count, set ignore_values: [{IGNORE}]"
+            )
+            yield ONLY_BACKGROUND, f"{len(seen)} label images were looked at: {advice}", True
+        elif labels in ({0}, {0, IGNORE}):
+            yield ONLY_BACKGROUND, f"all pixels that count are 0 in {len(seen)} label images", False
 
     def move(self, sample: Sample, motion: Motion) -> Fields:
         """Return the moved labels; what comes in from outside gets the label of the transform."""

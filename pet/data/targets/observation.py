@@ -42,6 +42,7 @@ class Observation:
         areas: of the objects, in square pixels: of the mask where there is one, else of the box.
         has_objects: the sample has fields for objects.
         pixels: pixels of each label, of each kind of label image.
+        void_is_stated: 255 is known to mean pixels that do not count, see :class:`pet.data.targets.dataset.DatasetInfo`.
         window: the part of the file that the sample is; None: all.
         types: of the pixels of its images.
         rate: frames a second of a video; 0: not known.
@@ -58,6 +59,7 @@ class Observation:
     areas: list[float] = field(default_factory=list)
     has_objects: bool = False
     pixels: dict[str, dict[int, int]] = field(default_factory=dict)
+    void_is_stated: bool = False
     window: tuple[int, ...] | None = None
     types: PixelTypes = field(default_factory=PixelTypes)
     rate: float = 0.0

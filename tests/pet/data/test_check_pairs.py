@@ -151,13 +151,13 @@ def test_windows_of_one_file_are_no_doubles() -> None:
     assert [finding.kind for finding in twice.findings] == ["a file occurs more than once"]
 
 
-def test_masks_in_black_and_white_are_odd() -> None:
+def test_masks_in_black_and_white_are_a_fault() -> None:
     labels = np.array([[0, 255, 0, 0, 0, 255]] * 4, np.uint8)
     report = report_dataset("x", Given(make_sample(semseg=labels)), SINGLE, threads=1)
     [finding] = report.findings
     assert finding.kind == "label images know no class but the first"
     assert "label_values: [0, 255]" in finding.detail
-    assert not finding.fatal
+    assert finding.fatal
     assert "1 classes of semseg do not occur: yes" in as_text(RunReport({"train": [report]}))
 
 

@@ -113,6 +113,14 @@ def test_the_validation_part_has_its_own_folder(folder: Path) -> None:
     assert build(folder, "val").truth(0).id == "0000009"
 
 
+@pytest.mark.parametrize("line", ["sub\\000", "Images/sub/000.jpg", "/home/me/Training/Images/sub/000.jpg", "sub/000", "sub%2F000"])
+def test_ids_may_be_paths_of_another_system(line: str, folder: Path) -> None:
+    people = make_people()
+    write_image(folder / "Training", "sub/000", people, people)
+    (folder / "Training" / "train_id.txt").write_text(f"# two\n0000002\n\n{line}\n")
+    assert [build(folder).truth(index).id for index in range(2)] == ["0000002", "sub/000"]
+
+
 # what is wrong
 
 

@@ -13,7 +13,8 @@ from pet.data.config import DATA_SCHEMA
 from pet.data.datasets.image_folder import ImageFolder
 from pet.data.datasets.list_file import ListFile
 from pet.data.loading.renumbered import with_names
-from pet.data.targets.dataset import Dataset
+from pet.data.targets.check import check_info
+from pet.data.targets.dataset import Dataset, Expectation
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, merge_schemas
 from petlib.data.protocols import NamedFiles
 from petlib.errors import DataError
@@ -153,6 +154,20 @@ def test_labels_as_numbers_and_given_classes(tmp_path: Path) -> None:
 def test_a_wrong_line_is_reported_with_its_number(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         ListFile(path=write_list(tmp_path, text))
+
+
+def test_labels_from_one_are_reported_as_the_cause(tmp_path: Path) -> None:
+    path, expected = write_list(tmp_path, "a.png 1\na.png 2\n"), Expectation(("label",), {"label": 2}, settings={"label": "X"})
+    with pytest.raises(DataError) as error:
+        check_info(ListFile(path=path), expected)
+    assert str(error.value) == (
+        "the data have the labels 1 to 2 and none below, and labels count the classes from 0: subtract 1 from every label, "
+        "or write names of classes for numbers; the model has 2 classes"
+    )
+    with pytest.raises(DataError, match=r"list\.txt:2: the label 2 of a\.png is none of .*; no line has the label 0: subtract 1 from"):
+        ListFile(path=path, classes=["x", "y"])
+    with pytest.raises(DataError, match="the data have 3 classes .0, 1, 2., the model has 2: set X to 3, or"):
+        check_info(ListFile(path=write_list(tmp_path, "a.png 0\na.png 2\n")), expected)
 
 
 def test_other_mistakes_of_lists_are_reported(tmp_path: Path) -> None:

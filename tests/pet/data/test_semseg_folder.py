@@ -197,6 +197,20 @@ def test_images_without_a_label_image_are_named(tmp_path: Path) -> None:
         build_semseg_folder(make_source(tmp_path))
 
 
+@pytest.mark.parametrize(
+    "line", ["sub\\a", "images/sub/a.png", "labels/sub/a.png", "/home/me/images/sub/a.png", "C:\\x\\images\\sub\\a.png", "sub%2Fa"]
+)
+def test_names_of_a_list_may_be_paths_of_another_system(line: str, tmp_path: Path) -> None:
+    for name in ("sub/a", "b"):
+        write_pair(tmp_path, name, make_labels())
+    (tmp_path / "val.txt").write_text(f"# names\nb\n{line}\n")
+    dataset = build_semseg_folder(make_source(tmp_path, "val.txt"))
+    assert [dataset.truth(index).id for index in range(len(dataset))] == ["b", "sub/a"]
+    (tmp_path / "val.txt").write_text("other/B.png\n")
+    with pytest.raises(DataError, match=r"val.txt: other/B has no image in .*images; there is b.png in .*images$"):
+        build_semseg_folder(make_source(tmp_path, "val.txt"))
+
+
 def test_names_of_a_list_without_an_image_are_reported(tmp_path: Path) -> None:
     write_pair(tmp_path, "a", make_labels())
     (tmp_path / "val.txt").write_text("a\nz\n")

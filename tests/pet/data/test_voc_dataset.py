@@ -9,6 +9,8 @@ import pytest
 
 from pet.data.catalog.source import Source
 from pet.data.datasets.voc import VocDataset, build_voc
+from pet.data.datasets.voc_records import object_names
+from pet.data.files.allowed_paths import INSIDE
 from petlib.errors import DataError
 
 HEIGHT, WIDTH = 20, 30
@@ -178,6 +180,97 @@ def test_label_images_are_given_where_they_are_asked_for(tmp_path: Path) -> None
     assert dataset[0]["boxes"].tolist() == [[2, 3, 12, 9]]
     # the values of label images do not follow the order of the classes
     assert make(folder, classes=sorted(plain.info.classes, reverse=True)).info.semseg_classes == dataset.info.semseg_classes
+
+
+# other folders, and other ways to write ids
+
+
+def move(folder: Path, **folders: str) -> None:
+    """Put annotation files and images into other folders, and take the lists away."""
+    for name in ("a", "b"):
+        for source, suffix in (("Annotations", "xml"), ("JPEGImages", "jpg")):
+            target = folder / folders[source]
+            target.mkdir(exist_ok=True, parents=True)
+            (folder / source / f"{name}.{suffix}").rename(target / f"{name}.{suffix}")
+    for path in ("Annotations", "JPEGImages", "ImageSets/Main", "ImageSets"):
+        if path not in folders.values() and not any((folder / path).glob("*")):
+            (folder / path).rmdir()
+
+
+LAYOUTS = [
+    ("Annotations", "JPEGImages", "the annotation files of Annotations and the images of JPEGImages"),
+    (".", ".", "both in ."),
+    ("mixed/all", "mixed/all", "both in ."),
+    ("annotations", "images", "the annotation files of annotations and the images of images"),
+    ("labels", "images", "the annotation files of labels and the images of images"),
+    ("annotations/xmls", "images", "the annotation files of annotations/xmls and the images of images"),
+    ("Annotations", ".", "the annotation files of Annotations and the images of ."),
+    ("labels/train", "images/train", "the annotation files of labels and the images of images"),
+]
+
+
+@pytest.mark.parametrize(("annotations", "images", "described"), LAYOUTS)
+def test_folders_without_lists_as_tools_write_them(
+    annotations: str, images: str, described: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write(tmp_path, names="")
+    (folder / "ImageSets/Main/trainval.txt").unlink()
+    move(folder, Annotations=annotations, JPEGImages=images)
+    (folder / "data.yaml").write_text("names: [cat, dog]")
+    caplog.set_level("INFO")
+    dataset = make(folder, split="train")
+    assert caplog.messages == [f"{folder}: no lists in ImageSets, so all 2 annotation files are taken, sorted: {described}"]
+    assert [Path(dataset.file_of(index)).name for index in range(2)] == ["a.jpg", "b.jpg"]
+    assert Path(dataset.file_of(0)).resolve() == (folder / images / "a.jpg").resolve()
+    assert dataset[1]["boxes"].tolist() == [[2, 3, 12, 9]]
+    assert object_names(folder, None, "train", INSIDE) == list(dataset.info.classes)
+
+
+def test_what_all_images_are_is_not_split_by_name(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    (folder / "ImageSets/Main/trainval.txt").unlink()
+    with pytest.raises(
+        DataError, match=r"Main/val\.txt: .* there are no lists, but 2 annotation files: without split all of them are taken"
+    ):
+        make(folder, split="val")
+    (folder / "val.txt").write_text("b\n")
+    assert [make(folder, split="val").truth(0).id] == ["b"]
+
+
+def test_images_without_annotation_files_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write(tmp_path, names="")
+    (folder / "ImageSets/Main/trainval.txt").unlink()
+    (folder / "Annotations/a.xml").unlink()
+    assert len(make(folder)) == 1
+    assert f"{folder}/JPEGImages: skipped 1 times: image without an annotation file (the first: a)" in caplog.text
+
+
+def test_the_folder_of_annotation_files_can_be_given_and_has_to_be_where_there_are_two(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    (folder / "ImageSets/Main/trainval.txt").unlink()
+    move(folder, Annotations="labels", JPEGImages="images")
+    (folder / "annotations").mkdir()
+    (folder / "annotations/a.xml").write_text((folder / "labels/a.xml").read_text())
+    with pytest.raises(DataError, match=r"annotations and labels have annotation files; say which of them as annotations in CatalogEntry"):
+        make(folder, split="train")
+    chosen = build_voc(Source(folder, "train", None, annotations=folder / "labels"))
+    assert [chosen.truth(index).id for index in range(len(chosen))] == ["a", "b"]
+    assert len(build_voc(Source(folder / "images", "train", None, annotations=folder / "labels"))) == 2
+
+
+PATHS = ["sub\\a", "JPEGImages/sub/a.jpg", "./JPEGImages/sub/a.jpg ./Annotations/sub/a.xml", "/home/me/VOC/Annotations/sub/a.xml"]
+
+
+@pytest.mark.parametrize("line", [*PATHS, "C:\\VOC\\JPEGImages\\sub\\a.jpg", "sub%2Fa", "sub/a -1"])
+def test_ids_may_be_paths_of_another_system(line: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write(tmp_path, names=f"# of another machine\nb\n{line}\n")
+    for name in ("JPEGImages/a.jpg", "Annotations/a.xml"):
+        (folder / name).parent.joinpath("sub").mkdir(exist_ok=True)
+        (folder / name).rename((folder / name).parent / "sub" / Path(name).name)
+    dataset = make(folder)
+    assert dataset[1]["meta"]["id"] == "sub/a"
+    assert dataset.file_of(1) == str(folder / "JPEGImages/sub/a.jpg")
+    assert ("1 names of files are read in another way" in caplog.text) == (line != "sub/a -1")
 
 
 # what is an error

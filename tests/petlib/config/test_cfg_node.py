@@ -56,6 +56,13 @@ def test_an_unknown_key_is_reported_with_what_may_be_meant(key: str, message: st
     assert str(error.value).endswith(f"{key}: unknown key; {message}")
 
 
+def test_a_similar_key_of_the_section_is_nearer_than_the_same_name_in_another_one() -> None:
+    schema = {"TEST": {"RESIZE": {"SCALES": Key([8], "Sizes.")}}, "VIS": {"SCALE": Key(1.0, "Size of pictures.")}}
+    for key, meant in (("TEST.RESIZE.SCALE", "TEST.RESIZE.SCALES"), ("TEST.SCALE", "VIS.SCALE"), ("SCALE", "VIS.SCALE")):
+        with pytest.raises(ConfigError, match=rf"{key}: unknown key; did you mean {meant}\?$"):
+            CfgNode(schema).merge_from_list([f"{key}=1"])
+
+
 @pytest.mark.parametrize("words", [["TRAIN.WEIGHTS", ""], ["TRAIN.WEIGHTS="], ["TRAIN.WEIGHTS", "''"]])
 def test_the_command_line_can_give_an_empty_text(words: list[str]) -> None:
     cfg = CfgNode({"TRAIN": {"WEIGHTS": Key("timm", "Where the weights come from.")}})

@@ -28,6 +28,7 @@ def touch(folder: Path, *names: str) -> None:
         ("sub/c%231.png", "sub/c#1.png"),
         ("100%25.png", "100%25.png"),
         ("train/a.png", "a.png"),
+        ("./train/a.png", "a.png"),
         ("images/train/sub/b.png", "sub/b.png"),
         ("images\\train\\sub\\b.png", "sub/b.png"),
         ("/SegNet/CamVid/train/sub/b.png", "sub/b.png"),
@@ -48,6 +49,24 @@ def test_a_name_that_leads_to_a_file_is_taken_as_it_is(tmp_path: Path) -> None:
     variants = PathVariants(tmp_path / "train")
     assert [variants.find(name, "x:1") for name in ("train/a.png", "b%20c.png")] == ["train/a.png", "b%20c.png"]
     assert variants.find(str(tmp_path / "train" / "a.png"), "x:1") == str(tmp_path / "train" / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("images/sub/a.jpg", "sub/a.jpg"),
+        ("labels\\sub\\a", "sub/a"),
+        ("/home/me/images/sub/a.jpg", "sub/a.jpg"),
+        ("./images/sub/a", "sub/a"),
+        ("other/sub/a", "other/sub/a"),
+    ],
+)
+def test_names_may_be_ids_and_have_the_folder_of_the_images(name: str, found: str, tmp_path: Path) -> None:
+    touch(tmp_path, "labels/sub/a.xml", "images/sub/a.jpg")
+    variants = PathVariants(
+        tmp_path / "labels", tmp_path / "images", leads=lambda name: (tmp_path / "labels" / f"{name.removesuffix('.jpg')}.xml").is_file()
+    )
+    assert variants.find(name, "x:1") == found
 
 
 def test_what_is_ambiguous_is_refused(tmp_path: Path) -> None:
@@ -74,5 +93,7 @@ def test_a_missing_file_names_its_neighbour(name: str, there: str, tmp_path: Pat
     touch(tmp_path, "a.png", DECOMPOSED)
     with pytest.raises(DataError, match=f"the image cannot be read: No such file or directory; there is {there} in its folder$"):
         open_file(tmp_path / name, what="the image")
+    with pytest.raises(DataError, match=f"the image cannot be read: No such file or directory; there is {there} in {tmp_path}$"):
+        open_file(tmp_path / "none" / "deep" / name, what="the image")
     with pytest.raises(DataError, match="the image cannot be read: No such file or directory$"):
-        open_file(tmp_path / "none" / name, what="the image")
+        open_file(tmp_path / "none" / "other.png", what="the image")

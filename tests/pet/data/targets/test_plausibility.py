@@ -11,6 +11,7 @@ from pet.data.targets.check import check_samples
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, ImageTruth
 from pet.data.targets.label_maps import count_labels
 from pet.data.targets.plausibility import ObjectLook
+from petlib.errors import DataError
 
 WIDTH, HEIGHT = 120, 90
 
@@ -199,16 +200,18 @@ def test_crowd_regions_are_not_doubted() -> None:
 class LabelImages(Dataset):
     """One label image again and again."""
 
-    def __init__(self, labels: list[list[int]]) -> None:
-        self.info = DatasetInfo(frozenset({"semseg"}), semseg_classes=["ground", "roof"])
+    def __init__(self, labels: list[list[int]], *, void_is_stated: bool = False) -> None:
+        self.info = DatasetInfo(frozenset({"semseg"}), semseg_classes=["ground", "roof"], void_is_stated=void_is_stated)
         self._labels = np.array(labels, np.uint8)
+        self.other = -1
 
     def __len__(self) -> int:
         return 6
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         image = np.zeros((*self._labels.shape, 3), np.uint8)
-        return {"image": image, "semseg": self._labels, "meta": {"id": index, "file": f"{index}.png"}}
+        labels = self._labels if index != self.other else np.ones_like(self._labels)
+        return {"image": image, "semseg": labels, "meta": {"id": index, "file": f"{index}.png"}}
 
 
 @pytest.mark.parametrize(
@@ -217,17 +220,28 @@ class LabelImages(Dataset):
         ([[0, 1], [1, 255]], []),
         (
             [[0, 255], [255, 0]],
-            [
-                "the data: label images know no class but the first: 4 label images were looked at: 255 is ignored, all others are 0; "
-                "of masks in black and white say label_values: [0, 255] in CatalogEntry"
-            ],
+            ["the data: label images know no class but the first: all pixels that count are 0 in 4 label images"],
         ),
-        ([[0, 0], [0, 0]], ["the data: label images know no class but the first: all pixels of 4 label images are 0"]),
+        ([[0, 0], [0, 0]], ["the data: label images know no class but the first: all pixels that count are 0 in 4 label images"]),
     ],
 )
-def test_masks_in_black_and_white(labels: list[list[int]], warnings: list[str], caplog: pytest.LogCaptureFixture) -> None:
-    check_samples(LabelImages(labels), Expectation(("semseg",), {"semseg": 2}), 4)
+def test_label_images_of_one_class(labels: list[list[int]], warnings: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    check_samples(LabelImages(labels, void_is_stated=True), Expectation(("semseg",), {"semseg": 2}), 4)
     assert caplog.messages == warnings
+
+
+def test_masks_in_black_and_white_end_a_training_unless_one_is_not() -> None:
+    masks, expected = LabelImages([[0, 255], [255, 0]]), Expectation(("semseg",), {"semseg": 2})
+    with pytest.raises(DataError) as error:
+        check_samples(masks, expected, 4)
+    assert str(error.value) == (
+        "the data: label images know no class but the first: 6 label images were looked at: all pixels are 0 or 255, and 255 counts "
+        "nowhere; if it is the second class, as in masks in black and white, set label_values: [0, 255] in CatalogEntry; "
+        "if its pixels do not count, set ignore_values: [255]"
+    )
+    # the first look sees samples 0 and 5
+    masks.other = 3
+    check_samples(masks, expected, 2)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
