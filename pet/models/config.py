@@ -4,7 +4,9 @@ from typing import Any
 
 from pet.models.registries import NECKS
 from pet.typed import AnyConfig
+from petlib.checkpoint.rename_rules import check_rules
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, with_effect
+from petlib.errors import name_in_errors
 
 NUM_CLASSES = Key(
     0,
@@ -124,17 +126,20 @@ def check_model(cfg: CfgNode) -> None:
     """
     if not cfg.MODEL.BACKBONE:
         raise ConfigError("MODEL.BACKBONE: nothing given; name a network, e.g. resnet20 or timm/resnet18")
-    check_analyser(cfg)
+    check_network(cfg)
     if cfg.MODEL.LABEL_SMOOTHING >= 1:
         raise ConfigError(f"MODEL.LABEL_SMOOTHING: {cfg.MODEL.LABEL_SMOOTHING:g} given, a share below 1 expected, usually 0.1")
 
 
-def check_analyser(cfg: CfgNode) -> None:
-    """Check ``ANALYSER.SIZE``.
+def check_network(cfg: CfgNode) -> None:
+    """Check ``ANALYSER.SIZE`` and the rules of ``TRAIN.WEIGHTS_MAP`` and ``TEST.WEIGHTS_MAP``.
 
     Raises:
-        ConfigError: it is neither empty nor two lengths.
+        ConfigError: the size is neither empty nor two lengths, or a rule is no expression with its replacement.
     """
+    for section in ("TRAIN", "TEST"):
+        with name_in_errors({"load_weights.rename": f"{section}.WEIGHTS_MAP"}):
+            check_rules(cfg[section].WEIGHTS_MAP)
     size = list(cfg.ANALYSER.SIZE)
     if len(size) not in (0, 2) or min(size, default=1) < 1:
         raise ConfigError(f"ANALYSER.SIZE: {size} given, [height, width] expected, e.g. [800, 1333]")

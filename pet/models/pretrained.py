@@ -19,7 +19,7 @@ from petlib.checkpoint.restore import LoadReport
 from petlib.checkpoint.weights import Translation, load_state, load_weights
 from petlib.distributed.collectives import broadcast_object
 from petlib.distributed.process_group import is_main_process
-from petlib.errors import CheckpointError, ConfigError
+from petlib.errors import CheckpointError, ConfigError, name_in_errors
 from petlib.suggest import did_you_mean
 
 BACKBONE = "backbone."
@@ -49,7 +49,7 @@ def load_pretrained(model: nn.Module, cfg: AnyConfig, *, backbone: str | None = 
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network, or published weights cannot be had.
-        ConfigError: weights of a library that the network does not come from.
+        ConfigError: weights of a library that the network does not come from; a rule of ``TRAIN.WEIGHTS_MAP`` that finds nothing.
     """
     source = cfg.TRAIN.WEIGHTS
     if engine.continues(cfg):
@@ -98,8 +98,16 @@ def load_test_weights(model: nn.Module, cfg: AnyConfig) -> Mapping[str, Sequence
     source = find_test_weights(cfg)
     with weights_file(source) as path:
         translate = weight_translation(cfg)
-        report = load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA, key_prefixes=KEY_PREFIXES, translate=translate)
-        report.require_complete()
+        with name_in_errors(engine.TEST_MAP):
+            report = load_weights(
+                model,
+                path,
+                prefer_ema=cfg.TEST.USE_EMA,
+                key_prefixes=KEY_PREFIXES,
+                translate=translate,
+                rename=cfg.TEST.WEIGHTS_MAP,
+            )
+            report.require_complete()
     logger.info("the weights are those of %s", source)
     if report.names is None:
         logger.info("%s does not say the names of its classes: they are not compared with those of the data", source)
@@ -248,6 +256,7 @@ def _load(model: nn.Module, source: str, cfg: AnyConfig) -> None:
         prefer_ema=True,
         key_prefixes=KEY_PREFIXES,
         translate=weight_translation(cfg),
+        rename=cfg.TRAIN.WEIGHTS_MAP,
         convert_conv1=cfg.MISC.CONV1_RGB2BGR,
     )
     logger.info(report.summary())

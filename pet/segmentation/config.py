@@ -7,7 +7,7 @@ from pet.data.catalog.classes import check_classes
 from pet.data.targets.dataset import IGNORE
 from pet.export.config import check_export
 from pet.former_keys import FORMER_KEYS
-from pet.models.config import LOSSES, NUM_CLASSES, SYNC_BN, TEST_TIME, check_analyser, check_test_time
+from pet.models.config import LOSSES, NUM_CLASSES, SYNC_BN, TEST_TIME, check_network, check_test_time
 from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, name_run
 
 MODEL: Schema = {
@@ -77,7 +77,7 @@ def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
         raise ConfigError(f"DATA.NUM_IMAGES: {cfg.DATA.NUM_IMAGES} given, 1, or 2 for pairs of dates, expected")
     if not cfg.MODEL.LOSSES:
         raise ConfigError("MODEL.LOSSES: nothing given; name what the network learns from, e.g. [cross_entropy]")
-    check_analyser(cfg)
+    check_network(cfg)
     check_test_time(cfg)
     check_export(cfg)
     if not cfg.EVAL.BEST_METRIC:

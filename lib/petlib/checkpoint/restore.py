@@ -48,6 +48,7 @@ class LoadReport:
         missing: names in the model that the file does not have.
         unexpected: names in the file that the model does not have.
         mismatched: names that both have with different shapes, or one with whole numbers or complex ones and the other not.
+        proposal: rules for ``load_weights.rename`` by which further tensors would fit, as their shapes and their order agree.
         names: what the numbers of the model are called, by kind of target, as a checkpoint of a run says; None: it does not say.
     """
 
@@ -56,6 +57,7 @@ class LoadReport:
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     mismatched: list[Mismatch] = field(default_factory=list)
+    proposal: list[tuple[str, str]] = field(default_factory=list)
     names: Mapping[str, Sequence[str]] | None = None
 
     @property
@@ -70,7 +72,14 @@ class LoadReport:
             if names:
                 more = f", and {len(names) - most} more" if len(names) > most else ""
                 lines.append(f"  {len(names)} {kind}: {', '.join(map(shown_name, names[:most]))}{more}")
-        return "\n".join(lines)
+        return "\n".join(lines) + self.advice()
+
+    def advice(self) -> str:
+        """Return the lines of the config that :attr:`proposal` makes, or nothing."""
+        if not self.proposal:
+            return ""
+        rules = "".join(f"\n    - ['{pattern}', '{replacement}']" for pattern, replacement in self.proposal)
+        return f"\n  shapes and order of tensors agree with these names: give, if they mean the same,\n  load_weights.rename:{rules}"
 
     def require_complete(self) -> None:
         """Accept only weights of exactly this architecture, as for testing or resuming.

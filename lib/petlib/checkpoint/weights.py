@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from petlib.checkpoint.locate import read_checkpoint
+from petlib.checkpoint.prefixes import match_prefixes
+from petlib.checkpoint.rename_rules import Rules, propose_rules
+from petlib.checkpoint.rename_rules import rename as rename_names
 from petlib.checkpoint.restore import LoadReport, compare, shown_name
 from petlib.checkpoint.snapshot import is_sharded
 from petlib.errors import CheckpointError
@@ -19,8 +22,6 @@ from petlib.errors import CheckpointError
 _LOGGER = logging.getLogger(__name__)
 _EMA_KEYS = ("ema", "model_ema", "state_dict_ema")
 _MODEL_KEYS = ("model", "state_dict", "model_state_dict", "net")
-_WRAPPERS = ("module.", "_orig_mod.")
-
 
 Translation = Callable[[dict[str, Tensor], Mapping[str, Tensor]], dict[str, Tensor]]
 """Takes a state dict and that of the model, and returns the first one with names and tensors as the model has them."""
@@ -33,6 +34,7 @@ def load_weights(
     prefer_ema: bool = False,
     key_prefixes: Sequence[str] = (),
     translate: Translation | None = None,
+    rename: Rules = (),
     convert_conv1: bool = False,
 ) -> LoadReport:
     """Load the weights of ``source`` that fit ``model`` by name and shape, and report all that did not.
@@ -42,18 +44,25 @@ def load_weights(
         source: a checkpoint of Pet (a file, a sharded folder, ``model_best.dcp``), a state dict, a dictionary that has one under
             ``model`` or ``state_dict``, or a safetensors file.
         prefer_ema: take the moving average of the weights where the file has one.
-        key_prefixes: tried in front of names that the model does not have, e.g. ``"backbone."``. Beginnings that only the names of the
-            file have, as ``model.`` of Lightning or ``encoder_q.`` of MoCo, are found, left out and logged.
-        translate: applied to the state dict of the file first, for files with names of another project.
+        key_prefixes: tried in front of names that the model does not have, e.g. ``"backbone."``. Other beginnings by which parts of the
+            file fit, as ``model.`` of Lightning, ``encoder_q.`` of MoCo, or ``backbone.`` and ``decode_head.`` of mmsegmentation, are
+            found and logged.
+        translate: gives a state dict with the names of another project those of the model.
+        rename: rules for the names as the file has them, which go before all that is found; see
+            :func:`~petlib.checkpoint.rename_process.apply_rules`.
         convert_conv1: the weights expect the image channels in the opposite order: flip those of the first convolution with
             3 input channels (RGB and BGR).
 
     Raises:
-        CheckpointError: the file is missing, damaged or refused, holds no state dict, or nothing in it fits.
+        CheckpointError: the file is missing, damaged or refused, holds no state dict, or nothing in it fits; the message proposes
+            ``rename`` where shapes and order of tensors agree.
+        ConfigError: a rule of ``rename`` is wrong or finds nothing.
     """
     content = read_checkpoint(Path(source))
     state = _state_dict(content, prefer_ema, str(source))
-    report = load_state(model, state, str(source), key_prefixes=key_prefixes, translate=translate, convert_conv1=convert_conv1)
+    report = load_state(
+        model, state, str(source), key_prefixes=key_prefixes, translate=translate, rename=rename, convert_conv1=convert_conv1
+    )
     return replace(report, names=_names(content))
 
 
@@ -64,24 +73,28 @@ def load_state(
     *,
     key_prefixes: Sequence[str] = (),
     translate: Translation | None = None,
+    rename: Rules = (),
     convert_conv1: bool = False,
 ) -> LoadReport:
     """Load the tensors of a state dict that fit ``model``; the arguments are those of :func:`load_weights`, ``source`` is for messages.
 
     Raises:
         CheckpointError: nothing in it fits.
+        ConfigError: a rule of ``rename`` is wrong or finds nothing.
     """
     assert not any(map(is_sharded, model.parameters())), "load pretrained weights before the model is sharded"
-    own = model.state_dict()
-    found = _without_wrappers(dict(state))
-    found = translate(found, own) if translate else found
-    found = _without_prefix(found, own, key_prefixes, source)
-    renamed = {_own_name(name, own, key_prefixes): value for name, value in found.items()}
+    found = dict(state)
+    own = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
+    if rename:
+        found = dict(zip(rename_names(list(found), rename, source), found.values(), strict=True))
+    renamed = _in_our_names(found, own, key_prefixes, translate, source)
     report = compare(model, renamed, source)
+    report = replace(report, proposal=_propose(report, renamed, found, own) if not rename else [])
     if not report.matched:
         raise CheckpointError(
-            f"{source}: none of its {len(renamed)} tensors fits the {len(own)} of the model, so it is of another architecture\n"
-            f"  in the file: {_first(renamed)}\n  in the model: {_first(own)}"
+            f"{source}: none of its {len(renamed)} tensors fits the {len(own)} of the model, so it is of another architecture"
+            f"{' or has other names' if report.proposal else ''}\n"
+            f"  in the file: {_first(renamed)}\n  in the model: {_first(own)}{report.advice()}"
         )
     model.load_state_dict({name: renamed[name] for name in report.matched}, strict=False)
     if convert_conv1:
@@ -95,7 +108,7 @@ def read_weights(source: str | Path, *, prefer_ema: bool = False) -> dict[str, T
     Raises:
         CheckpointError: the file is missing, damaged or refused, or holds none.
     """
-    return _without_wrappers(_state_dict(read_checkpoint(Path(source)), prefer_ema, str(source)))
+    return _state_dict(read_checkpoint(Path(source)), prefer_ema, str(source))
 
 
 def _names(content: Mapping[str, Any]) -> dict[str, list[str]] | None:
@@ -121,42 +134,57 @@ def _state_dict(content: Mapping[str, Any], prefer_ema: bool, source: str) -> di
     return tensors
 
 
-def _without_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Strip what ``DistributedDataParallel`` and ``torch.compile`` put in front of every name."""
-    for prefix in _WRAPPERS * 2:
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return state
+def _in_our_names(
+    found: dict[str, Tensor], own: Mapping[str, Tensor], key_prefixes: Sequence[str], translate: Translation | None, source: str
+) -> dict[str, Tensor]:
+    """Return a state dict with the names that its tensors have in the model, as far as these can be found."""
+    state = _translated(found, own, translate, key_prefixes) if translate else found
+    names = match_prefixes(_shapes(state), _shapes(own), preferred=key_prefixes, source=source)
+    return {names[name]: value for name, value in state.items()}
 
 
-def _without_prefix(state: dict[str, Tensor], own: Mapping[str, Tensor], key_prefixes: Sequence[str], source: str) -> dict[str, Tensor]:
-    """Leave out the beginning of names without which most tensors fit, where there is one; names that begin otherwise stay."""
-    fitting: Counter[str] = Counter()
-    for name, value in state.items():
-        parts = name.split(".")
-        for count in range(len(parts)):
-            rest = ".".join(parts[count:])
-            fit = own.get(_own_name(rest, own, key_prefixes))
-            fitting["".join(f"{part}." for part in parts[:count])] += fit is not None and fit.shape == value.shape
-    prefix = max(fitting, key=lambda beginning: (fitting[beginning], -len(beginning)), default="")
-    beginning_so = sum(name.startswith(prefix) for name in state)
-    # a few tensors that happen to fit are no reason
-    if not prefix or 2 * fitting[prefix] < beginning_so:
-        return state
-    _LOGGER.info(
-        "%s: without the %r that names begin with %d of the %d tensors fit (%d with it); it is left out",
-        *(source, prefix, fitting[prefix], len(state), fitting[""]),
+def _translated(
+    found: dict[str, Tensor], own: Mapping[str, Tensor], translate: Translation, key_prefixes: Sequence[str]
+) -> dict[str, Tensor]:
+    """Return ``found`` translated, without the beginning of names that translates best: translations know names from their start."""
+    beginnings = Counter("".join(f"{part}." for part in name.split(".")[:count]) for name in found for count in range(4))
+    best, most = translate(found, own), -1
+    for beginning, count in beginnings.items():
+        if 3 * count < len(found):
+            continue
+        rest = {name: value for name, value in found.items() if not name.startswith(beginning)}
+        inner = translate({name.removeprefix(beginning): value for name, value in found.items() if name.startswith(beginning)}, own)
+        fits = sum(
+            any((place := own.get(prefix + name)) is not None and place.shape == value.shape for prefix in ("", *key_prefixes))
+            for name, value in inner.items()
+        )
+        if fits > most:
+            best, most = {**rest, **inner}, fits
+    return best
+
+
+def _propose(
+    report: LoadReport, state: Mapping[str, Tensor], found: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> list[tuple[str, str]]:
+    """Return rules by which tensors of the file that fit nowhere fit the missing ones of the model."""
+    place = {id(value): name for name, value in state.items()}
+    # a translation may have made other tensors
+    places = {original: place[id(value)] for original, value in found.items() if id(value) in place}
+    fitting = {*report.matched, *(mismatch.name for mismatch in report.mismatched)}
+    return propose_rules(
+        {original: tuple(found[original].shape) for original, name in places.items() if name not in own},
+        {name: tuple(own[name].shape) for name in report.missing},
+        fitting=[original for original, name in places.items() if name in fitting],
     )
-    shortened = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    return shortened | {name: value for name, value in state.items() if not name.startswith(prefix) and name not in shortened}
 
 
-def _own_name(name: str, own: Mapping[str, Any], prefixes: Sequence[str]) -> str:
-    return next((candidate for candidate in (name, *(prefix + name for prefix in prefixes)) if candidate in own), name)
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
 
 
-def _first(names: Mapping[str, Any], count: int = 4) -> str:
-    return ", ".join(map(shown_name, list(names)[:count])) + (", ..." if len(names) > count else "")
+def _first(content: Mapping[Any, Any], count: int = 4) -> str:
+    shown = [f"{shown_name(name)}{f' {list(value.shape)}' if isinstance(value, Tensor) else ''}" for name, value in content.items()]
+    return ", ".join(shown[:count]) + (", ..." if len(shown) > count else "")
 
 
 @torch.no_grad()

@@ -248,6 +248,14 @@ TRAIN: Schema = {
         effect=Effect.WEIGHTS_OF_CHECKPOINT,
         arguments=("published_weights.library",),
     ),
+    "WEIGHTS_MAP": Key(
+        [],
+        "Other names for the tensors of TRAIN.WEIGHTS: pairs of a regular expression and its replacement, [['^module\\.(.*)', 'backbone.\\1'], ...]; a name goes by the first that finds something in it.",
+        type=list[list[str]],
+        effect=Effect.WEIGHTS_OF_CHECKPOINT,
+        used_if=(Switch("TRAIN.WEIGHTS", none_of=("", "timm", "torchvision")),),
+        arguments=("load_weights.rename",),
+    ),
     "AUTO_RESUME": Key(
         True,
         "Continue from model_latest.pth in the output folder when it is there.",
@@ -296,6 +304,12 @@ TRAIN: Schema = {
 
 TEST: Schema = {
     "WEIGHTS": Key("", "Weights to test: a file; latest or best in the output folder. Empty: best where there is one, else latest."),
+    "WEIGHTS_MAP": Key(
+        [],
+        "The same as TRAIN.WEIGHTS_MAP, for TEST.WEIGHTS.",
+        type=list[list[str]],
+        used_if=(Switch("TEST.WEIGHTS"),),
+    ),
     "IMS_PER_GPU": Key(128, "Images in one batch of one device.", unit="images", minimum=1),
     "NUM_WORKERS": Key(2, "Loader worker processes of each testing process.", minimum=0, arguments=("EvaluationLoader.num_workers",)),
     "USE_EMA": Key(True, "Test the moving average of the weights where the checkpoint has one."),

@@ -102,6 +102,7 @@ class PetlibSolver(ConfigSection):
 
 class PetlibTrain(ConfigSection):
     WEIGHTS: str
+    WEIGHTS_MAP: list[list[str]]
     AUTO_RESUME: bool
     METRICS_ON: bool
     BATCH_SIZE: int
@@ -117,6 +118,7 @@ class PetlibTestPreciseBn(ConfigSection):
 
 class PetlibTest(ConfigSection):
     WEIGHTS: str
+    WEIGHTS_MAP: list[list[str]]
     IMS_PER_GPU: int
     NUM_WORKERS: int
     USE_EMA: bool

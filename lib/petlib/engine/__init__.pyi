@@ -7,6 +7,7 @@ from .build import run_length as run_length
 from .hook import Hook as Hook
 from .hooks.freeze import FreezeHook as FreezeHook
 from .loop import train as train
+from .model import TEST_MAP as TEST_MAP
 from .model import analyse as analyse
 from .model import continues as continues
 from .model import find_test_weights as find_test_weights

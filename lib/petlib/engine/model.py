@@ -20,6 +20,9 @@ from petlib.errors import CheckpointError, name_in_errors
 from petlib.solver.build import RULE_KEYS, build_rules
 from petlib.solver.parameter_groups import ParameterRule, freeze_parameters
 
+TEST_MAP = {"load_weights.rename": "TEST.WEIGHTS_MAP"}
+"""What is called ``TRAIN.WEIGHTS_MAP`` else."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,9 +53,10 @@ def load_initial_weights(model: nn.Module, cfg: PetlibConfig) -> None:
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network.
+        ConfigError: a rule of ``TRAIN.WEIGHTS_MAP`` is wrong or finds nothing.
     """
     if cfg.TRAIN.WEIGHTS and not continues(cfg):
-        logger.info("%s", load_weights(model, cfg.TRAIN.WEIGHTS, prefer_ema=True).summary())
+        logger.info("%s", load_weights(model, cfg.TRAIN.WEIGHTS, prefer_ema=True, rename=cfg.TRAIN.WEIGHTS_MAP).summary())
 
 
 def continues(cfg: PetlibConfig) -> bool:
@@ -70,8 +74,9 @@ def load_test_weights(model: nn.Module, cfg: PetlibConfig) -> Mapping[str, Seque
         CheckpointError: there is no such file, it cannot be read, or it does not fit the model in every name and shape.
     """
     path = find_test_weights(cfg)
-    report = load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA)
-    report.require_complete()
+    with name_in_errors(TEST_MAP):
+        report = load_weights(model, path, prefer_ema=cfg.TEST.USE_EMA, rename=cfg.TEST.WEIGHTS_MAP)
+        report.require_complete()
     logger.info("the weights are those of %s", path)
     return report.names or {}
 

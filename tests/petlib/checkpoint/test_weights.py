@@ -67,7 +67,7 @@ def test_names_without_the_prefix_of_the_model_are_found(tmp_path, source, targe
 
 @pytest.mark.parametrize("prefix", ["model.", "module.encoder_q.", "network.student."])
 def test_a_beginning_that_only_the_names_of_the_file_have_is_left_out(tmp_path, source, target, prefix, caplog):
-    caplog.set_level("INFO", logger="petlib.checkpoint.weights")
+    caplog.set_level("INFO", logger="petlib.checkpoint.prefixes")
     state = {prefix + name: value for name, value in source.state_dict().items()} | {
         "encoder_k.head.weight": torch.zeros(5, 4),
         "queue": torch.zeros(9),
@@ -76,7 +76,7 @@ def test_a_beginning_that_only_the_names_of_the_file_have_is_left_out(tmp_path, 
     assert_equal_states(target, source.state_dict())
     assert len(report.matched) == len(source.state_dict())
     assert report.unexpected == ["encoder_k.head.weight", "queue"]
-    assert f"without the {prefix!r} that names begin with" in caplog.text
+    assert f"names that begin with {prefix!r} are taken without it: 9 of their 9 tensors fit; 2 others are left" in caplog.text
 
 
 def test_a_tensor_that_happens_to_fit_below_another_name_is_not_taken(tmp_path, target):
@@ -144,8 +144,8 @@ def test_weights_of_another_architecture_are_refused(tmp_path, target):
     with pytest.raises(CheckpointError) as caught:
         load_weights(target, path)
     assert f"{path}: none of its 2 tensors fits the 9 of the model" in str(caught.value)
-    assert "in the file: layers.0.weight, layers.0.bias" in str(caught.value)
-    assert "in the model: backbone.conv.weight" in str(caught.value)
+    assert "in the file: layers.0.weight [2], layers.0.bias [2]" in str(caught.value)
+    assert "in the model: backbone.conv.weight [4, 3, 3, 3], " in str(caught.value)
 
 
 def test_a_file_without_weights_is_refused(tmp_path, target):

@@ -107,7 +107,9 @@ class BaseTrainer:
         self.val_data_set: Any = build_data_set(components["data.val"]) if "data.val" in components else None
         if cfg.run.TRAIN.WEIGHTS:
             prefixes = [f"{name}." for name, network in self.model.named_children() if network in self.model.networks.values()]
-            logger.info("%s", load_weights(self.model, cfg.run.TRAIN.WEIGHTS, key_prefixes=prefixes).summary())
+            logger.info(
+                "%s", load_weights(self.model, cfg.run.TRAIN.WEIGHTS, key_prefixes=prefixes, rename=cfg.run.TRAIN.WEIGHTS_MAP).summary()
+            )
 
     def after_loop(self) -> None:
         """Called at the end of the training, in every process; does nothing unless it is overridden."""
