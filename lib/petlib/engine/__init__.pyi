@@ -6,6 +6,9 @@ from .build import build_train_hooks as build_train_hooks
 from .build import run_length as run_length
 from .hook import Hook as Hook
 from .hooks.freeze import FreezeHook as FreezeHook
+from .hooks.scheduled_numbers import ScheduledNumbersHook as ScheduledNumbersHook
+from .hooks.scheduled_numbers import WeightDecayHook as WeightDecayHook
+from .hooks.teacher import TeacherHook as TeacherHook
 from .loop import train as train
 from .model import TEST_MAP as TEST_MAP
 from .model import analyse as analyse
@@ -23,3 +26,5 @@ from .state import Batch as Batch
 from .state import BatchStream as BatchStream
 from .state import TrainState as TrainState
 from .step import DefaultStep as DefaultStep
+from .teacher import follow as follow
+from .teacher import make_teacher as make_teacher

@@ -12,7 +12,7 @@ from petlib.suggest import did_you_mean
 
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
-    *("cifar10", "cifar100", "image_folder", "list_file", "coco", "voc", "semseg_folder", "ade20k", "cihp", "shapes"),
+    *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "semseg_folder", "ade20k", "cihp", "shapes"),
     *("label_list", "label_records", "public_set"),
 )
 BUILTIN_TYPES = ("digits", *TYPES_OF_FILES)

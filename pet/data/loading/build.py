@@ -45,6 +45,7 @@ DATASETS = Registry(
         "cifar10": "pet.data.datasets.cifar:build_cifar10",
         "cifar100": "pet.data.datasets.cifar:build_cifar100",
         "image_folder": "pet.data.datasets.image_folder:build_image_folder",
+        "images": "pet.data.datasets.images:build_images",
         "list_file": "pet.data.datasets.list_file:build_list_file",
         "coco": "pet.data.datasets.coco:build_coco",
         "voc": "pet.data.datasets.voc:build_voc",
@@ -159,7 +160,7 @@ def build_training_data(cfg: PetConfig, device: torch.device, expected: Expectat
     """
     source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS) if dataset is None else "the training data"
     dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds) if dataset is None else dataset
-    if not dataset.info.annotated:
+    if expected.kinds and not dataset.info.annotated:
         raise DataError(f"{source} have no annotations: nothing can be learned from them; choose other data")
     check_samples(
         dataset,

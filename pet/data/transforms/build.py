@@ -22,7 +22,9 @@ TRANSFORMS = Registry(
         "ColorJitter": "pet.data.transforms.colour:ColorJitter",
         "EvenClips": "pet.data.transforms.clips:EvenClips",
         "CropViews": "pet.data.transforms.clips:CropViews",
+        "Equalize": "pet.data.transforms.photometric:Equalize",
         "Expand": "pet.data.transforms.ssd:Expand",
+        "GaussianBlur": "pet.data.transforms.photometric:GaussianBlur",
         "InitMask": "pet.data.transforms.label_values:InitMask",
         "Mosaic": "pet.data.transforms.mosaic:Mosaic",
         "MultiScaleCrop": "pet.data.transforms.clips:MultiScaleCrop",
@@ -50,7 +52,9 @@ TRANSFORMS = Registry(
         "ResizeShortestEdge": "pet.data.transforms.scales:ResizeShortestEdge",
         "Rotate": "pet.data.transforms.rotate:Rotate",
         "ScaleJitterCrop": "pet.data.transforms.scales:ScaleJitterCrop",
+        "Solarize": "pet.data.transforms.photometric:Solarize",
         "SwapImages": "pet.data.transforms.pairs:SwapImages",
+        "Views": "pet.data.transforms.views:Views",
     },
 )
 

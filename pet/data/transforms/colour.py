@@ -86,6 +86,7 @@ class ColorJitter(ImageTransform):
         contrast: likewise; factor 0 is the mean gray.
         saturation: likewise; factor 0 is a gray image.
         hue: greatest turn as a share of the colour circle, up to 0.5, or [least, greatest].
+        probability: share of the images that are changed.
     """
 
     def __init__(
@@ -95,7 +96,9 @@ class ColorJitter(ImageTransform):
         contrast: float | Sequence[float] = 0.0,
         saturation: float | Sequence[float] = 0.0,
         hue: float | Sequence[float] = 0.0,
+        probability: float = 1.0,
     ) -> None:
+        self.probability = check_probability("ColorJitter: probability", probability)
         ranges = {
             "brightness": _factor_range("brightness", brightness),
             "contrast": _factor_range("contrast", contrast),
@@ -106,6 +109,8 @@ class ColorJitter(ImageTransform):
 
     def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the image in other colours."""
+        if self.probability < 1.0 and rng.random() >= self.probability:
+            return image
         shares = rng.random(2 * len(self._ranges)).tolist()
         order = sorted(range(len(self._ranges)), key=shares[len(self._ranges) :].__getitem__)
         pending: ColourMap | None = None

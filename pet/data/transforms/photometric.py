@@ -1,10 +1,11 @@
-"""Random light, blur and fog, as recipes for aerial images and scenes have them."""
+"""Random light, blur and fog, as recipes for aerial images, scenes and contrastive learning have them."""
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from pet.data.transforms import operations
 from pet.data.transforms.base import ImageTransform, check_gray, check_probability, check_range
 from pet.structures.moves import in_groups
 from petlib.errors import ConfigError
@@ -88,6 +89,64 @@ class RandomBlur(ImageTransform):
             return image
         size = self._sizes[rng.integers(len(self._sizes))]
         return in_groups(image, lambda part: cv2.GaussianBlur(part, (size, size), 0))
+
+
+class GaussianBlur(ImageTransform):
+    """A share of the images is blurred by a Gaussian whose width is drawn, as contrastive learning has it (SimCLR, MoCo v2, BYOL).
+
+    Args:
+        sigma: least and greatest standard deviation in pixels, drawn evenly.
+        probability: share of the images.
+        kernel: edge of the kernel in pixels, an odd number; 0: as wide as the drawn standard deviation needs, 6 of them. SimCLR takes a
+            tenth of the image, 23 of 224 pixels.
+    """
+
+    takes_any_image = True
+
+    def __init__(self, *, sigma: Sequence[float] = (0.1, 2.0), probability: float = 0.5, kernel: int = 0) -> None:
+        self.sigma = check_range("GaussianBlur: sigma", sigma)
+        self.probability = check_probability("GaussianBlur: probability", probability)
+        if self.sigma[0] <= 0.0:
+            raise ConfigError(f"GaussianBlur: sigma: {list(sigma)} given, numbers above 0 expected")
+        if kernel != 0 and (kernel < 1 or kernel % 2 == 0):
+            raise ConfigError(f"GaussianBlur: kernel: {kernel} given, an odd number of pixels or 0 expected")
+        self.kernel = kernel
+
+    def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the image (H, W, C), blurred or as it is."""
+        if self.probability < 1.0 and rng.random() >= self.probability:
+            return image
+        sigma = rng.uniform(*self.sigma)
+        return in_groups(image, lambda part: cv2.GaussianBlur(part, (self.kernel, self.kernel), sigma))
+
+
+class Solarize(ImageTransform):
+    """Values are inverted from a threshold on, in a share of the images.
+
+    Args:
+        threshold: from 0 to 256.
+        probability: share of the images.
+    """
+
+    def __init__(self, *, threshold: int = 128, probability: float = 1.0) -> None:
+        if not 0 <= threshold <= 256:
+            raise ConfigError(f"Solarize: threshold: {threshold} given, a number from 0 to 256 expected")
+        self.threshold = threshold
+        self.probability = check_probability("Solarize: probability", probability)
+
+    def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the image, inverted above the threshold or as it is."""
+        if self.probability < 1.0 and rng.random() >= self.probability:
+            return image
+        return operations.solarize(image, self.threshold)
+
+
+class Equalize(ImageTransform):
+    """Each channel gets values that are spread evenly."""
+
+    def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the changed image."""
+        return operations.equalize(image)
 
 
 class RandomFog(ImageTransform):

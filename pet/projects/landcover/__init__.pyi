@@ -2,8 +2,8 @@ from . import config as config
 from .cutmix import CutMixBoxes as CutMixBoxes
 from .data import build_training_data as build_training_data
 from .data import build_unlabelled as build_unlabelled
-from .mutual_distillation import TeacherHook as TeacherHook
 from .mutual_distillation import build_model as build_model
+from .mutual_distillation import growing_momentum as growing_momentum
 from .mutual_distillation import load_students as load_students
 from .task import TASK as TASK
 from .task import test as test

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from pet.data.catalog.entries import BUILTIN, resolve_path
+from pet.data.datasets.images import UnlabelledImages
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import build_dataset, build_sample_transforms, prepare_readers, scales_by_type, start_worker
 from pet.data.loading.sampling import build_sampler
@@ -17,7 +18,7 @@ from pet.data.targets.names import names_of
 from pet.data.transforms.base import Compose
 from pet.data.transforms.normalize import Normalize
 from pet.projects.landcover.cutmix import CutMixBoxes, NormalizeViews
-from pet.projects.landcover.views import UnlabelledImages, build_views
+from pet.projects.landcover.views import build_views
 from pet.segmentation.task import KINDS, expected_data
 from pet.typed import LandcoverConfig
 from petlib.config import ConfigError, name_in_errors

@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from copy import deepcopy
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +16,8 @@ from pet.projects.landcover.views import OUTSIDE, STRONG, WEAK
 from pet.segmentation.model import Segmenter
 from pet.segmentation.model import build_model as build_segmenter
 from pet.typed import LandcoverConfig
-from petlib.engine.hook import Hook
-from petlib.engine.state import TrainState
+from petlib.engine.teacher import follow, make_teacher
+from petlib.solver.schedules import Factor
 
 
 class MutualDistillation(Segmenter):
@@ -57,7 +56,7 @@ class MutualDistillation(Segmenter):
             with_metrics=first.with_metrics,
         )
         self.second_network = second.network
-        self.teachers = nn.ModuleList(deepcopy(network).requires_grad_(False) for network in self.student_networks)
+        self.teachers = nn.ModuleList(make_teacher(network) for network in self.student_networks)
         self.teaching = CrossEntropyLoss(ignore_label=first.loss.ignore_label)
         self.teacher_weight = teacher_weight
         self.student_weight = student_weight
@@ -80,11 +79,10 @@ class MutualDistillation(Segmenter):
             with_metrics=self.with_metrics,
         )
 
-    @torch.no_grad()
-    def update_teachers(self, momentum: float) -> None:
+    def update_teacher(self, momentum: float) -> None:
         """Make ``momentum * teacher + (1 - momentum) * student`` of the parameters of each teacher; 0 makes it its student."""
         for teacher, student in zip(self.teachers, self.student_networks, strict=True):
-            torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1.0 - momentum)
+            follow(teacher, student, momentum=momentum)
 
     def forward(self, batch: dict[str, Any]) -> Any:
         """Return losses and metrics in training, label images of the first student in evaluation.
@@ -149,36 +147,14 @@ def _mixed(values: Tensor, batch: dict[str, Any]) -> Tensor:
     return mix(values, own if values.dim() == own.dim() else own[:, None])
 
 
-class TeacherHook(Hook):
-    """Moves the teachers of a :class:`MutualDistillation` towards their students after every iteration.
+def growing_momentum(end: float) -> Factor:
+    """Return the share of its weights that a teacher keeps after an iteration, counted from 0.
 
-    The teachers are in the state dict of the model, so the hook has nothing to remember. It comes before the moving average of
-    all weights and before evaluations.
-
-    Args:
-        momentum: share of its weights that a teacher keeps in an iteration, in the end.
+    It is the mean over all weights since the beginning, ``n / (n + 1)`` once n iterations are done, until ``end`` is reached, as in AI
+    Earth's MKD (https://github.com/aiearth-damo/deeplearning, models/landcover/algorithms/exp_cps2.py), whose iterations count from 1
+    and begin with the update: ``1 - 1 / n``.
     """
-
-    order = 18
-    key = "teachers"
-
-    def __init__(self, *, momentum: float) -> None:
-        self.momentum = momentum
-
-    def after_step(self, state: TrainState) -> None:
-        """Take in the weights of this iteration, unless it was left out."""
-        if state.left_out is None:
-            cast(MutualDistillation, state.network).update_teachers(momentum_after(state.iteration, self.momentum))
-
-
-def momentum_after(iterations: int, end: float) -> float:
-    """Return the share of its weights that a teacher keeps once so many iterations are done.
-
-    It is the mean over all weights since the beginning, ``n / (n + 1)``, until ``end`` is reached, as in AI Earth's MKD
-    (https://github.com/aiearth-damo/deeplearning, models/landcover/algorithms/exp_cps2.py), whose iterations count from 1 and begin
-    with the update: ``1 - 1 / n``.
-    """
-    return min(iterations / (iterations + 1), end)
+    return lambda iteration: min((iteration + 1) / (iteration + 2), end)
 
 
 logger = logging.getLogger(__name__)
@@ -215,7 +191,7 @@ def load_students(model: MutualDistillation, cfg: LandcoverConfig) -> None:
     # the whole model comes last: a checkpoint of it has other weights for the second student than for the first
     for part in (second, model):
         load_pretrained(part, cfg, backbone=second.network.encoder_name)
-    model.update_teachers(0.0)
+    model.update_teacher(0.0)
     if _equal_students(model):
         logger.warning(
             "TRAIN.WEIGHTS: both students begin with the very same weights, so neither can teach the other anything; give weights of a "

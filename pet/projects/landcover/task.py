@@ -6,13 +6,14 @@ from pet import segmentation
 from pet.data.targets.dataset import Dataset
 from pet.models.analysis import analyse
 from pet.projects.landcover.data import build_training_data
-from pet.projects.landcover.mutual_distillation import MutualDistillation, TeacherHook, build_model, load_students
+from pet.projects.landcover.mutual_distillation import MutualDistillation, build_model, growing_momentum, load_students
 from pet.segmentation.model import Segmenter
 from pet.segmentation.task import SegmentationTask
 from pet.typed import AnyConfig, LandcoverConfig
 from petlib.config import ConfigError
 from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
+from petlib.engine.hooks.teacher import TeacherHook
 
 
 class LandcoverTask(SegmentationTask):
@@ -58,7 +59,7 @@ def train(
         ConfigError: there are unlabelled data, but ``SEMI.ENABLED`` is off.
     """
     if cfg.SEMI.ENABLED:
-        task, hook = LandcoverTask(unlabelled_dataset), TeacherHook(momentum=cfg.SEMI.MOMENTUM)
+        task, hook = LandcoverTask(unlabelled_dataset), TeacherHook(momentum=growing_momentum(cfg.SEMI.MOMENTUM))
         segmentation.train(cfg, task=task, train_dataset=train_dataset, test_dataset=test_dataset, begin=_begin_students, hooks=[hook])
         return
     if unlabelled_dataset is not None:

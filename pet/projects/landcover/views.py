@@ -1,54 +1,21 @@
 """Two views of an unlabelled image in addition to each labelled sample."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from pet.data.files.listing import SUFFIXES, USUAL_SUFFIXES, files_below
-from pet.data.files.rasters import raster_size, read_pixels
-from pet.data.files.skipped import SkipCounter
-from pet.data.files.windows import Window, windows_of
 from pet.data.targets.dataset import IGNORE
-from pet.data.transforms import operations
 from pet.data.transforms.base import Compose, ImageTransform
 from pet.data.transforms.build import build_transforms
-from petlib.arguments import fit_arguments, split_entry
+from petlib.arguments import split_entry
 from petlib.data.protocols import Dataset, Sample, SampleTransform
-from petlib.data.records import share_records
 from petlib.errors import ConfigError, DataError, UserError
 
 WEAK, STRONG, OUTSIDE = "unlabelled", "unlabelled_strong", "unlabelled_outside"
 """The fields of a sample: both views, of the same pixels, and which pixels lie outside of the image, bool (H, W)."""
 
 EXAMPLE = "{name: RandomBlur, probability: 1.0}"
-
-
-class Equalize(ImageTransform):
-    """Each channel gets values that are spread evenly."""
-
-    def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the changed image."""
-        return operations.equalize(image)
-
-
-class Solarize(ImageTransform):
-    """Values are inverted from a threshold on.
-
-    Args:
-        threshold: from 0 to 256.
-    """
-
-    def __init__(self, *, threshold: int = 128) -> None:
-        if not 0 <= threshold <= 256:
-            raise ConfigError(f"Solarize: threshold: {threshold} given, a number from 0 to 256 expected")
-        self.threshold = threshold
-
-    def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the changed image."""
-        return operations.solarize(image, self.threshold)
 
 
 class OneOf:
@@ -143,9 +110,8 @@ def build_views(
 def _build_pixel_transforms(key: str, entries: Sequence[Any], scales: Sequence[int]) -> Compose:
     transforms: list[SampleTransform] = []
     for entry in entries:
-        name, arguments = split_entry(key, entry, example=EXAMPLE)
-        own = {"Equalize": Equalize, "Solarize": Solarize}.get(name)
-        transforms += [own(**fit_arguments("transform", name, own, arguments))] if own else _build(key, [entry], scales).transforms
+        name, _ = split_entry(key, entry, example=EXAMPLE)
+        transforms += _build(key, [entry], scales).transforms
         if not isinstance(transforms[-1], ImageTransform):
             raise ConfigError(f"{key}: {name} moves pixels, but both views must show the same ones; put it into build_views.common")
     return Compose(transforms)
@@ -171,59 +137,3 @@ def _weight(entry: Any) -> float:
 
 def _without_weight(entry: Any) -> Any:
     return {key: value for key, value in entry.items() if key != "weight"} if isinstance(entry, Mapping) else entry
-
-
-class _Part(NamedTuple):
-    path: str
-    window: Window | None
-
-
-class UnlabelledImages:
-    """The images in some folders, at any depth, in the order of the folders and of their names.
-
-    Samples have an ``image`` (H, W, C), uint8, uint16 or float32, and ``meta`` (id, file, window). Every process makes one.
-
-    Args:
-        folders: the folders.
-        channels: channels of an image.
-        window: larger images are read in windows of so many pixels that lie side by side, each a sample of its own; 0: whole.
-
-    Raises:
-        DataError: a folder is missing or has no images, or the head of an image cannot be read.
-    """
-
-    def __init__(self, *, folders: Sequence[Path], channels: int = 3, window: int = 0) -> None:
-        self._channels = channels
-        self._parts = share_records(lambda: (part for folder in folders for part in _parts_of(folder, window)))
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    def __getitem__(self, index: int) -> Sample:
-        part = self._parts[index]
-        image = read_pixels(part.path, window=part.window, channels=self._channels).values
-        meta = {"id": index, "file": part.path}
-        return {"image": image, "meta": meta if part.window is None else {**meta, "window": tuple(part.window)}}
-
-
-def _parts_of(folder: Path, window: int) -> Iterator[_Part]:
-    if not folder.is_dir():
-        raise DataError(
-            f"UnlabelledImages.folders: {folder}: there is no such folder; it names folders of images, or data sets of the catalogue"
-        )
-    skipped = SkipCounter(folder)
-    files = sorted(_images_below(folder, skipped))
-    if not files:
-        raise DataError(f"UnlabelledImages.folders: {folder}: no images in it ({USUAL_SUFFIXES}){skipped.described()}")
-    skipped.log()
-    for file in files:
-        size = raster_size(file) if window else (0, 0)
-        if max(size) <= window:
-            yield _Part(file, None)
-        else:
-            yield from (_Part(file, place) for place in windows_of(size, window, window))
-
-
-def _images_below(folder: Path, skipped: SkipCounter) -> Iterator[str]:
-    for parent, files in files_below(folder, SUFFIXES, skipped):
-        yield from (os.path.join(parent, name) for name in files)  # noqa: PTH118 -- many files

@@ -5,13 +5,17 @@ import colorsys
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from pet.data.transforms.base import ImageTransform
+from pet.data.transforms.colour import ColorJitter
 from pet.data.transforms.photometric import (
+    GaussianBlur,
     PhotometricDistortion,
     RandomBlur,
     RandomChannelSwap,
     RandomFog,
+    Solarize,
     change_hue,
     change_levels,
 )
@@ -111,3 +115,35 @@ def test_wrong_arguments_are_reported() -> None:
         RandomFog(density=[0.5, 1.5])
     with pytest.raises(ConfigError, match="RandomChannelSwap: probability"):
         RandomChannelSwap(probability=2.0)
+
+
+@pytest.mark.parametrize(("sigma", "kernel"), [(0.5, 5), (1.3, 9), (2.0, 23)])
+def test_gaussian_blur_is_torchvisions(sigma, kernel):
+    functional = pytest.importorskip("torchvision.transforms.v2.functional")
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    expected = functional.gaussian_blur(torch.from_numpy(image).permute(2, 0, 1), [kernel, kernel], [sigma, sigma])
+    result = GaussianBlur(sigma=[sigma, sigma], probability=1.0, kernel=kernel).apply(image, np.random.default_rng(0))
+    difference = np.abs(result.astype(int) - expected.permute(1, 2, 0).numpy())
+    assert difference.max() <= 1
+    assert difference.mean() < 0.4  # OpenCV weighs in fixed point
+
+
+@pytest.mark.parametrize(
+    "transform", [GaussianBlur(probability=0.3), Solarize(probability=0.3), ColorJitter(hue=[0.3, 0.3], probability=0.3)]
+)
+def test_a_share_of_the_images_is_changed(transform):
+    image, rng = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8), np.random.default_rng(1)
+    changed = sum(not np.array_equal(transform.apply(image, rng), image) for _ in range(1000))
+    assert 250 < changed < 350
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sigma": [0.0, 1.0]}, r"GaussianBlur: sigma: \[0.0, 1.0\] given, numbers above 0"),
+        ({"kernel": 4}, "GaussianBlur: kernel: 4 given, an odd"),
+    ],
+)
+def test_wrong_blurs(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        GaussianBlur(**arguments)

@@ -58,7 +58,7 @@ def train(cfg: LandcoverConfig) -> None:
         hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
         hooks += task.build_hooks(cfg, state.network)
         if cfg.SEMI.ENABLED:
-            hooks.append(landcover.TeacherHook(momentum=cfg.SEMI.MOMENTUM))
+            hooks.append(engine.TeacherHook(momentum=landcover.growing_momentum(cfg.SEMI.MOMENTUM)))
 
         # 10. Train, from where an interrupted run stopped
         engine.resume(state, hooks, cfg)

@@ -11,13 +11,14 @@ from torch.nn import functional
 
 from pet.losses.pixels.mixed import build_pixel_loss
 from pet.models.segmentation.network import SegmentationNetwork
-from pet.projects.landcover import TeacherHook, build_model, config, load_students
+from pet.projects.landcover import build_model, config, growing_momentum, load_students
 from pet.projects.landcover.cutmix import mix
-from pet.projects.landcover.mutual_distillation import MutualDistillation, momentum_after
+from pet.projects.landcover.mutual_distillation import MutualDistillation
 from pet.segmentation import build_model as build_segmenter
 from pet.segmentation.model import Segmenter
 from petlib import distributed
 from petlib.config import CfgNode
+from petlib.engine.hooks.teacher import TeacherHook
 from petlib.engine.state import LeftOut, TrainState
 from petlib.solver import build_optimizer
 from tests.conftest import RunRanks
@@ -76,8 +77,9 @@ def make_cfg(**values: Any) -> CfgNode:
 
 
 def test_the_momentum_rises_to_its_end() -> None:
-    assert [momentum_after(iterations, 0.7) for iterations in (0, 1, 2, 3, 100)] == [0.0, 0.5, pytest.approx(2 / 3), 0.7, 0.7]
-    assert [momentum_after(iterations, 0.4) for iterations in (1, 2)] == [0.4, 0.4]
+    momentum = growing_momentum(0.7)
+    assert [momentum(iteration) for iteration in (0, 1, 2, 99)] == [0.5, pytest.approx(2 / 3), 0.7, 0.7]
+    assert [growing_momentum(0.4)(iteration) for iteration in (0, 1)] == [0.4, 0.4]
 
 
 def test_a_teacher_is_the_moving_average_of_its_student() -> None:
@@ -91,7 +93,7 @@ def test_a_teacher_is_the_moving_average_of_its_student() -> None:
     with torch.no_grad():
         first += 1.0
         second -= 2.0
-    hook = TeacherHook(momentum=0.4)
+    hook = TeacherHook(momentum=growing_momentum(0.4))
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     left_out = LeftOut([float("nan")], [])
     hook.after_step(cast(TrainState, SimpleNamespace(network=model, iteration=5, left_out=left_out)))
@@ -255,7 +257,7 @@ def learn_on_a_rank() -> list[Tensor]:
         optimizer.zero_grad()
         total(cast(MutualDistillation, parallel), make_batch(10 * iteration + distributed.rank())).backward()
         optimizer.step()
-        model.update_teachers(momentum_after(iteration + 1, 0.4))
+        model.update_teacher(growing_momentum(0.4)(iteration))
     return [parameter.detach() for parameter in model.parameters()]
 
 

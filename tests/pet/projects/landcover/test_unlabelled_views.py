@@ -8,10 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
+from pet.data.datasets.images import UnlabelledImages
 from pet.data.loading.batch_transforms import NormalizeImages
+from pet.data.transforms.photometric import Equalize, Solarize
 from pet.projects.landcover import CutMixBoxes
 from pet.projects.landcover.cutmix import NormalizeViews, draw_boxes
-from pet.projects.landcover.views import AddUnlabelled, Equalize, OneOf, Solarize, UnlabelledImages, build_views
+from pet.projects.landcover.views import AddUnlabelled, OneOf, build_views
 from petlib.errors import ConfigError, DataError
 
 SCALES = [8]
