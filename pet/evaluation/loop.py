@@ -6,12 +6,12 @@ from typing import Any, Protocol
 
 import torch
 from torch import nn
-from torch.distributed.tensor import DTensor
 
 from pet.data.loading.batch_transforms import predict_by_size
 from pet.evaluation.evaluator import Collector
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.interruption import agree_to_go_on, until_asked_to_end
+from petlib.distributed.parallel import computes_together
 from petlib.errors import DataError
 
 Batch = dict[str, Any]
@@ -49,7 +49,7 @@ def evaluate(
         DataError: a model that is sharded over the processes, and fewer samples than processes.
         Interrupted: a signal asked the training around it to end; in all processes.
     """
-    sharded = any(isinstance(parameter, DTensor) for parameter in model.parameters())
+    sharded = computes_together(model)
     extra_steps = _extra_steps(len(loader)) if sharded else 0
     was_training = model.training
     model.eval()

@@ -13,6 +13,7 @@ from .interruption import AgreedFlag as AgreedFlag
 from .interruption import Interrupted as Interrupted
 from .interruption import agree_to_go_on as agree_to_go_on
 from .interruption import until_asked_to_end as until_asked_to_end
+from .parallel import computes_together as computes_together
 from .parallel import no_sync as no_sync
 from .parallel import parallelize as parallelize
 from .parallel import unwrap as unwrap

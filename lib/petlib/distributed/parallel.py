@@ -58,6 +58,11 @@ def parallelize(
     )
 
 
+def computes_together(model: nn.Module) -> bool:
+    """Return whether each forward pass needs all processes, because they have parts of what it computes with (``"fsdp"``)."""
+    return any(hasattr(module, "unshard") for module in model.modules())
+
+
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the network inside ``DistributedDataParallel``, ``DataParallel`` and ``torch.compile``."""
     while True:

@@ -1,3 +1,4 @@
+from .build import build_average as build_average
 from .build import build_checkpointer as build_checkpointer
 from .build import build_state as build_state
 from .build import build_step as build_step

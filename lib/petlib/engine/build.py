@@ -11,7 +11,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.checkpoint.sharded import find_mesh
 from petlib.config.typed import PetlibConfig
+from petlib.distributed.parallel import unwrap
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.hook import Hook, sort_hooks
 from petlib.engine.hooks.checkpoint import CheckpointHook
@@ -71,9 +73,15 @@ def build_step_guard(cfg: PetlibConfig) -> StepGuard | None:
     return StepGuard() if cfg.SOLVER.NONFINITE == "skip" else None
 
 
-def build_checkpointer(cfg: PetlibConfig, folder: str | Path | None = None) -> Checkpointer:
-    """Return the checkpointer of ``folder``; None: the output folder."""
-    sharded = cfg.TRAIN.PARALLEL == "fsdp"
+def build_checkpointer(cfg: PetlibConfig, folder: str | Path | None = None, *, network: nn.Module | None = None) -> Checkpointer:
+    """Return the checkpointer of ``folder``; None: the output folder.
+
+    Args:
+        cfg: the config.
+        folder: where checkpoints lie.
+        network: what is trained, where the processes share out some of its parameters (:mod:`petlib.distributed.row_sharded`).
+    """
+    sharded = cfg.TRAIN.PARALLEL == "fsdp" or find_mesh(network) is not None
     timeout = cfg.SOLVER.SNAPSHOT_TIMEOUT
     return Checkpointer(
         cfg.MISC.CKPT if folder is None else folder,
@@ -126,7 +134,7 @@ def build_state(
         max_iter=max_iter,
         iterations_per_epoch=iterations_per_epoch,
         total_epochs=cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS,
-        checkpointer=checkpointer or build_checkpointer(cfg),
+        checkpointer=checkpointer or build_checkpointer(cfg, network=unwrap(model)),
         scaler=step.scaler,
         names=names,
     )
@@ -170,7 +178,7 @@ def build_train_hooks(
     hooks: list[Hook] = [timer, LRScheduleHook(), metric_writer]
     if is_main_process() and sys.stdout is not None and sys.stdout.isatty():
         hooks.append(ProgressHook())
-    average = average or _build_average(cfg, state)
+    average = average or build_average(cfg, state.network)
     if average is not None:
         hooks.append(EmaHook(average=average))
     evaluation = None
@@ -215,12 +223,17 @@ def _advice_on_divergence(cfg: PetlibConfig) -> str:
     )
 
 
-def _build_average(cfg: PetlibConfig, state: TrainState) -> WeightAverage | None:
+def build_average(cfg: PetlibConfig, network: nn.Module) -> WeightAverage | None:
+    """Return the moving average of the weights of ``network``, or of a part of it, that ``SOLVER.EMA`` asks for; None: it is off.
+
+    Raises:
+        ConfigError: the network is sharded.
+    """
     if not cfg.SOLVER.EMA.ENABLED:
         return None
     if cfg.TRAIN.PARALLEL == "fsdp":
         raise ConfigError("SOLVER.EMA.ENABLED: the moving average is not kept for sharded models; use TRAIN.PARALLEL ddp or switch it off")
-    return WeightAverage(state.network, decay=cfg.SOLVER.EMA.DECAY)
+    return WeightAverage(network, decay=cfg.SOLVER.EMA.DECAY)
 
 
 def _build_evaluation(

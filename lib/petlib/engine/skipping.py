@@ -111,8 +111,3 @@ def _with_copies(tensors: Iterable[Tensor]) -> list[tuple[list[Tensor], list[Ten
     for tensor in tensors:
         groups.setdefault((tensor.device, tensor.dtype), []).append(tensor)
     return [(members, [torch.empty_like(member) for member in members]) for members in groups.values()]
-
-
-def gradients_of(parameters: Iterable[Tensor]) -> list[Tensor]:
-    """Return the gradients that are there."""
-    return [parameter.grad for parameter in parameters if parameter.grad is not None]

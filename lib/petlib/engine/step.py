@@ -10,9 +10,9 @@ from torch import Tensor
 
 from petlib.distributed.parallel import no_sync
 from petlib.engine.loop import Step
-from petlib.engine.skipping import StepGuard, gradients_of
+from petlib.engine.skipping import StepGuard
 from petlib.engine.state import Batch, BatchStream, TrainState
-from petlib.solver.optimizers import GradientClipper
+from petlib.solver.optimizers import GradientClipper, gradients_of
 from petlib.solver.precision import MixedPrecision
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from petlib.config import defaults
@@ -102,8 +102,13 @@ def _construct(factory: Callable[..., Any], name: str, groups: Sequence[Mapping[
     return optimizer
 
 
+def gradients_of(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """Return the gradients that are there."""
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
 class GradientClipper:
-    """Limits gradients in place, after the backward pass and before the optimizer steps.
+    """Limits gradients in place, after the backward pass and before the optimizer steps; some or all may be sharded over the processes.
 
     Args:
         method: ``"norm"`` scales all gradients by one factor so that their joint norm does not exceed ``value``;
@@ -125,11 +130,22 @@ class GradientClipper:
         Returns:
             The norm before clipping, a scalar tensor that stays on its device; None for the method ``"value"``.
         """
+        # torch takes no list of both
+        sharded: list[Tensor] = []
+        whole: list[Tensor] = []
+        for parameter in parameters:
+            (sharded if isinstance(parameter, DTensor) else whole).append(parameter)
+        kinds = [kind for kind in (whole, sharded) if kind]
         if self.method == "value":
-            clip_grad_value_(parameters, self.value)
+            for kind in kinds:
+                clip_grad_value_(kind, self.value)
             return None
-        norm = clip_grad_norm_(parameters, self.value, norm_type=self.norm_type)
-        return norm.full_tensor() if isinstance(norm, DTensor) else norm
+        norms = [get_total_norm(gradients_of(kind), self.norm_type) for kind in kinds]
+        norms = [norm.full_tensor() if isinstance(norm, DTensor) else norm for norm in norms]
+        norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), self.norm_type)
+        for kind in kinds:
+            clip_grads_with_norm_(kind, self.value, norm)
+        return norm
 
 
 def build_gradient_clipper(cfg: PetlibConfig) -> GradientClipper | None:

@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from petlib import distributed
 from petlib.config import PETLIB_SCHEMA, CfgNode
+from petlib.distributed.row_sharded import share_rows
 from petlib.errors import ConfigError
 from petlib.solver.optimizers import GradientClipper, build_gradient_clipper
 
@@ -64,3 +66,27 @@ def test_built_from_the_config():
     cfg.set("SOLVER.CLIP_GRADIENTS.VALUE", 0.0)
     with pytest.raises(ConfigError, match="VALUE: 0 would erase all gradients"):
         build_gradient_clipper(cfg)
+
+
+def clip_both_kinds(method: str):
+    whole, rows = nn.Parameter(torch.zeros(2)), range(3)[distributed.rank() * 2 : distributed.rank() * 2 + 2]
+    shared = share_rows(torch.zeros(len(rows), 1), 3)
+    whole.grad = torch.tensor([1.0, 2.0])
+    every = torch.tensor([[2.0], [4.0], [0.0]])
+    shared.grad = share_rows(every[rows.start : rows.stop].clone(), 3).detach()
+    norm = GradientClipper(method=method, value=1.0)([whole, shared])
+    return norm, whole.grad, shared.grad.full_tensor()
+
+
+def test_rows_of_all_processes_and_whole_parameters_have_one_norm(run_ranks):
+    for norm, whole, shared in run_ranks(clip_both_kinds, 2, "norm"):
+        assert norm.item() == pytest.approx(5)
+        torch.testing.assert_close(whole, torch.tensor([0.2, 0.4]))
+        torch.testing.assert_close(shared, torch.tensor([[0.4], [0.8], [0.0]]))
+
+
+def test_values_of_both_kinds_are_cut(run_ranks):
+    for norm, whole, shared in run_ranks(clip_both_kinds, 2, "value"):
+        assert norm is None
+        torch.testing.assert_close(whole, torch.tensor([1.0, 1.0]))
+        torch.testing.assert_close(shared, torch.tensor([[1.0], [1.0], [0.0]]))

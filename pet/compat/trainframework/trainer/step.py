@@ -11,9 +11,9 @@ from torch import Tensor, distributed
 from pet.compat.trainframework.model.base_model import SEPARATOR
 from petlib.distributed.collectives import broadcast_buffers
 from petlib.distributed.process_group import world_size
-from petlib.engine.skipping import StepGuard, gradients_of
+from petlib.engine.skipping import StepGuard
 from petlib.engine.state import Batch, BatchStream, TrainState
-from petlib.solver.optimizers import GradientClipper
+from petlib.solver.optimizers import GradientClipper, gradients_of
 
 
 class NetworksStep:

@@ -1,0 +1,39 @@
+"""Parameters whose rows the processes share out, next to a model that each of them has whole, e.g. the centres of very many classes.
+
+With several processes they are ``DTensor`` s divided along the first dimension: optimizers, clipping and checkpoints take them, and a
+checkpoint is read by any number of processes. Name them in ``ignored`` of :func:`petlib.distributed.parallelize`.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor, Shard
+
+from petlib.distributed.process_group import rank, world_size
+
+
+def own_rows(count: int) -> range:
+    """Return which of ``count`` rows this process has: the same number each, the last ones fewer or none."""
+    share = -(-count // world_size())
+    return range(min(rank() * share, count), min((rank() + 1) * share, count))
+
+
+def share_rows(own: Tensor, count: int) -> nn.Parameter:
+    """Return a parameter of ``count`` rows, of which this process gives its own; every process calls it.
+
+    Args:
+        own: the rows :func:`own_rows` of this process, on the device where it computes.
+        count: rows of all processes.
+    """
+    assert len(own) == len(own_rows(count)), f"{len(own)} rows given, this process has {len(own_rows(count))} of {count}"
+    if world_size() == 1:
+        return nn.Parameter(own)
+    mesh = init_device_mesh(own.device.type, (world_size(),))
+    shape = torch.Size((count, *own.shape[1:]))
+    whole = DTensor.from_local(own, mesh, [Shard(0)], run_check=False, shape=shape, stride=torch.empty(shape, device="meta").stride())
+    return nn.Parameter(whole)
+
+
+def local_rows(parameter: Tensor) -> Tensor:
+    """Return the rows that this process has of a parameter of :func:`share_rows`; gradients flow back to it."""
+    return parameter.to_local() if isinstance(parameter, DTensor) else parameter

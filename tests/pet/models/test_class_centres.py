@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pet.losses.margins import AngularMargin
+from pet.models.class_centres import ClassCentres, random_numbers
+from petlib import distributed
+from petlib.checkpoint import Checkpointer
+from petlib.solver.optimizers import GradientClipper
+
+CPU = torch.device("cpu")
+CLASSES, LENGTH, BATCH = 7, 5, 6
+
+
+class Recogniser(nn.Module):
+    """A body that all processes have, and centres that they share out."""
+
+    def __init__(self, sample_rate: float) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            self.body = nn.Linear(4, LENGTH)
+        margin = AngularMargin(scale=16, angle=0.3, cosine=0.1)
+        self.centres = ClassCentres(num_classes=CLASSES, length=LENGTH, margin=margin, sample_rate=sample_rate, seed=3, device=CPU)
+
+    def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return self.centres(self.body(images), labels)[0]
+
+
+def batch_of(iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(iteration)
+    images, labels = torch.randn(BATCH, 4, generator=generator), torch.randint(0, CLASSES, (BATCH,), generator=generator)
+    share = slice(distributed.rank() * BATCH // distributed.world_size(), (distributed.rank() + 1) * BATCH // distributed.world_size())
+    return images[share], labels[share]
+
+
+def train(folder, sample_rate: float, start: int, end: int, save: bool) -> list[float]:
+    """Train from a checkpoint of ``start`` iterations, of any number of processes, and return the losses."""
+    network = Recogniser(sample_rate)
+    model = distributed.parallelize(network, "ddp", device=CPU, ignored=["centres.weight"])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-3)
+    checkpointer = Checkpointer(folder, sharded=distributed.world_size() > 1)
+    parts = {"model": network, "optimizers": {"main": optimizer}}
+    assert start == 0 or checkpointer.restore(parts)["iteration"] == start
+    clip = GradientClipper(method="norm", value=1.0)
+    losses = []
+    for iteration in range(start, end):
+        network.centres.begin_iteration(iteration)
+        loss = model(*batch_of(iteration))
+        optimizer.zero_grad()
+        loss.backward()
+        clip(list(model.parameters()))
+        optimizer.step()
+        losses.append(loss.item())
+    if save:
+        checkpointer.save({**parts, "iteration": end}, iteration=end)
+        checkpointer.wait()
+    return losses
+
+
+def test_the_loss_is_that_of_a_dense_layer():
+    centres = Recogniser(1.0).centres
+    embeddings, labels = torch.randn(BATCH, LENGTH, requires_grad=True), torch.randint(0, CLASSES, (BATCH,))
+    loss, metrics = centres(embeddings, labels)
+    loss.backward()
+    found = embeddings.grad.clone(), centres.weight.grad.clone()
+    embeddings.grad, centres.weight.grad = None, None
+    cosines = nn.functional.normalize(embeddings) @ nn.functional.normalize(centres.weight).T
+    expected = nn.functional.cross_entropy(centres.margin(cosines, labels), labels)
+    expected.backward()
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(found[0], embeddings.grad)
+    torch.testing.assert_close(found[1], centres.weight.grad)
+    assert metrics["acc1"] == (cosines.argmax(dim=1) == labels).float().mean()
+    torch.testing.assert_close(metrics["own_cosine"], cosines[torch.arange(BATCH), labels].mean())
+
+
+@pytest.mark.parametrize("sample_rate", [1.0, 0.4])
+def test_a_run_of_two_processes_goes_on_with_one_and_three_as_if_there_had_been_one(run_ranks, tmp_path, sample_rate):
+    expected = train(tmp_path / "alone", sample_rate, 0, 8, False)
+    for number, continued in enumerate((1, 3)):
+        folder = tmp_path / str(number)
+        first = run_ranks(train, 2, folder, sample_rate, 0, 4, True)
+        rest = run_ranks(train, continued, folder, sample_rate, 4, 8, False)
+        for losses in (*([*first[0], *other] for other in rest), [*first[1], *rest[0]]):
+            np.testing.assert_allclose(losses, expected, atol=1e-5)
+    assert max(expected) - min(expected) > 0.1
+
+
+def test_a_sample_has_the_classes_of_the_batch_and_about_its_share_of_the_others():
+    margin = AngularMargin(scale=1, angle=0)
+    centres = ClassCentres(num_classes=10_000, length=2, margin=margin, sample_rate=0.1, seed=0, device=CPU)
+    labels = torch.tensor([5, 9_999, 5, 17])
+    sizes, drawn = [], []
+    for iteration in range(3):
+        centres.begin_iteration(iteration)
+        chosen, places = centres._sample(centres.weight, labels)
+        assert torch.equal(chosen[places], centres.weight[labels])
+        sizes.append(len(chosen))
+        drawn.append(chosen)
+    assert all(900 < size < 1_100 for size in sizes)
+    assert not torch.equal(drawn[0][:800], drawn[1][:800])
+    centres.begin_iteration(1)
+    assert torch.equal(centres._sample(centres.weight, labels)[0], drawn[1])
+    assert not torch.equal(centres._sample(centres.weight, labels)[0][:800], drawn[1][:800])
+
+
+def test_random_numbers_are_even_and_follow_from_place_and_key():
+    numbers = random_numbers(torch.arange(100_000), key=-5)
+    assert abs(numbers.mean() - 0.5) < 0.005
+    assert abs(numbers.std() - 12**-0.5) < 0.005
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    assert torch.equal(random_numbers(torch.arange(500, 600), key=-5), numbers[500:600])
+    assert (numbers[1:] - random_numbers(torch.arange(99_999), key=-5)).abs().mean() > 0.3
+    assert torch.corrcoef(torch.stack([numbers, random_numbers(torch.arange(100_000), key=6)]))[0, 1].abs() < 0.02
+
+
+def own_centres(num_classes: int) -> torch.Tensor:
+    margin = AngularMargin()
+    centres = ClassCentres(num_classes=num_classes, length=2, margin=margin, device=CPU)
+    return centres.weight.full_tensor().detach()
+
+
+def test_first_centres_do_not_depend_on_the_number_of_processes(run_ranks):
+    alone = ClassCentres(num_classes=9_001, length=2, margin=AngularMargin(), device=CPU).weight.detach()
+    assert abs(alone.std() - 0.01) < 0.001
+    for weight in run_ranks(own_centres, 2, 9_001):
+        assert torch.equal(weight, alone)
+
+
+def lose_on_one_class() -> float:
+    margin = AngularMargin(scale=4)
+    centres = ClassCentres(num_classes=1, length=2, margin=margin, device=CPU)
+    loss, _ = centres(torch.ones(2, 2, requires_grad=True), torch.zeros(2, dtype=torch.int64))
+    loss.backward()
+    return loss.item()
+
+
+def test_a_process_may_have_no_centre(run_ranks):
+    assert run_ranks(lose_on_one_class, 2) == [0.0, 0.0]
