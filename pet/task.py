@@ -77,6 +77,10 @@ class Task(ABC, Generic[Config]):
         """
         raise _lacks(self, "metrics: it defines no build_evaluators; define it, or leave out TEST.DATASETS")
 
+    def prepare_data(self, cfg: Config, dataset: "data.Dataset") -> "data.Dataset":
+        """Return what samples are taken from: by default the data set; a task of single objects takes these out of its images."""
+        return dataset
+
     def build_training_data(self, cfg: Config, device: "torch.device", dataset: "data.Dataset | None" = None) -> "loading.TrainLoader":
         """Return the batches of ``TRAIN.DATASETS``, or of the data that a program brings, after a first look at the samples.
 
@@ -84,7 +88,7 @@ class Task(ABC, Generic[Config]):
             ConfigError: a name is unknown or a setting wrong.
             DataError: the data are missing, wrong, or do not fit the model.
         """
-        return data.build_training_data(cfg, device, self.expected_data(cfg), dataset)
+        return data.build_training_data(cfg, device, self.expected_data(cfg), dataset, prepare=lambda found: self.prepare_data(cfg, found))
 
     def build_evaluation(
         self,
@@ -208,7 +212,8 @@ class Task(ABC, Generic[Config]):
             ConfigError: the network cannot be exported, or the file does not give what PyTorch gives.
             OutputError: the file cannot be written.
         """
-        return export.export_task(cfg, self.build_export_network(cfg, model), self.expected_data(cfg).kinds, path, names=names)
+        kinds, network = self.expected_data(cfg).kinds, self.build_export_network(cfg, model)
+        return export.export_task(cfg, network, kinds, path, names=names, prepare=lambda found: self.prepare_data(cfg, found))
 
 
 def find_task(config: Path, *, type_folder: str | None = None) -> Task[Any]:

@@ -33,8 +33,10 @@ def browse(cfg: PetConfig, options: argparse.Namespace) -> int:
     path = options.out or Path(cfg.MISC.CKPT) / "data" / f"{options.split}_views.png"
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         path = path / f"{options.split}_views.png"
-    expected = find_task(Path(options.cfg), type_folder=options.type).expected_data(cfg)
-    views = data.build_sample_views(cfg, options.split, expected.kinds)
+    task = find_task(Path(options.cfg), type_folder=options.type)
+    views = data.build_sample_views(
+        cfg, options.split, task.expected_data(cfg).kinds, prepare=lambda dataset: task.prepare_data(cfg, dataset)
+    )
     epochs = options.views if options.split == "train" else 1
     shown = rows(views, options.count, epochs)
     # the pictures of a pair are a row for each view

@@ -22,6 +22,8 @@ from petlib.events.writers.console import format_figure
 from petlib.files import write_text_atomically
 from petlib.suggest import did_you_mean
 
+Refine = Callable[[Sequence[ImageTruth], Detections], Detections]
+
 
 class DetectionEvaluator:
     """Average precision over the images of all processes; see :class:`pet.evaluation.evaluator.Evaluator`.
@@ -34,7 +36,7 @@ class DetectionEvaluator:
         kind: what is compared; names the result file.
         measures: give the metrics.
         keep_predictions: remember what :meth:`write` needs, and report the metrics of each class.
-        find_labels: from what is in the images, the labels whose detections count; None: all.
+        refine: gives the detections that count, from what is in the images and all detections; None: all.
     """
 
     def __init__(
@@ -44,13 +46,13 @@ class DetectionEvaluator:
         kind: Kind,
         measures: Sequence[Measure],
         keep_predictions: bool = False,
-        find_labels: Callable[[Sequence[ImageTruth]], set[int]] | None = None,
+        refine: Refine | None = None,
     ) -> None:
         self.kind = kind
         self.keep_predictions = keep_predictions
         self._dataset = dataset
         self._measures = list(measures)
-        self._find_labels = find_labels
+        self._refine = refine
         self._collector = DetectionCollector(kind)
         self._scores: list[Score] | None = None
         # on the main process, where predictions are kept
@@ -110,8 +112,8 @@ class DetectionEvaluator:
         classes = len(self._dataset.info.classes)
         truths = list(read_truths(self._dataset))
         detections = join_shares(shares, classes)
-        if self._find_labels is not None:
-            detections = detections.select(np.flatnonzero(np.isin(detections.labels, list(self._find_labels(truths)))))
+        if self._refine is not None:
+            detections = self._refine(truths, detections)
         if self.keep_predictions:
             self._detections = detections
             self._image_ids = distinct_ids([truth.id for truth in truths], self._dataset.info.parts)
@@ -135,7 +137,7 @@ def build_box_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predictions
     if unknown is not None:
         hint = did_you_mean(unknown, BOX_METRICS.names())
         raise ConfigError(f"EVAL.BOX_METRICS: {unknown!r} given, some of {', '.join(BOX_METRICS.names())} expected{hint}")
-    _check_kind(dataset, "boxes", "MODEL.HAS_BOX")
+    check_kind(dataset, "boxes", "MODEL.HAS_BOX")
     chosen: list[Measure] = [BOX_METRICS.get(name)(dataset.info.classes) for name in BOX_METRICS.names() if name in names]
     return DetectionEvaluator(dataset=dataset, kind="bbox", measures=chosen, keep_predictions=keep_predictions)
 
@@ -151,7 +153,7 @@ def build_mask_evaluator(
     Raises:
         DataError: the data have no masks.
     """
-    _check_kind(dataset, "masks", "MODEL.HAS_MASK")
+    check_kind(dataset, "masks", "MODEL.HAS_MASK")
     measures = [CocoMeasure("segm", dataset.info.classes)]
     return DetectionEvaluator(dataset=dataset, kind="segm", measures=measures, keep_predictions=keep_predictions)
 
@@ -163,7 +165,7 @@ def build_keypoint_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predic
         ConfigError: the data have another number of keypoints than the model.
         DataError: the data have no keypoints.
     """
-    _check_kind(dataset, "keypoints", "MODEL.HAS_KEYPOINTS")
+    check_kind(dataset, "keypoints", "MODEL.HAS_KEYPOINTS")
     if dataset.info.keypoint_set is None:
         assert not dataset.info.annotated, "data with keypoints say what they are"
         return DetectionEvaluator(dataset=dataset, kind="keypoints", measures=[], keep_predictions=keep_predictions)
@@ -176,11 +178,21 @@ def build_keypoint_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predic
         kind="keypoints",
         measures=measures,
         keep_predictions=keep_predictions,
-        find_labels=labels_with_keypoints,
+        refine=with_keypoint_classes,
     )
 
 
-def _check_kind(dataset: Dataset, kind: str, switch: str) -> None:
+def with_keypoint_classes(truths: Sequence[ImageTruth], detections: Detections) -> Detections:
+    """Return the detections of classes of which some object has a marked keypoint."""
+    return detections.select(np.flatnonzero(np.isin(detections.labels, list(labels_with_keypoints(truths)))))
+
+
+def check_kind(dataset: Dataset, kind: str, switch: str) -> None:
+    """Check that data have a kind of target that is to be measured.
+
+    Raises:
+        DataError: they have not; the message names the switch of the head.
+    """
     if kind not in dataset.info.kinds:
         there = ", ".join(sorted(dataset.info.kinds)) or "nothing"
         raise DataError(

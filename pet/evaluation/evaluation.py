@@ -22,6 +22,7 @@ from pet.evaluation.metrics import build_metrics
 from pet.metrics.results import write_metrics_json
 from pet.typed import AnyConfig
 from petlib.config import ConfigError
+from petlib.data.protocols import Dataset as Samples
 from petlib.distributed.process_group import is_main_process
 from petlib.log import FILE_ONLY
 from petlib.solver.precision import build_mixed_precision
@@ -80,6 +81,7 @@ def build_evaluation(
     *,
     dataset: Dataset | None = None,
     names: Names = NO_NAMES,
+    prepare: Callable[[Dataset], Samples] | None = None,
 ) -> Evaluation:
     """Return the evaluation on ``TEST.DATASETS``, or on the data that a program brings.
 
@@ -91,6 +93,7 @@ def build_evaluation(
         dataset: other test data than ``TEST.DATASETS``, which a program brings.
         names: what the numbers of the model mean, from its training: the test data get these numbers, whatever order they have on their
             own, and may lack some. Empty: not known, only the number of classes is compared.
+        prepare: makes of the data set what samples are taken from; None: its images with what evaluators compare of them.
 
     Raises:
         ConfigError: there are no test data, or the settings of the evaluators are wrong.
@@ -113,8 +116,9 @@ def build_evaluation(
     build_all = partial(_build_all, build_evaluators, list(cfg.EVAL.METRICS), dataset)
     # what is wrong with them is reported now, not at the first evaluation
     build_all(False)
+    samples = EvaluationSamples(dataset, expected.kinds) if prepare is None else prepare(dataset)
     return Evaluation(
-        loader=build_test_loader(cfg, EvaluationSamples(dataset, expected.kinds), device, expected.kinds),
+        loader=build_test_loader(cfg, samples, device, expected.kinds),
         build_evaluators=build_all,
         autocast=build_mixed_precision(cfg, device).autocast,
     )

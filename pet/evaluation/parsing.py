@@ -68,10 +68,13 @@ class ParsingEvaluator:
                     "the same expected"
                 )
             truth = PartTruth(_array(parsing), _array(instances), instance_ids.tolist(), labels.tolist())
-            pieces = list(_pieces(prediction, (parsing.shape[0], parsing.shape[1])))
-            self._metrics.update(meta["index"], pieces, truth)
-            painted = [piece for piece in pieces if piece.score >= self.threshold]
-            self._merged.add(painted, truth.parsing, meta, self._metrics.labels)
+            self.add_image(list(paste_pieces(prediction, (parsing.shape[0], parsing.shape[1]))), truth, meta)
+
+    def add_image(self, pieces: Sequence[PartPiece], truth: PartTruth, meta: dict[str, Any]) -> None:
+        """Take what was found in an image; ``meta`` has its ``file`` and ``index``."""
+        self._metrics.update(meta["index"], pieces, truth)
+        painted = [piece for piece in pieces if piece.score >= self.threshold]
+        self._merged.add(painted, truth.parsing, meta, self._metrics.labels)
 
     def compute(self) -> dict[str, float]:
         """Return ``parsing/mIoU``, ``/APp``, ``/APp50`` and ``/PCP50`` over all processes; NaN where there is nothing.
@@ -107,7 +110,7 @@ class ParsingEvaluator:
         return f"test_parsing_{figures}"
 
 
-def _pieces(prediction: dict[str, Any], size: tuple[int, int]) -> Iterator[PartPiece]:
+def paste_pieces(prediction: dict[str, Any], size: tuple[int, int]) -> Iterator[PartPiece]:
     """Yield the detections, each with the part labels of the pixels that its box touches."""
     height, width = size
     boxes, maps = prediction["boxes"], prediction["parsing"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pet.data.loading.build import build_dataset, build_sample_transforms
+from pet.data.loading.build import as_it_is, build_dataset, build_sample_transforms
 from pet.data.loading.joined import EvaluationSamples
+from pet.data.targets.dataset import Dataset
 from pet.data.targets.names import NO_NAMES, Names
 from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.build import take_default_size
@@ -22,14 +23,21 @@ from pet.export.rewriting import InputNormalization
 from pet.export.samples import TestImages, as_inputs, read_test_images
 from pet.typed import PetConfig
 from petlib.config import ConfigError
-from petlib.data.protocols import Dataset
 
 SUFFIXES = (".onnx", ".pt2")
 
 logger = logging.getLogger(__name__)
 
 
-def export_task(cfg: PetConfig, task: TaskNetwork, kinds: Sequence[str], path: Path, *, names: Names = NO_NAMES) -> ExportReport:
+def export_task(
+    cfg: PetConfig,
+    task: TaskNetwork,
+    kinds: Sequence[str],
+    path: Path,
+    *,
+    names: Names = NO_NAMES,
+    prepare: Callable[[Dataset], Dataset] = as_it_is,
+) -> ExportReport:
     """Write a network as the ``EXPORT`` section says, checked against PyTorch.
 
     Args:
@@ -38,6 +46,7 @@ def export_task(cfg: PetConfig, task: TaskNetwork, kinds: Sequence[str], path: P
         kinds: the kinds of targets that the test data have, whose images transforms may move.
         path: the file, ``.onnx`` or ``.pt2``.
         names: what the numbers of the network mean, which the file keeps; empty: ``DATA.CLASSES``.
+        prepare: makes of the test data what samples are taken from.
 
     Raises:
         ConfigError: settings do not fit the network, a package is missing, the network cannot be exported, or the file does not give what
@@ -49,7 +58,7 @@ def export_task(cfg: PetConfig, task: TaskNetwork, kinds: Sequence[str], path: P
     inputs = chosen_names(list(cfg.EXPORT.INPUT_NAMES), list(task.input_names), "EXPORT.INPUT_NAMES")
     outputs = chosen_names(list(cfg.EXPORT.OUTPUT_NAMES), list(task.output_names), "EXPORT.OUTPUT_NAMES")
     normalize = find_normalize(cfg)
-    images = read_test_images(cfg, lambda: _build_test_data(cfg, kinds))
+    images = read_test_images(cfg, lambda: EvaluationSamples(prepare(build_dataset(cfg, cfg.TEST.DATASETS, kinds)), kinds))
     size = _choose_size(cfg, task, images)
     inside = InputNormalization(nn.Identity(), mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)
     plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
@@ -78,10 +87,6 @@ def _describe(cfg: PetConfig, task: TaskNetwork, normalize: Normalize, names: Na
     usual = ModelDescription(tuple(cfg.DATA.CLASSES), normalize.mean, normalize.std, normalize.maximum)
     description = replace(task.description or usual, normalizes=bool(cfg.EXPORT.NORMALIZE), outputs=tuple(task.output_names))
     return description.with_names(names)
-
-
-def _build_test_data(cfg: PetConfig, kinds: Sequence[str]) -> Dataset:
-    return EvaluationSamples(build_dataset(cfg, cfg.TEST.DATASETS, kinds), kinds)
 
 
 def find_normalize(cfg: PetConfig, *, required: bool = False) -> Normalize:

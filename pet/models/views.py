@@ -55,6 +55,17 @@ def make_views(batch: dict[str, Any], *, scales: Sequence[float], flip: bool, di
     return [_make_view(batch, scale, mirrored, divisor) for scale in scales for mirrored in ((False, True) if flip else (False,))]
 
 
+def turn_back(raw: Tensor, swap: Sequence[int]) -> Tensor:
+    """Return what was found in mirrored regions, (N, C, ..., h, w), for the regions as they are.
+
+    Args:
+        raw: maps of each region.
+        swap: which channel is which in a mirrored image; empty: all stay.
+    """
+    turned = raw.flip(-1)
+    return turned[:, list(swap)] if swap else turned
+
+
 def average_pixels(views: Sequence[View], scores: Iterable[Tensor], batch: dict[str, Any]) -> Tensor:
     """Return the mean over the views of scores of pixels, float32 (B, K, H, W) over the batch; 0 where it is padded.
 

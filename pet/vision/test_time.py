@@ -14,7 +14,7 @@ from pet.models.detection.suppression import Suppression, build_suppression
 from pet.models.features import Features, HeadOutput, Regions
 from pet.models.segmentation.head import SemsegHead
 from pet.models.segmentation.sliding_window import as_logits
-from pet.models.views import View, average_pixels, make_views
+from pet.models.views import View, average_pixels, make_views, turn_back
 from pet.typed import VisionConfig
 from pet.vision.heads.table import HEADS
 from pet.vision.model import GeneralizedCNN
@@ -113,7 +113,7 @@ class TestTimeAugmentation(nn.Module):
         for view, view_features in chosen:
             raw = head.predict(view_features, view.to_view(regions.boxes), regions.labels)
             if view.mirrored and swaps is not None:
-                raw = [_turn_back(image, swap) for image, swap in zip(raw, swaps, strict=True)]
+                raw = [turn_back(image, swap) for image, swap in zip(raw, swaps, strict=True)]
             sums = [total + image for total, image in zip(sums, raw, strict=True)] if sums else raw
         decoded: list[dict[str, Tensor]] = head.decode([total / len(chosen) for total in sums], regions)
         return decoded
@@ -126,12 +126,6 @@ def _channel_swaps(name: str, batch: dict[str, Any]) -> list[list[int]] | None:
         return [[] for _ in batch["image"]]
     metas = batch.get("meta", [{}])
     return [list(meta[entry]) for meta in metas] if all(entry in meta for meta in metas) else None
-
-
-def _turn_back(raw: Tensor, swap: list[int]) -> Tensor:
-    """Return what a head found in boxes of a mirrored image (N, ..., h, w), for the boxes of the image."""
-    turned = raw.flip(-1)
-    return turned[:, swap] if swap else turned
 
 
 def build_test_model(model: GeneralizedCNN, cfg: VisionConfig) -> nn.Module:

@@ -1,7 +1,7 @@
 """Data sets and loaders from a config."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,19 @@ def _source(cfg: PetConfig, entry: CatalogEntry, kinds: Sequence[str], names: Na
     )
 
 
-def build_training_data(cfg: PetConfig, device: torch.device, expected: Expectation, dataset: Dataset | None = None) -> TrainLoader:
+def as_it_is(dataset: Dataset) -> Dataset:
+    """Return the data set: its samples are what is learned from."""
+    return dataset
+
+
+def build_training_data(
+    cfg: PetConfig,
+    device: torch.device,
+    expected: Expectation,
+    dataset: Dataset | None = None,
+    *,
+    prepare: Callable[[Dataset], Dataset] = as_it_is,
+) -> TrainLoader:
     """Return the batches of ``TRAIN.DATASETS``, or of the data that a program brings, after a first look at the samples.
 
     Args:
@@ -153,6 +165,7 @@ def build_training_data(cfg: PetConfig, device: torch.device, expected: Expectat
         device: where batches go.
         expected: what the model wants of its data.
         dataset: other data than ``TRAIN.DATASETS``, which a program brings.
+        prepare: makes of the data set what samples are taken from.
 
     Raises:
         ConfigError: a name is unknown or a setting wrong.
@@ -162,6 +175,7 @@ def build_training_data(cfg: PetConfig, device: torch.device, expected: Expectat
     dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds) if dataset is None else dataset
     if expected.kinds and not dataset.info.annotated:
         raise DataError(f"{source} have no annotations: nothing can be learned from them; choose other data")
+    dataset = prepare(dataset)
     check_samples(
         dataset,
         expected,

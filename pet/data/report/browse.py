@@ -1,11 +1,11 @@
 """Samples as a model sees them, to be looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from pet.data.loading.build import build_dataset, build_sample_transforms
+from pet.data.loading.build import as_it_is, build_dataset, build_sample_transforms
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.finish import FinishTargets
 from pet.data.targets.kinds import kinds_in
@@ -61,13 +61,16 @@ class SampleViews:
         return {**sample, **{name: _as_pixels(image, normalized_by, normalize) for name, image in images.items()}}
 
 
-def build_sample_views(cfg: PetConfig, split: str, kinds: Sequence[str]) -> SampleViews:
+def build_sample_views(
+    cfg: PetConfig, split: str, kinds: Sequence[str], *, prepare: Callable[[Dataset], Dataset] = as_it_is
+) -> SampleViews:
     """Return the samples of ``TRAIN.DATASETS`` or ``TEST.DATASETS`` with their transforms.
 
     Args:
         cfg: the config.
         split: ``train`` or ``test``.
         kinds: the kinds of targets that the model learns from.
+        prepare: makes of the data set what samples are taken from.
 
     Raises:
         ConfigError: no data are named, or a transform is unknown or wrong.
@@ -76,7 +79,7 @@ def build_sample_views(cfg: PetConfig, split: str, kinds: Sequence[str]) -> Samp
     section: Any = cfg[split.upper()]
     if not section.DATASETS:
         raise ConfigError(f"{split.upper()}.DATASETS: nothing given; name the data to look at")
-    dataset = build_dataset(cfg, section.DATASETS, kinds)
+    dataset = prepare(build_dataset(cfg, section.DATASETS, kinds))
     transforms, normalize = build_sample_transforms(section.TRANSFORMS, section.RESIZE.SCALES, dataset)
     finishing = Compose([*transforms.transforms, FinishTargets(kinds)])
     return SampleViews(dataset=dataset, transforms=finishing, normalize=normalize, seed=cfg.MISC.SEED)

@@ -62,6 +62,7 @@ class ImageTruth(NamedTuple):
         segmentations: M times polygons (lists of x, y, x, y, ...), a COCO RLE, or None where an object has no mask; None: the data set
             has no masks.
         keypoints: float32 (M, K, 3): x, y, visibility (0 absent, 1 hidden, 2 visible); None: the data set has none.
+        head_lengths: float32 (M,), 0.6 of the diagonal of the box around each head, pixels, MPII's unit of length; None: not known.
     """
 
     id: int | str
@@ -74,15 +75,17 @@ class ImageTruth(NamedTuple):
     areas: np.ndarray
     segmentations: list[Any] | None = None
     keypoints: np.ndarray | None = None
+    head_lengths: np.ndarray | None = None
 
     def select(self, kept: np.ndarray) -> "ImageTruth":
         """Return the objects for which ``kept``, bool (M,), is true."""
         arrays = {name: getattr(self, name)[kept] for name in ("boxes", "labels", "crowd", "areas")}
-        outlines, points = self.segmentations, self.keypoints
+        outlines, points, heads = self.segmentations, self.keypoints, self.head_lengths
         return self._replace(
             **arrays,
             segmentations=None if outlines is None else [outlines[place] for place in np.flatnonzero(kept)],
             keypoints=None if points is None else points[kept],
+            head_lengths=None if heads is None else heads[kept],
         )
 
     @classmethod

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from pet.data.targets.boxes import largest_first
-from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
+from pet.data.targets.dataset import DatasetInfo, Expectation, ImageTruth, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.left_right import swap_in_order
 from pet.data.targets.numbering import Sides
@@ -78,6 +78,12 @@ class Keypoints(Kind):
         if swap is not None:
             changed["meta"] = {**fields["meta"], "keypoint_swap": swap_in_order(swap, table)}
         return changed, None
+
+    def has_target(self, truth: ImageTruth) -> np.ndarray:
+        """Return which objects have a marked keypoint."""
+        if truth.keypoints is None:
+            return np.zeros(len(truth.labels), bool)
+        return np.asarray((truth.keypoints[:, :, 2] > 0).any(axis=1))
 
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check that each box has all keypoints."""

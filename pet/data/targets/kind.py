@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pet.data.targets.dataset import IGNORE, Expectation
+from pet.data.targets.dataset import IGNORE, Expectation, ImageTruth
 from pet.data.targets.numbering import Numbering
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import is_mirrored
@@ -95,6 +95,12 @@ class Kind(Numbering):
     filters_empty = False
     truth_fields: Mapping[str, str] = {}
     layer = 60
+
+    # what a data set knows
+
+    def has_target(self, truth: ImageTruth) -> np.ndarray:
+        """Return bool (M,): which objects of an image have it; of kinds that only the sample shows, all of them."""
+        return np.ones(len(truth.labels), bool)
 
     # what a sample has
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pet.data.targets.boxes import largest_first
-from pet.data.targets.dataset import IGNORE, Expectation, sample_name
+from pet.data.targets.dataset import IGNORE, Expectation, ImageTruth, sample_name
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import shift
@@ -37,6 +37,11 @@ class Masks(Kind):
     objects = "boxes"
     has_places = True
     layer = 10
+
+    def has_target(self, truth: ImageTruth) -> np.ndarray:
+        """Return which objects have an outline."""
+        outlines = truth.segmentations or [None] * len(truth.labels)
+        return np.array([outline is not None for outline in outlines], bool)
 
     def check(self, sample: Sample, expected: Expectation) -> None:
         """Check that each box has a mask."""

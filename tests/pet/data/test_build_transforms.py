@@ -9,7 +9,10 @@ from pet.data import TRANSFORMS, build_transforms
 from pet.data.transforms.normalize import Normalize
 from petlib.errors import ConfigError
 
-NEEDS_SIZE = {"CenterCrop", "MultiScaleCrop", "RandomCrop", "RandomResizedCrop", "Resize", "ResizeShortestEdge", "ScaleJitterCrop"}
+NEEDS_SIZE = {
+    *("CenterCrop", "CropObject", "MultiScaleCrop", "RandomCrop", "RandomCropObject"),
+    *("RandomResizedCrop", "Resize", "ResizeShortestEdge", "ScaleJitterCrop"),
+}
 GROWS = {"Expand", "RandomRotation", "RandomScale"}
 OF_CLIPS = {"CentralSegments", "CropViews", "EvenClips", "RandomClip", "RandomSegments"}
 """See targets/test_clip.py."""
