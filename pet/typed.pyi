@@ -92,6 +92,7 @@ class PetExport(ConfigSection):
     HALF: bool
     SAMPLES: int
     TOLERANCE: float
+    TIME_LIMIT: float
     HALF_TOLERANCE: float
 
 class PetFinetune(ConfigSection):

@@ -39,6 +39,13 @@ EXPORT_SCHEMA: Schema = {
             "TOLERANCE": Key(
                 1e-3, "Greatest difference between PyTorch and the exported network; of values above 1 as a share.", minimum=0
             ),
+            "TIME_LIMIT": Key(
+                900.0,
+                "What tracing and conversion may take; 0: no limit. The message after it says what to do.",
+                unit="seconds",
+                minimum=0,
+                arguments=("export_model.time_limit",),
+            ),
             "HALF_TOLERANCE": Key(2e-2, "The same with HALF, against PyTorch in float32.", minimum=0, used_if=(Switch("EXPORT.HALF"),)),
         },
     )

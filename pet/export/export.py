@@ -1,6 +1,7 @@
 """From a network to a file that is known to give the same results."""
 
 import copy
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from pet.export.any_size import with_free_sizes
+from pet.export.limit import time_limit
 from pet.export.onnx_file import OnnxFormat
 from pet.export.program_file import ProgramFormat
-from pet.export.rewriting import with_matrix_pooling
 from pet.export.tracing import FreeAxes
 from pet.export.verify import Comparison, LoadedModel, Measure, compare, flat_outputs, largest_difference, make_variants
 from petlib.errors import ConfigError, OutputError
@@ -24,6 +26,9 @@ NO_METADATA: Mapping[str, str] = MappingProxyType({})
 BATCH_AXIS = {0: "batch"}
 IMAGE_AXES = {2: "height", 3: "width"}
 PROGRAM_SUFFIX = ".pt2"
+TIME_LIMIT = 900.0
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ def export_model(
     describe: Callable[[], str] = str,
     free_batch: bool = True,
     opset: int = OPSET,
+    time_limit: float = TIME_LIMIT,
 ) -> ExportReport:
     """Write a network as a file, after the file gave what PyTorch gives: ONNX, or of torch.export where the name ends with ``.pt2``.
 
@@ -138,10 +144,10 @@ def export_model(
         describe: asked after the comparison what a report says of it; raises a ConfigError where it shows nothing.
         free_batch: False: the size of the batch stays that of the examples, with ``dynamic`` too.
         opset: version of ONNX's operators.
+        time_limit: of tracing and conversion, seconds; 0: none.
 
     Raises:
-        ConfigError: a package is missing, the exporter does not know the network, the number of outputs is another one, the file
-            does not run, or the results differ by more than the tolerance.
+        ConfigError: a package is missing, the exporter cannot do it or not in time, or the file does not give what PyTorch gives.
         OutputError: the file cannot be written.
     """
     return _export(
@@ -158,6 +164,7 @@ def export_model(
         measure=measure,
         describe=describe,
         free_batch=free_batch,
+        seconds=time_limit,
     )
 
 
@@ -176,24 +183,27 @@ def _export(
     measure: Measure = largest_difference,
     describe: Callable[[], str] = str,
     free_batch: bool = True,
+    seconds: float = TIME_LIMIT,
 ) -> ExportReport:
     file_format.require()
     network = copy.deepcopy(model).cpu().eval()
     right = network if reference is None else copy.deepcopy(reference).cpu().eval()
     examples = {name: tensor.detach().cpu() for name, tensor in inputs.items()}
     _check_outputs(right, examples, output_names)
-    if dynamic:
-        free = tuple({**(BATCH_AXIS if free_batch else {}), **(IMAGE_AXES if tensor.ndim == 4 else {})} for tensor in examples.values())
-        traced = _large_batch(examples) if free_batch else examples
-        data = file_format.convert(with_matrix_pooling(network), traced, output_names, free, metadata)
-    else:
-        data = file_format.convert(network, examples, output_names, None, metadata)
+    with time_limit(seconds, advice=_advice(dynamic=dynamic)):
+        if dynamic:
+            free = tuple({**(BATCH_AXIS if free_batch else {}), **(IMAGE_AXES if tensor.ndim == 4 else {})} for tensor in examples.values())
+            traced = _large_batch(examples) if free_batch else examples
+            data = file_format.convert(with_free_sizes(network), traced, output_names, free, metadata)
+        else:
+            data = file_format.convert(network, examples, output_names, None, metadata)
     _make_folder(path.parent)
     with temporary_path(path) as temporary:
         _write(temporary, data)
         loaded = file_format.load(temporary)
         loaded.path = path
         variants = [*make_variants(examples, dynamic=dynamic, free_batch=free_batch), *samples]
+        logger.info("export: comparing %s with PyTorch on %d inputs", file_format.engine, len(variants))
         found = compare(right, loaded, variants, measure)
         _check_difference(path, found, tolerance, file_format.engine)
         note = describe()
@@ -209,6 +219,13 @@ def _check_outputs(network: nn.Module, examples: Mapping[str, Tensor], output_na
         raise ConfigError(
             f"export: {len(output_names)} names of outputs ({', '.join(output_names)}) given, the network has {count} outputs"
         )
+
+
+def _advice(*, dynamic: bool) -> str:
+    """Return what to do about an export that takes too long."""
+    if dynamic:
+        return "Sizes that are computed layer by layer may never be done for images of any size; export a fixed size, or allow more time"
+    return "Allow more time, or export a smaller network or another format"
 
 
 def _large_batch(examples: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pet.data.transforms.normalize import Normalize
 from pet.export.description import ModelDescription
-from pet.export.export import NO_METADATA, OPSET, ExportReport, export_model
+from pet.export.export import NO_METADATA, OPSET, TIME_LIMIT, ExportReport, export_model
 from pet.export.rewriting import InputNormalization, with_half
 from pet.export.verify import Measure, largest_difference
 
@@ -28,6 +28,7 @@ class TaskNetwork:
         free_batch: whether the network takes batches of any size.
         smallest: the shortest edge of an image with ``EXPORT.DYNAMIC``.
         input_names: of the images.
+        size_input: name of a further input, height and width of the image without padding, int64 (2,); empty: there is none.
         channels: of the images.
         frames: of a clip, whose images are (B, C, T, H, W); 0: they are (B, C, H, W).
         description: kept in the file; None: what the config says of classes and normalisation.
@@ -42,6 +43,7 @@ class TaskNetwork:
     free_batch: bool = True
     smallest: int = 1
     input_names: Sequence[str] = ("images",)
+    size_input: str = ""
     channels: int = CHANNELS
     frames: int = 0
     description: ModelDescription | None = None
@@ -81,6 +83,7 @@ class ExportSettings:
         tolerance: greatest difference to PyTorch; of values above 1 as a share.
         half_tolerance: the same with ``half``, to PyTorch in float32.
         opset: version of ONNX's operators.
+        time_limit: of tracing and conversion, seconds; 0: none.
     """
 
     dynamic: bool = False
@@ -89,6 +92,7 @@ class ExportSettings:
     tolerance: float = 1e-3
     half_tolerance: float = 2e-2
     opset: int = OPSET
+    time_limit: float = TIME_LIMIT
 
 
 def export_network(
@@ -132,6 +136,7 @@ def export_network(
         describe=task.describe_comparison,
         free_batch=task.free_batch,
         opset=settings.opset,
+        time_limit=settings.time_limit,
     )
 
 

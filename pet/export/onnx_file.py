@@ -1,5 +1,6 @@
 """The graph of a network as an ONNX file."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from pet.export.runtime import OnnxModel, export_package, first_line
 from pet.export.tracing import FreeAxes, cannot_export, module_of_operator, quiet, trace
+
+logger = logging.getLogger(__name__)
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -49,6 +52,7 @@ class OnnxFormat:
             ConfigError: the network cannot be traced, or ONNX has no operator for something in it.
         """
         program = trace(network, examples, free, goal=self.goal)
+        logger.info("export: converting the graph to %s", self.goal)
         try:
             with quiet():
                 exported = torch.onnx.export(

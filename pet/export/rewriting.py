@@ -1,4 +1,4 @@
-"""What changes in a network before it is exported: normalisation inside of the graph, float16, pooling for images of any size."""
+"""What changes in a network before it is exported: normalisation inside of the graph, and float16."""
 
 import copy
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ class InputNormalization(nn.Module):
     """A network that takes pixels as files have them: ``(pixels / maximum - mean) / std`` is computed first.
 
     Args:
-        network: takes normalised images, float32 (B, C, H, W), one or two of them, or clips, (B, C, T, H, W).
+        network: takes normalised images, float32 (B, C, H, W), one or two of them, images and something else, or clips, (B, C, T, H, W).
         mean: of the C channels, for pixels from 0 to 1; one number counts for all channels.
         std: likewise, above 0.
         maximum: the pixel value that becomes 1; None: 255, as of images of 8 bits.
@@ -33,11 +33,11 @@ class InputNormalization(nn.Module):
         self.register_buffer("scale", torch.from_numpy(scale), persistent=False)
         self.register_buffer("shift", torch.from_numpy(shift), persistent=False)
 
-    def forward(self, images: Tensor, images2: Tensor | None = None) -> Any:
-        """Return what the network gives for pixels as files have them, uint8 or float (B, C, H, W)."""
-        if images2 is None:
+    def forward(self, images: Tensor, second: Tensor | None = None) -> Any:
+        """Return what the network gives for pixels as files have them, uint8 or float (B, C, H, W); another input stays as it is."""
+        if second is None:
             return self.network(self._normalize(images))
-        return self.network(self._normalize(images), self._normalize(images2))
+        return self.network(self._normalize(images), self._normalize(second) if second.ndim == images.ndim else second)
 
     def _normalize(self, images: Tensor) -> Tensor:
         shape = (1, -1, *(1,) * (images.ndim - 2))
@@ -79,49 +79,3 @@ def _cast(values: Any, given: torch.dtype, wanted: torch.dtype) -> Any:
         return value.to(wanted) if isinstance(value, Tensor) and value.dtype == given else value
 
     return tree_map(change, values)
-
-
-class MatrixPooling(nn.Module):
-    """What ``nn.AdaptiveAvgPool2d`` computes, as two products of matrices whose entries follow from the size of the input.
-
-    ONNX has no adaptive pooling; torch's exporter writes the pixels of each cell into the graph, as they are for the example.
-
-    Args:
-        size: rows and columns of the result; None: those of the input.
-    """
-
-    def __init__(self, size: tuple[int | None, int | None]) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return float (B, C, rows, columns) from float (B, C, H, W)."""
-        rows, columns = self.size
-        if rows is not None:
-            maps = cell_weights(maps.shape[2], rows, maps) @ maps
-        if columns is not None:
-            maps = maps @ cell_weights(maps.shape[3], columns, maps).transpose(0, 1)
-        return maps
-
-
-def cell_weights(length: int, count: int, like: Tensor) -> Tensor:
-    """Return how much of each pixel each cell takes along an axis, (count, length), of the type and device of ``like``.
-
-    Cell i goes from floor(i * length / count) to ceil((i + 1) * length / count), and each of its pixels counts the same.
-    """
-    cells = torch.arange(count, device=like.device)[:, None]
-    pixels = torch.arange(length, device=like.device)[None]
-    begin, end = cells * length // count, ((cells + 1) * length + count - 1) // count
-    inside = (pixels >= begin) & (pixels < end)
-    return inside.to(like.dtype) / (end - begin).to(like.dtype)
-
-
-def with_matrix_pooling(network: nn.Module) -> nn.Module:
-    """Return a copy of a network in which :class:`MatrixPooling` replaces adaptive pooling to more than one cell."""
-    network = copy.deepcopy(network)
-    for parent in [*network.modules()]:
-        for name, child in parent.named_children():
-            if isinstance(child, nn.AdaptiveAvgPool2d) and child.output_size not in (1, (1, 1)):
-                size = child.output_size if isinstance(child.output_size, tuple) else (child.output_size, child.output_size)
-                setattr(parent, name, MatrixPooling(size))
-    return network

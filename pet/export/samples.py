@@ -69,17 +69,36 @@ def as_inputs(
 
     Args:
         images: of the sample, (H, W, C), or its clip, (T, H, W, C).
-        names: of the inputs.
+        names: of the inputs; one more than images where the last one is the size without padding, int64 (2,): an image is padded then
+            instead of distorted, after it was made smaller where it does not fit.
         size: height and width that they are resized to; None: they stay as they are.
         batch: how often the batch has the sample.
         finish: applied to (1, C, H, W), e.g. normalisation.
     """
+    if size is not None and len(names) > len(images):
+        (image,) = images
+        inner = fitting_size((image.shape[0], image.shape[1]), size)
+        filled = pad_to(_resized(image, inner), size)
+        inputs = as_inputs([filled], names[:1], size=size, batch=batch, finish=finish)
+        return {**inputs, names[1]: torch.tensor(inner)}
     inputs = {}
     for name, image in zip(names, images, strict=True):
         pixels = image if size is None or image.shape[-3:-1] == size else _resized(image, size)
         tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0), dtype=np.float32))[None]
         inputs[name] = finish(tensor).expand(batch, *tensor.shape[1:]).contiguous()
     return inputs
+
+
+def fitting_size(image: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:
+    """Return height and width of an image in a canvas: its own, or with the same aspect ratio smaller ones."""
+    factor = min(canvas[0] / image[0], canvas[1] / image[1], 1.0)
+    return max(round(image[0] * factor), 1), max(round(image[1] * factor), 1)
+
+
+def pad_to(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return an image (H, W, ...) with zeros on the right and at the bottom."""
+    missing = [(0, size[0] - image.shape[0]), (0, size[1] - image.shape[1]), *[(0, 0)] * (image.ndim - 2)]
+    return np.pad(image, missing)
 
 
 def _resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -55,7 +55,8 @@ def export_task(
     """
     check_export(cfg)
     _check_settings(cfg, task, path)
-    inputs = chosen_names(list(cfg.EXPORT.INPUT_NAMES), list(task.input_names), "EXPORT.INPUT_NAMES")
+    usual = [*task.input_names, *([task.size_input] if task.size_input else [])]
+    inputs = chosen_names(list(cfg.EXPORT.INPUT_NAMES), usual, "EXPORT.INPUT_NAMES")
     outputs = chosen_names(list(cfg.EXPORT.OUTPUT_NAMES), list(task.output_names), "EXPORT.OUTPUT_NAMES")
     normalize = find_normalize(cfg)
     images = read_test_images(cfg, lambda: EvaluationSamples(prepare(build_dataset(cfg, cfg.TEST.DATASETS, kinds)), kinds))
@@ -64,10 +65,14 @@ def export_task(
     plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
     fixed = None if cfg.EXPORT.DYNAMIC else size
     pixels = images.samples if normalize.maximum else [tuple(map(as_eight_bits, sample)) for sample in images.samples]
+    examples = _examples(cfg, task, inputs, size, normalize.maximum or EIGHT_BITS)
     samples = [as_inputs(sample, inputs, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in pixels]
+    if task.size_input:
+        # the size of an image that fills three quarters of each edge
+        samples.append({**examples, inputs[-1]: torch.tensor([length * 3 // 4 for length in size])})
     report = export_network(
         replace(task, output_names=outputs),
-        _examples(cfg, task, inputs, size, normalize.maximum or EIGHT_BITS),
+        examples,
         path,
         settings=ExportSettings(
             dynamic=cfg.EXPORT.DYNAMIC,
@@ -75,6 +80,7 @@ def export_task(
             normalize=normalize if cfg.EXPORT.NORMALIZE else None,
             tolerance=cfg.EXPORT.TOLERANCE,
             half_tolerance=cfg.EXPORT.HALF_TOLERANCE,
+            time_limit=cfg.EXPORT.TIME_LIMIT,
         ),
         samples=[sample for sample in samples if _is_large_enough(sample, task, dynamic=cfg.EXPORT.DYNAMIC)],
         metadata=_describe(cfg, task, normalize, {kind: names[kind] for kind in kinds if kind in names}).to_metadata(),
@@ -159,4 +165,5 @@ def _are_normalised(images: TestImages) -> bool:
 def _examples(cfg: PetConfig, task: TaskNetwork, names: Sequence[str], size: tuple[int, int], maximum: float) -> dict[str, Tensor]:
     frames = (task.frames,) if task.frames else ()
     example = torch.rand(cfg.EXPORT.BATCH, task.channels, *frames, *size, generator=torch.Generator().manual_seed(0))
-    return dict.fromkeys(names, (example * maximum).round() if cfg.EXPORT.NORMALIZE else example)
+    examples = dict.fromkeys(names, (example * maximum).round() if cfg.EXPORT.NORMALIZE else example)
+    return {**examples, names[-1]: torch.tensor(size)} if task.size_input else examples

@@ -15,6 +15,8 @@ from petlib.errors import ConfigError
 
 NOISY_LOGGERS = ("torch.onnx", "torch.export", "torch.fx", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir")
 
+logger = logging.getLogger(__name__)
+
 FreeAxes = tuple[dict[int, str], ...]
 """For each input the axes whose length is free, and their names."""
 
@@ -31,6 +33,7 @@ def trace(network: nn.Module, examples: Mapping[str, Tensor], free: FreeAxes | N
     Raises:
         ConfigError: something in it cannot be traced; the message names the module.
     """
+    logger.info("export: tracing the network for %s", "images of any size" if free else _sizes_of(examples))
     shapes = None if free is None else tuple(dict.fromkeys(axes, Dim.DYNAMIC) for axes in free)
     try:
         with quiet():
@@ -38,6 +41,10 @@ def trace(network: nn.Module, examples: Mapping[str, Tensor], free: FreeAxes | N
     except Exception as error:
         # whatever the code of a network raises while it is traced
         raise cannot_export(network, goal, first_line(error), _failing_module(network, error), dynamic=free is not None) from error
+
+
+def _sizes_of(examples: Mapping[str, Tensor]) -> str:
+    return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in examples.items())
 
 
 def cannot_export(network: nn.Module, goal: str, reason: str, module: str, *, dynamic: bool) -> ConfigError:

@@ -23,6 +23,8 @@ from petlib.config import ConfigError
 from petlib.registry import import_component
 
 OBJECT_OUTPUTS = ("boxes", "scores", "labels")
+SIZE_INPUT = "image_size"
+"""Height and width without padding, which images have that are smaller than the file takes them."""
 PIXEL_HEAD = "semseg"
 """The name of the head that gives every pixel a class."""
 
@@ -51,9 +53,14 @@ class PlainNetwork(nn.Module):
         entries = {head_name(switch): HEADS.get(switch) for switch in HEADS}
         return {name: entries[name] for name in self.model.heads if entries[name].needs}
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs for float images (B, 3, H, W), of objects for a batch of one image."""
-        features, batch = self._extract(images)
+    def forward(self, images: Tensor, image_size: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the outputs for float images (B, 3, H, W), of objects for a batch of one image.
+
+        Args:
+            images: normalised; padded on the right and at the bottom where ``image_size`` is given.
+            image_size: int64 (2,), height and width without the padding, which becomes zeros; None: there is no padding.
+        """
+        features, batch = self._extract(images, image_size)
         outputs: list[Tensor] = []
         if "box" in self.model.heads:
             found: dict[str, Tensor] = {}
@@ -62,16 +69,23 @@ class PlainNetwork(nn.Module):
             outputs = [found[name] for name in self.output_names if name != "logits"]
         return (*outputs, *self._pixels(features, images))
 
-    def _extract(self, images: Tensor) -> tuple[Features, dict[str, Any]]:
+    def _extract(self, images: Tensor, image_size: Tensor | None) -> tuple[Features, dict[str, Any]]:
         """Return the features of images that are padded as for an evaluation, and the batch of them."""
         height, width = images.shape[2], images.shape[3]
+        if image_size is not None:
+            inside = (torch.arange(height)[:, None] < image_size[0]) & (torch.arange(width) < image_size[1])
+            images = images.where(inside, 0.0)
         # ONNX rounds the quotient of a negative number towards zero: no -(-length // divisor) here
         rows, columns = ((length + PAD_DIVISOR - 1) // PAD_DIVISOR * PAD_DIVISOR for length in (height, width))
         # padding of no pixels would be traced as none for images of all sizes
         padded = functional.pad(images, (0, PAD_DIVISOR, 0, PAD_DIVISOR))[:, :, :rows, :columns]
         # one size for all images, however many: a list as long as the batch would fix its length
-        batch = {"image": padded, "image_sizes": [(height, width)]}
+        batch = {"image": padded, "image_sizes": [(height, width) if image_size is None else self._lengths(image_size)]}
         return self.model.extract(batch), batch
+
+    def _lengths(self, image_size: Tensor) -> tuple[Any, Any]:
+        """Return height and width as the model takes them."""
+        return int(image_size[0]), int(image_size[1])
 
     def _pixels(self, features: Features, images: Tensor) -> list[Tensor]:
         if PIXEL_HEAD not in self.model.heads:
@@ -88,9 +102,9 @@ class TracedNetwork(PlainNetwork):
     def __init__(self, model: GeneralizedCNN) -> None:
         super().__init__(cast("GeneralizedCNN", with_traced_pooling(model)))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs for float images (B, 3, H, W), of objects for a batch of one image."""
-        features, _ = self._extract(images)
+    def forward(self, images: Tensor, image_size: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the outputs for float images (B, 3, H, W), of objects for a batch of one image; see :class:`PlainNetwork`."""
+        features, _ = self._extract(images, image_size)
         outputs: list[Tensor] = []
         heads = self.model.heads
         if "box" in heads:
@@ -100,6 +114,11 @@ class TracedNetwork(PlainNetwork):
             for name, entry in self._region_heads().items():
                 outputs.append(import_component(entry.trace)(heads[name], features, boxes, labels))
         return (*outputs, *self._pixels(features, images))
+
+    def _lengths(self, image_size: Tensor) -> tuple[Any, Any]:
+        """Return height and width as tensors: their values are not known when the network is traced."""
+        height, width = image_size.to(torch.float32).unbind()
+        return height, width
 
 
 HALF_PARTS = (
@@ -118,7 +137,8 @@ HALF_PARTS = (
 def build_export_network(cfg: VisionConfig, model: GeneralizedCNN) -> TaskNetwork:
     """Return the network that an exported file holds.
 
-    The input is ``images``, float32 (B, 3, H, W). Classifiers give ``logits`` (B, classes). Detectors give ``boxes``, ``scores`` and
+    The input is ``images``, float32 (B, 3, H, W), of detectors with a fixed size also ``image_size``, int64 (2,), height and width without
+    padding. Classifiers give ``logits`` (B, classes). Detectors give ``boxes``, ``scores`` and
     ``labels`` of one image, in its coordinates and after suppression, with ``masks`` (N, M, M) and ``keypoints`` (N, K, 3) where the model
     has such heads. Semantic segmentation gives ``logits`` (B, classes, H, W).
 
@@ -143,7 +163,14 @@ def build_export_network(cfg: VisionConfig, model: GeneralizedCNN) -> TaskNetwor
         per_object=len(names) - ("logits" in names),
         keypoints={name: place for place, name in enumerate(names)}.get("keypoints"),
     )
-    return replace(task, free_batch=False, smallest=_smallest(model), measure=measure, describe_comparison=measure.describe)
+    return replace(
+        task,
+        size_input="" if cfg.EXPORT.DYNAMIC else SIZE_INPUT,
+        free_batch=False,
+        smallest=_smallest(model),
+        measure=measure,
+        describe_comparison=measure.describe,
+    )
 
 
 def check_exportable(cfg: VisionConfig) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from counts import count
 
@@ -76,7 +77,8 @@ def main() -> None:
     image = torch.rand(1, 3, options.size, options.size)
     with tempfile.TemporaryDirectory() as folder:
         report = TASK.export(cfg, network, Path(folder) / "model.onnx")
-        loaded, arrays = OnnxModel(report.path), {"images": image.numpy()}
+        loaded, arrays = OnnxModel(report.path), {"images": image.numpy(), "image_size": np.array(image.shape[2:])}
+        arrays = {name: array for name, array in arrays.items() if name in loaded.inputs}
 
         def run_plain() -> None:
             with torch.inference_mode():

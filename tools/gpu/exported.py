@@ -39,10 +39,11 @@ def try_case(name: str, folder: Path, report: Report, device: torch.device) -> N
         return
     program = torch.export.load(str(out))
     pixels = torch.randint(256, (1, 3, size, size), generator=torch.Generator().manual_seed(0)).float()
+    inputs = (pixels, torch.tensor([size, size])) if "R-CNN" in name else (pixels,)
     with torch.inference_mode():
-        expected = program.module()(pixels)
+        expected = program.module()(*inputs)
         on_device = (move_to_device_pass(program, str(device)) if device.type == "cuda" else program).module()
-        found = on_device(pixels.to(device))
+        found = on_device(*(tensor.to(device) for tensor in inputs))
     first, wanted = (one if isinstance(one, torch.Tensor) else one[0] for one in (found, expected))
     same_shape = first.shape == wanted.shape
     worst = float((first.cpu() - wanted).abs().max() / wanted.abs().max().clamp(min=1)) if same_shape else float("inf")

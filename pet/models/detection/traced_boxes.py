@@ -22,8 +22,8 @@ from pet.models.features import Features
 SMALLEST_EDGE = 1e-2
 """Detections of regions with a shorter edge are dropped, as torchvision's RoIHeads do."""
 
-Size = tuple[int, int]
-"""Height and width of the image without padding."""
+Size = tuple[int | Tensor, int | Tensor]
+"""Height and width of the image without padding; scalars of float32 where they are an input of the file."""
 
 
 class Detections(NamedTuple):
@@ -74,7 +74,7 @@ def suppress(found: Detections, *, groups: int, size: Size, threshold: float, mo
 
 def _clip(boxes: Tensor, size: Size) -> Tensor:
     height, width = size
-    x, y = boxes[:, 0::2].clamp(0, width), boxes[:, 1::2].clamp(0, height)
+    x, y = boxes[:, 0::2].clamp(min=0).clamp(max=width), boxes[:, 1::2].clamp(min=0).clamp(max=height)
     return torch.stack([x, y], dim=2).reshape(-1, 4)
 
 

@@ -66,7 +66,8 @@ def find_masks(head: MaskHead, features: Features, boxes: Tensor, labels: Tensor
 def find_keypoints(head: KeypointHead, features: Features, boxes: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG001 -- heads share one signature
     """Return float32 (N, K, 3): x, y in the frame of the boxes, and the logit at that place."""
     heatmaps = head.predictor(head.head(head.pooling(features, [boxes]))).float()
-    return decode_heatmaps(heatmaps, boxes, features.image_sizes[0])
+    # the padded size is known when the network is traced, and boxes are not larger
+    return decode_heatmaps(heatmaps, boxes, (features.images.shape[2], features.images.shape[3]))
 
 
 def decode_heatmaps(heatmaps: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -16,6 +16,7 @@ from pet.data.transforms.geometry import Resize
 from pet.data.transforms.normalize import scale_and_shift
 from pet.export.description import ModelDescription
 from pet.export.runtime import OnnxModel
+from pet.export.samples import fitting_size, pad_to
 from pet.models.segmentation.pixels import labels_of, to_file
 from pet.prediction.output import Predictions
 from pet.prediction.predictors.pixels import to_probabilities
@@ -66,7 +67,8 @@ class OnnxSamples:
     Args:
         model: the file; its description says what the outputs are: ``logits`` of the image, (1, K), or of its pixels, (1, K, H, W);
             ``boxes``, ``scores``, ``labels`` and further fields of the objects.
-        transforms: what is done to a sample before normalisation; a file of a fixed size gets images of that.
+        transforms: what is done to a sample before normalisation; a file of a fixed size gets images of that, resized, or padded where
+            it takes their size too.
         seed: of random transforms.
 
     Raises:
@@ -77,14 +79,17 @@ class OnnxSamples:
 
     def __init__(self, model: OnnxModel, *, transforms: SampleTransform, seed: int) -> None:
         self.description = ModelDescription.from_metadata(model.metadata, name=str(model.path))
-        ((self._input, shape),) = model.inputs.items() if len(model.inputs) == 1 else [("", ())]
-        if len(shape) not in (4, 5) or shape[0] not in (None, 1) and isinstance(shape[0], int):
+        self._input, *further = model.inputs
+        shape = model.inputs[self._input]
+        # detectors of a fixed size take that of the image without padding too
+        self._size_input = further[0] if further and model.inputs[further[0]] == (2,) else ""
+        if len(shape) not in (4, 5) or shape[0] not in (None, 1) and isinstance(shape[0], int) or len(further) > bool(self._size_input):
             raise CheckpointError(
                 f"{model.path}: one input (1, C, H, W), or (1, C, T, H, W), expected, {model.inputs} found; export a network of one "
                 "image or clip with a batch of 1"
             )
         height, width = shape[-2:]
-        self._resize = Resize(size=[height, width]) if isinstance(height, int) and isinstance(width, int) else None
+        self._canvas = (height, width) if isinstance(height, int) and isinstance(width, int) else None
         self._model = model
         self._transforms = transforms
         self._seed = seed
@@ -95,14 +100,23 @@ class OnnxSamples:
         reader = SampleReader(dataset, self._transforms, seed=self._seed)
         for place in range(len(dataset)):
             (sample,) = reader.read([SampleKey(0, place, place)])
-            if self._resize is not None:
-                sample = self._resize(sample, np.random.default_rng(self._seed))
-            image, meta = sample[kinds_in(sample).pixels[0].name], sample["meta"]
-            pixels = image if self.description.normalizes else image * self._scale + self._shift
-            planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0)[None], dtype=self._model.dtypes[self._input])
+            images = kinds_in(sample).pixels[0].name
+            if self._canvas is not None:
+                given = sample[images].shape[-3:-1]
+                size = fitting_size(given, self._canvas) if self._size_input else self._canvas
+                sample = Resize(size=size)(sample, np.random.default_rng(self._seed))
             names = self.description.outputs or self._model.outputs
-            outputs = dict(zip(names, self._model({self._input: planes}), strict=True))
-            yield meta, self._placed(outputs, meta)
+            outputs = dict(zip(names, self._model(self._arrays(sample[images])), strict=True))
+            yield sample["meta"], self._placed(outputs, sample["meta"])
+
+    def _arrays(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the inputs of the file for an image (H, W, C) or a clip (T, H, W, C)."""
+        pixels = image if self.description.normalizes else image * self._scale + self._shift
+        sizes = {}
+        if self._size_input and self._canvas is not None:
+            pixels, sizes = pad_to(pixels, self._canvas), {self._size_input: np.array(image.shape[:2])}
+        planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0)[None], dtype=self._model.dtypes[self._input])
+        return {self._input: planes, **sizes}
 
     def _placed(self, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Predictions:
         """Return the outputs of an image in the coordinates of its file."""

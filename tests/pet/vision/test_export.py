@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 
 from pet.commands.export_net import export_model
+from pet.data.transforms.normalize import IMAGENET_MEAN, IMAGENET_STD
 from pet.export import OnnxModel
 from pet.models.detection.traced_regions import decode_heatmaps
 from pet.vision import TASK, GeneralizedCNN, config
-from pet.vision.export import PlainNetwork, TracedNetwork
+from pet.vision.export import OBJECT_OUTPUTS, PlainNetwork, TracedNetwork
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import CheckpointError
 
@@ -69,20 +71,42 @@ def test_what_is_traced_finds_what_the_model_finds(detector: str) -> None:
         assert len(expected[0]) > 0
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    padded = torch.full((1, 3, 160, 224), 9.0)
+    padded[..., :height, :width] = images
+    batch = {"image": functional.pad(images, (0, 224 - width, 0, 160 - height)), "image_sizes": [(height, width)]}
+    with torch.inference_mode():
+        found, (right,) = TracedNetwork(model)(padded, torch.tensor([height, width])), model(batch)
+    for name, one in zip(OBJECT_OUTPUTS, found, strict=False):
+        torch.testing.assert_close(one, right[name], atol=1e-4, rtol=1e-4)
+    assert found[0][:, 0::2].max() <= width
+    assert found[0][:, 1::2].max() <= height
 
 
 def test_two_stages_with_masks_in_one_graph_with_names_of_ones_own(tmp_path: Path) -> None:
-    names = {"EXPORT.INPUT_NAMES": ["pixels"], "EXPORT.OUTPUT_NAMES": ["xyxy", "confidence", "class", "outlines"]}
+    names = {"EXPORT.INPUT_NAMES": ["pixels", "height_and_width"], "EXPORT.OUTPUT_NAMES": ["xyxy", "confidence", "class", "outlines"]}
     cfg, model = make(**DETECTOR | ONE_LEVEL | names | {"MODEL.HAS_MASK": True})
     report = TASK.export(cfg, model, tmp_path / "model.onnx")
-    assert report.inputs == {"pixels": (1, 3, EDGE, EDGE + 16)}
+    assert report.inputs == {"pixels": (1, 3, EDGE, EDGE + 16), "height_and_width": (2,)}
     assert report.outputs == ["xyxy", "confidence", "class", "outlines"]
     assert report.largest_difference < 1e-4
     assert "random images" in report.note
-    assert "18 pairs of detections" in report.note, "six of each of three images"
-    found = OnnxModel(report.path)({"pixels": np.full((1, 3, EDGE, EDGE + 16), 127, np.float32)})
+    assert "24 pairs of detections" in report.note, "six of each of four images"
+    height, width = 50, 70
+    pixels = torch.full((1, 3, EDGE, EDGE + 16), 255.0)
+    pixels[..., :height, :width] = torch.randint(256, (1, 3, height, width), generator=torch.Generator().manual_seed(0))
+    loaded = OnnxModel(report.path)
+    found = loaded({"pixels": pixels.numpy(), "height_and_width": np.array([height, width])})
     assert [array.shape[1:] for array in found] == [(4,), (), (), (28, 28)]
     assert [str(array.dtype) for array in found] == ["float32", "float32", "int64", "float32"]
+    normalized = (pixels / 255 - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    normalized[..., height:, :], normalized[..., width:] = 0, 0
+    image = functional.pad(normalized, (0, 16, 0, 0))
+    with torch.inference_mode():
+        (expected,) = model({"image": image, "image_sizes": [(height, width)]})
+    for name, array in zip(("boxes", "scores", "labels", "masks"), found, strict=True):
+        np.testing.assert_allclose(array, expected[name].reshape(array.shape).numpy(), atol=1e-3)
+    whole = loaded({"pixels": pixels.numpy(), "height_and_width": np.array([EDGE, EDGE + 16])})
+    assert found[0][:, 3].max() <= height < whole[0][:, 3].max(), "boxes end at the image, not at the padding"
 
 
 def test_pixels_of_images_of_any_size_in_half_precision(tmp_path: Path) -> None:
@@ -154,6 +178,7 @@ def test_weights_have_to_be_there_and_to_fit(tmp_path: Path) -> None:
             r"EXPORT\.SIZE: \[32, 32\] would follow from TEST.RESIZE.SCALES .*at least 128 pixels",
         ),
         ({"EXPORT.OUTPUT_NAMES": ["a"]}, "m.onnx", r"EXPORT\.OUTPUT_NAMES: 1 names given \(a\), 3 expected, for boxes, scores, labels"),
+        ({"EXPORT.INPUT_NAMES": ["a"]}, "m.onnx", r"EXPORT\.INPUT_NAMES: 1 names given \(a\), 2 expected, for images, image_size"),
         ({}, "m.pth", r"path: .*m\.pth given, a name that ends with \.onnx .* or \.pt2"),
         ({"TEST.SOFT_NMS.METHOD": "linear"}, "m.onnx", r"TEST\.SOFT_NMS\.METHOD: linear cannot be exported"),
         ({"TEST.VIEWS.FLIP": True}, "m.onnx", "TEST.VIEWS: an exported network looks at an image once"),

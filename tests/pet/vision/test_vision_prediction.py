@@ -109,6 +109,21 @@ def test_an_exported_detector_finds_the_same_in_coordinates_of_the_file(tmp_path
         assert (mine["class"], mine["mask"]["size"]) == (theirs["class"], [128, 192])
         np.testing.assert_allclose(mine["box"], theirs["box"], atol=0.5)
     assert max(entry["box"][2] for entry in other["objects"]) > 96
+    # a smaller one is padded, and its boxes end where it ends
+    smaller = write_image(tmp_path, 40, 72)
+    found = predict(cfg, smaller, tmp_path / "smaller", file)["objects"]
+    assert len(found) == 6
+    assert max(entry["box"][2] for entry in found) <= 72
+    assert max(entry["box"][3] for entry in found) <= 40
+    batch = torch.zeros(1, 3, 64, 96)
+    mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (IMAGENET_MEAN, IMAGENET_STD))
+    image = torch.from_numpy(cv2.cvtColor(cv2.imread(str(smaller)), cv2.COLOR_BGR2RGB)).permute(2, 0, 1)
+    batch[0, :, :40, :72] = (image / 255 - mean) / std
+    model = GeneralizedCNN(cfg).eval()
+    model.load_state_dict(torch.load(cfg.TEST.WEIGHTS, weights_only=True))
+    with torch.inference_mode():
+        (expected,) = model({"image": batch, "image_sizes": [(40, 72)]})
+    np.testing.assert_allclose([entry["box"] for entry in found], expected["boxes"].numpy(), atol=0.1)
 
 
 def test_pixels_through_windows_by_the_network_and_by_its_file(tmp_path: Path) -> None:
@@ -138,7 +153,7 @@ def test_files_that_cannot_predict_samples(tmp_path: Path) -> None:
     two = torch.nn.Conv2d(3, 2, 1)
     cfg = make(tmp_path, **CLASSIFIER)
     file = exported(cfg, tmp_path, **{"EXPORT.SIZE": [64, 64], "EXPORT.BATCH": 2})
-    with pytest.raises(CheckpointError, match=r"model\.onnx: one input \(1, C, H, W\) expected, .*; export .* a batch of 1"):
+    with pytest.raises(CheckpointError, match=r"model\.onnx: one input \(1, C, H, W\), .* expected, .*; export .* a batch of 1"):
         predict(cfg, write_image(tmp_path, 64, 64), tmp_path / "out", file)
     export_onnx(two, {"x": torch.rand(1, 3, 8, 8)}, tmp_path / "other.onnx", output_names=["y"], dynamic=False)
     with pytest.raises(CheckpointError, match=r"other\.onnx: the ONNX file does not say its classes"):
