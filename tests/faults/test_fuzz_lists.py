@@ -13,7 +13,6 @@ import pytest
 from hypothesis import strategies as st
 
 from pet.data.catalog.source import Source
-from pet.data.catalog.split_lists import read_stems
 from pet.data.datasets.cihp import build_cihp
 from pet.data.datasets.label_list import build_label_list
 from pet.data.datasets.label_records import build_label_records
@@ -22,6 +21,7 @@ from pet.data.datasets.semseg_folder import build_semseg_folder
 from pet.data.datasets.voc_layout import find_layout, read_list
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.images import silence_opencv
+from pet.data.splitting.lists import read_stems
 from pet.data.targets.dataset import Dataset
 from tests.faults.conftest import Happened
 from tests.faults.fuzz import COUNTS, assert_survives, generate

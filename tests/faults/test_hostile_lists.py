@@ -11,11 +11,11 @@ import pytest
 
 from pet.compat.paddleseg.datasets import Dataset
 from pet.data.catalog.source import Source
-from pet.data.catalog.split_lists import read_stems
 from pet.data.datasets.label_list import LabelList, build_label_list
 from pet.data.datasets.label_records import LabelRecords, build_label_records
 from pet.data.datasets.list_file import ListFile, build_list_file
 from pet.data.files.allowed_paths import ANYWHERE, Reach
+from pet.data.splitting.lists import read_stems
 from petlib.errors import DataError
 from tests.faults.conftest import Happened
 from tests.faults.training import Training

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pet.data.catalog.public_sets import PUBLIC_SETS
 from pet.data.catalog.source import WHOLE, Reading
 from pet.typed import PetConfig
-from petlib.config import ConfigError
+from petlib.config import ConfigError, keys_in_errors
 from petlib.suggest import did_you_mean
 
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
@@ -156,7 +156,8 @@ def find_entry(cfg: PetConfig, name: str) -> CatalogEntry:
     """
     own = cfg.DATA.CATALOG
     if name in own:
-        return _own_entry(cfg, name)
+        with keys_in_errors(cfg):
+            return read_entry(f"DATA.CATALOG.{name}", own[name])
     if name in BUILTIN:
         return BUILTIN[name]
     if name.endswith(LIST_SUFFIXES):
@@ -172,12 +173,25 @@ def find_entry(cfg: PetConfig, name: str) -> CatalogEntry:
 
 def resolve_path(cfg: PetConfig, path: str) -> Path:
     """Return a path of the catalogue: absolute, else below ``MISC.DATA_ROOT``, else, where only that exists, as it is."""
-    below = Path(cfg.MISC.DATA_ROOT) / path
+    return below_root(Path(cfg.MISC.DATA_ROOT), path)
+
+
+def below_root(root: Path, path: str) -> Path:
+    """Return a path of the catalogue, see :func:`resolve_path`."""
+    below = root / path
     return Path(path) if not below.exists() and Path(path).exists() else below
 
 
-def _own_entry(cfg: PetConfig, name: str) -> CatalogEntry:
-    place, given = f"DATA.CATALOG.{name}", cfg.DATA.CATALOG[name]
+def read_entry(place: str, given: object) -> CatalogEntry:
+    """Return an entry of the catalogue as it is given in a config.
+
+    Args:
+        place: its key, for messages.
+        given: names with values.
+
+    Raises:
+        ConfigError: it is wrong.
+    """
     if not isinstance(given, dict) or not isinstance(given.get("type"), str):
         raise ConfigError(f"{place}: {given!r} given, a mapping like {{type: image_folder, path: flowers/train}} expected")
     further = [key for key in given if key not in KEYS]
@@ -191,7 +205,7 @@ def _own_entry(cfg: PetConfig, name: str) -> CatalogEntry:
     if values["type"] in TYPES_OF_FILES and not values.get("path"):
         raise ConfigError(f"{place}: {given!r} has no path; say where the {given['type']} is, e.g. path: flowers/train")
     if values["type"] in WITH_ANNOTATIONS and not values.get("annotations"):
-        raise ConfigError(f"{place}: {given!r} has no annotations; say where those of the {given['type']} are, below MISC.DATA_ROOT")
+        raise ConfigError(f"{place}: {given!r} has no annotations; say where those of the {given['type']} are, below Source.root")
     foreign = [key for key in values if is_ours and values["type"] not in ONLY_OF.get(key, (values["type"],))]
     if foreign:
         raise ConfigError(f"{place}: {values['type']} has no {foreign[0]}; {', '.join(ONLY_OF[foreign[0]])} have")

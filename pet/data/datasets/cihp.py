@@ -64,7 +64,7 @@ class CihpDataset(Dataset):
 
     Args:
         folder: the folder ``instance-level_human_parsing``.
-        split: ``train`` or ``val``.
+        split: ``train`` or ``val``, or a list of ids in the folder of their images, e.g. ``Training/some.txt``.
         kinds: kinds of targets of the samples, of ``boxes``, ``masks`` and ``parsing``; None: all.
         reach: where the ids of the list, which are parts of paths, may lead.
 
@@ -80,11 +80,10 @@ class CihpDataset(Dataset):
     )
 
     def __init__(self, *, folder: Path, split: str, kinds: frozenset[str] | None = None, reach: Reach = INSIDE) -> None:
-        if split not in FOLDERS:
-            raise ConfigError(f"cihp: the split {split!r} given, train or val expected{did_you_mean(split, FOLDERS)}")
+        below, list_name = _place_of(split)
         requested = choose_kinds(folder, self.info.kinds, kinds)
-        self._folder = folder / FOLDERS[split][0]
-        self._records = share_records(lambda: _read_records(folder, split, requested.issuperset(MASKS), reach))
+        self.folder = folder / below
+        self._records = share_records(lambda: _read_records(folder, below, list_name, requested.issuperset(MASKS), reach))
         readers = {"boxes": self._read_boxes, "masks": self._read_masks, "parsing": self._read_parsing}
         self._readers = [read for kind, read in readers.items() if kind in requested]
 
@@ -93,9 +92,9 @@ class CihpDataset(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         record = self._records[index]
-        path = _image_path(self._folder, record.name)
+        path = _image_path(self.folder, record.name)
         meta: dict[str, Any] = {"id": record.name, "file": str(path), "size": record.size}
-        image = read_sized_image(path, size=record.size, record=str(_people_path(self._folder, record.name)))
+        image = read_sized_image(path, size=record.size, record=str(_people_path(self.folder, record.name)))
         sample: Sample = {"image": image, "meta": meta}
         for read in self._readers:
             read(sample, record)
@@ -110,10 +109,10 @@ class CihpDataset(Dataset):
         sample["masks"] = InstanceMasks.from_segmentations(record.segmentations, record.size)
 
     def _read_parsing(self, sample: Sample, record: CihpRecord) -> None:
-        people = _people_path(self._folder, record.name)
+        people = _people_path(self.folder, record.name)
         instances = read_label_image(people)
         check_label_size(instances, size=record.size, path=people)
-        sample["parsing"] = read_checked_labels(_parts_path(self._folder, record.name), size=record.size, count=len(CIHP_PARTS))
+        sample["parsing"] = read_checked_labels(_parts_path(self.folder, record.name), size=record.size, count=len(CIHP_PARTS))
         sample["instances"] = instances.astype(np.uint16)
         sample["instance_ids"] = record.instance_ids
         assert self.info.part_set is not None, "the parts are listed above"
@@ -121,7 +120,7 @@ class CihpDataset(Dataset):
 
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
-        return str(_image_path(self._folder, self._records[index].name))
+        return str(_image_path(self.folder, self._records[index].name))
 
     def truth(self, index: int) -> ImageTruth:
         """Return the people of an image; masks only where they are requested."""
@@ -129,7 +128,7 @@ class CihpDataset(Dataset):
         count = len(record.boxes)
         return ImageTruth(
             id=record.name,
-            file=str(_image_path(self._folder, record.name)),
+            file=str(_image_path(self.folder, record.name)),
             height=record.size[0],
             width=record.size[1],
             boxes=record.boxes,
@@ -152,8 +151,19 @@ def _parts_path(folder: Path, name: str) -> Path:
     return folder / "Category_ids" / f"{name}.png"
 
 
-def _read_records(folder: Path, split: str, with_masks: bool, reach: Reach) -> Iterator[CihpRecord]:
-    below, list_name = FOLDERS[split]
+def _place_of(split: str) -> tuple[str, str]:
+    """Return the folder and the list of a split."""
+    below, list_name = os.path.split(split)
+    if split.endswith(".txt") and below in (training for training, _ in FOLDERS.values()):
+        return below, list_name
+    if split not in FOLDERS:
+        raise ConfigError(
+            f"cihp: the split {split!r} given, train or val expected{did_you_mean(split, FOLDERS)}, or a list, e.g. Training/some.txt"
+        )
+    return FOLDERS[split]
+
+
+def _read_records(folder: Path, below: str, list_name: str, with_masks: bool, reach: Reach) -> Iterator[CihpRecord]:
     names = _read_names(folder, below, list_name, reach)
     for name in names:
         for path in (_image_path(folder / below, name), _people_path(folder / below, name), _parts_path(folder / below, name)):
@@ -176,6 +186,8 @@ def _read_names(folder: Path, below: str, list_name: str, reach: Reach) -> list[
             "exists. Paths of the catalogue start from Source.root"
         )
     path = next((path for path in (folder / below / list_name, folder / list_name) if path.is_file()), None)
+    if path is None and (below, list_name) not in FOLDERS.values():
+        path = folder / below / list_name
     if path is None:
         skipped = SkipCounter(images)
         names = [Path(name).stem for name in files_in(images, (".jpg",), skipped)]

@@ -64,7 +64,7 @@ def read_records(
     keypoints = keypoint_set(path, chosen, tables.annotations, flip_pairs)
     labels = read_extension(path, tables.pet, reach)
     skipped = SkipCounter(path)
-    annotations = _annotations_of_images(tables, skipped)
+    annotations = annotations_of_images(tables, skipped)
     kinds = _kinds(tables, keypoints, labels) if tables.annotated else labels.kinds | (requested or BOXES) & OBJECTS
     requested = choose_kinds(path, kinds, requested)
     label_of: dict[int, int | None] = {row["id"]: None for row in tables.categories}
@@ -95,7 +95,7 @@ def read_records(
     yield CocoHeader(info, requested, labels)
 
 
-def _annotations_of_images(tables: CocoTables, skipped: SkipCounter) -> dict[int | str, list[dict[str, Any]]]:
+def annotations_of_images(tables: CocoTables, skipped: SkipCounter) -> dict[int | str, list[dict[str, Any]]]:
     """Return the annotations of each image, in the order of the file; like pycocotools, without those of other images.
 
     An id that is a number on one side and text on the other means the same image.

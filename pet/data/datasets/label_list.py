@@ -98,16 +98,20 @@ def _read_fields(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
         yield number, fields
 
 
+def list_path(source: Source) -> Path:
+    """Return the list ``source.split`` in or next to the folder ``source.path``."""
+    name = source.split if Path(source.split).suffix else source.split + LIST_SUFFIX
+    inside, adjacent = source.path / name, source.path.parent / name
+    return adjacent if adjacent.is_file() and not inside.is_file() else inside
+
+
 def build_label_list(source: Source) -> LabelList:
     """Return the list ``source.split`` (``train`` means ``train.txt``) in or next to the folder ``source.path``.
 
     Raises:
         DataError: it has no classes, or see :class:`LabelList`.
     """
-    name = source.split if Path(source.split).suffix else source.split + LIST_SUFFIX
-    inside = source.path / name
-    adjacent = source.path.parent / name
-    path = adjacent if adjacent.is_file() and not inside.is_file() else inside
+    path = list_path(source)
     return LabelList(
         path=path,
         root=source.path,

@@ -125,6 +125,10 @@ class LabelledImages(Dataset):
         labels = self._read_labels(label_path, image, image_path, files.window)
         return {**sample, "semseg": labels if self._reading.raw_labels else _without(labels, voids), "meta": meta}
 
+    def files_of(self, index: int) -> LabelledFiles:
+        """Return the files of a sample, relative to their folders."""
+        return self._record(index)
+
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
         return str(self._folders.images / self._record(index).image)

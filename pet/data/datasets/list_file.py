@@ -37,6 +37,9 @@ class ListFile(Dataset):
         classes: names of the classes in the order of labels that are numbers; None: these have none. Labels that are names are sorted.
         reach: where the names of images may lead.
 
+    Attributes:
+        numeric: labels are numbers.
+
     Raises:
         DataError: the file is missing or empty, or a line is wrong or leads elsewhere (with its number).
     """
@@ -45,22 +48,22 @@ class ListFile(Dataset):
         self.path = path
         self._records = share_records(lambda: _read_lines(path, reach))
         labels = self._read_labels()
-        self._numeric = all(isinstance(label, int) for label in labels)
-        if self._numeric and 0 not in labels:
+        self.numeric = all(isinstance(label, int) for label in labels)
+        if self.numeric and 0 not in labels:
             logger.warning(
                 "%s: no line has the label 0, and labels count the classes from 0; if the first class is 1 here, "
                 "subtract 1 from every label, or write names of classes",
                 path,
             )
-        self._classes = classes if classes and self._numeric else _numbered(labels) if self._numeric else sorted(map(str, labels))
+        self._classes = classes if classes and self.numeric else _numbered(labels) if self.numeric else sorted(map(str, labels))
         self._places = {name: place for place, name in enumerate(self._classes)}
         self.info = DatasetInfo(
             kinds=frozenset({"label"}),
             classes=self._classes,
-            numbered=self._numeric and not classes,
-            first_label=min(map(int, labels)) if self._numeric else 0,
+            numbered=self.numeric and not classes,
+            first_label=min(map(int, labels)) if self.numeric else 0,
         )
-        if classes and self._numeric:
+        if classes and self.numeric:
             self._check_numbers()
 
     def __len__(self) -> int:
@@ -83,6 +86,11 @@ class ListFile(Dataset):
         """Return the file of a sample's image, without reading it."""
         name, *_ = self._records[index]
         return str(self.path.parent / name)
+
+    @property
+    def names(self) -> list[str]:
+        """The images, relative to the folder of the list."""
+        return [name for name, *_ in self._records]
 
     def _read_labels(self) -> set[int | str]:
         """Return the labels that occur, all of one kind."""

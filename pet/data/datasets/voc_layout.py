@@ -20,6 +20,9 @@ ANNOTATIONS = ("annotations", "annotation", "xmls", "xml", "labels", "label")
 IMAGES = ("jpegimages", "images", "image", "imgs", "img")
 """What tools call the folders of both, in lower case; those of VOC are Annotations and JPEGImages."""
 
+ALL = ""
+"""The split that is all annotation files, whatever lists there are."""
+
 WHOLE_SPLITS = ("train", "trainval")
 """Splits that all images are, where no list says otherwise: no other split is left that they could be trained and tested with."""
 
@@ -120,15 +123,18 @@ def read_list(layout: VocLayout, kind: str, split: str, reach: Reach = INSIDE) -
     Args:
         layout: where the files lie.
         kind: ``Main``, or ``Segmentation`` for the images that have label images.
-        split: name of the list, e.g. ``trainval``.
+        split: name of the list, e.g. ``trainval``; ``ALL``: all annotation files.
         reach: where the ids may lead.
 
     Raises:
         DataError: there is no such list, it is empty, names an image twice, or leads elsewhere.
     """
-    path = _list_file(layout, kind, split)
+    path = list_file(layout, kind, split)
     if path is None:
-        return sorted(_ids_below(layout.annotations))
+        names = sorted(_ids_below(layout.annotations))
+        if not names:
+            raise DataError(f"{layout.annotations}: no annotation files there (<id>.xml)")
+        return names
     variants = PathVariants(layout.annotations, layout.images, leads=lambda name: _annotated(layout, name) is not None)
     lines: dict[str, int] = {}
     for number, line in read_lines(path, what="the list"):
@@ -142,16 +148,42 @@ def read_list(layout: VocLayout, kind: str, split: str, reach: Reach = INSIDE) -
     return list(lines)
 
 
+def list_file(layout: VocLayout, kind: str, split: str) -> Path | None:
+    """Return the list of a split; None: there are no lists, and the split means all images.
+
+    Raises:
+        DataError: there are lists, but not this one; or none, and the split is one of several; or nothing at all.
+    """
+    if split == ALL:
+        return None
+    path = layout.folder / "ImageSets" / kind / f"{split}.txt"
+    for place in (path, layout.folder / "ImageSets" / f"{split}.txt", layout.folder / f"{split}.txt"):
+        if place.is_file():
+            return place
+    there = sorted(item.stem for item in path.parent.glob("*.txt") if not is_of_system(item.name))
+    splits = [name for name in there if "_" not in name] or there
+    count = 0 if splits else sum(1 for _ in _ids_below(layout.annotations))
+    if count and split in WHOLE_SPLITS:
+        return None
+    found = f"there are {', '.join(splits)}{did_you_mean(split, splits)}" if splits else "a folder of Pascal VOC has lists there"
+    if count:
+        found = (
+            f"there are no lists, but {count} annotation files: without split all of them are taken; for parts of them let "
+            "tools/data/split.py write lists, or give shares, as share: [0.0, 0.8]"
+        )
+    raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from Source.root")
+
+
 def report_layout(layout: VocLayout, kind: str, split: str, names: Sequence[str]) -> None:
     """Say in one line what was found, where it is not what VOC has; and which images have no annotation file."""
     is_usual = (layout.annotations.name, layout.images.name) == ("Annotations", "JPEGImages")
-    if _list_file(layout, kind, split) is not None:
+    if list_file(layout, kind, split) is not None:
         if not is_usual:
             logger.info("%s: %d images of the list %s: %s", layout.folder, len(names), split, layout.described())
         return
-    logger.info(
-        "%s: no lists in ImageSets, so all %d annotation files are taken, sorted: %s", layout.folder, len(names), layout.described()
-    )
+    found = layout.described()
+    why = "no list is named" if split == ALL else "no lists in ImageSets"
+    logger.info("%s: %s, so all %d annotation files are taken, sorted: %s", layout.folder, why, len(names), found)
     skipped, known = SkipCounter(layout.images), set(names)
     for stem in _stems_below(layout.images, SUFFIXES):
         if stem not in known:
@@ -191,30 +223,6 @@ def _stems_below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
         for name in names:
             stem = os.path.splitext(name)[0]  # noqa: PTH122 -- many files
             yield stem if below == "." else f"{below}/{stem}"
-
-
-def _list_file(layout: VocLayout, kind: str, split: str) -> Path | None:
-    """Return the list of a split; None: there are no lists, and the split means all images.
-
-    Raises:
-        DataError: there are lists, but not this one; or none, and the split is one of several; or nothing at all.
-    """
-    path = layout.folder / "ImageSets" / kind / f"{split}.txt"
-    for place in (path, layout.folder / "ImageSets" / f"{split}.txt", layout.folder / f"{split}.txt"):
-        if place.is_file():
-            return place
-    there = sorted(item.stem for item in path.parent.glob("*.txt") if not is_of_system(item.name))
-    splits = [name for name in there if "_" not in name] or there
-    count = 0 if splits else sum(1 for _ in _ids_below(layout.annotations))
-    if count and split in WHOLE_SPLITS:
-        return None
-    found = f"there are {', '.join(splits)}{did_you_mean(split, splits)}" if splits else "a folder of Pascal VOC has lists there"
-    if count:
-        found = (
-            f"there are no lists, but {count} annotation files: without split all of them are taken; for parts of them let "
-            "tools/data/split.py write lists, or give shares, as share: [0.0, 0.8]"
-        )
-    raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from Source.root")
 
 
 def _id_of(line: str, layout: VocLayout, variants: PathVariants, place: str) -> str:

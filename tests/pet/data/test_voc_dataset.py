@@ -9,6 +9,7 @@ import pytest
 
 from pet.data.catalog.source import Source
 from pet.data.datasets.voc import VocDataset, build_voc
+from pet.data.datasets.voc_layout import ALL
 from pet.data.datasets.voc_records import object_names
 from pet.data.files.allowed_paths import INSIDE
 from petlib.errors import DataError
@@ -234,6 +235,7 @@ def test_what_all_images_are_is_not_split_by_name(tmp_path: Path) -> None:
     ):
         make(folder, split="val")
     (folder / "val.txt").write_text("b\n")
+    assert len(make(folder, split=ALL)) == 2
     assert [make(folder, split="val").truth(0).id] == ["b"]
 
 

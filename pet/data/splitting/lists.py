@@ -1,7 +1,6 @@
 """List files of a training and its validation: a line for each image, with its label image."""
 
 import os
-import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,39 +59,6 @@ def check_files(stems: Sequence[str], images: Path, labels: Path, image_suffix: 
             there = sorted(path.name for path in (folder / first).parent.glob("*") if path.stem == Path(f"{first}{suffix}").stem)
             hint = f"; there is {', '.join(there[:MOST_SHOWN])}, see {option}" if there else ""
             raise DataError(f"{folder}: {len(missing)} of {len(stems)} files are missing: {shown(missing)}{hint}")
-
-
-def split_stems(
-    stems: Sequence[str], *, val_count: int | None = None, val_percent: float | None = None, seed: int = 24
-) -> tuple[list[str], list[str]]:
-    """Return the stems for training and for validation, in random order.
-
-    The order is that of Python's ``random.shuffle`` after ``random.seed(seed)``, and its beginning is for validation: the same list
-    of names gives the split of the buildseg notebook (https://github.com/deepbands/buildseg), whose seed is 24.
-
-    Args:
-        stems: all of them.
-        val_count: number of those for validation.
-        val_percent: their percentage instead, rounded to whole stems.
-        seed: of the order.
-
-    Raises:
-        ConfigError: not exactly one of number and percentage is given, or it is no percentage.
-        DataError: one of both would be empty.
-    """
-    if (val_count is None) == (val_percent is None):
-        raise ConfigError("one of --val-count and --val-percent is expected, and not both")
-    if val_percent is not None and not 0.0 < val_percent < 100.0:
-        raise ConfigError(f"--val-percent {val_percent:g}: a number above 0 and below 100 expected")
-    count = val_count if val_count is not None else round(len(stems) * (val_percent or 0.0) / 100.0)
-    if not 0 < count < len(stems):
-        given = f"--val-count {val_count}" if val_count is not None else f"--val-percent {val_percent:g}"
-        raise DataError(
-            f"{given} of {len(stems)} images: {count} for validation leave {len(stems) - count} for training; both need at least one"
-        )
-    order = list(stems)
-    random.Random(seed).shuffle(order)
-    return order[count:], order[:count]
 
 
 def list_lines(stems: Sequence[str], image_pattern: str, label_pattern: str, separator: str = " ") -> str:

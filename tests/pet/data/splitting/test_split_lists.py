@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from pet.data.catalog.split_lists import check_files, labelled_stems, list_lines, read_stems, split_stems, write_lists
+from pet.data.splitting.divide import divide_at_random, number_for_validation
+from pet.data.splitting.lists import check_files, labelled_stems, list_lines, read_stems, write_lists
 from petlib.errors import ConfigError, DataError, OutputError
 
 STEMS = [f"tile_{number}" for number in range(50)]
+
+
+def split_stems(*, val_count: int | None = None, val_percent: float | None = None, seed: int = 24) -> list[list[str]]:
+    count = number_for_validation(len(STEMS), val_count=val_count, val_percent=val_percent)
+    return [[STEMS[place] for place in side] for side in divide_at_random(len(STEMS), count, seed)]
 
 
 def touch(*paths: Path) -> None:
@@ -21,16 +27,16 @@ def test_the_split_is_that_of_the_notebook() -> None:
     random.seed(24)
     lines = [f"{stem}\n" for stem in STEMS]
     random.shuffle(lines)
-    training, validation = split_stems(STEMS, val_count=12)
+    training, validation = split_stems(val_count=12)
     assert validation == [line.strip() for line in lines[:12]]
     assert training == [line.strip() for line in lines[12:]]
 
 
 def test_the_seed_decides_and_the_global_generator_does_not() -> None:
-    first = split_stems(STEMS, val_percent=20, seed=1)
+    first = split_stems(val_percent=20, seed=1)
     random.seed(99)
-    assert split_stems(STEMS, val_percent=20, seed=1) == first
-    assert split_stems(STEMS, val_percent=20, seed=2) != first
+    assert split_stems(val_percent=20, seed=1) == first
+    assert split_stems(val_percent=20, seed=2) != first
     training, validation = first
     assert (len(training), len(validation)) == (40, 10)
     assert sorted(training + validation) == sorted(STEMS)
@@ -47,17 +53,17 @@ def test_the_seed_decides_and_the_global_generator_does_not() -> None:
 )
 def test_empty_sides_are_reported_with_their_numbers(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        split_stems(STEMS, **arguments)  # type: ignore[arg-type]
+        split_stems(**arguments)  # type: ignore[arg-type]
 
 
 def test_one_size_is_needed() -> None:
     with pytest.raises(ConfigError, match="one of --val-count and --val-percent"):
-        split_stems(STEMS)
+        split_stems()
     with pytest.raises(ConfigError, match="not both"):
-        split_stems(STEMS, val_count=1, val_percent=1)
+        split_stems(val_count=1, val_percent=1)
     for wrong in (0.0, 100.0, -3.0, float("nan")):
         with pytest.raises(ConfigError, match="a number above 0 and below 100"):
-            split_stems(STEMS, val_percent=wrong)
+            split_stems(val_percent=wrong)
 
 
 def test_lines_are_paths_of_both_files() -> None:

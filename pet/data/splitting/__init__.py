@@ -1,0 +1,1 @@
+"""Data sets divided into training and validation."""
