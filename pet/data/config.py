@@ -43,7 +43,7 @@ DATA_SCHEMA: Schema = {
     "DATA": {
         "CATALOG": Key(
             {},
-            "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, images (without classes, at any depth), list_file; coco (with annotations: a JSON file), voc, semseg_folder (with annotations: a folder, and images2 for pairs of dates), label_list, label_records, public_set, ade20k, cihp, shapes. Data with label images also take classes, classes_filter, label_values, ignore_values, label_colours, ignore_colours (semseg_folder label_ending too), raw_labels, bands, window, stride; all with targets share and seed; coco with keypoints flip_pairs: pairs of names, or of numbers from 0, that change places in a mirrored image, where the names do not say it.",
+            "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, images (without classes, at any depth), list_file; coco (with annotations: a JSON file), voc, semseg_folder (with annotations: a folder, and images2 for pairs of dates), label_list, label_records, public_set, ade20k, cihp, shapes; of faces face_records, verification_pairs (with annotations: the list of pairs), verification_bin, facets. Data with label images also take classes, classes_filter, label_values, ignore_values, label_colours, ignore_colours (semseg_folder label_ending too), raw_labels, bands, window, stride; all with targets share and seed; coco with keypoints flip_pairs: pairs of names, or of numbers from 0, that change places in a mirrored image, where the names do not say it.",
             arguments=("CatalogEntry",),
         ),
         "CLASSES": Key(

@@ -13,10 +13,10 @@ from petlib.suggest import did_you_mean
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "semseg_folder", "ade20k", "cihp", "shapes"),
-    *("label_list", "label_records", "public_set"),
+    *("label_list", "label_records", "public_set", "face_records", "verification_pairs", "verification_bin"),
 )
-BUILTIN_TYPES = ("digits", *TYPES_OF_FILES)
-WITH_ANNOTATIONS = ("coco", "semseg_folder")
+BUILTIN_TYPES = ("digits", "facets", *TYPES_OF_FILES)
+WITH_ANNOTATIONS = ("coco", "semseg_folder", "verification_pairs")
 WITH_OWN_LABELS = ("semseg_folder", "label_list", "label_records")
 WITH_READING = ("semseg_folder", "ade20k", "label_list", "label_records", "public_set")
 WHOLE_SHARE = (0.0, 1.0)
@@ -64,6 +64,8 @@ def _coco(images: str, annotations: str) -> CatalogEntry:
 BUILTIN = {
     "digits_train": CatalogEntry("digits", split="train"),
     "digits_test": CatalogEntry("digits", split="test"),
+    "facets_train": CatalogEntry("facets", split="train"),
+    "facets_test": CatalogEntry("facets", split="test"),
     "cifar10_train": CatalogEntry("cifar10", "cifar/cifar-10-batches-py", "train"),
     "cifar10_test": CatalogEntry("cifar10", "cifar/cifar-10-batches-py", "test"),
     "cifar100_train": CatalogEntry("cifar100", "cifar/cifar-100-python", "train"),
@@ -95,7 +97,7 @@ TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "sep
 READING_KEYS = Reading._fields
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {
-    "annotations": ("coco", "voc", "semseg_folder"),
+    "annotations": ("coco", "voc", "semseg_folder", "verification_pairs"),
     **dict.fromkeys(("images2", "label_ending"), ("semseg_folder",)),
     "separator": ("label_list",),
     "flip_pairs": ("coco",),
