@@ -1,5 +1,5 @@
 # Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. typed.py is what is imported.
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from petlib.config.typed import ConfigSection, PetlibAnalyser, PetlibConfig, PetlibData, PetlibEval, PetlibMisc, PetlibTest, PetlibTrain
 

@@ -2,6 +2,7 @@
 
 import types
 import typing
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,9 +32,10 @@ def _rows(schema: Schema, prefix: str) -> Iterator[str]:
 
 
 HEADER = """# Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. typed.py is what is imported.
-from typing import Any, Literal, Self
+from typing import {names}
 
 """
+TYPING = ("Any", "Literal", "Self")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def stub_of(config_types: Sequence[ConfigType], *, imports: str = "") -> str:
         imports: further import lines, for bases and their sections.
     """
     classes = [text for one in config_types for text in _class(one.name, one.schema, one.base, doc=one.doc)]
-    return HEADER + (f"{imports}\n" if imports else "") + "\n".join(classes)
+    text = (f"{imports}\n" if imports else "") + "\n".join(classes)
+    return HEADER.format(names=", ".join(name for name in TYPING if re.search(rf"\b{name}\b", text) or name == "Any")) + text
 
 
 def _class(name: str, schema: Schema, base: ConfigType | None, *, path: tuple[str, ...] = (), doc: str = "") -> Iterator[str]:
