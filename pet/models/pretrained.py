@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pet.models.classifiers import LIBRARIES, find_classifier
 from pet.models.feature_extractor import timm_key
+from pet.models.foreign_names import familiar_names
 from pet.models.torchvision_names import select_coco_classes, torchvision_key
 from pet.typed import AnyConfig, PetConfig
 from petlib import engine
@@ -138,10 +139,12 @@ def weights_file(source: str) -> Iterator[Path]:
 
 
 def weight_translation(cfg: AnyConfig) -> Translation:
-    """Return what gives weights of timm and of torchvision's detectors the names that they have in our models."""
+    """Return what gives weights of other libraries and projects the names that they have in our models."""
     detector = cfg.MODEL.BOX.DETECTOR if "BOX" in cfg.MODEL else ""
 
     def translate(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        names = familiar_names(state, own)
+        state = {names[name]: value for name, value in state.items()}
         if any(name.startswith(DETECTOR_BODY) for name in state) and not any(name.startswith(OUR_HEADS) for name in state):
             state = select_coco_classes(state, num_classes=cfg.MODEL.NUM_CLASSES)
             state = {torchvision_key(name, detector): value for name, value in state.items()}

@@ -230,7 +230,7 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "code": (pickle.dumps({"data": Grower(os.system, "true")}), "posix.system, but only numpy arrays"),
     "eval": (pickle.dumps({"data": Grower(eval, "1")}), "builtins.eval, but only numpy arrays"),
     "numpy": (pickle.dumps({"data": Grower(np.zeros, 2**40)}), "but only numpy arrays"),
-    "objects": (pickle.dumps({"data": np.array(["x", None], object)}), "an array of 'O8', but only numpy arrays of whole numbers"),
+    "objects": (pickle.dumps({"data": np.array(["x", None], object)}), "an array of 'O8', but only numpy arrays of numbers"),
     "memo": (b"\x80\x02K\x01r" + struct.pack("<I", 2**31) + b".", "it keeps value 2147483648 after 2 steps"),
     "tuples": (b"\x80\x02)" + b"\x85" * 2_000_000 + b".", "it has the step TUPLE1"),
     "lists": (pickle.dumps({"data": doubled(60), "labels": [1]}), "data is no array of bytes"),

@@ -5,13 +5,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from petlib.checkpoint.damage import DamagedError, zip_damage
 from petlib.checkpoint.files import write_atomically
-from petlib.checkpoint.hostile import check_content, check_index, check_kind
+from petlib.checkpoint.hostile import begins_as_zip, check_content, check_index, check_kind
 from petlib.errors import CheckpointError
+from petlib.plain_pickles import PlainPickleError, parse_plain_pickle
 from petlib.suggest import did_you_mean
+
+_OLD_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""The number that torch wrote first."""
 
 
 def write_file(path: Path, state: Any) -> None:
@@ -25,7 +30,7 @@ def write_file(path: Path, state: Any) -> None:
 
 
 def read_file(path: Path, *, checked: bool = False) -> Any:
-    """Return what ``torch.save`` or safetensors wrote into ``path``, with all tensors on the CPU.
+    """Return what ``torch.save`` or safetensors wrote into ``path``, or a pickle of arrays (``.pkl``), with all tensors on the CPU.
 
     The checksums of the file are compared first. Only tensors and plain data are loaded, never other Python objects.
 
@@ -44,6 +49,8 @@ def read_file(path: Path, *, checked: bool = False) -> Any:
             from safetensors.torch import load_file
 
             content: Any = load_file(path)
+        elif path.suffix == ".pkl" and not _is_of_torch(path):
+            content = _with_tensors(parse_plain_pickle(path.read_bytes()))
         else:
             check_index(path)
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -51,6 +58,8 @@ def read_file(path: Path, *, checked: bool = False) -> Any:
         return content
     except CheckpointError:
         raise
+    except PlainPickleError as error:
+        raise CheckpointError(f"{path}: not a pickle of names and arrays of numbers, or a damaged one: {error}") from error
     except pickle.UnpicklingError as error:
         refused = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
         if refused is None:
@@ -61,6 +70,20 @@ def read_file(path: Path, *, checked: bool = False) -> Any:
         ) from error
     except Exception as error:
         raise _damaged(path, "truncated or damaged", error) from error
+
+
+def _is_of_torch(path: Path) -> bool:
+    """Return whether ``torch.save`` wrote a file, in its form of today or that before torch 1.6."""
+    with path.open("rb") as file:
+        return begins_as_zip(path) or file.read(len(_OLD_START)) == _OLD_START
+
+
+def _with_tensors(value: Any) -> Any:
+    """Return what a pickle holds with tensors in place of its arrays, down to the dictionaries in its dictionary."""
+    if isinstance(value, np.ndarray):
+        # the memory of a pickle cannot be written to
+        return torch.from_numpy(value.copy())
+    return {name: _with_tensors(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
 def existing_file(path: Path) -> Path:

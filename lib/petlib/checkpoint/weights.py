@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from petlib.checkpoint.locate import read_checkpoint
-from petlib.checkpoint.prefixes import match_prefixes
+from petlib.checkpoint.prefixes import Prefix, match_prefixes
 from petlib.checkpoint.rename_rules import Rules, propose_rules
 from petlib.checkpoint.rename_rules import rename as rename_names
 from petlib.checkpoint.restore import LoadReport, compare, shown_name
@@ -21,7 +21,7 @@ from petlib.errors import CheckpointError
 
 _LOGGER = logging.getLogger(__name__)
 _EMA_KEYS = ("ema", "model_ema", "state_dict_ema")
-_MODEL_KEYS = ("model", "state_dict", "model_state_dict", "net")
+_MODEL_KEYS = ("model", "state_dict", "model_state_dict", "net", "blobs")
 
 Translation = Callable[[dict[str, Tensor], Mapping[str, Tensor]], dict[str, Tensor]]
 """Takes a state dict and that of the model, and returns the first one with names and tensors as the model has them."""
@@ -42,7 +42,7 @@ def load_weights(
     Args:
         model: not yet sharded.
         source: a checkpoint of Pet (a file, a sharded folder, ``model_best.dcp``), a state dict, a dictionary that has one under
-            ``model`` or ``state_dict``, or a safetensors file.
+            ``model``, ``state_dict`` or Caffe2's ``blobs``, a safetensors file, or a pickle of names and arrays (``.pkl``).
         prefer_ema: take the moving average of the weights where the file has one.
         key_prefixes: tried in front of names that the model does not have, e.g. ``"backbone."``. Other beginnings by which parts of the
             file fit, as ``model.`` of Lightning, ``encoder_q.`` of MoCo, or ``backbone.`` and ``decode_head.`` of mmsegmentation, are
@@ -138,29 +138,33 @@ def _in_our_names(
     found: dict[str, Tensor], own: Mapping[str, Tensor], key_prefixes: Sequence[str], translate: Translation | None, source: str
 ) -> dict[str, Tensor]:
     """Return a state dict with the names that its tensors have in the model, as far as these can be found."""
-    state = _translated(found, own, translate, key_prefixes) if translate else found
+    state = _translated(found, own, translate, key_prefixes, source) if translate else found
     names = match_prefixes(_shapes(state), _shapes(own), preferred=key_prefixes, source=source)
     return {names[name]: value for name, value in state.items()}
 
 
 def _translated(
-    found: dict[str, Tensor], own: Mapping[str, Tensor], translate: Translation, key_prefixes: Sequence[str]
+    found: dict[str, Tensor], own: Mapping[str, Tensor], translate: Translation, key_prefixes: Sequence[str], source: str
 ) -> dict[str, Tensor]:
     """Return ``found`` translated, without the beginning of names that translates best: translations know names from their start."""
     beginnings = Counter("".join(f"{part}." for part in name.split(".")[:count]) for name in found for count in range(4))
-    best, most = translate(found, own), -1
+    best, most, left_out = found, -1, ""
     for beginning, count in beginnings.items():
         if 3 * count < len(found):
             continue
+        inner = {name.removeprefix(beginning): value for name, value in found.items() if name.startswith(beginning)}
         rest = {name: value for name, value in found.items() if not name.startswith(beginning)}
-        inner = translate({name.removeprefix(beginning): value for name, value in found.items() if name.startswith(beginning)}, own)
-        fits = sum(
-            any((place := own.get(prefix + name)) is not None and place.shape == value.shape for prefix in ("", *key_prefixes))
-            for name, value in inner.items()
-        )
+        translated = {**(translate(rest, own) if rest else {}), **translate(inner, own)}
+        fits = sum(any(_fits(own.get(prefix + name), value) for prefix in ("", *key_prefixes)) for name, value in translated.items())
         if fits > most:
-            best, most = {**rest, **inner}, fits
+            best, most, left_out = translated, fits, beginning
+    if left_out:
+        _LOGGER.info("%s: %s", source, Prefix(left_out, ""))
     return best
+
+
+def _fits(place: Tensor | None, value: Tensor) -> bool:
+    return place is not None and place.shape == value.shape
 
 
 def _propose(

@@ -8,8 +8,12 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+import torch
 
+from pet import segmentation
 from pet.compat.aiearth.model_zoo.model import PretrainedModel
+from pet.compat.aiearth.trainer.mmseg import LandcoverTrainer
+from pet.segmentation.runs import load_first_weights
 from petlib.errors import CheckpointError, ConfigError
 
 URI = "aie://LandCover/landcover v1.6.pth"
@@ -71,6 +75,38 @@ def test_a_folder(store: Path) -> None:
     add_checksum(store, b"other weights")
     with pytest.raises(CheckpointError, match=r"landcover v1\.6\.pth: the SHA-256 checksum of the file is .*damaged or another one"):
         PretrainedModel(URI)
+
+
+MMSEGMENTATION = (
+    ("network.backbone.body.", "backbone."),
+    ("network.decoder.decoder.conv.", "decode_head.convs.0.conv."),
+    ("network.decoder.decoder.norm.", "decode_head.convs.0.bn."),
+    ("network.classifier.", "decode_head.conv_seg."),
+)
+
+
+@pytest.mark.parametrize("wrapper", ["", "module."])
+def test_weights_under_the_names_of_mmsegmentation_are_loaded(wrapper: str, store: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As the file of the document is saved."""
+    trainer = LandcoverTrainer()
+    trainer.cfg.pet.MODEL.NETWORK = "fcn_hrnet_w18_small"
+    trainer.cfg.pet.ANALYSER.ENABLED = False
+    cfg = trainer.settings(["background", "river", "road"])
+    torch.manual_seed(0)
+    source, target = segmentation.TASK.build_model(cfg), segmentation.TASK.build_model(cfg)
+    state = source.state_dict()
+    theirs = {}
+    for name, value in state.items():
+        ours, other = next(pair for pair in MMSEGMENTATION if name.startswith(pair[0]))
+        theirs[wrapper + other + name.removeprefix(ours)] = value
+    theirs[f"{wrapper}auxiliary_head.conv_seg.weight"] = torch.zeros(3, 8, 1, 1)
+    torch.save({"meta": {"CLASSES": ["river"], "epoch": 3}, "state_dict": theirs}, store)
+    trainer.load_from(PretrainedModel(URI))
+    caplog.set_level("INFO")
+    load_first_weights(target, trainer.settings(["background", "river", "road"]))
+    for name, value in target.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    assert f"1 unexpected: {wrapper}auxiliary_head.conv_seg.weight" in caplog.text
 
 
 def test_an_absent_file_says_where_to_put_it(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
