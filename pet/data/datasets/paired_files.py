@@ -89,7 +89,9 @@ def _guess_ending(stems: Sequence[str], labels: Mapping[str, str], ending: str) 
         return ""
     candidates = [label.removeprefix(stem) for label in labels if label.startswith(stem) and label != stem]
     fitting = [own for own in candidates if all(f"{other}{own}" in labels for other in stems)]
-    return f"; their names have {fitting[0]!r} behind those of the images: set label_ending: {fitting[0]}" if fitting else ""
+    if not fitting:
+        return "; both have to have the same name, or are paired by a list of lines 'image label' (type label_list)"
+    return f"; their names have {fitting[0]!r} behind those of the images: set label_ending: {fitting[0]}"
 
 
 def _check_complete(stems: Iterable[str], files: Mapping[str, str], where: str, what: str) -> None:

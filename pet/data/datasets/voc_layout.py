@@ -26,6 +26,7 @@ ALL = ""
 WHOLE_SPLITS = ("train", "trainval")
 """Splits that all images are, where no list says otherwise: no other split is left that they could be trained and tested with."""
 
+USUAL_SPLITS = ("train", "trainval", "val", "valid", "validation", "test")
 XML = (".xml",)
 ALONE = "image without an annotation file"
 LOOKED_AT = 20
@@ -98,8 +99,8 @@ class ImageNames:
 def find_layout(folder: Path, annotations: Path | None = None) -> VocLayout:
     """Return where the files of a data set lie.
 
-    ``Annotations`` and ``JPEGImages`` count where they are; else folders of other usual names that hold such files, or ``folder`` itself,
-    where annotation files lie next to their images.
+    ``Annotations`` and ``JPEGImages`` count where they are; else folders of other usual names that hold such files, the only folder that
+    does, or ``folder`` itself, where annotation files lie next to their images.
 
     Args:
         folder: the folder of the data set.
@@ -111,7 +112,7 @@ def find_layout(folder: Path, annotations: Path | None = None) -> VocLayout:
     annotations = annotations or _annotation_folder(folder)
     if (folder / "JPEGImages").is_dir():
         return VocLayout(folder, annotations, folder / "JPEGImages")
-    candidates = [*_named(folder, IMAGES), annotations, folder]
+    candidates = [*_named(folder, IMAGES), annotations, folder, *_folders_in(folder)]
     ids = list(islice(_ids_below(annotations), LOOKED_AT))
     hits = [sum(bool(names.of(one)) for one in ids) for names in map(ImageNames, candidates)]
     return VocLayout(folder, annotations, candidates[hits.index(max(hits))] if any(hits) else folder / "JPEGImages")
@@ -157,10 +158,13 @@ def list_file(layout: VocLayout, kind: str, split: str) -> Path | None:
     if split == ALL:
         return None
     path = layout.folder / "ImageSets" / kind / f"{split}.txt"
-    for place in (path, layout.folder / "ImageSets" / f"{split}.txt", layout.folder / f"{split}.txt"):
-        if place.is_file():
-            return place
-    there = sorted(item.stem for item in path.parent.glob("*.txt") if not is_of_system(item.name))
+    places = path.parent, layout.folder / "ImageSets", layout.folder
+    for place in places:
+        if (place / f"{split}.txt").is_file():
+            return place / f"{split}.txt"
+    # next to the data there may be other texts
+    found_lists = (item for place in places for item in place.glob("*.txt") if place != layout.folder or item.stem in USUAL_SPLITS)
+    there = sorted({item.stem for item in found_lists if not is_of_system(item.name)})
     splits = [name for name in there if "_" not in name] or there
     count = 0 if splits else sum(1 for _ in _ids_below(layout.annotations))
     if count and split in WHOLE_SPLITS:
@@ -170,6 +174,7 @@ def list_file(layout: VocLayout, kind: str, split: str) -> Path | None:
         found = (
             f"there are no lists, but {count} annotation files: without split all of them are taken; for parts of them let "
             "tools/data/split.py write lists, or give shares, as share: [0.0, 0.8]"
+            f"{f', or the folder {layout.folder / split} as path' if (layout.folder / split).is_dir() else ''}"
         )
     raise DataError(f"{path}: there is no such list of images; {found}. Paths of the catalogue start from Source.root")
 
@@ -199,13 +204,22 @@ def _annotation_folder(folder: Path) -> Path:
     if len(named) > 1:
         names = " and ".join(os.path.relpath(path, folder) for path in named)
         raise DataError(f"{folder}: {names} have annotation files; say which of them as annotations in CatalogEntry")
-    return named[0] if named else folder if folder.is_dir() and _has_annotations(folder) else usual
+    if named:
+        return named[0]
+    holding = [inner for inner in _folders_in(folder) if _has_annotations(inner)]
+    if any(folder.glob("*.xml")) or len(holding) > 1:
+        return folder
+    return holding[0] if holding else usual
 
 
 def _named(folder: Path, names: Sequence[str]) -> list[Path]:
     """Return the folders in a folder that have one of the names, whatever the case, in the order of ``names``."""
-    there = [path for path in sorted(folder.glob("*")) if path.name.lower() in names and path.is_dir()]
+    there = [path for path in _folders_in(folder) if path.name.lower() in names]
     return sorted(there, key=lambda path: names.index(path.name.lower()))
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*")) if path.is_dir() and not is_of_system(path.name)]
 
 
 def _has_annotations(folder: Path) -> bool:

@@ -192,7 +192,10 @@ def test_images_without_a_label_image_are_named(tmp_path: Path) -> None:
     write_pair(tmp_path, "a", make_labels())
     for name in "bcdef":
         write(tmp_path / "images" / f"{name}.png", np.zeros((4, 6, 3), np.uint8))
-    message = f"{tmp_path / 'labels'}: b, c, d and 2 more have no label image there, but an image in {tmp_path / 'images'}"
+    message = (
+        f"{tmp_path / 'labels'}: b, c, d and 2 more have no label image there, but an image in {tmp_path / 'images'}; both have to have "
+        "the same name, or are paired by a list of lines 'image label' (type label_list)"
+    )
     with pytest.raises(DataError, match=re.escape(message)):
         build_semseg_folder(make_source(tmp_path))
 

@@ -201,7 +201,8 @@ def move(folder: Path, **folders: str) -> None:
 LAYOUTS = [
     ("Annotations", "JPEGImages", "the annotation files of Annotations and the images of JPEGImages"),
     (".", ".", "both in ."),
-    ("mixed/all", "mixed/all", "both in ."),
+    ("mixed/all", "mixed/all", "both in mixed"),
+    ("voc_xml", "photos", "the annotation files of voc_xml and the images of photos"),
     ("annotations", "images", "the annotation files of annotations and the images of images"),
     ("labels", "images", "the annotation files of labels and the images of images"),
     ("annotations/xmls", "images", "the annotation files of annotations/xmls and the images of images"),
@@ -234,8 +235,14 @@ def test_what_all_images_are_is_not_split_by_name(tmp_path: Path) -> None:
         DataError, match=r"Main/val\.txt: .* there are no lists, but 2 annotation files: without split all of them are taken"
     ):
         make(folder, split="val")
+    (folder / "val").mkdir()
+    with pytest.raises(DataError, match=r"or give shares, as share: \[0\.0, 0\.8\], or the folder .*/val as path"):
+        make(folder, split="val")
     (folder / "val.txt").write_text("b\n")
     assert len(make(folder, split=ALL)) == 2
+    # those of val would be trained with
+    with pytest.raises(DataError, match=r"Main/train\.txt: there is no such list of images; there are val"):
+        make(folder, split="train")
     assert [make(folder, split="val").truth(0).id] == ["b"]
 
 
