@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import NoReturn
 
-from pet import commands
+from pet import commands, data
 from pet.task import PACKAGE, check_task_source
 from pet.templates.new_project import main as write_new_project
+from petlib.config import CfgNode
 from petlib.launch import call_own_script, launch
 
 COMMANDS = Path(__file__).parent / "commands"
@@ -20,7 +21,7 @@ def train(repository: Path | None = CHECKOUT) -> int:
     Args:
         repository: root of a checkout, whose scripts train Pet's own tasks and where ``--type`` looks last.
     """
-    return launch("train_net.py", package=PACKAGE, check_task=check_task_source, repository=repository)
+    return launch("train_net.py", package=PACKAGE, check_task=check_task_source, check_components=_check_components, repository=repository)
 
 
 def test(repository: Path | None = CHECKOUT) -> int:
@@ -29,7 +30,19 @@ def test(repository: Path | None = CHECKOUT) -> int:
     A task may have a ``tools/<type>/<...>/test_net.py`` of its own; else one script serves all.
     """
     own = COMMANDS / "test_net.py"
-    return launch("test_net.py", package=PACKAGE, check_task=check_task_source, script_of_all_tasks=own, repository=repository)
+    return launch(
+        "test_net.py",
+        package=PACKAGE,
+        check_task=check_task_source,
+        check_components=_check_components,
+        script_of_all_tasks=own,
+        repository=repository,
+    )
+
+
+def _check_components(cfg: CfgNode) -> None:
+    """Check the transforms that a config names; the first use of ``data`` imports torch, which a launch does without."""
+    data.check_transforms(cfg)
 
 
 def export(repository: Path | None = CHECKOUT) -> int:

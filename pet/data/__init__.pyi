@@ -3,6 +3,7 @@ from .loading.build import DATASETS as DATASETS
 from .loading.build import build_dataset as build_dataset
 from .loading.build import build_train_loader as build_train_loader
 from .loading.build import build_training_data as build_training_data
+from .loading.build import check_transforms as check_transforms
 from .loading.build import prepare_readers as prepare_readers
 from .report.browse import SampleViews as SampleViews
 from .report.browse import build_sample_views as build_sample_views

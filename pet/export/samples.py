@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pet.data.loading.build import build_sample_transforms
+from pet.data.loading.build import TEST_TRANSFORMS, build_sample_transforms
 from pet.data.targets.kinds import kinds_in
 from pet.typed import PetConfig
 from petlib.config import ConfigError
@@ -46,7 +46,7 @@ def read_test_images(cfg: PetConfig, build: Callable[[], Dataset]) -> TestImages
         return TestImages([], "random images of a fixed seed; EXPORT.SAMPLES and TEST.DATASETS ask for no others")
     try:
         dataset = build()
-        transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset)
+        transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset, place=TEST_TRANSFORMS)
         count = min(cfg.EXPORT.SAMPLES, len(dataset))
         places = [round(place) for place in np.linspace(0, len(dataset) - 1, count)]
         read = SampleReader(dataset, transforms, seed=cfg.MISC.SEED).read([SampleKey(0, place, place) for place in places])

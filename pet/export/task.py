@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pet.data.loading.build import as_it_is, build_dataset, build_sample_transforms
+from pet.data.loading.build import TEST_TRANSFORMS, as_it_is, build_dataset, build_sample_transforms
 from pet.data.loading.joined import EvaluationSamples
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.names import NO_NAMES, Names
@@ -101,7 +101,7 @@ def find_normalize(cfg: PetConfig, *, required: bool = False) -> Normalize:
     Raises:
         ConfigError: a transform is wrong, or there is no ``Normalize`` though it is ``required``.
     """
-    _, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [])
+    _, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [], place=TEST_TRANSFORMS)
     if normalize is None and required:
         raise ConfigError("TEST.TRANSFORMS: no Normalize at the end; a prediction needs to know mean and std: add one")
     return normalize or Normalize(mean=(0.0,), std=(1.0,))

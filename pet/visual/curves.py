@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NOT_METRICS = ("iteration", "epoch", "lr", "iter_time", "data_time", "memory_mb")
 MOST_LINES = 10
+LINE_STYLES = ("-", "--", "-.", ":")
+WIDEST, THINNEST = 3.0, 1.2
 # A logarithmic axis from here on: the greatest value is so many times the least
 WIDE_SPAN = 100
 
@@ -96,9 +98,11 @@ def _unit(series: Series, names: Sequence[str]) -> str:
 
 def _draw_panel(axes: "Axes", series: Mapping[str, tuple[list[int], list[float]]], title: str, unit: str) -> None:
     shown = dict(list(series.items())[:MOST_LINES])
-    for name, (iterations, values) in shown.items():
+    for place, (name, (iterations, values)) in enumerate(shown.items()):
         style: dict[str, Any] = {"marker": "o", "markersize": 3} if len(values) <= 60 else {}
-        axes.plot(iterations, values, label=plain(name, 30), linewidth=1.2, **style)
+        # a curve that lies on another leaves gaps and a rim, so that both are seen
+        width = WIDEST - (WIDEST - THINNEST) * place / max(len(shown) - 1, 1)
+        axes.plot(iterations, values, label=plain(name, 30), linewidth=width, linestyle=LINE_STYLES[place % len(LINE_STYLES)], **style)
     values = [value for _, column in shown.values() for value in column]
     if unit == "loss" and min(values) > 0 and max(values) >= WIDE_SPAN * min(values):
         axes.set_yscale("log")

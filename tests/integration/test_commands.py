@@ -52,6 +52,36 @@ def test_a_dry_run_starts_nothing(tmp_path: Path) -> None:
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize(
+    ("key", "entry", "message"),
+    [
+        ("TRAIN.TRANSFORMS", "RandomCorp", "[1]: unknown transform 'RandomCorp'; did you mean RandomCrop"),
+        ("TEST.TRANSFORMS", "{name: CenterCrop, sise: 8}", "[1]: transform CenterCrop: unknown argument 'sise'; did you mean size?"),
+        ("TRAIN.TRANSFORMS", "{name: RandomErasing, probability: 2.0}", "[1]: RandomErasing: probability: 2.0 given"),
+    ],
+)
+def test_a_dry_run_refuses_a_wrong_transform_by_its_place(tmp_path: Path, key: str, entry: str, message: str) -> None:
+    options = ("--cfg", DIGITS, "--dry_run", "MISC.DEVICE=cpu", f"{key}=[Resize, {entry}]")
+    done = execute(tmp_path, sys.executable, tool("train_net_all.py"), *options)
+    assert (done.code, f"error: {key}{message}" in done.output) == (2, True), done.output
+
+
+def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:
+    config = tmp_path / "cfgs" / "tasks" / "cls" / "mine.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        f"_BASE_: {ROOT}/cfgs/tasks/cls/finetune_resnet18.yaml\nDATA: {{CLASSES: []}}\nMODEL: {{NUM_CLASSES: 0}}\n"
+        "TRAIN: {DATASETS: [nowhere/train]}\n"
+    )
+    options = (sys.executable, tool("train_net_all.py"), "--cfg", "cfgs/tasks/cls/mine.yaml", "MISC.DEVICE=cpu")
+    lines = execute(tmp_path, *options, "--dry_run").succeeded().output.splitlines()
+    assert lines[2].startswith("data: not looked at, and what follows from them is not checked: ")
+    assert "nowhere/train" in lines[2]
+    assert execute(tmp_path, *options).code == 2, "a run does need them"
+    done = execute(tmp_path, *options, "--dry_run", "TRAIN.TRANSFORMS=[Nothing]")
+    assert (done.code, "TRAIN.TRANSFORMS[0]: unknown transform 'Nothing'" in done.output) == (2, True), done.output
+
+
 def test_torchrun_starts_two_ranks(tmp_path: Path) -> None:
     assert "torchrun --nproc_per_node 2 tools/vision/train_net.py --cfg" in TEXT
     # --standalone: tests that run at the same time must not meet on one port

@@ -18,7 +18,7 @@ import pet.projects.landcover.config
 import pet.projects.target_extraction.config
 import pet.tasks.cls.config
 import pet.vision.config
-from pet.data import build_transforms
+from pet.data import TRANSFORMS, build_transforms
 from pet.data.catalog.entries import find_entry
 from pet.models.classifiers import build_classifier
 from pet.segmentation import build_model
@@ -170,6 +170,16 @@ def test_the_page_of_all_keys_is_what_the_code_says() -> None:
     command = [sys.executable, str(ROOT / "tools" / "docs" / "write_config_page.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_page_of_transforms_has_each_with_its_arguments() -> None:
+    text = (ROOT / "docs" / "transforms.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith(("| `", "| **`"))]
+    assert [row.split("`")[1] for row in rows if "**" in row] == TRANSFORMS.names()
+    assert "| `scale` | `(0.08, 1.0)` |" in text, "of RandomResizedCrop"
+    assert "| `MIXUP_ALPHA` | `0.0` |" in text
+    wrong = [row for row in rows if len(re.findall(r"(?<!\\)\|", row)) != 4 or len(row.split(" | ")[-1]) < 10]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_every_row_of_the_page_has_five_cells() -> None:

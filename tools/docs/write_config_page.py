@@ -1,4 +1,4 @@
-"""Write what follows from the schemas of all tasks: ``docs/config.md`` and the types of configs for editors and mypy.
+"""Write what follows from the code: ``docs/config.md`` and the types of configs for editors and mypy, and ``docs/transforms.md``.
 
 The page is the prose of ``docs/config_head.md`` and the tables of all keys; the types are ``petlib/config/typed.pyi`` and
 ``pet/typed.pyi``.
@@ -20,6 +20,7 @@ from petlib.config.document import schema_as_markdown
 from petlib.config import CfgNode
 from petlib.config.key import Key, Schema, merge_schemas
 from petlib.config.document import SECTION, ConfigType, stub_of
+from transforms_page import transforms_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -109,6 +110,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is not up to date")
     texts = {
         DOCS / "config.md": page(),
+        DOCS / "transforms.md": transforms_page(),
         ROOT / "lib" / "petlib" / "config" / "typed.pyi": petlib_stub(),
         ROOT / "pet" / "typed.pyi": pet_stub(),
     }

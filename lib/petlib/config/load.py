@@ -1,6 +1,6 @@
 """From the defaults of a task, a config file and the command line to the frozen config of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from petlib.config.key import coerce
 from petlib.config.layers import Layer, override_layer, read_layers
 from petlib.config.node import CfgNode
 from petlib.config.usage import check_overrides
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, DataError
 from petlib.registry import import_user_modules
 
 IMPORTS_KEY = "MISC.IMPORTS"
@@ -30,11 +30,19 @@ def missing_functions(task: TaskConfig) -> str:
     return f"it has no {' and no '.join(missing)}; the settings of a task have get_base_cfg() and infer_cfg(cfg)" if missing else ""
 
 
-def load_cfg(task: TaskConfig, path: str | Path, overrides: Sequence[str] = ()) -> CfgNode:
+def load_cfg(
+    task: TaskConfig, path: str | Path, overrides: Sequence[str] = (), *, on_missing_data: Callable[[DataError], None] | None = None
+) -> CfgNode:
     """Return the frozen config: command line over file over base files over the defaults of the task.
 
     A key or name that is unknown may come from a module of the user. So where the config has mistakes and ``MISC.IMPORTS`` names
     modules, these are imported and the config is checked again; else nothing is imported.
+
+    Args:
+        task: the settings of the task.
+        path: the file.
+        overrides: what the command line changes.
+        on_missing_data: called where settings follow from data that cannot be read, and left as they are then; None: that is an error.
 
     Raises:
         ConfigError: all that is wrong in the files and on the command line, a line each; what the command line gives in vain; or a module
@@ -44,13 +52,13 @@ def load_cfg(task: TaskConfig, path: str | Path, overrides: Sequence[str] = ()) 
         raise ConfigError(f"{getattr(task, '__file__', repr(task))}: {missing}")
     layers = [*read_layers(Path(path)), override_layer(list(overrides))]
     try:
-        return _load(task, Path(path), layers)
+        return _load(task, Path(path), layers, on_missing_data)
     except ConfigError:
         modules = _user_modules(layers)
         if not modules:
             raise
     import_user_modules(modules)
-    return _load(task, Path(path), layers)
+    return _load(task, Path(path), layers, on_missing_data)
 
 
 def _user_modules(layers: Sequence[Layer]) -> list[str]:
@@ -63,12 +71,17 @@ def _user_modules(layers: Sequence[Layer]) -> list[str]:
     return modules
 
 
-def _load(task: TaskConfig, path: Path, layers: Sequence[Layer]) -> CfgNode:
+def _load(task: TaskConfig, path: Path, layers: Sequence[Layer], on_missing_data: Callable[[DataError], None] | None) -> CfgNode:
     cfg = task.get_base_cfg()
     cfg.merge_layers(list(layers))
     name_run(cfg, path)
     _check_length(cfg, path)
-    task.infer_cfg(cfg)
+    try:
+        task.infer_cfg(cfg)
+    except DataError as error:
+        if on_missing_data is None:
+            raise
+        on_missing_data(error)
     check_overrides(cfg)
     cfg.freeze()
     return cfg

@@ -64,6 +64,9 @@ DATASETS = Registry(
 )
 
 
+TRAIN_TRANSFORMS, TEST_TRANSFORMS = "TRAIN.TRANSFORMS", "TEST.TRANSFORMS"
+
+
 def build_dataset(cfg: PetConfig, datasets: Sequence[str], kinds: Sequence[str], *, names: Names = NO_NAMES) -> Dataset:
     """Return the data sets called ``datasets``, joined. Every process calls it.
 
@@ -211,7 +214,7 @@ def build_train_loader(cfg: PetConfig, dataset: Dataset, device: torch.device, k
         ConfigError: a transform is unknown or wrong, or the batch does not divide among processes and parts.
         DataError: there are fewer samples than a batch takes.
     """
-    transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, cfg.TRAIN.RESIZE.SCALES, dataset)
+    transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, cfg.TRAIN.RESIZE.SCALES, dataset, place=TRAIN_TRANSFORMS)
     if any(isinstance(transform, GeometricTransform) and transform.mirrors for transform in transforms.transforms):
         report_sides(dataset.info, kinds, source="TRAIN.TRANSFORMS")
     if not are_whole_image(kinds):
@@ -241,7 +244,7 @@ def build_test_loader(cfg: PetConfig, dataset: Samples, device: torch.device, ki
     Raises:
         ConfigError: a transform is unknown or wrong.
     """
-    transforms, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset)
+    transforms, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset, place=TEST_TRANSFORMS)
     return loaders.build_evaluation_loader(
         cfg,
         dataset,
@@ -252,19 +255,34 @@ def build_test_loader(cfg: PetConfig, dataset: Samples, device: torch.device, ki
     )
 
 
-def build_sample_transforms(entries: Sequence[Any], scales: Sequence[int], dataset: Samples) -> tuple[Compose, Normalize | None]:
+def build_sample_transforms(
+    entries: Sequence[Any], scales: Sequence[int], dataset: Samples, *, place: str
+) -> tuple[Compose, Normalize | None]:
     """Return the transforms of ``TRAIN`` or ``TEST``, and apart from them a ``Normalize`` at the end of their list.
 
     Args:
         entries: ``TRANSFORMS``.
         scales: ``RESIZE.SCALES``, for transforms that are given no size.
         dataset: where transforms that join several samples take the others from.
+        place: the key of the list, for messages: ``TRAIN.TRANSFORMS``.
 
     Raises:
         ConfigError: a transform is unknown or wrong.
     """
     sizes = list(scales) or None
-    return build_transforms(entries, default_size=sizes[0] if sizes else None, default_sizes=sizes, dataset=dataset)
+    return build_transforms(entries, default_size=sizes[0] if sizes else None, default_sizes=sizes, dataset=dataset, place=place)
+
+
+def check_transforms(cfg: AnyConfig) -> None:
+    """Check the transforms of training and test without data.
+
+    Raises:
+        ConfigError: one is unknown, or an argument is unknown, missing or wrong; the message says which entry.
+    """
+    for place in (TRAIN_TRANSFORMS, TEST_TRANSFORMS):
+        section: Any = cfg[place.partition(".")[0]]
+        if "TRANSFORMS" in section:
+            build_sample_transforms(section.TRANSFORMS, section.RESIZE.SCALES, [], place=place)
 
 
 def _build_normalization(cfg: PetConfig, normalize: Normalize | None, kinds: Sequence[str]) -> NormalizeImages:

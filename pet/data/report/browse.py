@@ -80,7 +80,7 @@ def build_sample_views(
     if not section.DATASETS:
         raise ConfigError(f"{split.upper()}.DATASETS: nothing given; name the data to look at")
     dataset = prepare(build_dataset(cfg, section.DATASETS, kinds))
-    transforms, normalize = build_sample_transforms(section.TRANSFORMS, section.RESIZE.SCALES, dataset)
+    transforms, normalize = build_sample_transforms(section.TRANSFORMS, section.RESIZE.SCALES, dataset, place=f"{split.upper()}.TRANSFORMS")
     finishing = Compose([*transforms.transforms, FinishTargets(kinds)])
     return SampleViews(dataset=dataset, transforms=finishing, normalize=normalize, seed=cfg.MISC.SEED)
 

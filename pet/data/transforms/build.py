@@ -65,7 +65,12 @@ EXAMPLE = "{name: RandomCrop, size: 32}"
 
 
 def build_transforms(
-    entries: Sequence[Any], *, default_size: int | None, default_sizes: Sequence[int] | None = None, dataset: Dataset | None = None
+    entries: Sequence[Any],
+    *,
+    default_size: int | None,
+    default_sizes: Sequence[int] | None = None,
+    dataset: Dataset | None = None,
+    place: str = "TRANSFORMS",
 ) -> tuple[Compose, Normalize | None]:
     """Return the transforms of a list, and apart from them a ``Normalize`` at its end.
 
@@ -74,13 +79,15 @@ def build_transforms(
         default_size: the ``size`` of transforms that need one and are not given one; None: there is no default.
         default_sizes: likewise the ``sizes``.
         dataset: where transforms that join several samples take the others from.
+        place: what the list is called, for messages, which also say the number of the entry: ``TRAIN.TRANSFORMS[2]``.
 
     Raises:
         ConfigError: a name or an argument is unknown, missing or wrong, or what changes pixels comes after ``Normalize``.
     """
     defaults = {"size": default_size, "sizes": default_sizes, "dataset": dataset}
-    transforms = [_build(entry, {name: value for name, value in defaults.items() if value is not None}) for entry in entries]
-    _check_order(transforms)
+    given = {name: value for name, value in defaults.items() if value is not None}
+    transforms = [_build(f"{place}[{number}]", entry, given) for number, entry in enumerate(entries)]
+    _check_order(place, transforms)
     if transforms and isinstance(transforms[-1], Normalize):
         return Compose(transforms[:-1]), transforms[-1]
     return Compose(transforms), None
@@ -100,21 +107,24 @@ def take_default_size(entries: Sequence[Any]) -> bool:
     )
 
 
-def _build(entry: Any, defaults: Mapping[str, Any]) -> Any:
-    name, arguments = split_entry("TRANSFORMS", entry, example=EXAMPLE)
-    transform = TRANSFORMS.get(name)
-    for parameter in inspect.signature(transform).parameters:
-        if parameter in defaults:
-            arguments.setdefault(parameter, defaults[parameter])
-    return transform(**fit_arguments("transform", name, transform, arguments))
+def _build(place: str, entry: Any, defaults: Mapping[str, Any]) -> Any:
+    name, arguments = split_entry(place, entry, example=EXAMPLE)
+    try:
+        transform = TRANSFORMS.get(name)
+        for parameter in inspect.signature(transform).parameters:
+            if parameter in defaults:
+                arguments.setdefault(parameter, defaults[parameter])
+        return transform(**fit_arguments("transform", name, transform, arguments))
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error
 
 
-def _check_order(transforms: Sequence[Any]) -> None:
+def _check_order(place: str, transforms: Sequence[Any]) -> None:
     """Refuse what would change the pixels of a normalised image, which it takes for values from 0 to 255."""
-    for place, transform in enumerate(transforms):
-        later = [item for item in transforms[place + 1 :] if isinstance(item, ImageTransform | Mosaic | Normalize)]
+    for number, transform in enumerate(transforms):
+        later = [item for item in transforms[number + 1 :] if isinstance(item, ImageTransform | Mosaic | Normalize)]
         if isinstance(transform, Normalize) and later:
             raise ConfigError(
-                f"transform {type(later[0]).__name__}: it works on pixels from 0 to 255 and comes after Normalize; "
-                "put Normalize at the end of TRANSFORMS"
+                f"{place}[{transforms.index(later[0])}]: transform {type(later[0]).__name__}: it works on pixels from 0 to 255 and comes "
+                "after Normalize; put Normalize at the end of TRANSFORMS"
             )

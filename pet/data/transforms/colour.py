@@ -133,7 +133,11 @@ class ColorJitter(ImageTransform):
 
 
 class RandomGrayscale(ImageTransform):
-    """A share of the images loses its colours; the three channels become equal."""
+    """A share of the images loses its colours; the three channels become equal.
+
+    Args:
+        probability: the share, from 0 to 1.
+    """
 
     def __init__(self, *, probability: float = 0.1) -> None:
         self.probability = check_probability("RandomGrayscale: probability", probability)

@@ -147,7 +147,12 @@ def largest_class_share(labels: np.ndarray) -> float:
 
 
 class CenterCrop(GeometricTransform):
-    """The window of ``size`` in the middle; smaller images are padded with ``fill``."""
+    """The window of ``size`` in the middle; smaller images are padded with ``fill``.
+
+    Args:
+        size: one number for both edges, or [height, width].
+        fill: gray value from 0 to 255.
+    """
 
     def __init__(self, *, size: int | Sequence[int], fill: int = 0) -> None:
         self.size = check_size("CenterCrop", size)
@@ -190,7 +195,11 @@ class Resize(GeometricTransform):
 
 
 class RandomHorizontalFlip(GeometricTransform):
-    """Left and right change places in a share of the samples."""
+    """Left and right change places in a share of the samples.
+
+    Args:
+        probability: the share, from 0 to 1.
+    """
 
     mirrors = True
 
@@ -203,7 +212,11 @@ class RandomHorizontalFlip(GeometricTransform):
 
 
 class RandomVerticalFlip(GeometricTransform):
-    """Top and bottom change places in a share of the samples, and so do left and right keypoints."""
+    """Top and bottom change places in a share of the samples, and so do left and right keypoints.
+
+    Args:
+        probability: the share, from 0 to 1.
+    """
 
     mirrors = True
 

@@ -177,7 +177,11 @@ class RandomFog(ImageTransform):
 
 
 class RandomChannelSwap(ImageTransform):
-    """Red and blue change places in a share of the images."""
+    """Red and blue change places in a share of the images.
+
+    Args:
+        probability: the share, from 0 to 1.
+    """
 
     def __init__(self, *, probability: float = 0.3) -> None:
         self.probability = check_probability("RandomChannelSwap: probability", probability)

@@ -83,7 +83,11 @@ class RandomRotation(Rotate):
 
 
 class RandomRotate90(GeometricTransform):
-    """A share of the samples is turned by 90, 180 or 270 degrees; after 90 and 270 height and width have changed places."""
+    """A share of the samples is turned by 90, 180 or 270 degrees; after 90 and 270 height and width have changed places.
+
+    Args:
+        probability: the share, from 0 to 1.
+    """
 
     def __init__(self, *, probability: float = 0.5) -> None:
         self.probability = check_probability("RandomRotate90: probability", probability)

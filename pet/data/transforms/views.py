@@ -58,10 +58,8 @@ class Views:
 
 
 def _build(name: str, entries: Sequence[Any], size: int | None) -> Compose:
-    try:
-        transforms, normalize = build_transforms(entries, default_size=size, default_sizes=None if size is None else [size])
-    except ConfigError as error:
-        raise ConfigError(f"Views: {name}: {error}") from error
+    sizes = None if size is None else [size]
+    transforms, normalize = build_transforms(entries, default_size=size, default_sizes=sizes, place=f"Views: {name}")
     if normalize is not None:
         raise ConfigError(f"Views: {name}: Normalize given; put it behind Views, at the end of TRANSFORMS")
     return transforms

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pet.data.loading.batch_transforms import predict_by_size
-from pet.data.loading.build import build_sample_transforms, build_test_loader
+from pet.data.loading.build import TEST_TRANSFORMS, build_sample_transforms, build_test_loader
 from pet.data.targets.kinds import kinds_in, to_original
 from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.geometry import Resize
@@ -171,5 +171,5 @@ def build_onnx_samples(cfg: PetConfig, model: OnnxModel) -> OnnxSamples:
         CheckpointError: the file has no description, or takes more than one image.
         ConfigError: a transform is wrong.
     """
-    transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [])
+    transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [], place=TEST_TRANSFORMS)
     return OnnxSamples(model, transforms=transforms, seed=cfg.MISC.SEED)

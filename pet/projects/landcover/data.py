@@ -9,7 +9,7 @@ import torch
 from pet.data.catalog.entries import BUILTIN, resolve_path
 from pet.data.datasets.images import UnlabelledImages
 from pet.data.loading.batch_transforms import NormalizeImages
-from pet.data.loading.build import build_dataset, build_sample_transforms, prepare_readers, scales_by_type, start_worker
+from pet.data.loading.build import TRAIN_TRANSFORMS, build_dataset, build_sample_transforms, prepare_readers, scales_by_type, start_worker
 from pet.data.loading.sampling import build_sampler
 from pet.data.targets.check import check_pixels, check_samples, describe_source
 from pet.data.targets.dataset import Dataset
@@ -102,7 +102,7 @@ def _check_unlabelled(dataset: Samples, cfg: LandcoverConfig) -> None:
 
 def _build_loader(cfg: LandcoverConfig, device: torch.device, dataset: Dataset, unlabelled: Samples) -> TrainLoader:
     scales: Sequence[int] = cfg.TRAIN.RESIZE.SCALES
-    transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, scales, dataset)
+    transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, scales, dataset, place=TRAIN_TRANSFORMS)
     views = build_views(unlabelled, common=cfg.SEMI.TRANSFORMS, weak=cfg.SEMI.WEAK, strong=cfg.SEMI.STRONG, scales=scales)
     return build_train_loader(
         cfg,

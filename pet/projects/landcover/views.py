@@ -8,14 +8,11 @@ import numpy as np
 from pet.data.targets.dataset import IGNORE
 from pet.data.transforms.base import Compose, ImageTransform
 from pet.data.transforms.build import build_transforms
-from petlib.arguments import split_entry
 from petlib.data.protocols import Dataset, Sample, SampleTransform
 from petlib.errors import ConfigError, DataError, UserError
 
 WEAK, STRONG, OUTSIDE = "unlabelled", "unlabelled_strong", "unlabelled_outside"
 """The fields of a sample: both views, of the same pixels, and which pixels lie outside of the image, bool (H, W)."""
-
-EXAMPLE = "{name: RandomBlur, probability: 1.0}"
 
 
 class OneOf:
@@ -101,28 +98,24 @@ def build_views(
     """
     both = _build("build_views.common", common, scales)
     weights = [_weight(entry) for entry in strong]
-    choices = [_build_pixel_transforms("build_views.strong", [_without_weight(entry)], scales) for entry in strong]
+    choices = _build_pixel_transforms("build_views.strong", [_without_weight(entry) for entry in strong], scales).transforms
     return AddUnlabelled(
         dataset, common=both, weak=_build_pixel_transforms("build_views.weak", weak, scales), strong=OneOf(choices, weights)
     )
 
 
 def _build_pixel_transforms(key: str, entries: Sequence[Any], scales: Sequence[int]) -> Compose:
-    transforms: list[SampleTransform] = []
-    for entry in entries:
-        name, _ = split_entry(key, entry, example=EXAMPLE)
-        transforms += _build(key, [entry], scales).transforms
-        if not isinstance(transforms[-1], ImageTransform):
+    built = _build(key, entries, scales)
+    for transform in built.transforms:
+        if not isinstance(transform, ImageTransform):
+            name = type(transform).__name__
             raise ConfigError(f"{key}: {name} moves pixels, but both views must show the same ones; put it into build_views.common")
-    return Compose(transforms)
+    return built
 
 
 def _build(key: str, entries: Sequence[Any], scales: Sequence[int]) -> Compose:
     sizes = list(scales) or None
-    try:
-        transforms, normalize = build_transforms(entries, default_size=sizes[0] if sizes else None, default_sizes=sizes)
-    except ConfigError as error:
-        raise ConfigError(f"{key}: {error}") from error
+    transforms, normalize = build_transforms(entries, default_size=sizes[0] if sizes else None, default_sizes=sizes, place=key)
     if normalize is not None:
         raise ConfigError(f"{key}: Normalize given; unlabelled images are normalised as TrainLoader.transforms say: take it out")
     return transforms

@@ -49,8 +49,8 @@ def test_views_are_named_in_transforms_and_normalised_behind():
     ("arguments", "message"),
     [
         ({"first": ["Normalize"]}, "Views: first: Normalize given; put it behind Views"),
-        ({"first": ["Blurr"]}, "Views: first: unknown transform 'Blurr'"),
-        ({"first": [], "second": [{"name": "Solarize", "limit": 3}]}, "Views: second: transform Solarize: unknown argument 'limit'"),
+        ({"first": ["Blurr"]}, r"Views: first\[0\]: unknown transform 'Blurr'"),
+        ({"first": [], "second": [{"name": "Solarize", "limit": 3}]}, r"Views: second\[0\]: transform Solarize: unknown argument 'limit'"),
         ({"first": [], "local_count": 2}, "Views: local_count: 2 given with 0 transforms of local"),
         ({"first": [], "local": [CROP]}, "Views: local_count: 0 given with 1 transforms of local"),
     ],

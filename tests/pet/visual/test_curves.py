@@ -9,6 +9,7 @@ from pet.visual import draw_run
 from pet.visual.curves import draw_curves
 
 FIRST_LINE = (31, 119, 180)
+SECOND_LINE = (255, 127, 14)
 
 
 def drawn(tmp_path, records, end=""):
@@ -83,3 +84,11 @@ def test_a_run_does_not_fail_because_its_curves_cannot_be_written(tmp_path, capl
     (tmp_path / f".{os.getpid()}.tmp.curves.png").symlink_to("/dev/full")
     draw_run(tmp_path)
     assert "the curves of the run cannot be drawn: [Errno 28] No space left on device" in caplog.messages
+
+
+def test_curves_that_lie_on_each_other_are_both_seen(tmp_path):
+    # as the loss and its only term, or two metrics at 1
+    picture = drawn(tmp_path, [{"iteration": step, "loss": 2.0 / step, "loss_cls": 2.0 / step} for step in range(1, 200)])
+    plot = picture[:, : int(0.72 * picture.shape[1])]
+    for colour in (FIRST_LINE, SECOND_LINE):
+        assert (np.abs(plot - np.array(colour)).max(axis=2) < 40).sum() > 200

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from petlib.config import CfgNode, load_cfg, override_layer, read_layers
-from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, OutputError, UserError, name_in_errors
+from petlib.config import CfgNode, keys_in_errors, load_cfg, override_layer, read_layers
+from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, DataError, OutputError, UserError, name_in_errors
 from petlib.launch.start.arguments import LaunchArguments, check_script_options, parse_launch_arguments
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.elastic import describe_elastic, elastic_environment, run_elastic
@@ -21,6 +21,7 @@ from petlib.launch.start.task_folder import TaskFolder, describe_tried, first_ta
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.watch.supervise import say, supervise
 from petlib.log import open_missing_streams
+from petlib.registry import import_user_modules
 
 DEVICE_KEY = "MISC.DEVICE"
 
@@ -33,12 +34,16 @@ class Launch(NamedTuple):
         script: what every rank runs.
         devices: one for each rank.
         root: a folder that the ranks find modules in, because the script belongs to another repository than the launcher; or None.
+        cfg: the checked config; None: the script alone knows its settings.
+        missing_data: why settings that follow from data are not known in a dry run; empty: they are.
     """
 
     arguments: LaunchArguments
     script: Script
     devices: Devices
     root: Path | None = None
+    cfg: CfgNode | None = None
+    missing_data: str = ""
 
     @property
     def elastic(self) -> bool:
@@ -56,6 +61,7 @@ def launch(
     *,
     package: str,
     check_task: Callable[[TaskFolder], None] | None = None,
+    check_components: Callable[[CfgNode], None] | None = None,
     script_of_all_tasks: Path | None = None,
     repository: Path | None = None,
     argv: Sequence[str] | None = None,
@@ -69,6 +75,8 @@ def launch(
         package: package of the tasks, e.g. ``"pet"``: the config of ``<root>/tools/<a>/train_net.py`` is checked with the module
             ``config`` of ``<root>/<a>``, or else of ``<package>.<a>``.
         check_task: looks at the task before anything is started, and raises an error of the user where it cannot be used.
+        check_components: looks in a dry run at what a config names, such as transforms, and raises an error of the user where one is wrong;
+            what it imports is slow, and a run finds the same.
         script_of_all_tasks: serves every task that has no script of this name; it finds the task by the config.
         repository: root of the checkout whose launcher runs, where ``--type`` looks last.
         argv: the command line without the program's name; default: that of the process.
@@ -86,6 +94,10 @@ def launch(
             repository=repository,
         )
         if arguments.dry_run:
+            if planned.cfg is not None and check_components is not None:
+                import_user_modules(planned.cfg.MISC.IMPORTS)
+                with keys_in_errors(planned.cfg):
+                    check_components(planned.cfg)
             print(describe_launch(planned))
             return 0
         return start(planned)
@@ -115,14 +127,17 @@ def plan_launch(
     check_script_options(arguments, script.declares)
     config = None if task is None else task.find_config()
     # the processes check the config of a task that is not known here
-    cfg = None if config is None else load_cfg(config, arguments.cfg, arguments.overrides)
+    missing: list[DataError] = []
+    on_missing_data = missing.append if arguments.dry_run else None
+    cfg = None if config is None else load_cfg(config, arguments.cfg, arguments.overrides, on_missing_data=on_missing_data)
     if task is not None and check_task is not None:
         check_task(task)
     device = _configured_device(arguments, cfg)
     with name_in_errors({"choose_devices.device": DEVICE_KEY}):
         devices = choose_devices(gpu_id=arguments.gpu_id, nproc=arguments.nproc, device=device, visible=visible_gpus())
     is_own = (script.place.root / package / "__init__.py").is_file()
-    return Launch(arguments, script, devices, root=None if is_own else script.place.root)
+    reason = str(missing[0]).partition("\n")[0] if missing else ""
+    return Launch(arguments, script, devices, root=None if is_own else script.place.root, cfg=cfg, missing_data=reason)
 
 
 def _find_script(
@@ -159,6 +174,8 @@ def _configured_device(arguments: LaunchArguments, cfg: CfgNode | None) -> str:
 def describe_launch(planned: Launch) -> str:
     """Return what ``--dry_run`` prints."""
     head = [f"script: {planned.script.path}", f"processes: {_summary(planned)}"]
+    if planned.missing_data:
+        head.append(f"data: not looked at, and what follows from them is not checked: {planned.missing_data}")
     if planned.elastic:
         return "\n".join([*head, describe_elastic(planned.arguments, planned.devices, planned.command, planned.root)])
     plans = plan_ranks(planned.command, planned.devices, DRY_MEETING, root=planned.root)
