@@ -66,17 +66,20 @@ def train(
         draw_run(cfg.MISC.CKPT)
 
 
-def test(cfg: SegmentationConfig, *, task: SegmentationTask = TASK, test_dataset: Dataset | None = None) -> dict[str, float]:
-    """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` and return the metrics; results go to ``MISC.CKPT/test``.
+def test(
+    cfg: SegmentationConfig, *, task: SegmentationTask = TASK, test_dataset: Dataset | None = None, folder: Path | None = None
+) -> dict[str, float]:
+    """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` and return the metrics.
 
     Args:
         cfg: the config.
         task: whose model and metrics they are.
         test_dataset: the data; None: ``TEST.DATASETS``.
+        folder: of the results; None: ``MISC.CKPT/test``.
     """
     with engine.open_run(cfg, record=engine.TEST_RECORD) as device:
         model = task.build_model(cfg)
         names = load_test_weights(model, cfg)
         evaluation = task.build_evaluation(cfg, device, test_dataset, names=names)
         engine.write_record(cfg, engine.TEST_RECORD)
-        return evaluation.test(task.build_test_model(cfg, engine.prepare_model(model, cfg, device)), Path(cfg.MISC.CKPT) / "test")
+        return evaluation.test(task.build_test_model(cfg, engine.prepare_model(model, cfg, device)), folder or Path(cfg.MISC.CKPT) / "test")

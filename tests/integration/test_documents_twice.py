@@ -51,6 +51,27 @@ def write_job(folder: Path) -> list[str]:
     return []
 
 
+QUICK_SHORT = {
+    "fcn_hr48": "fcn_hr18",
+    "dataset, 20)": "dataset, 2)",
+    "(1024, 1024)": "(64, 64)",
+    "samples_per_gpu = 1": "samples_per_gpu = 1\ntrainer.cfg.data.workers_per_gpu = 0\ntrainer.cfg.pet.TRAIN.RESIZE.SCALES = [64]",
+}
+
+
+def write_quick_start(folder: Path) -> list[str]:
+    test_train_job.write_tutorial(folder, "fcn_hrnet_w18")
+    (folder / "script.py").write_text(shortened(test_train_job.QUICK_START, QUICK_SHORT))
+    return []
+
+
+def check_quick_start(folder: Path) -> None:
+    work = folder / "work_dirs" / "tutorial"
+    assert {"model_iter2.pth", "latest.onnx"} <= {path.name for path in work.iterdir()}
+    assert not (work / "model_best.pth").exists()
+    assert len(list((folder / "test_ret" / "semseg").glob("*.png"))) == 2
+
+
 def check_job(folder: Path, output: str) -> None:
     test_train_job.check_tutorial(folder, output)
     work = folder / "work_dirs" / "tutorial"
@@ -71,7 +92,7 @@ def write_pet(folder: Path) -> list[str]:
     return ["--cfg", str(DIGITS), *test_from_pet_page.SHORT, "MISC.CKPT=run"]
 
 
-@pytest.mark.parametrize("write", [write_pet, write_antgo, write_paddleseg, write_job, write_trainframework])
+@pytest.mark.parametrize("write", [write_pet, write_antgo, write_paddleseg, write_job, write_quick_start, write_trainframework])
 def test_it_ends_both_times(write: Callable[[Path], list[str]], tmp_path: Path) -> None:
     options = write(tmp_path)
     (tmp_path / "again.py").write_text(AGAIN)
@@ -89,4 +110,6 @@ def test_it_ends_both_times(write: Callable[[Path], list[str]], tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.glob("end_*")) == ["end_1_0", "end_1_1", "end_2_0", "end_2_1"], done.stdout
     if write is write_job:
         check_job(tmp_path, done.stdout)
+    if write is write_quick_start:
+        check_quick_start(tmp_path)
     assert not re.search(r"^Traceback", done.stdout, re.MULTILINE), done.stdout

@@ -15,7 +15,7 @@ from tests.pet.compat.aiearth.image_files import write_gid, write_pairs
 
 PAGE = (ROOT / "docs" / "train_job.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-JOB, MAIN, CHANGE = BLOCKS
+JOB, MAIN, QUICK_START, CHANGE = BLOCKS
 
 SMALL = """        trainer.cfg.pet.TRAIN.RESIZE.SCALES = [64]
         trainer.cfg.data.workers_per_gpu = 0
@@ -83,7 +83,8 @@ def test_the_example_on_small_crops(tmp_path: Path) -> None:
 def test_the_example_without_its_files(tmp_path: Path) -> None:
     script = write_script(tmp_path, f"{JOB}\n{MAIN}")
     done = start(script, timeout=120)
-    assert done.code == 1
+    assert done.code == 2
+    assert "Traceback" not in done.output
     assert (
         "store/LandCover/landcover_v1.6.pth: the model LandCover/landcover_v1.6.pth is not in the store; put the file there" in done.output
     )

@@ -1,22 +1,16 @@
 """A training as a class: its trainer, its data, and what is done with them."""
 
 import abc
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pet.compat.aiearth.datasets.non_geo import NonGeoDataset
+from pet.compat.aiearth.trainer.mmseg.data import PARTS, TrainerData
 from pet.compat.aiearth.trainer.mmseg.trainers import MMSegTrainer
 from pet.compat.shared.running import begin_script
-from pet.data.loading.joined import JoinedDataset
-from pet.data.targets.dataset import Dataset
-from petlib.config import CfgNode
-from petlib.errors import ConfigError, DataError
-from petlib.suggest import did_you_mean
-
-PARTS = ("train", "val", "test")
+from petlib.engine.hook import Hook
+from petlib.errors import ConfigError
 
 
 class TrainJob(abc.ABC):
@@ -57,81 +51,42 @@ class TrainJob(abc.ABC):
     def set_datasets(self) -> None:
         """Append data sets to ``self.datasets["train"]``, ``["val"]`` and ``["test"]``; only ``train`` has to have one."""
 
-    def run(self) -> None:
+    def run(self, validate: bool = True, *, hooks: Sequence[Hook] = ()) -> None:
         """Train, as :meth:`train` does."""
-        self.train()
+        self.train(validate, hooks=hooks)
 
-    def train(self) -> None:
-        """Train, evaluating the validation data and keeping the best model; what comes out lies in the trainer's ``work_dir``.
-
-        A run that was interrupted there is continued, and one that is finished stays as it is.
-
-        Raises:
-            ConfigError: settings are wrong, or the classes do not fit.
-            DataError: there are no training data, or they do not fit.
-        """
+    def train(self, validate: bool = True, *, hooks: Sequence[Hook] = ()) -> None:
+        """Train; see :meth:`pet.compat.aiearth.trainer.mmseg.MMSegTrainer.train`."""
         trainer = self._prepare()
-        cfg = trainer.settings(self._class_names)
-        train, val = self._joined("train"), self._joined("val")
-        if train is None:
-            raise DataError(
-                f'{type(self).__name__}: there are no training data; append a data set to self.datasets["train"] in set_datasets'
-            )
-        trainer.train(cfg, train, val)
+        trainer.train_on(self._data, validate=validate, hooks=hooks)
 
-    def test(self, checkpoint: str | Path | None = None) -> dict[str, float]:
-        """Measure the trained model on the test data, or where there are none on the validation data; return the metrics.
-
-        Args:
-            checkpoint: a file; None: the best model of the run, or where there is none the latest.
-
-        Raises:
-            CheckpointError: there is no such model, or it does not fit.
-            ConfigError: settings are wrong, or the classes do not fit.
-            DataError: there are no data, or they do not fit.
-        """
+    def test(self, checkpoint: str | Path | None = None, output_dir: str | Path | None = None) -> dict[str, float]:
+        """Measure the trained model; see :meth:`pet.compat.aiearth.trainer.mmseg.MMSegTrainer.test`."""
         trainer = self._prepare()
-        cfg = trainer.settings(self._class_names, _weights(checkpoint))
-        data = self._joined("test" if self.datasets.get("test") else "val")
-        if data is None:
-            raise DataError(f'{type(self).__name__}: there are no test data; append a data set to self.datasets["test"] or ["val"]')
-        return trainer.test(cfg, data)
+        return trainer.test_on(self._data, checkpoint, output_dir)
 
     def export_onnx(
         self,
-        path: str | Path | None = None,
+        output_file: str | Path | None = None,
         shape: Sequence[int] | None = None,
         dynamic: bool = False,
-        checkpoint: str | Path | None = None,
+        checkpoint_path: str | Path | None = None,
     ) -> Path | None:
-        """Write the trained model as ONNX after onnxruntime gave what PyTorch gives, and return the file; only the first process does it.
-
-        Args:
-            path: the file; None: ``model.onnx`` in the folder of the run.
-            shape: height and width of the images, pixels; None: those of the preset.
-            dynamic: take batches and images of any size.
-            checkpoint: as in :meth:`test`.
-
-        Raises:
-            CheckpointError: there is no such model, or it does not fit.
-            ConfigError: a package is missing (``pip install 'pet-vision[export]'``), or the results differ.
-        """
+        """Write the trained model as ONNX; see :meth:`pet.compat.aiearth.trainer.mmseg.MMSegTrainer.export_onnx`."""
         trainer = self._prepare()
-        changes = {"EXPORT.DYNAMIC": dynamic, **({} if shape is None else {"EXPORT.SIZE": list(shape)}), **_weights(checkpoint)}
-        cfg: CfgNode = trainer.settings(self._class_names, changes)
-        return trainer.export_onnx(cfg, path) if os.environ.get("RANK", "0") == "0" else None
+        return trainer.export_for(self._data, output_file, checkpoint_path, shape, dynamic=dynamic)
+
+    @property
+    def _data(self) -> TrainerData:
+        advice = 'append a data set to self.datasets["{part}"] in set_datasets'
+        return TrainerData(self.datasets, self.classes, type(self).__name__, advice)
 
     def _prepare(self) -> MMSegTrainer:
         """Call the methods of the user once, and check what they gave."""
         begin_script()
         trainer = self.trainer
         self._fill_datasets()
-        unknown = [part for part in self.datasets if part not in PARTS]
-        if unknown:
-            raise ConfigError(f"{type(self).__name__}.datasets: unknown part {unknown[0]!r}{did_you_mean(unknown[0], PARTS)}")
-        for part in PARTS:
-            for dataset in self.datasets.get(part, []):
-                self._check(dataset, part, trainer)
+        self._data.check(type(trainer).__name__, trainer.num_images)
         return trainer
 
     def _fill_datasets(self) -> None:
@@ -145,35 +100,3 @@ class TrainJob(abc.ABC):
             self.datasets = before
             raise
         self.__dict__["_is_filled"] = True
-
-    def _check(self, dataset: Any, part: str, trainer: MMSegTrainer) -> None:
-        place = f'{type(self).__name__}.datasets["{part}"]'
-        if not isinstance(dataset, NonGeoDataset):
-            raise DataError(
-                f"{place}: {dataset!r} given, a data set of pet.compat.aiearth.datasets or pet.compat.aiearth.cloud.datasets expected"
-            )
-        if dataset.num_images != trainer.num_images:
-            kinds = {1: "single images", 2: "pairs of dates"}
-            wanted = f"{type(trainer).__name__} learns from {kinds[trainer.num_images]}"
-            raise DataError(f"{place}: {dataset.name} has {kinds[dataset.num_images]}, but {wanted}")
-
-    @property
-    def _class_names(self) -> list[str]:
-        if self.classes is not None:
-            return list(self.classes)
-        first = next((dataset for part in PARTS for dataset in self.datasets.get(part, [])), None)
-        if first is None:
-            raise DataError(f"{type(self).__name__}: neither classes nor data are given; set classes, and append data sets in set_datasets")
-        return first.classes
-
-    def _joined(self, part: str) -> Dataset | None:
-        """Return the data of a part as one data set; None: there are none."""
-        datasets = self.datasets.get(part, [])
-        samples = [dataset.samples(self._class_names) for dataset in datasets]
-        if len(samples) > 1:
-            return JoinedDataset([dataset.name for dataset in datasets], samples, ("semseg",))
-        return samples[0] if samples else None
-
-
-def _weights(checkpoint: str | Path | None) -> dict[str, Any]:
-    return {} if checkpoint is None else {"TEST.WEIGHTS": str(checkpoint)}

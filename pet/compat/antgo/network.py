@@ -2,7 +2,9 @@
 
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 
 from pet.compat.antgo.framework.helper.models.builder import MODELS
 from pet.compat.antgo.framework.helper.runner.base_module import BaseModule
-from petlib.checkpoint.weights import load_weights
+from petlib.checkpoint.weights import Translation, load_weights
 from petlib.config.nested import Component
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
@@ -50,33 +52,69 @@ class FieldNetwork(nn.Module):
         return split_predictions(self.network.forward_test(**fields), len(batch["meta"]))  # type: ignore[operator]
 
 
-def build_network(model: Component | None) -> FieldNetwork:
-    """Return the network of the config's ``model``.
+ReviseKeys = Sequence[tuple[str, str]]
+"""Regular expressions and what replaces them in the names of weights, one after another."""
+
+
+def build_network(model: Component | None, builder: Callable[[], Any] | None = None) -> FieldNetwork:
+    """Return the network of the config's ``model``, or the one that ``builder`` makes in its place.
 
     Raises:
         ConfigError: there is none, it is not registered, or it does not take its arguments.
     """
-    if model is None:
+    if builder is not None:
+        place, name, make = "model_builder", "it", builder
+    elif model is not None:
+        place, name, make = model.place, model.name, partial(MODELS.build, {"type": model.name, **model.arguments})
+    else:
         raise ConfigError("model: missing; a network expected, dict(type='EncoderDecoder', ...)")
     try:
-        network = MODELS.build({"type": model.name, **model.arguments})
+        network = make()
     except ConfigError as error:
-        raise ConfigError(f"{model.place}: {error}") from error
+        raise ConfigError(f"{place}: {error}") from error
     if not isinstance(network, nn.Module):
-        raise ConfigError(f"{model.place}: {model.name} gives a {type(network).__name__}, a network expected (BaseModule)")
+        raise ConfigError(f"{place}: {name} gives a {type(network).__name__}, a network expected (BaseModule)")
     if isinstance(network, BaseModule):
         network.init_weights()
     return FieldNetwork(network)
 
 
-def load_checkpoint(network: FieldNetwork, path: Path) -> None:
-    """Load weights of exactly this network: a checkpoint of a training, or a state dict of the network.
+def load_checkpoint(network: FieldNetwork, path: Path, *, revise_keys: ReviseKeys = (), strict: bool = True) -> None:
+    """Load a checkpoint of a training, or a state dict of the network.
+
+    Args:
+        network: takes the weights.
+        path: the file.
+        revise_keys: changes of the names in the file.
+        strict: the file is of exactly this network; False: what fits is taken, the rest is logged.
 
     Raises:
         CheckpointError: the file is missing or damaged, or belongs to another network.
+        ConfigError: ``revise_keys`` are no regular expressions.
     """
-    load_weights(network, path, prefer_ema=True, key_prefixes=(PREFIX,)).require_complete()
-    logger.info("weights of %s", path)
+    report = load_weights(network, path, prefer_ema=True, key_prefixes=(PREFIX,), translate=revision(revise_keys))
+    if strict:
+        report.require_complete()
+    logger.info("%s", f"weights of {path}" if report.complete else report.summary())
+
+
+def revision(revise_keys: ReviseKeys) -> Translation:
+    """Return what changes the names of weights.
+
+    Raises:
+        ConfigError: there are no pairs of a regular expression and a text.
+    """
+    try:
+        changes = [(re.compile(pattern), replacement) for pattern, replacement in revise_keys]
+    except (re.error, TypeError, ValueError) as error:
+        raise ConfigError(f"revise_keys: {revise_keys!r} given, pairs of a regular expression and a text expected ({error})") from error
+
+    def revise(state: dict[str, Tensor], _: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        for pattern, replacement in changes:
+            state = {pattern.sub(replacement, name): value for name, value in state.items()}
+        return state
+
+    return revise
 
 
 def check_fields(network: nn.Module, method: str, fields: Sequence[str], *, place: str) -> None:

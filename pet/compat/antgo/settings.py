@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pet.compat.antgo.translation import translate
-from pet.compat.shared.running import begin_script
-from pet.compat.shared.translation import Translated
+from pet.compat.shared.running import begin_script, find_trained
+from pet.compat.shared.translation import Translated, process_count
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError
 from petlib.config.nested import Component, NestedConfig, nested_of, read_nested
 
@@ -54,6 +54,17 @@ class RunSettings:
             return self.work_dir
         return self.work_dir / component.name
 
+    def find_checkpoint(self, checkpoint: str | Path | None) -> Path:
+        """Return a checkpoint that is named; None or empty: the best one of the training in ``work_dir``, else its latest.
+
+        Raises:
+            CheckpointError: none is named, and there is none.
+        """
+        if checkpoint:
+            return Path(checkpoint)
+        folder = self.folder("checkpoint_config.out_dir")
+        return find_trained(folder, advice="give the path of a checkpoint, or the work_dir of the training")
+
     def config(self, changes: Mapping[str, Any]) -> CfgNode:
         """Return the settings of Pet, frozen.
 
@@ -82,6 +93,29 @@ def open_settings(cfg: AntgoConfig, work_dir: str | Path, *, device: str) -> Run
     translated = translate(config)
     config.require_all_read()
     return RunSettings(translated, Path(work_dir), device, config.path.name if config.path is not None else Path(work_dir).name)
+
+
+def device_name(device: str, gpu_id: int | None, *, distributed: bool | None) -> str:
+    """Return the name of the device that antgo's arguments mean.
+
+    Args:
+        device: ``auto``, ``cuda`` or ``cpu``.
+        gpu_id: as ``--gpu_id`` of antgo's scripts; -1: the CPU, 0: the first visible GPU where there is one; with several processes each
+            takes its own, whatever it is. None: what ``device`` says.
+        distributed: whether there are several processes; None: whatever there are.
+
+    Raises:
+        ConfigError: the number of processes is another one, or another GPU is named.
+    """
+    count = process_count()
+    if distributed is not None and distributed != (count > 1):
+        advice = "start the script with torchrun --nproc_per_node N" if distributed else "leave it out, or start one process"
+        raise ConfigError(f"distributed: {distributed} given, but the number of processes is {count}; {advice}")
+    if gpu_id is None or gpu_id == 0 or count > 1:
+        return device
+    if gpu_id > 0:
+        raise ConfigError(f"gpu_id: {gpu_id} given; start the script with CUDA_VISIBLE_DEVICES={gpu_id} and give 0")
+    return "cpu"
 
 
 def open_config(cfg: AntgoConfig) -> NestedConfig:

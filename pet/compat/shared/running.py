@@ -14,7 +14,7 @@ import torch
 from petlib import engine
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode
-from petlib.errors import USER_ERROR_EXIT_CODE, CheckpointError, UserError, name_in_errors
+from petlib.errors import USER_ERROR_EXIT_CODE, CheckpointError, ConfigError, UserError, name_in_errors
 from petlib.log import ConsoleHandler, setup_logging
 
 
@@ -84,3 +84,26 @@ def find_trained(folder: Path, *, advice: str) -> Path:
         return checkpointer.latest_path
     names = f"{checkpointer.best_path.name} and no {checkpointer.latest_path.name}"
     raise CheckpointError(f"{folder}: there is no {names}; train first, or {advice}")
+
+
+def check_resumed(given: str | Path, folder: Path, *, place: str, instead: str) -> None:
+    """Check that what a run is to go on from is its own folder, or the latest checkpoint in it.
+
+    Args:
+        given: what the user names.
+        folder: of the run.
+        place: the argument, for messages.
+        instead: how a new run begins with the weights of another one.
+
+    Raises:
+        ConfigError: it is something else, or there is no checkpoint.
+    """
+    checkpointer = Checkpointer(folder)
+    latest = checkpointer.latest_path
+    if Path(given).resolve() not in (folder.resolve(), latest.parent.resolve() / latest.name):
+        raise ConfigError(
+            f"{place}: {given} given, but a run goes on in its own folder: give {folder}, or {latest}. To begin anew with the weights of "
+            f"another run, {instead}"
+        )
+    if not checkpointer.has_latest():
+        raise ConfigError(f"{place}: {given}: there is no {latest.name} to go on from; leave it out")

@@ -1,5 +1,8 @@
 """Land cover as a task."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import torch
 
 from pet import segmentation
@@ -13,6 +16,7 @@ from pet.typed import AnyConfig, LandcoverConfig
 from petlib.config import ConfigError
 from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
+from petlib.engine.hook import Hook
 from petlib.engine.hooks.teacher import TeacherHook
 
 
@@ -46,6 +50,7 @@ def train(
     train_dataset: Dataset | None = None,
     test_dataset: Dataset | None = None,
     unlabelled_dataset: Samples | None = None,
+    hooks: Sequence[Hook] = (),
 ) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``.
 
@@ -54,22 +59,23 @@ def train(
         train_dataset: the data to learn from; None: ``TRAIN.DATASETS``.
         test_dataset: the data of the evaluations; None: ``TEST.DATASETS``.
         unlabelled_dataset: with ``SEMI.ENABLED`` samples with an ``image``; None: ``SEMI.DATASETS``.
+        hooks: further ones than those of the task.
 
     Raises:
         ConfigError: there are unlabelled data, but ``SEMI.ENABLED`` is off.
     """
     if cfg.SEMI.ENABLED:
-        task, hook = LandcoverTask(unlabelled_dataset), TeacherHook(momentum=growing_momentum(cfg.SEMI.MOMENTUM))
-        segmentation.train(cfg, task=task, train_dataset=train_dataset, test_dataset=test_dataset, begin=_begin_students, hooks=[hook])
+        task, all_hooks = LandcoverTask(unlabelled_dataset), [TeacherHook(momentum=growing_momentum(cfg.SEMI.MOMENTUM)), *hooks]
+        segmentation.train(cfg, task=task, train_dataset=train_dataset, test_dataset=test_dataset, begin=_begin_students, hooks=all_hooks)
         return
     if unlabelled_dataset is not None:
         raise ConfigError("SEMI.ENABLED: False, but unlabelled data are given; set it to True to learn from them")
-    segmentation.train(cfg, task=TASK, train_dataset=train_dataset, test_dataset=test_dataset)
+    segmentation.train(cfg, task=TASK, train_dataset=train_dataset, test_dataset=test_dataset, hooks=hooks)
 
 
-def test(cfg: LandcoverConfig, *, test_dataset: Dataset | None = None) -> dict[str, float]:
+def test(cfg: LandcoverConfig, *, test_dataset: Dataset | None = None, folder: Path | None = None) -> dict[str, float]:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS``, see :func:`pet.segmentation.test`; of two students the first."""
-    return segmentation.test(cfg, task=TASK, test_dataset=test_dataset)
+    return segmentation.test(cfg, task=TASK, test_dataset=test_dataset, folder=folder)
 
 
 def _begin_students(model: Segmenter, cfg: AnyConfig) -> None:

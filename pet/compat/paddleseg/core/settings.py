@@ -9,9 +9,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pet.compat.paddleseg.paddle.optimizer import lr
+from pet.compat.shared.running import check_resumed
 from pet.compat.shared.translation import Row, converted, fitting, own_settings, same, words_of
 from pet.segmentation.config import get_base_cfg
-from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
 from petlib.solver.factor_schedule import FactorSchedule
@@ -113,13 +113,5 @@ def _resumes(folder: Path, resume_model: str | Path | None) -> bool:
     """Return whether the run goes on from the latest checkpoint of its folder."""
     if not resume_model:
         return False
-    checkpointer = Checkpointer(folder)
-    latest = checkpointer.latest_path
-    if Path(resume_model).resolve() not in (folder.resolve(), latest.parent.resolve() / latest.name):
-        raise ConfigError(
-            f"train: resume_model: {resume_model} given, but a run goes on in its own folder: give save_dir ({folder}), or {latest}. "
-            "To begin anew with the weights of another run, give its file to the model as pretrained"
-        )
-    if not checkpointer.has_latest():
-        raise ConfigError(f"train: resume_model: {resume_model}: there is no {latest.name} to go on from; leave resume_model out")
+    check_resumed(resume_model, folder, place="train: resume_model", instead="give its file to the model as pretrained")
     return True

@@ -14,6 +14,8 @@ from pet.compat.aiearth.datasets import ChangeDetNonGeoCustomDataset, LandcoverN
 from pet.compat.aiearth.job import TrainJob
 from pet.compat.aiearth.sampler import SequentialNonGeoDatasetSampler
 from pet.compat.aiearth.trainer.mmseg import ChangeDetTrainer, LandcoverTrainer, MMSegTrainer
+from petlib.engine.hook import Hook
+from petlib.engine.state import TrainState
 from petlib.errors import CheckpointError, ConfigError, DataError
 from tests.pet.compat.aiearth.image_files import write_pairs
 
@@ -226,3 +228,72 @@ def test_no_token_is_needed_or_shown(caplog: pytest.LogCaptureFixture, capsys: p
     assert [record.message.partition(":")[0] for record in caplog.records] == ["aie.Authenticate"] * 2 + ["aie.Initialize"]
     assert "a local run needs no token" in shown
     assert "secret" not in shown
+
+
+class CountingHook(Hook):
+    """Counts what it is called for."""
+
+    order = 51
+    key = "counting"
+    count = 0
+
+    def after_step(self, state: TrainState) -> None:
+        self.count += 1
+
+
+def quick_trainer(folder: Path) -> MMSegTrainer:
+    """Return a trainer as the quick start of AI Earth has it, with its data."""
+    job = ChangeJob(folder)
+    job.set_datasets()
+    trainer = job.set_trainer()
+    trainer.setup_datasets(job.datasets["train"][0])
+    trainer.setup_datasets(job.datasets["val"], data_type="val")
+    trainer.setup_datasets(job.datasets["val"][0], data_type="test")
+    return trainer
+
+
+def test_the_quick_start_calls_the_trainer_itself(folder: Path) -> None:
+    trainer, hook, work = quick_trainer(folder), CountingHook(), folder / "work"
+    trainer.train(validate=False, hooks=[hook])
+    assert hook.count == 2
+    assert not (work / "model_best.pth").exists()
+    assert "semseg/mIoU" not in (work / "metrics.jsonl").read_text()
+
+    checkpoint = str(work / "latest.pth")
+    metrics = trainer.test(checkpoint, output_dir=folder / "test_ret")
+    assert json.loads((folder / "test_ret" / "metrics.json").read_text())["semseg/mIoU"] == metrics["semseg/mIoU"]
+    assert {path.name for path in (folder / "test_ret" / "semseg").iterdir()} == {"p6.png", "p7.png"}
+    path = trainer.export_onnx(output_file=checkpoint.replace(".pth", ".onnx"), checkpoint_path=checkpoint, shape=(64, 32))
+    assert path == work / "latest.onnx"
+    assert InferenceSession(path).get_inputs()[0].shape == [1, 3, 64, 32]
+
+
+def test_mistakes_with_the_trainer_itself_are_reported(folder: Path) -> None:
+    trainer = ChangeJob(folder).set_trainer()
+    with pytest.raises(DataError, match="ChangeDetTrainer: neither classes nor data are given; set classes, and call setup_datasets"):
+        trainer.train()
+    trainer.set_classes(CLASSES)
+    with pytest.raises(DataError, match=r'there are no training data; call setup_datasets\(dataset, data_type="train"\) before'):
+        trainer.train()
+    with pytest.raises(ConfigError, match="data_type: 'vall' given, one of train, val, test expected"):
+        trainer.setup_datasets([], data_type="vall")
+    with pytest.raises(DataError, match="setup_datasets: 'images' given, a data set of"):
+        trainer.setup_datasets(["images"])  # type: ignore[list-item]
+    with pytest.raises(ConfigError, match="distributed: True given, but the number of processes is 1"):
+        trainer.train(distributed=True)
+
+
+def test_kinds_of_building_change_are_learned_with_the_preset_of_its_own(folder: Path) -> None:
+    classes = ["none", "new", "demolished", "rebuilt"]
+    folders = {"img_dir": folder / "images1", "img2_dir": folder / "images2", "ann_dir": folder / "annotations"}
+    trainer = ChangeDetTrainer(folder / "work", "hrnet_w18_base_150k_new512_cosine_lr_batch_48_builingchange")
+    trainer.setup_datasets(ChangeDetNonGeoCustomDataset(classes=classes, **SHAPES, **folders))
+    trainer.cfg.runner["max_iters"], trainer.cfg.data.samples_per_gpu = 1, 2
+    pet = trainer.cfg.pet
+    pet.TRAIN.RESIZE.SCALES, pet.ANALYSER.ENABLED, pet.MISC.TENSORBOARD, pet.MISC.DEVICE = [64], False, False, "cpu"
+    pet.set("MODEL.NETWORK_ARGS", {"encoder": "timm/resnet18", "width": 16})
+    trainer.train()
+    assert (folder / "work" / "model_latest.pth").exists()
+    cfg = trainer.settings(classes)
+    assert (cfg.SOLVER.OPTIMIZER.BASE_LR, cfg.SOLVER.SCHEDULER.NAME, cfg.SOLVER.AMP.ENABLED) == (0.01, "cosine", False)
+    assert list(cfg.MODEL.LOSSES) == [{"name": "ohem", "threshold": 0.7, "min_kept": 100000}]

@@ -16,6 +16,7 @@ SIXTEEN = [f"class{number}" for number in range(16)]
     [
         (LandcoverTrainer, "fcn_hr48_1024x1024_16k_landcover", "fcn_hrnet_w48"),
         (ChangeDetTrainer, "effi-b0_base_50k_new256_cosine_lr_batch_128_adamw", "siamese_efficientnet_b0_bifpn"),
+        (ChangeDetTrainer, "hrnet_w18_base_150k_new512_cosine_lr_batch_48_builingchange", "semantic_change"),
         (TargetExtractionTrainer, "fcn_hr18_1024x1024_40k4_bceious1w1.0", "fcn_hrnet_w18_small"),
     ],
 )

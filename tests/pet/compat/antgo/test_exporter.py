@@ -94,3 +94,19 @@ def test_a_network_without_an_export(tmp_path: Path) -> None:
     torch.save(NoExport().state_dict(), tmp_path / "weights.pth")
     with pytest.raises(ConfigError, match=r"NoExport has no onnx_export\(image\)"):
         Exporter(tiny_config(model={"type": "NoExport"}), tmp_path).export(tmp_path / "weights.pth")
+
+
+def test_the_arguments_of_antgos_own_scripts(checkpoint: Path, tmp_path: Path) -> None:
+    report = Exporter(tiny_config(export={}), tmp_path).export(
+        input_tensor_list=[torch.zeros(1, 3, 24, 16)],
+        input_name_list=["picture"],
+        output_name_list=["scores"],
+        checkpoint=checkpoint,
+        prefix="task-model",
+    )
+    assert report.path == tmp_path / "task-model.onnx"
+    model = OnnxModel(report.path)
+    assert model.inputs == {"picture": (1, 3, 24, 16)}
+    assert model.outputs == ["scores"]
+    with pytest.raises(CheckpointError, match="there is no model_best.pth"):
+        Exporter(tiny_config(), tmp_path).export(checkpoint="")

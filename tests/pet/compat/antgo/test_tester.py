@@ -156,3 +156,9 @@ def test_trainings_and_tests_follow_each_other_in_the_same_processes(run_ranks: 
     assert first == second, "both ranks have the metrics of all samples"
     assert first[0] == first[1], "a second run repeats the first one exactly"
     assert 0.0 < first[0]["miou"] <= 1.0
+
+
+def test_the_arguments_of_antgos_own_scripts(work_dir: Path) -> None:
+    tester = testing.Tester(tiny_config(), work_dir, -1, distributed=False)
+    tester.config_model(checkpoint="", revise_keys=[(r"^module\.", "")], strict=False)
+    assert 0.0 <= tester.evaluate()["miou"] <= 1.0

@@ -356,3 +356,52 @@ def test_iterations_that_are_not_finite_and_bad_samples_can_be_left_out(tmp_path
     data = {**tiny_config()["data"], "on_error": "skip"}
     train(tmp_path / "torn", 2, model=one_weight(), data=data)
     assert '"index": 1, "file": "", "reason": "OSError: the tape is torn"' in (tmp_path / "torn" / "skipped_samples.jsonl").read_text()
+
+
+def test_the_arguments_of_antgos_own_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    options = {"distributed": False, "diff_seed": True, "deterministic": True, "find_unused_parameters": False}
+    for epochs, resume_from in ((1, ""), (2, tmp_path / "model_latest.pth")):
+        trainer = Trainer(tiny_config(model=one_weight()), tmp_path, -1, **options)
+        trainer.config_dataloader(with_validate=False)
+        trainer.config_model(resume_from=resume_from, load_from="")
+        trainer.start_train(max_epochs=epochs)
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["MISC"]["DETERMINISTIC"] is True
+    assert [len(records(tmp_path, "loss_a")), records(tmp_path, "epoch")[-1]] == [2 * COUNT // 4, 2]
+    trainer.config_model(model_builder=lambda: OneWeight("nan"))
+    assert trainer.model.returns == "nan"
+    torch.save({"old.weight": torch.full((3,), 7.0)}, tmp_path / "old.pth")
+    trainer.config_model(load_from=tmp_path / "old.pth", revise_keys=[(r"^old\.", "")])
+    assert trainer.model.weight.tolist() == [7.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gpu_id": 2}, "gpu_id: 2 given; start the script with CUDA_VISIBLE_DEVICES=2 and give 0"),
+        ({"distributed": True}, "distributed: True given, but the number of processes is 1; start the script with torchrun"),
+    ],
+)
+def test_arguments_that_cannot_be_met_are_reported(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Trainer(tiny_config(), tmp_path, **options)
+
+
+def test_arguments_of_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    Trainer(tiny_config(), tmp_path, 3, True)
+    with pytest.raises(ConfigError, match="distributed: False given, but the number of processes is 2"):
+        Trainer(tiny_config(), tmp_path, distributed=False)
+    with pytest.raises(ConfigError, match="diff_seed: False given"):
+        Trainer(tiny_config(), tmp_path, diff_seed=False)
+
+
+def test_nothing_to_go_on_from_and_wrong_names_are_reported(tmp_path: Path) -> None:
+    trainer = Trainer(tiny_config(model=one_weight()), tmp_path, device="cpu")
+    with pytest.raises(ConfigError, match="config_model: resume_from: .* there is no model_latest.pth to go on from"):
+        trainer.config_model(resume_from=tmp_path)
+    with pytest.raises(ConfigError, match="resume_from: elsewhere.pth given, but a run goes on in its own folder.*give it as load_from"):
+        trainer.config_model(resume_from="elsewhere.pth")
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "weights.pth")
+    with pytest.raises(ConfigError, match="revise_keys: .* pairs of a regular expression and a text expected"):
+        trainer.config_model(tmp_path / "weights.pth", revise_keys=[("(", "")])

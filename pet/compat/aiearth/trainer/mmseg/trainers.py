@@ -1,15 +1,18 @@
 """Trainers: a preset, its changes, and the run that they describe."""
 
 import logging
+import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from pet import segmentation
+from pet.compat.aiearth.datasets.non_geo import NonGeoDataset
 from pet.compat.aiearth.model_zoo.model import PretrainedModel
 from pet.compat.aiearth.trainer.mmseg.config import PLACE, MMSegConfig
-from pet.compat.aiearth.trainer.mmseg.translation import TABLE
+from pet.compat.aiearth.trainer.mmseg.data import PARTS, TrainerData, check_dataset
+from pet.compat.aiearth.trainer.mmseg.translation import LATEST, TABLE
 from pet.compat.shared.running import begin_script, start_log
 from pet.compat.shared.translation import process_count, words_of
 from pet.data.targets.dataset import Dataset
@@ -20,6 +23,7 @@ from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import CfgNode, ConfigError, TaskConfig, load_cfg, read_layers
 from petlib.config.layers import Entry, Layer
 from petlib.distributed.process_group import choose_device
+from petlib.engine.hook import Hook
 from petlib.errors import name_in_errors
 from petlib.suggest import did_you_mean
 
@@ -32,10 +36,12 @@ class Runs(Protocol):
     def build_model(self, cfg: CfgNode) -> Segmenter:
         """Return the model with random weights."""
 
-    def train(self, cfg: CfgNode, *, train_dataset: Dataset | None = None, test_dataset: Dataset | None = None) -> None:
+    def train(
+        self, cfg: CfgNode, *, train_dataset: Dataset | None = None, test_dataset: Dataset | None = None, hooks: Sequence[Hook] = ()
+    ) -> None:
         """Train."""
 
-    def test(self, cfg: CfgNode, *, test_dataset: Dataset | None = None) -> dict[str, float]:
+    def test(self, cfg: CfgNode, *, test_dataset: Dataset | None = None, folder: Path | None = None) -> dict[str, float]:
         """Return the metrics."""
 
 
@@ -67,6 +73,8 @@ class MMSegTrainer:
         # the batch of a preset is that of one device
         pet.set("TRAIN.BATCH_SIZE", pet.TRAIN.BATCH_SIZE * process_count())
         self._cfg = MMSegConfig(pet)
+        self._datasets: dict[str, list[NonGeoDataset]] = {part: [] for part in PARTS}
+        self._classes: list[str] | None = None
 
     @property
     def cfg(self) -> MMSegConfig:
@@ -112,38 +120,126 @@ class MMSegTrainer:
         values = {**own, **given, **(changes or {})}
         return load_cfg(self.task, self._preset, [f"{key}={value!r}" for key, value in values.items()])
 
-    def train(self, cfg: CfgNode, train_dataset: Dataset, val_dataset: Dataset | None) -> None:
-        """Train with a config of :meth:`settings`; what comes out lies in ``work_dir``.
+    def set_classes(self, classes_list: Sequence[str]) -> None:
+        """Name the classes in the order of their labels; without it they are those of the first data set."""
+        self._classes = list(classes_list)
+
+    def setup_datasets(self, datasets: NonGeoDataset | Sequence[NonGeoDataset], data_type: str = "train") -> None:
+        """Add data sets to learn from, or with ``data_type`` ``val`` or ``test`` to measure on.
+
+        Raises:
+            ConfigError: ``data_type`` is something else.
+            DataError: something is no data set, or has another number of images than the network takes.
+        """
+        if data_type not in PARTS:
+            raise ConfigError(f"setup_datasets: data_type: {data_type!r} given, one of {', '.join(PARTS)} expected")
+        given = [datasets] if isinstance(datasets, NonGeoDataset) else list(datasets)
+        for dataset in given:
+            check_dataset(dataset, "setup_datasets", type(self).__name__, self.num_images)
+        self._datasets[data_type] += given
+
+    def train(self, validate: bool = True, distributed: bool | None = None, *, hooks: Sequence[Hook] = ()) -> None:
+        """Train on the data of :meth:`setup_datasets`; what comes out lies in ``work_dir``.
+
+        A run that was interrupted there is continued, and one that is finished stays as it is.
 
         Args:
-            cfg: the config.
-            train_dataset: the data to learn from.
-            val_dataset: the data of the evaluations; None: there are none, and no best model.
+            validate: evaluate on the validation data where there are any, and keep the best model.
+            distributed: whether there are several processes; None: whatever there are.
+            hooks: of one's own, see :class:`petlib.engine.Hook`.
+
+        Raises:
+            ConfigError: settings are wrong, or the classes do not fit.
+            DataError: there are no training data, or they do not fit.
         """
+        if distributed is not None and distributed != (process_count() > 1):
+            raise ConfigError(f"train: distributed: {distributed} given, but the number of processes is {process_count()}; leave it out")
+        self.train_on(self._data, validate=validate, hooks=hooks)
+
+    def test(self, checkpoint: str | Path | None = None, output_dir: str | Path | None = None) -> dict[str, float]:
+        """Measure a trained model on the test data, or where there are none on the validation data; return the metrics.
+
+        Args:
+            checkpoint: a file; ``latest.pth`` of ``work_dir`` is the latest; None: the best model of the run, else the latest.
+            output_dir: folder of the results, with the label images in ``semseg``; None: ``work_dir/test``.
+
+        Raises:
+            CheckpointError: there is no such model, or it does not fit.
+            ConfigError: settings are wrong, or the classes do not fit.
+            DataError: there are no data, or they do not fit.
+        """
+        return self.test_on(self._data, checkpoint, output_dir)
+
+    def export_onnx(
+        self,
+        output_file: str | Path | None = None,
+        checkpoint_path: str | Path | None = None,
+        shape: Sequence[int] | None = None,
+        *,
+        dynamic: bool = False,
+    ) -> Path | None:
+        """Write a trained model as ONNX after onnxruntime gave what PyTorch gives, and return the file; only the first process does it.
+
+        Args:
+            output_file: the file; None: ``model.onnx`` in the folder of the run.
+            checkpoint_path: as ``checkpoint`` in :meth:`test`.
+            shape: height and width of the images, pixels; None: those of the preset.
+            dynamic: take batches and images of any size.
+
+        Raises:
+            CheckpointError: there is no such model, or it does not fit.
+            ConfigError: a package is missing (``pip install 'pet-vision[export]'``), or the results differ.
+        """
+        return self.export_for(self._data, output_file, checkpoint_path, shape, dynamic=dynamic)
+
+    @property
+    def _data(self) -> TrainerData:
+        return TrainerData(self._datasets, self._classes, type(self).__name__, 'call setup_datasets(dataset, data_type="{part}") before')
+
+    def train_on(self, data: TrainerData, *, validate: bool, hooks: Sequence[Hook]) -> None:
+        """Train on the data of a job; see :meth:`train`."""
+        cfg = self.settings(data.class_names)
+        train_dataset = data.required("train", purpose="training")
+        val_dataset = data.joined("val") if validate else None
         self._start_log(cfg, "train")
         if val_dataset is None:
-            logger.info("there are no validation data: the model is not evaluated while it is trained, and there is no model_best.pth")
+            reason = "there are no validation data" if validate else "validate is False"
+            logger.info("%s: the model is not evaluated while it is trained, and there is no model_best.pth", reason)
         if cfg.TRAIN.AUTO_RESUME and Checkpointer(cfg.MISC.CKPT).can_resume():
             logger.info(
                 "%s holds a run, which is continued up to iteration %d; a new one needs another work_dir, or %s.auto_resume = False",
                 *(cfg.MISC.CKPT, cfg.SOLVER.SCHEDULER.TOTAL_ITERS, PLACE),
             )
         with name_in_errors(_words(cfg)):
-            self.runs.train(cfg, train_dataset=train_dataset, test_dataset=val_dataset)
+            self.runs.train(cfg, train_dataset=train_dataset, test_dataset=val_dataset, hooks=hooks)
 
-    def test(self, cfg: CfgNode, dataset: Dataset) -> dict[str, float]:
-        """Measure the trained model with a config of :meth:`settings` and return the metrics; they also go to ``work_dir/test``."""
+    def test_on(self, data: TrainerData, checkpoint: str | Path | None, output_dir: str | Path | None) -> dict[str, float]:
+        """Measure the trained model on the data of a job; see :meth:`test`."""
+        cfg = self.settings(data.class_names, _weights(checkpoint))
+        dataset = data.required("test", "val", purpose="test")
         self._start_log(cfg, "test")
         with name_in_errors(_words(cfg)):
-            return self.runs.test(cfg, test_dataset=dataset)
+            return self.runs.test(cfg, test_dataset=dataset, folder=None if output_dir is None else Path(output_dir))
 
-    def export_onnx(self, cfg: CfgNode, path: str | Path | None) -> Path:
-        """Write the trained model as ONNX, checked against PyTorch, and return the file; None: ``work_dir/model.onnx``."""
+    def export_for(
+        self,
+        data: TrainerData,
+        output_file: str | Path | None,
+        checkpoint_path: str | Path | None,
+        shape: Sequence[int] | None,
+        *,
+        dynamic: bool,
+    ) -> Path | None:
+        """Write the trained model of a job; see :meth:`export_onnx`."""
+        changes = {"EXPORT.DYNAMIC": dynamic, **({} if shape is None else {"EXPORT.SIZE": list(shape)}), **_weights(checkpoint_path)}
+        cfg = self.settings(data.class_names, changes)
+        if os.environ.get("RANK", "0") != "0":
+            return None
         self._start_log(cfg, "export")
         with name_in_errors(_words(cfg)):
             model = self.runs.build_model(cfg)
             names = load_test_weights(model, cfg)
-            file = Path(cfg.MISC.CKPT) / "model.onnx" if path is None else Path(path)
+            file = Path(cfg.MISC.CKPT) / "model.onnx" if output_file is None else Path(output_file)
             report = segmentation.TASK.export(cfg, model, file, names=names)
         logger.info("%s", report.summary())
         return report.path
@@ -162,6 +258,15 @@ class MMSegTrainer:
         logger.info("%s of %s, with these settings:\n%s", self._preset.stem, self.project, cfg.dump().rstrip())
         if self._lacks_half_precision() and purpose == "train":
             logger.info("fp16 is off: it needs a GPU, and this run is on the CPU")
+
+
+def _weights(checkpoint: str | Path | None) -> dict[str, Any]:
+    """Return which weights are tested; a file that mmcv calls ``latest.pth`` is the latest of a run."""
+    if checkpoint is None:
+        return {}
+    latest = Path(checkpoint).with_name(LATEST)
+    is_mmcvs = Path(checkpoint).name == "latest.pth" and not Path(checkpoint).exists() and latest.exists()
+    return {"TEST.WEIGHTS": str(latest if is_mmcvs else checkpoint)}
 
 
 def _words(cfg: CfgNode) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +42,27 @@ class Exporter:
 
     def export(
         self,
-        checkpoint: str | Path,
+        checkpoint: str | Path | None = None,
         path: str | Path | None = None,
         *,
+        input_tensor_list: Sequence[Tensor] = (),
+        input_name_list: Sequence[str] = (),
+        output_name_list: Sequence[str] = (),
+        prefix: str = "model",
         dynamic: bool = False,
         tolerance: float = TOLERANCE,
         opset: int = OPSET,
     ) -> ExportReport:
         """Write what ``onnx_export`` of the network computes as ONNX, after onnxruntime gave what PyTorch gives.
 
-        The inputs are float32, with the names and shapes of the config's ``export``.
+        The inputs have the names and shapes of the config's ``export``, float32, or those that are given here.
 
         Args:
-            checkpoint: of exactly this network.
-            path: the file; None: ``model.onnx`` in ``work_dir``.
+            checkpoint: of exactly this network; None or empty: the best one of the training in ``work_dir``, else its latest.
+            path: the file; None: ``<prefix>.onnx`` in ``work_dir``.
+            input_tensor_list: an example of each input.
+            input_name_list, output_name_list: names in the file.
+            prefix: see ``path``.
             dynamic: the size of the batch is free, and of inputs (B, C, H, W) also height and width.
             tolerance: largest difference between PyTorch and onnxruntime that is accepted, see :func:`pet.export.export_onnx`.
             opset: version of ONNX's operators.
@@ -67,16 +74,18 @@ class Exporter:
         """
         start_log(self._settings.work_dir, "export")
         network = build_network(self._settings.components.get("model"))
-        load_checkpoint(network, Path(checkpoint))
+        load_checkpoint(network, self._settings.find_checkpoint(checkpoint))
         exported = ExportedNetwork(network.network).eval()
-        declared = self._settings.components.get("export")
-        if declared is None:
-            raise ConfigError(f"export: missing in {self._settings.name}; {EXAMPLE} expected")
+        shapes = [list(tensor.shape) for tensor in input_tensor_list]
+        names = {"input_name_list": list(input_name_list), "output_name_list": list(output_name_list)}
+        declared = self._declared({"input_shape_list": shapes, **names})
         examples = read_inputs(declared, network.network)
+        if input_tensor_list:
+            examples = dict(zip(examples, (tensor.cpu() for tensor in input_tensor_list), strict=True))
         report = export_user_network(
             exported,
             examples,
-            self._settings.work_dir / "model.onnx" if path is None else Path(path),
+            self._settings.work_dir / f"{prefix}.onnx" if path is None else Path(path),
             output_names=declared.arguments.get("output_name_list") or [],
             settings=ExportSettings(dynamic=dynamic, tolerance=tolerance, opset=opset),
             place=declared.place,
@@ -84,6 +93,15 @@ class Exporter:
         )
         logger.info("%s", report.summary())
         return report
+
+    def _declared(self, given: Mapping[str, list[Any]]) -> Component:
+        """Return the config's ``export`` with what is given in its place."""
+        declared = self._settings.components.get("export")
+        own = {name: values for name, values in given.items() if values}
+        if declared is None and not own:
+            raise ConfigError(f"export: missing in {self._settings.name}; {EXAMPLE} expected")
+        known = {} if declared is None else declared.arguments
+        return Component("ONNX", {**known, **own}, "export" if declared is None else declared.place)
 
 
 class ExportedNetwork(nn.Module):

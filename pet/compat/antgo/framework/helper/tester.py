@@ -1,16 +1,19 @@
 """Measuring a trained network with the config of its training."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+
+from torch import nn
 
 from pet.compat.antgo.framework.helper.trainer import WORK_DIR
 from pet.compat.antgo.loaders import build_evaluation_loader
 from pet.compat.antgo.measures.evaluator import MeasureEvaluator, build_measures, check_truths
-from pet.compat.antgo.network import FieldNetwork, build_network, check_fields, load_checkpoint
+from pet.compat.antgo.network import FieldNetwork, ReviseKeys, build_network, check_fields, load_checkpoint
 from pet.compat.antgo.samples import build_dataset
-from pet.compat.antgo.settings import AntgoConfig, open_settings
+from pet.compat.antgo.settings import AntgoConfig, device_name, open_settings
 from pet.compat.antgo.translation import WORDS
-from pet.compat.shared.running import find_trained, open_run
+from pet.compat.shared.running import open_run
 from pet.evaluation.loop import evaluate
 from petlib import engine
 from petlib.config import ConfigError
@@ -26,29 +29,46 @@ class Tester:
     Args:
         cfg: path of a config, a dictionary, or a loaded config, see :class:`pet.compat.antgo.framework.helper.trainer.Trainer`.
         work_dir: folder of the run; ``metrics.json`` is written into it, or into ``evaluation.out_dir`` below it.
+        gpu_id, distributed: see :func:`pet.compat.antgo.settings.device_name`.
         device: ``auto`` takes CUDA where there is a GPU; ``cuda``, ``cpu``.
 
     Raises:
         ConfigError: the config cannot be read, a value is wrong, or a key is one that nothing reads.
     """
 
-    def __init__(self, cfg: AntgoConfig, work_dir: str | Path = WORK_DIR, *, device: str = "auto") -> None:
-        self._settings = open_settings(cfg, work_dir, device=device)
+    def __init__(
+        self,
+        cfg: AntgoConfig,
+        work_dir: str | Path = WORK_DIR,
+        gpu_id: int | None = None,
+        distributed: bool | None = None,
+        *,
+        device: str = "auto",
+    ) -> None:
+        self._settings = open_settings(cfg, work_dir, device=device_name(device, gpu_id, distributed=distributed))
         self._network: FieldNetwork | None = None
 
-    def config_model(self, checkpoint: str | Path | None = None) -> None:
+    def config_model(
+        self,
+        checkpoint: str | Path | None = None,
+        *,
+        model_builder: Callable[[], nn.Module] | None = None,
+        revise_keys: ReviseKeys = (),
+        strict: bool = True,
+    ) -> None:
         """Make the network and load its weights.
 
         Args:
-            checkpoint: a checkpoint of this network; None: the best one of the training in ``work_dir``, else its latest.
+            checkpoint: a checkpoint of this network; None or empty: the best one of the training in ``work_dir``, else its latest.
+            model_builder: makes the network in the place of ``model`` of the config.
+            revise_keys, strict: see :func:`pet.compat.antgo.network.load_checkpoint`.
 
         Raises:
             ConfigError: the network is not registered, or does not take its arguments.
             CheckpointError: there is no checkpoint, or it is damaged or of another network.
         """
-        network = build_network(self._settings.components.get("model"))
-        path = Path(checkpoint) if checkpoint is not None else self._find_trained()
-        load_checkpoint(network, path)
+        network = build_network(self._settings.components.get("model"), model_builder)
+        load_checkpoint(network, self._settings.find_checkpoint(checkpoint), revise_keys=revise_keys, strict=strict)
         self._network = network
 
     def evaluate(self) -> dict[str, float]:
@@ -74,7 +94,3 @@ class Tester:
             evaluator.write(self._settings.folder("evaluation.out_dir"))
         logger.info("%s", evaluator.summary())
         return metrics
-
-    def _find_trained(self) -> Path:
-        folder = self._settings.folder("checkpoint_config.out_dir")
-        return find_trained(folder, advice="give the path of a checkpoint, or the work_dir of the training")

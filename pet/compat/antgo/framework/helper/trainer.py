@@ -1,7 +1,7 @@
 """Training from one config."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -10,17 +10,17 @@ from torch.optim import Optimizer
 
 from pet.compat.antgo.loaders import build_evaluation_loader, build_train_loader
 from pet.compat.antgo.measures.evaluator import Measure, MeasureEvaluator, build_measures, check_truths
-from pet.compat.antgo.network import PREFIX, FieldNetwork, build_network, check_fields
+from pet.compat.antgo.network import FieldNetwork, ReviseKeys, build_network, check_fields, load_checkpoint
 from pet.compat.antgo.samples import PipelineDataset, build_dataset
 from pet.compat.antgo.schedules import rate_factor
-from pet.compat.antgo.settings import AntgoConfig, RunSettings, open_settings
+from pet.compat.antgo.settings import AntgoConfig, RunSettings, device_name, open_settings
 from pet.compat.antgo.translation import WORDS
 from pet.compat.shared.building import check_argument_names
-from pet.compat.shared.running import open_run
+from pet.compat.shared.running import check_resumed, open_run
+from pet.compat.shared.translation import process_count
 from pet.evaluation.evaluation import Evaluation
 from petlib import engine
 from petlib.arguments import fit_arguments
-from petlib.checkpoint.weights import load_weights
 from petlib.config import CfgNode, ConfigError
 from petlib.config.nested import Component
 from petlib.data.seeding import seed_everything
@@ -106,18 +106,34 @@ class Trainer:
         cfg: path of a config (Python, read as data, or YAML), a dictionary, or a config of :func:`petlib.config.nested.read_nested`.
         work_dir: folder of the run. Log, ``metrics.jsonl`` and checkpoints lie in it; ``checkpoint_config.out_dir`` is it, or a folder
             below it.
-        device: ``auto`` takes CUDA where there is a GPU; ``cuda``, ``cpu``.
+        gpu_id, distributed: see :func:`pet.compat.antgo.settings.device_name`.
+        diff_seed: processes draw different random numbers; several always do.
+        deterministic: use only deterministic algorithms on the GPU too; None: as the config says.
         find_unused_parameters: for several processes, where parts of the network take no part in the losses.
+        device: ``auto`` takes CUDA where there is a GPU; ``cuda``, ``cpu``.
 
     Raises:
         ConfigError: the config cannot be read, a value is wrong, or a key is one that nothing reads.
     """
 
     def __init__(
-        self, cfg: AntgoConfig, work_dir: str | Path = WORK_DIR, *, device: str = "auto", find_unused_parameters: bool = False
+        self,
+        cfg: AntgoConfig,
+        work_dir: str | Path = WORK_DIR,
+        gpu_id: int | None = None,
+        distributed: bool | None = None,
+        *,
+        diff_seed: bool = True,
+        deterministic: bool | None = None,
+        find_unused_parameters: bool = False,
+        device: str = "auto",
     ) -> None:
-        self._settings = open_settings(cfg, work_dir, device=device)
-        self._find_unused_parameters = find_unused_parameters
+        self._settings = open_settings(cfg, work_dir, device=device_name(device, gpu_id, distributed=distributed))
+        if not diff_seed and process_count() > 1:
+            raise ConfigError("diff_seed: False given, but processes that train together draw different random numbers; leave it out")
+        self._run_settings = {"TRAIN.FIND_UNUSED_PARAMETERS": find_unused_parameters}
+        if deterministic is not None:
+            self._run_settings["MISC.DETERMINISTIC"] = deterministic
         self._network: FieldNetwork | None = None
         self._train_data: PipelineDataset | None = None
         self._val_data: PipelineDataset | None = None
@@ -142,21 +158,35 @@ class Trainer:
             self._measures = build_measures(self._settings.components)
             check_truths(self._measures, self._val_data.fields, place="data.val.inputs_def.fields")
 
-    def config_model(self, load_from: str | Path | None = None) -> None:
+    def config_model(
+        self,
+        load_from: str | Path | None = None,
+        *,
+        resume_from: str | Path | None = None,
+        model_builder: Callable[[], nn.Module] | None = None,
+        revise_keys: ReviseKeys = (),
+    ) -> None:
         """Make the network, with weights that follow from ``seed``, and check what changes them.
 
         Args:
             load_from: a checkpoint or a state dict; what fits the network is taken from it, the rest is logged.
+            resume_from: the folder of this run's checkpoints or the latest one in it, from which :meth:`start_train` goes on, as it does
+                without it; there has to be one.
+            model_builder: makes the network in the place of ``model`` of the config.
+            revise_keys: regular expressions and what replaces them in the names of the weights in ``load_from``.
 
         Raises:
-            ConfigError: network or optimizer are not registered, or do not take their arguments.
+            ConfigError: network or optimizer are not registered, or do not take their arguments, or there is nothing to go on from.
             CheckpointError: the file cannot be read, or nothing in it fits.
         """
         check_optimizer(self._settings)
         seed_everything(self._settings.config({}).MISC.SEED)
-        self._network = build_network(self._settings.components.get("model"))
-        if load_from is not None:
-            logger.info("%s", load_weights(self._network, load_from, prefer_ema=True, key_prefixes=(PREFIX,)).summary())
+        if resume_from:
+            folder = self._settings.folder("checkpoint_config.out_dir")
+            check_resumed(resume_from, folder, place="config_model: resume_from", instead="give it as load_from")
+        self._network = build_network(self._settings.components.get("model"), model_builder)
+        if load_from:
+            load_checkpoint(self._network, Path(load_from), revise_keys=revise_keys, strict=False)
 
     def start_train(self, max_epochs: int | None = None, *, resume: bool = True, hooks: Sequence[Hook] = ()) -> None:
         """Train up to ``max_epochs`` epochs, with evaluations and checkpoints in between.
@@ -182,13 +212,7 @@ class Trainer:
         check_fields(network.network, "forward_train", data.fields, place="data.train.inputs_def.fields")
         if self._val_data is not None:
             check_fields(network.network, "forward_test", self._val_data.fields, place="data.val.inputs_def.fields")
-        cfg = self._settings.config(
-            {
-                "SOLVER.SCHEDULER.TOTAL_EPOCHS": max_epochs,
-                "TRAIN.AUTO_RESUME": resume,
-                "TRAIN.FIND_UNUSED_PARAMETERS": self._find_unused_parameters,
-            }
-        )
+        cfg = self._settings.config({"SOLVER.SCHEDULER.TOTAL_EPOCHS": max_epochs, "TRAIN.AUTO_RESUME": resume, **self._run_settings})
         with open_run(cfg, purpose="train", words=WORDS) as device:
             self._run(cfg, network, data, device, hooks)
 
