@@ -13,6 +13,7 @@ from torch import nn
 from pet.data.loading.build import build_dataset, build_test_loader, scales_by_type
 from pet.data.loading.joined import EvaluationSamples
 from pet.data.loading.renumbered import with_names
+from pet.data.loading.share_record import TEST_RECORD
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.names import NO_NAMES, Names
@@ -104,7 +105,7 @@ def build_evaluation(
         if not cfg.TEST.DATASETS:
             raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
         source = describe_source("TEST.DATASETS", cfg.TEST.DATASETS)
-        dataset = build_dataset(cfg, cfg.TEST.DATASETS, expected.kinds, names=names)
+        dataset = build_dataset(cfg, cfg.TEST.DATASETS, expected.kinds, names=names, record=TEST_RECORD)
     else:
         dataset = with_names(source, dataset, names, expected.kinds, others=cfg.DATA.OTHER_CLASSES)
     if not dataset.info.annotated:

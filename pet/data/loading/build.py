@@ -15,9 +15,10 @@ from pet.data.files.allowed_paths import Reach
 from pet.data.files.images import silence_opencv
 from pet.data.files.limits import set_limits
 from pet.data.loading.batch_transforms import PAD_DIVISOR, MixupCutmix, NormalizeImages
-from pet.data.loading.joined import JoinedDataset
+from pet.data.loading.joined import JoinedDataset, SomeSamples
 from pet.data.loading.renumbered import TRAINING, in_order_of, with_names
 from pet.data.loading.sampling import build_sampler, without_empty
+from pet.data.loading.share_record import TRAIN_RECORD, write_share_record
 from pet.data.loading.splits import share_of
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
@@ -67,7 +68,7 @@ DATASETS = Registry(
 TRAIN_TRANSFORMS, TEST_TRANSFORMS = "TRAIN.TRANSFORMS", "TEST.TRANSFORMS"
 
 
-def build_dataset(cfg: PetConfig, datasets: Sequence[str], kinds: Sequence[str], *, names: Names = NO_NAMES) -> Dataset:
+def build_dataset(cfg: PetConfig, datasets: Sequence[str], kinds: Sequence[str], *, names: Names = NO_NAMES, record: str = "") -> Dataset:
     """Return the data sets called ``datasets``, joined. Every process calls it.
 
     Names decide which class, keypoint or part a number means: all data sets get the numbers that ``names`` give, without these those of
@@ -78,20 +79,29 @@ def build_dataset(cfg: PetConfig, datasets: Sequence[str], kinds: Sequence[str],
         datasets: names of the catalogue, folders or list files.
         kinds: the kinds of targets that samples are to have, names of :data:`pet.data.targets.kinds.KINDS`.
         names: what the numbers of the model mean, from its training; a kind that is left out goes by the data.
+        record: a file in the output folder that says which files a ``share`` picks; empty: none is written.
 
     Raises:
         ConfigError: no name is given, or one is unknown.
         DataError: files are missing or wrong, have other targets than those requested, or the data sets have different classes.
+        OutputError: the record cannot be written.
     """
     if not datasets:
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
     prepare_readers(cfg)
     with keys_in_errors(cfg), name_in_errors({"Source.kinds": "MODEL.HAS_..."}):
         built = [_build_one(cfg, name, kinds, names) for name in datasets]
+        if record and cfg.MISC.CKPT:
+            write_share_record(Path(cfg.MISC.CKPT) / record, _shares(cfg, datasets, built))
         if len(built) == 1:
             return built[0]
         first = names_of(built[0].info, kinds)
         return JoinedDataset(datasets, [built[0], *(in_order_of(first, dataset, kinds) for dataset in built[1:])], kinds)
+
+
+def _shares(cfg: PetConfig, names: Sequence[str], built: Sequence[Dataset]) -> dict[str, tuple[CatalogEntry, SomeSamples]]:
+    found = ((name, find_entry(cfg, name), dataset) for name, dataset in zip(names, built, strict=True))
+    return {name: (entry, dataset) for name, entry, dataset in found if entry.share != WHOLE_SHARE and isinstance(dataset, SomeSamples)}
 
 
 def prepare_readers(cfg: PetConfig) -> None:
@@ -179,7 +189,7 @@ def build_training_data(
         DataError: the data are missing, wrong, or do not fit the model.
     """
     source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS) if dataset is None else "the training data"
-    dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds) if dataset is None else dataset
+    dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds, record=TRAIN_RECORD) if dataset is None else dataset
     if expected.kinds and not dataset.info.annotated:
         raise DataError(f"{source} have no annotations: nothing can be learned from them; choose other data")
     dataset = prepare(dataset)

@@ -61,6 +61,15 @@ class SomeSamples(Dataset):
     def __len__(self) -> int:
         return len(self._indices)
 
+    @property
+    def num_all(self) -> int:
+        """Samples of the data set that these are some of."""
+        return len(self._dataset)
+
+    def place_of(self, index: int) -> int:
+        """Return the place of a sample in that data set."""
+        return int(self._indices[index])
+
     def __getitem__(self, index: int) -> Sample:
         return self._dataset[int(self._indices[index])]
 

@@ -11,6 +11,7 @@ from pet.data.datasets.images import UnlabelledImages
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import TRAIN_TRANSFORMS, build_dataset, build_sample_transforms, prepare_readers, scales_by_type, start_worker
 from pet.data.loading.sampling import build_sampler
+from pet.data.loading.share_record import TRAIN_RECORD
 from pet.data.targets.check import check_pixels, check_samples, describe_source
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.finish import FinishTargets
@@ -48,7 +49,7 @@ def build_training_data(
         DataError: the data are missing, wrong, or do not fit the model.
     """
     source = "the training data" if dataset is not None else describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
-    dataset = dataset if dataset is not None else build_dataset(cfg, cfg.TRAIN.DATASETS, KINDS)
+    dataset = dataset if dataset is not None else build_dataset(cfg, cfg.TRAIN.DATASETS, KINDS, record=TRAIN_RECORD)
     check_samples(
         dataset,
         expected_data(cfg),

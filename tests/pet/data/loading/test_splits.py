@@ -81,6 +81,34 @@ def test_more_samples_than_there_are_is_reported(dataset: SemsegFolder) -> None:
         sample_by_count(dataset, 21)
 
 
+def test_what_a_share_picks_is_written_down(dataset: SemsegFolder, tmp_path: Path) -> None:
+    cfg = config.get_base_cfg()
+    entry = {"type": "semseg_folder", "path": "images", "annotations": "labels", "classes": ["background", "road"]}
+    cfg.set("MISC.DATA_ROOT", str(tmp_path))
+    cfg.set("MISC.CKPT", str(tmp_path / "run"))
+    cfg.set("DATA.CATALOG", {"a": {**entry, "share": [0.0, 0.8]}, "b": {**entry, "share": [0.8, 0.9], "seed": 3}, "all": entry})
+    build_dataset(cfg, ["all"], ["semseg"], record="train_share.txt")
+    build_dataset(cfg, ["a"], ["semseg"])
+    assert not (tmp_path / "run").exists()
+    built = build_dataset(cfg, ["a", "all", "b"], ["semseg"], record="train_share.txt")
+    first, _, second = (tmp_path / "run" / "train_share.txt").read_text().partition("\n\n")
+    assert first.splitlines()[0] == "# a: share [0, 0.8], seed 0: 16 of 20 samples, in their order"
+    assert first.splitlines()[1:] == [built.file_of(index) for index in range(16)]  # type: ignore[attr-defined]
+    assert second.splitlines()[0] == "# b: share [0.8, 0.9], seed 3: 2 of 20 samples, in their order"
+    assert second.splitlines()[1:] == [built.file_of(36), built.file_of(37)]  # type: ignore[attr-defined]
+    assert all(Path(file).is_file() for file in first.splitlines()[1:])
+
+
+def test_samples_without_files_are_written_by_their_numbers(tmp_path: Path) -> None:
+    cfg = config.get_base_cfg()
+    cfg.set("MISC.CKPT", str(tmp_path))
+    cfg.set("DATA.CATALOG", {"some": {"type": "digits", "split": "train", "share": [0.0, 0.01]}})
+    count = len(build_dataset(cfg, ["some"], ["label"], record="train_share.txt"))
+    lines = (tmp_path / "train_share.txt").read_text().splitlines()
+    assert len(lines) == 1 + count
+    assert all(line.startswith("sample ") for line in lines[1:])
+
+
 def test_one_folder_gives_both_sides_by_config_alone(dataset: SemsegFolder, tmp_path: Path) -> None:
     cfg = config.get_base_cfg()
     entry = {"type": "semseg_folder", "path": "images", "annotations": "labels", "classes": ["background", "road"]}

@@ -1,0 +1,43 @@
+"""Which files a ``share`` of the catalogue picked, written down next to a run."""
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+
+from pet.data.catalog.entries import CatalogEntry
+from pet.data.loading.joined import SomeSamples
+from petlib.distributed.process_group import is_main_process
+from petlib.errors import OutputError
+from petlib.files import write_text_atomically
+
+TRAIN_RECORD = "train_share.txt"
+TEST_RECORD = "test_share.txt"
+
+
+def write_share_record(path: Path, shares: Mapping[str, tuple[CatalogEntry, SomeSamples]]) -> None:
+    """Write the files of the samples that each entry picked, one a line, below a line about the entry; the main process does it.
+
+    Args:
+        path: the file; it stays as it is where there is no share.
+        shares: name in the catalogue -> its entry, and the samples that it picked.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    if not shares or not is_main_process():
+        return
+    text = "\n".join("\n".join(_lines(name, *share)) + "\n" for name, share in shares.items())
+    try:
+        write_text_atomically(path, text)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: what a share picked cannot be written: {error.strerror}; make room, or choose another folder"
+        ) from error
+
+
+def _lines(name: str, entry: CatalogEntry, samples: SomeSamples) -> Iterator[str]:
+    start, end = entry.share
+    yield f"# {name}: share [{start:g}, {end:g}], seed {entry.seed}: {len(samples)} of {samples.num_all} samples, in their order"
+    files = (samples.file_of(index) or f"sample {samples.place_of(index)}" for index in range(len(samples)))
+    # the windows of an image have one file
+    yield from (file.replace("\n", " ") for file, _ in groupby(files))
