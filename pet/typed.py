@@ -5,6 +5,7 @@ from petlib.config import CfgNode
 PetConfig = CfgNode
 VisionConfig = CfgNode
 SegmentationConfig = CfgNode
+InstanceConfig = CfgNode
 LandcoverConfig = CfgNode
 
 AnyConfig = CfgNode

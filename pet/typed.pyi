@@ -274,6 +274,73 @@ class SegmentationConfig(PetConfig):
     DATA: SegmentationData
     MODEL: SegmentationModel
 
+class InstanceTestViews(ConfigSection):
+    FLIP: bool
+
+class InstanceTestDetector(ConfigSection):
+    CFG: str
+    WEIGHTS: str
+    SCORE: float
+
+class InstanceTest(PetTest):
+    BOXES: str
+    BOX_SCORE: float
+    DECODING: Literal["plain", "quarter", "dark"]
+    OKS_NMS: float
+    PARSING_THRESHOLD: float
+    VIEWS: InstanceTestViews
+    DETECTOR: InstanceTestDetector
+
+class InstanceEval(PetEval):
+    PCK: list[float]
+
+class InstanceModelUpsampling(ConfigSection):
+    METHOD: Literal["deconvolution", "bilinear"]
+    CHANNELS: int
+
+class InstanceModelKeypoints(ConfigSection):
+    NUM_KEYPOINTS: int
+    SIGMA: float
+    CHANNELS: list[int]
+    KERNEL: int
+    LOSS_WEIGHT: float
+    QUALITY: bool
+    QUALITY_LOSS_WEIGHT: float
+
+class InstanceModelMask(ConfigSection):
+    CHANNELS: list[int]
+    KERNEL: int
+    LOSS_WEIGHT: float
+    QUALITY: bool
+    QUALITY_LOSS_WEIGHT: float
+
+class InstanceModelParsing(ConfigSection):
+    NUM_PARTS: int
+    CHANNELS: list[int]
+    KERNEL: int
+    LOSS_WEIGHT: float
+    QUALITY: bool
+    QUALITY_LOSS_WEIGHT: float
+
+class InstanceModel(ConfigSection):
+    BACKBONE: str
+    BACKBONE_ARGS: dict[str, Any]
+    SYNC_BN: bool
+    UPSAMPLING: InstanceModelUpsampling
+    HAS_KEYPOINTS: bool
+    HAS_MASK: bool
+    HAS_PARSING: bool
+    KEYPOINTS: InstanceModelKeypoints
+    MASK: InstanceModelMask
+    PARSING: InstanceModelParsing
+
+class InstanceConfig(PetConfig):
+    """The settings of networks of single objects."""
+
+    TEST: InstanceTest
+    EVAL: InstanceEval
+    MODEL: InstanceModel
+
 class LandcoverSemiCutmix(ConfigSection):
     BOXES: int
     SHARE: list[float]

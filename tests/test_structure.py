@@ -154,7 +154,17 @@ def test_our_own_code_is_imported_at_the_top() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["petlib.config", "petlib.launch", "petlib.log", "pet.cli", "pet.task", "pet.commands", "pet.vision.config", "pet.tasks.cls.config"],
+    [
+        "petlib.config",
+        "petlib.launch",
+        "petlib.log",
+        "pet.cli",
+        "pet.task",
+        "pet.commands",
+        "pet.vision.config",
+        "pet.tasks.cls.config",
+        "pet.tasks.instance.config",
+    ],
 )
 def test_what_runs_before_a_config_is_checked_imports_no_torch(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'torch', 'torchvision', 'timm', 'cv2', 'numpy'}} & set(sys.modules)))"

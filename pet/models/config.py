@@ -79,6 +79,7 @@ ANALYSER: Schema = {
     ),
 }
 
+FLIP = Key(False, "Look at each test image also mirrored.")
 VIEWS_AND_WINDOWS: Schema = {
     "VIEWS": {
         "SCALES": Key(
@@ -86,7 +87,7 @@ VIEWS_AND_WINDOWS: Schema = {
             "Sizes at which each test image is looked at, as factors, e.g. [0.75, 1.0, 1.25]; the results are averaged. Empty: one.",
             type=list[float],
         ),
-        "FLIP": Key(False, "Look at each test image also mirrored."),
+        "FLIP": FLIP,
     },
     "SLIDING": {
         "SIZE": Key(

@@ -104,6 +104,9 @@ class WholeImages:
     Args:
         predictor: the model.
         names: what the numbers of the model mean.
+
+    Attributes:
+        predictor: the model, for what works on its predictions.
     """
 
     num_images = 1
@@ -111,14 +114,14 @@ class WholeImages:
     def __init__(self, predictor: SamplePredictor, names: TargetNames) -> None:
         self.names = names
         self.frames_at_once = CHUNK_BATCHES * predictor.batch_size
-        self._predictor = predictor
+        self.predictor = predictor
 
     def predict_images(self, inputs: Sequence[FileInput], output: Output) -> None:
         """Write the results of images; the next batches are prepared by loader workers meanwhile."""
         if not inputs:
             return
         files = ImageFiles([entry.paths[0] for entry in inputs])
-        for entry, (meta, predictions) in zip(inputs, self._predictor.predict(files), strict=True):
+        for entry, (meta, predictions) in zip(inputs, self.predictor.predict(files), strict=True):
             if UNREADABLE in meta:
                 output.leave_out(meta[UNREADABLE])
             else:
@@ -128,7 +131,7 @@ class WholeImages:
 
     def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
         """Yield what is found in frames."""
-        for _, predictions in self._predictor.predict(Frames(frames, first=first, file=file)):
+        for _, predictions in self.predictor.predict(Frames(frames, first=first, file=file)):
             yield predictions
 
     def _write(self, path: Path, target: Path, predictions: Predictions, output: Output) -> None:

@@ -38,6 +38,7 @@ PETLIB = ConfigType("PetlibConfig", PETLIB_SCHEMA, None, "The settings that ever
 PET = ConfigType("PetConfig", TASK_SCHEMA, PETLIB, "The settings that every task of Pet has.")
 VISION = ConfigType("VisionConfig", get_vision_cfg().schema, PET, "The settings of the general CNN, and of ``tasks/cls``.")
 SEGMENTATION = ConfigType("SegmentationConfig", SEGMENTATION_SCHEMA, PET, "The settings of the segmentation projects.")
+INSTANCE = ConfigType("InstanceConfig", TASKS["tasks/instance"], PET, "The settings of networks of single objects.")
 LANDCOVER = ConfigType("LandcoverConfig", TASKS["projects/landcover"], SEGMENTATION, "The settings of land cover.")
 
 
@@ -98,9 +99,9 @@ def petlib_stub() -> str:
 
 def pet_stub() -> str:
     """Return the types of the settings of all tasks."""
-    text = stub_of([PET, VISION, SEGMENTATION, LANDCOVER])
+    text = stub_of([PET, VISION, SEGMENTATION, INSTANCE, LANDCOVER])
     names = sorted(name for name in set(re.findall(r"\w+", text)) if f"class {name}(" in petlib_stub() or name == "ConfigSection")
-    text = stub_of([PET, VISION, SEGMENTATION, LANDCOVER], imports=f"from petlib.config.typed import {', '.join(names)}\n")
+    text = stub_of([PET, VISION, SEGMENTATION, INSTANCE, LANDCOVER], imports=f"from petlib.config.typed import {', '.join(names)}\n")
     return f"{text}\nAnyConfig = Any\n"
 
 

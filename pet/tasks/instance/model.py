@@ -1,0 +1,215 @@
+"""A network that looks at one object at a time."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pet.models.classifiers import synchronise_batch_norm
+from pet.models.feature_extractor import FeatureExtractor
+from pet.models.instance.heads import CropHead, Crops, HeadSettings, KeypointHead, Learned, MaskHead, ParsingHead, Targets
+from pet.models.instance.trunks import build_trunk, build_upsampling
+from pet.models.views import turn_back
+from pet.structures.affine import move_points, rectangle
+from pet.typed import InstanceConfig
+from petlib.config import keys_in_errors
+
+OBJECT_FIELDS = ("boxes", "keypoints", "masks", "instance_ids")
+PIXEL_FIELDS = ("parsing", "instances")
+SWAPS = {"keypoints": "keypoint_swap", "parsing": "part_swap"}
+"""Name of a head -> the entry of ``meta`` that says which of its maps is which in a mirrored crop."""
+
+
+class InstanceNetwork(nn.Module):
+    """Crops of objects to what the heads find in them.
+
+    Args:
+        backbone: gives maps of a crop, the last of which counts.
+        upsampling: makes of it one of a quarter of the crop.
+        heads: ``keypoints``, ``mask``, ``parsing``, in any combination.
+    """
+
+    def __init__(self, *, backbone: nn.Module, upsampling: nn.Module, heads: dict[str, CropHead]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.upsampling = upsampling
+        self.heads = nn.ModuleDict(heads)
+
+    def forward(self, batch: dict[str, Any]) -> Any:
+        """Return losses and metrics in training, else the predictions of each crop in the coordinates of its image file.
+
+        Args:
+            batch: ``image``, float (B, 3, H, W); in training the targets of the heads and ``boxes``, of one object a crop or of none where
+                a transform lost it; in evaluation ``meta`` with ``box``, ``label``, ``score``, ``size`` and ``matrix``.
+
+        Returns:
+            In training ``{"losses": {name: scalar}, "metrics": {name: scalar}}``. In evaluation for each crop, as a detector gives
+            them for an image with one object: ``boxes`` (1, 4), ``scores`` (1,), ``labels`` (1,); ``keypoints`` (1, K, 3) and
+            ``keypoint_scores`` (1,); ``masks`` (1, h, w) over the area of the box and ``mask_scores``; ``parsing`` (1, P, h, w) likewise
+            and ``parsing_scores``.
+        """
+        if not self.training:
+            return self.predict(batch, mirrored=False)
+        features = self.extract(batch["image"])
+        targets, kept = _targets(batch)
+        features = features if kept is None else features[kept]
+        learned = [head.learn(head(features), targets) for head in self.named_heads().values()]
+        return Learned(
+            {name: value for one in learned for name, value in one.losses.items()},
+            {name: value for one in learned for name, value in one.metrics.items()},
+        )._asdict()
+
+    def extract(self, images: Tensor) -> Tensor:
+        """Return the map that heads look at, (B, C, H / 4, W / 4)."""
+        features: Tensor = self.upsampling(cast("FeatureExtractor", self.backbone)(images)[-1])
+        return features
+
+    def predict(self, batch: dict[str, Any], *, mirrored: bool) -> list[dict[str, Tensor]]:
+        """Return the predictions as in evaluation; ``mirrored``: the mean of each crop and of its mirrored one.
+
+        Where ``meta`` does not say which keypoints or parts are left and right, these come from the crop alone.
+        """
+        images: Tensor = batch["image"]
+        metas: Sequence[dict[str, Any]] = batch.get("meta") or [{}] * len(images)
+        features = self.extract(images)
+        turned = self.extract(images.flip(-1)) if mirrored else None
+        place = _Place(images, metas)
+        found: dict[str, Tensor] = {}
+        for name, head in self.named_heads().items():
+            probabilities = head.probabilities(head(features))
+            swap = _swap(name, metas)
+            if turned is not None and swap is not None:
+                probabilities = (probabilities + turn_back(head.probabilities(head(turned)), swap)) / 2
+            found |= head.decode(probabilities, place.crops)
+        return place.to_file(found)
+
+    def named_heads(self) -> dict[str, CropHead]:
+        """Return the heads by name."""
+        return cast("dict[str, CropHead]", dict(self.heads.items()))
+
+
+class MirroredViews(nn.Module):
+    """The network, which looks at each crop as it is and mirrored.
+
+    Args:
+        network: the network.
+    """
+
+    def __init__(self, network: InstanceNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
+        """Return the predictions of each crop."""
+        return self.network.predict(batch, mirrored=True)
+
+
+def _targets(batch: dict[str, Any]) -> tuple[Targets, list[int] | None]:
+    """Return the targets of the crops that have their object, and which these are; None: all."""
+    images: Tensor = batch["image"]
+    size = images.shape[2], images.shape[3]
+    if isinstance(batch["boxes"], Tensor) and batch["boxes"].shape[1] == 1:
+        fields = {name: batch[name][:, 0] for name in OBJECT_FIELDS if name in batch}
+        return Targets(fields | {name: batch[name] for name in PIXEL_FIELDS if name in batch}, size, len(images)), None
+    kept = [place for place, boxes in enumerate(batch["boxes"]) if len(boxes)]
+    fields = {name: _stacked([batch[name][place][0] for place in kept], batch[name][0]) for name in OBJECT_FIELDS if name in batch}
+    return Targets(fields | {name: batch[name][kept] for name in PIXEL_FIELDS if name in batch}, size, len(images)), kept
+
+
+def _stacked(objects: list[Tensor], example: Tensor) -> Tensor:
+    return torch.stack(objects) if objects else example.new_zeros((0, *example.shape[1:]))
+
+
+def _swap(name: str, metas: Sequence[dict[str, Any]]) -> list[int] | None:
+    """Return which maps of a head change places in a mirrored crop, empty: none; None: it is not known."""
+    entry = SWAPS.get(name)
+    if entry is None:
+        return []
+    return list(metas[0][entry]) if all(entry in meta for meta in metas) else None
+
+
+class _Place:
+    """Where the crops of a batch come from.
+
+    Args:
+        images: (B, C, H, W).
+        metas: of each crop; without a ``box`` its object is the whole image, without a ``size`` the crop.
+    """
+
+    def __init__(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> None:
+        height, width = size = images.shape[2], images.shape[3]
+        matrices = np.stack([meta.get("matrix", np.eye(3)) for meta in metas])
+        whole = rectangle(0, 0, width, height)[[0, 2]]
+        boxes = np.stack([_box_in_file(meta, matrix, whole) for meta, matrix in zip(metas, matrices, strict=True)])
+        inside = np.stack([move_points(box.reshape(2, 2), matrix).ravel() for box, matrix in zip(boxes, matrices, strict=True)])
+        scores = images.new_tensor([meta.get("score", 1.0) for meta in metas], dtype=torch.float32)
+        self.crops = Crops(_on(images, inside), scores, size)
+        self._boxes, self._inverse = _on(images, boxes), _on(images, np.linalg.inv(matrices))
+        self._labels = torch.tensor([meta.get("label", 0) for meta in metas], device=images.device)
+
+    def to_file(self, found: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+        """Return what was found in crops for each of them, in the coordinates of its file."""
+        found = {"boxes": self._boxes, "scores": self.crops.scores, "labels": self._labels, **found}
+        if (points := found.get("keypoints")) is not None:
+            places = points[..., :2] @ self._inverse[:, :2, :2].transpose(1, 2) + self._inverse[:, None, :2, 2]
+            found["keypoints"] = torch.cat([places, points[..., 2:]], dim=-1)
+        return [{name: values[index : index + 1] for name, values in found.items()} for index in range(len(self._boxes))]
+
+
+def _box_in_file(meta: dict[str, Any], matrix: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return the box of an object as far as it lies in the image, float64 (4,)."""
+    if "size" not in meta:
+        corners = move_points(whole, np.linalg.inv(matrix))
+        return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+    height, width = meta["size"]
+    limits = np.array([width, height, width, height], np.float64)
+    return np.clip(np.asarray(meta.get("box", [0, 0, width, height]), np.float64), 0, limits)
+
+
+def _on(images: Tensor, values: np.ndarray) -> Tensor:
+    """Return float32 values on the device of the images."""
+    return torch.from_numpy(values.astype(np.float32)).to(images.device, non_blocking=True)
+
+
+def build_model(cfg: InstanceConfig) -> InstanceNetwork:
+    """Return the network of the ``MODEL`` section, with random weights.
+
+    Raises:
+        ConfigError: the network is unknown, does not take its arguments, or gives no map that suits.
+    """
+    model = cfg.MODEL
+    with keys_in_errors(cfg):
+        backbone = build_trunk(model.BACKBONE, model.BACKBONE_ARGS)
+        info = cast("FeatureExtractor", backbone)
+        upsampling, channels = build_upsampling(
+            in_channels=info.channels[-1],
+            stride=info.strides[-1],
+            method=model.UPSAMPLING.METHOD,
+            channels=model.UPSAMPLING.CHANNELS,
+        )
+    network = InstanceNetwork(backbone=backbone, upsampling=upsampling, heads=_build_heads(cfg, channels))
+    return cast("InstanceNetwork", synchronise_batch_norm(network, cfg)) if model.SYNC_BN else network
+
+
+def _build_heads(cfg: InstanceConfig, channels: int) -> dict[str, CropHead]:
+    model, heads = cfg.MODEL, dict[str, CropHead]()
+    if model.HAS_KEYPOINTS:
+        own = model.KEYPOINTS
+        heads["keypoints"] = KeypointHead(
+            in_channels=channels,
+            num_keypoints=own.NUM_KEYPOINTS,
+            sigma=own.SIGMA,
+            decoding=cfg.TEST.DECODING,
+            settings=_settings(own),
+        )
+    if model.HAS_MASK:
+        heads["mask"] = MaskHead(in_channels=channels, settings=_settings(model.MASK))
+    if model.HAS_PARSING:
+        heads["parsing"] = ParsingHead(in_channels=channels, num_parts=model.PARSING.NUM_PARTS, settings=_settings(model.PARSING))
+    return heads
+
+
+def _settings(own: Any) -> HeadSettings:
+    return HeadSettings(tuple(own.CHANNELS), own.KERNEL, own.LOSS_WEIGHT, own.QUALITY, own.QUALITY_LOSS_WEIGHT)
