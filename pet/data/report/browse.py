@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from pet.data.loading.build import as_it_is, build_dataset, build_sample_transforms
+from pet.data.report.trained_names import find_trained_names
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.finish import FinishTargets
 from pet.data.targets.kinds import kinds_in
+from pet.data.targets.names import NO_NAMES
 from pet.data.targets.pixel_types import EIGHT_BITS, greatest_value
 from pet.data.transforms.base import Compose
 from pet.data.transforms.normalize import Normalize
@@ -64,7 +66,7 @@ class SampleViews:
 def build_sample_views(
     cfg: PetConfig, split: str, kinds: Sequence[str], *, prepare: Callable[[Dataset], Dataset] = as_it_is
 ) -> SampleViews:
-    """Return the samples of ``TRAIN.DATASETS`` or ``TEST.DATASETS`` with their transforms.
+    """Return the samples of ``TRAIN.DATASETS`` or ``TEST.DATASETS`` with their transforms, numbered as the model is.
 
     Args:
         cfg: the config.
@@ -79,7 +81,8 @@ def build_sample_views(
     section: Any = cfg[split.upper()]
     if not section.DATASETS:
         raise ConfigError(f"{split.upper()}.DATASETS: nothing given; name the data to look at")
-    dataset = prepare(build_dataset(cfg, section.DATASETS, kinds))
+    names = find_trained_names(cfg, kinds) if split == "test" else NO_NAMES
+    dataset = prepare(build_dataset(cfg, section.DATASETS, kinds, names=names))
     transforms, normalize = build_sample_transforms(section.TRANSFORMS, section.RESIZE.SCALES, dataset, place=f"{split.upper()}.TRANSFORMS")
     finishing = Compose([*transforms.transforms, FinishTargets(kinds)])
     return SampleViews(dataset=dataset, transforms=finishing, normalize=normalize, seed=cfg.MISC.SEED)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pet.data.loading.build import build_dataset, filters_empty, scales_by_type
 from pet.data.report.dataset_report import DatasetReport, report_dataset
+from pet.data.report.trained_names import find_trained_names
 from pet.data.targets.boxes import NO_OBJECTS
 from pet.data.targets.check import check_info
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation
@@ -84,6 +85,8 @@ def check_run(cfg: PetConfig, splits: Sequence[str], expected: Expectation, prog
             continue
         if not names:
             raise ConfigError(f"{split.upper()}.DATASETS: nothing given; name the data to look at")
+        if "train" not in splits:
+            trained = find_trained_names(cfg, expected.kinds)
         reports, datasets = _check_datasets(cfg, names, expected, progress, trained)
         if split == "train" and datasets:
             trained = names_of(datasets[0].info, expected.kinds)

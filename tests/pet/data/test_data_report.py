@@ -4,15 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from torch import nn
 
 from pet.data.report import as_text, check_run
+from pet.data.report.browse import build_sample_views
 from pet.data.report.dataset_report import report_dataset
 from pet.data.report.examination import examine
+from pet.data.report.trained_names import find_trained_names
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, ImageTruth
 from pet.structures import InstanceMasks
 from pet.vision.config import get_base_cfg
+from petlib.checkpoint import Checkpointer
 from petlib.config import CfgNode, ConfigError
 from petlib.errors import DataError
 
@@ -239,3 +244,31 @@ def test_a_config_without_data() -> None:
         check_run(config(TRAIN__DATASETS=[]), ("train", "test"), LABELS, quiet)
     report, _ = check_run(config(TEST__DATASETS=[]), ("train", "test"), LABELS, quiet)
     assert list(report.datasets) == ["train"]
+
+
+def save_names(folder: Path, classes: list[str]) -> None:
+    checkpointer = Checkpointer(folder)
+    checkpointer.save({"model": nn.Linear(1, 1), "iteration": 1, "names": {"label": classes}}, iteration=1)
+    checkpointer.wait()
+
+
+@pytest.mark.parametrize("named_by", ["the run", "TEST.WEIGHTS", "the training data"])
+def test_test_data_are_numbered_by_the_training(named_by: str, tmp_path: Path) -> None:
+    for split, classes in (("train", "bcd"), ("test", "ab")):
+        for name in classes:
+            (tmp_path / split / name).mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / split / name / "0.png"), np.zeros((4, 4, 3), np.uint8))
+    trained = list("cba") if named_by != "the training data" else list("bcd")
+    if named_by != "the training data":
+        save_names(tmp_path / "run", trained)
+    cfg = config(TRAIN__DATASETS=[str(tmp_path / "train")], TEST__DATASETS=[str(tmp_path / "test")], DATA__OTHER_CLASSES="skip")
+    cfg.set("MISC.CKPT", str(tmp_path / ("run" if named_by == "the run" else "elsewhere")))
+    if named_by == "TEST.WEIGHTS":
+        cfg.set("TEST.WEIGHTS", str(tmp_path / "run" / "model_latest.pth"))
+    assert find_trained_names(cfg, ["label"]) == {"label": trained}
+    assert find_trained_names(cfg, ["boxes"]) == {}
+    views = build_sample_views(cfg, "test", ["label"])
+    expected = sorted(trained.index(name) for name in "ab" if name in trained)
+    assert sorted(int(views.original(index)["label"]) for index in range(len(views))) == expected
+    report, _ = check_run(cfg, ("test",), Expectation(("label",), {"label": 3}), quiet)
+    assert not report.fails, as_text(report)
