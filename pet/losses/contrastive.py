@@ -8,6 +8,11 @@ from petlib.distributed.gathering import gather_with_gradient
 from petlib.distributed.process_group import rank
 
 
+def as_single(values: Tensor) -> Tensor:
+    """Return floating-point values in float32 where they have less, as mixed precision gives them."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def nt_xent(first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
     """Return the loss of SimCLR, a scalar (Chen et al., 2020, https://arxiv.org/abs/2002.05709): of all other views the one of the same
     image is to be the most similar.
@@ -20,7 +25,7 @@ def nt_xent(first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
         second: those of the other view.
         temperature: divides the cosines.
     """
-    own = normalize(torch.cat([first, second]).float(), dim=1)
+    own = normalize(as_single(torch.cat([first, second])), dim=1)
     everything = gather_with_gradient(own)
     places = torch.arange(len(own), device=own.device)
     begin = rank() * len(own)
@@ -38,9 +43,9 @@ def queue_contrast(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature:
         queue: earlier keys, (K, D), of unit length.
         temperature: divides the cosines.
     """
-    queries, keys = normalize(queries.float(), dim=1), keys.detach().float()
+    queries, keys = normalize(as_single(queries), dim=1), as_single(keys.detach())
     positive = (queries * keys).sum(dim=1, keepdim=True)
-    logits = torch.cat([positive, queries @ queue.float().t()], dim=1) / temperature
+    logits = torch.cat([positive, queries @ as_single(queue).t()], dim=1) / temperature
     return cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.int64))
 
 
@@ -53,7 +58,7 @@ def batch_contrast(queries: Tensor, keys: Tensor, *, temperature: float) -> Tens
         keys: the teacher's, of the other view, (B, D), normalised here; no gradient goes into them.
         temperature: divides the cosines.
     """
-    queries, own = normalize(queries.float(), dim=1), normalize(keys.detach().float(), dim=1)
+    queries, own = normalize(as_single(queries), dim=1), normalize(as_single(keys.detach()), dim=1)
     everything = gather_with_gradient(own)
     labels = rank() * len(own) + torch.arange(len(own), device=own.device)
     return 2 * temperature * cross_entropy(queries @ everything.t() / temperature, labels)
@@ -69,7 +74,7 @@ def barlow_twins(first: Tensor, second: Tensor, *, off_diagonal: float, scale: f
         off_diagonal: weight of the correlations of different dimensions, the paper's lambda, 0.0051.
         scale: factor of the whole loss.
     """
-    parts = gather_with_gradient(torch.cat([first, second], dim=1).float())
+    parts = gather_with_gradient(as_single(torch.cat([first, second], dim=1)))
     first, second = (_standardised(part) for part in parts.chunk(2, dim=1))
     correlation = first.t() @ second / len(first)
     diagonal = correlation.diagonal()

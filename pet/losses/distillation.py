@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, log_softmax, softmax
 
+from pet.losses.contrastive import as_single
+
 
 def cosine_regression(predictions: Tensor, targets: Tensor) -> Tensor:
     """Return the loss of BYOL for one direction, a scalar from 0 to 4 (Grill et al., 2020, https://arxiv.org/abs/2006.07733):
@@ -15,7 +17,7 @@ def cosine_regression(predictions: Tensor, targets: Tensor) -> Tensor:
         predictions: float (B, D).
         targets: the teacher's projections of the other view, (B, D); no gradient goes into them.
     """
-    return 2 - 2 * cosine_similarity(predictions.float(), targets.detach().float(), dim=1).mean()
+    return 2 - 2 * cosine_similarity(as_single(predictions), as_single(targets.detach()), dim=1).mean()
 
 
 def self_distillation(
@@ -31,7 +33,7 @@ def self_distillation(
         student_temperature: divides the student's logits.
         teacher_temperature: divides the teacher's logits.
     """
-    targets = [softmax((logits.detach().float() - centre) / teacher_temperature, dim=1) for logits in teachers]
-    guesses = [log_softmax(logits.float() / student_temperature, dim=1) for logits in students]
+    targets = [softmax((as_single(logits.detach()) - centre) / teacher_temperature, dim=1) for logits in teachers]
+    guesses = [log_softmax(as_single(logits) / student_temperature, dim=1) for logits in students]
     pairs = [(target, guess) for place, target in enumerate(targets) for other, guess in enumerate(guesses) if other != place]
     return torch.stack([-(target * guess).sum(dim=1).mean() for target, guess in pairs]).mean()

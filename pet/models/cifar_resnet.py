@@ -192,3 +192,17 @@ def _resnext_stage(in_channels: int, width: int, out_channels: int, *, cardinali
         for _ in range(2)
     ]
     return nn.Sequential(first, *rest)
+
+
+def resnet18_cifar(*, num_classes: int = 10) -> nn.Module:
+    """Return timm's ResNet-18 for images of 32 x 32 pixels: a first convolution of 3 x 3 without a stride, and no pooling after it.
+
+    11.2M parameters; the network that self-supervised methods are compared with on CIFAR-10.
+    """
+    import timm  # slow to import, and the other networks do without
+
+    network: nn.Module = timm.create_model("resnet18", pretrained=False, num_classes=num_classes)
+    first = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
+    network.conv1, network.maxpool = first, nn.Identity()
+    return network

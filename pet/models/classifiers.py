@@ -20,6 +20,7 @@ CLASSIFIERS = Registry(
         "resnet44": "pet.models.cifar_resnet:resnet44",
         "resnet56": "pet.models.cifar_resnet:resnet56",
         "resnet110": "pet.models.cifar_resnet:resnet110",
+        "resnet18_cifar": "pet.models.cifar_resnet:resnet18_cifar",
         "resnext29_8x64d": "pet.models.cifar_resnet:resnext29_8x64d",
         "iresnet18": "pet.models.face.iresnet:iresnet18",
         "iresnet34": "pet.models.face.iresnet:iresnet34",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pet.models.classifiers import LIBRARIES, find_classifier
 from pet.models.feature_extractor import timm_key
 from pet.models.foreign_names import familiar_names
+from pet.models.handed_over import handed_over_network, require_whole
 from pet.models.torchvision_names import select_coco_classes, torchvision_key
 from pet.typed import AnyConfig, PetConfig
 from petlib import engine
@@ -40,8 +41,8 @@ logger = logging.getLogger(__name__)
 def load_pretrained(model: nn.Module, cfg: AnyConfig, *, backbone: str | None = None) -> None:
     """Load what ``TRAIN.WEIGHTS`` names into ``model`` and log which keys fit; nothing where it is empty or a run is continued.
 
-    A layer whose shape differs, such as a classifier for another number of classes, stays random and is reported. Every
-    process calls it.
+    A layer whose shape differs, such as a classifier for another number of classes, stays random and is reported; a backbone that was
+    handed over by a pre-training has to fit as a whole. Every process calls it.
 
     Args:
         model: the model.
@@ -59,6 +60,9 @@ def load_pretrained(model: nn.Module, cfg: AnyConfig, *, backbone: str | None = 
         name = cfg.MODEL.BACKBONE if backbone is None else backbone
         report = load_published(model, name, library=source, translate=weight_translation(cfg), convert_conv1=cfg.MISC.CONV1_RGB2BGR)
         logger.info(report.summary())
+    network = handed_over_network(Path(source))
+    if network:
+        require_whole(report, model, network=network)
     elif source:
         with weights_file(source) as path:
             _load(model, str(path), cfg)
@@ -263,3 +267,6 @@ def _load(model: nn.Module, source: str, cfg: AnyConfig) -> None:
         convert_conv1=cfg.MISC.CONV1_RGB2BGR,
     )
     logger.info(report.summary())
+    network = handed_over_network(Path(source))
+    if network:
+        require_whole(report, model, network=network)

@@ -17,11 +17,13 @@ import pet.projects.changedet.config
 import pet.projects.landcover.config
 import pet.projects.target_extraction.config
 import pet.tasks.cls.config
+import pet.tasks.contrast.config
 import pet.vision.config
 from pet.data import TRANSFORMS, build_transforms
 from pet.data.catalog.entries import find_entry
 from pet.models.classifiers import build_classifier
 from pet.segmentation import build_model
+from pet.tasks.contrast.model import build_model as build_contrast_model
 from pet.vision import GeneralizedCNN
 from pet.vision.heads.table import HEADS
 from petlib import engine
@@ -38,6 +40,7 @@ CONFIGS = sorted(str(path.relative_to(CFGS)) for path in CFGS.rglob("*.yaml") if
 TASKS = {
     "vision": pet.vision.config,
     "tasks/cls": pet.tasks.cls.config,
+    "tasks/contrast": pet.tasks.contrast.config,
     "projects/buildseg": pet.projects.buildseg.config,
     "projects/changedet": pet.projects.changedet.config,
     "projects/landcover": pet.projects.landcover.config,
@@ -50,6 +53,8 @@ PARAMETERS = {
     "vision/cifar/resnet110_cifar10.yaml": 1.7e6,
     "vision/cifar/resnext29-8x64d_cifar10.yaml": 34.4e6,
     "vision/imagenet/resnet50.yaml": 25.6e6,
+    # the networks that the configs name, with projectors and, of some, predictors and teachers
+    "tasks/contrast/cifar/simclr_resnet18.yaml": 11.17e6 + 1.57e6,
 }
 
 
@@ -67,6 +72,8 @@ def model_without_memory(cfg: CfgNode) -> nn.Module:
     if "NETWORK" in cfg.MODEL:
         return build_model(cfg)
     with torch.device("meta"):
+        if "CONTRAST" in cfg:
+            return build_contrast_model(cfg)
         if "HAS_CLS" in cfg.MODEL and not cfg.MODEL.HAS_CLS:
             return GeneralizedCNN(cfg)
         return build_classifier(cfg.MODEL.BACKBONE, num_classes=cfg.MODEL.NUM_CLASSES, args=cfg.MODEL.BACKBONE_ARGS)

@@ -72,7 +72,7 @@ SOLVER: Schema = {
     "OPTIMIZER": {
         "NAME": Key(
             "SGD",
-            "Optimizer: SGD, ASGD, Adam, AdamW, NAdam, RAdam, Adamax, Adafactor, Adagrad, Adadelta, RMSprop, Rprop or one that is registered.",
+            "Optimizer: SGD, ASGD, Adam, AdamW, NAdam, RAdam, Adamax, Adafactor, Adagrad, Adadelta, RMSprop, Rprop, Lars (timm's, with rates for each layer, which leaves out what has no weight decay) or one that is registered.",
             effect=Effect.REFUSED,
         ),
         "BASE_LR": Key(0.1, "Learning rate at the effective batch size, before warm-up and schedule.", minimum=0),

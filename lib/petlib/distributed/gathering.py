@@ -18,7 +18,7 @@ class _GatherRows(Function):
     def forward(ctx: Any, rows: Tensor, scale: float) -> Tensor:
         ctx.count, ctx.scale = len(rows), scale
         gathered = rows.new_empty(world_size() * len(rows), *rows.shape[1:])
-        distributed.all_gather_into_tensor(gathered, rows.contiguous())
+        distributed.all_gather([*gathered.chunk(world_size())], rows.contiguous())
         return gathered
 
     @staticmethod
@@ -64,7 +64,7 @@ def gather_rows(rows: Tensor) -> Tensor:
     padded[: len(rows)] = rows
     gathered = rows.new_empty(world_size() * max(counts), *rows.shape[1:])
     if max(counts):
-        distributed.all_gather_into_tensor(gathered, padded)
+        distributed.all_gather([*gathered.chunk(world_size())], padded)
     return torch.cat(_without_padding(gathered, counts))
 
 

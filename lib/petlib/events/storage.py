@@ -126,6 +126,11 @@ class EventStorage:
         for name, value in metrics.items():
             self._metrics[name].append(value.detach())
 
+    def put_metrics(self, metrics: Mapping[str, Tensor]) -> None:
+        """Add scalars that no forward pass gave, such as those that a hook measures now and then; every rank adds the same ones."""
+        for name, value in metrics.items():
+            self._metrics[name].append(value.detach())
+
     def end_window(self) -> None:
         """Let the present window end and a new one begin."""
         self._windows.append(_Window(self._losses, self._metrics, self._totals))

@@ -17,7 +17,7 @@ from petlib.errors import ConfigError
 from petlib.registry import Registry
 from petlib.suggest import did_you_mean
 
-OPTIMIZERS = Registry("optimizer", {name: f"torch.optim:{name}" for name in defaults.OPTIMIZERS})
+OPTIMIZERS = Registry("optimizer", {**{name: f"torch.optim:{name}" for name in defaults.OPTIMIZERS}, "Lars": "timm.optim.lars:Lars"})
 
 logger = logging.getLogger(__name__)
 

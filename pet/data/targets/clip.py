@@ -112,6 +112,13 @@ class Clip(PixelKind):
             )
 
 
+class LocalViews(Clip):
+    """Small views of an image, uint8 (V, H, W, 3), RGB: they lie in batches and pictures as the frames of a clip do."""
+
+    name = "local_views"
+    fields = ("local_views",)
+
+
 def _read(pixels: Any) -> np.ndarray:
     """Return frames that were read.
 

@@ -31,6 +31,7 @@ KINDS = _KindRegistry(
         "image2": "pet.data.targets.image:Image2",
         "keypoints": "pet.data.targets.keypoints:Keypoints",
         "label": "pet.data.targets.label:Label",
+        "local_views": "pet.data.targets.clip:LocalViews",
         "masks": "pet.data.targets.masks:Masks",
         "parsing": "pet.data.targets.label_maps:Parsing",
         "semseg": "pet.data.targets.label_maps:Semseg",

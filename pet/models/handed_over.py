@@ -1,0 +1,72 @@
+"""Backbones that one task hands over to another: a file with the names of their library, which is taken as a whole or refused."""
+
+from pathlib import Path
+
+from torch import nn
+
+from pet.models.feature_extractor import TimmFeatures
+from petlib.checkpoint.restore import LoadReport, shown_name
+from petlib.errors import CheckpointError
+from petlib.files import temporary_path
+
+SUFFIX = ".safetensors"
+MARK = "pet_backbone"
+"""Key in the metadata of the file; its value is the name of the network."""
+BATCH_COUNT = ".num_batches_tracked"
+BEHIND_THE_MAPS = ("head.", "norm.", "fc_norm.", "head_norm.")
+"""Beginnings of names, in timm, of what comes behind the last feature map: a network of feature maps lacks it."""
+
+
+def write_backbone(backbone: nn.Module, path: Path, *, network: str) -> None:
+    """Write the weights of a backbone as safetensors, in one go.
+
+    Args:
+        backbone: its weights get the names that they have below it.
+        path: the file.
+        network: what ``MODEL.BACKBONE`` calls it.
+    """
+    from safetensors.torch import save_file  # only files of this kind need it
+
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in backbone.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_path(path) as temporary:
+        save_file(state, temporary, metadata={"format": "pt", MARK: network})
+
+
+def handed_over_network(path: Path) -> str:
+    """Return the name of the network of a file that :func:`write_backbone` wrote; empty: it is another file."""
+    if path.suffix != SUFFIX or not path.is_file():
+        return ""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return str((file.metadata() or {}).get(MARK, ""))
+    except (SafetensorError, OSError):
+        # whoever reads the weights reports what is wrong with the file
+        return ""
+
+
+def require_whole(report: LoadReport, model: nn.Module, *, network: str) -> None:
+    """Check that a model took every weight of a backbone that was handed over.
+
+    Left out may only be what the model has no use for: layers behind the last feature map, and counts of frozen batch norms.
+
+    Args:
+        report: what was loaded.
+        model: what it was loaded into.
+        network: the name of the backbone that was handed over.
+
+    Raises:
+        CheckpointError: a weight found no place, or one of another shape.
+    """
+    has_maps = any(isinstance(module, TimmFeatures) for module in model.modules())
+    unused = BEHIND_THE_MAPS if has_maps else ()
+    lost = [name for name in report.unexpected if not name.endswith(BATCH_COUNT) and not name.startswith(unused)]
+    lost += [str(mismatch) for mismatch in report.mismatched]
+    if lost:
+        shown = ", ".join(map(shown_name, lost[:4])) + (", ..." if len(lost) > 4 else "")
+        raise CheckpointError(
+            f"{report.source}: this backbone, {network}, does not fit the model: of its {len(lost) + len(report.matched)} tensors "
+            f"{len(lost)} find no place ({shown}); take the network that it was trained with"
+        )

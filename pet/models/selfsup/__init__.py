@@ -1,0 +1,1 @@
+"""Learning without labels: networks that compare views of the same images, with queues and teachers."""

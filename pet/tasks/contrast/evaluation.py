@@ -1,0 +1,180 @@
+"""What embeddings are worth: nearest neighbours and a linear classifier with labels that the training never sees."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pet.data.loading.build import build_dataset, build_test_loader, scales_by_type
+from pet.data.loading.joined import EvaluationSamples
+from pet.data.targets.check import check_samples, describe_source
+from pet.data.targets.dataset import Dataset, Expectation
+from pet.data.targets.names import names_of
+from pet.evaluation.embeddings import Embeddings, collect_embeddings
+from pet.evaluation.evaluation import Evaluation
+from pet.evaluation.loop import Batches
+from pet.metrics.collapse import effective_rank, spread
+from pet.metrics.linear_probe import fit_linear
+from pet.metrics.neighbours import Neighbours, NeighbourSearch, vote
+from pet.metrics.results import write_metrics_json
+from petlib.config import CfgNode, ConfigError
+from petlib.distributed.collectives import all_reduce_sum, broadcast_object
+from petlib.distributed.gathering import broadcast_rows, gather_rows
+from petlib.distributed.process_group import is_main_process, rank, world_size
+from petlib.errors import DataError
+from petlib.log import FILE_ONLY
+from petlib.solver.precision import build_mixed_precision
+
+logger = logging.getLogger(__name__)
+
+LABELS = ("label",)
+MOST_FOR_RANK = 4096
+"""Embeddings that the effective rank is measured on."""
+
+
+class RawPixels(nn.Module):
+    """The pixels of an image as its embedding: what a method has to beat."""
+
+    def forward(self, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
+        """Return the pixels of each image."""
+        return [{"embedding": row} for row in batch["image"].flatten(1)]
+
+
+class ProbeEvaluation(Evaluation):
+    """Classifies test images by embeddings of labelled ones.
+
+    The bank stays spread over the processes: its parts travel one after another, and each process looks for the neighbours of its own
+    test images.
+
+    Attributes:
+        baseline: the figures of the untrained network and of bare pixels; empty: not measured.
+
+    Args:
+        bank: the labelled images of this process.
+        loader: the test images of this process.
+        num_classes: number of classes.
+        neighbours: how many vote; the accuracy of the first one is the headline.
+        temperature: see :func:`pet.metrics.neighbours.vote`.
+        linear: also fit a linear classifier.
+        autocast: gives the context of each forward pass, for mixed precision.
+    """
+
+    def __init__(
+        self,
+        *,
+        bank: Batches,
+        loader: Batches,
+        num_classes: int,
+        neighbours: Sequence[int],
+        temperature: float,
+        linear: bool,
+        autocast: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        super().__init__(loader=loader, build_evaluators=lambda _: [], autocast=autocast)
+        self.baseline: dict[str, float] = {}
+        self._bank = bank
+        self._num_classes = num_classes
+        self._neighbours = list(neighbours)
+        self._temperature = temperature
+        self._linear = linear
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        """Return ``knn/acc<K>``, ``linear/acc`` and measures of collapse; every process calls it and gets the same."""
+        bank, queries = self._embed(model)
+        metrics = self._neighbour_accuracies(bank, queries)
+        if self._linear:
+            metrics["linear/acc"] = self._linear_accuracy(bank, queries)
+        some = gather_rows(queries.vectors[: -(-MOST_FOR_RANK // world_size())])
+        metrics |= {"features/spread": float(spread(some)), "features/effective_rank": float(effective_rank(some))}
+        headline = next(iter(metrics))
+        if headline in self.baseline:
+            metrics["knn/above_untrained"] = metrics[headline] - self.baseline[headline]
+            metrics["knn/above_pixels"] = metrics[headline] - self.baseline["knn/pixels"]
+        return metrics
+
+    def measure_baseline(self, model: nn.Module) -> dict[str, float]:
+        """Return the figures of the untrained ``model`` and, as ``knn/pixels``, of bare pixels; later figures are compared with them."""
+        bank, queries = self._embed(RawPixels())
+        pixels = self._neighbour_accuracies(bank, queries)
+        metrics = self(model)
+        self.baseline = {**metrics, "knn/pixels": next(iter(pixels.values()))}
+        return dict(self.baseline)
+
+    def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
+        """Return the metrics of ``model``, write them into ``folder`` and print the result as the last line."""
+        metrics = self(model)
+        if is_main_process():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_metrics_json(folder / "metrics.json", metrics)
+            logger.info("metrics are in %s", folder)
+            summary = "test_" + " | ".join(f"{name.replace('/', '_')}: {value:.2%}" for name, value in metrics.items() if "/acc" in name)
+            logger.info(summary, extra=FILE_ONLY)
+            print(summary, flush=True)
+        return metrics
+
+    def _embed(self, model: nn.Module) -> tuple[Embeddings, Embeddings]:
+        bank, queries = (collect_embeddings(model, loader, autocast=self.autocast).own() for loader in (self._bank, self.loader))
+        return bank, queries
+
+    def _neighbour_accuracies(self, bank: Embeddings, queries: Embeddings) -> dict[str, float]:
+        search = NeighbourSearch(queries.vectors, max(self._neighbours))
+        for source in range(world_size()):
+            search.add(broadcast_rows(bank.vectors, source))
+        labels, found = gather_rows(bank.labels), search.neighbours()
+        return {f"knn/acc{count}": self._accuracy(self._vote(found, labels, count), queries.labels) for count in self._neighbours}
+
+    def _vote(self, found: Neighbours, labels: Tensor, count: int) -> Tensor:
+        if not len(found.places):
+            return torch.zeros(0, self._num_classes)
+        return vote(found, labels, count=count, num_classes=self._num_classes, temperature=self._temperature)
+
+    def _linear_accuracy(self, bank: Embeddings, queries: Embeddings) -> float:
+        vectors, labels = gather_rows(bank.vectors), gather_rows(bank.labels)
+        layer = fit_linear(vectors, labels, num_classes=self._num_classes) if rank() == 0 else None
+        layer = broadcast_object(layer)
+        assert layer is not None, "the main process has fitted one"
+        return self._accuracy(layer(queries.vectors) if len(queries.vectors) else torch.zeros(0, self._num_classes), queries.labels)
+
+    @staticmethod
+    def _accuracy(scores: Tensor, labels: Tensor) -> float:
+        hits, count = all_reduce_sum(torch.tensor([int((scores.argmax(dim=1) == labels).sum()), len(labels)])).tolist()
+        return hits / count if count else float("nan")
+
+
+def build_probe_evaluation(cfg: CfgNode, device: torch.device, dataset: Dataset | None = None) -> ProbeEvaluation:
+    """Return what compares the embeddings of ``TEST.DATASETS``, or of data that a program brings, with those of ``PROBE.DATASETS``.
+
+    Raises:
+        ConfigError: there are no test data, or a name is unknown.
+        DataError: the data are missing or have no labels, or their classes differ.
+    """
+    if dataset is None and not cfg.TEST.DATASETS:
+        raise ConfigError("TEST.DATASETS: nothing given; name labelled data to test on")
+    key = "PROBE.DATASETS" if cfg.PROBE.DATASETS else "TRAIN.DATASETS"
+    try:
+        bank = build_dataset(cfg, cfg.PROBE.DATASETS or cfg.TRAIN.DATASETS, LABELS)
+    except DataError as error:
+        advice = (
+            ""
+            if cfg.PROBE.DATASETS
+            else "; test images are compared with labelled ones: name these as PROBE.DATASETS, or leave TEST.DATASETS empty"
+        )
+        raise DataError(f"{key}: {error}{advice}") from error
+    test = build_dataset(cfg, cfg.TEST.DATASETS, LABELS, names=names_of(bank.info, LABELS)) if dataset is None else dataset
+    expected = Expectation(kinds=LABELS, counts={"label": bank.info.num_classes})
+    for source, data in ((describe_source(key, cfg[key.partition(".")[0]].DATASETS), bank), ("the test data", test)):
+        check_samples(data, expected, cfg.DATA.CHECK_SAMPLES, source=source, scales_by_type=scales_by_type(cfg.TEST.TRANSFORMS))
+    bank_loader, loader = (build_test_loader(cfg, EvaluationSamples(data, LABELS), device, LABELS) for data in (bank, test))
+    return ProbeEvaluation(
+        bank=bank_loader,
+        loader=loader,
+        num_classes=bank.info.num_classes,
+        neighbours=cfg.PROBE.NEIGHBOURS,
+        temperature=cfg.PROBE.TEMPERATURE,
+        linear=cfg.PROBE.LINEAR,
+        autocast=build_mixed_precision(cfg, device).autocast,
+    )

@@ -1,0 +1,58 @@
+"""Learning without labels as a task."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import nn
+
+from pet.data.targets.dataset import Dataset, Expectation
+from pet.export.network import TaskNetwork
+from pet.models.selfsup.method import PretrainingMethod
+from pet.prediction import FilePredictor
+from pet.task import NO_NAMES, Task
+from pet.tasks.contrast.evaluation import ProbeEvaluation, build_probe_evaluation
+from pet.tasks.contrast.model import build_model
+from petlib.config import CfgNode, ConfigError
+
+
+class ContrastTask(Task[CfgNode]):
+    """Images without labels in training; labelled ones where the embeddings are measured."""
+
+    def build_model(self, cfg: CfgNode) -> PretrainingMethod:
+        """Return the method of ``CONTRAST`` with random weights."""
+        return build_model(cfg)
+
+    def expected_data(self, cfg: CfgNode) -> Expectation:
+        """Return that only images are needed."""
+        return Expectation(kinds=())
+
+    def build_evaluation(
+        self,
+        cfg: CfgNode,
+        device: torch.device,
+        dataset: Dataset | None = None,
+        *,
+        names: Mapping[str, Sequence[str]] = NO_NAMES,
+    ) -> ProbeEvaluation:
+        """Return the probes of the embeddings."""
+        return build_probe_evaluation(cfg, device, dataset)
+
+    def build_predictor(self, cfg: CfgNode, device: torch.device, *, window: int = 0) -> FilePredictor:
+        """Refuse: embeddings of single files say nothing to a reader.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            "a network that learned without labels predicts nothing that could be drawn; fine-tune it with TRAIN.WEIGHTS "
+            "backbone.safetensors, or export it: pet-export gives the embeddings of images"
+        )
+
+    def build_export_network(self, cfg: CfgNode, model: nn.Module) -> TaskNetwork:
+        """Return the backbone: images to embeddings (B, F), not normalised."""
+        backbone = cast("PretrainingMethod", model).handed_over()
+        return TaskNetwork(network=nn.Sequential(backbone), output_names=["embeddings"], half=["0"])
+
+
+TASK = ContrastTask()
