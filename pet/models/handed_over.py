@@ -1,9 +1,12 @@
 """Backbones that one task hands over to another: a file with the names of their library, which is taken as a whole or refused."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
 
+from pet.models.classifiers import last_layer_names
 from pet.models.feature_extractor import TimmFeatures
 from petlib.checkpoint.restore import LoadReport, shown_name
 from petlib.errors import CheckpointError
@@ -58,15 +61,29 @@ def require_whole(report: LoadReport, model: nn.Module, *, network: str) -> None
         network: the name of the backbone that was handed over.
 
     Raises:
-        CheckpointError: a weight found no place, or one of another shape.
+        CheckpointError: a weight found no place, or one of another shape; or the model's backbone has more of them.
     """
     has_maps = any(isinstance(module, TimmFeatures) for module in model.modules())
     unused = BEHIND_THE_MAPS if has_maps else ()
     lost = [name for name in report.unexpected if not name.endswith(BATCH_COUNT) and not name.startswith(unused)]
     lost += [str(mismatch) for mismatch in report.mismatched]
     if lost:
-        shown = ", ".join(map(shown_name, lost[:4])) + (", ..." if len(lost) > 4 else "")
-        raise CheckpointError(
-            f"{report.source}: this backbone, {network}, does not fit the model: of its {len(lost) + len(report.matched)} tensors "
-            f"{len(lost)} find no place ({shown}); take the network that it was trained with"
-        )
+        raise _misfit(report, network, f"of its {len(lost) + len(report.matched)} tensors {len(lost)} find no place", lost)
+    lacking = _lacking(report, model)
+    if lacking:
+        raise _misfit(report, network, f"{len(lacking)} of the model's own tensors are not in it", lacking)
+
+
+def _lacking(report: LoadReport, model: nn.Module) -> list[str]:
+    """Return what of the model's own backbone the file did not give, apart from the last layer of a classifier."""
+    common = os.path.commonprefix(report.matched)
+    place = common[: common.rfind(".") + 1]
+    last = tuple(f"{place}{name}." for name in last_layer_names(model.get_submodule(place.rstrip("."))))
+    return [name for name in report.missing if name.startswith(place) and not name.startswith(last)]
+
+
+def _misfit(report: LoadReport, network: str, reason: str, names: Sequence[str]) -> CheckpointError:
+    shown = ", ".join(map(shown_name, names[:4])) + (", ..." if len(names) > 4 else "")
+    return CheckpointError(
+        f"{report.source}: this backbone, {network}, does not fit the model: {reason} ({shown}); take the network that it was trained with"
+    )

@@ -60,9 +60,6 @@ def load_pretrained(model: nn.Module, cfg: AnyConfig, *, backbone: str | None = 
         name = cfg.MODEL.BACKBONE if backbone is None else backbone
         report = load_published(model, name, library=source, translate=weight_translation(cfg), convert_conv1=cfg.MISC.CONV1_RGB2BGR)
         logger.info(report.summary())
-    network = handed_over_network(Path(source))
-    if network:
-        require_whole(report, model, network=network)
     elif source:
         with weights_file(source) as path:
             _load(model, str(path), cfg)
