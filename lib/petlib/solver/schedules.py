@@ -67,14 +67,21 @@ def learning_rate_factor(schedule: Schedule, warm_up: WarmUp, *, max_iter: int) 
     warning: the rate only rises then.
     """
     start = warm_up.iterations
-    if start > max_iter:
-        logger.warning("the warm-up of %d iterations does not end in this training of %d; the full rate is never reached", start, max_iter)
+    report_long_warm_up(start, max_iter)
     rise, decay = _rise(warm_up), _decay(schedule, start=start, length=max(max_iter - start, 1))
     if start == 0:
         return decay
     if schedule.name == "step":
         return lambda iteration: rise(iteration) * decay(iteration) if iteration < start else decay(iteration)
     return lambda iteration: rise(iteration) if iteration < start else decay(iteration)
+
+
+def report_long_warm_up(iterations: int, max_iter: int) -> None:
+    """Warn where a warm-up is longer than the training."""
+    if iterations > max_iter:
+        logger.warning(
+            "the warm-up of %d iterations does not end in this training of %d; the full rate is never reached", iterations, max_iter
+        )
 
 
 def _decay(schedule: Schedule, *, start: int, length: int) -> Factor:

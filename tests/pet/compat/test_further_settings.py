@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from pet.compat.antgo.framework.helper.trainer import Trainer
+from pet.compat.paddleseg import paddle
+from pet.compat.paddleseg.core import train
+from pet.compat.paddleseg.models.losses import CrossEntropyLoss
 from pet.compat.trainframework.model.build import BUILD_NETWORK_REGISTRY
 from pet.compat.trainframework.schedule.scheduler import build_trainer
 from pet.compat.trainframework.trainer.build import BUILD_TRAINER_REGISTRY
@@ -19,7 +22,7 @@ from petlib.engine import Hook, TrainState
 from tests.pet.compat.aiearth.image_files import write_pairs
 from tests.pet.compat.aiearth.test_job import ChangeJob
 from tests.pet.compat.antgo.document import tiny_config
-from tests.pet.compat.paddleseg.tiles import train_tiny, write_tiles
+from tests.pet.compat.paddleseg.tiles import Tiny, open_tiles, train_tiny, write_tiles
 from tests.pet.compat.trainframework.project import make_config
 
 PAGE = (Path(__file__).parents[3] / "docs" / "further_settings.md").read_text(encoding="utf-8")
@@ -108,13 +111,13 @@ def train_antgo(folder: Path, hook: Observer) -> None:
 LAYERS = {"PaddleSeg": train_paddleseg, "AI Earth": train_aiearth, "TrainFramework": train_trainframework, "antgo": train_antgo}
 
 
-@pytest.mark.parametrize("train", LAYERS.values(), ids=list(LAYERS))
+@pytest.mark.parametrize("run", LAYERS.values(), ids=list(LAYERS))
 def test_a_layer_reaches_what_the_engine_has(
-    train: Callable[[Path, Observer], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[[Path, Observer], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook, compiled = Observer(), []
     monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))  # noqa: PLW0108 -- a method
-    train(tmp_path, hook)
+    run(tmp_path, hook)
     saved: dict[str, Any] = torch.load(tmp_path / "model_latest.pth", weights_only=True)
     assert hook.steps == saved["iteration"] > 0
     assert saved["ema"] is not None
@@ -122,6 +125,47 @@ def test_a_layer_reaches_what_the_engine_has(
     assert hook.channels_last
     assert set(hook.autocast) == {True}
     assert len(hook.autocast) == 2 * hook.steps
+
+
+def warm_up_in_paddleseg(folder: Path) -> None:
+    model = Tiny()
+    rate = paddle.optimizer.lr.LinearWarmup(0.1, warmup_steps=500, start_lr=0.0, end_lr=0.1)
+    tiles = open_tiles(write_tiles(folder / "data"))
+    losses = {"types": [CrossEntropyLoss()], "coef": [1]}
+    train(model, tiles, None, paddle.optimizer.SGD(rate, parameters=model.parameters()), folder, iters=2, losses=losses)
+
+
+def warm_up_in_aiearth(folder: Path) -> None:
+    write_pairs(folder, [f"p{number}" for number in range(8)])
+    job = ChangeJob(folder, work_dir=str(folder))
+    job.trainer.cfg.lr_config["warmup_iters"] = 500
+    job.run()
+
+
+def warm_up_in_trainframework(folder: Path) -> None:
+    build_trainer(make_config(folder, {"solver.generator.lr_scheduler": SCHEDULER})).loop()
+
+
+def warm_up_in_antgo(folder: Path) -> None:
+    rate = {"policy": "Fixed", "warmup": "linear", "warmup_iters": 500}
+    trainer = Trainer(tiny_config(lr_config=rate), folder, device="cpu")
+    trainer.config_dataloader()
+    trainer.config_model()
+    trainer.start_train(max_epochs=1)
+
+
+SCHEDULER = {"params": {"lr_scheduler_param": {"name": "WarmupCosineLR"}, "warmup_iter": 500}}
+WARM_UPS = [warm_up_in_paddleseg, warm_up_in_aiearth, warm_up_in_trainframework, warm_up_in_antgo]
+
+
+@pytest.mark.parametrize("run", WARM_UPS)
+def test_a_warm_up_longer_than_the_training_is_a_warning(
+    run: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(tmp_path)
+    said = caplog.text + "".join(path.read_text() for path in tmp_path.glob("logs/*.log"))
+    assert re.search(r"WARNING.*the warm-up of 500 iterations does not end in this training of \d", said), said
+    assert (tmp_path / "model_latest.pth").exists()
 
 
 def test_the_page_has_every_layer_and_the_keys_of_this_test() -> None:

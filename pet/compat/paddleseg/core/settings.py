@@ -95,6 +95,12 @@ def choose_schedule(model: nn.Module, optimizer: Optimizer | None, lr_scheduler:
     return optimizer, FactorSchedule(optimizer, lambda _: 1.0)
 
 
+def warm_up_length(optimizer: Optimizer) -> int:
+    """Return how many iterations the warm-up of the layer's optimizer has; 0: none, or it is not known."""
+    schedule = getattr(optimizer, "schedule", None)
+    return schedule.warmup_steps if isinstance(schedule, lr.LinearWarmup) else 0
+
+
 def _check_length(iters: int, batch_size: int, num_samples: int) -> None:
     if batch_size < 1:
         raise ConfigError(f"train: batch_size: {batch_size} given, at least 1 expected")

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pet.compat.paddleseg.core.evaluating import SEED, build_evaluation
-from pet.compat.paddleseg.core.settings import WORDS, build_run_config, choose_schedule
+from pet.compat.paddleseg.core.settings import WORDS, build_run_config, choose_schedule, warm_up_length
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
 from pet.compat.paddleseg.segmenter import build_segmenter
@@ -29,6 +29,7 @@ from petlib.engine.hook import Hook
 from petlib.engine.hooks.evaluation import EvaluationHook
 from petlib.engine.state import TrainState
 from petlib.errors import CheckpointError
+from petlib.solver.schedules import report_long_warm_up
 
 BEST_MODEL = Path("best_model", "model.pdparams")
 """Where the file lies below the folder of a training."""
@@ -151,6 +152,7 @@ def _run(
     optimizer, schedule = choose_schedule(network, optimizer, lr_scheduler)
     segmenter = build_segmenter(network, losses, num_classes=data.num_classes)
     with open_run(cfg, purpose="train", words=WORDS) as device:
+        report_long_warm_up(warm_up_length(optimizer), cfg.SOLVER.SCHEDULER.TOTAL_ITERS)
         loader = build_training_loader(cfg, data, device)
         evaluation = None if val_data is None else build_evaluation(cfg, val_data, device)
         wrapped = engine.parallelize(engine.prepare_model(segmenter, cfg, device), cfg, device)
