@@ -64,6 +64,10 @@ class Task(ABC, Generic[Config]):
         """
         raise _lacks(self, "images with targets to look at; it reads data of its own")
 
+    def expected_test_data(self, cfg: Config) -> "data.Expectation":
+        """Return what an evaluation wants of its data: by default what a training wants."""
+        return self.expected_data(cfg)
+
     def build_evaluators(self, cfg: Config, dataset: "data.Dataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
         """Return what turns predictions into metrics.
 

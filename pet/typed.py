@@ -7,6 +7,7 @@ VisionConfig = CfgNode
 SegmentationConfig = CfgNode
 InstanceConfig = CfgNode
 LandcoverConfig = CfgNode
+FaceConfig = CfgNode
 
 AnyConfig = CfgNode
 """A config of any task, where a section is read that not every task has: what it has is not known before the run."""

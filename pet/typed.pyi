@@ -341,6 +341,36 @@ class InstanceConfig(PetConfig):
     EVAL: InstanceEval
     MODEL: InstanceModel
 
+class FaceTest(PetTest):
+    FLIP: bool
+
+class FaceEval(PetEval):
+    FALSE_ACCEPTS: list[float]
+
+class FaceModelMargin(ConfigSection):
+    SCALE: float
+    FACTOR: float
+    ANGLE: float
+    COSINE: float
+    STRAIGHT_THROUGH: bool
+    WARM_UP_EPOCHS: int
+
+class FaceModel(ConfigSection):
+    BACKBONE: str
+    BACKBONE_ARGS: dict[str, Any]
+    SYNC_BN: bool
+    EMBEDDING: int
+    NUM_CLASSES: int
+    MARGIN: FaceModelMargin
+    SAMPLE_RATE: float
+
+class FaceConfig(PetConfig):
+    """The settings of face recognition."""
+
+    TEST: FaceTest
+    EVAL: FaceEval
+    MODEL: FaceModel
+
 class LandcoverSemiCutmix(ConfigSection):
     BOXES: int
     SHARE: list[float]

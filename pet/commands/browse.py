@@ -34,9 +34,8 @@ def browse(cfg: PetConfig, options: argparse.Namespace) -> int:
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         path = path / f"{options.split}_views.png"
     task = find_task(Path(options.cfg), type_folder=options.type)
-    views = data.build_sample_views(
-        cfg, options.split, task.expected_data(cfg).kinds, prepare=lambda dataset: task.prepare_data(cfg, dataset)
-    )
+    expected = task.expected_data(cfg) if options.split == "train" else task.expected_test_data(cfg)
+    views = data.build_sample_views(cfg, options.split, expected.kinds, prepare=lambda dataset: task.prepare_data(cfg, dataset))
     epochs = options.views if options.split == "train" else 1
     shown = rows(views, options.count, epochs)
     # the pictures of a pair are a row for each view

@@ -46,14 +46,15 @@ def check(cfg: PetConfig, options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     folder = options.out or Path(cfg.MISC.CKPT) / "data"
-    expected = find_task(Path(options.cfg), type_folder=options.type).expected_data(cfg)
+    task = find_task(Path(options.cfg), type_folder=options.type)
+    expected, tested = task.expected_data(cfg), task.expected_test_data(cfg)
     with Progress(transient=True) as bar:
 
         def start(name: str, count: int) -> Callable[[], None]:
             task = bar.add_task(name, total=count)
             return lambda: bar.advance(task)
 
-        found, datasets = report.check_run(cfg, SPLITS[options.split], expected, start)
+        found, datasets = report.check_run(cfg, SPLITS[options.split], expected, start, tested=tested)
     write_text_atomically(folder / "report.json", json.dumps({"config": str(options.cfg), **found.as_dict()}, indent=1))
     sheet = draw_samples(datasets, visual.build_draw_settings(cfg))
     if sheet is not None:

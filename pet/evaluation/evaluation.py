@@ -1,7 +1,7 @@
 """An evaluation that is ready to run on any model of a run."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -61,17 +61,51 @@ class Evaluation:
         ``metrics.json`` holds flat names with fractions from 0 to 1. The summaries of the evaluators are the last lines
         on the screen, without a time before them. Every process calls it; the main process writes and prints.
         """
+        metrics, evaluators = self.measure(model, folder)
+        write_results(folder, metrics, evaluators)
+        return metrics
+
+    def measure(self, model: nn.Module, folder: Path) -> tuple[dict[str, float], Sequence[Evaluator]]:
+        """Return the metrics of ``model``, and what measured them, which has written the predictions into ``folder``."""
         evaluators = self.build_evaluators(True)
         metrics = evaluate(model, self.loader, evaluators, autocast=self.autocast)
         for evaluator in evaluators:
             evaluator.write(folder)
-        if is_main_process():
-            write_metrics_json(folder / "metrics.json", metrics)
-            logger.info("metrics and predictions are in %s", folder)
-            for evaluator in evaluators:
-                logger.info(evaluator.summary(), extra=FILE_ONLY)
-                print(evaluator.summary(), flush=True)
+        return metrics, evaluators
+
+
+class SeveralEvaluations(Evaluation):
+    """Data sets that are measured one after another, each with figures of its own, as if they were one.
+
+    Args:
+        evaluations: their metrics have different names.
+    """
+
+    def __init__(self, evaluations: Sequence[Evaluation]) -> None:
+        super().__init__(loader=evaluations[0].loader, build_evaluators=evaluations[0].build_evaluators, autocast=evaluations[0].autocast)
+        self._evaluations = list(evaluations)
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        """Return the metrics of ``model`` on all data; every process calls it and gets the same."""
+        return {name: value for evaluation in self._evaluations for name, value in evaluation(model).items()}
+
+    def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
+        """Return the metrics of ``model`` on all data, write them and the predictions, and print the results."""
+        measured = [evaluation.measure(model, folder) for evaluation in self._evaluations]
+        metrics = {name: value for found, _ in measured for name, value in found.items()}
+        write_results(folder, metrics, [evaluator for _, evaluators in measured for evaluator in evaluators])
         return metrics
+
+
+def write_results(folder: Path, metrics: Mapping[str, float], evaluators: Sequence[Evaluator]) -> None:
+    """Write ``metrics.json``, and print the summary of each evaluator; the main process does it."""
+    if not is_main_process():
+        return
+    write_metrics_json(folder / "metrics.json", metrics)
+    logger.info("metrics and predictions are in %s", folder)
+    for evaluator in evaluators:
+        logger.info(evaluator.summary(), extra=FILE_ONLY)
+        print(evaluator.summary(), flush=True)
 
 
 def build_evaluation(

@@ -29,6 +29,7 @@ EXPORT_SCHEMA: Schema = {
             "HALF": Key(
                 False,
                 "Weights and computation in float16, apart from normalisation and the arithmetic of boxes; inputs and outputs stay float32.",
+                arguments=("ExportSettings.half",),
             ),
             "SAMPLES": Key(
                 4,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -106,7 +106,7 @@ def load_test_weights(model: nn.Module, cfg: AnyConfig) -> Mapping[str, Sequence
                 path,
                 prefer_ema=cfg.TEST.USE_EMA,
                 key_prefixes=KEY_PREFIXES,
-                translate=translate,
+                translate=_without_training_parts(model, translate),
                 rename=cfg.TEST.WEIGHTS_MAP,
             )
             report.require_complete()
@@ -114,6 +114,29 @@ def load_test_weights(model: nn.Module, cfg: AnyConfig) -> Mapping[str, Sequence
     if report.names is None:
         logger.info("%s does not say the names of its classes: they are not compared with those of the data", source)
     return report.names or {}
+
+
+@runtime_checkable
+class HasTrainingParts(Protocol):
+    """A model that a test builds without what only a training needs, such as the centres of its classes.
+
+    Attributes:
+        training_only: beginnings of the names that weights of these parts have in a checkpoint.
+    """
+
+    training_only: tuple[str, ...]
+
+
+def _without_training_parts(model: nn.Module, translate: Translation) -> Translation:
+    """Return what leaves out of the weights of a training what the model does not have in a test."""
+    if not isinstance(model, HasTrainingParts):
+        return translate
+    beginnings = model.training_only
+
+    def leave_out(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value for name, value in translate(state, own).items() if name in own or not name.startswith(beginnings)}
+
+    return leave_out
 
 
 def find_test_weights(cfg: PetConfig) -> str:

@@ -39,6 +39,7 @@ PET = ConfigType("PetConfig", TASK_SCHEMA, PETLIB, "The settings that every task
 VISION = ConfigType("VisionConfig", get_vision_cfg().schema, PET, "The settings of the general CNN, and of ``tasks/cls``.")
 SEGMENTATION = ConfigType("SegmentationConfig", SEGMENTATION_SCHEMA, PET, "The settings of the segmentation projects.")
 INSTANCE = ConfigType("InstanceConfig", TASKS["tasks/instance"], PET, "The settings of networks of single objects.")
+FACE = ConfigType("FaceConfig", TASKS["tasks/face"], PET, "The settings of face recognition.")
 LANDCOVER = ConfigType("LandcoverConfig", TASKS["projects/landcover"], SEGMENTATION, "The settings of land cover.")
 
 
@@ -99,9 +100,10 @@ def petlib_stub() -> str:
 
 def pet_stub() -> str:
     """Return the types of the settings of all tasks."""
-    text = stub_of([PET, VISION, SEGMENTATION, INSTANCE, LANDCOVER])
+    types = [PET, VISION, SEGMENTATION, INSTANCE, FACE, LANDCOVER]
+    text = stub_of(types)
     names = sorted(name for name in set(re.findall(r"\w+", text)) if f"class {name}(" in petlib_stub() or name == "ConfigSection")
-    text = stub_of([PET, VISION, SEGMENTATION, INSTANCE, LANDCOVER], imports=f"from petlib.config.typed import {', '.join(names)}\n")
+    text = stub_of(types, imports=f"from petlib.config.typed import {', '.join(names)}\n")
     return f"{text}\nAnyConfig = Any\n"
 
 

@@ -1,8 +1,8 @@
 """What is written from the schemas: the reference page of all keys, and types of configs for editors and mypy."""
 
+import re
 import types
 import typing
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -46,9 +46,12 @@ class FaceRecords(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         name, record = self.file_of(index), self._file.read(int(self._places[index]))
+        label = int(record.labels[0])
+        if not 0 <= label < self.info.num_classes:
+            raise DataError(f"{name}: the label {label} is none of 0 to {self.info.num_classes - 1}, the identities that the file says")
         return {
             "image": decode_image(record.data, name=name),
-            "label": int(record.labels[0]),
+            "label": label,
             "meta": {"id": int(self._file.keys[self._places[index]]), "file": name},
         }
 

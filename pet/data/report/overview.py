@@ -66,7 +66,9 @@ class RunReport:
         }
 
 
-def check_run(cfg: PetConfig, splits: Sequence[str], expected: Expectation, progress: Progress) -> tuple[RunReport, list[Dataset]]:
+def check_run(
+    cfg: PetConfig, splits: Sequence[str], expected: Expectation, progress: Progress, *, tested: Expectation | None = None
+) -> tuple[RunReport, list[Dataset]]:
     """Read all samples of ``TRAIN.DATASETS`` and ``TEST.DATASETS``; return what was found, and the data sets that can be read.
 
     Args:
@@ -74,6 +76,7 @@ def check_run(cfg: PetConfig, splits: Sequence[str], expected: Expectation, prog
         splits: ``train`` and ``test``, or one of them; ``test`` without data is left out where it is not the only one.
         expected: what the model wants of its data.
         progress: is called with how far it is.
+        tested: what an evaluation wants of its data; None: the same.
 
     Raises:
         ConfigError: a data set is unknown, or none is named.
@@ -85,11 +88,12 @@ def check_run(cfg: PetConfig, splits: Sequence[str], expected: Expectation, prog
             continue
         if not names:
             raise ConfigError(f"{split.upper()}.DATASETS: nothing given; name the data to look at")
+        own = tested if split == "test" and tested is not None else expected
         if "train" not in splits:
-            trained = find_trained_names(cfg, expected.kinds)
-        reports, datasets = _check_datasets(cfg, names, expected, progress, trained)
+            trained = find_trained_names(cfg, own.kinds)
+        reports, datasets = _check_datasets(cfg, names, own, progress, trained)
         if split == "train" and datasets:
-            trained = names_of(datasets[0].info, expected.kinds)
+            trained = names_of(datasets[0].info, own.kinds)
             report.findings += _check_names_of_run(cfg, trained)
         report.datasets[split] = reports
         readable += datasets
@@ -97,7 +101,7 @@ def check_run(cfg: PetConfig, splits: Sequence[str], expected: Expectation, prog
             report.findings += _try(
                 NO_JOIN,
                 ", ".join(names),
-                partial(build_dataset, cfg, names, expected.kinds, names=trained if split == "test" else NO_NAMES),
+                partial(build_dataset, cfg, names, own.kinds, names=trained if split == "test" else NO_NAMES),
             )
         report.findings += _check_types(cfg, split, reports)
     report.findings += [*_check_amount(cfg, report, filters=filters_empty(cfg, expected.kinds)), *shared_files(report)]
