@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pet.compat.antgo.framework.helper.models.builder import MODELS
 from pet.compat.antgo.framework.helper.runner.base_module import BaseModule
+from pet.data.targets.names import NO_NAMES, Names
 from petlib.checkpoint.weights import Translation, load_weights
 from petlib.config.nested import Component
 from petlib.errors import ConfigError
@@ -79,8 +80,8 @@ def build_network(model: Component | None, builder: Callable[[], Any] | None = N
     return FieldNetwork(network)
 
 
-def load_checkpoint(network: FieldNetwork, path: Path, *, revise_keys: ReviseKeys = (), strict: bool = True) -> None:
-    """Load a checkpoint of a training, or a state dict of the network.
+def load_checkpoint(network: FieldNetwork, path: Path, *, revise_keys: ReviseKeys = (), strict: bool = True) -> Names:
+    """Load a checkpoint of a training, or a state dict of the network; return the names that the training knew, as far as it says them.
 
     Args:
         network: takes the weights.
@@ -96,6 +97,7 @@ def load_checkpoint(network: FieldNetwork, path: Path, *, revise_keys: ReviseKey
     if strict:
         report.require_complete()
     logger.info("%s", f"weights of {path}" if report.complete else report.summary())
+    return report.names or NO_NAMES
 
 
 def revision(revise_keys: ReviseKeys) -> Translation:

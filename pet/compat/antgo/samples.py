@@ -61,6 +61,14 @@ class PipelineDataset:
         """
         return SampleReader(self, self.pipeline, seed=seed, seed_global_generators=True, on_error=on_error)
 
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """The names of the classes, where the data set has them as ``classes``, a list of texts."""
+        classes = getattr(self.dataset, "classes", None)
+        if not isinstance(classes, list | tuple) or not classes or not all(isinstance(name, str) for name in classes):
+            return {}
+        return {"classes": list(classes)}
+
     def _ask_size(self) -> int:
         if not hasattr(self.dataset, "size") or not callable(getattr(self.dataset, "sample", None)):
             raise ConfigError(f"{self.place}: {self._name} has no size or no sample(id); derive it from Dataset and define both")

@@ -13,10 +13,11 @@ from pet.compat.antgo.framework.helper.runner.builder import MEASURES
 from pet.compat.antgo.framework.helper.trainer import Trainer
 from pet.compat.antgo.measures.evaluator import MeasureEvaluator, build_measures
 from petlib import distributed
+from petlib.checkpoint import Checkpointer
 from petlib.config.nested import Component
-from petlib.errors import CheckpointError, ConfigError
+from petlib.errors import CheckpointError, ConfigError, DataError
 from tests.conftest import RunRanks
-from tests.pet.compat.antgo.document import tiny_config
+from tests.pet.compat.antgo.document import TinySquares, tiny_config
 
 
 class Order:
@@ -73,6 +74,24 @@ def test_the_test_agrees_with_the_evaluation_of_the_training(work_dir: Path) -> 
     assert metrics["miou"] == scores[-1]
     assert json.loads((work_dir / "results" / "metrics.json").read_text()) == pytest.approx(metrics)
     assert (work_dir / "config.yaml").exists(), "the record of the training stays"
+
+
+def test_the_names_of_the_classes_are_those_of_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TinySquares, "classes", ["background", "square"], raising=False)
+    trainer = Trainer(tiny_config(), tmp_path, device="cpu")
+    trainer.config_dataloader()
+    trainer.config_model()
+    trainer.start_train(max_epochs=1)
+    assert Checkpointer(tmp_path).read_latest()["names"] == {"classes": ["background", "square"]}  # type: ignore[index]
+    tester = testing.Tester(tiny_config(), tmp_path, device="cpu")
+    tester.config_model()
+    assert "miou" in tester.evaluate()
+    monkeypatch.setattr(TinySquares, "classes", ["square", "background"])
+    with pytest.raises(DataError, match=r"data.test: classes are background, square \(2\) in the checkpoint and square, background"):
+        tester.evaluate()
+    trainer.config_dataloader()
+    with pytest.raises(CheckpointError, match="classes are background, square"):
+        trainer.start_train(max_epochs=2)
 
 
 def test_what_cannot_be_tested(work_dir: Path, tmp_path: Path) -> None:

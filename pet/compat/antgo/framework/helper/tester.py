@@ -14,9 +14,12 @@ from pet.compat.antgo.samples import build_dataset
 from pet.compat.antgo.settings import AntgoConfig, device_name, open_settings
 from pet.compat.antgo.translation import WORDS
 from pet.compat.shared.running import open_run
+from pet.data.targets.names import NO_NAMES
 from pet.evaluation.loop import evaluate
 from petlib import engine
 from petlib.config import ConfigError
+from petlib.engine.changed_settings import other_names
+from petlib.errors import DataError
 
 RECORD = "test_config.yaml"
 
@@ -47,6 +50,7 @@ class Tester:
     ) -> None:
         self._settings = open_settings(cfg, work_dir, device=device_name(device, gpu_id, distributed=distributed))
         self._network: FieldNetwork | None = None
+        self._names = NO_NAMES
 
     def config_model(
         self,
@@ -68,7 +72,7 @@ class Tester:
             CheckpointError: there is no checkpoint, or it is damaged or of another network.
         """
         network = build_network(self._settings.components.get("model"), model_builder)
-        load_checkpoint(network, self._settings.find_checkpoint(checkpoint), revise_keys=revise_keys, strict=strict)
+        self._names = load_checkpoint(network, self._settings.find_checkpoint(checkpoint), revise_keys=revise_keys, strict=strict)
         self._network = network
 
     def evaluate(self) -> dict[str, float]:
@@ -76,11 +80,14 @@ class Tester:
 
         Raises:
             ConfigError: an entry of the config is missing or wrong, or network, data and measures do not go together.
-            DataError: a sample cannot be used.
+            DataError: a sample cannot be used, or the classes are not those of the training, in their order.
         """
         if self._network is None:
             raise ConfigError("evaluate: there is no network yet; call config_model(checkpoint) before")
         data = build_dataset(self._settings.entry("data.test"), place="data.test")
+        difference = other_names(self._names, data.names)
+        if difference:
+            raise DataError(f"data.test: {difference}")
         measures = build_measures(self._settings.components)
         check_truths(measures, data.fields, place="data.test.inputs_def.fields")
         check_fields(self._network.network, "forward_test", data.fields, place="data.test.inputs_def.fields")

@@ -253,6 +253,7 @@ class Trainer:
             iterations_per_epoch=iterations_per_epoch,
             scheduler=FactorSchedule(optimizer, factor),
             checkpointer=engine.build_checkpointer(cfg, self._settings.folder("checkpoint_config.out_dir")),
+            names=self._configured_data().names,
         )
 
     def _build_evaluation(self, cfg: CfgNode, data: PipelineDataset, device: torch.device) -> Evaluation:
