@@ -18,12 +18,14 @@ import pet.projects.landcover.config
 import pet.projects.target_extraction.config
 import pet.tasks.cls.config
 import pet.tasks.contrast.config
+import pet.tasks.instance.config
 import pet.vision.config
 from pet.data import TRANSFORMS, build_transforms
 from pet.data.catalog.entries import find_entry
 from pet.models.classifiers import build_classifier
 from pet.segmentation import build_model
 from pet.tasks.contrast.model import build_model as build_contrast_model
+from pet.tasks.instance.model import build_model as build_instance_network
 from pet.vision import GeneralizedCNN
 from pet.vision.heads.table import HEADS
 from petlib import engine
@@ -41,6 +43,7 @@ TASKS = {
     "vision": pet.vision.config,
     "tasks/cls": pet.tasks.cls.config,
     "tasks/contrast": pet.tasks.contrast.config,
+    "tasks/instance": pet.tasks.instance.config,
     "projects/buildseg": pet.projects.buildseg.config,
     "projects/changedet": pet.projects.changedet.config,
     "projects/landcover": pet.projects.landcover.config,
@@ -55,6 +58,9 @@ PARAMETERS = {
     "vision/imagenet/resnet50.yaml": 25.6e6,
     # the networks that the configs name, with projectors and, of some, predictors and teachers
     "tasks/contrast/cifar/simclr_resnet18.yaml": 11.17e6 + 1.57e6,
+    "tasks/instance/mscoco/pose_resnet50_256x192.yaml": 34.0e6,
+    "tasks/instance/mscoco/pose_hrnet_w32_256x192.yaml": 28.5e6,
+    "tasks/instance/mscoco/pose_hrnet_w48_384x288.yaml": 63.6e6,
 }
 
 
@@ -74,6 +80,8 @@ def model_without_memory(cfg: CfgNode) -> nn.Module:
     with torch.device("meta"):
         if "CONTRAST" in cfg:
             return build_contrast_model(cfg)
+        if "UPSAMPLING" in cfg.MODEL:
+            return build_instance_network(cfg)
         if "HAS_CLS" in cfg.MODEL and not cfg.MODEL.HAS_CLS:
             return GeneralizedCNN(cfg)
         return build_classifier(cfg.MODEL.BACKBONE, num_classes=cfg.MODEL.NUM_CLASSES, args=cfg.MODEL.BACKBONE_ARGS)

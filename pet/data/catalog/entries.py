@@ -13,10 +13,11 @@ from petlib.suggest import did_you_mean
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "semseg_folder", "ade20k", "cihp", "shapes"),
+    *("lip", "mpii"),
     *("label_list", "label_records", "public_set", "face_records", "verification_pairs", "verification_bin"),
 )
 BUILTIN_TYPES = ("digits", "facets", *TYPES_OF_FILES)
-WITH_ANNOTATIONS = ("coco", "semseg_folder", "verification_pairs")
+WITH_ANNOTATIONS = ("coco", "mpii", "semseg_folder", "verification_pairs")
 WITH_OWN_LABELS = ("semseg_folder", "label_list", "label_records")
 WITH_READING = ("semseg_folder", "ade20k", "label_list", "label_records", "public_set")
 WHOLE_SHARE = (0.0, 1.0)
@@ -88,6 +89,10 @@ BUILTIN = {
     "bccd_test": CatalogEntry("voc", "bccd", "test"),
     "cihp_train": CatalogEntry("cihp", "CIHP/instance-level_human_parsing", "train"),
     "cihp_val": CatalogEntry("cihp", "CIHP/instance-level_human_parsing", "val"),
+    "lip_train": CatalogEntry("lip", "LIP", "train"),
+    "lip_val": CatalogEntry("lip", "LIP", "val"),
+    "mpii_train": CatalogEntry("mpii", "mpii/images", annotations="mpii/annot/train.json"),
+    "mpii_valid": CatalogEntry("mpii", "mpii/images", annotations="mpii/annot/valid.json"),
     "ade20k_train": CatalogEntry("ade20k", "ADEChallengeData2016", "train"),
     "ade20k_val": CatalogEntry("ade20k", "ADEChallengeData2016", "val"),
     **{name: CatalogEntry("public_set", public.folder, name) for name, public in PUBLIC_SETS.items()},

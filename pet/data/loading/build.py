@@ -53,6 +53,8 @@ DATASETS = Registry(
         "semseg_folder": "pet.data.datasets.semseg_folder:build_semseg_folder",
         "ade20k": "pet.data.datasets.semseg_folder:build_ade20k",
         "cihp": "pet.data.datasets.cihp:build_cihp",
+        "lip": "pet.data.datasets.lip:build_lip",
+        "mpii": "pet.data.datasets.mpii:build_mpii",
         "shapes": "pet.data.datasets.shapes:build_shapes",
         "label_list": "pet.data.datasets.label_list:build_label_list",
         "label_records": "pet.data.datasets.label_records:build_label_records",

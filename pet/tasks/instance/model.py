@@ -187,29 +187,38 @@ def build_model(cfg: InstanceConfig) -> InstanceNetwork:
             in_channels=info.channels[-1],
             stride=info.strides[-1],
             method=model.UPSAMPLING.METHOD,
-            channels=model.UPSAMPLING.CHANNELS,
+            # of bilinear stretching the map keeps its own
+            channels=model.UPSAMPLING.CHANNELS if model.UPSAMPLING.METHOD == "deconvolution" else 0,
         )
     network = InstanceNetwork(backbone=backbone, upsampling=upsampling, heads=_build_heads(cfg, channels))
     return cast("InstanceNetwork", synchronise_batch_norm(network, cfg)) if model.SYNC_BN else network
 
 
 def _build_heads(cfg: InstanceConfig, channels: int) -> dict[str, CropHead]:
-    model, heads = cfg.MODEL, dict[str, CropHead]()
-    if model.HAS_KEYPOINTS:
-        own = model.KEYPOINTS
-        heads["keypoints"] = KeypointHead(
-            in_channels=channels,
-            num_keypoints=own.NUM_KEYPOINTS,
-            sigma=own.SIGMA,
-            decoding=cfg.TEST.DECODING,
-            settings=_settings(own),
-        )
-    if model.HAS_MASK:
-        heads["mask"] = MaskHead(in_channels=channels, settings=_settings(model.MASK))
-    if model.HAS_PARSING:
-        heads["parsing"] = ParsingHead(in_channels=channels, num_parts=model.PARSING.NUM_PARTS, settings=_settings(model.PARSING))
+    heads: dict[str, CropHead] = {}
+    if cfg.MODEL.HAS_KEYPOINTS:
+        heads["keypoints"] = _build_keypoint_head(cfg, channels)
+    if cfg.MODEL.HAS_MASK:
+        own = cfg.MODEL.MASK
+        settings = HeadSettings(tuple(own.CHANNELS), own.KERNEL, own.LOSS_WEIGHT, own.QUALITY, own.QUALITY_LOSS_WEIGHT)
+        heads["mask"] = MaskHead(in_channels=channels, settings=settings)
+    if cfg.MODEL.HAS_PARSING:
+        heads["parsing"] = _build_parsing_head(cfg, channels)
     return heads
 
 
-def _settings(own: Any) -> HeadSettings:
-    return HeadSettings(tuple(own.CHANNELS), own.KERNEL, own.LOSS_WEIGHT, own.QUALITY, own.QUALITY_LOSS_WEIGHT)
+def _build_keypoint_head(cfg: InstanceConfig, channels: int) -> KeypointHead:
+    own = cfg.MODEL.KEYPOINTS
+    return KeypointHead(
+        in_channels=channels,
+        num_keypoints=own.NUM_KEYPOINTS,
+        sigma=own.SIGMA,
+        decoding=cfg.TEST.DECODING,
+        settings=HeadSettings(tuple(own.CHANNELS), own.KERNEL, own.LOSS_WEIGHT, own.QUALITY, own.QUALITY_LOSS_WEIGHT),
+    )
+
+
+def _build_parsing_head(cfg: InstanceConfig, channels: int) -> ParsingHead:
+    own = cfg.MODEL.PARSING
+    settings = HeadSettings(tuple(own.CHANNELS), own.KERNEL, own.LOSS_WEIGHT, own.QUALITY, own.QUALITY_LOSS_WEIGHT)
+    return ParsingHead(in_channels=channels, num_parts=own.NUM_PARTS, settings=settings)
