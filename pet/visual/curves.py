@@ -54,6 +54,7 @@ def draw_curves(metrics_jsonl: Path, path: Path) -> None:
     if not panels:
         all_axes[0].text(0.5, 0.5, "nothing is recorded yet", ha="center", va="center", transform=all_axes[0].transAxes)
     all_axes[-1].set_xlabel("iteration")
+    all_axes[-1].xaxis.get_major_locator().set_params(integer=True)
     figure.align_ylabels()
     save_figure(figure, path)
 

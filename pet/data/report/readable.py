@@ -82,10 +82,13 @@ def _quantile_lines(report: DatasetReport) -> Iterator[str]:
     rows = {name: values for name, values in rows.items() if values}
     if not rows:
         return
-    yield f"  {'sizes in pixels':<16}" + "".join(f"{name:>10}" for name in QUANTILES)
+    differ = {name for name, values in rows.items() if len({values[quantile] for quantile in QUANTILES}) > 1}
+    yield f"  {'sizes in pixels':<16}" + "".join(f"{name:>10}" for name in QUANTILES if differ)
     for name, values in rows.items():
         digits = 2 if "/" in name else 0
-        yield f"    {name:<14}" + "".join(f"{values[quantile]:>10.{digits}f}" for quantile in QUANTILES)
+        # of one sample, or of images of one size, seven equal numbers say nothing
+        shown = list(QUANTILES) if name in differ else ["least"]
+        yield f"    {name:<14}" + "".join(f"{values[quantile]:>10.{digits}f}" for quantile in shown) + ("" if name in differ else " (all)")
     common = report.image_sizes.get("commonest", {})
     yield "  commonest image sizes: " + ", ".join(f"{size} ({count:,})" for size, count in common.items())
 

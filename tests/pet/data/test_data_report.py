@@ -13,6 +13,7 @@ from pet.data.report import as_text, check_run
 from pet.data.report.browse import build_sample_views
 from pet.data.report.dataset_report import report_dataset
 from pet.data.report.examination import examine
+from pet.data.report.overview import RunReport
 from pet.data.report.trained_names import find_trained_names
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation, ImageTruth
 from pet.structures import InstanceMasks
@@ -157,6 +158,15 @@ def test_classes_and_sizes_are_counted() -> None:
     assert report.skipped == {"no area": 3}
     assert not report.fails
     json.dumps(report.as_dict())
+
+
+def test_sizes_that_do_not_differ_are_one_number() -> None:
+    one = report_dataset("pets", Given([detection([[0, 0, 10, 10]], [0], name="a")]), BOXES)
+    lines = [" ".join(line.split()) for line in as_text(RunReport({"train": [one]})).splitlines()]
+    width, height = one.image_sizes["width"]["least"], one.image_sizes["height"]["least"]
+    place = lines.index("sizes in pixels")
+    assert lines[place + 1 : place + 3] == [f"width {width:.0f} (all)", f"height {height:.0f} (all)"]
+    assert lines[place + 4] == "object edge 10 (all)"
 
 
 def test_pixels_are_counted_by_class() -> None:

@@ -132,6 +132,20 @@ class CountingHook(Hook):
         self.count += 1
 
 
+def test_the_network_is_compiled_where_the_config_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # compiled by Inductor each network takes a minute; that the layer asks for it, and of which, is what can go wrong here
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))  # noqa: PLW0108 -- a method has to be a function
+    trainer = Trainer(tiny_config(pet={"MISC.COMPILE": "always"}), tmp_path)
+    trainer.config_dataloader()
+    trainer.config_model()
+    trainer.start_train(max_epochs=1)
+    assert len(compiled) == 1
+    assert sum(parameter.numel() for parameter in compiled[0].parameters()) > 0
+    with pytest.raises(ConfigError, match=r"pet: .*MISC.COMPILE: True"):
+        Trainer(tiny_config(pet={"MISC.COMPILE": True}), tmp_path)
+
+
 def test_a_config_may_have_its_length_a_note_and_settings_under_pets_names(tmp_path: Path) -> None:
     pet = {"SOLVER.EMA.ENABLED": True, "SOLVER": {"ACCUMULATION": 2, "AMP": {"ENABLED": True, "DTYPE": "bf16"}}}
     hook = CountingHook()

@@ -89,6 +89,15 @@ def test_settings_under_pets_names_and_hooks_of_ones_own(tmp_path: Path) -> None
         train_tiny(root, tmp_path / "other", pet={"MISC.SEED": 1})
 
 
+def test_the_network_is_compiled_where_the_settings_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # compiled by Inductor each network takes a minute; that the layer asks for it, and of which, is what can go wrong here
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))  # noqa: PLW0108 -- a method has to be a function
+    train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", iters=1, pet={"MISC.COMPILE": "always"})
+    assert len(compiled) == 1
+    assert sum(parameter.numel() for parameter in compiled[0].parameters()) > 0
+
+
 def test_a_network_learns(tmp_path: Path) -> None:
     train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", iters=40)
     mious = lines(tmp_path / "run", "mIoU")

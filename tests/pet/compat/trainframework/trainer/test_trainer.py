@@ -188,6 +188,14 @@ class WithHook(BaseTrainer):
 BUILD_TRAINER_REGISTRY.register()(WithHook)
 
 
+def test_the_network_is_compiled_where_the_config_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # compiled by Inductor each network takes a minute; that the layer asks for it, and of which, is what can go wrong here
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))  # noqa: PLW0108 -- a method has to be a function
+    trainer = train(make_config(tmp_path, {"pet": {"MISC.COMPILE": "always"}}))
+    assert compiled == [trainer.model]
+
+
 def test_settings_under_pets_names_and_hooks_of_ones_own(tmp_path: Path) -> None:
     amp = {"SOLVER.AMP.ENABLED": True, "SOLVER.AMP.DTYPE": "bf16"}
     trainer = train(make_config(tmp_path, {"trainer.name": "WithHook", "pet": amp}))
