@@ -1,6 +1,7 @@
 """Every config that comes with Pet can be run, and every setting does something."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -12,21 +13,9 @@ import pytest
 import torch
 from torch import nn
 
-import pet.projects.buildseg.config
-import pet.projects.changedet.config
-import pet.projects.landcover.config
-import pet.projects.target_extraction.config
-import pet.tasks.cls.config
-import pet.tasks.contrast.config
-import pet.tasks.instance.config
-import pet.vision.config
 from pet.data import TRANSFORMS, build_transforms
 from pet.data.catalog.entries import find_entry
-from pet.models.classifiers import build_classifier
-from pet.segmentation import build_model
-from pet.tasks.contrast.model import build_model as build_contrast_model
-from pet.tasks.instance.model import build_model as build_instance_network
-from pet.vision import GeneralizedCNN
+from pet.task import find_task
 from pet.vision.heads.table import HEADS
 from petlib import engine
 from petlib.config import CfgNode, ConfigError, load_cfg
@@ -39,16 +28,9 @@ from tests.integration.conftest import ROOT
 CFGS = ROOT / "cfgs"
 # files called base_* hold what others share
 CONFIGS = sorted(str(path.relative_to(CFGS)) for path in CFGS.rglob("*.yaml") if not path.name.startswith("base_"))
-TASKS = {
-    "vision": pet.vision.config,
-    "tasks/cls": pet.tasks.cls.config,
-    "tasks/contrast": pet.tasks.contrast.config,
-    "tasks/instance": pet.tasks.instance.config,
-    "projects/buildseg": pet.projects.buildseg.config,
-    "projects/changedet": pet.projects.changedet.config,
-    "projects/landcover": pet.projects.landcover.config,
-    "projects/target_extraction": pet.projects.target_extraction.config,
-}
+TASK_SETTINGS = sorted(path for folder in ("tasks", "projects") for path in (ROOT / "pet" / folder).glob("*/config.py"))
+FOLDERS = ("vision", *(f"{path.parent.parent.name}/{path.parent.name}" for path in TASK_SETTINGS))
+TASKS = {folder: importlib.import_module(f"pet.{folder.replace('/', '.')}.config") for folder in FOLDERS}
 TRAINING_IMAGES = {"cifar10_train": 50_000, "imagenet_train": 1_281_167, "digits_train": 1_437}
 # what the comments of the configs say
 PARAMETERS = {
@@ -74,17 +56,10 @@ def task_of(name: str) -> str:
     return next(task for task in TASKS if name.startswith(f"{task}/"))
 
 
-def model_without_memory(cfg: CfgNode) -> nn.Module:
-    if "NETWORK" in cfg.MODEL:
-        return build_model(cfg)
-    with torch.device("meta"):
-        if "CONTRAST" in cfg:
-            return build_contrast_model(cfg)
-        if "UPSAMPLING" in cfg.MODEL:
-            return build_instance_network(cfg)
-        if "HAS_CLS" in cfg.MODEL and not cfg.MODEL.HAS_CLS:
-            return GeneralizedCNN(cfg)
-        return build_classifier(cfg.MODEL.BACKBONE, num_classes=cfg.MODEL.NUM_CLASSES, args=cfg.MODEL.BACKBONE_ARGS)
+def model_without_memory(name: str, cfg: CfgNode) -> nn.Module:
+    # networks of segmentation look at a small image when they are built
+    with torch.device("cpu" if "NETWORK" in cfg.MODEL else "meta"):
+        return find_task(CFGS / name).build_model(cfg)
 
 
 def iterations_per_epoch(cfg: CfgNode) -> int:
@@ -108,7 +83,7 @@ def test_a_config_is_complete(name: str) -> None:
         assert all(find_entry(cfg, data).type for data in purpose.DATASETS)
     assert cfg.TRAIN.DATASETS
     assert cfg.TEST.DATASETS
-    model = model_without_memory(cfg)
+    model = model_without_memory(name, cfg)
     if name in PARAMETERS:
         assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(PARAMETERS[name], rel=0.02)
     optimizer = build_optimizer(model, cfg)
