@@ -38,6 +38,9 @@ PARAMETERS = {
     "vision/cifar/resnet110_cifar10.yaml": 1.7e6,
     "vision/cifar/resnext29-8x64d_cifar10.yaml": 34.4e6,
     "vision/imagenet/resnet50.yaml": 25.6e6,
+    "tasks/face/ms1mv3_iresnet50.yaml": 43.6e6,
+    "tasks/face/ms1mv3_mobilefacenet.yaml": 2.06e6,
+    "tasks/face/glint360k_iresnet100.yaml": 65.2e6,
     # the networks that the configs name, with projectors and, of some, predictors and teachers
     "tasks/contrast/cifar/simclr_resnet18.yaml": 11.17e6 + 1.57e6,
     "tasks/instance/mscoco/pose_resnet50_256x192.yaml": 34.0e6,
@@ -48,7 +51,8 @@ PARAMETERS = {
 
 def load(name: str) -> CfgNode:
     # the data of a user are not here: their classes are given instead
-    overrides = ["DATA.CLASSES=[cat, dog]"] if name.startswith("tasks/cls") else []
+    given = {"tasks/cls": ["DATA.CLASSES=[cat, dog]"], "tasks/face": ["MODEL.NUM_CLASSES=20"]}
+    overrides = given.get(task_of(name), [])
     return load_cfg(TASKS[task_of(name)], CFGS / name, overrides)
 
 

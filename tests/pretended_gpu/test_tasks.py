@@ -49,6 +49,10 @@ TASKS = {
     "fcos": ("vision", "vision/shapes/fcos_R-18-FPN.yaml", ONE_STAGE),
     "change": ("projects/changedet", "projects/changedet/siamese_R-18_cpu.yaml", SIZES),
     "finetune": ("tasks/cls", "tasks/cls/finetune_resnet18.yaml", [*SIZES, TINY, "SOLVER.AMP.ENABLED=False"]),
+    "face": (
+        *("tasks/face", "tasks/face/facets_iresnet18.yaml"),
+        [*SIZES, TINY, "MODEL.BACKBONE_ARGS={}", "MODEL.SAMPLE_RATE=0.5", "SOLVER.EMA.ENABLED=True"],
+    ),
     "land cover, distilled": (
         *("projects/landcover", "projects/landcover/fcn_hr18_1024x1024_16k_landcover_semi.yaml"),
         [*SIZES, "SOLVER.AMP.ENABLED=False"],
@@ -87,6 +91,8 @@ def data_of(name: str, scripts: str, data: Path) -> list[str]:
     """Return the settings that name the data of a task."""
     if name == "digits":
         return ["TRAIN.RESIZE.SCALES=[32]", "TEST.RESIZE.SCALES=[32]"]
+    if name == "face":
+        return []
     if name == "finetune":
         return [f"TRAIN.DATASETS=[{data}/train]", f"TEST.DATASETS=[{data}/val]"]
     if scripts == "vision":

@@ -105,6 +105,7 @@ def report_dataset(
         report.findings.append(Finding(NO_SAMPLE, name, "the data set is empty", True))
     for kind in (*expected.inputs, *expected.kinds):
         report.findings += findings_at(name, find_kind(kind).summarise(seen))
+        report.findings += findings_at(name, find_kind(kind).survey(seen, dataset.info))
     report.findings += findings_at(name, objects.findings())
     report.findings = [finding._replace(detail=in_users_names(finding.detail)) for finding in report.findings]
     report.groups = {observation.group for observation in seen if observation.group}

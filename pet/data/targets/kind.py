@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pet.data.targets.dataset import IGNORE, Expectation, ImageTruth
+from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation, ImageTruth
 from pet.data.targets.numbering import Numbering
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import is_mirrored
@@ -117,6 +117,10 @@ class Kind(Numbering):
 
     def summarise(self, seen: Sequence[Observation]) -> Iterator[Found]:
         """Yield what is odd about all samples together."""
+        yield from ()
+
+    def survey(self, seen: Sequence[Observation], info: DatasetInfo) -> Iterator[Found]:
+        """Yield what is odd about all samples of a data set, every one of which was looked at."""
         yield from ()
 
     # transforms

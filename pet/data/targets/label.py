@@ -1,5 +1,6 @@
 """The class of a whole image."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
@@ -17,6 +18,12 @@ from pet.visual.settings import DrawSettings
 from pet.visual.sheet import Legend
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
+
+SEVERAL_CLASSES = "equal images have several classes"
+NO_IMAGE = "classes have no image"
+ONE_IMAGE = "classes have a single image"
+MOST_FILES = 5
+"""Files or classes that a finding lists."""
 
 
 class Classes(Kind):
@@ -88,8 +95,29 @@ class Label(Classes):
         """Look at the class of the image."""
         label, known = int(sample["label"]), expected.counts.get(self.name)
         seen.labels = [label]
+        if isinstance(sample.get("image"), np.ndarray):
+            seen.digest = hash(sample["image"].tobytes())
         if known is not None and not 0 <= label < known:
             yield LABEL_OUTSIDE, f"label {label}, 0 to {known - 1} expected", True
+
+    def survey(self, seen: Sequence[Observation], info: DatasetInfo) -> Iterator[Found]:
+        """Look for images that are equal and have several classes, and for classes without an image or with a single one."""
+        equal: dict[int, list[Observation]] = {}
+        for observation in seen:
+            if observation.digest:
+                equal.setdefault(observation.digest, []).append(observation)
+        for group in equal.values():
+            if len({label for observation in group for label in observation.labels}) > 1:
+                yield SEVERAL_CLASSES, ", ".join(observation.file for observation in group[:MOST_FILES]), False
+        counts = Counter(label for observation in seen for label in observation.labels)
+        for kind, number in ((NO_IMAGE, 0), (ONE_IMAGE, 1)):
+            found = [self._name(info, label) for label in range(info.num_classes) if counts[label] == number]
+            if found and counts:
+                more = ", ..." if len(found) > MOST_FILES else ""
+                yield kind, f"{len(found)} of {info.num_classes}: {', '.join(found[:MOST_FILES])}{more}", False
+
+    def _name(self, info: DatasetInfo, label: int) -> str:
+        return info.classes[label] if label < len(info.classes) else str(label)
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Write the class into the upper left corner."""

@@ -47,6 +47,7 @@ class Observation:
         types: of the pixels of its images.
         rate: frames a second of a video; 0: not known.
         group: what it was cut from together with others, as the clips of one video; empty: not known.
+        digest: of the pixels of an image that has a label as a whole, so that equal ones are found; 0: none was made.
         truth: its objects as the files have them; None: there are none.
         findings: what is wrong or odd.
     """
@@ -64,6 +65,7 @@ class Observation:
     types: PixelTypes = field(default_factory=PixelTypes)
     rate: float = 0.0
     group: str = ""
+    digest: int = 0
     truth: ImageTruth | None = None
     findings: list[Finding] = field(default_factory=list)
 

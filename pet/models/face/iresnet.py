@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from petlib.errors import ConfigError
+
 STRIDE = 16
 """Pixels of an image for each of the last map."""
 STAGES = {
@@ -36,6 +38,7 @@ class IResNet(nn.Module):
         super().__init__()
         if size < STRIDE or size % STRIDE:
             raise ValueError(f"size: {size} given, a multiple of {STRIDE} expected, usually 112")
+        self.size = size
         self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.prelu = nn.PReLU(width)
@@ -53,7 +56,16 @@ class IResNet(nn.Module):
                 nn.init.normal_(module.weight, std=0.1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return embeddings (B, num_classes), not normalised, of float images (B, 3, size, size)."""
+        """Return embeddings (B, num_classes), not normalised, of float images (B, 3, size, size).
+
+        Raises:
+            ConfigError: they have another size.
+        """
+        if tuple(image.shape[2:]) != (self.size, self.size):
+            raise ConfigError(
+                f"IResNet.size: {self.size} given, images of {image.shape[2]} x {image.shape[3]} came; resize them to it (Resize, "
+                f"size: [{self.size}, {self.size}]), or set it to theirs"
+            )
         maps = self.prelu(self.bn1(self.conv1(image)))
         maps = self.bn2(self.layer4(self.layer3(self.layer2(self.layer1(maps)))))
         with torch.autocast(image.device.type, enabled=False):

@@ -3,6 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from petlib.errors import ConfigError
+
+EDGE = 112
+"""Of an image, pixels."""
 LAST_WIDTH = 512
 LAST_EDGE = 7
 """Edge of the last map, of images of 112 pixels; one weight for each of its places makes it an embedding."""
@@ -40,7 +44,16 @@ class MobileFaceNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return embeddings (B, num_classes), not normalised, of float images (B, 3, 112, 112)."""
+        """Return embeddings (B, num_classes), not normalised, of float images (B, 3, 112, 112).
+
+        Raises:
+            ConfigError: they have another size.
+        """
+        if tuple(image.shape[2:]) != (EDGE, EDGE):
+            raise ConfigError(
+                f"MobileFaceNet: images of {image.shape[2]} x {image.shape[3]} came, {EDGE} x {EDGE} expected; resize them (Resize, size: "
+                f"[{EDGE}, {EDGE}])"
+            )
         for layer in self.layers:
             image = layer(image)
         with torch.autocast(image.device.type, enabled=False):

@@ -11,6 +11,8 @@ from pet.data.datasets.face_records import FaceRecords
 from pet.data.datasets.facets import FacetPairs, Facets, draw_image
 from pet.data.datasets.verification import ListedPairs, PickledPairs
 from pet.data.files.record_io import MAGIC, RecordFile
+from pet.data.report.dataset_report import report_dataset
+from pet.data.targets.dataset import Expectation
 from petlib.errors import DataError
 
 
@@ -179,3 +181,13 @@ def test_pairs_of_facets_are_of_unseen_people_half_of_them_of_one():
     assert (places[:, 0] != places[:, 1]).all()
     assert places.max() < len(dataset)
     assert not np.array_equal(dataset[0]["image"], draw_image(0, 0))
+
+
+def test_a_look_at_all_images_finds_equal_ones_of_several_people_and_people_with_none_or_one(tmp_path):
+    write_records(tmp_path, [record(float(label), encoded(value)) for label, value in ((0, 1), (0, 2), (1, 1), (3, 3), (3, 4))])
+    report = report_dataset("faces", FaceRecords(path=tmp_path), Expectation(kinds=("label",), counts={"label": 4}))
+    found = {finding.kind: finding.detail for finding in report.findings}
+    assert found["equal images have several classes"] == f"{tmp_path}/train.rec, record 0, {tmp_path}/train.rec, record 2"
+    assert found["classes have no image"] == "1 of 4: 2"
+    assert found["classes have a single image"] == "1 of 4: 1"
+    assert not report.fails

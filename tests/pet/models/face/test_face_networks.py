@@ -3,6 +3,7 @@ import torch
 
 from pet.models.classifiers import build_classifier
 from pet.models.face import iresnet
+from petlib.errors import ConfigError
 
 PARAMETERS = {
     "iresnet18": 24_025_600,
@@ -61,6 +62,16 @@ def test_the_embedding_is_computed_in_float32_in_mixed_precision():
     network = iresnet.iresnet18(num_classes=8, width=4, size=32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert network(torch.rand(2, 3, 32, 32)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("iresnet18", "IResNet.size: 112 given, images of 112 x 96"), ("mobilefacenet", "112 x 96 came, 112 x 112")]
+)
+def test_images_of_another_size_are_refused(name, message):
+    with torch.device("meta"):
+        network = build_classifier(name, num_classes=8)
+    with pytest.raises(ConfigError, match=message):
+        network(torch.empty(1, 3, 112, 96, device="meta"))
 
 
 def test_a_size_that_the_stages_do_not_divide_is_refused():
