@@ -59,20 +59,15 @@ class EmbeddingCollector:
         return {}
 
     def own(self) -> Embeddings:
-        """Return the embeddings of this process's share of the samples; without a sample D is 0."""
+        """Return the embeddings of this process's share of the samples, maybe none; every process calls it, so that all know D."""
+        length = max(all_gather_objects(self._vectors[0].shape[1] if self._vectors else 0))
         if not self._vectors:
-            return _nothing(0)
+            return Embeddings(torch.zeros(0, length), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
         return Embeddings(torch.cat(self._vectors), torch.cat(self._labels), torch.tensor(self._places))
 
     def gather(self) -> Embeddings:
         """Return the embeddings of all samples, in the order of the data set, on every process; every process calls it."""
-        own = self.own()
-        length = max(all_gather_objects(own.vectors.shape[1]))
-        return Embeddings(*map(gather_rows, own if len(own.vectors) else _nothing(length)))
-
-
-def _nothing(length: int) -> Embeddings:
-    return Embeddings(torch.zeros(0, length), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+        return Embeddings(*map(gather_rows, self.own()))
 
 
 def collect_embeddings(

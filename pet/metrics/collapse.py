@@ -13,7 +13,7 @@ def spread(embeddings: Tensor) -> Tensor:
     https://arxiv.org/abs/2011.10566). The vectors are divided by their lengths here.
     """
     units = normalize(embeddings.float(), dim=1)
-    found: Tensor = units.std(dim=0, correction=0).mean() * units.shape[1] ** 0.5
+    found: Tensor = (units - units.mean(dim=0)).square().mean(dim=0).sqrt().mean() * units.shape[1] ** 0.5
     return found
 
 

@@ -123,6 +123,8 @@ def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     """
     if cfg_file is not None:
         name_run(cfg, cfg_file)
+    if not cfg.MODEL.BACKBONE:
+        raise ConfigError("MODEL.BACKBONE: nothing given; name a network, e.g. resnet18_cifar or timm/resnet50")
     check_network(cfg)
     _check_views(cfg)
     _check_processes(cfg)

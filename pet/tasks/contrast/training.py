@@ -4,6 +4,8 @@ import logging
 from typing import Any, cast
 
 import torch
+from torch import Tensor
+from torch.optim import SGD
 
 from pet.metrics.collapse import effective_rank, spread
 from pet.models.handed_over import write_backbone
@@ -40,6 +42,8 @@ ADVICE = (
 class CollapseHook(Hook):
     """Measures now and then whether the projections of a batch still differ, prints it with the losses, and warns once when they do not.
 
+    Random networks without batch norm begin nearly collapsed; so it warns after the first epoch, of projections that are no better then.
+
     Args:
         every: iterations between two looks: those between two lines.
     """
@@ -49,6 +53,7 @@ class CollapseHook(Hook):
 
     def __init__(self, *, every: int) -> None:
         self.intervals = (every,)
+        self._first: float | None = None
         self._warned = False
 
     def after_step(self, state: TrainState) -> None:
@@ -59,13 +64,24 @@ class CollapseHook(Hook):
         metrics = {"spread": spread(projections), "effective_rank": effective_rank(projections)}
         state.storage.put_metrics(metrics)
         # the writers fetch the same values at about the same time, so waiting for the device here costs little
-        if not self._warned and (float(metrics["spread"]) < LEAST_SPREAD or float(metrics["effective_rank"]) < LEAST_RANK):
+        found = float(metrics["spread"])
+        self._first = found if self._first is None else self._first
+        has_collapsed = found < LEAST_SPREAD or float(metrics["effective_rank"]) < LEAST_RANK
+        if has_collapsed and found <= self._first and not self._warned and state.iteration >= state.iterations_per_epoch:
             self._warned = True
             logger.warning(
                 "the projections of iteration %d have nearly collapsed: spread %.3f (1: everywhere, 0: one point), effective rank %.1f of "
                 "%d. A falling loss then says nothing. %s",
-                *(state.iteration, float(metrics["spread"]), float(metrics["effective_rank"]), projections.shape[1], ADVICE),
+                *(state.iteration, found, float(metrics["effective_rank"]), projections.shape[1], ADVICE),
             )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the spread at the beginning."""
+        return {"first": self._first}
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Take it over."""
+        self._first = values["first"]
 
 
 class BaselineHook(Hook):
@@ -124,8 +140,14 @@ class FrozenPrototypesHook(Hook):
 
     def after_backward(self, state: TrainState) -> None:
         """Drop their gradients."""
-        if state.epoch < self._epochs:
-            cast("Any", state.network).projector.prototypes.grad = None
+        prototypes = cast("DINO", state.network).projector.prototypes
+        if state.epoch >= self._epochs or not isinstance(prototypes, Tensor):
+            return
+        if isinstance(state.optimizer, SGD) and prototypes.grad is not None:
+            # its fused form wants momenta of all or of none; weight decay changes lengths, which do not count
+            prototypes.grad.zero_()
+        else:
+            prototypes.grad = None
 
 
 class HandoverHook(Hook):
