@@ -25,6 +25,8 @@ TINY = "MODEL.BACKBONE=timm/test_resnet"
 BOXES = [TINY, "MODEL.FPN.CHANNELS=32", "MODEL.BOX.ROI.HIDDEN=32", "TEST.SCORE_THRESHOLD=0.0", "TEST.IMS_PER_GPU=4"]
 ONE_STAGE = [TINY, "MODEL.FPN.CHANNELS=32", "MODEL.BOX.CONVOLUTIONS=1", "TEST.SCORE_THRESHOLD=0.0", "TEST.IMS_PER_GPU=4"]
 SIZES = [f"TRAIN.RESIZE.SCALES=[{EDGE}]", f"TEST.RESIZE.SCALES=[{EDGE}]"]
+FEW = "{few: {type: digits, split: train, share: [0.0, 0.02]}, some: {type: digits, split: test, share: [0.0, 0.05]}}"
+SHORT_PROBE = [f"DATA.CATALOG={FEW}", "TRAIN.DATASETS=[few]", "TEST.DATASETS=[some]", "PROBE.NEIGHBOURS=[5]"]
 TASKS = {
     "digits": ("vision", "vision/digits/resnet20_digits.yaml", [TINY, "SOLVER.EMA.ENABLED=True", "TRAIN.MIXUP.MIXUP_ALPHA=0.2"]),
     "mask_rcnn": (
@@ -52,6 +54,10 @@ TASKS = {
     "face": (
         *("tasks/face", "tasks/face/facets_iresnet18.yaml"),
         [*SIZES, TINY, "MODEL.BACKBONE_ARGS={}", "MODEL.SAMPLE_RATE=0.5", "SOLVER.EMA.ENABLED=True"],
+    ),
+    "contrast": (
+        *("tasks/contrast", "tasks/contrast/digits/simclr_resnet20.yaml"),
+        [TINY, "CONTRAST.METHOD=moco", "CONTRAST.QUEUE=16", "DATA.CHECK_SAMPLES=2", *SHORT_PROBE],
     ),
     "land cover, distilled": (
         *("projects/landcover", "projects/landcover/fcn_hr18_1024x1024_16k_landcover_semi.yaml"),
@@ -91,7 +97,7 @@ def data_of(name: str, scripts: str, data: Path) -> list[str]:
     """Return the settings that name the data of a task."""
     if name == "digits":
         return ["TRAIN.RESIZE.SCALES=[32]", "TEST.RESIZE.SCALES=[32]"]
-    if name == "face":
+    if name in ("face", "contrast"):
         return []
     if name == "finetune":
         return [f"TRAIN.DATASETS=[{data}/train]", f"TEST.DATASETS=[{data}/val]"]

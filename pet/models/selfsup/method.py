@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from petlib.engine.gradient_cache import GRADIENTS, replay_loss
@@ -53,7 +54,10 @@ class PretrainingMethod(nn.Module, ABC):
             return [{"embedding": row} for row in self.embed(batch["image"])]
         if GRADIENTS in batch:
             return replay_loss(self.encode(batch), batch[GRADIENTS])
-        return self.compare({**self.encode(batch), **self.encode_teacher(batch)})
+        encoded = {**self.encode(batch), **self.encode_teacher(batch)}
+        # cosines in half precision would be as coarse as the differences that count
+        with torch.autocast(batch[VIEWS[0]].device.type, enabled=False):
+            return self.compare(encoded)
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the features (B, F) of images, of the backbone that is handed over."""

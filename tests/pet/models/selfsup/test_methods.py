@@ -152,6 +152,17 @@ def test_dino_moves_its_centre_after_the_loss():
     torch.testing.assert_close(model.centre, 0.1 * torch.cat(teachers).mean(dim=0).detach())
 
 
+@pytest.mark.parametrize("name", ["simclr", "moco", "mocov3", "barlow_twins"])
+def test_what_was_encoded_in_half_precision_is_compared_in_full(name):
+    model, batch = make_method(name), make_views()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        encoded = {**model.encode(batch), **model.encode_teacher(batch)}
+        assert torch.bfloat16 in {value.dtype for value in encoded.values()}
+    expected = make_method(name).compare({field: value.detach().clone() for field, value in encoded.items()})["losses"]["loss"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert model(batch)["losses"]["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_embeddings_are_those_of_the_backbone(name):
     model, images = make_method(name).eval(), make_views()["image"]
