@@ -12,6 +12,7 @@ from tests.integration.warm_python import warm_python
 FOLDER = ROOT / "tools" / "benchmark"
 SMALLEST = {
     "checkpoint.py": ["--repeats", "1"],
+    "class_centres.py": ["--identities", "50", "--steps", "1", "--repeats", "1"],
     "coco_eval.py": ["--images", "2", "--repeats", "1"],
     "data_pipeline.py": ["--images", "2", "--repeats", "1"],
     "export.py": ["--backbone", "timm/test_resnet", "--size", "64", "--repeats", "1"],
@@ -24,6 +25,7 @@ SMALLEST = {
 }
 NUMBERS = {
     "checkpoint.py": {"plain_ms", "pet_ms", "ratio", "pet_written_ms", "megabytes", "iteration_ms", "iteration_while_writing_ms"},
+    "class_centres.py": {"dense_seconds", "sampled_seconds", "sampled_seconds_ratio", "sampled_megabytes_ratio"},
     "coco_eval.py": {"ours_s", "pycocotools_s", "ratio"},
     "data_pipeline.py": {"ours", "torchvision_v2", "pil"},
     "export.py": {"pytorch_ms", "onnxruntime_ms", "ratio", "megabytes"},
