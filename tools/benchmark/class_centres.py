@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from counts import count
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear, normalize
 
@@ -27,12 +28,12 @@ WARM_UP = 1
 def main() -> None:
     """Measure all ways in turn, or as ``--way`` one of them in this process."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--identities", type=int, default=200_000)
-    parser.add_argument("--length", type=int, default=512, help="of an embedding (default: 512)")
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--identities", type=count, default=200_000)
+    parser.add_argument("--length", type=count, default=512, help="of an embedding (default: 512)")
+    parser.add_argument("--batch", type=count, default=64)
     parser.add_argument("--rate", type=float, default=0.1, help="share of the centres in a sample (default: 0.1)")
-    parser.add_argument("--steps", type=int, default=3, help="steps that are measured in a process (default: 3)")
-    parser.add_argument("--repeats", type=int, default=3, help="processes of each way (default: 3)")
+    parser.add_argument("--steps", type=count, default=3, help="steps that are measured in a process (default: 3)")
+    parser.add_argument("--repeats", type=count, default=3, help="processes of each way (default: 3)")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
