@@ -26,9 +26,14 @@ class ClassificationEvaluator:
         classes: names of the classes of the data; a model may have more outputs.
         num_classes: outputs of the model.
         keep_predictions: remember what :meth:`write` needs.
+        prefix: what the names of metrics begin with.
+        suffix: what they end with, as ``@10x3`` where each sample is looked at in so many views.
     """
 
-    def __init__(self, *, classes: Sequence[str], num_classes: int, keep_predictions: bool = False) -> None:
+    def __init__(
+        self, *, classes: Sequence[str], num_classes: int, keep_predictions: bool = False, prefix: str = "cls", suffix: str = ""
+    ) -> None:
+        self.prefix, self.suffix = prefix, suffix
         self.classes = [*classes, *(str(number) for number in range(len(classes), num_classes))][:num_classes]
         self.keep_predictions = keep_predictions
         self._metrics = ClassificationMetrics(num_classes, topk=(1, TOP_COUNT))
@@ -43,9 +48,9 @@ class ClassificationEvaluator:
             self._predictions.add(batch, logits)
 
     def compute(self) -> dict[str, float]:
-        """Return ``cls/acc1``, ``cls/acc5`` and ``cls/mean_class_acc`` over all processes, from 0 to 1."""
+        """Return ``cls/acc1``, ``cls/acc5`` and ``cls/mean_class_acc`` over all processes, from 0 to 1, with prefix and suffix."""
         self._result = self._metrics.merge()
-        return self._result.metrics()
+        return self._named(self._result)
 
     def write(self, folder: Path) -> None:
         """Write what accompanies the metrics; every process calls it after :meth:`compute`, the main process writes.
@@ -68,7 +73,10 @@ class ClassificationEvaluator:
         """Return ``test_acc1: 94.28% | test_acc5: 99.88%``."""
         assert self._result is not None, "summary() is called after compute()"
         metrics = self._result.metrics()
-        return " | ".join(f"test_acc{k}: {format_figure(metrics[f'cls/acc{k}'], '.2%')}" for k in (1, TOP_COUNT))
+        return " | ".join(f"test_acc{k}{self.suffix}: {format_figure(metrics[f'cls/acc{k}'], '.2%')}" for k in (1, TOP_COUNT))
+
+    def _named(self, result: ClassificationResult) -> dict[str, float]:
+        return {f"{self.prefix}/{name.partition('/')[2]}{self.suffix}": value for name, value in result.metrics().items()}
 
     def _write_tables(self, folder: Path, result: ClassificationResult) -> None:
         matrix = result.confusion_matrix.tolist()

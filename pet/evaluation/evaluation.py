@@ -79,19 +79,23 @@ class SeveralEvaluations(Evaluation):
 
     Args:
         evaluations: their metrics have different names.
+        folders: where each writes its predictions, below the folder of a test; None: all into that, under different names.
+        in_training: how many of them a training measures, from the first; a test measures all. None: all.
     """
 
-    def __init__(self, evaluations: Sequence[Evaluation]) -> None:
+    def __init__(self, evaluations: Sequence[Evaluation], *, folders: Sequence[str] | None = None, in_training: int | None = None) -> None:
         super().__init__(loader=evaluations[0].loader, build_evaluators=evaluations[0].build_evaluators, autocast=evaluations[0].autocast)
         self._evaluations = list(evaluations)
+        self._in_training = in_training
+        self._folders = [""] * len(evaluations) if folders is None else list(folders)
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
-        """Return the metrics of ``model`` on all data; every process calls it and gets the same."""
-        return {name: value for evaluation in self._evaluations for name, value in evaluation(model).items()}
+        """Return the metrics of ``model`` on the data of a training; every process calls it and gets the same."""
+        return {name: value for evaluation in self._evaluations[: self._in_training] for name, value in evaluation(model).items()}
 
     def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
         """Return the metrics of ``model`` on all data, write them and the predictions, and print the results."""
-        measured = [evaluation.measure(model, folder) for evaluation in self._evaluations]
+        measured = [evaluation.measure(model, folder / name) for evaluation, name in zip(self._evaluations, self._folders, strict=True)]
         metrics = {name: value for found, _ in measured for name, value in found.items()}
         write_results(folder, metrics, [evaluator for _, evaluators in measured for evaluator in evaluators])
         return metrics

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pet.losses.classification import cross_entropy
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
-from pet.typed import VisionConfig
+from pet.typed import AnyConfig, VisionConfig
 
 
 class ClassificationHead(nn.Module):
@@ -47,6 +47,27 @@ class ClassificationHead(nn.Module):
         return {"losses": {"loss_cls": loss}, "metrics": metrics}
 
 
+class MultilabelHead(nn.Module):
+    """The head of a classifier whose samples may have several classes, each of them or not. It has no parameters of its own."""
+
+    def forward(self, logits: Tensor, batch: dict[str, Any]) -> Any:
+        """Return the outputs of the model contract.
+
+        Args:
+            logits: (B, num_classes).
+            batch: in training ``multilabel``, uint8 (B, num_classes), 0 or 1.
+
+        Returns:
+            In training ``{"losses": {"loss_cls": scalar}, "metrics": {}}``, the mean binary cross entropy; in evaluation a list with one
+            ``{"class_scores": (num_classes,) float32}``, probabilities, for each sample.
+        """
+        logits = logits.float()
+        if not self.training:
+            return [{"class_scores": row} for row in logits.sigmoid().unbind(0)]
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, batch["multilabel"].float())
+        return {"losses": {"loss_cls": loss}, "metrics": {}}
+
+
 class WholeImageHead(nn.Module):
     """Classification as a head of the general CNN, behind a backbone that gives logits.
 
@@ -83,7 +104,7 @@ def split_predictions(logits: Tensor) -> list[dict[str, Tensor]]:
     return [{"logits": row} for row in logits.unbind(0)]
 
 
-def build_classification_head(cfg: VisionConfig) -> ClassificationHead:
+def build_classification_head(cfg: AnyConfig) -> ClassificationHead:
     """Return the head for the ``MODEL`` section of a config."""
     return ClassificationHead(
         num_classes=cfg.MODEL.NUM_CLASSES, label_smoothing=cfg.MODEL.LABEL_SMOOTHING, with_metrics=cfg.TRAIN.METRICS_ON

@@ -15,6 +15,7 @@ from pet.models.feature_extractor import timm_key
 from pet.models.foreign_names import familiar_names
 from pet.models.handed_over import handed_over_network, require_whole
 from pet.models.torchvision_names import select_coco_classes, torchvision_key
+from pet.models.video.build import LIBRARY, is_video_network, published_video_weights
 from pet.typed import AnyConfig, PetConfig
 from petlib import engine
 from petlib.checkpoint.restore import LoadReport
@@ -198,10 +199,14 @@ def _num_matches(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> int:
 def published_weights(name: str, *, library: str) -> dict[str, Tensor]:
     """Return the state dict that ``library`` publishes for a network: those of the tag in timm's name, else its default ones.
 
+    Of torchvision its networks of clips too.
+
     Raises:
         CheckpointError: there are none, or they are neither in the cache of the library nor to be had over the network.
         ConfigError: the network does not come from that library.
     """
+    if library == LIBRARY and is_video_network(name):
+        return published_video_weights(name)
     found, own_name = find_classifier(name)
     if found != library:
         raise ConfigError(

@@ -1,3 +1,4 @@
+from .build import build_whole_clips as build_whole_clips
 from .build import build_whole_images as build_whole_images
 from .inputs import Inputs as Inputs
 from .inputs import find_inputs as find_inputs

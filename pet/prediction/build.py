@@ -15,6 +15,7 @@ from pet.data.targets.names import NO_NAMES, Names, info_of
 from pet.export.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
 from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
+from pet.prediction.whole_clips import WholeClips
 from pet.prediction.whole_images import SamplePredictor, WholeImages
 from pet.typed import PetConfig
 from pet.visual.names import TargetNames
@@ -53,6 +54,30 @@ def build_whole_images(
         CheckpointError: the weights are missing or do not fit.
         ConfigError: the network is unknown, or a window is given.
     """
+    predictor, names = _build_samples(cfg, device, build_model, kinds, window=window, finish=finish)
+    return WholeImages(predictor, replace(names, keypoint_labels=keypoint_labels, part_labels=part_labels))
+
+
+def build_whole_clips(
+    cfg: PetConfig, device: torch.device, build_model: Callable[[], nn.Module], kinds: Sequence[str], *, window: int = 0
+) -> WholeClips:
+    """Return a model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict videos.
+
+    The arguments and errors are those of :func:`build_whole_images`.
+    """
+    return WholeClips(*_build_samples(cfg, device, build_model, kinds, window=window, finish=lambda model: model))
+
+
+def _build_samples(
+    cfg: PetConfig,
+    device: torch.device,
+    build_model: Callable[[], nn.Module],
+    kinds: Sequence[str],
+    *,
+    window: int,
+    finish: Callable[[nn.Module], nn.Module],
+) -> tuple[SamplePredictor, TargetNames]:
+    """Return what predicts samples, and what its numbers mean."""
     if window:
         raise ConfigError(f"build_predictor.window: {window} given, but this model looks at whole images; leave it out")
     predictor: SamplePredictor
@@ -67,8 +92,7 @@ def build_whole_images(
         # images of classifiers are not padded, and those of one's own have any shape
         batch_size = 1 if are_whole_image(kinds) else None
         predictor = build_model_samples(cfg, model, device, kinds, batch_size=batch_size)
-    names = find_names(cfg, kinds, trained)
-    return WholeImages(predictor, replace(names, keypoint_labels=keypoint_labels, part_labels=part_labels))
+    return predictor, find_names(cfg, kinds, trained)
 
 
 def find_names(cfg: PetConfig, kinds: Sequence[str], trained: Names = NO_NAMES) -> TargetNames:

@@ -1,7 +1,6 @@
 """Models that give embeddings: one file with those of all images."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import nn
 from pet.export.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
 from pet.prediction.inputs import FileInput
-from pet.prediction.output import Output, Predictions
+from pet.prediction.output import Output
 from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
 from pet.prediction.whole_images import UNREADABLE, ImageFiles, SamplePredictor
 from pet.typed import PetConfig
@@ -33,7 +32,6 @@ class FileEmbeddings:
 
     names = TargetNames()
     num_images = 1
-    frames_at_once = 1
 
     def __init__(self, predictor: SamplePredictor, *, flip: bool) -> None:
         self._predictor = predictor
@@ -60,13 +58,16 @@ class FileEmbeddings:
         if files:
             self._write(files, np.stack(embeddings), output)
 
-    def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
-        """Refuse a video.
+    def predict_videos(self, inputs: Sequence[FileInput], output: Output) -> None:
+        """Refuse videos.
 
         Raises:
-            ConfigError: always.
+            ConfigError: there is one.
         """
-        raise ConfigError(f"find_inputs.images: {file} is a video; embeddings are those of images: give images of one face each")
+        for entry in inputs:
+            raise ConfigError(
+                f"find_inputs.images: {entry.paths[0]} is a video; embeddings are those of images: give images of one face each"
+            )
 
     def _write(self, files: Sequence[str], embeddings: np.ndarray, output: Output) -> None:
         with output.writing(FILE) as target:

@@ -83,6 +83,8 @@ class Output:
             found = predictions["labels"][predictions["scores"] >= self.drawing.score_threshold]
         elif "logits" in predictions:
             found = predictions["logits"].argmax(axis=0, keepdims=True)
+        elif "class_scores" in predictions:
+            found = np.flatnonzero(predictions["class_scores"] >= self.drawing.score_threshold)
         else:
             return
         self.summary.objects = (self.summary.objects or Counter()) + Counter(names.of_class(int(label)) for label in found)

@@ -1,17 +1,14 @@
 """Predicts files and writes what was found."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from pet.prediction.inputs import FileInput, Inputs
-from pet.prediction.output import Output, Predictions, PredictionSummary
-from pet.prediction.videos import predict_video
+from pet.prediction.output import Output, PredictionSummary
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
-from petlib.errors import ConfigError, DataError, OutputError
+from petlib.errors import ConfigError, OutputError
 
 ENDINGS = (".png", ".jpg", ".tif", ".mp4", ".json", ".geojson", "_overlay.png")
 """Of the names of results that could be names of inputs."""
@@ -23,19 +20,17 @@ class FilePredictor(Protocol):
     Attributes:
         names: what the numbers in its predictions mean.
         num_images: images of an input: 1, or 2 for pairs of dates.
-        frames_at_once: frames of a video that are kept in memory.
     """
 
     names: TargetNames
     num_images: int
-    frames_at_once: int
 
     def predict_images(self, inputs: Sequence[FileInput], output: Output) -> None:
         """Write the results of images or pairs; a file that cannot be read is reported to ``output`` and left out."""
         ...
 
-    def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
-        """Yield what is found in consecutive frames, uint8 (H, W, 3), RGB, from number ``first`` on of the video ``file``."""
+    def predict_videos(self, inputs: Sequence[FileInput], output: Output) -> None:
+        """Write the results of videos; likewise."""
         ...
 
 
@@ -70,11 +65,7 @@ def predict_files(
     _check_inputs(predictor, inputs, folder)
     output = Output(folder, drawing, overlays=overlays, polygons=polygons, progress=progress)
     predictor.predict_images(inputs.images, output)
-    for video in inputs.videos:
-        try:
-            predict_video(predictor, video, output)
-        except DataError as error:
-            output.leave_out(str(error))
+    predictor.predict_videos(inputs.videos, output)
     return output.summary
 
 

@@ -20,13 +20,18 @@ from petlib.files import temporary_path, write_text_atomically
 
 
 class FramePredictor(Protocol):
-    """The part of a :class:`pet.prediction.FilePredictor` that looks at frames."""
+    """The part of a :class:`pet.prediction.FilePredictor` that looks at frames one by one.
+
+    Attributes:
+        names: what the numbers in its predictions mean.
+        frames_at_once: frames of a video that are kept in memory.
+    """
 
     names: TargetNames
     frames_at_once: int
 
     def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
-        """Yield what is found in consecutive frames."""
+        """Yield what is found in consecutive frames, uint8 (H, W, 3), RGB, from number ``first`` on of the video ``file``."""
         ...
 
 
@@ -77,6 +82,15 @@ def count_frames(path: Path) -> int:
         return frame_count(capture)
     finally:
         capture.release()
+
+
+def predict_frame_by_frame(predictor: FramePredictor, inputs: Sequence[FileInput], output: Output) -> None:
+    """Write the results of videos; one that cannot be read is reported and left out."""
+    for video in inputs:
+        try:
+            predict_video(predictor, video, output)
+        except DataError as error:
+            output.leave_out(str(error))
 
 
 def predict_video(predictor: FramePredictor, entry: FileInput, output: Output) -> None:

@@ -13,6 +13,7 @@ from pet.data.files.rasters import RasterInfo, raster_info
 from pet.data.targets.drawing import draw_predictions
 from pet.prediction.inputs import FileInput
 from pet.prediction.output import Output, Predictions
+from pet.prediction.videos import predict_frame_by_frame
 from pet.prediction.writers.label_files import label_map_suffix, open_label_map, write_label_polygons
 from pet.prediction.writers.pictures import write_picture
 from pet.prediction.writers.polygons import trace_objects, write_geojson
@@ -128,6 +129,10 @@ class WholeImages:
                 with output.writing(entry.place) as target:
                     self._write(entry.paths[0], target, predictions, output)
             output.progress(1.0)
+
+    def predict_videos(self, inputs: Sequence[FileInput], output: Output) -> None:
+        """Write the results of videos, frame by frame."""
+        predict_frame_by_frame(self, inputs, output)
 
     def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
         """Yield what is found in frames."""

@@ -17,6 +17,7 @@ from pet.models.segmentation.sliding_window import Strip, sliding_window
 from pet.prediction.inputs import FileInput
 from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.pixels import PixelPredictor
+from pet.prediction.videos import predict_frame_by_frame
 from pet.prediction.writers.label_files import LabelFile, label_map_suffix, open_label_map, write_label_polygons
 from pet.prediction.writers.pictures import Overlay, write_picture
 from pet.visual.names import TargetNames
@@ -147,6 +148,10 @@ class LabelledWindows:
             except DataError as error:
                 output.leave_out(str(error))
             progress.finish()
+
+    def predict_videos(self, inputs: Sequence[FileInput], output: Output) -> None:
+        """Write the results of videos, frame by frame."""
+        predict_frame_by_frame(self, inputs, output)
 
     def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
         """Yield the labels of frames as ``semseg``, uint8 (H, W)."""

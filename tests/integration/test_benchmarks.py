@@ -22,6 +22,7 @@ SMALLEST = {
     "loop_overhead.py": ["--iterations", "102", "--repeats", "1", "--peers"],
     "segmentation_evaluation.py": ["--size", "64", "--repeats", "1"],
     "sliding_window.py": ["--sizes", "64", "--window", "32", "--repeats", "1"],
+    "video_pipeline.py": ["--frames", "70", "--repeats", "1"],
 }
 NUMBERS = {
     "checkpoint.py": {"plain_ms", "pet_ms", "ratio", "pet_written_ms", "megabytes", "iteration_ms", "iteration_while_writing_ms"},
@@ -35,6 +36,7 @@ NUMBERS = {
     "loop_overhead.py": {"bare_us", "overhead_us"},
     "segmentation_evaluation.py": {"forward_ms", "argmax_ms", "update_ms", "ratio"},
     "sliding_window.py": {"loaded_mb", "peak_mb", "beyond_mb", "seconds"},
+    "video_pipeline.py": {f"{pattern}_{way}_fps" for pattern in ("sparse", "dense") for way in ("bare", "read", "pet", "seek")},
 }
 
 

@@ -52,6 +52,7 @@ PARAMETERS = {
 def load(name: str) -> CfgNode:
     # the data of a user are not here: their classes are given instead
     given = {"tasks/cls": ["DATA.CLASSES=[cat, dog]"], "tasks/face": ["MODEL.NUM_CLASSES=20"]}
+    given |= {"tasks/action": ["DATA.CLASSES=[cat, dog]"]} if "finetune" in name else {}
     overrides = given.get(task_of(name), [])
     return load_cfg(TASKS[task_of(name)], CFGS / name, overrides)
 
@@ -62,7 +63,7 @@ def task_of(name: str) -> str:
 
 def model_without_memory(name: str, cfg: CfgNode) -> nn.Module:
     # networks of segmentation look at a small image when they are built
-    with torch.device("cpu" if "NETWORK" in cfg.MODEL else "meta"):
+    with torch.device("cpu" if "NETWORK" in cfg.MODEL and name.startswith("projects") else "meta"):
         return find_task(CFGS / name).build_model(cfg)
 
 

@@ -25,6 +25,9 @@ TEST_MAP = {"load_weights.rename": "TEST.WEIGHTS_MAP"}
 
 logger = logging.getLogger(__name__)
 
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""Dimensions of weights -> their order in memory."""
+
 
 def analyse(
     model: nn.Module, cfg: PetlibConfig, batch: Batch, *, name: str, forward: Callable[[nn.Module, Any], Any] | None = None
@@ -115,8 +118,10 @@ def prepare_model(model: nn.Module, cfg: PetlibConfig, device: torch.device, rul
     Raises:
         ConfigError: a rule of ``SOLVER.OPTIMIZER.RULES`` is wrong or matches no parameter.
     """
-    memory_format = torch.channels_last if cfg.MISC.CHANNELS_LAST else torch.preserve_format
-    model = model.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
+    model = model.to(device=device)
+    if cfg.MISC.CHANNELS_LAST:
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.data = tensor.data.contiguous(memory_format=CHANNELS_LAST.get(tensor.ndim, torch.contiguous_format))
     with name_in_errors(RULE_KEYS):
         freeze_parameters(model, build_rules(cfg) if rules is None else rules)
     if cfg.MISC.COMPILE == "always" or (cfg.MISC.COMPILE == "cuda" and device.type == "cuda"):

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pet.data import datasets
-from pet.data.catalog.entries import CatalogEntry, find_entry, resolve_path
+from pet.data.catalog.entries import WITH_VIDEOS, CatalogEntry, find_entry, resolve_path
+from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.listing import class_folders
 from pet.typed import AnyConfig, PetConfig
@@ -25,7 +26,7 @@ def infer_classes(cfg: AnyConfig) -> None:
         entry = find_entry(cfg, cfg.TRAIN.DATASETS[0])
         folder = resolve_path(cfg, entry.path)
         # a model can be tested where its training data are not; without a number of classes they are needed
-        if entry.type == "image_folder" and (folder.is_dir() or cfg.MODEL.NUM_CLASSES == 0):
+        if entry.type in ("image_folder", "video_folder") and (folder.is_dir() or cfg.MODEL.NUM_CLASSES == 0):
             cfg.set("DATA.CLASSES", class_folders(folder))
         elif cfg.MODEL.NUM_CLASSES == 0:
             found = _names_in_files(cfg, entry, folder)
@@ -41,6 +42,10 @@ def _names_in_files(cfg: PetConfig, entry: CatalogEntry, path: Path) -> list[str
         return list(entry.classes)
     if entry.type == "coco":
         return datasets.category_names(resolve_path(cfg, entry.annotations))
+    if entry.type in WITH_VIDEOS:
+        annotations = resolve_path(cfg, entry.annotations) if entry.annotations else None
+        source = Source(path, entry.split, None, annotations=annotations, separator=entry.separator, reach=reach)
+        return datasets.video_class_names(source, entry.type)
     if entry.type == "voc":
         return datasets.object_names(path, resolve_path(cfg, entry.annotations) if entry.annotations else None, entry.split, reach)
     return datasets.names_in_list(path, reach) if entry.type == "list_file" and path.is_file() else []

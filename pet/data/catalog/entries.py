@@ -15,9 +15,12 @@ TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "semseg_folder", "ade20k", "cihp", "shapes"),
     *("lip", "mpii"),
     *("label_list", "label_records", "public_set", "face_records", "verification_pairs", "verification_bin"),
+    *("video_folder", "video_list", "frame_list", "ucf101", "something_something", "kinetics"),
 )
-BUILTIN_TYPES = ("digits", "facets", *TYPES_OF_FILES)
-WITH_ANNOTATIONS = ("coco", "mpii", "semseg_folder", "verification_pairs")
+BUILTIN_TYPES = ("digits", "facets", "motions", *TYPES_OF_FILES)
+WITH_ANNOTATIONS = ("coco", "mpii", "semseg_folder", "verification_pairs", "ucf101", "something_something", "kinetics")
+WITH_VIDEOS = ("motions", "video_list", "frame_list", "ucf101", "something_something", "kinetics")
+"""Types that know the classes of videos without a look at these."""
 WITH_OWN_LABELS = ("semseg_folder", "label_list", "label_records")
 WITH_READING = ("semseg_folder", "ade20k", "label_list", "label_records", "public_set")
 WHOLE_SHARE = (0.0, 1.0)
@@ -33,7 +36,8 @@ class CatalogEntry(NamedTuple):
         annotations: file or folder of the targets, for types that have them apart from the images.
         images2: folder of the images of a second date, of ``semseg_folder``.
         label_ending: what names of label images have behind those of the images, of ``semseg_folder``, e.g. ``_mask``.
-        separator: what separates the fields of a line, of ``label_list``.
+        separator: what separates the fields of a line, of ``label_list``, ``video_list`` and ``frame_list``.
+        frame_name: name of the images in folders of frames, of ``frame_list``, with a place for the number; empty: ``img_{:05}.jpg``.
         classes: names of the classes in the order of their numbers; empty: ``DATA.CLASSES``.
         share: the part of the samples between these shares of a random order, e.g. 0 and 0.8 for training and 0.8 and 1 for testing.
         seed: of that order.
@@ -50,6 +54,7 @@ class CatalogEntry(NamedTuple):
     images2: str = ""
     label_ending: str = ""
     separator: str = " "
+    frame_name: str = ""
     classes: tuple[str, ...] = ()
     share: tuple[float, ...] = WHOLE_SHARE
     seed: int = 0
@@ -73,6 +78,8 @@ BUILTIN = {
     "cifar100_test": CatalogEntry("cifar100", "cifar/cifar-100-python", "test"),
     "imagenet_train": CatalogEntry("image_folder", "imagenet/train", "train"),
     "imagenet_val": CatalogEntry("image_folder", "imagenet/val", "test"),
+    "motions_train": CatalogEntry("motions", split="train"),
+    "motions_test": CatalogEntry("motions", split="test"),
     "shapes_train": CatalogEntry("shapes", "shapes", "train"),
     "shapes_test": CatalogEntry("shapes", "shapes", "test"),
     "coco_2017_train": _coco("train2017", "instances_train2017"),
@@ -98,13 +105,14 @@ BUILTIN = {
     **{name: CatalogEntry("public_set", public.folder, name) for name, public in PUBLIC_SETS.items()},
 }
 
-TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "separator")
+TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "separator", "frame_name")
 READING_KEYS = Reading._fields
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {
-    "annotations": ("coco", "voc", "semseg_folder", "verification_pairs"),
+    "annotations": ("coco", "voc", "semseg_folder", "verification_pairs", *WITH_VIDEOS[1:]),
     **dict.fromkeys(("images2", "label_ending"), ("semseg_folder",)),
-    "separator": ("label_list",),
+    "separator": ("label_list", "video_list", "frame_list"),
+    "frame_name": ("frame_list",),
     "flip_pairs": ("coco",),
     **dict.fromkeys(READING_KEYS, WITH_READING),
     **dict.fromkeys(("ignore_values", "label_colours", "ignore_colours"), WITH_OWN_LABELS),

@@ -53,6 +53,7 @@ class Source(NamedTuple):
         label_ending: what names of label images have behind those of the images, before the suffix, e.g. ``_mask``.
         images2: folder of the images of a second date; None: samples are single images, or the type finds it.
         separator: what separates the fields of a line of a list.
+        frame_name: of the images in folders of frames, with a place for the number, e.g. ``img_{:05}.jpg``; empty: that.
         reading: how images with label images are read.
         channels: channels that the model takes; None: three, or whatever there is.
         reach: where the names of files in the files of the data set may lead.
@@ -67,6 +68,7 @@ class Source(NamedTuple):
     images2: Path | None = None
     label_ending: str = ""
     separator: str = " "
+    frame_name: str = ""
     reading: Reading = WHOLE
     channels: int | None = None
     reach: Reach = INSIDE

@@ -157,6 +157,16 @@ class FrameSource(ABC):
             DataError: they cannot be read.
         """
 
+    def check(self) -> None:
+        """Check that there are frames, without a look at all of them.
+
+        Raises:
+            DataError: there are none; the message says why.
+        """
+        if self.count < 1:
+            self.read(np.zeros(1, np.int64))
+            raise DataError(f"{self.path}: none of its frames could be decoded when they were counted")
+
 
 class VideoFile(FrameSource):
     """A video file.
@@ -212,5 +222,13 @@ class FrameFolder(FrameSource):
             raise DataError(f"{self.path}: its frames have different sizes (height, width): {sizes[:4]}; make them one")
         return np.stack(frames)
 
+    def check(self) -> None:
+        """Check that the first and the last image are there."""
+        for number in (0, self.count - 1):
+            check_file(self._file(number), what="the frame")
+
     def _frame(self, number: int) -> np.ndarray:
-        return read_image(Path(os.path.join(self.path, self._name.format(self._first + number))))  # noqa: PTH118 -- many files
+        return read_image(self._file(number))
+
+    def _file(self, number: int) -> Path:
+        return Path(os.path.join(self.path, self._name.format(self._first + number)))  # noqa: PTH118 -- many files

@@ -63,6 +63,13 @@ DATASETS = Registry(
         "facets": "pet.data.datasets.facets:build_facets",
         "verification_bin": "pet.data.datasets.verification:build_verification_bin",
         "verification_pairs": "pet.data.datasets.verification:build_verification_pairs",
+        "motions": "pet.data.datasets.motions:build_motions",
+        "video_folder": "pet.data.datasets.videos:build_video_folder",
+        "video_list": "pet.data.datasets.videos:build_video_list",
+        "frame_list": "pet.data.datasets.videos:build_frame_list",
+        "ucf101": "pet.data.datasets.videos:build_ucf101",
+        "something_something": "pet.data.datasets.videos:build_something",
+        "kinetics": "pet.data.datasets.videos:build_kinetics",
     },
 )
 
@@ -157,6 +164,7 @@ def _source(cfg: PetConfig, entry: CatalogEntry, kinds: Sequence[str], names: Na
         images2=resolve_path(cfg, entry.images2) if entry.images2 else None,
         label_ending=entry.label_ending,
         separator=entry.separator,
+        frame_name=entry.frame_name,
         reading=entry.reading,
         channels=cfg.get("MODEL", {}).get("IN_CHANNELS"),
         reach=Reach(root=Path(cfg.MISC.DATA_ROOT), anywhere=cfg.DATA.ALLOW_OUTSIDE),

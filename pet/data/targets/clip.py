@@ -81,8 +81,7 @@ class Clip(PixelKind):
         """Check the frames, or of a video that is not read yet that its first one can be."""
         clip = sample[self.name]
         if isinstance(clip, FrameSource):
-            if clip.count < 1:
-                raise DataError(f"{sample_name(sample)}: the video has no frame that can be decoded")
+            clip.check()
             clip = clip.read(np.zeros(1, np.int64))
         if not isinstance(clip, np.ndarray) or clip.dtype not in types or clip.ndim != 4 or clip.shape[3] != expected.channels:
             given = f"{clip.dtype} {clip.shape}" if isinstance(clip, np.ndarray) else type(clip).__name__

@@ -7,7 +7,7 @@ import numpy as np
 
 from pet.data.targets.kind import Fields
 from pet.data.targets.kinds import kinds_in
-from pet.data.targets.label import write_most_probable
+from pet.data.targets.label import softmax, write_most_probable
 from pet.visual.canvas import Canvas
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
@@ -29,8 +29,9 @@ def draw_predictions(
         image: uint8 (H, W, 3), RGB.
         predictions: any of ``boxes`` (N, 4) with ``scores`` (N,) and ``labels`` (N,); ``masks``, float (N, M, M), probabilities
             over the area of each box, or bool (N, H, W); ``keypoints`` (N, K, 3), x, y, score; ``parsing`` (N, P, M, M),
-            probabilities of parts over the area of each box; ``semseg`` (H, W); ``logits`` (C,) of the whole image; and what kinds
-            of one's own draw. Boxes and points are in pixels of the image.
+            probabilities of parts over the area of each box; ``semseg`` (H, W); ``logits`` (C,) of the whole image, or
+            ``class_scores`` (C,) where it may have several classes; and what kinds of one's own draw. Boxes and points are in pixels of
+            the image.
         names: what the numbers mean.
         settings: what is drawn, and how.
 
@@ -40,9 +41,10 @@ def draw_predictions(
     canvas = Canvas(image, settings.scale)
     shown = _above_threshold(dict(predictions), settings.score_threshold)
     legend = _draw_kinds(canvas, shown, names, settings)
-    logits = predictions.get("logits")
-    if settings.classes and logits is not None:
-        write_most_probable(canvas, logits, names, settings.classes)
+    logits, scores = predictions.get("logits"), predictions.get("class_scores")
+    probabilities = scores if logits is None else softmax(logits)
+    if settings.classes and probabilities is not None:
+        write_most_probable(canvas, probabilities, names, settings.classes)
     return add_legend(canvas.finish(), list(legend.items()) if settings.legend else [], canvas.text_size)
 
 

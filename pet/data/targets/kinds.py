@@ -33,6 +33,7 @@ KINDS = _KindRegistry(
         "label": "pet.data.targets.label:Label",
         "local_views": "pet.data.targets.clip:LocalViews",
         "masks": "pet.data.targets.masks:Masks",
+        "multilabel": "pet.data.targets.multilabel:Multilabel",
         "parsing": "pet.data.targets.label_maps:Parsing",
         "semseg": "pet.data.targets.label_maps:Semseg",
     },

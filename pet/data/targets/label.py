@@ -127,10 +127,15 @@ class Label(Classes):
         return {}
 
 
-def write_most_probable(canvas: Canvas, logits: np.ndarray, names: TargetNames, count: int) -> None:
-    """Write the most probable classes of an image, with their probabilities, into its upper left corner."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max())
-    probabilities = shifted / shifted.sum()
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities of classes of which a sample has one, float64 (K,)."""
+    shifted: np.ndarray = np.exp(logits.astype(np.float64) - logits.max())
+    probabilities: np.ndarray = shifted / shifted.sum()
+    return probabilities
+
+
+def write_most_probable(canvas: Canvas, probabilities: np.ndarray, names: TargetNames, count: int) -> None:
+    """Write the most probable classes of an image, with their probabilities (K,), into its upper left corner."""
     for label in np.argsort(-probabilities, kind="stable")[:count]:
         canvas.labels.add(names.of_class(int(label)), f"{probabilities[label]:.2f}", _whole(canvas), class_colour(int(label)))
 

@@ -16,8 +16,10 @@ Key = tuple[str, ...]
 Pair = tuple[str | int, str | int]
 """Two keypoints that change places, by name or by place from 0."""
 
-WORDS = {"left": "right", "near": "off", "左": "右"}
-"""A horse's left side is its near side, the right one its off side."""
+WORDS = {"left": "right", "near": "off", "左": "右", "clockwise": "counterclockwise"}
+"""A horse's left side is its near side, the right one its off side. What turns clockwise turns the other way in a mirror."""
+SIDES_OF_CLASSES = ("left", "right", "左", "右", "clockwise", "counterclockwise", "anticlockwise")
+"""Words that say in the name of a class that a mirror changes it."""
 
 LETTERS = {"l": "r"}
 OTHER_WORD = {**WORDS, **{second: first for first, second in WORDS.items()}}
@@ -50,6 +52,20 @@ def swap_from_names(names: Sequence[str]) -> tuple[int, ...]:
         if key in places and len(partners[place]) == 1 and partners[other := next(iter(partners[place]))] == {place}:
             swap[place] = other
     return tuple(swap)
+
+
+def swap_of_classes(names: Sequence[str]) -> tuple[int, ...]:
+    """Return for each class the one that its mirrored image has: ``pushing from left to right`` and ``pushing from right to left`` swap.
+
+    Raises:
+        ConfigError: the name of a class says a side, and no class is its partner.
+    """
+    swap = swap_from_names(names)
+    alone = [name for place, name in enumerate(names) if swap[place] == place and set(_key(name)) & set(SIDES_OF_CLASSES)]
+    if alone:
+        listed = ", ".join(map(repr, alone[:MOST_NAMES])) + (", ..." if len(alone) > MOST_NAMES else "")
+        raise ConfigError(f"the mirror image of the classes {listed} is no class of the data")
+    return swap
 
 
 def swap_from_pairs(names: Sequence[str], pairs: Sequence[Pair]) -> tuple[int, ...]:

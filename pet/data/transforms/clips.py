@@ -43,6 +43,7 @@ class FrameSampler(ABC):
         source = sample[name]
         if not isinstance(source, FrameSource):
             raise ConfigError(f"transform {type(self).__name__}: it chooses frames of a video that is not read yet; put it first, and once")
+        source.check()
         return {**sample, name: source.read(self.numbers(source, rng).reshape(-1))}
 
     @abstractmethod
@@ -206,8 +207,8 @@ class CropViews:
         return {**sample, kind.name: np.concatenate([kind.moved(sample[kind.name], move) for move in moves])}
 
 
-def count_views(transforms: Compose) -> tuple[int, int]:
-    """Return how many clips and how many crops of each the transforms make of a video.
+def count_views(transforms: Compose, *, place: str = "the transforms") -> tuple[int, int]:
+    """Return how many clips and how many crops of each the transforms, which are those of ``place``, make of a video.
 
     Raises:
         ConfigError: none of them reads frames.
@@ -215,7 +216,7 @@ def count_views(transforms: Compose) -> tuple[int, int]:
     samplers = [transform for transform in transforms.transforms if isinstance(transform, FrameSampler)]
     if len(samplers) != 1 or transforms.transforms[0] is not samplers[0]:
         raise ConfigError(
-            "TRANSFORMS: of a video frames are chosen first, and once: begin with RandomSegments or RandomClip in training, and with "
+            f"{place}: of a video frames are chosen first, and once: begin with RandomSegments or RandomClip in training, and with "
             "CentralSegments or EvenClips in a test"
         )
     crops = [transform.crops for transform in transforms.transforms if isinstance(transform, CropViews)]

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pet.data.targets.dataset import IGNORE
+from pet.data.targets.dataset import IGNORE, DatasetInfo
+from pet.data.targets.kinds import kinds_in
 from pet.data.targets.label_maps import check_one_channel
+from pet.data.targets.left_right import swap_of_classes
 from pet.data.transforms.base import (
     GeometricTransform,
     check_gray,
@@ -18,7 +20,7 @@ from pet.data.transforms.base import (
     check_size,
 )
 from pet.structures.moves import BORDERS, CropResize, Flip, Move, PadCrop, Stay
-from petlib.data.protocols import Sample
+from petlib.data.protocols import Dataset, Sample
 from petlib.errors import ConfigError
 
 WINDOWS = 10
@@ -197,14 +199,39 @@ class Resize(GeometricTransform):
 class RandomHorizontalFlip(GeometricTransform):
     """Left and right change places in a share of the samples.
 
+    Actions whose names say left or right change with them: ``pushing from left to right`` becomes ``pushing from right to left``.
+
     Args:
         probability: the share, from 0 to 1.
+        swap_classes: False: all classes stay as they are.
+        dataset: whose classes these are; given by the builder.
+
+    Raises:
+        ConfigError: an action has a side and its mirror image is none of the classes.
     """
 
     mirrors = True
 
-    def __init__(self, *, probability: float = 0.5) -> None:
+    def __init__(self, *, probability: float = 0.5, swap_classes: bool = True, dataset: Dataset | None = None) -> None:
         self.probability = check_probability("RandomHorizontalFlip: probability", probability)
+        info = getattr(dataset, "info", None)
+        self._swap: np.ndarray | None = None
+        if swap_classes and isinstance(info, DatasetInfo) and info.sided_classes:
+            try:
+                self._swap = np.array(swap_of_classes(info.classes))
+            except ConfigError as error:
+                raise ConfigError(
+                    f"transform RandomHorizontalFlip: {error}; take it out of TRANSFORMS, or say with swap_classes: false that all "
+                    "classes stay"
+                ) from None
+
+    def carry_out(self, sample: Sample, move: Move) -> Sample:
+        """Return the mirrored sample."""
+        mirrored = super().carry_out(sample, move)
+        if self._swap is not None:
+            for kind in kinds_in(sample).targets:
+                mirrored |= kind.renumber(mirrored, self._swap)[0]
+        return mirrored
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Draw whether to flip."""

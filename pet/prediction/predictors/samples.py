@@ -26,7 +26,7 @@ from petlib.data.reader import SampleReader
 from petlib.errors import CheckpointError
 from petlib.solver.precision import build_mixed_precision
 
-LOGITS = "logits"
+LOGITS, CLASS_SCORES = "logits", "class_scores"
 
 
 class ModelSamples:
@@ -121,6 +121,8 @@ class OnnxSamples:
     def _placed(self, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Predictions:
         """Return the outputs of an image in the coordinates of its file."""
         found: dict[str, Any] = {name: torch.from_numpy(value) for name, value in outputs.items() if name != LOGITS}
+        if CLASS_SCORES in outputs:
+            found[CLASS_SCORES] = found[CLASS_SCORES][0]
         if LOGITS in outputs:
             logits = torch.from_numpy(outputs[LOGITS])[0].float()
             found |= {LOGITS: logits} if logits.ndim == 1 else {"semseg": self._labels(logits, meta)}

@@ -87,7 +87,15 @@ def paste_mask(mask: np.ndarray, box: np.ndarray, size: Size) -> np.ndarray:
 
 def describe_classes(image: FoundInImage) -> dict[str, Any]:
     """Return the most probable classes of an image."""
-    probabilities = torch.softmax(torch.from_numpy(image.predictions["logits"]).double(), dim=0).numpy()
+    return _most_probable(image, torch.softmax(torch.from_numpy(image.predictions["logits"]).double(), dim=0).numpy())
+
+
+def describe_class_scores(image: FoundInImage) -> dict[str, Any]:
+    """Return the most probable classes of an image that may have several."""
+    return _most_probable(image, image.predictions["class_scores"])
+
+
+def _most_probable(image: FoundInImage, probabilities: np.ndarray) -> dict[str, Any]:
     classes = [
         {"label": int(label), "class": image.names.of_class(int(label)), "score": round(float(probabilities[label]), 6)}
         for label in np.argsort(-probabilities, kind="stable")[:MOST_CLASSES]
@@ -149,6 +157,7 @@ RECORDS = Registry(
     "record of a field of predictions",
     {
         "boxes": f"{__name__}:describe_objects",
+        "class_scores": f"{__name__}:describe_class_scores",
         "logits": f"{__name__}:describe_classes",
         "semseg": f"{__name__}:describe_pixels",
     },

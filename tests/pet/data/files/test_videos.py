@@ -9,15 +9,7 @@ import pytest
 
 from pet.data.files.videos import FrameFolder, VideoFacts, count_decoded, read_frames
 from petlib.errors import DataError
-
-
-def write_video(path: Path, frames: np.ndarray, rate: float = 10.0, code: str = "FFV1") -> Path:
-    file = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), rate, (frames.shape[2], frames.shape[1]))
-    assert file.isOpened()
-    for frame in frames:
-        file.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    file.release()
-    return path
+from tests.pet.data.video_files import write_video
 
 
 @pytest.fixture(scope="module")

@@ -35,8 +35,8 @@ TRANSFORMS = (
 class Frames(FrameSource):
     """A video in memory."""
 
-    def __init__(self, frames: np.ndarray, *, stated: int = 0, rate: float = 0.0) -> None:
-        self.path, self.count, self.stated, self.rate = Path("memory"), len(frames), stated, rate
+    def __init__(self, frames: np.ndarray, *, stated: int = 0, rate: float = 0.0, count: int | None = None) -> None:
+        self.path, self.count, self.stated, self.rate = Path("memory"), len(frames) if count is None else count, stated, rate
         self._frames = frames
 
     @property
@@ -175,7 +175,7 @@ def test_sizes_and_pictures(frames: np.ndarray) -> None:
     [
         (np.zeros((2, 4, 4), np.uint8), r"the clip is uint8 \(2, 4, 4\)"),
         (np.zeros((2, 4, 4, 3), np.float32), r"float32 \(2, 4, 4, 3\)"),
-        (Frames(np.zeros((0, 4, 4, 3), np.uint8)), "no frame that can be decoded"),
+        (Frames(np.zeros((1, 4, 4, 3), np.uint8), count=0), "none of its frames could be decoded"),
     ],
 )
 def test_wrong_clips_are_reported(clip: object, message: str) -> None:

@@ -1,0 +1,5 @@
+"""Action recognition: which classes a video has."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
