@@ -19,6 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from counts import count
 
 from pet.data.clips import central_segments, dense_frames, even_starts
 from pet.data.files.videos import VideoFile, count_decoded, read_frames
@@ -89,7 +90,7 @@ def main() -> None:
     """Measure both patterns."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(".")[0])
     parser.add_argument("--frames", type=int, default=300, help="frames of the video, at least 70")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=count, default=7)
     options = parser.parse_args()
     cv2.setNumThreads(0)
     found = {}
