@@ -165,12 +165,13 @@ def weights_file(source: str) -> Iterator[Path]:
 
 def weight_translation(cfg: AnyConfig) -> Translation:
     """Return what gives weights of other libraries and projects the names that they have in our models."""
-    detector = cfg.MODEL.BOX.DETECTOR if "BOX" in cfg.MODEL else ""
+    finds_boxes = "BOX" in cfg.MODEL
+    detector = cfg.MODEL.BOX.DETECTOR if finds_boxes else ""
 
     def translate(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
         names = familiar_names(state, own)
         state = {names[name]: value for name, value in state.items()}
-        if any(name.startswith(DETECTOR_BODY) for name in state) and not any(name.startswith(OUR_HEADS) for name in state):
+        if finds_boxes and any(name.startswith(DETECTOR_BODY) for name in state) and not any(name.startswith(OUR_HEADS) for name in state):
             state = select_coco_classes(state, num_classes=cfg.MODEL.NUM_CLASSES)
             state = {torchvision_key(name, detector): value for name, value in state.items()}
             # frozen batch norms count no batches, and no result depends on the counts

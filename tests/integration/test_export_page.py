@@ -31,8 +31,11 @@ OPTIONS = {
     "cfgs/vision/shapes/faster_rcnn_R-18-FPN.yaml": that_count("cfgs/vision/shapes/faster_rcnn_R-18-FPN.yaml", SMALL),
     "cfgs/vision/shapes/keypoint_rcnn_R-18-FPN.yaml": that_count("cfgs/vision/shapes/keypoint_rcnn_R-18-FPN.yaml", SMALL),
 }
-TESTED_ELSEWHERE = {"cfgs/vision/shapes/mask_rcnn_R-18-FPN.yaml", "cfgs/projects/buildseg/unet_R-18_cpu.yaml"}
-"""By the tests of pet/vision/export.py, and of the whole chain of the segmentation projects."""
+TESTED_ELSEWHERE = {
+    *("cfgs/vision/shapes/mask_rcnn_R-18-FPN.yaml", "cfgs/projects/buildseg/unet_R-18_cpu.yaml"),
+    "cfgs/tasks/instance/shapes/pose_R-18.yaml",
+}
+"""By the tests of pet/vision/export.py, of the whole chain of the segmentation projects, and of docs/instance.md."""
 
 
 def write_weights(name: str, options: list[str], path: Path) -> None:

@@ -50,6 +50,10 @@ TASKS = {
     "retinanet": ("vision", "vision/shapes/retinanet_R-18-FPN.yaml", ONE_STAGE),
     "fcos": ("vision", "vision/shapes/fcos_R-18-FPN.yaml", ONE_STAGE),
     "change": ("projects/changedet", "projects/changedet/siamese_R-18_cpu.yaml", SIZES),
+    "single objects": (
+        *("tasks/instance", "tasks/instance/shapes/all_R-18.yaml"),
+        [TINY, "MODEL.MASK.CHANNELS=[8]", "MODEL.PARSING.CHANNELS=[8]", "TEST.VIEWS.FLIP=True"],
+    ),
     "finetune": ("tasks/cls", "tasks/cls/finetune_resnet18.yaml", [*SIZES, TINY, "SOLVER.AMP.ENABLED=False"]),
     "face": (
         *("tasks/face", "tasks/face/facets_iresnet18.yaml"),
@@ -101,7 +105,7 @@ def data_of(name: str, scripts: str, data: Path) -> list[str]:
         return []
     if name == "finetune":
         return [f"TRAIN.DATASETS=[{data}/train]", f"TEST.DATASETS=[{data}/val]"]
-    if scripts == "vision":
+    if scripts in ("vision", "tasks/instance"):
         entry = f"{{type: coco, path: {data}/tiny/images, annotations: {data}/tiny/annotations.json}}"
         return [f"DATA.CATALOG={{shapes_train: {entry}, shapes_test: {entry}}}"]
     prefix = scripts.partition("/")[2]
