@@ -107,6 +107,19 @@ def gradients_of(parameters: Iterable[Tensor]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
+def begin_momenta(optimizer: Optimizer) -> None:
+    """Give the parameters of SGD that had no gradient so far a momentum of zero, before they learn next to others that have one.
+
+    Their first step is the same with it; the fused form of SGD cannot step some parameters with a momentum and some without.
+    """
+    if not isinstance(optimizer, torch.optim.SGD):
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"] if group["momentum"] and not group["dampening"] else ():
+            if optimizer.state[parameter].get("momentum_buffer") is None:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
 class GradientClipper:
     """Limits gradients in place, after the backward pass and before the optimizer steps; some or all may be sharded over the processes.
 

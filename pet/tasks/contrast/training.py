@@ -4,8 +4,6 @@ import logging
 from typing import Any, cast
 
 import torch
-from torch import Tensor
-from torch.optim import SGD
 
 from pet.metrics.collapse import effective_rank, spread
 from pet.models.handed_over import write_backbone
@@ -24,7 +22,7 @@ from petlib.engine.hooks.interrupt import stop_for_signal
 from petlib.engine.state import TrainState
 from petlib.engine.step import DefaultStep
 from petlib.events.storage import EvaluationRecord
-from petlib.solver.optimizers import build_gradient_clipper
+from petlib.solver.optimizers import begin_momenta, build_gradient_clipper
 from petlib.solver.precision import build_mixed_precision
 
 logger = logging.getLogger(__name__)
@@ -138,16 +136,15 @@ class FrozenPrototypesHook(Hook):
     def __init__(self, *, epochs: int) -> None:
         self._epochs = epochs
 
+    def before_epoch(self, state: TrainState) -> None:
+        """Let them begin to learn when the time is over."""
+        if state.epoch >= self._epochs:
+            begin_momenta(state.optimizer)
+
     def after_backward(self, state: TrainState) -> None:
         """Drop their gradients."""
-        prototypes = cast("DINO", state.network).projector.prototypes
-        if state.epoch >= self._epochs or not isinstance(prototypes, Tensor):
-            return
-        if isinstance(state.optimizer, SGD) and prototypes.grad is not None:
-            # its fused form wants momenta of all or of none; weight decay changes lengths, which do not count
-            prototypes.grad.zero_()
-        else:
-            prototypes.grad = None
+        if state.epoch < self._epochs:
+            cast("DINO", state.network).projector.prototypes.grad = None
 
 
 class HandoverHook(Hook):
@@ -168,7 +165,7 @@ class HandoverHook(Hook):
         if is_main_process():
             path = state.checkpointer.folder / "backbone.safetensors"
             write_backbone(cast("PretrainingMethod", state.network).handed_over(), path, network=self._network)
-            logger.info("the backbone is in %s: name it as TRAIN.WEIGHTS of a fine-tuning", path)
+            logger.info("the backbone is in %s, for fine-tunings to begin with", path)
 
 
 def build_step(cfg: CfgNode, device: torch.device) -> DefaultStep:

@@ -8,6 +8,7 @@ from torch import nn
 
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
+from petlib.solver.optimizers import begin_momenta
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +45,13 @@ class FreezeHook(Hook):
         """Freeze, or release what was frozen when the time is over."""
         if self.epochs < 0 or state.epoch < self.epochs:
             self._freeze(state.network)
-        elif self._modules:
-            self._parameters, self._modules = [], []
-            state.network.train()
-            logger.info("epoch %d: all of the network learns", state.epoch + 1)
+        else:
+            for optimizer in state.optimizers.values():
+                begin_momenta(optimizer)
+            if self._modules:
+                self._parameters, self._modules = [], []
+                state.network.train()
+                logger.info("epoch %d: all of the network learns", state.epoch + 1)
         self.before_step(state)
 
     def _freeze(self, network: nn.Module) -> None:

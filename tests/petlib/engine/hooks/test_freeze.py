@@ -26,7 +26,7 @@ def learn(network: nn.Module) -> None:
 
 def make_state(network: nn.Module, epoch: int = 0) -> TrainState:
     """Return what the hook looks at."""
-    return cast(TrainState, SimpleNamespace(network=network, epoch=epoch, iterations_per_epoch=4, max_iter=12))
+    return cast(TrainState, SimpleNamespace(network=network, optimizers={}, epoch=epoch, iterations_per_epoch=4, max_iter=12))
 
 
 def make_hook(epochs: int) -> FreezeHook:
@@ -91,3 +91,21 @@ def test_the_greatest_parts_without_a_parameter_of_the_head_are_frozen(head: str
     network = make_network()
     names = {id(module): name for name, module in network["body"].named_modules()}
     assert [names[id(module)] for module in frozen_modules(network, re.compile(head))] == frozen
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_sgd_steps_all_once_they_are_released(fused: bool) -> None:
+    """Its fused form refused to step some parameters with a momentum and others without; the first step is the same as ever."""
+    network, hook = make_network(), make_hook(1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9, fused=fused)
+    first = network["body"]["layers"][0].weight
+    for epoch in range(2):
+        state = make_state(network, epoch)
+        state.optimizers["main"] = optimizer
+        before = first.detach().clone()
+        hook.before_epoch(state)
+        learn(network)
+        hook.after_backward(state)
+        optimizer.step()
+    assert first.grad is not None
+    torch.testing.assert_close(first.detach(), before - 0.5 * first.grad)
