@@ -13,19 +13,12 @@ class PetAnalyser(PetlibAnalyser):
 class PetTrainResize(ConfigSection):
     SCALES: list[int]
 
-class PetTrainMixup(ConfigSection):
-    MIXUP_ALPHA: float
-    CUTMIX_ALPHA: float
-    PROBABILITY: float
-    SWITCH_PROBABILITY: float
-
 class PetTrain(PetlibTrain):
     DATASETS: list[str]
     TRANSFORMS: list[Any]
     RESIZE: PetTrainResize
     ASPECT_GROUPING: bool
     REPEAT_THRESHOLD: float
-    MIXUP: PetTrainMixup
 
 class PetTestResize(ConfigSection):
     SCALES: list[int]
@@ -112,6 +105,15 @@ class PetConfig(PetlibConfig):
     VIS: PetVis
     EXPORT: PetExport
     FINETUNE: PetFinetune
+
+class VisionTrainMixup(ConfigSection):
+    MIXUP_ALPHA: float
+    CUTMIX_ALPHA: float
+    PROBABILITY: float
+    SWITCH_PROBABILITY: float
+
+class VisionTrain(PetTrain):
+    MIXUP: VisionTrainMixup
 
 class VisionTestViews(ConfigSection):
     SCALES: list[float]
@@ -234,6 +236,7 @@ class VisionModel(ConfigSection):
 class VisionConfig(PetConfig):
     """The settings of the general CNN, and of ``tasks/cls``."""
 
+    TRAIN: VisionTrain
     TEST: VisionTest
     EVAL: VisionEval
     DATA: VisionData

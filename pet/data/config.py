@@ -33,6 +33,7 @@ MIXUP: Schema = {
         used_if=(Switch("TRAIN.MIXUP.MIXUP_ALPHA"), Switch("TRAIN.MIXUP.CUTMIX_ALPHA")),
     ),
 }
+"""``TRAIN.MIXUP``, for tasks that learn a label of the whole image."""
 FILTER_EMPTY = Key(True, "Leave images without objects out of the training of detectors.", arguments=("without_empty",))
 """For tasks that find objects."""
 
@@ -95,7 +96,6 @@ DATA_SCHEMA: Schema = {
             minimum=0,
             arguments=("RepeatFactorSampler",),
         ),
-        "MIXUP": MIXUP,
     },
     "TEST": with_effect(
         Effect.EVALUATIONS,

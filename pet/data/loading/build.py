@@ -310,22 +310,27 @@ def _build_normalization(cfg: PetConfig, normalize: Normalize | None, kinds: Seq
     return NormalizeImages.from_transform(normalize, channels_last=cfg.MISC.CHANNELS_LAST, pad_divisor=divisor)
 
 
-def _build_batch_transforms(cfg: AnyConfig, normalize: Normalize | None, kinds: Sequence[str]) -> list[BatchTransform]:
-    transforms: list[BatchTransform] = [_build_normalization(cfg, normalize, kinds)]
+def _build_batch_transforms(cfg: PetConfig, normalize: Normalize | None, kinds: Sequence[str]) -> list[BatchTransform]:
+    normalization: BatchTransform = _build_normalization(cfg, normalize, kinds)
+    return [normalization, *(_build_mixing(cfg, kinds) if "MIXUP" in cfg.TRAIN else [])]
+
+
+def _build_mixing(cfg: AnyConfig, kinds: Sequence[str]) -> list[BatchTransform]:
+    """Return mixup and CutMix as far as they are on, of a task that has them."""
     mixup = cfg.TRAIN.MIXUP
-    if mixup.MIXUP_ALPHA > 0 or mixup.CUTMIX_ALPHA > 0:
-        if not are_whole_image(kinds):
-            raise ConfigError(f"TRAIN.MIXUP: mixes labels of whole images; this model learns from {', '.join(kinds)}. Set both alphas to 0")
-        transforms.append(
-            MixupCutmix(
-                num_classes=cfg.MODEL.NUM_CLASSES,
-                mixup_alpha=mixup.MIXUP_ALPHA,
-                cutmix_alpha=mixup.CUTMIX_ALPHA,
-                probability=mixup.PROBABILITY,
-                switch_probability=mixup.SWITCH_PROBABILITY,
-            )
+    if not (mixup.MIXUP_ALPHA > 0 or mixup.CUTMIX_ALPHA > 0):
+        return []
+    if not are_whole_image(kinds):
+        raise ConfigError(f"TRAIN.MIXUP: mixes labels of whole images; this model learns from {', '.join(kinds)}. Set both alphas to 0")
+    return [
+        MixupCutmix(
+            num_classes=cfg.MODEL.NUM_CLASSES,
+            mixup_alpha=mixup.MIXUP_ALPHA,
+            cutmix_alpha=mixup.CUTMIX_ALPHA,
+            probability=mixup.PROBABILITY,
+            switch_probability=mixup.SWITCH_PROBABILITY,
         )
-    return transforms
+    ]
 
 
 def start_worker() -> None:

@@ -139,9 +139,6 @@ def _check_views(cfg: CfgNode) -> None:
             f"TRAIN.TRANSFORMS: {names.count('Views')} times Views given; learning without labels compares two views of an image: "
             "write {name: Views, first: [...]} once"
         )
-    for key in ("TRAIN.MIXUP.MIXUP_ALPHA", "TRAIN.MIXUP.CUTMIX_ALPHA"):
-        if cfg.flat()[key]:
-            raise ConfigError(f"{key}: mixes labels, and there are none; set it to 0")
 
 
 def _check_processes(cfg: CfgNode) -> None:

@@ -20,7 +20,6 @@ def load(*overrides: str) -> CfgNode:
     [
         (["MODEL.BACKBONE=''"], "MODEL.BACKBONE: nothing given"),
         (["TRAIN.TRANSFORMS=[Normalize]"], r"TRAIN.TRANSFORMS: 0 times Views given; .* write \{name: Views, first: \[...\]\} once"),
-        (["TRAIN.MIXUP.MIXUP_ALPHA=0.2"], "TRAIN.MIXUP.MIXUP_ALPHA: mixes labels, and there are none"),
         (["TRAIN.PARALLEL=fsdp"], "TRAIN.PARALLEL: fsdp does not go with CONTRAST.METHOD simclr; take ddp"),
         (["SOLVER.ACCUMULATION=4"], "SOLVER.ACCUMULATION: 4 given, but simclr compares the samples of a batch .* CONTRAST.GRADIENT_CACHE"),
         (["CONTRAST.METHOD=mocov3", "SOLVER.ACCUMULATION=2"], "SOLVER.ACCUMULATION: 2 given, but mocov3 compares"),
