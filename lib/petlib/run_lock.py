@@ -90,6 +90,8 @@ class RunLock:
             try:
                 refusal, may_end = self._try()
             except OSError as error:
+                if self.path.parent.is_file():
+                    raise OutputError(f"{self.path.parent}: a file, but a folder for the results expected; name another") from error
                 raise OutputError(f"{self.path}: the lock of the run cannot be written: {error.strerror or error}") from error
             if not refusal:
                 return

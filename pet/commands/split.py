@@ -194,7 +194,8 @@ def _report_missing(classes: list[Counter[str]], files: list[Path]) -> None:
 
 
 def _name_of(entry: dict[str, Any]) -> str:
-    return Path(entry["path"]).parent.name if entry["type"] in ("list_file", "semseg_folder") else Path(entry["path"]).name
+    path = Path(entry["path"])
+    return (path.parent.name if entry["type"] in ("list_file", "semseg_folder") else "") or path.name
 
 
 def main() -> NoReturn:

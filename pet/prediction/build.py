@@ -85,6 +85,7 @@ def _build_samples(
     if exported is not None:
         predictor = onnx = build_onnx_samples(cfg, exported)
         trained = onnx.description.names
+        check_kinds(trained, kinds)
     else:
         model = build_model()
         trained = load_test_weights(model, cfg)
@@ -93,6 +94,20 @@ def _build_samples(
         batch_size = 1 if are_whole_image(kinds) else None
         predictor = build_model_samples(cfg, model, device, kinds, batch_size=batch_size)
     return predictor, find_names(cfg, kinds, trained)
+
+
+def check_kinds(trained: Names, kinds: Sequence[str]) -> None:
+    """Check that an exported file predicts what the task of the config does, as far as its names say it.
+
+    Raises:
+        ConfigError: it predicts something else.
+    """
+    if trained and kinds and not set(trained) & set(kinds):
+        found, wanted = ", ".join(trained), ", ".join(kinds)
+        raise ConfigError(
+            f"check_kinds.trained: the exported file predicts {found}, but the model of this config {wanted}; give the config that it was "
+            "exported with"
+        )
 
 
 def find_names(cfg: PetConfig, kinds: Sequence[str], trained: Names = NO_NAMES) -> TargetNames:

@@ -230,3 +230,9 @@ def test_a_fork_does_not_give_the_lock_of_its_parent_back(path: Path) -> None:
     os.waitpid(child, 0)
     assert path.exists()
     lock.release()
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(OutputError, match=r"out: a file, but a folder for the results expected; name another"):
+        RunLock(tmp_path / "out" / "config.lock").acquire()

@@ -106,7 +106,7 @@ def propose_rules(theirs: Shapes, own: Shapes, *, fitting: Collection[str] = ())
     """Return rules that give tensors of a file the names of tensors of a model, where shapes and order agree; empty: they do not.
 
     Of both sides the longest run of tensors is taken that has the same shapes in the same order; it has to hold at least half of the
-    tensors of one of them.
+    tensors of one of them, and something other than biases has to agree where there is any.
 
     Args:
         theirs: name -> shape, in the order of the file, of the tensors that fit nowhere.
@@ -119,6 +119,9 @@ def propose_rules(theirs: Shapes, own: Shapes, *, fitting: Collection[str] = ())
     first, second = ([(shapes[name], _role(name)) for name in side] for shapes, side in zip((theirs, own), sides, strict=True))
     run = SequenceMatcher(None, first, second, autojunk=False).find_longest_match()
     if 2 * run.size < min(map(len, sides)):
+        return []
+    # biases alone agree by chance: any two layers with as many outputs have the same
+    if not any(entry in second for entry in first if entry[1] != "bias") and any(role != "bias" for _, role in first):
         return []
     pairs = dict(zip(sides[0][run.a : run.a + run.size], sides[1][run.b : run.b + run.size], strict=True))
     return _compress(pairs, [*theirs, *fitting], frozenset(fitting))

@@ -303,7 +303,11 @@ TRAIN: Schema = {
 }
 
 TEST: Schema = {
-    "WEIGHTS": Key("", "Weights to test: a file; latest or best in the output folder. Empty: best where there is one, else latest."),
+    "WEIGHTS": Key(
+        "",
+        "Weights to test: a file; latest or best in the output folder. Empty: best where there is one, else latest.",
+        arguments=("check_kinds.trained",),
+    ),
     "WEIGHTS_MAP": Key(
         [],
         "The same as TRAIN.WEIGHTS_MAP, for TEST.WEIGHTS.",

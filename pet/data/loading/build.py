@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +252,9 @@ def build_train_loader(cfg: PetConfig, dataset: Dataset, device: torch.device, k
     )
 
 
-def build_test_loader(cfg: PetConfig, dataset: Samples, device: torch.device, kinds: Sequence[str]) -> EvaluationLoader:
+def build_test_loader(
+    cfg: PetConfig, dataset: Samples, device: torch.device, kinds: Sequence[str], *, batch_size: int | None = None
+) -> EvaluationLoader:
     """Return this process's share of the test data.
 
     Args:
@@ -260,13 +263,15 @@ def build_test_loader(cfg: PetConfig, dataset: Samples, device: torch.device, ki
             (:class:`pet.data.loading.joined.EvaluationSamples`).
         device: where batches go.
         kinds: the kinds of targets that are evaluated.
+        batch_size: images of a batch; None: ``TEST.IMS_PER_GPU``.
 
     Raises:
         ConfigError: a transform is unknown or wrong.
     """
     transforms, normalize = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset, place=TEST_TRANSFORMS)
+    settings = loaders.LoaderSettings.of_evaluation(cfg)
     return loaders.build_evaluation_loader(
-        cfg,
+        settings if batch_size is None else replace(settings, batch_size=batch_size),
         dataset,
         device,
         transforms=transforms,

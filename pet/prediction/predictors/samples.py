@@ -153,15 +153,10 @@ def build_model_samples(
         kinds: the kinds of targets that it predicts.
         batch_size: images of a batch; None: ``TEST.IMS_PER_GPU``. 1 where images of any shape come and are not padded.
     """
-    if batch_size is not None:
-        cfg = cfg.clone()
-        cfg.defrost()
-        cfg.set("TEST.IMS_PER_GPU", batch_size)
-        cfg.freeze()
     return ModelSamples(
         model=model,
-        load=lambda dataset: build_test_loader(cfg, dataset, device, kinds),
-        batch_size=cfg.TEST.IMS_PER_GPU,
+        load=lambda dataset: build_test_loader(cfg, dataset, device, kinds, batch_size=batch_size),
+        batch_size=cfg.TEST.IMS_PER_GPU if batch_size is None else batch_size,
         autocast=build_mixed_precision(cfg, device).autocast,
     )
 

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+import torch
+
 from pet.export.description import ModelDescription
-from pet.prediction.build import find_names
+from pet.prediction.build import check_kinds, find_names
+from pet.prediction.predictors.samples import build_model_samples
 from pet.vision import config as vision_config
 from pet.visual import TargetNames
-from petlib.config import load_cfg
+from petlib.config import ConfigError, load_cfg
 from tests.integration.conftest import DIGITS
 
 
@@ -40,3 +44,17 @@ def test_an_exported_file_keeps_the_names_of_its_weights() -> None:
     assert (read.classes, read.names) == (("cat", "dog"), {"boxes": ["cat", "dog"], "semseg": ["sky"]})
     earlier = {key: value for key, value in plain.to_metadata().items() if key != "names"}
     assert ModelDescription.from_metadata(earlier, name="x.onnx").names == {}
+
+
+def test_a_file_of_another_kind_of_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match="check_kinds.trained: the exported file predicts semseg, but the model of this config label"):
+        check_kinds({"semseg": ["sky"]}, ("label",))
+    check_kinds({"boxes": ["cat"], "masks": ["cat"]}, ("boxes",))
+    check_kinds({}, ("label",))
+
+
+def test_what_a_prediction_takes_from_the_config_counts_as_read() -> None:
+    """A batch of one image is no other config: what was given on the command line would be reported as read by nothing."""
+    cfg = load_cfg(vision_config, DIGITS, ["TEST.RESIZE.SCALES=[24]"])
+    list(build_model_samples(cfg, torch.nn.Identity(), torch.device("cpu"), ("label",), batch_size=1).predict([]))
+    assert {"TEST.RESIZE.SCALES", "TEST.TRANSFORMS"} <= cfg.read_keys()

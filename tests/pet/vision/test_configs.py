@@ -22,7 +22,7 @@ from petlib import solver
 from petlib.config import CfgNode, ConfigError, load_cfg
 
 CFGS = Path(__file__).resolve().parents[3] / "cfgs"
-BASES = sorted(CFGS.glob("**/base_*.yaml"))
+BASES = sorted(CFGS.glob("vision/**/base_*.yaml"))
 VISION = [path for path in sorted(CFGS.glob("vision/**/*.yaml")) if path not in BASES]
 CONFIGS: list[tuple[Path, ModuleType]] = [(path, vision_config) for path in VISION]
 CONFIGS += [(path, cls_config) for path in sorted(CFGS.glob("tasks/cls/*.yaml"))]

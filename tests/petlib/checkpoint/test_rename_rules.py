@@ -127,3 +127,8 @@ def test_weight_and_bias_of_one_shape_are_not_exchanged() -> None:
     theirs = {"a.bias": (4,), "a.weight": (4,)}
     ((pattern, replacement),) = propose_rules(theirs, {"x.weight": (4,), "x.bias": (4,)})
     assert apply_rules([(pattern, replacement)], list(theirs)) == (["x.bias", "x.weight"], [2])
+
+
+def test_biases_that_agree_by_chance_are_no_proposal() -> None:
+    classifier, head = {"fc.weight": (3, 512), "fc.bias": (3,)}, {"logits.weight": (3, 64, 1, 1), "logits.bias": (3,)}
+    assert propose_rules(classifier, head) == []

@@ -217,3 +217,15 @@ def test_what_cannot_be_divided_is_reported(tmp_path: Path, monkeypatch: pytest.
     assert run(monkeypatch, json.dumps({**voc, "split": "trainval"}), "--val-count", 1, "--prefix", "b_", "--data-root", tmp_path) == 0
     assert run(monkeypatch, json.dumps({**voc, "split": "b_train"}), "--val-count", 1, "--prefix", "b_", "--data-root", tmp_path) == 2
     assert "this list says which images are divided, and would be written over" in " ".join(capsys.readouterr().err.split())
+
+
+def test_entries_of_images_and_labels_in_one_folder_are_called_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "roof").mkdir()
+    for place in range(6):
+        write_image(tmp_path / "roof" / f"{place}.jpg", 9 * place)
+        write_image(tmp_path / "roof" / f"{place}_mask.png", 1, gray=True)
+    entry = {"type": "semseg_folder", "path": "roof", "annotations": "roof", "label_ending": "_mask", "classes": CLASSES}
+    entries = split(monkeypatch, capsys, tmp_path, json.dumps(entry), "--val-count", 2)
+    assert list(entries) == ["roof_train", "roof_val"]
