@@ -22,16 +22,15 @@ REQUIRED = [
     "pycocotools>=2.0.8",
     "faster-coco-eval>=1.6.5",
     "segmentation-models-pytorch>=0.5",
+    "scipy>=1.13",
 ]
 DEMO = ["scikit-learn>=1.4"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.18"]
 GEO = ["rasterio>=1.4"]
-MAT = ["scipy>=1.11"]
 DEV = [
     *DEMO,
     *EXPORT,
     *GEO,
-    *MAT,
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.12",
@@ -58,7 +57,7 @@ setup(
     package_dir={"petlib": "lib/petlib"},
     package_data={"": ["py.typed", "*.pyi"], "pet.projects": ["*/presets/*.yaml"], "pet.templates": ["files/**/*.template"]},
     install_requires=REQUIRED,
-    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "mat": MAT, "dev": DEV},
+    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "dev": DEV},
     entry_points={
         "console_scripts": [f"pet-{name} = pet.cli:{name}" for name in ("train", "test", "export", "inference", "check", "browse", "new")],
     },

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.io import loadmat
 
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import INSIDE, Reach
@@ -50,7 +51,7 @@ class MpiiDataset(Dataset):
     The annotations are a list of people, ``{"image", "center", "scale", "joints", "joints_vis"}``, as the files ``train.json`` and
     ``valid.json`` of https://github.com/HRNet/deep-high-resolution-net.pytorch. A box is a square of the height of the person around
     the centre. Where ``gt_valid.mat`` lies next to ``valid.json`` it gives the boxes of heads, which PCKh needs; the order of the people
-    in both files is the same. Reading it needs scipy.
+    in both files is the same.
 
     Args:
         images: the folder of the images.
@@ -60,7 +61,6 @@ class MpiiDataset(Dataset):
 
     Raises:
         DataError: files are missing or wrong, or other kinds are requested.
-        ConfigError: there are boxes of heads, and scipy is not installed.
     """
 
     info = DatasetInfo(
@@ -161,10 +161,6 @@ def _head_lengths(annotations: Path, people: int) -> np.ndarray | None:
     path = next((path for name in names if (path := annotations.with_name(name)).is_file()), None)
     if path is None:
         return None
-    try:
-        from scipy.io import loadmat  # only MPII needs it
-    except ImportError as error:
-        raise ConfigError(f"{path}: reading it needs scipy: pip install scipy; or move it away, and no PCKh is measured") from error
     try:
         boxes = np.asarray(loadmat(io.BytesIO(read_file(path, what="the boxes of heads")))["headboxes_src"], np.float64)
     except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
