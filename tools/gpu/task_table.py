@@ -71,6 +71,12 @@ TASKS = {
         *("tasks/cls", "tasks/cls/finetune_resnet18.yaml", task_data.class_folders),
         ("FINETUNE.FREEZE_EPOCHS=0", FLOAT32, "TRAIN.BATCH_SIZE=16", "TRAIN.NUM_WORKERS=2", "TEST.NUM_WORKERS=2", *SIZE),
     ),
+    "action": Task("tasks/action", "tasks/action/motions/tsm_test_resnet.yaml", settings=("TRAIN.BATCH_SIZE=8",)),
+    "contrast": Task("tasks/contrast", "tasks/contrast/digits/simclr_resnet20.yaml"),
+    "face": Task("tasks/face", "tasks/face/facets_iresnet18.yaml", settings=("TRAIN.BATCH_SIZE=16",)),
+    "instance": Task(
+        *("tasks/instance", "tasks/instance/shapes/all_R-18.yaml", task_data.shapes, ("TRAIN.BATCH_SIZE=8",)),
+    ),
     "keypoint_rcnn": shapes_task("keypoint_rcnn_R-18-FPN"),
     "parsing_rcnn": shapes_task("parsing_rcnn_R-18-FPN"),
     "retinanet": shapes_task("retinanet_R-18-FPN", loss=0.01),
