@@ -1,7 +1,7 @@
 """Write what follows from the code: ``docs/config.md`` and the types of configs for editors and mypy, and ``docs/transforms.md``.
 
-The page is the prose of ``docs/config_head.md`` and the tables of all keys; the types are ``petlib/config/typed.pyi`` and
-``pet/typed.pyi``.
+The page is the prose of ``docs/config_head.md`` and the tables of all keys; the types are ``petlib/config/typed.pyi`` and the stubs of
+``pet/typed``: what several tasks have, and for each folder of tasks those with settings of their own.
 
 python tools/docs/write_config_page.py [--check]
 """
@@ -19,7 +19,7 @@ from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.document import schema_as_markdown
 from petlib.config import CfgNode
 from petlib.config.key import Key, Schema, merge_schemas
-from petlib.config.document import SECTION, ConfigType, stub_of
+from petlib.config.document import SECTION, ConfigType, same_types, stub_of
 from transforms_page import transforms_page
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +38,21 @@ PETLIB = ConfigType("PetlibConfig", PETLIB_SCHEMA, None, "The settings that ever
 PET = ConfigType("PetConfig", TASK_SCHEMA, PETLIB, "The settings that every task of Pet has.")
 VISION = ConfigType("VisionConfig", get_vision_cfg().schema, PET, "The settings of the general CNN, and of ``tasks/cls``.")
 SEGMENTATION = ConfigType("SegmentationConfig", SEGMENTATION_SCHEMA, PET, "The settings of the segmentation projects.")
-INSTANCE = ConfigType("InstanceConfig", TASKS["tasks/instance"], PET, "The settings of networks of single objects.")
-FACE = ConfigType("FaceConfig", TASKS["tasks/face"], PET, "The settings of face recognition.")
-LANDCOVER = ConfigType("LandcoverConfig", TASKS["projects/landcover"], SEGMENTATION, "The settings of land cover.")
+SHARED = (PET, VISION, SEGMENTATION)
+
+
+def task_types(folder: str) -> list[ConfigType]:
+    """Return the types of the tasks below a folder of ``pet`` that have settings of their own."""
+    found = []
+    for task, schema in TASKS.items():
+        place, _, name = task.partition("/")
+        keys = CfgNode(schema).flat().keys()
+        base = max((one for one in SHARED if CfgNode(one.schema).flat().keys() <= keys), key=lambda one: len(CfgNode(one.schema).flat()))
+        if place == folder and not same_types(schema, base.schema):
+            title = "".join(map(str.title, name.split("_")))
+            found.append(ConfigType(f"{title}Config", schema, base, f"The settings of ``{task}``."))
+    return found
+
 
 
 def page() -> str:
@@ -98,13 +110,31 @@ def petlib_stub() -> str:
     return stub_of([PETLIB], imports=f"from petlib.config.key import Schema\n\n{SECTION}")
 
 
-def pet_stub() -> str:
-    """Return the types of the settings of all tasks."""
-    types = [PET, VISION, SEGMENTATION, INSTANCE, FACE, LANDCOVER]
-    text = stub_of(types)
-    names = sorted(name for name in set(re.findall(r"\w+", text)) if f"class {name}(" in petlib_stub() or name == "ConfigSection")
-    text = stub_of(types, imports=f"from petlib.config.typed import {', '.join(names)}\n")
-    return f"{text}\nAnyConfig = Any\n"
+def pet_stubs() -> dict[str, str]:
+    """Return the stubs of ``pet/typed`` by their names."""
+    folders = {folder: task_types(folder) for folder in ("projects", "tasks")}
+    again = "".join(f"from pet.typed.{folder} import {one.name} as {one.name}\n" for folder, types in folders.items() for one in types)
+    shared = with_imports(list(SHARED), {"petlib.config.typed": petlib_stub()}, further=again) + "\nAnyConfig = Any\n"
+    places = {"pet.typed": shared, "petlib.config.typed": petlib_stub()}
+    stubs = {folder: with_imports(types, places) for folder, types in folders.items()}
+    return {"__init__": shared, **stubs}
+
+
+def with_imports(types: list[ConfigType], places: dict[str, str], *, further: str = "") -> str:
+    """Return the stub of some types, which imports what other stubs, ``places``, define.
+
+    Args:
+        types: what it defines.
+        places: modules and the text of their stubs.
+        further: lines with other imports.
+    """
+    words = set(re.findall(r"\w+", stub_of(types)))
+    own = set(re.findall(r"^class (\w+)", stub_of(types), re.MULTILINE))
+    lines = []
+    for module, text in places.items():
+        names = sorted((words - own) & set(re.findall(r"^class (\w+)", text, re.MULTILINE)))
+        lines += [f"from {module} import {', '.join(names)}\n"] if names else []
+    return stub_of(types, imports=further + "".join(lines))
 
 
 def main() -> int:
@@ -115,7 +145,7 @@ def main() -> int:
         DOCS / "config.md": page(),
         DOCS / "transforms.md": transforms_page(),
         ROOT / "lib" / "petlib" / "config" / "typed.pyi": petlib_stub(),
-        ROOT / "pet" / "typed.pyi": pet_stub(),
+        **{ROOT / "pet" / "typed" / f"{name}.pyi": text for name, text in pet_stubs().items()},
     }
     if not parser.parse_args().check:
         for path, text in texts.items():

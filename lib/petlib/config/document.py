@@ -31,7 +31,7 @@ def _rows(schema: Schema, prefix: str) -> Iterator[str]:
         yield f"| `{prefix}{name}` | {kind} | `{entry.default!r}` | {entry.unit} | {meaning} |"
 
 
-HEADER = """# Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. typed.py is what is imported.
+HEADER = """# Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. At run time each is a CfgNode.
 from typing import {names}
 
 """

@@ -1,4 +1,4 @@
-# Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. typed.py is what is imported.
+# Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. At run time each is a CfgNode.
 from typing import Any, Literal, Self
 
 from petlib.config.key import Schema

@@ -19,17 +19,17 @@ from pet.models.classifiers import last_layer_names, synchronise_batch_norm
 from pet.models.video.build import build_video_network
 from pet.task import Task
 from pet.tasks.action.model import ActionClassifier
-from pet.typed import AnyConfig
+from pet.typed import ActionConfig
 from petlib import data as loading
 from petlib.config import ConfigError, keys_in_errors
 
 PREFIX = "action"
 
 
-class ActionTask(Task[AnyConfig]):
+class ActionTask(Task[ActionConfig]):
     """The classes of videos, from clips that the first transform chooses."""
 
-    def build_model(self, cfg: AnyConfig) -> ActionClassifier:
+    def build_model(self, cfg: ActionConfig) -> ActionClassifier:
         """Return the network of the ``MODEL`` section, with random weights."""
         with keys_in_errors(cfg):
             network = build_video_network(
@@ -43,13 +43,13 @@ class ActionTask(Task[AnyConfig]):
         head = MultilabelHead() if cfg.MODEL.MULTI_LABEL else build_classification_head(cfg)
         return ActionClassifier(network, head=head, frames=cfg.MODEL.FRAMES)
 
-    def expected_data(self, cfg: AnyConfig) -> "data.Expectation":
+    def expected_data(self, cfg: ActionConfig) -> "data.Expectation":
         """Return that clips with their class, or classes, are wanted."""
         kind = "multilabel" if cfg.MODEL.MULTI_LABEL else "label"
         counts, settings = {kind: cfg.MODEL.NUM_CLASSES}, {kind: "MODEL.NUM_CLASSES"}
         return data.Expectation(kinds=(kind,), counts=counts, inputs=("clip",), settings=settings)
 
-    def head_pattern(self, cfg: AnyConfig, model: nn.Module) -> str:
+    def head_pattern(self, cfg: ActionConfig, model: nn.Module) -> str:
         """Return the last layer."""
         if cfg.FINETUNE.HEAD:
             return super().head_pattern(cfg, model)
@@ -59,7 +59,7 @@ class ActionTask(Task[AnyConfig]):
         names = "|".join(map(re.escape, last_layer_names(network if inner is None else inner)))
         return rf"^{prefix}\.({names})\."
 
-    def build_training_data(self, cfg: AnyConfig, device: torch.device, dataset: "data.Dataset | None" = None) -> "loading.TrainLoader":
+    def build_training_data(self, cfg: ActionConfig, device: torch.device, dataset: "data.Dataset | None" = None) -> "loading.TrainLoader":
         """Return the batches of ``TRAIN.DATASETS``, of one clip of each video.
 
         Raises:
@@ -72,7 +72,7 @@ class ActionTask(Task[AnyConfig]):
 
     def build_evaluation(
         self,
-        cfg: AnyConfig,
+        cfg: ActionConfig,
         device: torch.device,
         dataset: "data.Dataset | None" = None,
         *,
@@ -93,7 +93,7 @@ class ActionTask(Task[AnyConfig]):
         several = super().build_evaluation(_with_views(cfg), device, dataset, names=names)
         return SeveralEvaluations([single, several], folders=["", f"{clips}x{crops}"], in_training=1)
 
-    def build_evaluators(self, cfg: AnyConfig, dataset: "data.Dataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
+    def build_evaluators(self, cfg: ActionConfig, dataset: "data.Dataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
         """Return the evaluator, whose metrics say how many clips and crops of each video are looked at: ``action/acc1@1x1``."""
         clips, crops = _count_views(cfg, "TEST.TRANSFORMS")
         named = {"prefix": PREFIX, "suffix": f"@{clips}x{crops}"}
@@ -103,12 +103,12 @@ class ActionTask(Task[AnyConfig]):
         count = cfg.MODEL.NUM_CLASSES
         return [ClassificationEvaluator(classes=dataset.info.classes, num_classes=count, keep_predictions=keep_predictions, **named)]
 
-    def build_predictor(self, cfg: AnyConfig, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
+    def build_predictor(self, cfg: ActionConfig, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
         """Return the model with the weights of ``TEST.WEIGHTS``, or an exported file, ready to predict videos."""
         _count_views(cfg, "TEST.TRANSFORMS")
         return prediction.build_whole_clips(cfg, device, lambda: self.build_model(cfg), self.expected_data(cfg).kinds, window=window)
 
-    def build_export_network(self, cfg: AnyConfig, model: nn.Module) -> "export.TaskNetwork":
+    def build_export_network(self, cfg: ActionConfig, model: nn.Module) -> "export.TaskNetwork":
         """Return the network of one view: the input ``clips`` (B, C, T, H, W) and the output ``logits``, or ``class_scores``.
 
         Raises:
@@ -123,14 +123,14 @@ class ActionTask(Task[AnyConfig]):
         return export.TaskNetwork(network=network, output_names=[output], half=[half], input_names=["clips"], frames=cfg.MODEL.FRAMES)
 
 
-def _count_views(cfg: AnyConfig, key: str) -> tuple[int, int]:
+def _count_views(cfg: ActionConfig, key: str) -> tuple[int, int]:
     """Return how many clips and crops the transforms ``key`` make of a video."""
     section, _, name = key.partition(".")
     transforms, _ = build_sample_transforms(cfg[section][name], cfg[section].RESIZE.SCALES, [], place=key)
     return count_views(transforms, place=key)
 
 
-def _with_views(cfg: AnyConfig) -> AnyConfig:
+def _with_views(cfg: ActionConfig) -> ActionConfig:
     """Return the config of the test with several views."""
     changed = cfg.clone()
     changed.defrost()

@@ -21,7 +21,8 @@ from pet.metrics.collapse import effective_rank, spread
 from pet.metrics.linear_probe import fit_linear
 from pet.metrics.neighbours import Neighbours, NeighbourSearch, vote
 from pet.metrics.results import write_metrics_json
-from petlib.config import CfgNode, ConfigError
+from pet.typed import ContrastConfig
+from petlib.config import ConfigError
 from petlib.distributed.collectives import all_reduce_sum, broadcast_object
 from petlib.distributed.gathering import broadcast_rows, gather_rows
 from petlib.distributed.process_group import is_main_process, rank, world_size
@@ -145,7 +146,7 @@ class ProbeEvaluation(Evaluation):
         return hits / count if count else float("nan")
 
 
-def build_probe_evaluation(cfg: CfgNode, device: torch.device, dataset: Dataset | None = None) -> ProbeEvaluation:
+def build_probe_evaluation(cfg: ContrastConfig, device: torch.device, dataset: Dataset | None = None) -> ProbeEvaluation:
     """Return what compares the embeddings of ``TEST.DATASETS``, or of data that a program brings, with those of ``PROBE.DATASETS``.
 
     Raises:

@@ -11,12 +11,13 @@ from pet.models.selfsup.method import PretrainingMethod
 from pet.models.selfsup.projector import PrototypeHead, build_mlp
 from pet.models.selfsup.siamese import BarlowTwins, SimCLR
 from pet.models.selfsup.student_teacher import BYOL, DINO, MoCo, MoCoV3, StudentTeacher
-from petlib.config import CfgNode, ConfigError, keys_in_errors
+from pet.typed import ContrastConfig
+from petlib.config import ConfigError, keys_in_errors
 from petlib.engine.gradient_cache import check_parts
 from petlib.errors import name_in_errors
 
 
-def build_model(cfg: CfgNode) -> PretrainingMethod:
+def build_model(cfg: ContrastConfig) -> PretrainingMethod:
     """Return the method of ``CONTRAST`` on the network ``MODEL.BACKBONE``, with random weights.
 
     Raises:
@@ -32,7 +33,7 @@ def build_model(cfg: CfgNode) -> PretrainingMethod:
     return _synchronised(model, cfg) if cfg.MODEL.SYNC_BN else model
 
 
-def load_backbone(model: PretrainingMethod, cfg: CfgNode) -> None:
+def load_backbone(model: PretrainingMethod, cfg: ContrastConfig) -> None:
     """Load what ``TRAIN.WEIGHTS`` names into the backbone, and let a teacher begin as its student; nothing where it is empty.
 
     Raises:
@@ -44,7 +45,7 @@ def load_backbone(model: PretrainingMethod, cfg: CfgNode) -> None:
         model.update_teacher(0.0)
 
 
-def _build_projector(cfg: CfgNode, features: int) -> nn.Module:
+def _build_projector(cfg: ContrastConfig, features: int) -> nn.Module:
     options = cfg.CONTRAST.PROJECTOR
     if cfg.CONTRAST.METHOD == "dino":
         return PrototypeHead(
@@ -55,12 +56,12 @@ def _build_projector(cfg: CfgNode, features: int) -> nn.Module:
     )
 
 
-def _build_predictor(cfg: CfgNode) -> nn.Module:
+def _build_predictor(cfg: ContrastConfig) -> nn.Module:
     options, length = cfg.CONTRAST.PREDICTOR, cfg.CONTRAST.PROJECTOR.DIM
     return build_mlp(length, hidden=options.HIDDEN, out=length, layers=options.LAYERS, norm=cfg.CONTRAST.PROJECTOR.NORM)
 
 
-def _build_method(cfg: CfgNode, parts: dict[str, Any]) -> PretrainingMethod:
+def _build_method(cfg: ContrastConfig, parts: dict[str, Any]) -> PretrainingMethod:
     options = cfg.CONTRAST
     match options.METHOD:
         case "simclr":
@@ -84,7 +85,7 @@ def _build_method(cfg: CfgNode, parts: dict[str, Any]) -> PretrainingMethod:
     raise ConfigError(f"CONTRAST.METHOD: {options.METHOD!r} is unknown")
 
 
-def _synchronised(model: PretrainingMethod, cfg: CfgNode) -> PretrainingMethod:
+def _synchronised(model: PretrainingMethod, cfg: ContrastConfig) -> PretrainingMethod:
     converted = synchronise_batch_norm(model, cfg)
     assert isinstance(converted, PretrainingMethod), "batch norms are replaced in place"
     return converted

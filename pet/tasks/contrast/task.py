@@ -13,23 +13,24 @@ from pet.prediction import FilePredictor
 from pet.task import NO_NAMES, Task
 from pet.tasks.contrast.evaluation import ProbeEvaluation, build_probe_evaluation
 from pet.tasks.contrast.model import build_model
-from petlib.config import CfgNode, ConfigError
+from pet.typed import ContrastConfig
+from petlib.config import ConfigError
 
 
-class ContrastTask(Task[CfgNode]):
+class ContrastTask(Task[ContrastConfig]):
     """Images without labels in training; labelled ones where the embeddings are measured."""
 
-    def build_model(self, cfg: CfgNode) -> PretrainingMethod:
+    def build_model(self, cfg: ContrastConfig) -> PretrainingMethod:
         """Return the method of ``CONTRAST`` with random weights."""
         return build_model(cfg)
 
-    def expected_data(self, cfg: CfgNode) -> Expectation:
+    def expected_data(self, cfg: ContrastConfig) -> Expectation:
         """Return that only images are needed."""
         return Expectation(kinds=())
 
     def build_evaluation(
         self,
-        cfg: CfgNode,
+        cfg: ContrastConfig,
         device: torch.device,
         dataset: Dataset | None = None,
         *,
@@ -38,7 +39,7 @@ class ContrastTask(Task[CfgNode]):
         """Return the probes of the embeddings."""
         return build_probe_evaluation(cfg, device, dataset)
 
-    def build_predictor(self, cfg: CfgNode, device: torch.device, *, window: int = 0) -> FilePredictor:
+    def build_predictor(self, cfg: ContrastConfig, device: torch.device, *, window: int = 0) -> FilePredictor:
         """Refuse: embeddings of single files say nothing to a reader.
 
         Raises:
@@ -49,7 +50,7 @@ class ContrastTask(Task[CfgNode]):
             "backbone.safetensors, or export it: pet-export gives the embeddings of images"
         )
 
-    def build_export_network(self, cfg: CfgNode, model: nn.Module) -> TaskNetwork:
+    def build_export_network(self, cfg: ContrastConfig, model: nn.Module) -> TaskNetwork:
         """Return the backbone: images to embeddings (B, F), not normalised."""
         backbone = cast("PretrainingMethod", model).handed_over()
         return TaskNetwork(network=nn.Sequential(backbone), output_names=["embeddings"], half=["0"])

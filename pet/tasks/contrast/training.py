@@ -11,8 +11,8 @@ from pet.models.selfsup.method import PretrainingMethod
 from pet.models.selfsup.student_teacher import DINO
 from pet.tasks.contrast.config import WITH_TEACHER
 from pet.tasks.contrast.evaluation import ProbeEvaluation
+from pet.typed import ContrastConfig
 from petlib import engine, solver
-from petlib.config import CfgNode
 from petlib.data.seeding import preserved_random_state
 from petlib.distributed.interruption import Interrupted
 from petlib.distributed.process_group import is_main_process
@@ -168,7 +168,7 @@ class HandoverHook(Hook):
             logger.info("the backbone is in %s, for fine-tunings to begin with", path)
 
 
-def build_step(cfg: CfgNode, device: torch.device) -> DefaultStep:
+def build_step(cfg: ContrastConfig, device: torch.device) -> DefaultStep:
     """Return the default iteration or, with ``CONTRAST.GRADIENT_CACHE``, one that encodes a batch in parts and compares it as a whole."""
     if not cfg.CONTRAST.GRADIENT_CACHE:
         return engine.build_step(cfg, device)
@@ -181,7 +181,7 @@ def build_step(cfg: CfgNode, device: torch.device) -> DefaultStep:
     )
 
 
-def build_hooks(cfg: CfgNode, state: TrainState, evaluation: ProbeEvaluation | None) -> list[Hook]:
+def build_hooks(cfg: ContrastConfig, state: TrainState, evaluation: ProbeEvaluation | None) -> list[Hook]:
     """Return what happens between the iterations in addition to what every run has.
 
     Args:

@@ -1,5 +1,6 @@
 """The types of configs for editors and mypy."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,13 +54,14 @@ def test_sections_are_classes_and_those_of_the_base_are_its_own_where_nothing_di
 def test_at_run_time_every_config_is_a_cfg_node() -> None:
     for module in (petlib.config.typed, pet.typed):
         text = Path(module.__file__ or "").with_suffix(".pyi").read_text(encoding="utf-8")
-        names = [name for name in vars(module) if name.endswith("Config")]
-        defined = all(f"class {name}(" in text or f"{name} = Any" in text for name in names)
-        assert names and defined and all(getattr(module, name) is CfgNode for name in names)
+        stated = set(re.findall(r"^class (\w+Config)\b|^(\w+Config) = Any|import \w+Config as (\w+Config)$", text, re.MULTILINE))
+        names = {name for found in stated for name in found if name}
+        assert names == {name for name in vars(module) if name.endswith("Config")}
+        assert all(getattr(module, name) is CfgNode for name in names)
 
 
 BUILDER = """
-from pet.typed import LandcoverConfig, VisionConfig
+from pet.typed import ActionConfig, ContrastConfig, LandcoverConfig, VisionConfig
 from petlib.config import CfgNode
 from petlib.config.typed import PetlibConfig
 from petlib.solver.optimizers import build_gradient_clipper
@@ -75,6 +77,8 @@ MISTAKES = {
     "VisionConfig().SOLVER.OPTIMZER": '"PetlibSolver" has no attribute "OPTIMZER"',
     "VisionConfig().MODEL.BOX.RPN.NSM": '"VisionModelBoxRpn" has no attribute "NSM"',
     "PetlibConfig().MODEL": '"PetlibConfig" has no attribute "MODEL"',
+    "ActionConfig().MODEL.FRAMES.lower()": '"int" has no attribute "lower"',
+    "ContrastConfig().CONTRAST.QUEU": '"ContrastContrast" has no attribute "QUEU"',
     "LandcoverConfig().SEMI.CUTMIX.BOXES.lower()": '"int" has no attribute "lower"',
 }
 

@@ -2,12 +2,12 @@
 
 from pet import models, visual
 from pet.tasks import action
-from pet.typed import VisionConfig
+from pet.typed import ActionConfig
 from petlib import distributed, engine, solver
 from petlib.launch import run_script
 
 
-def train(cfg: VisionConfig) -> None:
+def train(cfg: ActionConfig) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``."""
     task = action.TASK
     with engine.open_run(cfg) as device:

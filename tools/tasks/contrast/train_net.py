@@ -2,12 +2,12 @@
 
 from pet import models, visual
 from pet.tasks import contrast
+from pet.typed import ContrastConfig
 from petlib import distributed, engine, solver
-from petlib.config import CfgNode
 from petlib.launch import run_script
 
 
-def train(cfg: CfgNode) -> None:
+def train(cfg: ContrastConfig) -> None:
     """Train the network that ``cfg`` describes; what comes out lies in ``MISC.CKPT``, the backbone in ``backbone.safetensors``."""
     task = contrast.TASK
     with engine.open_run(cfg) as device:

@@ -1,6 +1,11 @@
-# Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. typed.py is what is imported.
+# Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. At run time each is a CfgNode.
 from typing import Any, Literal
 
+from pet.typed.projects import LandcoverConfig as LandcoverConfig
+from pet.typed.tasks import ActionConfig as ActionConfig
+from pet.typed.tasks import ContrastConfig as ContrastConfig
+from pet.typed.tasks import FaceConfig as FaceConfig
+from pet.typed.tasks import InstanceConfig as InstanceConfig
 from petlib.config.typed import ConfigSection, PetlibAnalyser, PetlibConfig, PetlibData, PetlibEval, PetlibMisc, PetlibTest, PetlibTrain
 
 class PetMisc(PetlibMisc):
@@ -276,124 +281,5 @@ class SegmentationConfig(PetConfig):
     TEST: SegmentationTest
     DATA: SegmentationData
     MODEL: SegmentationModel
-
-class InstanceTestViews(ConfigSection):
-    FLIP: bool
-
-class InstanceTestDetector(ConfigSection):
-    CFG: str
-    WEIGHTS: str
-    SCORE: float
-
-class InstanceTest(PetTest):
-    BOXES: str
-    BOX_SCORE: float
-    DECODING: Literal["plain", "quarter", "dark"]
-    OKS_NMS: float
-    PARSING_THRESHOLD: float
-    VIEWS: InstanceTestViews
-    DETECTOR: InstanceTestDetector
-
-class InstanceEval(PetEval):
-    PCK: list[float]
-
-class InstanceModelUpsampling(ConfigSection):
-    METHOD: Literal["deconvolution", "bilinear"]
-    CHANNELS: int
-
-class InstanceModelKeypoints(ConfigSection):
-    NUM_KEYPOINTS: int
-    SIGMA: float
-    CHANNELS: list[int]
-    KERNEL: int
-    LOSS_WEIGHT: float
-    QUALITY: bool
-    QUALITY_LOSS_WEIGHT: float
-
-class InstanceModelMask(ConfigSection):
-    CHANNELS: list[int]
-    KERNEL: int
-    LOSS_WEIGHT: float
-    QUALITY: bool
-    QUALITY_LOSS_WEIGHT: float
-
-class InstanceModelParsing(ConfigSection):
-    NUM_PARTS: int
-    CHANNELS: list[int]
-    KERNEL: int
-    LOSS_WEIGHT: float
-    QUALITY: bool
-    QUALITY_LOSS_WEIGHT: float
-
-class InstanceModel(ConfigSection):
-    BACKBONE: str
-    BACKBONE_ARGS: dict[str, Any]
-    SYNC_BN: bool
-    UPSAMPLING: InstanceModelUpsampling
-    HAS_KEYPOINTS: bool
-    HAS_MASK: bool
-    HAS_PARSING: bool
-    KEYPOINTS: InstanceModelKeypoints
-    MASK: InstanceModelMask
-    PARSING: InstanceModelParsing
-
-class InstanceConfig(PetConfig):
-    """The settings of networks of single objects."""
-
-    TEST: InstanceTest
-    EVAL: InstanceEval
-    MODEL: InstanceModel
-
-class FaceTest(PetTest):
-    FLIP: bool
-
-class FaceEval(PetEval):
-    FALSE_ACCEPTS: list[float]
-
-class FaceModelMargin(ConfigSection):
-    SCALE: float
-    FACTOR: float
-    ANGLE: float
-    COSINE: float
-    STRAIGHT_THROUGH: bool
-    WARM_UP_EPOCHS: int
-
-class FaceModel(ConfigSection):
-    BACKBONE: str
-    BACKBONE_ARGS: dict[str, Any]
-    SYNC_BN: bool
-    EMBEDDING: int
-    NUM_CLASSES: int
-    MARGIN: FaceModelMargin
-    SAMPLE_RATE: float
-
-class FaceConfig(PetConfig):
-    """The settings of face recognition."""
-
-    TEST: FaceTest
-    EVAL: FaceEval
-    MODEL: FaceModel
-
-class LandcoverSemiCutmix(ConfigSection):
-    BOXES: int
-    SHARE: list[float]
-
-class LandcoverSemi(ConfigSection):
-    ENABLED: bool
-    DATASETS: list[str]
-    WINDOW: int
-    TRANSFORMS: list[Any]
-    WEAK: list[Any]
-    STRONG: list[Any]
-    CUTMIX: LandcoverSemiCutmix
-    MOMENTUM: float
-    TEACHER_WEIGHT: float
-    STUDENT_WEIGHT: float
-    THRESHOLD: float
-
-class LandcoverConfig(SegmentationConfig):
-    """The settings of land cover."""
-
-    SEMI: LandcoverSemi
 
 AnyConfig = Any
