@@ -119,10 +119,11 @@ def build_model(cfg: SegmentationConfig) -> Segmenter:
         ConfigError: the network, a loss or an argument is unknown, or they do not go together.
     """
     settings = cfg.MODEL
+    channels = 1 if settings.BINARY else settings.NUM_CLASSES
     with keys_in_errors(cfg), name_in_errors({"build_network.channels": "MODEL.NUM_CLASSES, with MODEL.BINARY False,"}):
         network = build_network(
             settings.NETWORK,
-            channels=1 if settings.BINARY else settings.NUM_CLASSES,
+            channels=channels,
             in_channels=settings.IN_CHANNELS,
             args=settings.NETWORK_ARGS,
         )
@@ -133,7 +134,7 @@ def build_model(cfg: SegmentationConfig) -> Segmenter:
         )
     return Segmenter(
         network=cast("SegmentationNetwork", synchronise_batch_norm(network, cfg)) if settings.SYNC_BN else network,
-        loss=build_pixel_loss(settings.LOSSES, place="MODEL.LOSSES"),
+        loss=build_pixel_loss(settings.LOSSES, place="MODEL.LOSSES", channels=channels),
         output_weights=_output_weights(cfg, network.num_outputs),
         threshold=settings.THRESHOLD,
         window=cfg.TEST.SLIDING.SIZE,

@@ -79,7 +79,7 @@ CASES = {
     ),
     "one annotation of an unlisted image": Case(
         set_entry(image_id=77),
-        ("skipped 1 times: annotation of an image that is not listed", "(the first: annotation 11 of image 77)"),
+        ("while reading: 1 x annotation of an image that is not listed", "(the first: annotation 11 of image 77)"),
         skipped=True,
     ),
     "a category that is not listed": Case(
@@ -87,14 +87,14 @@ CASES = {
     ),
     "a box of negative width": Case(
         set_entry(bbox=[10, 5, -20, 20]),
-        ("skipped 1 times: object whose box has no area (the first: annotation 11 of image 1)",),
+        ("while reading: 1 x object whose box has no area (the first: annotation 11 of image 1)",),
         skipped=True,
     ),
     "an image of another size": Case(shrink_an_image, ("images/2.png: the image is 30x20 (width x height)", "image 2 of", "says 60x40")),
     "a polygon of two points": Case(
         set_entry(segmentation=[[10, 5, 30, 25]]),
         (
-            "skipped 1 times: object whose polygons have fewer than 3 points or no area,"
+            "while reading: 1 x object whose polygons have fewer than 3 points or no area,"
             " kept as a box alone (the first: annotation 11 of image 1)",
         ),
         config="mask_rcnn_R-18-FPN",
@@ -178,7 +178,7 @@ def assert_reported(done: Done, case: Case, folder: Path) -> None:
     """Check the exit code, that the message is reported once and names the file, and that no traceback is shown."""
     assert done.code == (0 if case.skipped else 2), done.output
     assert "Traceback" not in done.output, done.output
-    mark = "skipped " if case.skipped else "error: "
+    mark = "while reading: " if case.skipped else "error: "
     messages = [text for text in done.output.splitlines() if mark in text]
     assert len(messages) == 1, done.output
     for part in case.reported:
@@ -233,7 +233,7 @@ def test_a_mistake_in_a_coco_file(outcomes: dict[str, tuple[Path, Done]], name: 
 def test_an_annotation_file_without_objects_is_counted(outcomes: dict[str, tuple[Path, Done]]) -> None:
     folder, done = outcomes["no object"]
     done.succeeded()
-    message = f"{folder}: skipped 1 times: image without <object>, kept as one without objects (the first: {folder}/Annotations/2.xml)"
+    message = f"{folder}: while reading: 1 x image without <object>, kept as one without objects (the first: {folder}/Annotations/2.xml)"
     assert done.output.count(message) == 1
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from pet.compat.paddleseg.pipeline import Pipeline, build_pipeline
 from pet.compat.paddleseg.transforms import Compose
+from pet.compat.shared.absent import refuse_absent
 from pet.compat.shared.running import begin_script
 from pet.data.catalog.source import Reading
 from pet.data.datasets.label_list import LabelList
@@ -16,6 +17,22 @@ from pet.data.files.images import silence_opencv
 from pet.data.targets.dataset import IGNORE
 from petlib.data.seeding import generator_of_global_state
 from petlib.errors import ConfigError
+
+ABSENT = {
+    name: "make a list of its images and label images and give it to Dataset(transforms, dataset_root, num_classes, train_path=...); "
+    f"a config of Pet reads it by itself{by}"
+    for name, by in {
+        "OpticDiscSeg": "",
+        "Cityscapes": " (type label_list of DATA.CATALOG)",
+        "PascalVOC": " (type voc of DATA.CATALOG)",
+        "ADE20K": " (type ade20k of DATA.CATALOG)",
+        "CocoStuff": "",
+        "PascalContext": "",
+        "SUPERVISELY": "",
+        "MiniDeepGlobeRoadExtraction": "",
+    }.items()
+}
+__getattr__ = refuse_absent(__name__, ABSENT)
 
 MODES = ("train", "val", "test")
 CHANNELS = 3

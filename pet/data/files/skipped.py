@@ -34,4 +34,4 @@ class SkipCounter:
     def log(self) -> None:
         """Write a line for each reason."""
         for reason, count in self.counts.items():
-            logger.warning("%s: skipped %d times: %s (the first: %s)", self._path, count, reason, self._firsts[reason])
+            logger.warning("%s: while reading: %d x %s (the first: %s)", self._path, count, reason, self._firsts[reason])

@@ -35,7 +35,7 @@ def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
     counted = f", {objects:,} objects, {report.images_without_objects:,} images without any" if has_objects else ""
     yield f"{split}: {report.name}: {report.samples:,} samples{counted}"
     for reason, count in report.skipped.items():
-        yield f"  skipped while reading: {count:,} x {reason}"
+        yield f"  while reading: {count:,} x {reason}"
     yield from _class_lines(report.classes, has_objects)
     for name, shares in report.pixels.items():
         yield from _bars(f"pixels of {name}", {label: (share, f"{share:.2%}") for label, share in shares.items()})

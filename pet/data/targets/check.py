@@ -61,13 +61,14 @@ def check_samples(
         raise DataError(f"{source} are empty")
     check_info(dataset, expected, source=source)
     expected = expectation_of(dataset.info, expected, raw_labels=read is None and dataset.info.raw_labels)
+    expected = expected if dataset.info.annotated else replace(expected, kinds=())
     types, seen, objects = PixelTypes(), list[Observation](), _look_at_objects(dataset, expected) if count else ObjectLook()
     # before the samples: what is wrong with one of them may be the same for all
     _warn(source, objects.findings())
     given, of_samples = objects.images > 0, ObjectLook()
     for sample in _read_some(dataset, count, read or dataset.__getitem__, on_error):
         check_pixels(sample, expected)
-        for kind in expected.kinds if dataset.info.annotated else ():
+        for kind in expected.kinds:
             find_kind(kind).check(sample, expected)
         seen.append(_observe(sample, expected, len(seen)))
         if seen[-1].has_objects and not given:

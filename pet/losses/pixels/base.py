@@ -39,7 +39,15 @@ class PixelLoss(nn.Module, ABC):
             raise ValueError(
                 f"logits of shape {tuple(logits.shape)} and labels of shape {tuple(labels.shape)}; (B, K, H, W) and (B, H, W) expected"
             )
+        self.check_channels(logits.shape[1])
         return self.measure(logits.float(), labels.long())
+
+    def check_channels(self, channels: int) -> None:
+        """Check that the loss can be used with ``channels`` maps of logits; by default with any number.
+
+        Raises:
+            ConfigError: it cannot.
+        """
 
     @abstractmethod
     def measure(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -67,21 +75,13 @@ def one_hot(labels: Tensor, num_channels: int) -> Tensor:
     return (labels[:, None] == numbers[:, None, None]).float()
 
 
-def foreground_logits(logits: Tensor, *, loss: str) -> Tensor:
+def foreground_logits(logits: Tensor) -> Tensor:
     """Return the logit of label 1 against label 0, log(p / (1 - p)), as (B, H, W).
 
     Args:
         logits: (B, K, H, W): one sigmoid channel or the logits of two classes, of which it is the difference.
-        loss: who asks, for messages.
-
-    Raises:
-        ConfigError: there are more than two classes.
     """
-    if logits.shape[1] == 1:
-        return logits[:, 0]
-    if logits.shape[1] != 2:
-        raise ConfigError(f"{loss}: the network has {logits.shape[1]} classes; one channel or two classes expected: take another loss")
-    return logits[:, 1] - logits[:, 0]
+    return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 
 
 def mean_of_counted(values: Tensor, counted: Tensor) -> Tensor:
@@ -107,12 +107,13 @@ def class_weight_buffer(weights: Sequence[float] | None, *, loss: str) -> Tensor
     return torch.tensor(list(weights), dtype=torch.float32)
 
 
-def check_class_weights(weights: Tensor | None, num_classes: int, *, loss: str) -> None:
-    """Hold weights against the number of classes that the network has.
+def check_class_weights(weights: Tensor | None, channels: int, *, loss: str) -> None:
+    """Hold weights against the number of classes that the network has, two where it has one sigmoid channel.
 
     Raises:
         ConfigError: there are more or fewer weights.
     """
+    num_classes = max(channels, 2)
     if weights is not None and len(weights) != num_classes:
         raise ConfigError(
             f"{loss}: {len(weights)} weights of classes given, the network has {num_classes} classes; one weight for each expected"

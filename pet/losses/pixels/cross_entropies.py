@@ -40,10 +40,13 @@ class CrossEntropyLoss(PixelLoss):
         self.label_smoothing = label_smoothing
         self.register_buffer("class_weights", class_weight_buffer(class_weights, loss="CrossEntropyLoss"), persistent=False)
 
+    def check_channels(self, channels: int) -> None:
+        """Hold the weights of classes against the number of classes; see :class:`PixelLoss`."""
+        check_class_weights(self.class_weights, channels, loss="CrossEntropyLoss")
+
     def measure(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss; see :class:`PixelLoss`."""
         logits = two_class_logits(logits)
-        check_class_weights(self.class_weights, logits.shape[1], loss="CrossEntropyLoss")
         return pixel_cross_entropy(
             logits, labels, class_weights=self.class_weights, label_smoothing=self.label_smoothing, ignore_label=self.ignore_label
         )
@@ -100,10 +103,13 @@ class FocalLoss(PixelLoss):
             alpha = [1.0 - alpha, alpha]
         self.register_buffer("class_weights", class_weight_buffer(alpha, loss="FocalLoss"), persistent=False)
 
+    def check_channels(self, channels: int) -> None:
+        """Hold the weights of classes against the number of classes; see :class:`PixelLoss`."""
+        check_class_weights(self.class_weights, channels, loss="FocalLoss")
+
     def measure(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss; see :class:`PixelLoss`."""
         logits = two_class_logits(logits)
-        check_class_weights(self.class_weights, logits.shape[1], loss="FocalLoss")
         counted = labels != self.ignore_label
         surprise = functional.cross_entropy(logits, labels, ignore_index=self.ignore_label, reduction="none")
         # at 0 the slope of a power below 1 is infinite

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pet.losses.pixels.base import IGNORE_LABEL, check_at_least
+from pet.losses.pixels.base import IGNORE_LABEL, PixelLoss, check_at_least
 from petlib.arguments import fit_arguments, split_entry
 from petlib.config.key import coerce
 from petlib.errors import ConfigError
@@ -79,29 +79,33 @@ def _numbered(names: Sequence[str]) -> list[str]:
     return result
 
 
-def build_pixel_loss(entries: Sequence[Any], *, place: str) -> MixedLoss:
+def build_pixel_loss(entries: Sequence[Any], *, place: str, channels: int) -> MixedLoss:
     """Return the weighted sum of the losses of a list.
 
     Args:
         entries: names of :data:`PIXEL_LOSSES`, or mappings ``{"name": "dice", "weight": 2.0, "smooth": 1.0}`` of a name, the
             coefficient in the sum (``weight``, 1 where it is not given) and arguments of the loss.
         place: the key of the config that holds them, for messages: ``"MODEL.LOSSES"``.
+        channels: maps of logits of the network.
 
     Raises:
-        ConfigError: the list is empty, or a name, a weight or an argument is unknown or wrong.
+        ConfigError: the list is empty, a name, a weight or an argument is unknown or wrong, or a loss cannot be used with so many channels.
     """
     if not isinstance(entries, list | tuple) or not entries:
         raise ConfigError(f"{place}: {entries!r} given, a list of losses expected, e.g. [cross_entropy, {{name: dice, weight: 0.5}}]")
-    names, losses, weights = zip(*(_build(entry, place) for entry in entries), strict=True)
+    names, losses, weights = zip(*(_build(entry, place, channels) for entry in entries), strict=True)
     return MixedLoss(losses, weights, names=names)
 
 
-def _build(entry: Any, place: str) -> tuple[str, nn.Module, float]:
+def _build(entry: Any, place: str, channels: int) -> tuple[str, nn.Module, float]:
     name, arguments = split_entry(place, entry, example="{name: dice, weight: 1.0}")
     weight = _weight(f"{place}: loss {name}", arguments.pop("weight", 1.0))
     try:
-        loss = PIXEL_LOSSES.get(name)
-        return name, loss(**fit_arguments("loss", name, loss, arguments)), weight
+        component = PIXEL_LOSSES.get(name)
+        loss = component(**fit_arguments("loss", name, component, arguments))
+        if isinstance(loss, PixelLoss):
+            loss.check_channels(channels)
+        return name, loss, weight
     except ConfigError as error:
         raise ConfigError(f"{place}: {error}") from None
 

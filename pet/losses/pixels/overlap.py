@@ -101,10 +101,17 @@ class LovaszHingeLoss(PixelLoss):
         super().__init__(ignore_label=ignore_label)
         self.per_image = per_image
 
+    def check_channels(self, channels: int) -> None:
+        """Check that there is a foreground: one channel or two classes; see :class:`PixelLoss`."""
+        if channels > 2:
+            raise ConfigError(
+                f"LovaszHingeLoss: the network has {channels} classes; one channel or two classes expected: take another loss"
+            )
+
     def measure(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss; see :class:`PixelLoss`."""
         rows = len(logits) if self.per_image else 1
-        scores = foreground_logits(logits, loss="LovaszHingeLoss").reshape(rows, -1)
+        scores = foreground_logits(logits).reshape(rows, -1)
         labels = labels.reshape(rows, -1)
         counted = labels != self.ignore_label
         truth = labels == 1

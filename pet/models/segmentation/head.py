@@ -115,7 +115,9 @@ def build_semseg_head(cfg: VisionConfig, info: FeatureInfo) -> nn.Module:
             decoder=build_decoder(settings.DECODER, info, settings.DECODER_ARGS),
             strides=info.stage_strides,
             num_classes=num_classes,
-            loss=build_pixel_loss(weigh_classes(settings.LOSSES, settings.CLASS_WEIGHTS), place="MODEL.SEMSEG.LOSSES"),
+            loss=build_pixel_loss(
+                weigh_classes(settings.LOSSES, settings.CLASS_WEIGHTS), place="MODEL.SEMSEG.LOSSES", channels=num_classes
+            ),
             loss_weight=settings.LOSS_WEIGHT,
             with_metrics=cfg.TRAIN.METRICS_ON,
         )

@@ -267,7 +267,7 @@ def test_what_cannot_be_used_is_skipped_counted_and_reported(
     assert dataset.info.skipped == {reason: 2}
     assert len(dataset.truth(0).boxes) == 3
     image = entries.get("image_id", 7)
-    reported = f"{tmp_path / 'instances.json'}: skipped 2 times: {reason} (the first: annotation 21 of image {image})"
+    reported = f"{tmp_path / 'instances.json'}: while reading: 2 x {reason} (the first: annotation 21 of image {image})"
     assert caplog.messages == [reported]
 
 
@@ -289,7 +289,7 @@ def test_an_object_without_a_mask_is_a_box(segmentation: Any, reason: str, tmp_p
     with caplog.at_level(logging.WARNING):
         dataset = make(tmp_path, file)
     assert dataset.info.skipped == {reason: 1}
-    assert caplog.messages == [f"{tmp_path / 'instances.json'}: skipped 1 times: {reason} (the first: annotation 21 of image 7)"]
+    assert caplog.messages == [f"{tmp_path / 'instances.json'}: while reading: 1 x {reason} (the first: annotation 21 of image 7)"]
     truth, sample = dataset.truth(0), dataset[0]
     box = truth.boxes[-1]
     assert (truth.segmentations or [])[-1] is None

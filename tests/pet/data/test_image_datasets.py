@@ -81,7 +81,7 @@ def test_folders_say_how_many_files_they_left_out(tmp_path: Path, caplog: pytest
         system: 3,
         "file of another kind (.heic)": 1,
     }
-    assert f"{tmp_path}: skipped 3 times: {system} (the first: {tmp_path}/__MACOSX)" in caplog.messages
+    assert f"{tmp_path}: while reading: 3 x {system} (the first: {tmp_path}/__MACOSX)" in caplog.messages
     (tmp_path / "dog").mkdir()
     (tmp_path / "dog/1.heic").touch()
     with pytest.raises(DataError, match=r"dog: the class 'dog' has no images .*; left out: .*2 x file of another kind \(\.heic\)"):

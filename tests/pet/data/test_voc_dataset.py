@@ -127,7 +127,7 @@ def test_boxes_that_cannot_be_used_are_skipped(old: str, new: str, reason: str, 
         dataset = make(write(tmp_path, a=CAT + CAT.replace(old, new)))
     assert dataset.info.skipped == {reason: 1}
     assert len(dataset.truth(1).boxes) == 1
-    reported = f"{tmp_path}: skipped 1 times: {reason} (the first: object 2 (cat) of {tmp_path}/Annotations/a.xml)"
+    reported = f"{tmp_path}: while reading: 1 x {reason} (the first: object 2 (cat) of {tmp_path}/Annotations/a.xml)"
     assert caplog.messages == [reported]
 
 
@@ -251,7 +251,7 @@ def test_images_without_annotation_files_are_counted(tmp_path: Path, caplog: pyt
     (folder / "ImageSets/Main/trainval.txt").unlink()
     (folder / "Annotations/a.xml").unlink()
     assert len(make(folder)) == 1
-    assert f"{folder}/JPEGImages: skipped 1 times: image without an annotation file (the first: a)" in caplog.text
+    assert f"{folder}/JPEGImages: while reading: 1 x image without an annotation file (the first: a)" in caplog.text
 
 
 def test_the_folder_of_annotation_files_can_be_given_and_has_to_be_where_there_are_two(tmp_path: Path) -> None:

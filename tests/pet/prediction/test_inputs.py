@@ -59,8 +59,8 @@ def test_what_is_left_out_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFi
         caplog.clear()
         assert [entry.place for entry in find_inputs(str(tmp_path / pattern)).images] == ["a", "b/c"]
         assert [text.partition(": ")[2].partition(" (the first")[0] for text in sorted(caplog.messages)] == [
-            "skipped 1 times: file of another kind (.txt)",
-            f"skipped {system} times: file or folder of the system (hidden, or a name like Thumbs.db, __MACOSX)",
+            "while reading: 1 x file of another kind (.txt)",
+            f"while reading: {system} x file or folder of the system (hidden, or a name like Thumbs.db, __MACOSX)",
         ]
 
 

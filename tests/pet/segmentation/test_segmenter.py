@@ -35,7 +35,7 @@ class Pointwise(nn.Module):
 def segmenter(network, losses=("cross_entropy",), **settings):
     return Segmenter(
         network=network,
-        loss=build_pixel_loss(list(losses), place="MODEL.LOSSES"),
+        loss=build_pixel_loss(list(losses), place="MODEL.LOSSES", channels=2),
         **{"output_weights": [1.0] * network.num_outputs, **settings},
     )
 

@@ -1,9 +1,15 @@
+from . import backbones as backbones
+from . import deeplab as deeplab
 from . import losses as losses
 from . import segformer as segformer
+from .backbones import HRNet_W18 as HRNet_W18
+from .backbones import HRNet_W48 as HRNet_W48
+from .backbones import ResNet50_vd as ResNet50_vd
+from .backbones import ResNet101_vd as ResNet101_vd
+from .deeplab import FCN as FCN
+from .deeplab import DeepLabV3P as DeepLabV3P
 from .networks import BiSeNetV2 as BiSeNetV2
 from .networks import UNet as UNet
-from .ocrnet import HRNet_W18 as HRNet_W18
-from .ocrnet import HRNet_W48 as HRNet_W48
 from .ocrnet import OCRNet as OCRNet
 from .segformer import SegFormer_B0 as SegFormer_B0
 from .segformer import SegFormer_B1 as SegFormer_B1

@@ -7,9 +7,20 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from pet.compat.shared.absent import refuse_absent
 from pet.losses import pixels
 from pet.losses.pixels.base import IGNORE_LABEL
 from petlib.errors import ConfigError
+
+ABSENT = dict.fromkeys(
+    (
+        *("SemanticConnectivityLoss", "EdgeAttentionLoss", "SemanticEncodeCrossEntropyLoss", "DetailAggregateLoss", "RelaxBoundaryLoss"),
+        *("DualTaskLoss", "GSCNNDualTaskLoss", "PixelContrastCrossEntropyLoss", "KLLoss", "MSELoss", "L1Loss", "PointCrossEntropyLoss"),
+        *("RMIloss", "DecoupledsegnetRelaxBoundaryLoss", "BootstrappedCrossEntropyLoss", "MultiClassFocalLoss"),
+    ),
+    "there is none of it here; a loss of your own is a torch.nn.Module with forward(logits, labels)",
+)
+__getattr__ = refuse_absent(__name__, ABSENT)
 
 
 class BCELoss(pixels.BCELoss):

@@ -16,3 +16,6 @@ BUILD_LOSS_REGISTRY = make_registry(
         "SmoothL1Loss": "pet.compat.trainframework.loss.distance:SmoothL1Loss",
     },
 )
+
+LOSS_ARCH_REGISTRY = BUILD_LOSS_REGISTRY
+"""Its name in earlier versions of TrainFramework."""

@@ -1,7 +1,7 @@
 """Named groups of losses."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -121,6 +121,36 @@ class LossKeyCompose(nn.Module):
                         self.to(value.device)
                         self._device = value.device
                     return
+
+
+class LossCompose(nn.Module):
+    """The sum of several losses of one output.
+
+    Args:
+        loss_cfgs: names with the arguments of the losses, ``dict(name="L1Loss", lambda_weight=2.0)``, or objects that are called with
+            output and target.
+
+    Raises:
+        ConfigError: it is no list, or a name or an argument is unknown, missing or wrong.
+    """
+
+    def __init__(self, loss_cfgs: Sequence[Mapping[str, Any] | Callable[..., Tensor]]) -> None:
+        super().__init__()
+        if not isinstance(loss_cfgs, list | tuple) or not loss_cfgs:
+            raise ConfigError(f"LossCompose: {loss_cfgs!r} given, a list of losses expected: [dict(name='L1Loss', lambda_weight=1.0)]")
+        self.terms = [LossKeyCompose({"loss": [_with_param(entry)]}) if isinstance(entry, Mapping) else entry for entry in loss_cfgs]
+        self.losses = nn.ModuleList(term for term in self.terms if isinstance(term, nn.Module))
+
+    def forward(self, x: Any, gt: Any) -> Tensor:
+        """Return the sum, a scalar."""
+        values = [term((x, gt))["loss"] if isinstance(term, LossKeyCompose) else term(x, gt) for term in self.terms]
+        return torch.stack(values).sum()
+
+
+def _with_param(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry whose arguments are next to its name as one of :class:`LossKeyCompose`."""
+    values = {str(key).lower(): value for key, value in entry.items()}
+    return {"name": values.pop("name", None), "param": values}
 
 
 def _as_inputs(inputs: Any) -> Mapping[str, Any] | tuple[Any, ...]:

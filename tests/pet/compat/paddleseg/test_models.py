@@ -7,10 +7,11 @@ import timm
 import torch
 
 from pet.compat.paddleseg import paddle
-from pet.compat.paddleseg.models import HRNet_W18, OCRNet, SegFormer_B0, UNet, losses, segformer
+from pet.compat.paddleseg.models import FCN, DeepLabV3P, HRNet_W18, OCRNet, ResNet50_vd, SegFormer_B0, UNet, losses, segformer
 from pet.compat.paddleseg.segmenter import build_segmenter
 from pet.losses import pixels
 from pet.models import pretrained
+from pet.models.segmentation.networks import build_network
 from petlib.errors import CheckpointError, ConfigError
 
 
@@ -149,3 +150,27 @@ def test_weights_that_cannot_be_had_are_one_message() -> None:
         HRNet_W18(pretrained="https://bj.bcebos.com/paddleseg/dygraph/hrnet_w18_ssld.tar.gz")
     with pytest.raises(CheckpointError, match="^pretrained: timm: timm has none of this network; give a file of torch"):
         SegFormer_B0(2, pretrained="timm")
+
+
+def test_deeplab_looks_at_the_backbone_that_is_given_with_its_own_dilations() -> None:
+    backbone = ResNet50_vd(output_stride=16)
+    theirs = {name: value.shape for name, value in timm.create_model("resnet50d", num_classes=0).state_dict().items()}
+    assert {name.removeprefix("body."): value.shape for name, value in backbone.state_dict().items()} == theirs
+    network = DeepLabV3P(num_classes=3, backbone=backbone)
+    assert network.backbone is backbone
+    dilations = {module.dilation[0] for name, module in network.decoder.named_modules() if isinstance(module, torch.nn.Conv2d)}
+    assert {6, 12, 18} <= dilations
+    (logits,) = network.eval()(torch.rand(1, 3, 64, 96))
+    assert logits.shape == (1, 3, 64, 96)
+    with pytest.raises(ConfigError, match=r"DeepLabV3P: aspp_ratios: \[6, 12, 18\] given, 1 and three dilations expected"):
+        DeepLabV3P(num_classes=3, backbone=backbone, aspp_ratios=(6, 12, 18))
+    with pytest.raises(ConfigError, match="DeepLabV3P: backbone: Linear given"):
+        DeepLabV3P(num_classes=3, backbone=torch.nn.Linear(1, 1))
+
+
+def test_fcn_is_that_of_hrnet() -> None:
+    network = FCN(num_classes=5, backbone=HRNet_W18())
+    theirs = build_network("fcn_hrnet_w18", channels=5)
+    assert [tuple(value.shape) for value in network.parameters()] == [tuple(value.shape) for value in theirs.parameters()]
+    with pytest.raises(ConfigError, match=r"FCN: backbone_indices: \[0, 1\] given"):
+        FCN(num_classes=5, backbone=HRNet_W18(), backbone_indices=(0, 1))

@@ -98,3 +98,14 @@ def test_a_schedule_of_another_optimizer_is_reported() -> None:
     first, second = (torch.optim.SGD(model.parameters(), lr=0.1) for _ in range(2))
     with pytest.raises(ConfigError, match="a schedule of torch for this optimizer"):
         choose_schedule(model, first, torch.optim.lr_scheduler.ExponentialLR(second, 0.5))
+
+
+def test_rates_of_pieces_and_steps_are_those_of_torch() -> None:
+    lr = paddle.optimizer.lr
+    assert [lr.PiecewiseDecay([2, 4], [0.5, 0.1, 0.0]).rate(i) for i in range(6)] == [0.5, 0.5, 0.1, 0.1, 0.0, 0.0]
+    model = nn.Linear(2, 2)
+    ours = rates_of(paddle.optimizer.SGD(lr.StepDecay(0.4, step_size=2, gamma=0.5), parameters=model.parameters()), model, 6)
+    theirs = torch.optim.SGD(model.parameters(), lr=0.4)
+    assert ours == pytest.approx(rates_of(theirs, model, 6, torch.optim.lr_scheduler.StepLR(theirs, 2, 0.5)))
+    with pytest.raises(ConfigError, match="PiecewiseDecay: 2 values and the boundaries"):
+        lr.PiecewiseDecay([2, 4], [0.5, 0.1])

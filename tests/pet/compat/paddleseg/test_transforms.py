@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 import pet.compat.paddleseg.transforms as T
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, DataError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 LABEL = (IMAGE[..., 0] > 128).astype(np.uint8)
@@ -145,5 +145,78 @@ def test_compose_takes_bgr_or_files_and_gives_channels_first(tmp_path: Path) -> 
     ],
 )
 def test_wrong_arguments_are_reported(make, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_the_longer_edge_is_set_limited_or_drawn() -> None:
+    image, label = T.ResizeByLong(15)(IMAGE, LABEL)
+    np.testing.assert_array_equal(image, cv2.resize(IMAGE, (15, 10), interpolation=cv2.INTER_LINEAR))
+    assert label.shape == (10, 15)
+    sizes = [T.LimitLong(max_long, min_long)(IMAGE)[0].shape[:2] for max_long, min_long in ((15, None), (None, 60), (40, 20), (None, None))]
+    assert sizes == [(10, 15), (40, 60), (20, 30), (20, 30)]
+    np.random.seed(0)
+    lengths = [T.ResizeRangeScaling(40, 60)(IMAGE)[0].shape[1] for _ in range(60)]
+    assert 40 <= min(lengths) < 43 and 57 < max(lengths) <= 60
+    assert T.ResizeRangeScaling(45, 45)(IMAGE)[0].shape[:2] == (30, 45)
+
+
+def test_padding_is_right_and_below_and_refuses_larger_images() -> None:
+    image, label = T.Padding((40, 22), im_padding_value=[7, 7, 7], label_padding_value=9)(IMAGE, LABEL)
+    np.testing.assert_array_equal(image, cv2.copyMakeBorder(IMAGE, 0, 2, 0, 10, cv2.BORDER_CONSTANT, value=(7, 7, 7)))
+    np.testing.assert_array_equal(label, cv2.copyMakeBorder(LABEL, 0, 2, 0, 10, cv2.BORDER_CONSTANT, value=9))
+    with pytest.raises(DataError, match=r"Padding: target_size: 20 x 22 \(width x height\) given, but an image has 30 x 20"):
+        T.Padding((20, 22))(IMAGE)
+
+
+def test_a_centre_crop_keeps_the_share_and_cuts_image_and_label_in_one_way() -> None:
+    np.random.seed(0)
+    place = (np.arange(20 * 30).reshape(20, 30) % 251).astype(np.uint8)
+    sizes = set()
+    for _ in range(200):
+        image, label = T.RandomCenterCrop((0.5, 0.75))(np.repeat(place[..., None], 3, axis=2), place)
+        np.testing.assert_array_equal(image[..., 0], label)
+        sizes.add(image.shape[:2])
+    heights, widths = zip(*sizes, strict=True)
+    assert (min(heights), max(heights), min(widths), max(widths)) == (16, 20, 16, 30)
+    np.testing.assert_array_equal(T.RandomCenterCrop((1.0, 1.0))(IMAGE)[0], IMAGE)
+
+
+def test_noise_has_the_deviation_that_is_drawn_and_stays_within_gray_values() -> None:
+    gray = np.full((64, 64, 3), 128, np.uint8)
+    np.random.seed(0)
+    images = [T.RandomNoise(prob=1.0, max_sigma=10.0)(gray)[0] for _ in range(40)]
+    deviations = [float(image.std()) for image in images]
+    assert all(image.dtype == np.float32 for image in images)
+    assert 0.0 <= min(deviations) < 1.5 and 8.5 < max(deviations) < 10.5
+    white = T.RandomNoise(prob=1.0, max_sigma=50.0)(np.full((8, 8, 3), 255, np.uint8))[0]
+    assert white.max() == 255.0 and white.min() >= 0.0
+    np.testing.assert_array_equal(T.RandomNoise(prob=0.0)(gray)[0], gray)
+
+
+def test_an_affine_map_is_that_of_opencv_about_the_middle_of_the_new_image() -> None:
+    fixed = T.RandomAffine(size=(36, 24), max_rotation=0, min_scale_factor=1.0, max_scale_factor=1.0)
+    scale = (36 / 29 + 24 / 19) / 2
+    turn = np.vstack([cv2.getRotationMatrix2D((18, 12), 0, scale), [0, 0, 1]])
+    matrix = turn @ np.array([[1, 0, (36 - 29) / 2], [0, 1, (24 - 19) / 2], [0, 0, 1]])
+    expected = cv2.warpAffine(IMAGE, matrix[:2], (36, 24), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(128,) * 3)
+    image, label = fixed(IMAGE, LABEL)
+    assert image.shape == (24, 36, 3) and label.shape == (24, 36)
+    assert np.abs(image.astype(int) - expected).max() <= 2
+    np.random.seed(0)
+    turned = {T.RandomAffine(size=(36, 24))(IMAGE)[0].tobytes() for _ in range(5)}
+    assert len(turned) == 5
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: T.ResizeByLong(0), "ResizeByLong: a longer edge of 0 to 0 pixels given"),
+        (lambda: T.LimitLong(10, 20), "LimitLong: a longer edge of 20 to 10 pixels given; ascending numbers above 0 expected"),
+        (lambda: T.RandomCenterCrop((0.5, 1.5)), "RandomCenterCrop: retain_ratio:"),
+        (lambda: T.RandomAffine(min_scale_factor=2.0), "RandomAffine: min_scale_factor 2.0 and max_scale_factor 1.25 given"),
+    ],
+)
+def test_impossible_sizes_are_reported(make, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()

@@ -37,7 +37,7 @@ def test_terms_add_up_to_the_loss() -> None:
 def test_a_list_of_a_config_becomes_a_mixture() -> None:
     logits, labels = make_batch()
     entries = ["cross_entropy", {"name": "dice", "weight": "5e-1", "smooth": 2, "per_image": True}, {"name": "focal", "alpha": 0.25}]
-    loss = build_pixel_loss(entries, place="MODEL.LOSSES")
+    loss = build_pixel_loss(entries, place="MODEL.LOSSES", channels=2)
     terms = loss.terms(logits, labels)
     assert list(terms) == ["cross_entropy", "dice", "focal"]
     torch.testing.assert_close(terms["cross_entropy"], CrossEntropyLoss()(logits, labels))
@@ -50,7 +50,7 @@ def test_every_name_of_the_table_is_a_loss() -> None:
     logits, labels = make_batch()
     assert PIXEL_LOSSES.names() == ["bce", "cross_entropy", "dice", "focal", "lovasz_hinge", "lovasz_softmax", "ohem", "soft_iou"]
     for name in PIXEL_LOSSES.names():
-        loss = build_pixel_loss([name], place="MODEL.LOSSES")
+        loss = build_pixel_loss([name], place="MODEL.LOSSES", channels=2)
         assert isinstance(loss.losses[0], PixelLoss)
         assert loss(logits, labels) > 0
 
@@ -96,4 +96,19 @@ def test_parts_and_coefficients_go_together(losses: list[PixelLoss], coefficient
 )
 def test_mistakes_of_a_config_are_reported(entries: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        build_pixel_loss(entries, place="MODEL.LOSSES")
+        build_pixel_loss(entries, place="MODEL.LOSSES", channels=2)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("lovasz_hinge", "MODEL.LOSSES: LovaszHingeLoss: the network has 3 classes; one channel or two classes expected"),
+        ({"name": "focal", "alpha": 0.25}, "MODEL.LOSSES: FocalLoss: 2 weights of classes given, the network has 3 classes"),
+        ({"name": "cross_entropy", "class_weights": [1, 2]}, "MODEL.LOSSES: CrossEntropyLoss: 2 weights of classes given"),
+    ],
+)
+def test_a_loss_that_does_not_go_with_the_number_of_classes_is_reported_when_the_model_is_built(entry: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_pixel_loss([entry], place="MODEL.LOSSES", channels=3)
+    for channels in (1, 2):
+        assert isinstance(build_pixel_loss([entry], place="MODEL.LOSSES", channels=channels).losses[0], PixelLoss)

@@ -41,7 +41,7 @@ class Tiny(SegmentationNetwork):
 
 def make_model(seed: int = 0, *, channels: int = CLASSES, outputs: int = 1, **arguments: Any) -> MutualDistillation:
     torch.manual_seed(seed)
-    loss = build_pixel_loss(["cross_entropy"], place="MODEL.LOSSES")
+    loss = build_pixel_loss(["cross_entropy"], place="MODEL.LOSSES", channels=2)
     weights = [1.0, 0.4][:outputs]
     students = [Segmenter(network=Tiny(channels, outputs), loss=loss, output_weights=weights) for _ in range(2)]
     return MutualDistillation(students=students, **{"teacher_weight": 1.5, "student_weight": 1.0, **arguments}).train()

@@ -1,8 +1,11 @@
 """Schedules of the learning rate under Paddle's names, each a function of the iteration, counted from 0."""
 
+import bisect
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
+from pet.compat.shared.absent import refuse_absent
 from petlib.errors import ConfigError
 
 
@@ -105,6 +108,66 @@ class CosineAnnealingDecay(LRScheduler):
         """Return the learning rate of an iteration, counted from 0."""
         share = (1.0 + math.cos(math.pi * iteration / self.half_period)) / 2.0
         return self.eta_min + (self.base_lr - self.eta_min) * share
+
+
+class PiecewiseDecay(LRScheduler):
+    """``values[0]`` before the iteration ``boundaries[0]``, ``values[1]`` before ``boundaries[1]``, and so on.
+
+    Args:
+        boundaries: ascending iterations.
+        values: rates, one more, the first above 0.
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
+
+    def __init__(self, boundaries: Sequence[int], values: Sequence[float]) -> None:
+        if len(values) != len(boundaries) + 1 or list(boundaries) != sorted(boundaries):
+            raise ConfigError(
+                f"PiecewiseDecay: {len(values)} values and the boundaries {list(boundaries)} given; "
+                "ascending boundaries and one more value expected"
+            )
+        self.base_lr = check_rate("PiecewiseDecay", values[0])
+        self.boundaries = list(boundaries)
+        self.values = [float(value) for value in values]
+
+    def rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration, counted from 0."""
+        return self.values[bisect.bisect_right(self.boundaries, iteration)]
+
+
+class StepDecay(LRScheduler):
+    """``learning_rate * gamma ** (iteration // step_size)``.
+
+    Args:
+        learning_rate: at the beginning, above 0.
+        step_size: iterations of each rate, at least 1.
+        gamma: factor from one to the next.
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
+
+    def __init__(self, learning_rate: float, step_size: int, gamma: float = 0.1) -> None:
+        self.base_lr = check_rate("StepDecay", learning_rate)
+        if step_size < 1:
+            raise ConfigError(f"StepDecay: step_size: {step_size} given, at least 1 iteration expected")
+        self.step_size = step_size
+        self.gamma = gamma
+
+    def rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration, counted from 0."""
+        return self.base_lr * self.gamma ** (iteration // self.step_size)
+
+
+OTHERS = (
+    *("ExponentialDecay", "NaturalExpDecay", "InverseTimeDecay", "MultiStepDecay", "LambdaDecay", "NoamDecay", "OneCycleLR", "CyclicLR"),
+    *("ReduceOnPlateau", "MultiplicativeDecay", "LinearLR"),
+)
+ABSENT = dict.fromkeys(
+    OTHERS, "train(optimizer=torch.optim...., lr_scheduler=torch.optim.lr_scheduler....) takes schedules of torch, stepped every iteration"
+)
+__getattr__ = refuse_absent(__name__, ABSENT)
 
 
 def check_rate(name: str, learning_rate: float) -> float:

@@ -1,0 +1,1 @@
+"""What antgo's scripts take of its utilities."""
