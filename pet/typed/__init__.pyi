@@ -68,6 +68,13 @@ class PetVisSemseg(ConfigSection):
     ENABLED: bool
     ALPHA: float
 
+class PetVisDots(ConfigSection):
+    ENABLED: bool
+
+class PetVisDensity(ConfigSection):
+    ENABLED: bool
+    ALPHA: float
+
 class PetVis(ConfigSection):
     SCORE_THRESHOLD: float
     SCALE: float
@@ -79,6 +86,8 @@ class PetVis(ConfigSection):
     KEYPOINTS: PetVisKeypoints
     PARSING: PetVisParsing
     SEMSEG: PetVisSemseg
+    DOTS: PetVisDots
+    DENSITY: PetVisDensity
 
 class PetExport(ConfigSection):
     SIZE: list[int]

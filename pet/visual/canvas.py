@@ -128,6 +128,22 @@ class Canvas:
             if state == 1:
                 cv2.circle(self.pixels, place, max(radius - self.line, 1), WHITE, -1, cv2.LINE_AA)
 
+    def draw_discs(self, points: np.ndarray, colour: Colour, *, large: bool) -> None:
+        """Draw a disc with a dark rim at each of the points (N, 2), x, y in coordinates of the image."""
+        radius = self.line + max(self.line // 2, 1) if large else max(self.line - 1, 1)
+        for x, y in np.clip(self.to_canvas(points), -(2**15), 2**15):
+            cv2.circle(self.pixels, (int(x), int(y)), radius + 1, BLACK, -1, cv2.LINE_AA)
+            cv2.circle(self.pixels, (int(x), int(y)), radius, colour, -1, cv2.LINE_AA)
+
+    def draw_heat(self, heat: np.ndarray, alpha: float) -> None:
+        """Tint the picture by heat (h, w), from 0 to 1, from its upper left corner on; none where it is 0, ``alpha`` where it is 1."""
+        heat = np.clip(heat[: self.size[0], : self.size[1]], 0, 1)
+        window = self.pixels[: heat.shape[0], : heat.shape[1]]
+        colours = cv2.cvtColor(cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
+        # the root shows what is thin as well
+        share = np.sqrt(heat)[..., None] * alpha
+        window[:] = (window * (1 - share) + colours * share).round().astype(np.uint8)
+
     def finish(self) -> np.ndarray:
         """Write the labels and return the picture."""
         self.labels.write(self.pixels)

@@ -24,6 +24,9 @@ class DrawSettings(NamedTuple):
         parsing_alpha: share of the colour in a part.
         semseg: draw the classes of pixels.
         semseg_alpha: share of the colour in them.
+        dots: draw dots and their number.
+        density: draw maps of density and their sum.
+        density_alpha: share of the colour where there is most.
     """
 
     score_threshold: float = 0.5
@@ -40,6 +43,9 @@ class DrawSettings(NamedTuple):
     parsing_alpha: float = 0.6
     semseg: bool = True
     semseg_alpha: float = 0.5
+    dots: bool = True
+    density: bool = True
+    density_alpha: float = 0.6
 
 
 def build_draw_settings(cfg: PetConfig) -> DrawSettings:
@@ -51,7 +57,7 @@ def build_draw_settings(cfg: PetConfig) -> DrawSettings:
     if "VIS" not in cfg:
         return DrawSettings()
     vis = cfg.VIS
-    for name in ("MASK", "PARSING", "SEMSEG"):
+    for name in ("MASK", "PARSING", "SEMSEG", "DENSITY"):
         if vis[name].ALPHA > 1:
             raise ConfigError(f"VIS.{name}.ALPHA: {vis[name].ALPHA:g} given, a share from 0 to 1 expected")
     return DrawSettings(
@@ -69,6 +75,9 @@ def build_draw_settings(cfg: PetConfig) -> DrawSettings:
         parsing_alpha=vis.PARSING.ALPHA,
         semseg=vis.SEMSEG.ENABLED,
         semseg_alpha=vis.SEMSEG.ALPHA,
+        dots=vis.DOTS.ENABLED,
+        density=vis.DENSITY.ENABLED,
+        density_alpha=vis.DENSITY.ALPHA,
     )
 
 
@@ -101,6 +110,11 @@ VIS: Schema = {
     "SEMSEG": {
         "ENABLED": Key(True, "Draw the classes of pixels."),
         "ALPHA": Key(0.5, "How much they cover the image, from 0 to 1.", minimum=0),
+    },
+    "DOTS": {"ENABLED": Key(True, "Draw the dots of what is counted, and write their number.")},
+    "DENSITY": {
+        "ENABLED": Key(True, "Draw how densely what is counted lies, and write the sum."),
+        "ALPHA": Key(0.6, "How much the densest places are covered, from 0 to 1.", minimum=0),
     },
 }
 

@@ -13,11 +13,11 @@ from petlib.suggest import did_you_mean
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "semseg_folder", "ade20k", "cihp", "shapes"),
-    *("lip", "mpii"),
+    *("lip", "mpii", "dots"),
     *("label_list", "label_records", "public_set", "face_records", "verification_pairs", "verification_bin"),
     *("video_folder", "video_list", "frame_list", "ucf101", "something_something", "kinetics"),
 )
-BUILTIN_TYPES = ("digits", "facets", "motions", *TYPES_OF_FILES)
+BUILTIN_TYPES = ("crowds", "digits", "facets", "motions", *TYPES_OF_FILES)
 WITH_ANNOTATIONS = ("coco", "mpii", "semseg_folder", "verification_pairs", "ucf101", "something_something", "kinetics")
 WITH_VIDEOS = ("motions", "video_list", "frame_list", "ucf101", "something_something", "kinetics")
 """Types that know the classes of videos without a look at these."""
@@ -70,6 +70,16 @@ def _coco(images: str, annotations: str) -> CatalogEntry:
 BUILTIN = {
     "digits_train": CatalogEntry("digits", split="train"),
     "digits_test": CatalogEntry("digits", split="test"),
+    "crowds_train": CatalogEntry("crowds", split="train"),
+    "crowds_test": CatalogEntry("crowds", split="test"),
+    **{
+        f"shanghaitech_{part}_{split}": CatalogEntry("dots", f"ShanghaiTech/part_{part.upper()}_final", split)
+        for part in ("a", "b")
+        for split in ("train", "test")
+    },
+    **{f"qnrf_{split}": CatalogEntry("dots", "UCF-QNRF_ECCV18", split) for split in ("train", "test")},
+    **{f"nwpu_{split}": CatalogEntry("dots", "NWPU-Crowd", split) for split in ("train", "val")},
+    **{f"jhu_{split}": CatalogEntry("dots", "jhu_crowd_v2.0", split) for split in ("train", "val", "test")},
     "facets_train": CatalogEntry("facets", split="train"),
     "facets_test": CatalogEntry("facets", split="test"),
     "cifar10_train": CatalogEntry("cifar10", "cifar/cifar-10-batches-py", "train"),
@@ -109,7 +119,7 @@ TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "sep
 READING_KEYS = Reading._fields
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {
-    "annotations": ("coco", "voc", "semseg_folder", "verification_pairs", *WITH_VIDEOS[1:]),
+    "annotations": ("coco", "voc", "dots", "semseg_folder", "verification_pairs", *WITH_VIDEOS[1:]),
     **dict.fromkeys(("images2", "label_ending"), ("semseg_folder",)),
     "separator": ("label_list", "video_list", "frame_list"),
     "frame_name": ("frame_list",),

@@ -60,6 +60,8 @@ DATASETS = Registry(
         "label_list": "pet.data.datasets.label_list:build_label_list",
         "label_records": "pet.data.datasets.label_records:build_label_records",
         "public_set": "pet.data.datasets.public_set:build_public_set",
+        "crowds": "pet.data.datasets.crowds:build_crowds",
+        "dots": "pet.data.datasets.dots:build_dots",
         "face_records": "pet.data.datasets.face_records:build_face_records",
         "facets": "pet.data.datasets.facets:build_facets",
         "verification_bin": "pet.data.datasets.verification:build_verification_bin",

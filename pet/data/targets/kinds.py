@@ -27,6 +27,8 @@ KINDS = _KindRegistry(
     {
         "boxes": "pet.data.targets.boxes:Boxes",
         "clip": "pet.data.targets.clip:Clip",
+        "density": "pet.data.targets.density:Density",
+        "dots": "pet.data.targets.dots:Dots",
         "image": "pet.data.targets.image:Image",
         "image2": "pet.data.targets.image:Image2",
         "keypoints": "pet.data.targets.keypoints:Keypoints",
