@@ -279,6 +279,9 @@ def test_every_key_is_read():
         "VIS.PARSING.ALPHA": ("parsing_alpha", 0.1),
         "VIS.SEMSEG.ENABLED": ("semseg", False),
         "VIS.SEMSEG.ALPHA": ("semseg_alpha", 0.1),
+        "VIS.DOTS.ENABLED": ("dots", False),
+        "VIS.DENSITY.ENABLED": ("density", False),
+        "VIS.DENSITY.ALPHA": ("density_alpha", 0.1),
     }
     assert set(CfgNode(VIS_SCHEMA).flat()) == set(changes)
     for key, (field, value) in changes.items():
