@@ -48,6 +48,8 @@ def _names_in_files(cfg: PetConfig, entry: CatalogEntry, path: Path) -> list[str
         return datasets.video_class_names(source, entry.type)
     if entry.type == "voc":
         return datasets.object_names(path, resolve_path(cfg, entry.annotations) if entry.annotations else None, entry.split, reach)
+    if entry.type == "yolo":
+        return datasets.yolo_classes(path, reach)
     return datasets.names_in_list(path, reach) if entry.type == "list_file" and path.is_file() else []
 
 

@@ -12,7 +12,7 @@ from petlib.suggest import did_you_mean
 
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
-    *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "semseg_folder", "ade20k", "cihp", "shapes"),
+    *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "yolo", "semseg_folder", "ade20k", "cihp", "shapes"),
     *("lip", "mpii", "dots"),
     *("label_list", "label_records", "public_set", "face_records", "verification_pairs", "verification_bin"),
     *("video_folder", "video_list", "frame_list", "ucf101", "something_something", "kinetics"),

@@ -1,6 +1,6 @@
 """Images with objects in the format of COCO."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from pet.data.catalog.source import Source
 from pet.data.datasets.coco_objects import CocoRecord
-from pet.data.datasets.coco_records import CocoHeader, read_records
+from pet.data.datasets.coco_records import CocoHeader, records_of
+from pet.data.datasets.coco_tables import CocoTables, read_tables
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_sized_image
 from pet.data.targets.dataset import Dataset, ImageTruth
@@ -32,7 +33,8 @@ class CocoDataset(Dataset):
 
     Args:
         images: the folder that the file names of images start from.
-        annotations: the COCO file.
+        annotations: the COCO file, or that of another format.
+        tables: reads the file of another format; None: it is a COCO file.
         classes: names of the classes in the order of their labels, as far as the file has them; objects of others are left out and
             counted in ``info.left_out``. None: all, by category id.
         kinds: kinds of targets of the samples; None: all that the file has.
@@ -50,6 +52,7 @@ class CocoDataset(Dataset):
         *,
         images: Path,
         annotations: Path,
+        tables: Callable[[], CocoTables] | None = None,
         classes: list[str] | None = None,
         kinds: frozenset[str] | None = None,
         reach: Reach = INSIDE,
@@ -57,7 +60,12 @@ class CocoDataset(Dataset):
     ) -> None:
         self._images = images
         self._annotations = annotations
-        self._records = share_records(lambda: read_records(annotations, classes, kinds, images=images, reach=reach, flip_pairs=flip_pairs))
+
+        def read() -> Iterator[CocoRecord | CocoHeader]:
+            found = read_tables(annotations, images, reach) if tables is None else tables()
+            yield from records_of(found, classes, kinds, reach=reach, flip_pairs=flip_pairs)
+
+        self._records = share_records(read)
         header = cast("CocoHeader", self._records[-1])
         self._labels, self.info = header.labels, header.info
         readers = {

@@ -1,13 +1,12 @@
 """A COCO file becomes records."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pet.data.datasets.coco_extension import LabelFolders, read_extension
 from pet.data.datasets.coco_keypoints import keypoint_set
 from pet.data.datasets.coco_objects import CocoRecord, ObjectReader
-from pet.data.datasets.coco_tables import CocoTables, choose_classes, read_tables
+from pet.data.datasets.coco_tables import CocoTables, choose_classes
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.json_values import as_whole_number
 from pet.data.files.limits import shown
@@ -36,30 +35,28 @@ class CocoHeader(NamedTuple):
     labels: LabelFolders
 
 
-def read_records(
-    path: Path,
+def records_of(
+    tables: CocoTables,
     classes: Sequence[str] | None,
     requested: frozenset[str] | None,
     *,
-    images: Path,
     reach: Reach,
     flip_pairs: Sequence[Pair] | None = None,
 ) -> Iterator[CocoRecord | CocoHeader]:
     """Yield a record for each image in the order of the file, and the header last.
 
     Args:
-        path: the COCO file.
+        tables: what a COCO file, or one of another format, holds.
         classes: names of the classes in the order of their labels, as far as the file has them; None: all, in the order of their ids.
         requested: the kinds of targets that samples are to hold; None: all that the file has. Nothing else is checked and kept.
-        images: the folder that the names of images start from.
-        reach: where the names of images and of folders of label images may lead.
+        reach: where the names of folders of label images may lead.
         flip_pairs: keypoints that change places in a mirrored image, see :func:`keypoint_set`.
 
     Raises:
         DataError: the file cannot be used, see the functions that this one calls.
         ConfigError: ``flip_pairs`` does not fit the keypoints.
     """
-    tables = read_tables(path, images, reach)
+    path = tables.path
     chosen = choose_classes(tables, classes)
     keypoints = keypoint_set(path, chosen, tables.annotations, flip_pairs)
     labels = read_extension(path, tables.pet, reach)

@@ -51,6 +51,7 @@ DATASETS = Registry(
         "list_file": "pet.data.datasets.list_file:build_list_file",
         "coco": "pet.data.datasets.coco:build_coco",
         "voc": "pet.data.datasets.voc:build_voc",
+        "yolo": "pet.data.datasets.yolo:build_yolo",
         "semseg_folder": "pet.data.datasets.semseg_folder:build_semseg_folder",
         "ade20k": "pet.data.datasets.semseg_folder:build_ade20k",
         "cihp": "pet.data.datasets.cihp:build_cihp",
