@@ -69,6 +69,12 @@ class Canvas:
             if right - left > 2 * inset and bottom - top > 2 * inset:
                 cv2.rectangle(self.pixels, (left + inset, top + inset), (right - 1 - inset, bottom - 1 - inset), colour, 1)
 
+    def draw_path(self, points: np.ndarray, colour: Colour) -> None:
+        """Draw a line through points (T, 2) of the image, thinner towards the first one."""
+        places = np.clip(self.to_canvas(points), -(2**15), 2**15).round().astype(int).tolist()
+        for number, (first, second) in enumerate(zip(places, places[1:], strict=False), start=1):
+            cv2.line(self.pixels, first, second, colour, max(round(self.line * number / len(places)), 1), cv2.LINE_AA)
+
     def draw_mask(self, mask: np.ndarray, colour: Colour, alpha: float) -> None:
         """Tint the pixels of a mask and draw its outline; bool or uint8, of the size of the picture or of the image."""
         mask = self._fitted(mask.astype(np.uint8, copy=False))

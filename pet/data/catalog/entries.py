@@ -13,16 +13,19 @@ from petlib.suggest import did_you_mean
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "yolo", "semseg_folder", "ade20k", "cihp", "shapes"),
-    *("lip", "mpii", "dots"),
+    *("lip", "mpii", "dots", "mot", "jde", "crowdhuman", "walkers"),
     *("label_list", "label_records", "public_set", "face_records", "verification_pairs", "verification_bin"),
     *("video_folder", "video_list", "frame_list", "ucf101", "something_something", "kinetics"),
 )
 BUILTIN_TYPES = ("crowds", "digits", "facets", "motions", *TYPES_OF_FILES)
-WITH_ANNOTATIONS = ("coco", "mpii", "semseg_folder", "verification_pairs", "ucf101", "something_something", "kinetics")
+WITH_ANNOTATIONS = ("coco", "mpii", "jde", "crowdhuman", "semseg_folder", "verification_pairs", "ucf101", "something_something", "kinetics")
 WITH_VIDEOS = ("motions", "video_list", "frame_list", "ucf101", "something_something", "kinetics")
 """Types that know the classes of videos without a look at these."""
 WITH_OWN_LABELS = ("semseg_folder", "label_list", "label_records")
 WITH_READING = ("semseg_folder", "ade20k", "label_list", "label_records", "public_set")
+MOT_BENCHMARKS, MOT_SPLITS = ("MOT15", "MOT16", "MOT17", "MOT20"), ("train", "train_half", "val_half", "test")
+FURTHER_KEYS = {"mot": ("step",), "walkers": ("step",), "crowdhuman": ("box",)}
+"""Keys of one type alone, which the function behind it takes as arguments."""
 WHOLE_SHARE = (0.0, 1.0)
 
 
@@ -44,7 +47,7 @@ class CatalogEntry(NamedTuple):
         flip_pairs: keypoints that change places in a mirrored image, of ``coco``, e.g. ``(("L_Eye", "R_Eye"),)``, or their numbers from 0;
             None: as their names say.
         reading: how label images and the images next to them are read; its fields are keys of the entry.
-        options: further keys of a type of one's own and their values, which the function behind the type takes as arguments.
+        options: further keys of a type and their values, which the function behind the type takes as arguments.
     """
 
     type: str
@@ -108,6 +111,12 @@ BUILTIN = {
     "cihp_val": CatalogEntry("cihp", "CIHP/instance-level_human_parsing", "val"),
     "lip_train": CatalogEntry("lip", "LIP", "train"),
     "lip_val": CatalogEntry("lip", "LIP", "val"),
+    **{f"{name.lower()}_{split}": CatalogEntry("mot", name, split) for name in MOT_BENCHMARKS for split in MOT_SPLITS},
+    "walkers_train": CatalogEntry("walkers", "walkers", "train"),
+    "walkers_test": CatalogEntry("walkers", "walkers", "test"),
+    "walkers_test_slow": CatalogEntry("walkers", "walkers", "test", options=(("step", 3),)),
+    "crowdhuman_train": CatalogEntry("crowdhuman", "CrowdHuman/Images", annotations="CrowdHuman/annotation_train.odgt"),
+    "crowdhuman_val": CatalogEntry("crowdhuman", "CrowdHuman/Images", annotations="CrowdHuman/annotation_val.odgt"),
     "mpii_train": CatalogEntry("mpii", "mpii/images", annotations="mpii/annot/train.json"),
     "mpii_valid": CatalogEntry("mpii", "mpii/images", annotations="mpii/annot/valid.json"),
     "ade20k_train": CatalogEntry("ade20k", "ADEChallengeData2016", "train"),
@@ -119,7 +128,7 @@ TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "sep
 READING_KEYS = Reading._fields
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {
-    "annotations": ("coco", "voc", "dots", "semseg_folder", "verification_pairs", *WITH_VIDEOS[1:]),
+    "annotations": ("coco", "voc", "dots", "jde", "crowdhuman", "semseg_folder", "verification_pairs", *WITH_VIDEOS[1:]),
     **dict.fromkeys(("images2", "label_ending"), ("semseg_folder",)),
     "separator": ("label_list", "video_list", "frame_list"),
     "frame_name": ("frame_list",),
@@ -221,12 +230,13 @@ def read_entry(place: str, given: object) -> CatalogEntry:
         raise ConfigError(f"{place}: {given!r} given, a mapping like {{type: image_folder, path: flowers/train}} expected")
     further = [key for key in given if key not in KEYS]
     is_ours = given["type"] in BUILTIN_TYPES
-    if further and is_ours:
-        raise ConfigError(f"{place}: unknown entry {further[0]!r}{did_you_mean(str(further[0]), KEYS)}")
+    known = FURTHER_KEYS.get(given["type"], ())
+    unknown = [key for key in further if key not in known]
+    if unknown and is_ours:
+        raise ConfigError(f"{place}: unknown entry {unknown[0]!r}{did_you_mean(str(unknown[0]), (*KEYS, *known))}")
     # a key without a value, as YAML allows, is one that is left out
     values = {key: _check_value(place, key, value) for key, value in given.items() if value is not None and key in KEYS}
-    if not is_ours:
-        values["options"] = tuple((str(key), given[key]) for key in further)
+    values["options"] = tuple((str(key), given[key]) for key in further)
     if values["type"] in TYPES_OF_FILES and not values.get("path"):
         raise ConfigError(f"{place}: {given!r} has no path; say where the {given['type']} is, e.g. path: flowers/train")
     if values["type"] in WITH_ANNOTATIONS and not values.get("annotations"):

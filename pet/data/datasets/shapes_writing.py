@@ -1,8 +1,6 @@
 """Writes the data set ``shapes`` as files in COCO format."""
 
 import json
-import shutil
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from pet.data.datasets.drawn_set import replaced_folder
 from pet.data.datasets.shapes_drawing import CLASSES, FIGURE, KEYPOINTS, PARTS, Drawing, DrawnObject, draw_image
 
 VERSION = 4
@@ -40,27 +39,9 @@ def write_shapes(folder: Path, *, split: str, count: int, size: int = 128) -> Pa
         count: number of images.
         size: rows and columns of the images.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{split}.", dir=folder))
-    try:
-        # such folders are private at first
-        temporary.chmod(0o755)
+    with replaced_folder(folder / split) as temporary:
         _fill(temporary, split, count, size)
-        _put_in_place(temporary, folder / split)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder / split / ANNOTATIONS
-
-
-def _put_in_place(temporary: Path, place: Path) -> None:
-    if not place.exists():
-        temporary.rename(place)
-        return
-    # a folder that holds something cannot be renamed over
-    old = temporary.with_name(f"{temporary.name}.old")
-    place.rename(old)
-    temporary.rename(place)
-    shutil.rmtree(old)
 
 
 def _fill(folder: Path, split: str, count: int, size: int) -> None:

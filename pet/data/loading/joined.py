@@ -7,6 +7,7 @@ from itertools import accumulate
 import numpy as np
 
 from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth
+from pet.data.targets.kind import Kind
 from pet.data.targets.kinds import find_kind, kinds_in
 from petlib.data.concatenated import ConcatenatedDataset
 from petlib.data.protocols import NamedFiles, Sample
@@ -32,11 +33,26 @@ class JoinedDataset(ConcatenatedDataset, Dataset):
         for name, info in zip(names[1:], infos[1:], strict=True):
             _compare(names[0], infos[0], name, info, kinds)
         self.info = _join_infos(names, infos, [len(dataset) for dataset in datasets])
+        self._before = [infos[:number] for number in range(len(infos))]
+        self._following = [kind for kind in map(find_kind, kinds) if type(kind).follow is not Kind.follow]
+
+    def __getitem__(self, index: int) -> Sample:
+        number, inside = self.locate(index)
+        sample = self._parts[number][inside]
+        for kind in self._following:
+            sample = {**sample, **kind.follow(sample, self._before[number])}
+        return sample
 
     def truth(self, index: int) -> ImageTruth | None:
         """Return size and objects of an image."""
         number, inside = self.locate(index)
-        return self._parts[number].truth(inside)
+        truth = self._parts[number].truth(inside)
+        if truth is None or not self._following:
+            return truth
+        fields = truth._asdict()
+        for kind in self._following:
+            fields |= kind.follow(fields, self._before[number])
+        return ImageTruth(**fields)
 
     def labels_of(self, index: int) -> np.ndarray | None:
         """Return the classes of an image or of its objects."""
@@ -135,6 +151,7 @@ def _join_infos(names: Sequence[str], infos: Sequence[DatasetInfo], lengths: Seq
         void_is_stated=all(info.void_is_stated for info in infos),
         annotated=all(info.annotated for info in infos),
         groups=_join_groups(infos, lengths),
+        num_identities=sum(info.num_identities for info in infos),
         parts=list(zip(names, lengths, strict=True)),
         skipped={f"{name}: {reason}": count for name, info in zip(names, infos, strict=True) for reason, count in info.skipped.items()},
     )

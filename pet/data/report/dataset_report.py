@@ -40,6 +40,8 @@ class DatasetReport:
         classes: of images or objects, in order: name -> (objects, images); for labelled images both are the same.
         images_without_objects: number of them; None: the samples have no objects.
         object_sizes: number of small, medium and large objects, and quantiles of the roots of their areas, pixels.
+        identities: how many identities, how many sequences and images without an object these are in, objects without an identity, and
+            quantiles of the objects of each; empty: the samples have none.
         image_sizes: quantiles of widths, heights and their ratios, and the commonest sizes.
         types: of the pixels of the images.
         pixels: share of each label among those that count, of ``semseg`` and ``parsing``: name -> share.
@@ -54,6 +56,7 @@ class DatasetReport:
     classes: dict[str, tuple[int, int]] = field(default_factory=dict)
     images_without_objects: int | None = None
     object_sizes: dict[str, Any] = field(default_factory=dict)
+    identities: dict[str, Any] = field(default_factory=dict)
     image_sizes: dict[str, Any] = field(default_factory=dict)
     pixels: dict[str, dict[str, float]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
@@ -114,6 +117,7 @@ def report_dataset(
     if any(observation.has_objects for observation in seen):
         report.images_without_objects = sum(observation.has_objects and not observation.labels for observation in seen)
         report.object_sizes = _object_sizes([area for observation in seen for area in observation.areas])
+    report.identities = _identities(seen, dataset.info)
     report.image_sizes = _image_sizes([observation.size for observation in seen if observation.size[0]])
     report.pixels = {kind: shares for kind in expected.kinds if (shares := _pixel_shares(kind, seen, dataset.info))}
     return report
@@ -151,6 +155,21 @@ def _object_sizes(areas: Sequence[float]) -> dict[str, Any]:
         "medium": int(((values >= SMALL) & (values <= LARGE)).sum()),
         "large": int((values > LARGE).sum()),
         "edge": _quantiles(np.sqrt(values)),
+    }
+
+
+def _identities(seen: Sequence[Observation], info: DatasetInfo) -> dict[str, Any]:
+    given = [observation.identities for observation in seen if observation.identities is not None]
+    if not given:
+        return {}
+    own = Counter(identity for identities in given for identity in identities)
+    without = own.pop(-1, 0)
+    return {
+        "identities": len(own),
+        "sequences": 0 if info.groups is None else len(np.unique(info.groups)),
+        "objects without": without,
+        "images without objects": sum(not identities for identities in given),
+        "objects of each": _quantiles(np.array(list(own.values()), np.float64)),
     }
 
 

@@ -45,6 +45,7 @@ def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
     if report.object_sizes:
         sizes = report.object_sizes
         yield f"  objects by area: {sizes['small']:,} small (< 32²), {sizes['medium']:,} medium, {sizes['large']:,} large (> 96²)"
+    yield from _identity_lines(report)
     yield from _quantile_lines(report)
     for name, count in report.types.counts.items():
         if name in report.types.greatest:
@@ -74,6 +75,17 @@ def _bars(title: str, entries: Mapping[str, tuple[float, str]]) -> Iterator[str]
     for name, (value, text) in entries.items():
         shown = name if len(name) <= width else name[: width - 1] + "…"
         yield f"    {shown:<{width}}  {text:>{numbers}}  {'#' * round(BAR_WIDTH * value / greatest)}".rstrip()
+
+
+def _identity_lines(report: DatasetReport) -> Iterator[str]:
+    found = report.identities
+    if not found:
+        return
+    where = f" in {found['sequences']:,} {_plural('sequence', found['sequences'])}" if found["sequences"] else ""
+    boxes = found["objects of each"]
+    each = f", {boxes['least']:.0f} to {boxes['greatest']:.0f} boxes each (median {boxes['median']:.0f})" if boxes else ""
+    yield f"  identities: {found['identities']:,}{where}{each}; {found['objects without']:,} boxes have none"
+    yield f"  frames without a box: {found['images without objects']:,} of {report.samples:,}"
 
 
 def _quantile_lines(report: DatasetReport) -> Iterator[str]:

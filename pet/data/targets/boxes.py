@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pet.data.targets.dataset import Expectation, sample_name
+from pet.data.targets.identities import colour_number
 from pet.data.targets.kind import Fields, Motion, Tile
 from pet.data.targets.label import Classes
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
@@ -89,17 +90,25 @@ class Boxes(Classes):
         return {"boxes": clip_tensor(enclose_tensor(predictions["boxes"], inverse), size)}
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
-        """Draw the boxes, the largest first, and write class and score next to each, the best first."""
+        """Draw the boxes, the largest first, and write class, identity and score next to each, the best first."""
         boxes, labels, scores = fields["boxes"], fields["labels"], fields.get("scores")
         if settings.boxes:
             for index in largest_first(boxes):
-                canvas.draw_box(boxes[index], class_colour(int(labels[index])))
+                canvas.draw_box(boxes[index], class_colour(colour_number(fields, index)))
         if settings.labels:
             for index in range(len(labels)) if scores is None else np.argsort(-scores, kind="stable"):
                 score = "" if scores is None else f"{scores[index]:.2f}"
-                label = int(labels[index])
-                canvas.labels.add(names.of_class(label), score, canvas.box_on_canvas(boxes[index]), class_colour(label))
+                colour = class_colour(colour_number(fields, index))
+                canvas.labels.add(
+                    names.of_class(int(labels[index])), _suffix(fields, index, score), canvas.box_on_canvas(boxes[index]), colour
+                )
         return {}
+
+
+def _suffix(fields: Fields, index: int, score: str) -> str:
+    """Return identity and score of an object, as far as it has them."""
+    identity = int(fields["identities"][index]) if "identities" in fields else -1
+    return " ".join(part for part in (f"#{identity}" if identity >= 0 else "", score) if part)
 
 
 def largest_first(boxes: np.ndarray) -> list[int]:

@@ -63,6 +63,10 @@ class ImageTruth(NamedTuple):
             has no masks.
         keypoints: float32 (M, K, 3): x, y, visibility (0 absent, 1 hidden, 2 visible); None: the data set has none.
         head_lengths: float32 (M,), 0.6 of the diagonal of the box around each head, pixels, MPII's unit of length; None: not known.
+        identities: int64 (M,), the same number in all images that show an object, from 0 on, -1: none; None: the data set has none.
+        sequence: the sequence that the image is a frame of; empty: none.
+        frame: its number there, from 1 on.
+        time: seconds since the first frame.
     """
 
     id: int | str
@@ -76,16 +80,21 @@ class ImageTruth(NamedTuple):
     segmentations: list[Any] | None = None
     keypoints: np.ndarray | None = None
     head_lengths: np.ndarray | None = None
+    identities: np.ndarray | None = None
+    sequence: str = ""
+    frame: int = 0
+    time: float = 0.0
 
     def select(self, kept: np.ndarray) -> "ImageTruth":
         """Return the objects for which ``kept``, bool (M,), is true."""
         arrays = {name: getattr(self, name)[kept] for name in ("boxes", "labels", "crowd", "areas")}
-        outlines, points, heads = self.segmentations, self.keypoints, self.head_lengths
+        outlines, points, heads, identities = self.segmentations, self.keypoints, self.head_lengths, self.identities
         return self._replace(
             **arrays,
             segmentations=None if outlines is None else [outlines[place] for place in np.flatnonzero(kept)],
             keypoints=None if points is None else points[kept],
             head_lengths=None if heads is None else heads[kept],
+            identities=None if identities is None else identities[kept],
         )
 
     @classmethod
@@ -124,6 +133,7 @@ class DatasetInfo:
         skipped: what was left out while the files were read, reason -> how often; to be printed.
         parts: names and lengths of the data sets that this one joins; empty: it is one.
         annotated: the files say what there is in the images; without that these can be predicted on, but not learned from or measured on.
+        num_identities: how many identities occur; they are numbered from 0 on.
         sided_classes: the names of classes may say directions, as those of actions: left and right change places in a mirrored clip.
         left_out: classes of the files that are none of those that the reader was asked for -> their objects, which it left out.
     """
@@ -145,6 +155,7 @@ class DatasetInfo:
     left_out: Mapping[str, int] = field(default_factory=dict)
     annotated: bool = True
     sided_classes: bool = False
+    num_identities: int = 0
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__

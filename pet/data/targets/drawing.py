@@ -29,7 +29,8 @@ def draw_predictions(
         image: uint8 (H, W, 3), RGB.
         predictions: any of ``boxes`` (N, 4) with ``scores`` (N,) and ``labels`` (N,); ``masks``, float (N, M, M), probabilities
             over the area of each box, or bool (N, H, W); ``keypoints`` (N, K, 3), x, y, score; ``parsing`` (N, P, M, M),
-            probabilities of parts over the area of each box; ``semseg`` (H, W); ``logits`` (C,) of the whole image, or
+            probabilities of parts over the area of each box; ``identities`` (N,), numbers of tracks, and ``trails`` (N,), where these
+            were; ``semseg`` (H, W); ``logits`` (C,) of the whole image, or
             ``class_scores`` (C,) where it may have several classes; and what kinds of one's own draw. Boxes and points are in pixels of
             the image.
         names: what the numbers mean.
@@ -77,5 +78,6 @@ def _above_threshold(predictions: Fields, threshold: float) -> Fields:
     if scores is None or boxes is None:
         return predictions
     chosen = np.flatnonzero((scores >= threshold) & np.isfinite(boxes).all(axis=1))
-    per_object = {kind.name for kind in kinds_in(predictions).targets if kind.objects == "boxes"} | {"scores", "labels"}
+    kinds = kinds_in(predictions).targets
+    per_object = {field for kind in kinds if kind.objects == "boxes" for field in (kind.name, *kind.object_fields)} | {"scores"}
     return {field: values[chosen] if field in per_object else values for field, values in predictions.items()}

@@ -29,6 +29,7 @@ KINDS = _KindRegistry(
         "clip": "pet.data.targets.clip:Clip",
         "density": "pet.data.targets.density:Density",
         "dots": "pet.data.targets.dots:Dots",
+        "identities": "pet.data.targets.identities:Identities",
         "image": "pet.data.targets.image:Image",
         "image2": "pet.data.targets.image:Image2",
         "keypoints": "pet.data.targets.keypoints:Keypoints",

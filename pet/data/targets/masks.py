@@ -7,6 +7,7 @@ import torch
 
 from pet.data.targets.boxes import largest_first
 from pet.data.targets.dataset import IGNORE, Expectation, ImageTruth, sample_name
+from pet.data.targets.identities import colour_number
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import shift
@@ -104,7 +105,7 @@ class Masks(Kind):
             mask = _on_canvas(canvas, pixels[index], boxes[index])
             if mask.dtype == np.uint8 and mask.min(initial=IGNORE) == IGNORE:
                 continue
-            canvas.draw_mask(mask, class_colour(int(fields["labels"][index])), settings.mask_alpha)
+            canvas.draw_mask(mask, class_colour(colour_number(fields, index)), settings.mask_alpha)
         return {}
 
 

@@ -85,6 +85,13 @@ class Numbering:
         """
         return {}, None
 
+    def follow(self, fields: dict[str, Any], before: Sequence[DatasetInfo]) -> dict[str, Any]:
+        """Return the fields, of a sample or of an image's truth, that change where its data set is joined behind others.
+
+        Most numbers have names that all data sets share, and stay.
+        """
+        return {}
+
 
 def describe_misfit(kind: Numbering, info: DatasetInfo, expected: Expectation, source: str) -> str:
     """Return that the numbers of a kind differ in data and model, and what to do."""

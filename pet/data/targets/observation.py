@@ -41,6 +41,7 @@ class Observation:
         labels: of the image, or of its objects.
         areas: of the objects, in square pixels: of the mask where there is one, else of the box.
         has_objects: the sample has fields for objects.
+        identities: of the objects, -1: none; None: the sample has no field for them.
         pixels: pixels of each label, of each kind of label image.
         void_is_stated: 255 is known to mean pixels that do not count, see :class:`pet.data.targets.dataset.DatasetInfo`.
         window: the part of the file that the sample is; None: all.
@@ -59,6 +60,7 @@ class Observation:
     labels: list[int] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
     has_objects: bool = False
+    identities: list[int] | None = None
     pixels: dict[str, dict[int, int]] = field(default_factory=dict)
     void_is_stated: bool = False
     window: tuple[int, ...] | None = None
