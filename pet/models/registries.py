@@ -22,6 +22,7 @@ class DetectorEntry(NamedTuple):
         one_stage: finds objects without looking into regions, so that it has none for the heads that look into them.
         levels: stages that the feature pyramid takes where ``MODEL.FPN.LEVELS`` is empty, by the logarithm of their stride.
         top: the coarser maps on top where ``MODEL.FPN.TOP`` is ``auto``.
+        neck: the neck that it usually looks at.
         settings: keys of its own.
         trace: ``(head, features) -> Detections`` without branches on values, see :mod:`pet.models.detection.traced_boxes`; empty: the
             detector cannot be exported.
@@ -32,6 +33,7 @@ class DetectorEntry(NamedTuple):
     one_stage: bool = False
     levels: tuple[int, ...] = (2, 3, 4, 5)
     top: str = "pool"
+    neck: str = "fpn"
     settings: Schema = {}
     trace: Builder = ""
     published_key: Builder = ""
@@ -49,6 +51,13 @@ class NeckEntry(NamedTuple):
     build: Builder
     settings: Schema = {}
 
+
+CENTERNET: Schema = {
+    "HIDDEN": Key(256, "Channels between the two convolutions of each branch.", minimum=1),
+    "EDGES": Key(False, "Learn how far the four edges are from the centre, as FairMOT does, in place of width and height."),
+    "SIZE_WEIGHT": Key(0.1, "Weight of the loss of the sizes, which are in cells of the map.", minimum=0),
+    "OFFSET_WEIGHT": Key(1.0, "Weight of the loss of the place inside of a cell.", minimum=0),
+}
 
 DETECTORS: EntryRegistry[DetectorEntry] = EntryRegistry(
     "detector",
@@ -74,6 +83,13 @@ DETECTORS: EntryRegistry[DetectorEntry] = EntryRegistry(
             top="p6p7",
             trace="pet.models.detection.traced_boxes:detect_densely",
         ),
+        "centernet": DetectorEntry(
+            "pet.models.detection.center_head:build_centernet",
+            one_stage=True,
+            neck="dla_up",
+            settings={"MODEL": {"BOX": {"CENTERNET": CENTERNET}}},
+            trace="pet.models.detection.traced_boxes:detect_peaks",
+        ),
     },
 )
 """``MODEL.BOX.DETECTOR`` -> detector."""
@@ -92,5 +108,19 @@ FPN: Schema = {
     ),
 }
 
-NECKS: EntryRegistry[NeckEntry] = EntryRegistry("neck", {"fpn": NeckEntry("pet.models.fpn:build_fpn", {"MODEL": {"FPN": FPN}})})
+DLA_UP: Schema = {
+    "CHANNELS": Key(64, "Channels of the one map of stride 4; coarser stages are joined twice as wide each.", minimum=1),
+    "DEFORMABLE": Key(
+        True,
+        "Convolutions look at places that they learn (https://arxiv.org/abs/1811.11168), as published; False: plain ones, faster on CPUs.",
+    ),
+}
+
+NECKS: EntryRegistry[NeckEntry] = EntryRegistry(
+    "neck",
+    {
+        "fpn": NeckEntry("pet.models.fpn:build_fpn", {"MODEL": {"FPN": FPN}}),
+        "dla_up": NeckEntry("pet.models.dla_up:build_dla_up", {"MODEL": {"DLA_UP": DLA_UP}}),
+    },
+)
 """``MODEL.NECK`` -> neck."""

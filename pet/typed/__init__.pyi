@@ -168,6 +168,10 @@ class VisionModelFpn(ConfigSection):
     LEVELS: list[int]
     TOP: Literal["auto", "pool", "p6p7", "none"]
 
+class VisionModelDlaUp(ConfigSection):
+    CHANNELS: int
+    DEFORMABLE: bool
+
 class VisionModelBoxRpn(ConfigSection):
     PRE_NMS_TRAIN: int
     PRE_NMS_TEST: int
@@ -187,6 +191,12 @@ class VisionModelBoxRoi(ConfigSection):
     HIDDEN: int
     CASCADE_IOUS: list[float]
 
+class VisionModelBoxCenternet(ConfigSection):
+    HIDDEN: int
+    EDGES: bool
+    SIZE_WEIGHT: float
+    OFFSET_WEIGHT: float
+
 class VisionModelBox(ConfigSection):
     DETECTOR: str
     ANCHOR_SIZES: list[list[int]]
@@ -195,6 +205,7 @@ class VisionModelBox(ConfigSection):
     ROI: VisionModelBoxRoi
     PRIOR: float
     CONVOLUTIONS: int
+    CENTERNET: VisionModelBoxCenternet
 
 class VisionModelMask(ConfigSection):
     POOL: int
@@ -241,6 +252,7 @@ class VisionModel(ConfigSection):
     HAS_PARSING: bool
     HAS_SEMSEG: bool
     FPN: VisionModelFpn
+    DLA_UP: VisionModelDlaUp
     BOX: VisionModelBox
     MASK: VisionModelMask
     KEYPOINTS: VisionModelKeypoints

@@ -101,4 +101,5 @@ def _check_heads(cfg: CfgNode) -> None:
                 f"MODEL.{switch}: True needs regions, which MODEL.BOX.DETECTOR {cfg.MODEL.BOX.DETECTOR} does not give; take {suited}"
             )
     if cfg.MODEL.HAS_BOX and not cfg.MODEL.NECK:
-        raise ConfigError(f"MODEL.NECK: {cfg.MODEL.NECK!r} given; detectors look at a feature pyramid: set it to fpn")
+        neck = DETECTORS.get(cfg.MODEL.BOX.DETECTOR).neck
+        raise ConfigError(f"MODEL.NECK: {cfg.MODEL.NECK!r} given; detectors look at the maps of a neck: set it to {neck}")

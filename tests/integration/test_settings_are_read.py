@@ -75,6 +75,7 @@ GROUPS = {
         shapes("parsing_rcnn_R-18-FPN", exported=False),
         shapes("cascade_rcnn_R-18-FPN"),
         shapes("fcos_R-18-FPN"),
+        shapes("centernet_R-18"),
         shapes("retinanet_R-18-FPN"),
         shapes("semseg_R-18", "TEST.SLIDING.SIZE=64"),
         Recorded("vision", "vision/digits/resnet20_digits.yaml", [*SHORT, *EPOCHS, *MIXED]),

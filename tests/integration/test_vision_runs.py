@@ -61,6 +61,7 @@ CONFIGS = {
     "cascade_rcnn_R-18-FPN": BOX_NAMES,
     "retinanet_R-18-FPN": BOX_NAMES,
     "fcos_R-18-FPN": BOX_NAMES,
+    "centernet_R-18": BOX_NAMES,
     "mask_rcnn_R-18-FPN": BOX_NAMES | MASK_NAMES,
     "keypoint_rcnn_R-18-FPN": BOX_NAMES | KEYPOINT_NAMES,
     "parsing_rcnn_R-18-FPN": BOX_NAMES | PARSING_NAMES,

@@ -49,6 +49,7 @@ TASKS = {
     "cascade_rcnn": ("vision", "vision/shapes/cascade_rcnn_R-18-FPN.yaml", [*BOXES, "SOLVER.NONFINITE=rollback"]),
     "retinanet": ("vision", "vision/shapes/retinanet_R-18-FPN.yaml", ONE_STAGE),
     "fcos": ("vision", "vision/shapes/fcos_R-18-FPN.yaml", ONE_STAGE),
+    "centernet": ("vision", "vision/shapes/centernet_R-18.yaml", [TINY, "TEST.SCORE_THRESHOLD=0.0", "TEST.IMS_PER_GPU=4"]),
     "change": ("projects/changedet", "projects/changedet/siamese_R-18_cpu.yaml", SIZES),
     "single objects": (
         *("tasks/instance", "tasks/instance/shapes/all_R-18.yaml"),

@@ -81,6 +81,7 @@ TASKS = {
     "parsing_rcnn": shapes_task("parsing_rcnn_R-18-FPN"),
     "retinanet": shapes_task("retinanet_R-18-FPN", loss=0.01),
     "fcos": shapes_task("fcos_R-18-FPN", loss=0.01),
+    "centernet": shapes_task("centernet_R-18"),
     "cascade_rcnn": shapes_task("cascade_rcnn_R-18-FPN"),
     "digits-fp16": DIGITS(settings=FP16, loss=0.03, metric=0.05),
     "digits-compiled": DIGITS(settings=(*BF16, "MISC.COMPILE=cuda"), loss=0.05, metric=0.05),

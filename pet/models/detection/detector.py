@@ -24,9 +24,10 @@ def build_box_head(cfg: VisionConfig, info: FeatureInfo) -> nn.Module:
         ConfigError: there is no neck, or settings do not belong together.
     """
     name = cfg.MODEL.BOX.DETECTOR
+    entry = DETECTORS.get(name)
     if not info.map_channels:
-        raise ConfigError(f"MODEL.NECK: empty, but {name} looks at the maps of a neck; set it to fpn")
-    return cast("nn.Module", import_component(DETECTORS.get(name).build)(cfg, info))
+        raise ConfigError(f"MODEL.NECK: empty, but {name} looks at the maps of a neck; set it to {entry.neck}")
+    return cast("nn.Module", import_component(entry.build)(cfg, info))
 
 
 def detection_targets(batch: dict[str, Any], *, first_label: int) -> list[dict[str, Tensor]]:

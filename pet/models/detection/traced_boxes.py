@@ -15,6 +15,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import nms
 
 from pet.models.detection.box_regions import BoxRegions
+from pet.models.detection.center_head import CenterHead, finest_map
 from pet.models.detection.one_stage import FcosBoxHead, RetinaNetBoxHead
 from pet.models.detection.rcnn import CascadeRcnnHead, FasterRcnnHead
 from pet.models.features import Features
@@ -145,6 +146,16 @@ def detect_densely(head: RetinaNetBoxHead | FcosBoxHead, features: Features) -> 
     found = _joined(levels)
     rows = torch.where(found.scores > head.score_thresh)[0]
     return suppress(found.take(rows), groups=classes, size=size, threshold=head.nms_thresh, most=head.detections_per_img)
+
+
+def detect_peaks(head: CenterHead, features: Features) -> Detections:
+    """Return the detections of CenterNet in a batch of one image, the best first."""
+    size = features.image_sizes[0]
+    boxes, scores, labels = (field[0] for field in head.decode(finest_map(features)))
+    found = Detections(_clip(boxes, size), scores, labels)
+    rules = head.suppression
+    rows = torch.where((found.scores > rules.score_threshold) & (found.boxes[:, 2:] > found.boxes[:, :2]).all(dim=1))[0]
+    return suppress(found.take(rows), groups=head.num_classes, size=size, threshold=rules.iou_threshold, most=rules.most)
 
 
 def _best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:

@@ -4,9 +4,9 @@ from pet.models.config import LOSSES
 from pet.models.registries import DETECTORS
 from petlib.config import Effect, Key, Schema, Switch, used_if, with_effect
 
-NO_REGIONS = Switch("MODEL.BOX.DETECTOR", none_of=("faster_rcnn", "cascade_rcnn"))
-REGIONS = Switch("MODEL.BOX.DETECTOR", none_of=("retinanet", "fcos"))
-ANCHORS = Switch("MODEL.BOX.DETECTOR", none_of=("fcos",))
+TOWERS = Switch("MODEL.BOX.DETECTOR", none_of=("faster_rcnn", "cascade_rcnn", "centernet"))
+REGIONS = Switch("MODEL.BOX.DETECTOR", none_of=("retinanet", "fcos", "centernet"))
+ANCHORS = Switch("MODEL.BOX.DETECTOR", none_of=("fcos", "centernet"))
 """What the detectors look at; one of a user may look at everything."""
 
 RPN: Schema = {
@@ -54,8 +54,8 @@ BOX: Schema = {
             "ASPECT_RATIOS": Key([0.5, 1.0, 2.0], "Height / width of the anchors.", type=list[float], used_if=(ANCHORS,)),
             "RPN": used_if(RPN, REGIONS),
             "ROI": used_if(ROI, REGIONS),
-            "PRIOR": Key(0.01, "Probability of an object that the one-stage detectors begin with.", minimum=0, used_if=(NO_REGIONS,)),
-            "CONVOLUTIONS": Key(4, "Convolutions of each tower of the one-stage detectors.", minimum=1, used_if=(NO_REGIONS,)),
+            "PRIOR": Key(0.01, "Probability of an object that RetinaNet and FCOS begin with.", minimum=0, used_if=(TOWERS,)),
+            "CONVOLUTIONS": Key(4, "Convolutions of each tower of RetinaNet and FCOS.", minimum=1, used_if=(TOWERS,)),
         }
     },
     "EVAL": {

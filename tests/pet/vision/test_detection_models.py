@@ -35,12 +35,13 @@ SMALL = {
     "MODEL.PARSING.POOL": 8,
     "TEST.DETECTIONS_PER_IMAGE": 5,
 }
-ONE_STAGE = ("retinanet", "fcos")
+ONE_STAGE = ("retinanet", "fcos", "centernet")
 MODELS = {
     "faster": ("faster_rcnn", ("BOX",)),
     "cascade": ("cascade_rcnn", ("BOX",)),
     "retinanet": ("retinanet", ("BOX",)),
     "fcos": ("fcos", ("BOX",)),
+    "centernet": ("centernet", ("BOX",)),
     "faster-all": ("faster_rcnn", ("BOX", "MASK", "KEYPOINTS", "SEMSEG")),
     "cascade-all": ("cascade_rcnn", ("BOX", "MASK", "KEYPOINTS", "SEMSEG")),
     "retinanet-semseg": ("retinanet", ("BOX", "SEMSEG")),
@@ -54,6 +55,7 @@ BOX_LOSSES = {
     "cascade_rcnn": RPN_LOSSES | {f"loss_box_{what}_stage{stage}" for what in ("class", "regression") for stage in (1, 2, 3)},
     "retinanet": {"loss_class", "loss_box"},
     "fcos": {"loss_class", "loss_box", "loss_centerness"},
+    "centernet": {"loss_heatmap", "loss_size", "loss_offset"},
 }
 HEAD_LOSSES = {
     "MASK": {"loss_mask"},
@@ -74,7 +76,9 @@ def make_cfg(detector: str, heads: Sequence[str], **values: Any) -> CfgNode:
     cfg = config.get_base_cfg()
     switches = {f"MODEL.HAS_{head}": True for head in heads}
     # the pyramid of the one-stage detectors has other levels
-    sizes = {} if detector in ONE_STAGE else {"MODEL.BOX.ANCHOR_SIZES": [[12], [24], [40], [64], [96]]}
+    sizes: dict[str, Any] = {} if detector in ONE_STAGE else {"MODEL.BOX.ANCHOR_SIZES": [[12], [24], [40], [64], [96]]}
+    if detector == "centernet":
+        sizes = {"MODEL.NECK": "dla_up", "MODEL.DLA_UP.CHANNELS": 16}
     for name, value in {**SMALL, **switches, **sizes, "MODEL.BOX.DETECTOR": detector, **values}.items():
         cfg.set(name, value)
     config.infer_cfg(cfg)

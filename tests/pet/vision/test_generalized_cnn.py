@@ -93,7 +93,7 @@ def test_predictions_of_several_heads_are_joined() -> None:
         ({"MODEL.HAS_BOX": True}, "MODEL.HAS_CLS and MODEL.HAS_BOX are both True"),
         ({**BOXES, "MODEL.HAS_BOX": False, "MODEL.HAS_MASK": True}, "set MODEL.HAS_BOX to True as well"),
         ({**BOXES, "MODEL.HAS_MASK": True, "MODEL.BOX.DETECTOR": "fcos"}, "take faster_rcnn or cascade_rcnn"),
-        ({**BOXES, "MODEL.NECK": ""}, "MODEL.NECK: '' given; detectors look at a feature pyramid: set it to fpn"),
+        ({**BOXES, "MODEL.NECK": ""}, "MODEL.NECK: '' given; detectors look at the maps of a neck: set it to fpn"),
         ({**BOXES, "DATA.CLASSES": ["cat", "dog", "cat"]}, "DATA.CLASSES: 'cat' is given twice"),
         ({"DATA.CLASSES": ["cat", "cat"]}, "DATA.CLASSES: 'cat' is given twice"),
         ({**BOXES, "MODEL.NUM_CLASSES": 0}, "MODEL.NUM_CLASSES: 0 given; set it to the number of classes, without the background"),

@@ -85,12 +85,13 @@ def test_one_view_gives_what_the_model_gives(model: GeneralizedCNN) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("detector", ["cascade_rcnn", "retinanet", "fcos"])
+@pytest.mark.parametrize("detector", ["cascade_rcnn", "retinanet", "fcos", "centernet"])
 def test_one_view_of_the_other_detectors(detector: str) -> None:
     torch.manual_seed(0)
     sizes = [[12], [24], [40], [64], [96]]
     values = {"MODEL.BOX.DETECTOR": detector, "MODEL.BOX.CONVOLUTIONS": 1, "MODEL.FPN.CHANNELS": 32, "MODEL.BOX.ANCHOR_SIZES": sizes}
-    model = GeneralizedCNN(make_cfg("BOX", "SEMSEG", **values, **{"MODEL.BOX.PRIOR": 0.5})).eval()
+    values |= {"MODEL.NECK": "dla_up"} if detector == "centernet" else {"MODEL.BOX.PRIOR": 0.5}
+    model = GeneralizedCNN(make_cfg("BOX", "SEMSEG", **values)).eval()
     batch = make_batch(SIZES)
     viewed = Views(model, scales=[], flip=False, suppression=SUPPRESSION)(batch)
     for expected, given in zip(model(batch), viewed, strict=True):

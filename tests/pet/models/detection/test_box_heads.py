@@ -23,6 +23,7 @@ LOSSES = {
     },
     "retinanet": {"loss_class", "loss_box"},
     "fcos": {"loss_class", "loss_box", "loss_centerness"},
+    "centernet": {"loss_heatmap", "loss_size", "loss_offset"},
 }
 TWO_STAGES = ["faster_rcnn", "cascade_rcnn"]
 NO_BOXES = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
@@ -49,6 +50,8 @@ def make_cfg(detector: str, **values: Any) -> CfgNode:
 
 
 def strides_of(detector: str) -> tuple[int, ...]:
+    if detector == "centernet":
+        return (4,)
     return (4, 8, 16, 32, 64) if detector in TWO_STAGES else (8, 16, 32, 64, 128)
 
 
@@ -63,7 +66,7 @@ def make_features(detector: str) -> Features:
     names = ["0", "1", "2", "3", "pool"] if detector in TWO_STAGES else ["0", "1", "2", "p6", "p7"]
     maps = {
         name: torch.randn(2, CHANNELS, max(1, 64 // stride), max(1, 96 // stride), generator=generator)
-        for name, stride in zip(names, strides_of(detector), strict=True)
+        for name, stride in zip(names, strides_of(detector), strict=False)
     }
     return Features(torch.zeros(2, 3, 64, 96), SIZES, [], maps)
 
@@ -230,5 +233,7 @@ def test_maps_that_a_detector_cannot_take() -> None:
         build_box_head(make_cfg("faster_rcnn"), FeatureInfo((16, 32), (2, 4), 0, ()))
     with pytest.raises(ConfigError, match="MODEL.FPN.CHANNELS: 48 given, for fcos a multiple of 32 expected"):
         build_box_head(make_cfg("fcos"), FeatureInfo((16, 32), (2, 4), 48, strides_of("fcos")))
+    with pytest.raises(ConfigError, match="MODEL.NECK: fpn gives 2 maps, but centernet looks at one, .*; set it to dla_up"):
+        build_box_head(make_cfg("centernet"), FeatureInfo((16, 32), (2, 4), 32, (4, 8)))
     with pytest.raises(ConfigError, match=r"sizes for 5 levels \(the default\), but the neck gives 3 maps, of the strides 8, 16, 32"):
         build_box_head(make_cfg("retinanet"), FeatureInfo((16, 32), (2, 4), 32, (8, 16, 32)))
