@@ -66,6 +66,29 @@ def test_a_dry_run_refuses_a_wrong_transform_by_its_place(tmp_path: Path, key: s
     assert (done.code, f"error: {key}{message}" in done.output) == (2, True), done.output
 
 
+@pytest.mark.parametrize(
+    ("config", "key", "message"),
+    [
+        (
+            "cfgs/projects/landcover/fcn_hr18_1024x1024_16k_landcover_semi.yaml",
+            "SEMI.STRONG=[{name: Solarize, weight: 1.0, treshold: 3}]",
+            "SEMI.STRONG[0]: ",
+        ),
+        (
+            "cfgs/projects/landcover/fcn_hr18_1024x1024_16k_landcover_semi.yaml",
+            "SEMI.WEAK=[Nothing]",
+            "SEMI.WEAK[0]: unknown transform 'Nothing'",
+        ),
+        ("cfgs/tasks/action/finetune_tsm_resnet50.yaml", "TEST.VIEW_TRANSFORMS=[Nothing]", "TEST.VIEW_TRANSFORMS[0]: unknown transform"),
+        ("cfgs/tasks/action/finetune_tsm_resnet50.yaml", "", ""),
+    ],
+)
+def test_a_dry_run_checks_the_transforms_of_every_list(tmp_path: Path, config: str, key: str, message: str) -> None:
+    options = ("--dry_run", "MISC.DEVICE=cpu", *([key] if key else []))
+    done = execute(tmp_path, sys.executable, tool("train_net_all.py"), "--cfg", ROOT / config, *options)
+    assert (done.code, f"error: {message}" in done.output) == ((2, True) if message else (0, False)), done.output
+
+
 def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:
     config = tmp_path / "cfgs" / "tasks" / "cls" / "mine.yaml"
     config.parent.mkdir(parents=True)

@@ -83,6 +83,8 @@ DATASETS = Registry(
 
 
 TRAIN_TRANSFORMS, TEST_TRANSFORMS = "TRAIN.TRANSFORMS", "TEST.TRANSFORMS"
+LISTS_OF_TRANSFORMS = ("TRANSFORMS", "VIEW_TRANSFORMS", "WEAK", "STRONG")
+"""Ends of the keys that hold them."""
 
 
 def build_dataset(cfg: PetConfig, datasets: Sequence[str], kinds: Sequence[str], *, names: Names = NO_NAMES, record: str = "") -> Dataset:
@@ -306,15 +308,20 @@ def build_sample_transforms(
 
 
 def check_transforms(cfg: AnyConfig) -> None:
-    """Check the transforms of training and test without data.
+    """Check all lists of transforms of a config without data; the sizes of those that have none of their own are those of the training.
 
     Raises:
         ConfigError: one is unknown, or an argument is unknown, missing or wrong; the message says which entry.
     """
-    for place in (TRAIN_TRANSFORMS, TEST_TRANSFORMS):
-        section: Any = cfg[place.partition(".")[0]]
-        if "TRANSFORMS" in section:
-            build_sample_transforms(section.TRANSFORMS, section.RESIZE.SCALES, [], place=place)
+    for key, entries in cfg.flat().items():
+        if key.rpartition(".")[2] in LISTS_OF_TRANSFORMS:
+            scales = cfg.TEST.RESIZE.SCALES if key.startswith("TEST.") else cfg.TRAIN.RESIZE.SCALES
+            build_sample_transforms([_without_weight(entry) for entry in entries], scales, [], place=key)
+
+
+def _without_weight(entry: Any) -> Any:
+    """Return an entry without what says how often it is drawn, in a list of which one is."""
+    return {name: value for name, value in entry.items() if name != "weight"} if isinstance(entry, Mapping) else entry
 
 
 def _build_normalization(cfg: PetConfig, normalize: Normalize | None, kinds: Sequence[str]) -> NormalizeImages:

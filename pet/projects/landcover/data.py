@@ -30,6 +30,9 @@ from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
 from petlib.errors import DataError
 
+UNLABELLED_RECORD = "unlabelled_{}_share.txt"
+"""For each name of the catalogue: what its ``share`` picked."""
+
 
 def build_training_data(
     cfg: LandcoverConfig, device: torch.device, dataset: Dataset | None = None, unlabelled: Samples | None = None
@@ -81,7 +84,7 @@ def build_unlabelled(cfg: LandcoverConfig) -> Samples:
 def _build_one(cfg: LandcoverConfig, name: str) -> Samples:
     folder = _folder(cfg, name)
     if folder is None:
-        return build_dataset(cfg, [name], KINDS)
+        return build_dataset(cfg, [name], KINDS, record=UNLABELLED_RECORD.format(name))
     return UnlabelledImages(folders=[folder], channels=cfg.MODEL.IN_CHANNELS, window=cfg.SEMI.WINDOW)
 
 

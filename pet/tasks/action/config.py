@@ -56,7 +56,7 @@ def get_base_cfg() -> CfgNode:
 
 
 def infer_cfg(cfg: CfgNode) -> None:
-    """Find the classes where they are not given, write the frames of a clip into the transforms, and check what no single key can know.
+    """Write the frames of a clip into the transforms, find the classes where they are not given, and check what no single key can know.
 
     Raises:
         ConfigError: no network is named, the classes are missing, settings do not go together, or ``EXPORT`` is wrong.
@@ -66,11 +66,12 @@ def infer_cfg(cfg: CfgNode) -> None:
     check_network(cfg)
     check_export(cfg)
     _check_labels(cfg)
-    infer_classes(cfg)
-    check_num_classes(cfg)
     for key in ("TRAIN.TRANSFORMS", "TEST.TRANSFORMS", "TEST.VIEW_TRANSFORMS"):
         section, _, name = key.partition(".")
         cfg.set(key, [_with_frames(cfg, key, entry) for entry in cfg[section][name]])
+    # at the end: a dry run goes on without the data
+    infer_classes(cfg)
+    check_num_classes(cfg)
 
 
 def _check_network(cfg: CfgNode) -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 from petlib.config import CfgNode, keys_in_errors, load_cfg, read_layers
 from petlib.config.usage import describe_unread
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
-from petlib.launch.start.arguments import parse_tool_arguments
+from petlib.launch.start.arguments import add_type, parse_tool_arguments
 from petlib.launch.start.resolve import find_places, find_script
 from petlib.launch.start.task_folder import find_task_folder
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
@@ -73,7 +73,7 @@ def call_own_script(script_name: str, *, repository: Path | None = None, argv: S
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--cfg", type=Path)
-    parser.add_argument("--type")
+    add_type(parser, argparse.SUPPRESS)
     options, _ = parser.parse_known_args(arguments)
     if options.cfg is None:
         return None

@@ -61,7 +61,7 @@ def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchAr
         cfg=Path(options.cfg),
         overrides=overrides,
         gpu_id=options.gpu_id,
-        type_folder=None if options.type in (None, "none") else options.type,
+        type_folder=options.type,
         nproc=options.nproc,
         nnodes=options.nnodes,
         node_rank=options.node_rank,
@@ -96,7 +96,7 @@ def check_script_options(arguments: LaunchArguments, declares: Callable[[str], b
 def _launch_parser(description: str) -> argparse.ArgumentParser:
     parser = _parser(description)
     parser.add_argument("--gpu_id", metavar="IDS", help="which of the visible GPUs to use, e.g. 0,1 (default: all)")
-    parser.add_argument("--type", metavar="FOLDER", help="folder of the script below tools/ (default: from the config's path below cfgs/)")
+    add_type(parser, "folder of the script below tools/ (default, or none: from the config's path below cfgs/)")
     parser.add_argument("--nproc", type=_positive, metavar="N", help="number of processes: N CPU processes, or the first N GPUs")
     parser.add_argument("--nnodes", type=_positive, default=1, metavar="N", help="number of machines (default: 1)")
     parser.add_argument("--node_rank", type=_not_negative, metavar="R", help="which machine this is; machine 0 hosts the rendezvous")
@@ -120,7 +120,7 @@ def parse_script_arguments(argv: Sequence[str], *, description: str, serves_all_
     parser = _parser(description)
     parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
     if serves_all_tasks:
-        parser.add_argument("--type", metavar="FOLDER", help=TYPE_HELP)
+        add_type(parser, TYPE_HELP)
     options, overrides = _parse(parser, argv)
     return ScriptArguments(
         cfg=Path(options.cfg), overrides=overrides, local_rank=options.local_rank, type_folder=options.type if serves_all_tasks else None
@@ -141,9 +141,14 @@ def parse_tool_arguments(
         SystemExit: ``--help`` (code 0), or an option is unknown or malformed (code 2, after a message).
     """
     parser = _parser(description)
-    parser.add_argument("--type", metavar="FOLDER", help=TYPE_HELP)
+    add_type(parser, TYPE_HELP)
     add_options(parser)
     return _parse(parser, argv)
+
+
+def add_type(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add ``--type`` to a command line; ``none`` and ``None`` mean that it is not given."""
+    parser.add_argument("--type", metavar="FOLDER", type=lambda given: None if given in ("none", "None") else given, help=text)
 
 
 def _parser(description: str) -> argparse.ArgumentParser:
@@ -189,6 +194,10 @@ def _refuse(parser: argparse.ArgumentParser, options: argparse.Namespace, unknow
         parser.error("--cfg PATH is missing: which config file?")
     name = unknown[0].partition("=")[0]
     known = [f"--{option}" for option in (*vars(options), "help")]
+    if name.removeprefix("--") in vars(_launch_parser("").parse_args([])):
+        parser.error(
+            f"unknown option {name}: the launcher has it, which starts this script in each process (tools/train_net_all.py, pet-train)"
+        )
     parser.error(f"unknown option {name}{did_you_mean(name, known)}")
 
 

@@ -34,8 +34,16 @@ def test_what_is_not_given_has_its_default():
 
 
 def test_type_none_means_not_given():
-    assert parse("--cfg", "x.yaml", "--type", "none").type_folder is None
+    for word in ("none", "None"):
+        assert parse("--cfg", "x.yaml", "--type", word).type_folder is None
     assert parse("--cfg", "x.yaml", "--type", "tasks/cls").type_folder == "tasks/cls"
+
+
+def test_an_option_of_the_launcher_alone_is_named_as_such_by_a_script(capsys):
+    with pytest.raises(SystemExit) as end:
+        parse_script_arguments(["--cfg", "x.yaml", "--gpu_id", "0,1"], description="")
+    assert end.value.code == 2
+    assert "unknown option --gpu_id: the launcher has it, which starts this script in each process (tools/" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
