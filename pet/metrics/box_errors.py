@@ -48,8 +48,8 @@ def _measure_class(frames: Frames, name: str, min_score: float) -> BoxErrors:
         if len(own):
             parts.append(_errors_of_frame(own, found[(found.types == name) & (found.scores >= min_score)]))
     errors = np.concatenate(parts)
-    medians = np.median(errors, axis=0) if len(errors) else np.full(3, np.nan)
-    return BoxErrors(name, *(float(value) for value in medians), found=len(errors), count=count)
+    place, size, yaw = np.median(errors, axis=0).tolist() if len(errors) else [float("nan")] * 3
+    return BoxErrors(name, place=place, size=size, yaw=yaw, found=len(errors), count=count)
 
 
 def _errors_of_frame(truth: Objects3D, found: Objects3D) -> np.ndarray:

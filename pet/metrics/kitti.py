@@ -151,15 +151,16 @@ def image_overlaps(first: np.ndarray, second: np.ndarray, *, of_second: bool = F
     shared = common.clip(min=0).prod(axis=2)
     areas, others = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second))
     whole = np.broadcast_to(others, shared.shape) if of_second else areas[:, None] + others - shared
-    return shared / np.maximum(whole, 1e-12)
+    overlaps: np.ndarray = shared / np.maximum(whole, 1e-12)
+    return overlaps
 
 
 def _flagged(truth: Objects3D, found: Objects3D, overlaps: np.ndarray, look: "_Look") -> FrameOverlaps:
     """Return a frame as it is looked at: by level of difficulty, and by distance what is not harder than hard."""
     regions = _lower(truth) == DONT_CARE
-    excused = np.zeros(len(found), bool)
+    excused: np.ndarray = np.zeros(len(found), bool)
     if look.view == "2d" and regions.any():
-        excused = (image_overlaps(truth.boxes2d[regions], found.boxes2d, of_second=True) > look.overlap).any(axis=0)
+        excused = np.any(image_overlaps(truth.boxes2d[regions], found.boxes2d, of_second=True) > look.overlap, axis=0)
     hard = difficulty_flags(truth, look.name, look.has_image)
     own = (_lower(found) == look.name.lower())[None]
     low = (np.abs(found.heights)[None] < MIN_HEIGHTS[:, None]) & look.has_image

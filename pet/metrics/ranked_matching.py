@@ -1,7 +1,7 @@
 """Average precision as KITTI's development kit computes it: 41 places of recall, and a matching of its own for each of them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -143,5 +143,5 @@ def _count_at(frame: FrameOverlaps, thresholds: np.ndarray, min_overlap: float) 
 
 
 def _descending(values: np.ndarray) -> np.ndarray:
-    raised: np.ndarray = np.maximum.accumulate(values[:, ::-1], axis=1)[:, ::-1]
-    return raised
+    raised: np.ndarray[Any, Any] = np.maximum.accumulate(values[:, ::-1], axis=1)
+    return raised[:, ::-1]

@@ -49,7 +49,8 @@ class Objects3D:
     @property
     def distances(self) -> np.ndarray:
         """Float64 (N,), from the camera on the ground, metres."""
-        return np.hypot(self.boxes.values[:, 0], self.boxes.values[:, 2])
+        distances: np.ndarray = np.hypot(self.boxes.values[:, 0], self.boxes.values[:, 2])
+        return distances
 
     @classmethod
     def empty(cls) -> "Objects3D":

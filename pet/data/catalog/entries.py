@@ -14,6 +14,7 @@ LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "yolo", "semseg_folder", "ade20k", "cihp", "shapes"),
     *("lip", "mpii", "dots", "mot", "jde", "crowdhuman", "walkers"),
+    *("kitti_points", "kitti_images", "streets3d_points", "streets3d_images"),
     *("label_list", "label_records", "public_set", "face_records", "verification_pairs", "verification_bin"),
     *("video_folder", "video_list", "frame_list", "ucf101", "something_something", "kinetics"),
 )
@@ -119,6 +120,10 @@ BUILTIN = {
     "crowdhuman_val": CatalogEntry("crowdhuman", "CrowdHuman/Images", annotations="CrowdHuman/annotation_val.odgt"),
     "mpii_train": CatalogEntry("mpii", "mpii/images", annotations="mpii/annot/train.json"),
     "mpii_valid": CatalogEntry("mpii", "mpii/images", annotations="mpii/annot/valid.json"),
+    **{f"kitti_{split}": CatalogEntry("kitti_points", "kitti", split) for split in ("train", "val", "trainval", "test")},
+    **{f"kitti_images_{split}": CatalogEntry("kitti_images", "kitti", split) for split in ("train", "val", "trainval", "test")},
+    **{f"streets3d_{split}": CatalogEntry("streets3d_points", "streets3d", split) for split in ("train", "test")},
+    **{f"streets3d_images_{split}": CatalogEntry("streets3d_images", "streets3d", split) for split in ("train", "test")},
     "ade20k_train": CatalogEntry("ade20k", "ADEChallengeData2016", "train"),
     "ade20k_val": CatalogEntry("ade20k", "ADEChallengeData2016", "val"),
     **{name: CatalogEntry("public_set", public.folder, name) for name, public in PUBLIC_SETS.items()},

@@ -72,8 +72,8 @@ class NormalizeImages:
             ConfigError: the images have another number of channels than mean and std.
             DataError: the images of the batch have different sizes, and are not to be padded.
         """
-        fields = [kind.name for kind in kinds_in(batch).pixels]
-        if self._pad_divisor > 1:
+        fields = [kind.name for kind in kinds_in(batch).pixels if kind.has_colours]
+        if self._pad_divisor > 1 and fields:
             sizes = [(int(image.shape[0]), int(image.shape[1])) for image in batch["image"]]
             return {**batch, **{field: self._pad(batch[field], sizes) for field in fields}, "image_sizes": sizes}
         return {**batch, **{field: self._turn(batch[field]) for field in fields}}

@@ -59,7 +59,8 @@ class SampleViews:
         """Return the sample with images of uint8."""
         normalize = self._trailing or (self._normalize[-1] if self._normalize else None)
         # videos that are not read yet are shown as they are
-        images = {kind.name: sample[kind.name] for kind in kinds_in(sample).pixels if isinstance(sample[kind.name], np.ndarray)}
+        coloured = [kind.name for kind in kinds_in(sample).pixels if kind.has_colours]
+        images = {name: sample[name] for name in coloured if isinstance(sample[name], np.ndarray)}
         return {**sample, **{name: _as_pixels(image, normalized_by, normalize) for name, image in images.items()}}
 
 

@@ -66,7 +66,7 @@ def _examine_pixels(sample: Sample, expected: Expectation, seen: Observation) ->
         return
     seen.size = sample_size(sample)
     pixels = kinds_in(sample).pixels
-    seen.types.add([sample[kind.name] for kind in pixels], seen.file)
+    seen.types.add([sample[kind.name] for kind in pixels if kind.has_colours], seen.file)
     for kind in pixels:
         yield from kind.examine(sample, expected, seen)
 

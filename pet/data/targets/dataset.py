@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from pet.structures.objects3d import Objects3D
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
@@ -67,6 +68,7 @@ class ImageTruth(NamedTuple):
         sequence: the sequence that the image is a frame of; empty: none.
         frame: its number there, from 1 on.
         time: seconds since the first frame.
+        objects3d: all that is annotated in space, of any class, by name; None: the data set has no such objects.
     """
 
     id: int | str
@@ -84,6 +86,7 @@ class ImageTruth(NamedTuple):
     sequence: str = ""
     frame: int = 0
     time: float = 0.0
+    objects3d: Objects3D | None = None
 
     def select(self, kept: np.ndarray) -> "ImageTruth":
         """Return the objects for which ``kept``, bool (M,), is true."""
@@ -216,6 +219,7 @@ class Expectation:
         settings: kind -> the setting that says its count, for messages.
         raw_labels: label images are as in the files and become classes later: their values say nothing yet.
         void_is_stated: see :class:`DatasetInfo`.
+        extent: the least x, y, z and the greatest that a model of points looks at, metres; empty: it is none, or looks everywhere.
     """
 
     kinds: tuple[str, ...]
@@ -225,6 +229,7 @@ class Expectation:
     settings: Mapping[str, str] = field(default_factory=dict)
     raw_labels: bool = False
     void_is_stated: bool = False
+    extent: tuple[float, ...] = ()
 
 
 def sample_name(sample: Sample) -> object:

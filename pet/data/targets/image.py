@@ -18,7 +18,13 @@ IMAGE_TYPES = ("uint8", "uint16", "float32")
 
 
 class PixelKind(Kind):
-    """Pixels that a network takes: one array (H, W, C). Pixels of another form, as those of a clip, override what differs."""
+    """Pixels that a network takes: one array (H, W, C). Pixels of another form, as those of a clip, override what differs.
+
+    Attributes:
+        has_colours: the numbers are colours, which are normalised, and shown as they are; not of points.
+    """
+
+    has_colours = True
 
     def size(self, pixels: np.ndarray) -> Size:
         """Return (height, width)."""

@@ -26,6 +26,7 @@ KINDS = _KindRegistry(
     "kind of target",
     {
         "boxes": "pet.data.targets.boxes:Boxes",
+        "boxes3d": "pet.data.targets.boxes3d:SpatialBoxes",
         "clip": "pet.data.targets.clip:Clip",
         "density": "pet.data.targets.density:Density",
         "dots": "pet.data.targets.dots:Dots",
@@ -37,6 +38,7 @@ KINDS = _KindRegistry(
         "local_views": "pet.data.targets.clip:LocalViews",
         "masks": "pet.data.targets.masks:Masks",
         "multilabel": "pet.data.targets.multilabel:Multilabel",
+        "points": "pet.data.targets.points:Points",
         "parsing": "pet.data.targets.label_maps:Parsing",
         "semseg": "pet.data.targets.label_maps:Semseg",
     },
