@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 import yaml
 
+from pet.data.catalog.entries import parse_entry
 from pet.data.files.label_images import read_label_image
 from pet.data.splitting.divide import (
     Division,
@@ -67,7 +68,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def split(options: argparse.Namespace) -> int:
     """Write both lists and their record, and print how long they are and the entries that read them."""
     is_entry = options.data.lstrip().startswith("{")
-    lists = open_entry(_read_entry(options.data), options.data_root) if is_entry else _open_root(options)
+    lists = open_entry(parse_entry(options.data, "an entry of DATA.CATALOG"), options.data_root) if is_entry else _open_root(options)
     count = number_for_validation(len(lists.names), val_count=options.val_count, val_percent=options.val_percent)
     stratified = lists.knows_labels if options.stratify is None else options.stratify
     division = _divide(lists, count, options, stratified)
@@ -98,16 +99,6 @@ def _divide(lists: Lists, count: int, options: argparse.Namespace, stratified: b
     groups = [str(place) for place in range(total)] if options.group is None else groups_by(lists.names, options.group)
     labels = [lists.labels_of(place) if stratified else frozenset[str]() for place in range(total)]
     return divide_evenly(groups, labels, count, options.seed)
-
-
-def _read_entry(text: str) -> dict[str, Any]:
-    try:
-        entry = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{text}: an entry of DATA.CATALOG expected, e.g. {{type: voc, path: fruit}}: {error}") from error
-    if not isinstance(entry, dict):
-        raise ConfigError(f"{text}: an entry of DATA.CATALOG expected, e.g. {{type: voc, path: fruit}}")
-    return entry
 
 
 def _open_root(options: argparse.Namespace) -> Lists:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import cv2
@@ -66,3 +67,25 @@ def test_the_entries_that_a_split_prints_are_read(run: Run, tmp_path: Path) -> N
             assert f"{name}_{side}: {count} samples" in output
     frames = json.loads((tmp_path / "data" / "cats" / "all_val.json").read_text())["images"]
     assert len({image["file_name"].partition("_")[0] for image in frames}) == 1
+
+
+def test_the_entries_of_converted_data_are_read(run: Run, tmp_path: Path) -> None:
+    lines = [line.strip() for line in (ROOT / "docs" / "data.md").read_text().splitlines() if "tools/data/convert.py" in line]
+    cats = tmp_path / "data" / "cats"
+    cats.mkdir(parents=True)
+    write_cats(cats)
+    to_yolo, to_coco = (shlex.split(line)[2:] for line in lines)
+    output = run("data/convert.py", *to_yolo).succeeded().output
+    assert "20 images with 20 objects: cats_yolo" in output
+    assert "WARNING" not in output
+    pets = tmp_path / "data" / "pets"
+    shutil.move(tmp_path / "cats_yolo", pets)
+    content = yaml.safe_load((pets / "data.yaml").read_text())
+    (pets / "data.yaml").write_text(yaml.safe_dump({"val": content["train"], "names": content["names"]}))
+    output = run("data/convert.py", *to_coco).succeeded().output
+    entry = yaml.safe_load(output[output.index("DATA:") :])["DATA"]["CATALOG"]["pets_coco_val"]
+    annotations = json.loads((tmp_path / entry["annotations"]).read_text())["annotations"]
+    assert [row["bbox"] for row in annotations] == [[3, 3, 20, 20]] * 20
+    done = run("data/convert.py", to_yolo[0], "--to", "yolos", "--out", "x")
+    assert done.code == 2
+    assert "yolos" in done.output

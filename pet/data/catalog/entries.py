@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from pet.data.catalog.public_sets import PUBLIC_SETS
 from pet.data.catalog.source import WHOLE, Reading
 from pet.typed import PetConfig
@@ -219,6 +221,21 @@ def below_root(root: Path, path: str) -> Path:
     """Return a path of the catalogue, see :func:`resolve_path`."""
     below = root / path
     return Path(path) if not below.exists() and Path(path).exists() else below
+
+
+def parse_entry(text: str, what: str) -> dict[str, Any]:
+    """Return the names and values of an entry that a tool gets as text, not checked further; ``what`` says in messages what it is.
+
+    Raises:
+        ConfigError: it is no mapping.
+    """
+    try:
+        entry = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{text}: {what} expected, e.g. {{type: voc, path: fruit}}: {error}") from error
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{text}: {what} expected, e.g. {{type: voc, path: fruit}}")
+    return entry
 
 
 def read_entry(place: str, given: object) -> CatalogEntry:
