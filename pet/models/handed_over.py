@@ -9,7 +9,7 @@ from torch import nn
 from pet.models.classifiers import last_layer_names
 from pet.models.feature_extractor import TimmFeatures
 from petlib.checkpoint.restore import LoadReport, shown_name
-from petlib.errors import CheckpointError
+from petlib.errors import CheckpointError, OutputError
 from petlib.files import temporary_path
 
 SUFFIX = ".safetensors"
@@ -27,13 +27,20 @@ def write_backbone(backbone: nn.Module, path: Path, *, network: str) -> None:
         backbone: its weights get the names that they have below it.
         path: the file.
         network: what ``MODEL.BACKBONE`` calls it.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file  # only files of this kind need it
 
     state = {name: value.detach().cpu().contiguous().clone() for name, value in backbone.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary_path(path) as temporary:
-        save_file(state, temporary, metadata={"format": "pt", MARK: network})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_path(path) as temporary:
+            save_file(state, temporary, metadata={"format": "pt", MARK: network})
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path}: the backbone cannot be written: {error}") from error
 
 
 def handed_over_network(path: Path) -> str:

@@ -65,9 +65,7 @@ class FileEmbeddings:
             ConfigError: there is one.
         """
         for entry in inputs:
-            raise ConfigError(
-                f"find_inputs.images: {entry.paths[0]} is a video; embeddings are those of images: give images of one face each"
-            )
+            raise ConfigError(f"find_inputs.images: {entry.paths[0]} is a video; embeddings are those of images: give images")
 
     def _write(self, files: Sequence[str], embeddings: np.ndarray, output: Output) -> None:
         with output.writing(FILE) as target:

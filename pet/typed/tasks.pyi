@@ -67,6 +67,7 @@ class ContrastContrast(ConfigSection):
     PREDICTOR: ContrastContrastPredictor
     MOMENTUM: list[float]
     QUEUE: int
+    BATCH_NORM_GROUPS: int
     DINO: ContrastContrastDino
     BARLOW: ContrastContrastBarlow
     GRADIENT_CACHE: bool

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,12 @@ TEST:
 ANALYSER: {ENABLED: False}
 """
 CLASSES = ("turn left", "turn right")
+COPY = "w_a_test_video_by_another_name.avi"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Videos in class folders, one of the training cannot be read, and a config."""
+    """Videos in class folders, one of the training cannot be read, one is also one of the test, and a config."""
     root = tmp_path_factory.mktemp("action")
     rng = np.random.default_rng(0)
     for split, count in (("train", 7), ("test", 3)):
@@ -54,6 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 frames = rng.integers(0, 256, (6, 36, 48, 3), dtype=np.uint8)
                 frames[..., CLASSES.index(name)] //= 4
                 write_video(root / "data" / split / name / f"v_{name}_g{number:02}_c01.avi".replace(" ", ""), frames)
+    shutil.copyfile(root / "data/test" / CLASSES[0] / "v_turnleft_g00_c01.avi", root / "data/train" / CLASSES[0] / COPY)
     (root / "data" / "train" / CLASSES[0] / "w_broken.avi").write_bytes(b"no video")
     config = root / "cfgs" / "tasks" / "action" / "small.yaml"
     config.parent.mkdir(parents=True)
@@ -122,6 +125,9 @@ def test_looks_at_the_data(folder: Path, run: Run, tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     (fatal,) = [finding["detail"] for finding in report["train"][0]["findings"] if finding["fatal"]]
     assert fatal.endswith("broken.avi: not a video that can be read, or one in a format that OpenCV here lacks")
+    assert re.search(r"videos: [\d,]+ frames a second are decoded by a core", done.output)
+    equal = [finding for finding in report["findings"] if "equal images or clips" in finding["kind"]]
+    assert [Path(finding["place"]).name for finding in equal] == [COPY]
     shared = [finding["place"] for finding in report["findings"] if "parts of one whole" in finding["kind"]]
     assert len(shared) == 6
     assert shared[0] == "v_turnleft_g00"
@@ -139,6 +145,17 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(folder: Path, run: Run,
     start(run, "train_net_all.py", folder, *options).succeeded()
     for part in ("model", "optimizers", "schedulers", "random"):
         assert_same_state(checkpoint(tmp_path)[part], checkpoint(trained)[part], part)
+
+
+def test_two_processes_train_as_one(folder: Path, run: Run, tmp_path: Path) -> None:
+    """The network has no batch norm, so that samples do not meet; one of the videos cannot be read and is replaced by the same one."""
+    vit = ["MODEL.NETWORK=tsn", "MODEL.BACKBONE=timm/test_vit", "MODEL.BACKBONE_ARGS={img_size: 32}", "TRAIN.PARALLEL=ddp"]
+    states = []
+    for count in ("1", "2"):
+        start(run, "train_net_all.py", folder, "--nproc", count, f"MISC.CKPT={tmp_path / count}", *vit).succeeded()
+        states.append(checkpoint(tmp_path / count)["model"])
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.allclose(value, states[1][name], atol=1e-5) for name, value in states[0].items())
 
 
 def test_two_processes_measure_what_one_measures(folder: Path, run: Run, trained: Path) -> None:

@@ -40,6 +40,10 @@ class Checkpointer:
     ranks write them, into a file system that they share, and training waits for it. A second one of the same iteration is
     ``model_iter<N>_2.dcp``.
 
+    Attributes:
+        restored_path: what :meth:`restore` took; None: nothing.
+        saved_iteration: of the last save that was begun; 0: there was none.
+
     Args:
         folder: the output folder; made at the first save.
         keep: how many ``model_iter<N>`` stay, the newest; 0: all. The data of the latest and the best always stay.
@@ -54,6 +58,7 @@ class Checkpointer:
         assert keep >= 0, f"keep is a number of checkpoints or 0 for all, {keep} given"
         self.folder = Path(folder)
         self.restored_path: Path | None = None
+        self.saved_iteration = 0
         self._background = background
         self._sharded = sharded
         self._run_folder = RunFolder(self.folder, keep=keep, suffix=".dcp" if sharded else ".pth")
@@ -150,6 +155,7 @@ class Checkpointer:
                 untouched, and the next save may succeed.
         """
         self.wait()
+        self.saved_iteration = iteration
         roles = [role for role, wanted in (("latest", latest), ("best", best)) if wanted]
         if self._sharded:
             self._save_folder(iteration, collect_state(components), roles)

@@ -157,6 +157,10 @@ class FrameSource(ABC):
             DataError: they cannot be read.
         """
 
+    def decoded(self, numbers: np.ndarray) -> int:
+        """Return how many frames :meth:`read` decodes to give some; 0: frames are not read from files."""
+        return 0
+
     def check(self) -> None:
         """Check that there are frames, without a look at all of them.
 
@@ -190,6 +194,10 @@ class VideoFile(FrameSource):
         """Return frames, see :func:`read_frames`."""
         return read_frames(self.path, numbers)
 
+    def decoded(self, numbers: np.ndarray) -> int:
+        """Return how many there are up to the last one."""
+        return int(numbers.max()) + 1
+
 
 class FrameFolder(FrameSource):
     """A folder with an image for each frame.
@@ -221,6 +229,10 @@ class FrameFolder(FrameSource):
         if len(sizes) > 1:
             raise DataError(f"{self.path}: its frames have different sizes (height, width): {sizes[:4]}; make them one")
         return np.stack(frames)
+
+    def decoded(self, numbers: np.ndarray) -> int:
+        """Return the number of images."""
+        return len(numbers)
 
     def check(self) -> None:
         """Check that the first and the last image are there."""

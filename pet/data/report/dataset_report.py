@@ -47,6 +47,8 @@ class DatasetReport:
         pixels: share of each label among those that count, of ``semseg`` and ``parsing``: name -> share.
         files: of all samples that could be read.
         groups: what these were cut from, where it is known.
+        digests: of the pixels of labelled images and of clips, with a file of each.
+        decoding: frames of videos that a core decodes in a second, while all cores do; 0: there are no videos.
     """
 
     name: str
@@ -61,6 +63,8 @@ class DatasetReport:
     pixels: dict[str, dict[str, float]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     groups: set[str] = field(default_factory=set)
+    digests: dict[int, str] = field(default_factory=dict)
+    decoding: float = 0.0
     types: PixelTypes = field(default_factory=PixelTypes)
 
     @property
@@ -71,7 +75,7 @@ class DatasetReport:
     def as_dict(self) -> dict[str, Any]:
         """Return what ``report.json`` holds."""
         shown = asdict(self)
-        del shown["files"], shown["groups"]
+        del shown["files"], shown["groups"], shown["digests"]
         shown["types"] = self.types.as_dict()
         shown["findings"] = [finding._asdict() for finding in self.findings]
         shown["classes"] = {name: {"objects": objects, "images": images} for name, (objects, images) in self.classes.items()}
@@ -112,6 +116,8 @@ def report_dataset(
     report.findings += findings_at(name, objects.findings())
     report.findings = [finding._replace(detail=in_users_names(finding.detail)) for finding in report.findings]
     report.groups = {observation.group for observation in seen if observation.group}
+    report.digests = {observation.digest: observation.file for observation in seen if observation.digest}
+    report.decoding = sum(observation.decoded for observation in seen) / (sum(observation.seconds for observation in seen) or 1.0)
     report.files = [observation.file for observation in seen if observation.file]
     report.classes = _count_classes(seen, dataset.info.classes)
     if any(observation.has_objects for observation in seen):

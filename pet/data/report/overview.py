@@ -27,6 +27,7 @@ NO_JOIN = "the data sets cannot be joined"
 OTHER_NAMES = "the run in MISC.CKPT cannot be continued on these data"
 TOO_FEW = "there are fewer samples than a batch takes"
 SHARED = "a file is in the training data and in the test data"
+SHARED_PIXELS = "equal images or clips are in the training data and in the test data"
 SHARED_GROUP = "parts of one whole, as clips of one video, are in the training data and in the test data"
 
 Progress = Callable[[str, int], Callable[[], None]]
@@ -109,12 +110,18 @@ def check_run(
 
 
 def shared_files(report: RunReport) -> list[Finding]:
-    """Return a finding for each file, and for each group of samples, that is on both sides: metrics would be too good."""
+    """Return a finding for each file, for other files of equal pixels, and for each group of samples that is on both sides.
+
+    Metrics would be too good.
+    """
     sides = [report.datasets.get(split, []) for split in ("train", "test")]
     files = [{file for part in parts for file in part.files} for parts in sides]
+    trained, tested = ({digest: file for part in parts for digest, file in part.digests.items()} for parts in sides)
+    equal = sorted((trained[digest], tested[digest]) for digest in trained.keys() & tested.keys())
     groups = [{group for part in parts for group in part.groups} for parts in sides]
     return [
         *(Finding(SHARED, file, "", False) for file in sorted(files[0] & files[1])),
+        *(Finding(SHARED_PIXELS, file, f"and {other}", False) for file, other in equal if file != other),
         *(Finding(SHARED_GROUP, group, "", False) for group in sorted(groups[0] & groups[1])),
     ]
 

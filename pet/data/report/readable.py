@@ -47,6 +47,8 @@ def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
         yield f"  objects by area: {sizes['small']:,} small (< 32²), {sizes['medium']:,} medium, {sizes['large']:,} large (> 96²)"
     yield from _identity_lines(report)
     yield from _quantile_lines(report)
+    if report.decoding:
+        yield f"  videos: {report.decoding:,.0f} frames a second are decoded by a core, while all of them do"
     for name, count in report.types.counts.items():
         if name in report.types.greatest:
             yield f"  pixels of {name} in {count:,} images, with values up to {report.types.greatest[name]:g}"

@@ -1,6 +1,7 @@
 """Pixels of a clip: some frames of a video."""
 
 from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ from petlib.data.protocols import Sample
 from petlib.errors import ConfigError, DataError
 
 NOT_READ = "frames are chosen first: begin TRANSFORMS with RandomSegments, RandomClip, CentralSegments or EvenClips"
+UNREADABLE_FRAMES = "frames of a video cannot be read"
 MISCOUNTED = "a video has another number of frames than its header states"
 OTHER_RATE = "videos have different frame rates"
 RATE_TOLERANCE = 0.02
@@ -91,12 +93,21 @@ class Clip(PixelKind):
             )
 
     def examine(self, sample: Sample, expected: Expectation, seen: Observation) -> Iterator[Found]:
-        """Look whether the header of the video is right, and at its frame rate."""
+        """Look whether the header of the video is right, at its frame rate, at three of its frames, and how long reading them takes."""
         clip = sample[self.name]
-        if isinstance(clip, FrameSource):
-            seen.rate = clip.rate
-            if clip.stated and clip.stated != clip.count:
-                yield MISCOUNTED, f"{clip.count} can be decoded, {clip.stated} stated", False
+        if not isinstance(clip, FrameSource):
+            return
+        seen.rate = clip.rate
+        if clip.stated and clip.stated != clip.count:
+            yield MISCOUNTED, f"{clip.count} can be decoded, {clip.stated} stated", False
+        numbers, begin = np.array([0, clip.count // 2, clip.count - 1]), perf_counter()
+        try:
+            frames = clip.read(numbers)
+        except DataError as error:
+            yield UNREADABLE_FRAMES, str(error), True
+            return
+        seen.decoded, seen.seconds = clip.decoded(numbers), perf_counter() - begin
+        seen.digest = hash((frames.shape, frames.tobytes()))
 
     def summarise(self, seen: Sequence[Observation]) -> Iterator[Found]:
         """Compare the frame rates: a step of so many frames lasts longer in some videos than in others."""

@@ -19,7 +19,7 @@ from pet.visual.sheet import Legend
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
-SEVERAL_CLASSES = "equal images have several classes"
+SEVERAL_CLASSES = "equal samples have several classes"
 NO_IMAGE = "classes have no image"
 ONE_IMAGE = "classes have a single image"
 MOST_FILES = 5
@@ -101,7 +101,7 @@ class Label(Classes):
             yield LABEL_OUTSIDE, f"label {label}, 0 to {known - 1} expected", True
 
     def survey(self, seen: Sequence[Observation], info: DatasetInfo) -> Iterator[Found]:
-        """Look for images that are equal and have several classes, and for classes without an image or with a single one."""
+        """Look for samples that are equal and have several classes, and for classes without an image or with a single one."""
         equal: dict[int, list[Observation]] = {}
         for observation in seen:
             if observation.digest:

@@ -10,7 +10,7 @@ from pet.data.files.videos import FrameSource
 from pet.data.targets.kinds import kinds_in
 from pet.data.transforms.base import Compose, GeometricTransform, check_size
 from pet.data.transforms.geometry import check_interpolation
-from pet.structures.moves import CropResize, Move, PadCrop
+from pet.structures.moves import CropResize, Flip, Move, PadCrop
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
 
@@ -176,21 +176,24 @@ class MultiScaleCrop(GeometricTransform):
 
 
 class CropViews:
-    """Three square windows along the longer edge of the frames, each with all of them: clip after clip, window after window.
+    """Several square windows of the frames, each with all of them: clip after clip, window after window.
 
-    The first window is at the left or the top, the second in the middle. Resize the shorter edge to ``size`` before.
+    Three lie along the longer edge, from the left or the top on. Ten are the corners and the middle, then the mirrored ones; mirrored
+    actions that have sides, as pushing to the left, would be others: take three there. Resize the frames before.
 
     Args:
         size: edge of the windows, pixels.
+        crops: 3 or 10.
     """
 
-    crops = 3
-
-    def __init__(self, *, size: int) -> None:
+    def __init__(self, *, size: int, crops: int = 3) -> None:
         self.size = check_size("CropViews", size)
+        if crops not in (3, 10):
+            raise ConfigError(f"CropViews: crops: {crops} given, 3 or 10 expected")
+        self.crops = crops
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with three times as many frames.
+        """Return the sample with ``crops`` times as many frames.
 
         Raises:
             ConfigError: the frames are smaller than a window.
@@ -199,12 +202,20 @@ class CropViews:
         height, width = kind.size(sample[kind.name])
         if height < self.size[0] or width < self.size[1]:
             raise ConfigError(f"transform CropViews: frames of {width} x {height} are smaller than size {self.size[0]}; resize them before")
-        room = height - self.size[0], width - self.size[1]
-        places = [(room[0] // 2, left) for left in (0, room[1] // 2, room[1])]
-        if height > width:
-            places = [(top, room[1] // 2) for top in (0, room[0] // 2, room[0])]
-        moves = [PadCrop((0, 0, 0, 0), *place, self.size) for place in places]
-        return {**sample, kind.name: np.concatenate([kind.moved(sample[kind.name], move) for move in moves])}
+        moves = [PadCrop((0, 0, 0, 0), *place, self.size) for place in self._places(height - self.size[0], width - self.size[1])]
+        views = [kind.moved(sample[kind.name], move) for move in moves]
+        if self.crops == 10:
+            views += [kind.moved(view, Flip(1)) for view in views]
+        return {**sample, kind.name: np.concatenate(views)}
+
+    def _places(self, below: int, right: int) -> list[tuple[int, int]]:
+        """Return top and left of the windows, from how far they may move down and to the right."""
+        middle = below // 2, right // 2
+        if self.crops == 10:
+            return [*((top, left) for top in (0, below) for left in (0, right)), middle]
+        if below > right:
+            return [(top, middle[1]) for top in (0, middle[0], below)]
+        return [(middle[0], left) for left in (0, middle[1], right)]
 
 
 def count_views(transforms: Compose, *, place: str = "the transforms") -> tuple[int, int]:

@@ -12,6 +12,7 @@ from pet.losses.contrastive import as_single, batch_contrast, queue_contrast
 from pet.losses.distillation import cosine_regression, self_distillation
 from pet.models.selfsup.method import VIEWS, Encoded, PretrainingMethod
 from pet.models.selfsup.queue import KeyQueue
+from pet.models.selfsup.shuffling import encode_in_groups, encode_shuffled
 from petlib.distributed.collectives import all_reduce_mean
 from petlib.distributed.gathering import gather_with_gradient
 from petlib.engine.teacher import follow, make_teacher
@@ -53,22 +54,36 @@ class MoCo(StudentTeacher):
         temperature: of :func:`pet.losses.contrastive.queue_contrast`.
         queue: keys that are kept.
         length: of the projections.
+        groups: of a device's batch, within which batch norms take their statistics; see :mod:`pet.models.selfsup.shuffling`.
+        shuffles: whether the groups of keys, over all processes, are others than those of queries.
     """
 
     compares_batch = False
 
-    def __init__(self, *, backbone: nn.Module, projector: nn.Module, temperature: float, queue: int, length: int) -> None:
+    def __init__(
+        self,
+        *,
+        backbone: nn.Module,
+        projector: nn.Module,
+        temperature: float,
+        queue: int,
+        length: int,
+        groups: int = 1,
+        shuffles: bool = False,
+    ) -> None:
         super().__init__(backbone=backbone, projector=projector)
         self.temperature = temperature
+        self.groups, self.shuffles = groups, shuffles
         self.queue = KeyQueue(count=queue, length=length)
 
     def encode(self, batch: dict[str, Any]) -> Encoded:
         """Return the queries: projections of the first view."""
-        return {"queries": self.project(batch[VIEWS[0]])}
+        return {"queries": encode_in_groups(self.project, batch[VIEWS[0]], self.groups)}
 
     def encode_teacher(self, batch: dict[str, Any]) -> Encoded:
         """Return the keys of the second view."""
-        return {"keys": normalize(as_single(self._taught(batch[VIEWS[1]])), dim=1)}
+        encode = encode_shuffled if self.shuffles else encode_in_groups
+        return {"keys": normalize(as_single(encode(self._taught, batch[VIEWS[1]], self.groups)), dim=1)}
 
     def compare(self, encoded: Encoded) -> dict[str, dict[str, Tensor]]:
         """Return the loss against the queue as it was; then the keys of all processes join it."""

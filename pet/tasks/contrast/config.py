@@ -54,6 +54,12 @@ CONTRAST: Schema = {
         used_if=_of(*WITH_TEACHER),
     ),
     "QUEUE": Key(65536, "Keys of earlier batches that are negatives.", minimum=1, used_if=_of("moco"), effect=Effect.REFUSED),
+    "BATCH_NORM_GROUPS": Key(
+        1,
+        "Groups of a batch within which batch norms take their statistics, with keys shuffled among them and all processes, as MoCo has it with the batches of 8 GPUs; 1: the batch of each process, not shuffled.",
+        minimum=1,
+        used_if=_of("moco"),
+    ),
     "DINO": {
         "PROTOTYPES": Key(65536, "Number of prototypes.", minimum=2, used_if=_of("dino")),
         "TEACHER_TEMPERATURE": Key(
@@ -176,5 +182,20 @@ def _check_numbers(cfg: CfgNode) -> None:
         raise ConfigError(
             f"CONTRAST.QUEUE: {options.QUEUE} keys given, fewer than TRAIN.BATCH_SIZE, {cfg.TRAIN.BATCH_SIZE}; the queue takes whole batches"
         )
+    if method == "moco" and options.BATCH_NORM_GROUPS > 1:
+        _check_groups(cfg)
     if options.WEIGHT_DECAY_END is not None and cfg.SOLVER.OPTIMIZER.WEIGHT_DECAY == 0:
         raise ConfigError("CONTRAST.WEIGHT_DECAY_END: given, but SOLVER.OPTIMIZER.WEIGHT_DECAY is 0; set that to where it begins")
+
+
+def _check_groups(cfg: CfgNode) -> None:
+    groups, encoded = cfg.CONTRAST.BATCH_NORM_GROUPS, cfg.TRAIN.BATCH_SIZE // cfg.SOLVER.ACCUMULATION
+    if encoded % groups or encoded == groups:
+        raise ConfigError(
+            f"CONTRAST.BATCH_NORM_GROUPS: {groups} given, but {encoded} samples are encoded at once (TRAIN.BATCH_SIZE / SOLVER.ACCUMULATION); "
+            "groups of equal size, of at least 2 samples, expected"
+        )
+    if cfg.MODEL.SYNC_BN:
+        raise ConfigError(
+            "CONTRAST.BATCH_NORM_GROUPS: given with MODEL.SYNC_BN True, which makes one group of all samples; set one of them to its default"
+        )

@@ -13,6 +13,7 @@ from pet.models.selfsup.siamese import BarlowTwins, SimCLR
 from pet.models.selfsup.student_teacher import BYOL, DINO, MoCo, MoCoV3, StudentTeacher
 from pet.typed import ContrastConfig
 from petlib.config import ConfigError, keys_in_errors
+from petlib.distributed.process_group import world_size
 from petlib.engine.gradient_cache import check_parts
 from petlib.errors import name_in_errors
 
@@ -69,7 +70,14 @@ def _build_method(cfg: ContrastConfig, parts: dict[str, Any]) -> PretrainingMeth
         case "barlow_twins":
             return BarlowTwins(**parts, off_diagonal=options.BARLOW.OFF_DIAGONAL, scale=options.BARLOW.SCALE)
         case "moco":
-            return MoCo(**parts, temperature=options.TEMPERATURE, queue=options.QUEUE, length=options.PROJECTOR.DIM)
+            return MoCo(
+                **parts,
+                temperature=options.TEMPERATURE,
+                queue=options.QUEUE,
+                length=options.PROJECTOR.DIM,
+                groups=_groups_of_a_process(options.BATCH_NORM_GROUPS),
+                shuffles=options.BATCH_NORM_GROUPS > 1,
+            )
         case "mocov3":
             return MoCoV3(**parts, predictor=_build_predictor(cfg), temperature=options.TEMPERATURE)
         case "byol":
@@ -83,6 +91,15 @@ def _build_method(cfg: ContrastConfig, parts: dict[str, Any]) -> PretrainingMeth
                 centre_momentum=options.DINO.CENTRE_MOMENTUM,
             )
     raise ConfigError(f"CONTRAST.METHOD: {options.METHOD!r} is unknown")
+
+
+def _groups_of_a_process(groups: int) -> int:
+    if groups > 1 and groups % world_size():
+        raise ConfigError(
+            f"CONTRAST.BATCH_NORM_GROUPS: {groups} given, but {world_size()} processes share them; give a multiple "
+            f"of {world_size()}, or 1 for no groups"
+        )
+    return max(groups // world_size(), 1)
 
 
 def _synchronised(model: PretrainingMethod, cfg: ContrastConfig) -> PretrainingMethod:

@@ -7,9 +7,11 @@ import torch
 from torch import nn
 
 from pet.data.targets.dataset import Dataset, Expectation
+from pet.export.embeddings import embedding_network
 from pet.export.network import TaskNetwork
 from pet.models.selfsup.method import PretrainingMethod
 from pet.prediction import FilePredictor
+from pet.prediction.embeddings import build_file_embeddings
 from pet.task import NO_NAMES, Task
 from pet.tasks.contrast.evaluation import ProbeEvaluation, build_probe_evaluation
 from pet.tasks.contrast.model import build_model
@@ -40,20 +42,19 @@ class ContrastTask(Task[ContrastConfig]):
         return build_probe_evaluation(cfg, device, dataset)
 
     def build_predictor(self, cfg: ContrastConfig, device: torch.device, *, window: int = 0) -> FilePredictor:
-        """Refuse: embeddings of single files say nothing to a reader.
+        """Return what writes the embeddings of images.
 
         Raises:
-            ConfigError: always.
+            ConfigError: windows are given.
+            CheckpointError: the weights are missing or do not fit.
         """
-        raise ConfigError(
-            "a network that learned without labels predicts nothing that could be drawn; fine-tune it with TRAIN.WEIGHTS "
-            "backbone.safetensors, or export it: pet-export gives the embeddings of images"
-        )
+        if window:
+            raise ConfigError(f"build_predictor.window: {window} given, but this model looks at whole images; leave it out")
+        return build_file_embeddings(cfg, device, lambda: self.build_model(cfg), flip=False)
 
     def build_export_network(self, cfg: ContrastConfig, model: nn.Module) -> TaskNetwork:
         """Return the backbone: images to embeddings (B, F), not normalised."""
-        backbone = cast("PretrainingMethod", model).handed_over()
-        return TaskNetwork(network=nn.Sequential(backbone), output_names=["embeddings"], half=["0"])
+        return embedding_network(cast("PretrainingMethod", model).handed_over())
 
 
 TASK = ContrastTask()

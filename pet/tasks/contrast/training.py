@@ -1,6 +1,7 @@
 """What happens in and between the iterations of a training without labels."""
 
 import logging
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -21,6 +22,7 @@ from petlib.engine.hook import Hook
 from petlib.engine.hooks.interrupt import stop_for_signal
 from petlib.engine.state import TrainState
 from petlib.engine.step import DefaultStep
+from petlib.errors import OutputError
 from petlib.events.storage import EvaluationRecord
 from petlib.solver.optimizers import begin_momenta, build_gradient_clipper
 from petlib.solver.precision import build_mixed_precision
@@ -148,7 +150,7 @@ class FrozenPrototypesHook(Hook):
 
 
 class HandoverHook(Hook):
-    """Writes the backbone at the end of a run, for ``TRAIN.WEIGHTS`` of other tasks.
+    """Writes the backbone with every checkpoint and at the end of a run, for ``TRAIN.WEIGHTS`` of other tasks.
 
     Args:
         network: its name.
@@ -156,16 +158,43 @@ class HandoverHook(Hook):
 
     order = 92
     key = "handover"
+    # called with the hook of the checkpoints, whatever its intervals
+    intervals = ()
 
     def __init__(self, *, network: str) -> None:
         self._network = network
+        self._written_at = 0
+
+    def after_step(self, state: TrainState) -> None:
+        """Write when a checkpoint of this iteration was begun."""
+        if state.checkpointer.saved_iteration == state.iteration != self._written_at:
+            try:
+                self._write(state)
+            except OutputError as error:
+                logger.error("%s; training goes on", error)
+
+    def after_epoch(self, state: TrainState) -> None:
+        """Write when a checkpoint was begun at the end of the epoch."""
+        self.after_step(state)
 
     def after_train(self, state: TrainState) -> None:
-        """Write ``backbone.safetensors`` into the output folder; the main process does it."""
+        """Write what the run ends with.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        self._write(state)
         if is_main_process():
-            path = state.checkpointer.folder / "backbone.safetensors"
-            write_backbone(cast("PretrainingMethod", state.network).handed_over(), path, network=self._network)
-            logger.info("the backbone is in %s, for fine-tunings to begin with", path)
+            logger.info("the backbone is in %s, for fine-tunings to begin with", self._path(state))
+
+    def _write(self, state: TrainState) -> None:
+        """Write ``backbone.safetensors`` into the output folder; the main process does it."""
+        self._written_at = state.iteration
+        if is_main_process():
+            write_backbone(cast("PretrainingMethod", state.network).handed_over(), self._path(state), network=self._network)
+
+    def _path(self, state: TrainState) -> Path:
+        return state.checkpointer.folder / "backbone.safetensors"
 
 
 def build_step(cfg: ContrastConfig, device: torch.device) -> DefaultStep:

@@ -187,7 +187,7 @@ def test_a_look_at_all_images_finds_equal_ones_of_several_people_and_people_with
     write_records(tmp_path, [record(float(label), encoded(value)) for label, value in ((0, 1), (0, 2), (1, 1), (3, 3), (3, 4))])
     report = report_dataset("faces", FaceRecords(path=tmp_path), Expectation(kinds=("label",), counts={"label": 4}))
     found = {finding.kind: finding.detail for finding in report.findings}
-    assert found["equal images have several classes"] == f"{tmp_path}/train.rec, record 0, {tmp_path}/train.rec, record 2"
+    assert found["equal samples have several classes"] == f"{tmp_path}/train.rec, record 0, {tmp_path}/train.rec, record 2"
     assert found["classes have no image"] == "1 of 4: 2"
     assert found["classes have a single image"] == "1 of 4: 1"
     assert not report.fails

@@ -116,9 +116,20 @@ def test_three_windows_along_the_longer_edge(frames: np.ndarray) -> None:
         build_transforms([{"name": "CropViews", "size": 20}], default_size=None)[0](sample_of(frames), np.random.default_rng(0))
 
 
+def test_ten_windows_are_corners_and_middle_and_their_mirror_images(frames: np.ndarray) -> None:
+    transform, _ = build_transforms(
+        [{"name": "CentralSegments", "frames": 2}, {"name": "CropViews", "size": 12, "crops": 10}], default_size=None
+    )
+    clip = transform(sample_of(Frames(frames)), np.random.default_rng(0))["clip"]
+    windows = [frames[[1, 4], top : top + 12, left : left + 12] for top, left in ((0, 0), (0, 12), (4, 0), (4, 12), (2, 6))]
+    assert np.array_equal(clip, np.concatenate([*windows, *(window[:, :, ::-1] for window in windows)]))
+    assert count_views(transform) == (1, 10)
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
+        ({"name": "CropViews", "size": 16, "crops": 5}, "crops: 5 given, 3 or 10 expected"),
         ({"name": "RandomSegments", "frames": 0}, "frames: 0 given"),
         ({"name": "CentralSegments", "frames": 8, "clips": 3}, "1 or 2 expected"),
         ({"name": "EvenClips", "frames": 8, "clips": 0}, "clips: 0 given"),

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 from pet.losses.distillation import self_distillation
 from pet.models.selfsup.projector import PrototypeHead, build_mlp
 from pet.models.selfsup.queue import KeyQueue
+from pet.models.selfsup.shuffling import encode_in_groups, encode_shuffled
 from pet.models.selfsup.siamese import SimCLR
 from petlib import distributed
 from petlib.engine.gradient_cache import GradientCacheStep, check_parts
@@ -57,6 +58,58 @@ def test_processes_learn_what_one_learns(run_ranks, name):
                 torch.testing.assert_close(other_gradients[key], gradient, atol=1e-10, rtol=0)
             for key, buffer in buffers.items():
                 torch.testing.assert_close(other_buffers[key], buffer, atol=1e-10, rtol=0)
+
+
+def learn_in_groups(total, norm):
+    """Return loss and gradients of moco with a batch of 16 in ``total`` groups, over all processes."""
+    per_process = total // distributed.world_size()
+    model = make_method("moco", norm=norm).double()
+    model.groups, model.shuffles = per_process, total > 1
+    wrapped = distributed.parallelize(model, "ddp", device=CPU, ignored=model.own_buffers())
+    count = 16 // distributed.world_size()
+    own = slice(distributed.rank() * count, (distributed.rank() + 1) * count)
+    torch.manual_seed(5)
+    loss = wrapped({field: values[own].double() for field, values in make_views(16).items()})["losses"]["loss"]
+    loss.backward()
+    return float(distributed.all_reduce_mean(loss.detach())), gradients_of(model), model.queue.keys
+
+
+def test_groups_of_batch_norm_do_not_depend_on_the_processes(run_ranks):
+    """4 groups on one process are what 4 processes with a group each have, and not what one group is."""
+    loss, gradients, keys = learn_in_groups(4, "batch")
+    assert loss != pytest.approx(learn_in_groups(1, "batch")[0], abs=1e-6)
+    for count in (2, 4):
+        for other_loss, other_gradients, other_keys in run_ranks(learn_in_groups, count, 4, "batch"):
+            assert other_loss == pytest.approx(loss, abs=1e-10)
+            torch.testing.assert_close(other_keys, keys)
+            for key, gradient in gradients.items():
+                torch.testing.assert_close(other_gradients[key], gradient, atol=1e-10, rtol=0)
+
+
+def test_shuffled_keys_come_back_to_their_queries(run_ranks):
+    """Without batch norm neither groups nor the order change anything."""
+    loss, _, keys = learn_in_groups(1, "layer")
+    for other_loss, _, other_keys in [learn_in_groups(4, "layer"), *run_ranks(learn_in_groups, 2, 4, "layer")]:
+        assert other_loss == pytest.approx(loss, abs=1e-10)
+        torch.testing.assert_close(other_keys, keys)
+
+
+def test_keys_are_normalised_in_other_groups_than_queries():
+    """A group of keys has samples of several groups of queries, in an order that is drawn anew."""
+    seen = []
+
+    def encode(images):
+        seen.append(images[:, 0, 0, 0].tolist())
+        return images.flatten(1)
+
+    images = torch.arange(8.0)[:, None, None, None]
+    torch.manual_seed(0)
+    assert encode_shuffled(encode, images, 4).equal(images.flatten(1))
+    assert encode_in_groups(encode, images, 4).equal(images.flatten(1))
+    assert seen[4:] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert len(seen[:4]) == 4
+    assert sorted(sum(seen[:4], [])) == list(range(8))
+    assert not any(group in seen[4:] for group in seen[:4])
 
 
 def make_state(model):

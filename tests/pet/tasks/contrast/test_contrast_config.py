@@ -23,6 +23,12 @@ def load(*overrides: str) -> CfgNode:
         (["TRAIN.PARALLEL=fsdp"], "TRAIN.PARALLEL: fsdp does not go with CONTRAST.METHOD simclr; take ddp"),
         (["SOLVER.ACCUMULATION=4"], "SOLVER.ACCUMULATION: 4 given, but simclr compares the samples of a batch .* CONTRAST.GRADIENT_CACHE"),
         (["CONTRAST.METHOD=mocov3", "SOLVER.ACCUMULATION=2"], "SOLVER.ACCUMULATION: 2 given, but mocov3 compares"),
+        (
+            ["CONTRAST.METHOD=moco", "CONTRAST.BATCH_NORM_GROUPS=3"],
+            "GROUPS: 3 given, but 256 samples are encoded at once",
+        ),
+        (["CONTRAST.METHOD=moco", "CONTRAST.BATCH_NORM_GROUPS=256"], "groups of equal size, of at least 2 samples"),
+        (["CONTRAST.METHOD=moco", "CONTRAST.BATCH_NORM_GROUPS=4", "MODEL.SYNC_BN=True"], "given with MODEL.SYNC_BN True"),
         (["CONTRAST.GRADIENT_CACHE=True"], "CONTRAST.GRADIENT_CACHE: True, but the batch has one part"),
         (["CONTRAST.TEMPERATURE=0"], "CONTRAST.TEMPERATURE: 0 given, a number above 0 expected"),
         (["PROBE.NEIGHBOURS=[0]"], r"PROBE.NEIGHBOURS: \[0\] given"),

@@ -5,11 +5,17 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from pet.data.files.images import read_image
+from pet.data.transforms.build import build_transforms
+from pet.prediction import find_inputs, predict_files
 from pet.tasks import contrast
+from pet.visual import build_draw_settings
 from petlib import distributed, engine, solver
 from petlib.config import CfgNode, load_cfg
 from petlib.engine.hook import Hook
@@ -23,12 +29,16 @@ SMALL = [
     *("DATA.CATALOG={some: {type: digits, split: train, share: [0.0, 0.1]}, few: {type: digits, split: test, share: [0.0, 0.2]}}",),
     *("TRAIN.DATASETS=[some]", "TEST.DATASETS=[few]", "CONTRAST.PROJECTOR.HIDDEN=32", "CONTRAST.PROJECTOR.DIM=16", "DATA.CHECK_SAMPLES=4"),
 ]
+LOCAL_VIEWS = (
+    "TRAIN.TRANSFORMS=[{name: Views, first: [{name: RandomResizedCrop, size: 16, scale: [0.4, 1.0]}], local_count: 3, "
+    "local: [{name: RandomResizedCrop, size: 8, scale: [0.1, 0.4]}]}, {name: Normalize, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}]"
+)
 METHODS = {
     "simclr": [],
-    "moco": ["CONTRAST.METHOD=moco", "CONTRAST.QUEUE=80", "CONTRAST.MOMENTUM=[0.9,1.0]"],
+    "moco": ["CONTRAST.METHOD=moco", "CONTRAST.QUEUE=80", "CONTRAST.MOMENTUM=[0.9,1.0]", "CONTRAST.BATCH_NORM_GROUPS=4"],
     "dino": [
         *("CONTRAST.METHOD=dino", "CONTRAST.DINO.PROTOTYPES=24", "CONTRAST.DINO.WARM_UP_EPOCHS=1", "CONTRAST.TEMPERATURE=0.1"),
-        *("CONTRAST.WEIGHT_DECAY_END=0.1",),
+        *("CONTRAST.WEIGHT_DECAY_END=0.1", LOCAL_VIEWS),
     ],
 }
 
@@ -86,6 +96,31 @@ def test_a_run_continues_exactly(tmp_path: Path, method: str) -> None:
     assert all(torch.equal(value, expected[f"{backbone}{name}"]) for name, value in handed.items())
 
 
+class KilledError(Exception):
+    """What ends a run in the middle of an iteration."""
+
+
+class KillHook(StopHook):
+    def before_step(self, state: engine.TrainState) -> None:
+        if state.iteration == self.iteration:
+            raise KilledError
+
+    def after_step(self, state: engine.TrainState) -> None:
+        pass
+
+
+def test_every_checkpoint_has_its_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is killed after iteration 5 has saved iteration 4, and the backbone of it."""
+    monkeypatch.setitem(globals(), "StopHook", KillHook)
+    with pytest.raises(KilledError):
+        train(load(tmp_path), stop_at=5)
+    saved = torch.load(tmp_path / "model_latest.pth", weights_only=True)
+    assert saved["iteration"] == 4
+    handed = load_file(tmp_path / "backbone.safetensors")
+    assert handed
+    assert all(torch.equal(value, saved["model"][f"backbone.{name}"]) for name, value in handed.items())
+
+
 def figures(folder: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [
@@ -128,9 +163,6 @@ def test_an_encoded_batch_of_parts_trains(tmp_path: Path) -> None:
 
 
 def test_images_without_labels_are_learned_from_and_not_measured_on(tmp_path: Path) -> None:
-    import cv2
-    import numpy as np
-
     folder = tmp_path / "photos" / "deep"
     folder.mkdir(parents=True)
     for number in range(40):
@@ -146,6 +178,34 @@ def test_images_without_labels_are_learned_from_and_not_measured_on(tmp_path: Pa
         train(load(tmp_path / "other", *short))
 
 
-def test_files_are_not_predicted() -> None:
-    with pytest.raises(ConfigError, match="predicts nothing that could be drawn; fine-tune it with TRAIN.WEIGHTS backbone.safetensors"):
-        contrast.TASK.build_predictor(load(Path("nowhere")), torch.device("cpu"))
+def test_files_become_embeddings(tmp_path: Path) -> None:
+    """Those of the backbone, of the model's own transforms, from a checkpoint and from an exported file; a broken file is left out."""
+    cfg = load(tmp_path / "run", "SOLVER.SCHEDULER.TOTAL_ITERS=1", "EXPORT.SAMPLES=2", "EXPORT.SIZE=[16, 16]")
+    state = train(cfg)
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(images / f"{number}.png"), np.random.default_rng(number).integers(0, 256, (20, 20, 3), dtype=np.uint8))
+    (images / "9_broken.png").write_bytes(b"no image")
+    task, device = contrast.TASK, torch.device("cpu")
+    task.export(cfg, state.network.eval(), tmp_path / "model.onnx")
+    found = []
+    for name, weights in (("torch", ""), ("onnx", str(tmp_path / "model.onnx"))):
+        own = load(tmp_path / "run", f"TEST.WEIGHTS={weights}")
+        summary = predict_files(
+            task.build_predictor(own, device), find_inputs(str(images)), tmp_path / name, drawing=build_draw_settings(own)
+        )
+        assert summary.images == 3
+        with np.load(tmp_path / name / "embeddings.npz") as file:
+            assert [Path(path).name for path in file["files"]] == ["0.png", "1.png", "2.png"]
+            found.append(file["embeddings"])
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+    transforms, normalize = build_transforms(cfg.TEST.TRANSFORMS, default_size=16)
+    assert normalize is not None
+    sample = transforms({"image": read_image(images / "1.png"), "meta": {}}, np.random.default_rng(0))
+    batch = torch.from_numpy((sample["image"] / 255.0 - 0.5) / 0.5).float().permute(2, 0, 1)[None]
+    with torch.no_grad():
+        expected = state.network.embed(batch)[0].numpy()
+    np.testing.assert_allclose(found[0][1], expected, atol=1e-4)
+    with pytest.raises(ConfigError, match="looks at whole images; leave it out"):
+        task.build_predictor(cfg, device, window=8)
