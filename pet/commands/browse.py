@@ -54,7 +54,7 @@ def rows(views: "data.SampleViews", count: int, epochs: int) -> list[tuple[str, 
     shown = []
     for index in np.unique(np.linspace(0, len(views) - 1, num=min(count, len(views)), dtype=int)).tolist():
         original = views.original(index)
-        pictures = data.side_by_side(Path(str(original["meta"].get("file", index))).name, original)
+        pictures = data.side_by_side(data.title_of(original, index), original)
         for epoch in range(epochs):
             sample = views.view(index, epoch)
             height, width = data.sample_size(sample)

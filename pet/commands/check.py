@@ -72,7 +72,7 @@ def draw_samples(datasets: Sequence["data.Dataset"], settings: visual.DrawSettin
         try:
             sample = dataset[index]
             names = visual.TargetNames.of_dataset(dataset)
-            pictures = data.side_by_side(Path(str(sample["meta"].get("file", index))).name, sample)
+            pictures = data.side_by_side(data.title_of(sample, index), sample)
             data.draw_targets(pictures[-1][1], names, settings)
         except Exception:  # noqa: BLE001 -- what is wrong with it is in the report
             continue

@@ -9,6 +9,7 @@ from .report.browse import SampleViews as SampleViews
 from .report.browse import build_sample_views as build_sample_views
 from .report.display import draw_sample_sheet as draw_sample_sheet
 from .report.display import side_by_side as side_by_side
+from .report.display import title_of as title_of
 from .targets.dataset import Dataset as Dataset
 from .targets.dataset import DatasetInfo as DatasetInfo
 from .targets.dataset import Expectation as Expectation

@@ -25,12 +25,13 @@ logger = logging.getLogger(__name__)
 
 
 def draw_run(folder: str | Path) -> None:
-    """Draw the curves of a run into ``curves.png`` in its output folder; rank 0 does it. A full disk does not make the run fail."""
+    """Draw the curves of a run into ``curves.png`` in its folder, and log where that is; rank 0 does it. A full disk is a warning."""
     if is_main_process():
         try:
             draw_curves(Path(folder) / "metrics.jsonl", Path(folder) / "curves.png")
         except OSError as error:
             logger.warning("the curves of the run cannot be drawn: %s", error)
+        logger.info("checkpoints, metrics and curves are in %s", folder)
 
 
 def draw_curves(metrics_jsonl: Path, path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
@@ -72,20 +73,23 @@ def start_loading(
         WorkerError: a worker was killed, or gave no batch within the time that is set.
     """
     watch = WorkerWatch(options.num_workers, locate)
-    loader: DataLoader[Any] = DataLoader(
-        _Source(read),  # type: ignore[arg-type]  # torch takes anything that has __getitem__
-        sampler=_Requests(requests),
-        batch_size=None,
-        collate_fn=_as_it_is,
-        num_workers=options.num_workers,
-        prefetch_factor=options.prefetch if options.num_workers else None,
-        pin_memory=options.pin_memory,
-        timeout=options.timeout if options.num_workers else 0,
-        worker_init_fn=_WorkerStart(options.worker_init, watch),
-        generator=torch.Generator(),
-        multiprocessing_context="fork" if options.num_workers else None,
-    )
-    batches = iter(loader)
+    with warnings.catch_warnings():
+        # the number is a setting; torch repeats its advice in every process and every evaluation
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        loader: DataLoader[Any] = DataLoader(
+            _Source(read),  # type: ignore[arg-type]  # torch takes anything that has __getitem__
+            sampler=_Requests(requests),
+            batch_size=None,
+            collate_fn=_as_it_is,
+            num_workers=options.num_workers,
+            prefetch_factor=options.prefetch if options.num_workers else None,
+            pin_memory=options.pin_memory,
+            timeout=options.timeout if options.num_workers else 0,
+            worker_init_fn=_WorkerStart(options.worker_init, watch),
+            generator=torch.Generator(),
+            multiprocessing_context="fork" if options.num_workers else None,
+        )
+        batches = iter(loader)
     watch.processes = getattr(batches, "_workers", ())
     shutdown = _Shutdown(batches, watch)
     return ClosableBatches(_drain(batches, watch, shutdown, options.timeout), shutdown)

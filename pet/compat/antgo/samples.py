@@ -10,6 +10,7 @@ from torch import Tensor
 from pet.compat.antgo.dataflow.dataset.dataset import Dataset
 from pet.compat.antgo.framework.helper.dataset.builder import DATASETS, PIPELINES
 from pet.compat.antgo.pipelines.base import Results, Step
+from pet.compat.shared.class_names import class_names
 from petlib.data.protocols import Batch, Sample
 from petlib.data.reader import SampleReader
 from petlib.errors import ConfigError, DataError
@@ -63,11 +64,9 @@ class PipelineDataset:
 
     @property
     def names(self) -> dict[str, list[str]]:
-        """The names of the classes, where the data set has them as ``classes``, a list of texts."""
-        classes = getattr(self.dataset, "classes", None)
-        if not isinstance(classes, list | tuple) or not classes or not all(isinstance(name, str) for name in classes):
-            return {}
-        return {"classes": list(classes)}
+        """The names of the classes, where the data set has them; see :func:`pet.compat.shared.class_names.class_names`."""
+        names = class_names(self.dataset)
+        return {"classes": names} if names else {}
 
     def _ask_size(self) -> int:
         if not hasattr(self.dataset, "size") or not callable(getattr(self.dataset, "sample", None)):

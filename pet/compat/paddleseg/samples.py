@@ -7,6 +7,7 @@ import numpy as np
 
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.pipeline import TRUTH, build_pipeline
+from pet.compat.shared.class_names import class_names
 from pet.data.targets.dataset import IGNORE
 from pet.data.transforms.normalize import Normalize
 from petlib.data import protocols
@@ -44,6 +45,7 @@ class OpenedData(NamedTuple):
         draws_globally: whether data set or transforms draw from the global generators, which are seeded before each sample then.
         normalize: what is done to whole batches; None: nothing.
         num_classes: number of classes with the background.
+        names: of the classes, where the data set has one for each; see :func:`pet.compat.shared.class_names.class_names`.
     """
 
     samples: protocols.Dataset
@@ -51,6 +53,7 @@ class OpenedData(NamedTuple):
     draws_globally: bool
     normalize: Normalize | None
     num_classes: int
+    names: list[str]
 
 
 def open_data(
@@ -81,6 +84,7 @@ def open_data(
             f"{name}: {type(dataset).__name__} given; a Dataset, or an object with __len__, __getitem__ (image, label) and num_classes "
             "expected"
         )
+    names = class_names(dataset)
     samples: protocols.Dataset = own.files if own is not None else ForeignSamples(dataset, name)
     ignore_index = getattr(dataset, "ignore_index", IGNORE)
     pipeline = own.pipeline if own is not None else build_pipeline([], num_classes=dataset.num_classes, ignore_index=ignore_index)
@@ -90,6 +94,7 @@ def open_data(
         draws_globally=pipeline.draws_globally or own is None,
         normalize=pipeline.normalize,
         num_classes=dataset.num_classes,
+        names=names if len(names) == dataset.num_classes else [],
     )
     reader = SampleReader(data.samples, data.transforms, seed=seed, seed_global_generators=data.draws_globally, on_error=on_error)
     _look_at_samples(reader, name)

@@ -1,6 +1,7 @@
 """Samples as pictures show them: three channels of 8 bits, the dates of a pair side by side, several on a sheet."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,12 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     stretched = (np.nan_to_num(shown.astype(np.float32), nan=float(low)) - low) / spread * 255
     pixels: np.ndarray = np.clip(np.rint(stretched), 0, 255).astype(np.uint8)
     return pixels
+
+
+def title_of(sample: Sample, index: int) -> str:
+    """Return what a picture of a sample is called: its file with the folder that it is in, which may be its class, or its number."""
+    file = sample["meta"].get("file")
+    return str(index) if file is None else "/".join(Path(str(file)).parts[-2:])
 
 
 def side_by_side(title: str, sample: Sample) -> list[tuple[str, dict[str, Any]]]:

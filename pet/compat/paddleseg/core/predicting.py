@@ -112,7 +112,7 @@ def _write_all(
     device = choose_device("auto")
     pipeline = build_pipeline(transforms, num_classes=IGNORE)
     images = ImageFiles(files, in_bgr=isinstance(transforms, Compose) and not transforms.to_rgb)
-    data = OpenedData(images, pipeline.transforms, pipeline.draws_globally, pipeline.normalize, IGNORE)
+    data = OpenedData(images, pipeline.transforms, pipeline.draws_globally, pipeline.normalize, IGNORE, [])
     loader = build_loader(LoaderSettings(batch_size=1, num_workers=0, timeout=LOADER_TIMEOUT, seed=SEED), data, device)
     segmenter = segmenter.to(device).eval()
     for path, batch in zip(files, loader, strict=True):

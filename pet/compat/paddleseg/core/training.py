@@ -16,6 +16,7 @@ from pet.compat.paddleseg.core.settings import WORDS, build_run_config, choose_s
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
 from pet.compat.paddleseg.segmenter import build_segmenter
+from pet.compat.shared.class_names import check_same_classes
 from pet.compat.shared.running import begin_script, open_run
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import start_worker
@@ -149,6 +150,8 @@ def _run(
     own_hooks: Sequence[Hook],
 ) -> None:
     """Train the user's ``network`` with its losses, from the latest checkpoint where the config says so."""
+    if val_data is not None:
+        check_same_classes("val_dataset", val_data.names, data.names)
     optimizer, schedule = choose_schedule(network, optimizer, lr_scheduler)
     segmenter = build_segmenter(network, losses, num_classes=data.num_classes)
     with open_run(cfg, purpose="train", words=WORDS) as device:
@@ -158,7 +161,15 @@ def _run(
         wrapped = engine.parallelize(engine.prepare_model(segmenter, cfg, device), cfg, device)
         step = engine.build_step(cfg, device)
         length = loader.iterations_per_epoch
-        state = engine.build_state(cfg, model=wrapped, optimizer=optimizer, step=step, iterations_per_epoch=length, scheduler=schedule)
+        state = engine.build_state(
+            cfg,
+            model=wrapped,
+            optimizer=optimizer,
+            step=step,
+            iterations_per_epoch=length,
+            scheduler=schedule,
+            names={"semseg": data.names} if data.names else {},
+        )
         hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
         judges = [hook for hook in hooks if isinstance(hook, EvaluationHook)]
         hooks += [BestModelHook(network=network, folder=Path(cfg.MISC.CKPT), evaluation=judge) for judge in judges]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pet.compat.shared.class_names import check_same_classes, class_names
 from pet.compat.trainframework.configuration import TrainFrameworkConfig
 from pet.compat.trainframework.data.build import build_data_set
 from pet.compat.trainframework.data.loader import build_test_loader, build_train_loader
@@ -141,7 +142,8 @@ class BaseTrainer:
         self.cfg.nested.require_all_read()
         for note in self.cfg.translated.notes:
             logger.warning("%s", note)
-        cfg = self.cfg.run
+        cfg, names = self.cfg.run, class_names(self.train_data_set)
+        check_same_classes("data.val_data_set", class_names(self.val_data_set), names)
         loader = build_train_loader(cfg, self.train_data_set, self.device)
         model = self._wrap()
         solvers = build_solvers(self.model.networks, self.cfg.translated.components, max_iter=cfg.SOLVER.SCHEDULER.TOTAL_ITERS)
@@ -154,6 +156,7 @@ class BaseTrainer:
             step=step,
             iterations_per_epoch=loader.iterations_per_epoch,
             scheduler={name: solver.schedule for name, solver in solvers.items()},
+            names={"classes": names} if names else {},
         )
         hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=self._build_evaluation(), average=average)
         hooks += self._own_hooks()

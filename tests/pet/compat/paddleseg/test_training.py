@@ -9,6 +9,7 @@ import torch
 
 import pet.compat.paddleseg.transforms as T
 from pet.compat.paddleseg.core import train
+from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.models.losses import CrossEntropyLoss, DiceLoss, MixedLoss
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
@@ -248,3 +249,25 @@ def test_bad_samples_and_iterations_can_be_left_out(tmp_path: Path) -> None:
     saved = torch.load(tmp_path / "run" / "model_latest.pth", weights_only=True)
     assert saved["hooks"]["skipped_steps"]["count"] in (1, 2)
     assert all(bool(value.isfinite().all()) for value in saved["model"].values())
+
+
+class NamedTiles(Dataset):
+    CLASSES = ("ground", "building")
+
+
+class OtherTiles(Dataset):
+    CLASSES = ("building", "ground")
+
+
+def test_names_of_a_data_set_are_kept_and_held_against_those_of_the_validation(tmp_path: Path) -> None:
+    root = write_tiles(tmp_path / "data")
+    transforms = [T.Resize(target_size=RESIZED), T.Normalize()]
+    options = {"iters": 1, "batch_size": 2, "losses": {"types": [CrossEntropyLoss()], "coef": [1]}}
+    data = NamedTiles(transforms, root, 2, train_path=root / "train.txt")
+    network = Tiny()
+    train(network, data, optimizer=torch.optim.SGD(network.parameters(), lr=0.01), save_dir=tmp_path / "run", **options)
+    checkpoint = torch.load(tmp_path / "run" / "model_latest.pth", weights_only=True)
+    assert checkpoint["names"] == {"semseg": ["ground", "building"]}
+    other = OtherTiles(transforms, root, 2, mode="val", val_path=root / "val.txt")
+    with pytest.raises(DataError, match=r"^val_dataset: .*ground"):
+        train(network, data, other, optimizer=torch.optim.SGD(network.parameters(), lr=0.01), save_dir=tmp_path / "b", **options)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pet.data.report.display import as_rgb, side_by_side
+from pet.data.report.display import as_rgb, side_by_side, title_of
 
 
 def test_pictures_have_three_channels_of_8_bits() -> None:
@@ -17,6 +17,11 @@ def test_deep_values_are_stretched() -> None:
     assert shown.dtype == np.uint8
     assert (shown[0], shown[2], shown[50], shown[98], shown[100]) == (0, 0, 128, 255, 255)
     assert as_rgb(np.full((2, 2, 3), 7, np.uint16)).tolist() == np.zeros((2, 2, 3)).tolist()
+
+
+def test_the_title_of_a_picture_has_the_folder_which_may_be_the_class() -> None:
+    assert title_of({"meta": {"file": "/data/train/rose/1.jpg"}}, 3) == "rose/1.jpg"
+    assert title_of({"meta": {}}, 3) == "3"
 
 
 def test_a_pair_becomes_three_pictures() -> None:

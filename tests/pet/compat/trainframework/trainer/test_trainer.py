@@ -332,3 +332,9 @@ def test_samples_that_cannot_be_read_can_be_skipped(tmp_path: Path, monkeypatch:
     assert '"index": 1, "file": "", "reason": "OSError: the tape is torn"' in (tmp_path / "skip" / "skipped_samples.jsonl").read_text()
     with pytest.raises(OSError, match="the tape is torn"):
         train(make_config(tmp_path / "raise", {"solver.max_iter": 8}))
+
+
+def test_names_of_a_data_set_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TinyPairs, "label_map", {"cat": 0, "dog": 1}, raising=False)
+    trainer = train(make_config(tmp_path, {"solver.max_iter": 1}))
+    assert read_checkpoint(Path(trainer.cfg.run.MISC.CKPT) / "model_latest.pth")["names"] == {"classes": ["cat", "dog"]}
