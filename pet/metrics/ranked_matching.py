@@ -137,7 +137,7 @@ def _count_at(frame: FrameOverlaps, thresholds: np.ndarray, min_overlap: float) 
         free[ways[matched], places[matched], chosen[matched]] = False
         counted = has_valid & (flags == COUNTS)
         true += counted
-        similarity += counted * frame.similarity[row][chosen]
+        similarity += counted * frame.similarity[int(row)][chosen]
     false = (free & valid & ~frame.excused).sum(axis=2)
     return np.stack([true, false, similarity])
 
