@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
+from torch import Tensor
 
 LEVELS = ((0, 0), (1, 100), (101, 500), (501, 5000), (5001, None))
 """Least and greatest true count of the levels S0 to S4 of NWPU-Crowd (https://arxiv.org/abs/2001.03360)."""
@@ -57,21 +59,25 @@ def errors_by_level(found: np.ndarray, truth: np.ndarray) -> dict[str, tuple[int
     return levels
 
 
-def count_density(density: np.ndarray, extent: tuple[float, float], cells: int) -> np.ndarray:
-    """Return what lies in each cell of a grid over an image, float64 (cells, cells).
+def count_density(density: Tensor, extent: tuple[Tensor | float, Tensor | float], cells: int) -> Tensor:
+    """Return what lies in each cell of a grid over an image, float64 (cells, cells), on the device of the density.
 
     Args:
         density: (h, w), spread evenly in each of its places.
         extent: (height, width) of the image in places of the density; what lies beyond counts to the last cells.
         cells: along each edge of the grid.
     """
-    sums = np.pad(density.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    edges = [np.linspace(0, length, cells + 1) for length in extent]
-    for edge, length in zip(edges, density.shape, strict=True):
-        edge[-1] = length
-    rows = np.stack([np.interp(edges[0], np.arange(len(sums)), column) for column in sums.T], axis=1)
-    both = np.stack([np.interp(edges[1], np.arange(sums.shape[1]), row) for row in rows])
-    return np.diff(np.diff(both, axis=0), axis=1)
+    down, across = (_shares(own, length, cells, density) for own, length in zip(extent, density.shape, strict=True))
+    return down @ density.double() @ across.T
+
+
+def _shares(extent: Tensor | float, length: int, cells: int, density: Tensor) -> Tensor:
+    """Return how much of each of ``length`` places lies in each cell, float64 (cells, length)."""
+    edges = torch.linspace(0, 1, cells + 1, dtype=torch.float64, device=density.device) * extent
+    ends = torch.cat([edges[1:-1], edges.new_full((1,), length)])
+    places = torch.arange(length, dtype=torch.float64, device=density.device)
+    overlap = torch.minimum(ends[:, None], places + 1) - torch.maximum(edges[:-1, None], places)
+    return overlap.clamp(min=0)
 
 
 def count_dots(dots: np.ndarray, size: tuple[float, float], cells: int) -> np.ndarray:

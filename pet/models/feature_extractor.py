@@ -179,7 +179,7 @@ def _build_timm(name: str, own_name: str, args: Mapping[str, Any]) -> TimmFeatur
         extractor = TimmFeatures(construct(name, timm.create_model, fixed, args))
     except (RuntimeError, AttributeError) as error:
         raise ConfigError(f"create_feature_extractor.name: timm gives no feature maps of {name}: {error}; take another network") from error
-    if len(set(extractor.strides)) == 1:
+    if len(extractor.strides) > 1 and len(set(extractor.strides)) == 1:
         raise ConfigError(
             f"create_feature_extractor.name: all feature maps of {name} have a stride of {extractor.strides[0]}; maps from fine to coarse "
             "are needed: take a network with stages, e.g. timm/resnet50, timm/convnext_tiny or timm/swin_tiny_patch4_window7_224"

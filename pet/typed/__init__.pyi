@@ -141,6 +141,10 @@ class VisionTestSoftNms(ConfigSection):
     METHOD: Literal["never", "linear", "gaussian"]
     SIGMA: float
 
+class VisionTestInterval(ConfigSection):
+    CALIBRATION: str
+    SHARE: float
+
 class VisionTest(PetTest):
     VIEWS: VisionTestViews
     SLIDING: VisionTestSliding
@@ -149,9 +153,12 @@ class VisionTest(PetTest):
     DETECTIONS_PER_IMAGE: int
     SOFT_NMS: VisionTestSoftNms
     PARSING_THRESHOLD: float
+    DOT_THRESHOLD: float
+    INTERVAL: VisionTestInterval
 
 class VisionEval(PetEval):
     BOX_METRICS: list[str]
+    DOT_RADII: list[float]
 
 class VisionData(PetData):
     FILTER_EMPTY: bool
@@ -235,6 +242,34 @@ class VisionModelSemseg(ConfigSection):
     LOSS_WEIGHT: float
     CLASS_WEIGHTS: list[float]
 
+class VisionModelDensityTransport(ConfigSection):
+    WEIGHT: float
+    REGULARIZATION: float
+    ITERATIONS: int
+
+class VisionModelDensitySquared(ConfigSection):
+    WEIGHT: float
+    SIGMA: float
+
+class VisionModelDensity(ConfigSection):
+    STRIDE: int
+    CHANNELS: list[int]
+    DILATION: int
+    ACTIVATION: Literal["softplus", "relu"]
+    COUNT_WEIGHT: float
+    VARIATION_WEIGHT: float
+    TRANSPORT: VisionModelDensityTransport
+    SQUARED: VisionModelDensitySquared
+
+class VisionModelDots(ConfigSection):
+    STRIDE: int
+    LINES: int
+    CHANNELS: int
+    CONVOLUTIONS: int
+    DISTANCE_WEIGHT: float
+    BACKGROUND_WEIGHT: float
+    OFFSET_WEIGHT: float
+
 class VisionModel(ConfigSection):
     BACKBONE: str
     BACKBONE_ARGS: dict[str, Any]
@@ -251,6 +286,8 @@ class VisionModel(ConfigSection):
     HAS_KEYPOINTS: bool
     HAS_PARSING: bool
     HAS_SEMSEG: bool
+    HAS_DENSITY: bool
+    HAS_DOTS: bool
     FPN: VisionModelFpn
     DLA_UP: VisionModelDlaUp
     BOX: VisionModelBox
@@ -258,6 +295,8 @@ class VisionModel(ConfigSection):
     KEYPOINTS: VisionModelKeypoints
     PARSING: VisionModelParsing
     SEMSEG: VisionModelSemseg
+    DENSITY: VisionModelDensity
+    DOTS: VisionModelDots
 
 class VisionConfig(PetConfig):
     """The settings of the general CNN, and of ``tasks/cls``."""

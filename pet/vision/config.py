@@ -86,11 +86,14 @@ def _check_heads(cfg: CfgNode) -> None:
             f"MODEL.HAS_CLS and MODEL.{switches[1]} are both True: a classifier of whole images has no feature maps for other heads, "
             "and no data set labels both; set one of them to False"
         )
-    if cfg.TEST.SLIDING.SIZE and switches != ["HAS_SEMSEG"]:
-        other = next(switch for switch in switches if switch != "HAS_SEMSEG")
+    if cfg.TEST.SLIDING.SIZE and (len(switches) > 1 or not HEADS.get(switches[0]).windows):
+        other = next((switch for switch in switches if not HEADS.get(switch).windows), switches[-1])
         raise ConfigError(
-            f"TEST.SLIDING.SIZE: {cfg.TEST.SLIDING.SIZE} given, but MODEL.{other} is True, and only pixels are looked at through windows; set it to 0"
+            f"TEST.SLIDING.SIZE: {cfg.TEST.SLIDING.SIZE} given, but MODEL.{other} is True, and only pixels are looked at through windows, "
+            "those of one head; set it to 0"
         )
+    if "HAS_DENSITY" in switches and "HAS_DOTS" in switches:
+        raise ConfigError("MODEL.HAS_DENSITY and MODEL.HAS_DOTS are both True, and both give the count; set one of them to False")
     for switch in switches:
         needed = HEADS.get(switch).needs
         if needed and needed not in switches:

@@ -46,7 +46,13 @@ class PlainNetwork(nn.Module):
         heads = self.model.heads
         names = [*OBJECT_OUTPUTS] if "box" in heads else []
         names += [entry.output for entry in self._region_heads().values()]
-        return [*names, *(["logits"] if PIXEL_HEAD in heads else [])]
+        names += ["logits"] if PIXEL_HEAD in heads else []
+        return [*names, *(name for entry in self._whole_heads().values() for name in entry.outputs)]
+
+    def _whole_heads(self) -> dict[str, HeadEntry]:
+        """Return the heads of the model that look at whole images and give tensors by themselves, by name."""
+        entries = {head_name(switch): HEADS.get(switch) for switch in HEADS}
+        return {name: entries[name] for name in self.model.heads if entries[name].outputs}
 
     def _region_heads(self) -> dict[str, HeadEntry]:
         """Return the heads of the model that look into regions, by name."""
@@ -66,8 +72,9 @@ class PlainNetwork(nn.Module):
             found: dict[str, Tensor] = {}
             for output in self.model.run_heads(features, batch):
                 found |= output.predictions[0]
-            outputs = [found[name] for name in self.output_names if name != "logits"]
-        return (*outputs, *self._pixels(features, images))
+            whole = {name for entry in self._whole_heads().values() for name in entry.outputs}
+            outputs = [found[name] for name in self.output_names if name in found and name not in whole]
+        return (*outputs, *self._pixels(features, images), *self._whole(features))
 
     def _extract(self, images: Tensor, image_size: Tensor | None) -> tuple[Features, dict[str, Any]]:
         """Return the features of images that are padded as for an evaluation, and the batch of them."""
@@ -86,6 +93,10 @@ class PlainNetwork(nn.Module):
     def _lengths(self, image_size: Tensor) -> tuple[Any, Any]:
         """Return height and width as the model takes them."""
         return int(image_size[0]), int(image_size[1])
+
+    def _whole(self, features: Features) -> list[Tensor]:
+        heads = self.model.heads
+        return [output for name, entry in self._whole_heads().items() for output in import_component(entry.trace)(heads[name], features)]
 
     def _pixels(self, features: Features, images: Tensor) -> list[Tensor]:
         if PIXEL_HEAD not in self.model.heads:
@@ -113,7 +124,7 @@ class TracedNetwork(PlainNetwork):
             outputs = [boxes.float(), scores.float(), labels.to(torch.int64)]
             for name, entry in self._region_heads().items():
                 outputs.append(import_component(entry.trace)(heads[name], features, boxes, labels))
-        return (*outputs, *self._pixels(features, images))
+        return (*outputs, *self._pixels(features, images), *self._whole(features))
 
     def _lengths(self, image_size: Tensor) -> tuple[Any, Any]:
         """Return height and width as tensors: their values are not known when the network is traced."""
@@ -133,6 +144,9 @@ HALF_PARTS = (
     "heads.mask.head",
     "heads.keypoints.head",
     "heads.semseg.decoder",
+    "heads.density.convolutions",
+    "heads.dots.scores",
+    "heads.dots.offsets",
 )
 """Modules below the model that compute in float16: all convolutions, and none of the arithmetic of boxes, whose coordinates need more."""
 
@@ -183,7 +197,7 @@ def check_exportable(cfg: VisionConfig) -> None:
         ConfigError: a head or setting cannot be.
     """
     for switch in head_switches(cfg):
-        if not HEADS.get(switch).output:
+        if not (HEADS.get(switch).output or HEADS.get(switch).outputs):
             raise ConfigError(f"MODEL.{switch}: True cannot be exported; set it to False, and the rest of the model is")
     if cfg.MODEL.HAS_BOX and not DETECTORS.get(cfg.MODEL.BOX.DETECTOR).trace:
         exportable = " or ".join(name for name in DETECTORS if DETECTORS.get(name).trace)

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from pet.data.targets.dataset import Expectation
 from pet.data.targets.kinds import to_original
 from pet.models.classifiers import build_classifier_backbone
+from pet.models.counting.density_head import DensityHead
+from pet.models.counting.dots_head import DotsHead
+from pet.models.counting.maps import look_through_tiles
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.fpn import Neck, build_neck
@@ -70,7 +73,8 @@ class GeneralizedCNN(nn.Module):
             All tensors are on the device of the images.
         """
         if self.window and not self.training:
-            return self.label_through_windows(batch, self.pixel_logits)
+            counts = isinstance(next(iter(self.heads.values())), DensityHead | DotsHead)
+            return self.count_through_tiles(batch) if counts else self.label_through_windows(batch, self.pixel_logits)
         outputs = self.run_heads(self.extract(batch), batch)
         if self.training:
             return {
@@ -91,6 +95,19 @@ class GeneralizedCNN(nn.Module):
         head = cast("SemsegHead", self.heads["semseg"])
         logits = look_through_windows([batch["image"]], lambda windows: logits_of(windows[0]), window=self.window, overlap=self.overlap)
         return head.decode(logits, batch)
+
+    def count_through_tiles(self, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
+        """Return what the head of a model that counts finds in images that are looked at through tiles."""
+        head = cast("DensityHead | DotsHead", next(iter(self.heads.values())))
+        maps = look_through_tiles(
+            batch["image"],
+            lambda images: head.predict_maps(self.extract({"image": images})),
+            tile=self.window,
+            overlap=self.overlap,
+            stride=head.stride,
+        )
+        predictions = head.decode_maps(maps, batch.get("image_sizes") or [tuple(batch["image"].shape[2:])] * len(maps))
+        return to_original(predictions, batch["meta"]) if "meta" in batch else predictions
 
     def pixel_logits(self, images: Tensor) -> Tensor:
         """Return the logits of pixels, float32 (B, K, H, W), of a model with ``HAS_SEMSEG``."""

@@ -27,6 +27,8 @@ from petlib.errors import CheckpointError
 from petlib.solver.precision import build_mixed_precision
 
 LOGITS, CLASS_SCORES = "logits", "class_scores"
+OF_AN_IMAGE = (CLASS_SCORES, "count", "density", "density_cell", "dots", "dot_scores")
+"""Outputs of a file whose first axis is the batch."""
 
 
 class ModelSamples:
@@ -121,8 +123,11 @@ class OnnxSamples:
     def _placed(self, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Predictions:
         """Return the outputs of an image in the coordinates of its file."""
         found: dict[str, Any] = {name: torch.from_numpy(value) for name, value in outputs.items() if name != LOGITS}
-        if CLASS_SCORES in outputs:
-            found[CLASS_SCORES] = found[CLASS_SCORES][0]
+        found |= {name: found[name][0] for name in OF_AN_IMAGE if name in found}
+        if "dot_scores" in found:
+            # as many as were counted, the most probable ones
+            chosen = found["dot_scores"].topk(int(found["count"])).indices
+            found |= {name: found[name][chosen] for name in ("dots", "dot_scores")}
         if LOGITS in outputs:
             logits = torch.from_numpy(outputs[LOGITS])[0].float()
             found |= {LOGITS: logits} if logits.ndim == 1 else {"semseg": self._labels(logits, meta)}

@@ -146,3 +146,85 @@ SEMSEG: Schema = {
         }
     }
 }
+
+DENSITY: Schema = {
+    "MODEL": {
+        "DENSITY": {
+            "STRIDE": Key(8, "Height and width of a cell, of which the head says how much lies in it.", unit="pixels", minimum=1),
+            "CHANNELS": Key([256, 128], "Channels of the 3 x 3 convolutions.", type=list[int]),
+            "DILATION": Key(1, "Dilation of the convolutions; 2 in CSRNet.", minimum=1),
+            "ACTIVATION": Key(
+                "softplus",
+                "What keeps densities from being negative. relu, as published, may end in a network that counts nothing.",
+                choices=("softplus", "relu"),
+            ),
+            "COUNT_WEIGHT": Key(1.0, "Weight of the difference of the counts; 0: off.", minimum=0),
+            "VARIATION_WEIGHT": Key(
+                0.01, "Weight of the difference of normalised maps (https://arxiv.org/abs/2009.13077); 0: off.", minimum=0
+            ),
+            "TRANSPORT": {
+                "WEIGHT": Key(0.1, "Weight of the optimal transport of the density to the dots (likewise); 0: off.", minimum=0),
+                "REGULARIZATION": Key(
+                    10.0, "Weight of its entropy.", unit="square pixels", minimum=0, used_if=(Switch("MODEL.DENSITY.TRANSPORT.WEIGHT"),)
+                ),
+                "ITERATIONS": Key(100, "Iterations of its solver.", minimum=1, used_if=(Switch("MODEL.DENSITY.TRANSPORT.WEIGHT"),)),
+            },
+            "SQUARED": {
+                "WEIGHT": Key(0.0, "Weight of the squared differences to Gaussians around the dots (CSRNet); 0: off.", minimum=0),
+                "SIGMA": Key(
+                    15.0,
+                    "Standard deviation of the Gaussians, each of which sums to 1 inside of the image.",
+                    unit="pixels",
+                    minimum=0.01,
+                    used_if=(Switch("MODEL.DENSITY.SQUARED.WEIGHT"),),
+                ),
+            },
+        }
+    }
+}
+
+DOTS: Schema = {
+    "MODEL": {
+        "DOTS": {
+            "STRIDE": Key(8, "Height and width of a cell, that of the map that the head looks at.", unit="pixels", minimum=1),
+            "LINES": Key(2, "Proposals of a cell along each axis.", minimum=1),
+            "CHANNELS": Key(256, "Channels of the convolutions.", minimum=1),
+            "CONVOLUTIONS": Key(4, "Convolutions of the towers of scores and of offsets.", minimum=1),
+            "DISTANCE_WEIGHT": Key(
+                0.05, "Weight of a pixel of distance against the score, where dots are matched with proposals.", minimum=0
+            ),
+            "BACKGROUND_WEIGHT": Key(0.5, "Weight of proposals without a dot in the loss of the scores.", minimum=0),
+            "OFFSET_WEIGHT": Key(0.0002, "Weight of the loss of the places.", minimum=0),
+        }
+    },
+    "TEST": {"DOT_THRESHOLD": Key(0.5, "Score from which a proposal is a dot that counts.", minimum=0, effect=Effect.EVALUATIONS)},
+    "EVAL": {
+        "DOT_RADII": Key(
+            [4.0, 8.0], "Distances up to which a found dot is right.", type=list[float], unit="pixels", effect=Effect.EVALUATIONS
+        )
+    },
+}
+
+COUNTS: Schema = used_if(
+    {
+        "TEST": {
+            "INTERVAL": with_effect(
+                Effect.EVALUATIONS,
+                {
+                    "CALIBRATION": Key(
+                        "",
+                        "Table counts.csv that a test wrote on images that were not trained on: from its errors follows an interval around each count. Empty: none.",
+                    ),
+                    "SHARE": Key(
+                        0.9,
+                        "Share of images whose true count the interval is to hold.",
+                        minimum=0,
+                        used_if=(Switch("TEST.INTERVAL.CALIBRATION"),),
+                    ),
+                },
+            )
+        }
+    },
+    Switch("MODEL.HAS_DENSITY", also=(Switch("MODEL.HAS_DOTS"),)),
+)
+"""What heads that count have in common."""

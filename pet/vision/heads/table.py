@@ -28,7 +28,12 @@ class HeadEntry(NamedTuple):
         needs: the switch of the head whose regions it looks into; empty: it looks at the whole image.
         swap: entry of a sample's ``meta`` that says which of its channels is which in a mirrored image; empty: all stay.
         output: name of the tensor that an exported network gives for it; empty: the head cannot be exported.
-        trace: of a head that looks into regions, ``(head, features, boxes, labels) -> tensor`` without branches on values.
+        trace: of a head that looks into regions, ``(head, features, boxes, labels) -> tensor`` without branches on values; of one with
+            ``outputs`` ``(head, features) -> tensors``.
+        outputs: names of the tensors, batch first, that an exported network gives for a head that looks at the whole image, in the place
+            of ``output``.
+        windows: alone it looks at images through windows (``TEST.SLIDING``): by ``pixel_logits``, or by ``predict_maps`` and
+            ``decode_maps``.
     """
 
     build: Builder
@@ -40,6 +45,8 @@ class HeadEntry(NamedTuple):
     swap: str = ""
     output: str = ""
     trace: Builder = ""
+    outputs: tuple[str, ...] = ()
+    windows: bool = False
 
 
 HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
@@ -97,6 +104,27 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             targets=("semseg",),
             settings=settings.SEMSEG,
             output="logits",
+            windows=True,
+        ),
+        "HAS_DENSITY": HeadEntry(
+            build="pet.models.counting.density_head:build_density_head",
+            build_evaluator="pet.evaluation.counting:build_density_evaluator",
+            meaning="Count what there is, by how densely it lies.",
+            targets=("dots",),
+            settings=settings.DENSITY,
+            trace="pet.models.counting.density_head:trace_density",
+            outputs=("count", "density", "density_cell"),
+            windows=True,
+        ),
+        "HAS_DOTS": HeadEntry(
+            build="pet.models.counting.dots_head:build_dots_head",
+            build_evaluator="pet.evaluation.counting:build_dots_evaluator",
+            meaning="Count what there is, with a dot at each.",
+            targets=("dots",),
+            settings=settings.DOTS,
+            trace="pet.models.counting.dots_head:trace_dots",
+            outputs=("count", "dots", "dot_scores"),
+            windows=True,
         ),
     },
 )
@@ -110,7 +138,7 @@ def heads_schema() -> Schema:
     box = Switch("MODEL.HAS_BOX")
     detectors = [used_if(DETECTORS.get(name).settings, box, Switch("MODEL.BOX.DETECTOR", one_of=(name,))) for name in DETECTORS]
     heads = [used_if(HEADS.get(switch).settings, Switch(f"MODEL.{switch}")) for switch in HEADS]
-    return merge_schemas(switches, *necks, *heads, *detectors)
+    return merge_schemas(switches, *necks, *heads, *detectors, settings.COUNTS)
 
 
 def head_switches(cfg: VisionConfig) -> list[str]:
