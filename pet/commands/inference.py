@@ -2,8 +2,9 @@
 
 Detectors, classifiers and networks of several heads draw what was found on each image and write a JSON file next to it; networks of
 segmentation write label maps and pictures of them. A GeoTIFF keeps its place on the earth, a video becomes a drawn video with a record
-of its frames. The weights are those of TEST.WEIGHTS: by default the best or else the latest of the training with this config; a file that
-ends with .onnx is an exported one. VIS.* keys set what is drawn.
+of its frames; with --track the objects of its frames, or of those of a folder, are followed and numbered. The weights are those of
+TEST.WEIGHTS: by default the best or else the latest of the training with this config; a file that ends with .onnx is an exported one.
+VIS.* keys set what is drawn.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from typing import NoReturn
 
 from pet import data, export, models, prediction, visual
 from pet.task import PACKAGE, find_task
+from pet.tracking import TRACKERS, parse_tracker
 from pet.typed import PetConfig
 from petlib import engine
 from petlib.errors import DataError, name_in_errors
@@ -35,6 +37,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="edge of the windows that segmentation looks through (default: TEST.SLIDING.SIZE, else 1024; of cfgs/vision whole images)",
     )
+    parser.add_argument(
+        "--track",
+        default="",
+        metavar="NAME",
+        help=f"follow objects over frames of videos and folders: {', '.join(TRACKERS.names())}, or '{{name: sort, buffer: 2}}'",
+    )
     parser.add_argument("--polygons", action="store_true", help="also write areas and objects as GeoJSON")
 
 
@@ -44,6 +52,7 @@ OPTIONS = {
     "predict_files.folder": "--out",
     "predict_files.polygons": "--polygons",
     "build_predictor.window": "--window",
+    "follow_objects.tracker": "--track",
 }
 """Arguments, as messages call them -> options of the command line."""
 
@@ -75,6 +84,8 @@ def predict(cfg: PetConfig, inputs: "prediction.Inputs", options: argparse.Names
     with engine.open_run(cfg, record=record) as device:
         data.prepare_readers(cfg)
         predictor = task.build_predictor(cfg, device, window=options.window)
+        if options.track:
+            predictor = prediction.follow_objects(predictor, parse_tracker(options.track, place="--track"))
         engine.write_record(cfg, record)
         with Progress(transient=True) as bar:
             frames = sum(prediction.count_frames(video.paths[0]) for video in inputs.videos)

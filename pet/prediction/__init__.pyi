@@ -1,5 +1,6 @@
 from .build import build_whole_clips as build_whole_clips
 from .build import build_whole_images as build_whole_images
+from .followed import follow_objects as follow_objects
 from .inputs import Inputs as Inputs
 from .inputs import find_inputs as find_inputs
 from .output import PredictionSummary as PredictionSummary

@@ -1,9 +1,10 @@
 """Videos: frames in, drawn frames and records out."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import cv2
@@ -17,6 +18,8 @@ from pet.prediction.writers.records import describe_predictions
 from pet.visual.names import TargetNames
 from petlib.errors import DataError, OutputError
 from petlib.files import temporary_path, write_text_atomically
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class FramePredictor(Protocol):
@@ -93,8 +96,8 @@ def predict_frame_by_frame(predictor: FramePredictor, inputs: Sequence[FileInput
             output.leave_out(str(error))
 
 
-def predict_video(predictor: FramePredictor, entry: FileInput, output: Output) -> None:
-    """Write a drawn video, and one record for all of its frames.
+def predict_video(predictor: FramePredictor, entry: FileInput, output: Output, said: Mapping[str, Any] = NOTHING) -> None:
+    """Write a drawn video, and one record for all of its frames, with what else is ``said`` of the video.
 
     Raises:
         DataError: the video cannot be read, or has frames that the model does not take.
@@ -117,7 +120,7 @@ def predict_video(predictor: FramePredictor, entry: FileInput, output: Output) -
                 output.progress(1.0)
             if not records:
                 raise DataError(f"{video.path}: the video has no frame that can be read")
-        content = {"file": str(video.path), "frames_per_second": video.frames_per_second, "frames": records}
+        content = {"file": str(video.path), "frames_per_second": video.frames_per_second, **said, "frames": records}
         write_text_atomically(written[1], json.dumps(content, ensure_ascii=False))
         output.summary.written += written
 

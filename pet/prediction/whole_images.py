@@ -127,7 +127,7 @@ class WholeImages:
                 output.leave_out(meta[UNREADABLE])
             else:
                 with output.writing(entry.place) as target:
-                    self._write(entry.paths[0], target, predictions, output)
+                    self.write(entry.paths[0], target, predictions, output)
             output.progress(1.0)
 
     def predict_videos(self, inputs: Sequence[FileInput], output: Output) -> None:
@@ -139,7 +139,8 @@ class WholeImages:
         for _, predictions in self.predictor.predict(Frames(frames, first=first, file=file)):
             yield predictions
 
-    def _write(self, path: Path, target: Path, predictions: Predictions, output: Output) -> None:
+    def write(self, path: Path, target: Path, predictions: Predictions, output: Output) -> None:
+        """Write the results of an image: picture, record and label images."""
         image = read_image(path)
         size = image.shape[0], image.shape[1]
         info = _place_of(path, size)

@@ -74,6 +74,18 @@ def find_sequences(folder: Path) -> list[MotSequence]:
     return [_read_sequence(entry) for entry in chosen.values()]
 
 
+def frame_rate(folder: Path) -> float:
+    """Return the frames a second of a sequence as its ``seqinfo.ini`` says; where it says nothing 30, and a line says so.
+
+    Raises:
+        DataError: it says something else than a number above 0.
+    """
+    rate = _number(folder, _read_info(folder / INFO), "framerate")
+    if rate is None:
+        logger.info("%s: no frameRate in %s, %g frames a second are assumed", folder, INFO, USUAL_RATE)
+    return rate or USUAL_RATE
+
+
 def class_names(sequence: MotSequence) -> list[str] | None:
     """Return the names in ``gt/labels.txt``, which labelling tools write; None: the classes are MOTChallenge's."""
     path = sequence.folder / LABELS
@@ -99,12 +111,9 @@ def _read_sequence(folder: Path) -> MotSequence:
     frames = dict(_number_frames(images)) if images.is_dir() else {}
     if not frames:
         raise DataError(f"{images}: no images of the sequence {folder.name} in it")
-    rate = _number(folder, info, "framerate")
-    if rate is None:
-        logger.info("%s: no frameRate in %s, %g frames a second are assumed", folder, INFO, USUAL_RATE)
     height, width = _number(folder, info, "imheight"), _number(folder, info, "imwidth")
     size = (int(height), int(width)) if height and width else image_size(next(iter(frames.values())))
-    return MotSequence(folder.name, folder, frames, rate or USUAL_RATE, size)
+    return MotSequence(folder.name, folder, frames, frame_rate(folder), size)
 
 
 def _read_info(path: Path) -> dict[str, str]:

@@ -78,6 +78,12 @@ def _above_threshold(predictions: Fields, threshold: float) -> Fields:
     if scores is None or boxes is None:
         return predictions
     chosen = np.flatnonzero((scores >= threshold) & np.isfinite(boxes).all(axis=1))
+    return select_found(predictions, chosen)
+
+
+def select_found(predictions: Fields, chosen: np.ndarray) -> Fields:
+    """Return the predictions for an image with the objects at ``chosen`` alone; what is said of the image stays."""
     kinds = kinds_in(predictions).targets
-    per_object = {field for kind in kinds if kind.objects == "boxes" for field in (kind.name, *kind.object_fields)} | {"scores"}
+    per_object = {field for kind in kinds if kind.objects == "boxes" for field in (kind.name, *kind.object_fields)}
+    per_object |= {"scores", "embeddings", "parsing_scores"}
     return {field: values[chosen] if field in per_object else values for field, values in predictions.items()}

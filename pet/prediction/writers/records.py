@@ -59,7 +59,8 @@ def describe_predictions(predictions: Predictions, size: Size, names: TargetName
 
     Returns:
         ``width``, ``height``, and what :data:`RECORDS` has for the fields: ``classes``, the most probable ones of the image, ``pixels``,
-        how many each class has, and ``objects``: ``label``, ``class``, ``score``, ``box`` (left, top, right, bottom in pixels), ``mask`` (a
+        how many each class has, and ``objects``: ``label``, ``class``, ``score``, ``box`` (left, top, right, bottom in pixels), ``track``,
+        ``mask`` (a
         compressed COCO RLE), ``keypoints`` (x, y, score each), ``parsing_score``. Other fields that are a single number are in it too.
     """
     record: dict[str, Any] = {"width": size[1], "height": size[0]}
@@ -124,7 +125,9 @@ def _describe_object(image: FoundInImage, index: int) -> dict[str, Any]:
         "score": round(float(predictions["scores"][index]), 6),
         "box": [round(float(value), DIGITS) for value in box],
     }
-    masks, keypoints = predictions.get("masks"), predictions.get("keypoints")
+    masks, keypoints, tracks = predictions.get("masks"), predictions.get("keypoints"), predictions.get("identities")
+    if tracks is not None:
+        record["track"] = int(tracks[index])
     if masks is not None:
         rle = coco_mask.encode(np.asfortranarray(paste_mask(masks[index], box, image.size).astype(np.uint8)))
         record["mask"] = {"size": [int(length) for length in rle["size"]], "counts": rle["counts"].decode("ascii")}
