@@ -24,7 +24,7 @@ PETLIB_FLOORS = [
     {"engine"},
 ]
 PET_FLOORS = [
-    {"losses", "metrics", "visual", "structures"},
+    {"losses", "metrics", "visual", "structures", "tracking"},
     {"data", "models"},
     {"evaluation", "export", "prediction"},
     {"config"},

@@ -26,7 +26,7 @@ EMBEDDINGS = "embeddings"
 class _Frame(NamedTuple):
     """What was found in the frame at a place of the data set."""
 
-    index: int
+    place: int
     detections: Detections
 
 
@@ -60,12 +60,12 @@ class TrackingEvaluator:
             self._frames.append(_Frame(int(meta["index"]), Detections(boxes, scores, labels.astype(np.int64), looks)))
 
     def compute(self) -> dict[str, float]:
-        """Return ``track/HOTA``, ``DetA``, ``AssA``, ``MOTA``, ``IDF1`` and the number of switches ``IDSW``, over all sequences and classes.
+        """Return ``track/HOTA``, ``DetA``, ``AssA``, ``MOTA``, ``IDF1`` and switches ``IDSW``, over all sequences and classes.
 
         Raises:
             DataError: the data have no sequences, or two of the same name.
         """
-        frames = {frame.index: frame for share in all_gather_objects(self._frames) for frame in share}
+        frames = {frame.place: frame for share in all_gather_objects(self._frames) for frame in share}
         sequences: dict[str, list[tuple[ImageTruth, Detections]]] = defaultdict(list)
         for index in sorted(frames):
             truth = self._dataset.truth(index)
