@@ -117,7 +117,7 @@ class Task(ABC, Generic[Config]):
         return evaluation.build_evaluation(
             cfg,
             device,
-            self.expected_data(cfg),
+            self.expected_test_data(cfg),
             lambda found, keep_predictions: self.build_evaluators(cfg, found, keep_predictions=keep_predictions),
             dataset=dataset,
             names=names,

@@ -47,8 +47,10 @@ def locate_centers(points: Sequence[Tensor], size: tuple[int, int]) -> Centers:
         points: of each image, float (n, 2), x and y in cells.
         size: (height, width) of the map.
     """
-    places = torch.cat([of_image.reshape(-1, 2).float() for of_image in points])
-    images = torch.cat([torch.full((len(of_image),), place, device=places.device) for place, of_image in enumerate(points)])
+    points = [of_image.reshape(-1, 2).float() for of_image in points]
+    places = torch.cat(points)
+    # their number, which an exported file does not know, is not asked for
+    images = torch.cat([torch.full_like(of_image[:, 0], place, dtype=torch.int64) for place, of_image in enumerate(points)])
     height, width = size
     cells = places.floor()
     cells = torch.stack([cells[:, 0].clamp(0, width - 1), cells[:, 1].clamp(0, height - 1)], dim=1)

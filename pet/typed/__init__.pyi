@@ -170,6 +170,10 @@ class VisionFinetune(PetFinetune):
     DROP_RATE: float
     DROP_PATH_RATE: float
 
+class VisionModelLossWeighting(ConfigSection):
+    METHOD: Literal["fixed", "uncertainty"]
+    START: dict[str, Any]
+
 class VisionModelFpn(ConfigSection):
     CHANNELS: int
     LEVELS: list[int]
@@ -234,6 +238,11 @@ class VisionModelParsing(ConfigSection):
     LOSS_WEIGHT: float
     RESCORE_LOSS_WEIGHT: float
 
+class VisionModelIdentity(ConfigSection):
+    NUM_IDENTITIES: int
+    HIDDEN: int
+    EMBEDDING: int
+
 class VisionModelSemseg(ConfigSection):
     DECODER: Literal["fcn", "fpn", "unet", "upernet", "deeplabv3plus", "pspnet", "segformer"]
     DECODER_ARGS: dict[str, Any]
@@ -280,11 +289,13 @@ class VisionModel(ConfigSection):
     FROZEN_BN_EPS: float
     FREEZE_AT: int
     NECK: str
+    LOSS_WEIGHTING: VisionModelLossWeighting
     HAS_CLS: bool
     HAS_BOX: bool
     HAS_MASK: bool
     HAS_KEYPOINTS: bool
     HAS_PARSING: bool
+    HAS_IDENTITY: bool
     HAS_SEMSEG: bool
     HAS_DENSITY: bool
     HAS_DOTS: bool
@@ -294,6 +305,7 @@ class VisionModel(ConfigSection):
     MASK: VisionModelMask
     KEYPOINTS: VisionModelKeypoints
     PARSING: VisionModelParsing
+    IDENTITY: VisionModelIdentity
     SEMSEG: VisionModelSemseg
     DENSITY: VisionModelDensity
     DOTS: VisionModelDots

@@ -9,7 +9,7 @@ from pet.export.config import COMPARE_SCORE, check_export
 from pet.former_keys import FORMER_KEYS
 from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, TEST_TIME, check_model, check_num_classes, check_test_time
 from pet.models.registries import DETECTORS
-from pet.vision.heads.table import HEADS, head_switches, heads_schema
+from pet.vision.heads.table import HEADS, head_name, head_switches, heads_schema
 from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, name_run, used_if
 
 CLASSIFIES = Switch("MODEL.HAS_CLS")
@@ -23,9 +23,23 @@ DROPOUT: Schema = {
 }
 
 
+LOSS_WEIGHTING: Schema = {
+    "METHOD": Key(
+        "fixed",
+        "How the losses of several heads are weighed: fixed, as they are, or uncertainty, by numbers s that are learned, (exp(-s) loss + s) / 2 for each head (https://arxiv.org/abs/1705.07115).",
+        choices=("fixed", "uncertainty"),
+    ),
+    "START": Key(
+        {},
+        "s of each head at the beginning, e.g. {box: -1.85, identity: -1.05}; those left out begin with 0.",
+        used_if=(Switch("MODEL.LOSS_WEIGHTING.METHOD", one_of=("uncertainty",)),),
+    ),
+}
+
+
 def vision_schema() -> Schema:
     """Return the settings, with the keys of all heads, detectors and necks that are registered now."""
-    dense: Schema = {"MODEL": used_if(DENSE_MODEL, LOOKS_AT_MAPS)}
+    dense: Schema = {"MODEL": used_if({**DENSE_MODEL, "LOSS_WEIGHTING": LOSS_WEIGHTING}, LOOKS_AT_MAPS)}
     labels: Schema = {"MODEL": {"LABEL_SMOOTHING": MODEL["LABEL_SMOOTHING"]}, "TRAIN": {"MIXUP": MIXUP}}
     objects: Schema = {"DATA": {"FILTER_EMPTY": FILTER_EMPTY}, "EXPORT": {"COMPARE_SCORE": COMPARE_SCORE}}
     return merge_schemas(
@@ -94,11 +108,14 @@ def _check_heads(cfg: CfgNode) -> None:
         )
     if "HAS_DENSITY" in switches and "HAS_DOTS" in switches:
         raise ConfigError("MODEL.HAS_DENSITY and MODEL.HAS_DOTS are both True, and both give the count; set one of them to False")
+    unknown = sorted(set(cfg.MODEL.LOSS_WEIGHTING.START) - set(map(head_name, switches)))
+    if unknown:
+        raise ConfigError(f"MODEL.LOSS_WEIGHTING.START: {unknown[0]} given; the heads are {', '.join(map(head_name, switches))}")
     for switch in switches:
         needed = HEADS.get(switch).needs
         if needed and needed not in switches:
             raise ConfigError(f"MODEL.{switch}: True looks into the boxes that MODEL.{needed} finds; set MODEL.{needed} to True as well")
-        if needed == "HAS_BOX" and DETECTORS.get(cfg.MODEL.BOX.DETECTOR).one_stage:
+        if needed == "HAS_BOX" and not HEADS.get(switch).any_detector and DETECTORS.get(cfg.MODEL.BOX.DETECTOR).one_stage:
             suited = " or ".join(name for name in DETECTORS if not DETECTORS.get(name).one_stage)
             raise ConfigError(
                 f"MODEL.{switch}: True needs regions, which MODEL.BOX.DETECTOR {cfg.MODEL.BOX.DETECTOR} does not give; take {suited}"

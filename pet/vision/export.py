@@ -143,6 +143,7 @@ HALF_PARTS = (
     "heads.box.roi_heads.box_head",
     "heads.mask.head",
     "heads.keypoints.head",
+    "heads.identity.embedding",
     "heads.semseg.decoder",
     "heads.density.convolutions",
     "heads.dots.scores",

@@ -1,16 +1,19 @@
 """The general CNN: a backbone, a neck and the heads that the config switches on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 from torch import Tensor, nn
 
 from pet.data.targets.dataset import Expectation
 from pet.data.targets.kinds import to_original
+from pet.losses.uncertainty import UncertaintyWeighting
 from pet.models.classifiers import build_classifier_backbone
 from pet.models.counting.density_head import DensityHead
 from pet.models.counting.dots_head import DotsHead
 from pet.models.counting.maps import look_through_tiles
+from pet.models.detection.identity_head import IdentityHead, add_identity_classifier
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.fpn import Neck, build_neck
@@ -26,8 +29,9 @@ COUNT_SETTINGS = {
     "semseg": "MODEL.SEMSEG.NUM_CLASSES",
     "keypoints": "MODEL.KEYPOINTS.NUM_KEYPOINTS",
     "parsing": "MODEL.PARSING.NUM_PARTS",
+    "identities": "MODEL.IDENTITY.NUM_IDENTITIES",
 }
-"""Kind of target -> the setting that says how many classes, keypoints or parts a model knows."""
+"""Kind of target -> the setting that says how many classes, keypoints, parts or identities a model knows."""
 
 
 class GeneralizedCNN(nn.Module):
@@ -41,13 +45,18 @@ class GeneralizedCNN(nn.Module):
         detector: name of the detector that ``heads.box`` is; empty: there is none.
         window: in evaluation images are looked at through overlapping windows of so many pixels; 0: whole.
         overlap: share of a window that its neighbour covers too.
+        weighting: weighs the losses of the heads; :func:`add_training_parts` puts it here. None: they are added as they are.
 
     Raises:
         ConfigError: the network is unknown or does not take its arguments, or the parts do not fit together.
     """
 
+    training_only = ("weighting.", "heads.identity.classifier.")
+    """Beginnings of the names of weights that a test does without."""
+
     def __init__(self, cfg: VisionConfig) -> None:
         super().__init__()
+        self.weighting: UncertaintyWeighting | None = None
         self._classifies = cfg.MODEL.HAS_CLS
         self.detector: str = cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else ""
         rates = {"drop_rate": cfg.FINETUNE.DROP_RATE, "drop_path_rate": cfg.FINETUNE.DROP_PATH_RATE}
@@ -77,8 +86,11 @@ class GeneralizedCNN(nn.Module):
             return self.count_through_tiles(batch) if counts else self.label_through_windows(batch, self.pixel_logits)
         outputs = self.run_heads(self.extract(batch), batch)
         if self.training:
+            losses = {name: output.losses for name, output in zip(self.heads, outputs, strict=True)}
             return {
-                "losses": {name: value for output in outputs for name, value in output.losses.items()},
+                "losses": self.weighting(losses)
+                if self.weighting is not None
+                else {name: value for parts in losses.values() for name, value in parts.items()},
                 "metrics": {name: value for output in outputs for name, value in output.metrics.items()},
             }
         parts = zip(*(output.predictions for output in outputs), strict=True)
@@ -152,6 +164,27 @@ def expected_data(cfg: VisionConfig) -> Expectation:
             "semseg": cfg.MODEL.SEMSEG.NUM_CLASSES or cfg.MODEL.NUM_CLASSES,
             "keypoints": cfg.MODEL.KEYPOINTS.NUM_KEYPOINTS,
             "parsing": cfg.MODEL.PARSING.NUM_PARTS,
+            "identities": cfg.MODEL.IDENTITY.NUM_IDENTITIES,
         },
         settings=COUNT_SETTINGS,
     )
+
+
+def expected_test_data(cfg: VisionConfig) -> Expectation:
+    """Return the same for a test, whose objects are others than those of the training: nothing is known of their identities."""
+    expected = expected_data(cfg)
+    counts = dict(expected.counts)
+    counts.pop("identities")
+    return replace(expected, counts=counts)
+
+
+def add_training_parts(cfg: VisionConfig, model: GeneralizedCNN) -> None:
+    """Put into a model what only its training needs: the classifier of identities, and the weights of losses that are learned.
+
+    Raises:
+        ConfigError: the number of identities is missing.
+    """
+    if cfg.MODEL.HAS_IDENTITY:
+        add_identity_classifier(cfg, cast("IdentityHead", model.heads["identity"]))
+    if not cfg.MODEL.HAS_CLS and cfg.MODEL.LOSS_WEIGHTING.METHOD == "uncertainty":
+        model.weighting = UncertaintyWeighting({name: cfg.MODEL.LOSS_WEIGHTING.START.get(name, 0.0) for name in model.heads})

@@ -13,7 +13,7 @@ from pet.models.classifiers import last_layer_names
 from pet.task import Task
 from pet.typed import VisionConfig
 from pet.vision.heads.table import build_evaluators
-from pet.vision.model import GeneralizedCNN, expected_data
+from pet.vision.model import GeneralizedCNN, add_training_parts, expected_data, expected_test_data
 from pet.vision.test_time import build_test_model
 
 
@@ -23,6 +23,14 @@ class VisionTask(Task[VisionConfig]):
     def expected_data(self, cfg: VisionConfig) -> Expectation:
         """Return what the heads that are on want of their data."""
         return expected_data(cfg)
+
+    def expected_test_data(self, cfg: VisionConfig) -> Expectation:
+        """Return the same without the identities, which are others in a test."""
+        return expected_test_data(cfg)
+
+    def add_training_parts(self, cfg: VisionConfig, model: nn.Module) -> None:
+        """Put into the model what only a training needs; see :func:`pet.vision.model.add_training_parts`."""
+        add_training_parts(cfg, _own(model))
 
     def build_model(self, cfg: VisionConfig) -> GeneralizedCNN:
         """Return the network of the ``MODEL`` section, with random weights."""

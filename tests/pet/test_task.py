@@ -69,6 +69,7 @@ def own_root(tmp_path: Path) -> Iterator[Path]:
         ("cfgs/vision/digits/resnet20_digits.yaml", vision.TASK),
         ("cfgs/tasks/cls/finetune_resnet18.yaml", vision.TASK),
         ("cfgs/projects/buildseg/unet_R-18_cpu.yaml", buildseg.TASK),
+        ("cfgs/projects/fairmot/walkers/fairmot_R-18.yaml", vision.TASK),
         ("cfgs/projects/landcover/fcn_hr18_1024x1024_16k_landcover.yaml", landcover.TASK),
     ],
 )

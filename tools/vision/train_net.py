@@ -12,6 +12,7 @@ def train(cfg: VisionConfig) -> None:
     with engine.open_run(cfg) as device:
         # 2. Model: parameters, FLOPs and activations
         model = task.build_model(cfg)
+        task.add_training_parts(cfg, model)
         models.analyse(model, cfg)
 
         # 3. Checkpointer, and the weights to begin with

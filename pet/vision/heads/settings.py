@@ -124,6 +124,16 @@ PARSING: Schema = {
     },
 }
 
+IDENTITY: Schema = {
+    "MODEL": {
+        "IDENTITY": {
+            "NUM_IDENTITIES": Key(0, "Number of identities of the training data, which a classifier learns; a test needs none.", minimum=0),
+            "HIDDEN": Key(256, "Channels between the two convolutions.", minimum=1),
+            "EMBEDDING": Key(128, "Length of an embedding.", minimum=1),
+        }
+    }
+}
+
 SEMSEG: Schema = {
     "MODEL": {
         "SEMSEG": {

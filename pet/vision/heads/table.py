@@ -21,7 +21,8 @@ class HeadEntry(NamedTuple):
             ``head(features, batch, regions)`` with :class:`~pet.models.features.Features`, the batch, and what the box head found
             (None where there is none), and returns a :class:`~pet.models.features.HeadOutput`.
         build_evaluator: ``(cfg, dataset, *, keep_predictions) -> evaluator`` of the test data, a
-            :class:`~pet.evaluation.evaluator.Evaluator`; ``keep_predictions`` says whether its ``write`` will be called.
+            :class:`~pet.evaluation.evaluator.Evaluator`; ``keep_predictions`` says whether its ``write`` will be called. Empty: what it
+            finds is not measured by itself.
         meaning: what the switch does, for the reference of all keys.
         targets: the kinds of targets that it learns from, names of :data:`pet.data.targets.kinds.KINDS`.
         settings: keys of its own.
@@ -34,6 +35,7 @@ class HeadEntry(NamedTuple):
             of ``output``.
         windows: alone it looks at images through windows (``TEST.SLIDING``): by ``pixel_logits``, or by ``predict_maps`` and
             ``decode_maps``.
+        any_detector: the boxes that a detector finds are enough for it; False: in training it needs the proposals of two stages.
     """
 
     build: Builder
@@ -47,6 +49,7 @@ class HeadEntry(NamedTuple):
     trace: Builder = ""
     outputs: tuple[str, ...] = ()
     windows: bool = False
+    any_detector: bool = False
 
 
 HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
@@ -96,6 +99,17 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             settings=settings.PARSING,
             needs="HAS_BOX",
             swap="part_swap",
+        ),
+        "HAS_IDENTITY": HeadEntry(
+            build="pet.models.detection.identity_head:build_identity_head",
+            build_evaluator="",
+            meaning="Give each object an embedding by which it is known again in other images.",
+            targets=("identities",),
+            settings=settings.IDENTITY,
+            needs="HAS_BOX",
+            output="embeddings",
+            trace="pet.models.detection.identity_head:find_embeddings",
+            any_detector=True,
         ),
         "HAS_SEMSEG": HeadEntry(
             build="pet.models.segmentation.head:build_semseg_head",
@@ -168,6 +182,7 @@ def build_heads(cfg: VisionConfig, info: Any) -> dict[str, Any]:
 
 
 def build_evaluators(cfg: VisionConfig, dataset: Any, *, keep_predictions: bool) -> Sequence[Any]:
-    """Return an :class:`~pet.evaluation.evaluator.Evaluator` of the test data for each head that is on."""
-    builders = [import_component(HEADS.get(switch).build_evaluator) for switch in head_switches(cfg)]
+    """Return an :class:`~pet.evaluation.evaluator.Evaluator` of the test data for each head that is on and measured."""
+    entries = [HEADS.get(switch) for switch in head_switches(cfg)]
+    builders = [import_component(entry.build_evaluator) for entry in entries if entry.build_evaluator]
     return [build(cfg, dataset, keep_predictions=keep_predictions) for build in builders]

@@ -58,9 +58,21 @@ def make(**values: Any) -> tuple[CfgNode, GeneralizedCNN]:
     return cfg, GeneralizedCNN(cfg).eval()
 
 
+def test_embeddings_are_traced_too() -> None:
+    identity = {"MODEL.BOX.DETECTOR": "centernet", "MODEL.NECK": "dla_up", "MODEL.HAS_IDENTITY": True, "MODEL.DLA_UP.CHANNELS": 8}
+    _, model = make(**DETECTOR | identity)
+    plain, images = PlainNetwork(model), torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    assert plain.output_names == ["boxes", "scores", "labels", "embeddings"]
+    with torch.inference_mode():
+        expected, found = plain(images), TracedNetwork(model)(images)
+    assert expected[3].shape == (6, 128)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("detector", ["faster_rcnn", "cascade_rcnn", "retinanet", "fcos", "centernet"])
 def test_what_is_traced_finds_what_the_model_finds(detector: str) -> None:
-    both = {"MODEL.HAS_MASK": True, "MODEL.HAS_KEYPOINTS": True} if "rcnn" in detector else {}
+    both: dict[str, Any] = {"MODEL.HAS_MASK": True, "MODEL.HAS_KEYPOINTS": True} if "rcnn" in detector else {}
     channels = 32 if "rcnn" in detector else 64
     both |= {"MODEL.NECK": "dla_up"} if detector == "centernet" else {}
     _, model = make(**DETECTOR | both | {"MODEL.BOX.DETECTOR": detector, "MODEL.FPN.CHANNELS": channels, "MODEL.HAS_SEMSEG": True})
