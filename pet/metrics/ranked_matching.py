@@ -125,7 +125,7 @@ def _count_at(frame: FrameOverlaps, thresholds: np.ndarray, min_overlap: float) 
     valid, ignored = (frame.found_flags == COUNTS)[:, None], (frame.found_flags == IGNORED)[:, None]
     free = above & (valid | ignored)
     true, similarity = np.zeros(thresholds.shape), np.zeros(thresholds.shape)
-    ways, places = np.indices(thresholds.shape)
+    ways, places = (np.broadcast_to(axis, thresholds.shape) for axis in np.ogrid[: thresholds.shape[0], : thresholds.shape[1]])
     hits = frame.overlaps > min_overlap
     for row in np.flatnonzero(hits.any(axis=1)):
         flags = frame.truth_flags[:, row, None]

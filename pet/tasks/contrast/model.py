@@ -75,7 +75,7 @@ def _build_method(cfg: ContrastConfig, parts: dict[str, Any]) -> PretrainingMeth
                 temperature=options.TEMPERATURE,
                 queue=options.QUEUE,
                 length=options.PROJECTOR.DIM,
-                groups=_groups_of_a_process(options.BATCH_NORM_GROUPS),
+                groups=_groups_of_a_process(cfg),
                 shuffles=options.BATCH_NORM_GROUPS > 1,
             )
         case "mocov3":
@@ -93,7 +93,8 @@ def _build_method(cfg: ContrastConfig, parts: dict[str, Any]) -> PretrainingMeth
     raise ConfigError(f"CONTRAST.METHOD: {options.METHOD!r} is unknown")
 
 
-def _groups_of_a_process(groups: int) -> int:
+def _groups_of_a_process(cfg: ContrastConfig) -> int:
+    groups = cfg.CONTRAST.BATCH_NORM_GROUPS
     if groups > 1 and groups % world_size():
         raise ConfigError(
             f"CONTRAST.BATCH_NORM_GROUPS: {groups} given, but {world_size()} processes share them; give a multiple "
