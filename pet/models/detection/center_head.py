@@ -59,6 +59,8 @@ class CenterHead(nn.Module):
         nn.init.ones_(self.size[-1].bias)  # type: ignore[arg-type]  # the last is a convolution
         # in the middle of a cell: at its edge rounding would decide which cell the centre of a box is in
         nn.init.constant_(self.offset[-1].bias, 0.5)  # type: ignore[arg-type]  # the last is a convolution
+        # larger weights than the other branches: equal scores would leave it to rounding which cells are peaks
+        self.heatmap[-1].reset_parameters()  # type: ignore[operator]  # the last is a convolution
         nn.init.constant_(self.heatmap[-1].bias, math.log(START / (1 - START)))  # type: ignore[arg-type]  # the last is a convolution
 
     def forward(self, features: Features, batch: dict[str, Any], regions: Regions | None = None) -> HeadOutput:
