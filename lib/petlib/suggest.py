@@ -1,4 +1,4 @@
-"""Nearest valid names, for error messages."""
+"""Words of messages: the nearest valid names, and numbers with what they count."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -14,3 +14,11 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return ``"; did you mean A or B?"`` for the nearest candidates, or an empty string where nothing resembles ``name``."""
     matches = nearest_names(name, candidates)
     return f"; did you mean {' or '.join(matches)}?" if matches else ""
+
+
+def counted(count: int, word: str) -> str:
+    """Return a number and what it counts, ``word`` in the singular: ``1 class``, ``2,000 classes``, ``0 identities``."""
+    if count == 1:
+        return f"1 {word}"
+    plural = f"{word[:-1]}ies" if word.endswith("y") else f"{word}es" if word.endswith(("s", "x")) else f"{word}s"
+    return f"{count:,} {plural}"

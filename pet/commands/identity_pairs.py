@@ -15,6 +15,7 @@ from pet.data.splitting.identities import identity_lists
 from pet.data.splitting.lists import write_lists
 from petlib.errors import name_in_errors
 from petlib.launch.process.tool import run_plain_tool
+from petlib.suggest import counted
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +35,8 @@ def make_lists(options: argparse.Namespace) -> int:
     with name_in_errors({"identity_lists.unseen": "--unseen", "identity_lists.images": str(options.folder)}):
         training, pairs = identity_lists(images, unseen=options.unseen, seed=options.seed)
     write_lists({options.folder / "train.txt": "\n".join(training) + "\n", options.folder / "pairs.txt": "\n".join(pairs) + "\n"})
-    print(f"{options.folder / 'train.txt'}: {len(training)} images of {len(images) - options.unseen} identities")
-    print(f"{options.folder / 'pairs.txt'}: {len(pairs)} pairs of images of {options.unseen} others")
+    print(f"{options.folder / 'train.txt'}: {counted(len(training), 'image')} of {counted(len(images) - options.unseen, 'identity')}")
+    print(f"{options.folder / 'pairs.txt'}: {counted(len(pairs), 'pair')} of images of {options.unseen} others")
     return 0
 
 

@@ -18,6 +18,7 @@ from pet.typed import PetConfig
 from petlib import engine
 from petlib.errors import DataError, name_in_errors
 from petlib.launch import run_tool
+from petlib.suggest import counted
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -112,11 +113,6 @@ def describe(inputs: "prediction.Inputs", summary: "prediction.PredictionSummary
     if summary.unreadable:
         lines.append(f"{counted(len(summary.unreadable), 'file')} left out, not to be read")
     return "\n".join([*lines, f"results are in {folder}"])
-
-
-def counted(count: int, what: str) -> str:
-    """Return a number and what it counts."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def main() -> NoReturn:

@@ -30,6 +30,7 @@ from pet.data.splitting.lists import check_files, labelled_stems, list_lines, re
 from pet.data.targets.dataset import IGNORE
 from petlib.errors import ConfigError, OutputError
 from petlib.launch.process.tool import run_plain_tool
+from petlib.suggest import counted
 
 SIDES = ("train", "val")
 
@@ -82,7 +83,7 @@ def split(options: argparse.Namespace) -> int:
     texts = {file: lists.text(places) for file, places in zip(files, division, strict=True)}
     write_lists({**texts, record: _record(options, division, files, classes)})
     counts = ", ".join(f"{len(places)} in {file}" for file, places in zip(files, division, strict=True))
-    print(f"{len(lists.names)} images: {counts}")
+    print(f"{counted(len(lists.names), 'image')}: {counts}")
     _report_missing(classes, files)
     print("DATA:\n  CATALOG:")
     for name, file in zip(names, files, strict=True):

@@ -13,7 +13,7 @@ from torch import nn
 from pet.data.loading.build import build_dataset, build_test_loader, scales_by_type
 from pet.data.loading.joined import EvaluationSamples
 from pet.data.loading.renumbered import with_names
-from pet.data.loading.share_record import TEST_RECORD
+from pet.data.loading.share_record import TEST_RECORD, ShareRecord
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.names import NO_NAMES, Names
@@ -38,6 +38,7 @@ class Evaluation:
         loader: the batches of this process.
         build_evaluators: gives new evaluators; its argument says whether they are to keep the predictions.
         autocast: gives the context of each forward pass, for mixed precision.
+        begin: called before the samples are read.
     """
 
     def __init__(
@@ -46,14 +47,16 @@ class Evaluation:
         loader: Batches,
         build_evaluators: Callable[[bool], Sequence[Evaluator]],
         autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
+        begin: Callable[[], None] | None = None,
     ) -> None:
         self.loader = loader
         self.build_evaluators = build_evaluators
         self.autocast = autocast
+        self._begin = begin
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return the metrics of ``model``; every process calls it and gets the same."""
-        return evaluate(model, self.loader, self.build_evaluators(False), autocast=self.autocast)
+        return self._evaluate(model, self.build_evaluators(False))
 
     def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
         """Return the metrics of ``model``, write them and the predictions into ``folder``, and print the result.
@@ -68,10 +71,15 @@ class Evaluation:
     def measure(self, model: nn.Module, folder: Path) -> tuple[dict[str, float], Sequence[Evaluator]]:
         """Return the metrics of ``model``, and what measured them, which has written the predictions into ``folder``."""
         evaluators = self.build_evaluators(True)
-        metrics = evaluate(model, self.loader, evaluators, autocast=self.autocast)
+        metrics = self._evaluate(model, evaluators)
         for evaluator in evaluators:
             evaluator.write(folder)
         return metrics, evaluators
+
+    def _evaluate(self, model: nn.Module, evaluators: Sequence[Evaluator]) -> dict[str, float]:
+        if self._begin is not None:
+            self._begin()
+        return evaluate(model, self.loader, evaluators, autocast=self.autocast)
 
 
 class SeveralEvaluations(Evaluation):
@@ -138,12 +146,12 @@ def build_evaluation(
         ConfigError: there are no test data, or the settings of the evaluators are wrong.
         DataError: a data set is missing, cannot be used, or does not fit the model.
     """
-    source = "the test data"
+    source, record = "the test data", ShareRecord(Path(cfg.MISC.CKPT) / TEST_RECORD)
     if dataset is None:
         if not cfg.TEST.DATASETS:
             raise ConfigError("TEST.DATASETS: nothing given; name the data to test on")
         source = describe_source("TEST.DATASETS", cfg.TEST.DATASETS)
-        dataset = build_dataset(cfg, cfg.TEST.DATASETS, expected.kinds, names=names, record=TEST_RECORD)
+        dataset = build_dataset(cfg, cfg.TEST.DATASETS, expected.kinds, names=names, record=record)
     else:
         dataset = with_names(source, dataset, names, expected.kinds, others=cfg.DATA.OTHER_CLASSES)
     if not dataset.info.annotated:
@@ -160,6 +168,7 @@ def build_evaluation(
         loader=build_test_loader(cfg, samples, device, expected.kinds),
         build_evaluators=build_all,
         autocast=build_mixed_precision(cfg, device).autocast,
+        begin=record.write,
     )
 
 

@@ -39,15 +39,15 @@ def train(
         hooks: further ones than those of the task.
     """
     with engine.open_run(cfg) as device:
+        loader = task.build_training_data(cfg, device, train_dataset)
+        has_test_data = test_dataset is not None or cfg.TEST.DATASETS
+        evaluation = task.build_evaluation(cfg, device, test_dataset, names=loader.names) if has_test_data else None
+
         segmenter = task.build_model(cfg)
         begin(segmenter, cfg)
         rules = task.build_rules(cfg, segmenter)
         model = engine.parallelize(engine.prepare_model(segmenter, cfg, device, rules), cfg, device)
         optimizer = solver.build_optimizer(distributed.unwrap(model), cfg, rules)
-
-        loader = task.build_training_data(cfg, device, train_dataset)
-        has_test_data = test_dataset is not None or cfg.TEST.DATASETS
-        evaluation = task.build_evaluation(cfg, device, test_dataset, names=loader.names) if has_test_data else None
 
         step = engine.build_step(cfg, device)
         state = engine.build_state(

@@ -18,7 +18,7 @@ from pet.data.datasets.cifar import Cifar
 from pet.data.datasets.coco_segmentations import rle_counts
 from pet.data.datasets.voc import VocDataset
 from pet.data.files.limits import LIMITS, set_limits
-from pet.data.files.plain_pickles import read_plain_pickle
+from pet.data.files.opening import read_plain_pickle
 from pet.structures.masks import InstanceMasks
 from petlib.errors import DataError
 from tests.faults import test_fuzz_coco as coco

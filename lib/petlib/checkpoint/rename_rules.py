@@ -84,9 +84,19 @@ def rename(names: Sequence[str], rules: Rules, source: str) -> list[str]:
     return renamed
 
 
-def _apply_bounded(rules: Rules, names: Sequence[str]) -> tuple[list[str], list[int]]:
+def rename_in_turn(names: Sequence[str], rules: Rules) -> list[str]:
+    """Return names after every rule in turn, in the same order; a rule replaces all that it finds, which may be nothing.
+
+    Raises:
+        ConfigError: a rule is wrong or takes too long.
+    """
+    check_rules(rules)
+    return _apply_bounded(rules, names, in_turn=True)[0]
+
+
+def _apply_bounded(rules: Rules, names: Sequence[str], *, in_turn: bool = False) -> tuple[list[str], list[int]]:
     command = [sys.executable, "-I", str(rename_process.__file__)]
-    given = json.dumps([[list(rule) for rule in rules], list(names)])
+    given = json.dumps([[list(rule) for rule in rules], list(names), in_turn])
     try:
         done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=True)
     except subprocess.TimeoutExpired as error:

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from petlib.checkpoint.sharded import distribute_like
 from petlib.errors import CheckpointError
+from petlib.suggest import counted
 
 LONGEST_NAME = 200
 
@@ -67,7 +68,7 @@ class LoadReport:
 
     def summary(self, most: int = 8) -> str:
         """Return a readable text of a few lines: counts, and up to ``most`` names of each kind."""
-        lines = [f"{self.source}: {len(self.matched)} tensors matched"]
+        lines = [f"{self.source}: {counted(len(self.matched), 'tensor')} matched"]
         for kind, names in (("missing", self.missing), ("unexpected", self.unexpected), ("mismatched", [*map(str, self.mismatched)])):
             if names:
                 more = f", and {len(names) - most} more" if len(names) > most else ""

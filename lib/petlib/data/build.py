@@ -1,5 +1,7 @@
 """The loaders of a run from its settings: the one reader of the loader keys of petlib's schema."""
 
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +18,14 @@ from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.data.skipped_samples import SkippedSamples
 from petlib.data.train_batches import TrainBatches, split_batch
 from petlib.data.train_loader import TrainLoader
-from petlib.distributed.process_group import rank, world_size
+from petlib.distributed.process_group import is_main_process, rank, world_size
 from petlib.errors import name_in_errors
+from petlib.suggest import counted
 
 TRAIN_KEYS = {"batch_size": "TRAIN.BATCH_SIZE", "accumulation": "SOLVER.ACCUMULATION"}
 """What the settings of a training that messages speak of are called in a config."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,8 @@ class TrainLoaderSettings(LoaderSettings):
 
     @classmethod
     def of_training(cls, cfg: PetlibConfig) -> "TrainLoaderSettings":
-        """Return the settings of the training of a config."""
+        """Return the settings of the training of a config, and warn of more workers than there are processors."""
+        _warn_of_many_workers(cfg.TRAIN.NUM_WORKERS)
         return cls(
             batch_size=cfg.TRAIN.BATCH_SIZE,
             num_workers=cfg.TRAIN.NUM_WORKERS,
@@ -108,6 +114,7 @@ def build_train_loader(
     worker_init: Callable[[], None] | None = None,
     seed_global_generators: bool = False,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    begin: Callable[[], None] | None = None,
 ) -> TrainLoader:
     """Return this process's batches of a training. Every process calls it.
 
@@ -121,6 +128,7 @@ def build_train_loader(
         worker_init: called once in each worker process.
         seed_global_generators: seed the global generators before each sample, see :class:`petlib.data.SampleReader`.
         names: what the numbers in the targets are called, by kind of target.
+        begin: called when the training begins to read.
 
     Raises:
         ConfigError: the batch does not divide evenly among processes and parts.
@@ -153,7 +161,18 @@ def build_train_loader(
         timeout=settings.timeout,
         skipped=SkippedSamples(settings.folder, max_share=settings.max_error_share) if settings.on_error == "skip" else None,
         names=names,
+        begin=begin,
     )
+
+
+def _warn_of_many_workers(count: int) -> None:
+    """Warn of more workers in a process than it has processors, once a training and in one process."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count > processors and is_main_process():
+        logger.warning(
+            "TRAIN.NUM_WORKERS: %s for %s, more than that slow each other down; %d is enough",
+            *(counted(count, "worker"), counted(processors, "processor"), processors),
+        )
 
 
 def build_evaluation_loader(

@@ -41,6 +41,7 @@ class TrainLoader:
         timeout: seconds to wait for a batch of the workers; 0: without end.
         skipped: lists the samples that a reader with ``on_error="skip"`` replaced; None: they are not listed.
         names: what the numbers in the targets are called, see the attribute.
+        begin: called before the first batch is read; None: nothing is.
 
     Attributes:
         iterations_per_epoch: iterations of an epoch.
@@ -62,6 +63,7 @@ class TrainLoader:
         timeout: float = LOADER_TIMEOUT,
         skipped: SkippedSamples | None = None,
         names: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        begin: Callable[[], None] | None = None,
     ) -> None:
         self.names = names
         self.iterations_per_epoch = batches.iterations_per_epoch
@@ -73,6 +75,7 @@ class TrainLoader:
         self._batch_transforms = list(batch_transforms)
         self._seed = seed
         self._skipped = skipped
+        self._begin = begin
 
     def batches(self, start_iteration: int, max_iter: int) -> ClosableBatches[Batch]:
         """Start the workers and return the batches of the iterations from ``start_iteration`` to before ``max_iter``.
@@ -84,6 +87,8 @@ class TrainLoader:
             UserError: what the data set, a transform or the collation raised about a sample.
             RuntimeError: a worker was killed, or gave no batch in time.
         """
+        if self._begin is not None:
+            self._begin()
         if self._skipped is not None:
             self._skipped.open(start_iteration)
         requests = self._plan.device_batches(start_iteration, max_iter)

@@ -17,6 +17,7 @@ from petlib.errors import OutputError
 from petlib.files import write_text_atomically
 from petlib.registry import import_user_modules
 from petlib.run_lock import RunLock
+from petlib.suggest import counted
 
 TEST_RECORD = "test/config.yaml"
 """Where a test records its config, so that the training's record stays."""
@@ -53,7 +54,7 @@ def _surroundings(cfg: PetlibConfig, record: str) -> Iterator[torch.device]:
         import_user_modules(cfg.MISC.IMPORTS)
         seed_everything(cfg.MISC.SEED)
         if is_main_process():
-            logger.info("%d process%s on %s, torch %s", world_size(), "" if world_size() == 1 else "es", device.type, torch.__version__)
+            logger.info("%s on %s, torch %s", counted(world_size(), "process"), device.type, torch.__version__)
         yield device
     finally:
         lock.release()

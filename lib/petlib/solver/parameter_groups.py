@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from petlib.errors import ConfigError
-from petlib.suggest import did_you_mean, nearest_names
+from petlib.suggest import counted, did_you_mean, nearest_names
 
 # A block in a list of blocks: "blocks.3" or "layers.encoder_layer_3", but not "conv1"
 _NUMBERED = re.compile(r"(?:.*_)?\d+")
@@ -231,5 +231,5 @@ def _number(value: Any, place: str) -> float:
 
 
 def _describe(groups: Mapping[tuple[float, float], Sequence[nn.Parameter]], frozen: int) -> str:
-    texts = [f"{len(members)} tensors with lr {lr:g}, weight decay {decay:g}" for (lr, decay), members in groups.items()]
+    texts = [f"{counted(len(members), 'tensor')} with lr {lr:g}, weight decay {decay:g}" for (lr, decay), members in groups.items()]
     return "; ".join(texts) + (f"; {frozen} frozen" if frozen else "")

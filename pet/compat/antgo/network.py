@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,9 +13,10 @@ from torch import Tensor, nn
 from pet.compat.antgo.framework.helper.models.builder import MODELS
 from pet.compat.antgo.framework.helper.runner.base_module import BaseModule
 from pet.data.targets.names import NO_NAMES, Names
+from petlib.checkpoint.rename_rules import check_rules, rename_in_turn
 from petlib.checkpoint.weights import Translation, load_weights
 from petlib.config.nested import Component
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, name_in_errors
 from petlib.suggest import did_you_mean
 
 LOSS = "loss"
@@ -104,17 +104,15 @@ def revision(revise_keys: ReviseKeys) -> Translation:
     """Return what changes the names of weights.
 
     Raises:
-        ConfigError: there are no pairs of a regular expression and a text.
+        ConfigError: there are no pairs of a regular expression and a text; when it is called, that they take too long.
     """
-    try:
-        changes = [(re.compile(pattern), replacement) for pattern, replacement in revise_keys]
-    except (re.error, TypeError, ValueError) as error:
-        raise ConfigError(f"revise_keys: {revise_keys!r} given, pairs of a regular expression and a text expected ({error})") from error
+    with name_in_errors({"load_weights.rename": "revise_keys"}):
+        check_rules(revise_keys)
 
     def revise(state: dict[str, Tensor], _: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        for pattern, replacement in changes:
-            state = {pattern.sub(replacement, name): value for name, value in state.items()}
-        return state
+        with name_in_errors({"load_weights.rename": "revise_keys"}):
+            names = rename_in_turn(list(state), revise_keys) if revise_keys else list(state)
+        return dict(zip(names, state.values(), strict=True))
 
     return revise
 

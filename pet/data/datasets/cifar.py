@@ -7,8 +7,7 @@ import numpy as np
 
 from pet.data.catalog.source import Source, check_split
 from pet.data.files.limits import shown
-from pet.data.files.opening import is_name
-from pet.data.files.plain_pickles import read_plain_pickle
+from pet.data.files.opening import is_name, read_plain_pickle
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.errors import DataError
 

@@ -15,6 +15,7 @@ from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError
 
+LISTS = (".txt", ".csv", ".json")
 OUTSIDE = "image that lies in no folder of a class"
 
 
@@ -22,7 +23,7 @@ class ImageFolder(Dataset):
     """Images below ``folder/<class>/``, at any depth; classes and files are sorted by name.
 
     Files of other kinds, what the system left there, and images next to the folders of the classes are left out and counted in
-    ``info.skipped``.
+    ``info.skipped``; lists next to the folders are not.
 
     Args:
         folder: the folder of class folders.
@@ -67,7 +68,8 @@ class ImageFolder(Dataset):
 
     def _list_images(self) -> Iterator[tuple[str, int] | dict[str, int]]:
         skipped = SkipCounter(self.folder)
-        for name in files_in(self.folder, SUFFIXES, skipped):
+        # lists and tables next to the folders of the classes are no data, among them those that Pet writes
+        for name in files_in(self.folder, SUFFIXES, skipped, unnoticed=LISTS):
             skipped.add(OUTSIDE, str(self.folder / name))
         for name in self._folders:
             label = self._classes.index(name)

@@ -18,6 +18,7 @@ from pet.data.files.path_variants import PathVariants
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError
+from petlib.suggest import counted
 
 WHOLE_NUMBER = re.compile(r"-?\d+")
 GREATEST_LABEL = 9_999_999
@@ -117,7 +118,7 @@ class ListFile(Dataset):
                 first = self.info.first_label
                 cause = f"; no line has the label 0: subtract {first} from every label, or write names of classes" if first else ""
                 raise DataError(
-                    f"{self.path}:{line}: the label {label!r} of {name} is none of the {len(self._classes)} classes "
+                    f"{self.path}:{line}: the label {label!r} of {name} is none of the {counted(len(self._classes), 'class')} "
                     f"({_few(self._classes)}){cause}"
                 )
 

@@ -12,9 +12,8 @@ from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import decode_image, read_image
 from pet.data.files.limits import shortened
 from pet.data.files.listing import SUFFIXES
-from pet.data.files.opening import read_lines
+from pet.data.files.opening import read_lines, read_plain_pickle
 from pet.data.files.path_variants import PathVariants
-from pet.data.files.plain_pickles import read_plain_pickle
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError

@@ -18,6 +18,7 @@ from pet.data.files.videos import FrameFolder, FrameSource, VideoFacts, VideoFil
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import ConfigError, DataError
+from petlib.suggest import counted
 
 USUAL_FRAME_NAME = "img_{:05}.jpg"
 ONE_LABEL, SEVERAL_LABELS = "label", "multilabel"
@@ -110,7 +111,7 @@ class Videos(Dataset):
                 shown = ", ".join(self._classes[:10]) + (", ..." if len(self._classes) > 10 else "")
                 raise DataError(
                     f"{place}{f':{record.line}' if record.line else ''}: the class {unknown[0]!r} of {record.path} is none of the "
-                    f"{len(self._classes)} classes ({shown}); correct it, or name all classes in Source.classes"
+                    f"{counted(len(self._classes), 'class')} ({shown}); correct it, or name all classes in Source.classes"
                 )
 
 

@@ -15,7 +15,7 @@ from pet.data.files.images import image_size
 from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import ImageTruth
 from petlib.errors import DataError
-from petlib.suggest import did_you_mean
+from petlib.suggest import counted, did_you_mean
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -61,7 +61,7 @@ def read_records(layout: VocLayout, names: Sequence[str], classes: Sequence[str]
         unknown = [item.name for item in file.objects if item.name not in labels]
         if unknown:
             raise DataError(
-                f"{path}: the class {unknown[0]!r} is none of the {len(chosen)} classes{did_you_mean(unknown[0], chosen)}; "
+                f"{path}: the class {unknown[0]!r} is none of the {counted(len(chosen), 'class')}{did_you_mean(unknown[0], chosen)}; "
                 f"they are {', '.join(chosen[:20])}{', ...' if len(chosen) > 20 else ''} (Source.classes)"
             )
         if not file.objects:

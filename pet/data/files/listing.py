@@ -71,10 +71,14 @@ def files_below(folder: str | Path, suffixes: tuple[str, ...], skipped: SkipCoun
         yield parent, _of_kind(parent, names, suffixes, skipped)
 
 
-def files_in(folder: str | Path, suffixes: tuple[str, ...], skipped: SkipCounter) -> list[str]:
-    """Return the sorted names of the files in a folder, without those below it, and count what is left out as :func:`files_below` does."""
+def files_in(folder: str | Path, suffixes: tuple[str, ...], skipped: SkipCounter, *, unnoticed: tuple[str, ...] = ()) -> list[str]:
+    """Return the sorted names of the files in a folder, without those below it, and count what is left out as :func:`files_below` does.
+
+    Files that end with one of ``unnoticed`` are left out without being counted.
+    """
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.is_file() or is_of_system(entry.name)]
+        found = [entry.name for entry in entries if entry.is_file() or is_of_system(entry.name)]
+    names = [name for name in found if is_of_system(name) or not name.lower().endswith(unnoticed)]
     return _of_kind(os.fspath(folder), names, suffixes, skipped)
 
 

@@ -1,4 +1,4 @@
-"""Files from outside: only files are opened, and no more is read than can be."""
+"""Files from outside: only files are opened, no more is read than can be, and no pickle runs code."""
 
 import io
 import os
@@ -7,14 +7,17 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pet.data.files.limits import LIMITS, shortened
 from petlib.errors import DataError
+from petlib.plain_pickles import PlainPickleError, parse_plain_pickle
 
 KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 LONGEST_NAME = 500
 LONGEST_PATH = 4096
+MOST_PICKLED = 1024**3
 
 
 def open_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | None = None) -> io.FileIO:
@@ -136,3 +139,19 @@ def _setting(most_bytes: int) -> str:
     if most_bytes == LIMITS.image_bytes:
         return "8 for each of set_limits.pixels"
     return "set_limits.file_bytes" if most_bytes == LIMITS.file_bytes else "of such a file"
+
+
+def read_plain_pickle(path: Path, *, what: str) -> Any:
+    """Return what a pickle holds; see :func:`petlib.plain_pickles.parse_plain_pickle`.
+
+    Args:
+        path: the file.
+        what: what it is called in messages, e.g. ``a CIFAR file``.
+
+    Raises:
+        DataError: it cannot be read, is no pickle, or holds something else than plain values and arrays of numbers.
+    """
+    try:
+        return parse_plain_pickle(read_file(path, what=what, most_bytes=MOST_PICKLED))
+    except PlainPickleError as error:
+        raise DataError(f"{path}: not {what}, or a damaged one: {error}") from error

@@ -19,7 +19,7 @@ from pet.data.loading.batch_transforms import PAD_DIVISOR, MixupCutmix, Normaliz
 from pet.data.loading.joined import JoinedDataset, SomeSamples
 from pet.data.loading.renumbered import TRAINING, in_order_of, with_names
 from pet.data.loading.sampling import build_sampler, without_empty
-from pet.data.loading.share_record import TRAIN_RECORD, write_share_record
+from pet.data.loading.share_record import TRAIN_RECORD, ShareRecord
 from pet.data.loading.splits import share_of
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
@@ -91,7 +91,9 @@ LISTS_OF_TRANSFORMS = ("TRANSFORMS", "VIEW_TRANSFORMS", "WEAK", "STRONG")
 """Ends of the keys that hold them."""
 
 
-def build_dataset(cfg: PetConfig, datasets: Sequence[str], kinds: Sequence[str], *, names: Names = NO_NAMES, record: str = "") -> Dataset:
+def build_dataset(
+    cfg: PetConfig, datasets: Sequence[str], kinds: Sequence[str], *, names: Names = NO_NAMES, record: ShareRecord | None = None
+) -> Dataset:
     """Return the data sets called ``datasets``, joined. Every process calls it.
 
     Names decide which class, keypoint or part a number means: all data sets get the numbers that ``names`` give, without these those of
@@ -102,20 +104,19 @@ def build_dataset(cfg: PetConfig, datasets: Sequence[str], kinds: Sequence[str],
         datasets: names of the catalogue, folders or list files.
         kinds: the kinds of targets that samples are to have, names of :data:`pet.data.targets.kinds.KINDS`.
         names: what the numbers of the model mean, from its training; a kind that is left out goes by the data.
-        record: a file in the output folder that says which files a ``share`` picks; empty: none is written.
+        record: gets which files a ``share`` picks; None: they are not recorded.
 
     Raises:
         ConfigError: no name is given, or one is unknown.
         DataError: files are missing or wrong, have other targets than those requested, or the data sets have different classes.
-        OutputError: the record cannot be written.
     """
     if not datasets:
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
     prepare_readers(cfg)
     with keys_in_errors(cfg), name_in_errors({"Source.kinds": "MODEL.HAS_..."}):
         built = [_build_one(cfg, name, kinds, names) for name in datasets]
-        if record and cfg.MISC.CKPT:
-            write_share_record(Path(cfg.MISC.CKPT) / record, _shares(cfg, datasets, built))
+        if record is not None and cfg.MISC.CKPT:
+            record.shares = _shares(cfg, datasets, built)
         if len(built) == 1:
             return built[0]
         first = names_of(built[0].info, kinds)
@@ -213,7 +214,8 @@ def build_training_data(
         DataError: the data are missing, wrong, or do not fit the model.
     """
     source = describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS) if dataset is None else "the training data"
-    dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds, record=TRAIN_RECORD) if dataset is None else dataset
+    record = ShareRecord(Path(cfg.MISC.CKPT) / TRAIN_RECORD)
+    dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds, record=record) if dataset is None else dataset
     if expected.kinds and not dataset.info.annotated:
         raise DataError(f"{source} have no annotations: nothing can be learned from them; choose other data")
     dataset = prepare(dataset)
@@ -227,7 +229,7 @@ def build_training_data(
     )
     if filters_empty(cfg, expected.kinds):
         dataset = without_empty(dataset)
-    return build_train_loader(cfg, dataset, device, expected.kinds)
+    return build_train_loader(cfg, dataset, device, expected.kinds, begin=record.write)
 
 
 def scales_by_type(entries: Sequence[Any]) -> bool:
@@ -241,8 +243,12 @@ def filters_empty(cfg: AnyConfig, kinds: Sequence[str]) -> bool:
     return has_objects and "FILTER_EMPTY" in cfg.DATA and bool(cfg.DATA.FILTER_EMPTY)
 
 
-def build_train_loader(cfg: PetConfig, dataset: Dataset, device: torch.device, kinds: Sequence[str]) -> TrainLoader:
+def build_train_loader(
+    cfg: PetConfig, dataset: Dataset, device: torch.device, kinds: Sequence[str], *, begin: Callable[[], None] | None = None
+) -> TrainLoader:
     """Return the batches of a training: seeded order, augmentation, normalisation and mixing on the device.
+
+    ``begin`` is called when the training begins.
 
     Raises:
         ConfigError: a transform is unknown or wrong, or the batch does not divide among processes and parts.
@@ -262,6 +268,7 @@ def build_train_loader(cfg: PetConfig, dataset: Dataset, device: torch.device, k
         batch_transforms=_build_batch_transforms(cfg, normalize, kinds),
         worker_init=start_worker,
         names=names_of(dataset.info, kinds),
+        begin=begin,
     )
 
 

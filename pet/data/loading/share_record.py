@@ -14,25 +14,37 @@ TRAIN_RECORD = "train_share.txt"
 TEST_RECORD = "test_share.txt"
 
 
-def write_share_record(path: Path, shares: Mapping[str, tuple[CatalogEntry, SomeSamples]]) -> None:
-    """Write the files of the samples that each entry picked, one a line, below a line about the entry; the main process does it.
+class ShareRecord:
+    """The files of the samples that entries of the catalogue picked, one a line, below a line about the entry.
+
+    It is written when the run begins with these data: one that is refused leaves the record of the run before.
 
     Args:
         path: the file; it stays as it is where there is no share.
-        shares: name in the catalogue -> its entry, and the samples that it picked.
 
-    Raises:
-        OutputError: the file cannot be written.
+    Attributes:
+        shares: name in the catalogue -> its entry, and the samples that it picked.
     """
-    if not shares or not is_main_process():
-        return
-    text = "\n".join("\n".join(_lines(name, *share)) + "\n" for name, share in shares.items())
-    try:
-        write_text_atomically(path, text)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: what a share picked cannot be written: {error.strerror}; make room, or choose another folder"
-        ) from error
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.shares: Mapping[str, tuple[CatalogEntry, SomeSamples]] = {}
+
+    def write(self) -> None:
+        """Write the file; the main process does it.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if not self.shares or not is_main_process():
+            return
+        text = "\n".join("\n".join(_lines(name, *share)) + "\n" for name, share in self.shares.items())
+        try:
+            write_text_atomically(self._path, text)
+        except OSError as error:
+            raise OutputError(
+                f"{self._path}: what a share picked cannot be written: {error.strerror}; make room, or choose another folder"
+            ) from error
 
 
 def _lines(name: str, entry: CatalogEntry, samples: SomeSamples) -> Iterator[str]:

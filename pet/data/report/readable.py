@@ -7,6 +7,7 @@ from typing import Any
 from pet.data.report.dataset_report import QUANTILES, DatasetReport
 from pet.data.report.overview import RunReport
 from pet.data.targets.observation import Finding
+from petlib.suggest import counted
 
 MOST_EXAMPLES = 5
 MOST_CLASSES = 100
@@ -23,17 +24,17 @@ def as_text(report: RunReport) -> str:
     lines += _finding_lines(everything)
     fatal = sum(finding.fatal for finding in everything)
     odd = len(everything) - fatal
-    verdict = f"a training would FAIL: {fatal} {_plural('fault', fatal)}" if fatal else "a training can read all of it"
-    left_out = sum(sum(dataset.skipped.values()) for datasets in report.datasets.values() for dataset in datasets)
-    skipped = f"; {left_out:,} left out while reading, see above" if left_out else ""
-    return "\n".join([*lines, f"{verdict}; {odd} {_plural('oddity', odd)}{skipped}"])
+    verdict = f"a training would FAIL: {counted(fatal, 'fault')}" if fatal else "a training can read all of it"
+    noted = sum(sum(dataset.skipped.values()) for datasets in report.datasets.values() for dataset in datasets)
+    skipped = f"; {noted:,} noted while reading, see above" if noted else ""
+    return "\n".join([*lines, f"{verdict}; {counted(odd, 'oddity')}{skipped}"])
 
 
 def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
     objects = sum(count for count, _ in report.classes.values())
     has_objects = report.images_without_objects is not None
-    counted = f", {objects:,} objects, {report.images_without_objects:,} images without any" if has_objects else ""
-    yield f"{split}: {report.name}: {report.samples:,} samples{counted}"
+    about = f", {counted(objects, 'object')}, {counted(report.images_without_objects or 0, 'image')} without any" if has_objects else ""
+    yield f"{split}: {report.name}: {counted(report.samples, 'sample')}{about}"
     for reason, count in report.skipped.items():
         yield f"  while reading: {count:,} x {reason}"
     yield from _class_lines(report.classes, has_objects)
@@ -51,7 +52,7 @@ def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
         yield f"  videos: {report.decoding:,.0f} frames a second are decoded by a core, while all of them do"
     for name, count in report.types.counts.items():
         if name in report.types.greatest:
-            yield f"  pixels of {name} in {count:,} images, with values up to {report.types.greatest[name]:g}"
+            yield f"  pixels of {name} in {counted(count, 'image')}, with values up to {report.types.greatest[name]:g}"
 
 
 def _class_lines(classes: Mapping[str, tuple[int, int]], has_objects: bool) -> Iterator[str]:
@@ -124,7 +125,3 @@ def _examples(members: Iterable[Finding]) -> Iterator[str]:
     for finding in members:
         line = finding.detail if finding.place in finding.detail else f"{finding.place}: {finding.detail}"
         yield f"    {line.removesuffix(': ')}"
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"

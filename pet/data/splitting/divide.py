@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from petlib.errors import ConfigError, DataError
+from petlib.suggest import counted
 
 Division = tuple[list[int], list[int]]
 """Places of the images for training, and of those for validation."""
@@ -80,7 +81,8 @@ def divide_evenly(groups: Sequence[str], labels: Sequence[frozenset[str]], count
         (validation if lack > seen - share * seen - len(training) else training).extend(members[group])
     if not training or not validation:
         raise DataError(
-            f"{len(members)} groups of {len(groups)} images cannot be divided so: one side would be empty; group by a smaller part"
+            f"{counted(len(members), 'group')} of {counted(len(groups), 'image')} cannot be divided so: one side would be empty; group by "
+            "a smaller part"
         )
     return sorted(training), sorted(validation)
 

@@ -1,6 +1,6 @@
 """The training data of land cover with unlabelled images, from a config or from data sets that a program brings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from pet.data.datasets.images import UnlabelledImages
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import TRAIN_TRANSFORMS, build_dataset, build_sample_transforms, prepare_readers, scales_by_type, start_worker
 from pet.data.loading.sampling import build_sampler
-from pet.data.loading.share_record import TRAIN_RECORD
+from pet.data.loading.share_record import TRAIN_RECORD, ShareRecord
 from pet.data.targets.check import check_pixels, check_samples, describe_source
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.finish import FinishTargets
@@ -52,7 +52,8 @@ def build_training_data(
         DataError: the data are missing, wrong, or do not fit the model.
     """
     source = "the training data" if dataset is not None else describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
-    dataset = dataset if dataset is not None else build_dataset(cfg, cfg.TRAIN.DATASETS, KINDS, record=TRAIN_RECORD)
+    record = ShareRecord(Path(cfg.MISC.CKPT) / TRAIN_RECORD)
+    dataset = dataset if dataset is not None else build_dataset(cfg, cfg.TRAIN.DATASETS, KINDS, record=record)
     check_samples(
         dataset,
         expected_data(cfg),
@@ -63,7 +64,7 @@ def build_training_data(
     )
     unlabelled = unlabelled if unlabelled is not None else build_unlabelled(cfg)
     _check_unlabelled(unlabelled, cfg)
-    return _build_loader(cfg, device, dataset, unlabelled)
+    return _build_loader(cfg, device, dataset, unlabelled, begin=record.write)
 
 
 def build_unlabelled(cfg: LandcoverConfig) -> Samples:
@@ -104,7 +105,9 @@ def _check_unlabelled(dataset: Samples, cfg: LandcoverConfig) -> None:
         check_pixels({"meta": {}, **dataset[index]}, expected_data(cfg))
 
 
-def _build_loader(cfg: LandcoverConfig, device: torch.device, dataset: Dataset, unlabelled: Samples) -> TrainLoader:
+def _build_loader(
+    cfg: LandcoverConfig, device: torch.device, dataset: Dataset, unlabelled: Samples, *, begin: Callable[[], None]
+) -> TrainLoader:
     scales: Sequence[int] = cfg.TRAIN.RESIZE.SCALES
     transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, scales, dataset, place=TRAIN_TRANSFORMS)
     views = build_views(unlabelled, common=cfg.SEMI.TRANSFORMS, weak=cfg.SEMI.WEAK, strong=cfg.SEMI.STRONG, scales=scales)
@@ -117,6 +120,7 @@ def _build_loader(cfg: LandcoverConfig, device: torch.device, dataset: Dataset, 
         batch_transforms=_build_batch_transforms(cfg, normalize),
         worker_init=start_worker,
         names=names_of(dataset.info, KINDS),
+        begin=begin,
     )
 
 

@@ -11,25 +11,25 @@ def train(cfg: ContrastConfig) -> None:
     """Train the network that ``cfg`` describes; what comes out lies in ``MISC.CKPT``, the backbone in ``backbone.safetensors``."""
     task = contrast.TASK
     with engine.open_run(cfg) as device:
-        # 2. Model: parameters, FLOPs and activations of what is handed over
+        # 2. Data: views to learn from, and labelled images that the embeddings are measured on
+        loader = task.build_training_data(cfg, device)
+        evaluation = task.build_evaluation(cfg, device) if cfg.TEST.DATASETS else None
+
+        # 3. Model: parameters, FLOPs and activations of what is handed over
         model = task.build_model(cfg)
         models.analyse(model.eval(), cfg)
 
-        # 3. Checkpointer, and the weights to begin with
+        # 4. Checkpointer, and the weights to begin with
         checkpointer = engine.build_checkpointer(cfg)
         contrast.load_backbone(model, cfg)
 
-        # 4. Device, frozen parameters, and processes that share the work; each keeps its queue to itself
+        # 5. Device, frozen parameters, and processes that share the work; each keeps its queue to itself
         rules = task.build_rules(cfg, model)
         model = engine.prepare_model(model, cfg, device, rules)
         model = engine.parallelize(model, cfg, device, ignored=model.own_buffers())
 
-        # 5. Optimizer
+        # 6. Optimizer
         optimizer = solver.build_optimizer(distributed.unwrap(model), cfg, rules)
-
-        # 6. Data: views to learn from, and labelled images that the embeddings are measured on
-        loader = task.build_training_data(cfg, device)
-        evaluation = task.build_evaluation(cfg, device) if cfg.TEST.DATASETS else None
 
         # 7. One iteration, the schedule of the learning rate, and the state of the run
         step = contrast.build_step(cfg, device)

@@ -12,27 +12,27 @@ def train(cfg: FaceConfig) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``."""
     task = face.TASK
     with engine.open_run(cfg) as device:
-        # 2. Model: parameters, FLOPs and activations; the weights to begin with
+        # 2. Data: what is learned from, and the pairs that the model is measured on
+        loader = task.build_training_data(cfg, device)
+        evaluation = task.build_evaluation(cfg, device) if cfg.TEST.DATASETS else None
+
+        # 3. Model: parameters, FLOPs and activations; the weights to begin with
         model = task.build_model(cfg)
         analyse(model, cfg)
         models.load_pretrained(model, cfg)
 
-        # 3. Centres of the identities, which the processes share out, and the checkpointer that knows of it
+        # 4. Centres of the identities, which the processes share out, and the checkpointer that knows of it
         model.centres = task.build_centres(cfg, device)
         checkpointer = engine.build_checkpointer(cfg, network=model)
 
-        # 4. Device, frozen parameters, and processes that share the work
+        # 5. Device, frozen parameters, and processes that share the work
         rules = task.build_rules(cfg, model)
         network = engine.prepare_model(model, cfg, device, rules)
         network = engine.parallelize(network, cfg, device, ignored=["centres.weight"])
 
-        # 5. Optimizer, and the moving average of the backbone
+        # 6. Optimizer, and the moving average of the backbone
         optimizer = solver.build_optimizer(distributed.unwrap(network), cfg, rules)
         average = engine.build_average(cfg, model.backbone)
-
-        # 6. Data: what is learned from, and the pairs that the model is measured on
-        loader = task.build_training_data(cfg, device)
-        evaluation = task.build_evaluation(cfg, device) if cfg.TEST.DATASETS else None
 
         # 7. One iteration, and the state of the run
         step = engine.build_step(cfg, device)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from petlib.errors import DeviceError
+from petlib.suggest import counted
 
 NVML_LIBRARY = "libnvidia-ml.so.1"
 QUERY_SECONDS = 30
@@ -29,7 +30,7 @@ class Devices:
     @property
     def summary(self) -> str:
         """Return e.g. ``"2 processes on GPU 0, 1"``."""
-        number = "1 process" if self.count == 1 else f"{self.count} processes"
+        number = counted(self.count, "process")
         return f"{number} on {'GPU ' + ', '.join(self.gpus) if self.gpus else 'the CPU'}"
 
 

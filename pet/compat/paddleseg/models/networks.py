@@ -29,7 +29,7 @@ class PaddleNames(nn.Module):
         Raises:
             CheckpointError: nothing fits.
         """
-        report = load_state(self, state_dict, "set_state_dict", translate=_without_segmenter)
+        report = load_state(self, state_dict, "set_state_dict")
         logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report.summary())
         return report.missing, report.unexpected
 
@@ -87,7 +87,6 @@ def BiSeNetV2(  # noqa: N802 -- PaddleSeg's name
 BEST_MODEL = ("best_model", "model.pdparams")
 CHECKPOINTS = "model_*"
 RECORD = "config.yaml"
-SEGMENTER = "network."
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +120,7 @@ def load_pretrained(network: nn.Module, pretrained: str | Path | None, *, encode
             f"pretrained: {path}: there is no such file; give the weights of a training, save_dir/best_model/model.pdparams, "
             "or leave it out"
         )
-    report = load_weights(network, path, translate=_without_segmenter)
+    report = load_weights(network, path)
     logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report.summary())
 
 
@@ -131,7 +130,7 @@ def load_trained(network: nn.Module, path: str | Path) -> None:
     Raises:
         CheckpointError: the file is missing, damaged, Paddle's, or of another network.
     """
-    load_weights(network, path, translate=_without_segmenter).require_complete()
+    load_weights(network, path).require_complete()
 
 
 def _load_published(network: nn.Module, source: str, encoder_name: str) -> None:
@@ -151,10 +150,3 @@ def _is_untrained(folder: Path) -> bool:
         return True
     has_run = (folder / RECORD).exists() or (folder / LOGS).is_dir()
     return has_run and not any(folder.glob(CHECKPOINTS)) and not (folder / BEST_MODEL[0]).exists()
-
-
-def _without_segmenter(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the names of a network for those in a checkpoint of a run, where it is below ``network.``."""
-    while state and all(name.startswith(SEGMENTER) for name in state) and not any(name.startswith(SEGMENTER) for name in own):
-        state = {name.removeprefix(SEGMENTER): value for name, value in state.items()}
-    return state

@@ -8,6 +8,7 @@ import pytest
 
 from pet.data.datasets.semseg_folder import SemsegFolder
 from pet.data.loading.build import build_dataset
+from pet.data.loading.share_record import ShareRecord
 from pet.data.loading.splits import sample_by_count, sample_by_percent, share_of, split_by_count, split_by_percent
 from pet.vision import config
 from petlib.config import ConfigError
@@ -87,10 +88,13 @@ def test_what_a_share_picks_is_written_down(dataset: SemsegFolder, tmp_path: Pat
     cfg.set("MISC.DATA_ROOT", str(tmp_path))
     cfg.set("MISC.CKPT", str(tmp_path / "run"))
     cfg.set("DATA.CATALOG", {"a": {**entry, "share": [0.0, 0.8]}, "b": {**entry, "share": [0.8, 0.9], "seed": 3}, "all": entry})
-    build_dataset(cfg, ["all"], ["semseg"], record="train_share.txt")
-    build_dataset(cfg, ["a"], ["semseg"])
+    record = ShareRecord(tmp_path / "run" / "train_share.txt")
+    build_dataset(cfg, ["all"], ["semseg"], record=record)
+    record.write()
+    built = build_dataset(cfg, ["a", "all", "b"], ["semseg"], record=record)
+    # nothing is written before the run begins: it may be refused
     assert not (tmp_path / "run").exists()
-    built = build_dataset(cfg, ["a", "all", "b"], ["semseg"], record="train_share.txt")
+    record.write()
     first, _, second = (tmp_path / "run" / "train_share.txt").read_text().partition("\n\n")
     assert first.splitlines()[0] == "# a: share [0, 0.8], seed 0: 16 of 20 samples, in their order"
     assert first.splitlines()[1:] == [built.file_of(index) for index in range(16)]  # type: ignore[attr-defined]
@@ -103,7 +107,9 @@ def test_samples_without_files_are_written_by_their_numbers(tmp_path: Path) -> N
     cfg = config.get_base_cfg()
     cfg.set("MISC.CKPT", str(tmp_path))
     cfg.set("DATA.CATALOG", {"some": {"type": "digits", "split": "train", "share": [0.0, 0.01]}})
-    count = len(build_dataset(cfg, ["some"], ["label"], record="train_share.txt"))
+    record = ShareRecord(tmp_path / "train_share.txt")
+    count = len(build_dataset(cfg, ["some"], ["label"], record=record))
+    record.write()
     lines = (tmp_path / "train_share.txt").read_text().splitlines()
     assert len(lines) == 1 + count
     assert all(line.startswith("sample ") for line in lines[1:])

@@ -41,7 +41,7 @@ def test_groups_stay_together() -> None:
 
 
 def test_groups_that_cannot_be_divided_are_reported() -> None:
-    with pytest.raises(DataError, match="1 groups of 3 images cannot be divided so: one side would be empty"):
+    with pytest.raises(DataError, match="1 group of 3 images cannot be divided so: one side would be empty"):
         divide_evenly(["a", "a", "a"], [frozenset()] * 3, 1, seed=0)
     with pytest.raises(DataError, match=r"--group 'seq' finds nothing in 'b.png'"):
         groups_by(["seq.png", "b.png"], "seq")
