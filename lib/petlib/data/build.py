@@ -170,7 +170,7 @@ def _warn_of_many_workers(count: int) -> None:
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if count > processors and is_main_process():
         logger.warning(
-            "TRAIN.NUM_WORKERS: %s for %s, more than that slow each other down; %d is enough",
+            "TrainLoader.num_workers: %s for %s, more than that slow each other down; %d is enough",
             *(counted(count, "worker"), counted(processors, "processor"), processors),
         )
 

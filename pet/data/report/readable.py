@@ -84,7 +84,7 @@ def _identity_lines(report: DatasetReport) -> Iterator[str]:
     found = report.identities
     if not found:
         return
-    where = f" in {found['sequences']:,} {_plural('sequence', found['sequences'])}" if found["sequences"] else ""
+    where = f" in {counted(found['sequences'], 'sequence')}" if found["sequences"] else ""
     boxes = found["objects of each"]
     each = f", {boxes['least']:.0f} to {boxes['greatest']:.0f} boxes each (median {boxes['median']:.0f})" if boxes else ""
     yield f"  identities: {found['identities']:,}{where}{each}; {found['objects without']:,} boxes have none"

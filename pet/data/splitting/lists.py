@@ -10,7 +10,6 @@ from pet.data.files.opening import read_text
 from pet.data.files.stems import MOST_SHOWN, pair_stems, shown
 from petlib.errors import ConfigError, DataError, OutputError
 from petlib.files import write_text_atomically
-from petlib.suggest import counted
 
 
 def read_stems(path: Path) -> list[str]:
@@ -59,7 +58,7 @@ def check_files(stems: Sequence[str], images: Path, labels: Path, image_suffix: 
             first = missing[0].removesuffix(suffix)
             there = sorted(path.name for path in (folder / first).parent.glob("*") if path.stem == Path(f"{first}{suffix}").stem)
             hint = f"; there is {', '.join(there[:MOST_SHOWN])}, see {option}" if there else ""
-            raise DataError(f"{folder}: {len(missing)} of {counted(len(stems), 'file')} missing: {shown(missing)}{hint}")
+            raise DataError(f"{folder}: {len(missing)} of {len(stems)} files are missing: {shown(missing)}{hint}")
 
 
 def list_lines(stems: Sequence[str], image_pattern: str, label_pattern: str, separator: str = " ") -> str:

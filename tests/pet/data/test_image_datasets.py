@@ -88,6 +88,14 @@ def test_folders_say_how_many_files_they_left_out(tmp_path: Path, caplog: pytest
         ImageFolder(folder=tmp_path)
 
 
+def test_lists_next_to_the_class_folders_are_no_oddity(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_image(tmp_path / "cat" / "1.png")
+    for name in ("train.txt", "split.json", "labels.csv"):
+        (tmp_path / name).write_text("cat/1.png cat")
+    assert ImageFolder(folder=tmp_path).info.skipped == {}
+    assert not caplog.messages
+
+
 def test_given_classes_fix_the_labels(tmp_path: Path) -> None:
     write_image(tmp_path / "dog/1.png")
     assert labels_of(ImageFolder(folder=tmp_path, classes=["ant", "dog"])) == [1]

@@ -132,3 +132,14 @@ def test_weight_and_bias_of_one_shape_are_not_exchanged() -> None:
 def test_biases_that_agree_by_chance_are_no_proposal() -> None:
     classifier, head = {"fc.weight": (3, 512), "fc.bias": (3,)}, {"logits.weight": (3, 64, 1, 1), "logits.bias": (3,)}
     assert propose_rules(classifier, head) == []
+
+
+def test_rules_in_turn_replace_all_that_each_of_them_finds() -> None:
+    rules = [("^module.", ""), ("a", "b"), ("b$", "c"), ("nowhere", "")]
+    assert rename_rules.rename_in_turn(["module.a.a", "d"], rules) == ["b.c", "d"]
+
+
+def test_rules_in_turn_without_end_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rename_rules, "LONGEST_SECONDS", 1.0)
+    with pytest.raises(ConfigError, match="took longer than 1 s for 1 names"):
+        rename_rules.rename_in_turn(["a" * 60 + "!"], [("(a+)+$", "c")])
