@@ -1,6 +1,5 @@
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,11 +92,3 @@ def test_curves_that_lie_on_each_other_are_both_seen(tmp_path):
     plot = picture[:, : int(0.72 * picture.shape[1])]
     for colour in (FIRST_LINE, SECOND_LINE):
         assert (np.abs(plot - np.array(colour)).max(axis=2) < 40).sum() > 200
-
-
-def test_a_run_that_is_over_reports_where_its_results_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "metrics.jsonl").write_text('{"iteration": 1, "loss": 2.0}\n')
-    (tmp_path / "model_latest.pth").touch()
-    with caplog.at_level("INFO"):
-        draw_run(tmp_path)
-    assert f"results are in {tmp_path}: model_latest.pth, metrics.jsonl, curves.png" in caplog.messages
