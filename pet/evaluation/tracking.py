@@ -13,7 +13,8 @@ from pet.data.files.mot_text import format_results
 from pet.data.targets.dataset import Dataset, ImageTruth
 from pet.metrics.tracking import TrackingSums, measure_tracks
 from pet.metrics.tracking_frames import FrameBoxes, prepare_frames
-from pet.tracking import Detections, Tracker
+from pet.tracking import Detections, Tracker, build_tracker, parse_tracker
+from pet.typed import VisionConfig
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.process_group import is_main_process, rank, world_size
 from petlib.errors import DataError
@@ -144,3 +145,14 @@ def _compared(truth: ImageTruth, found: Detections, ids: np.ndarray, label: int)
 def _extents(boxes: np.ndarray) -> np.ndarray:
     boxes = boxes.astype(np.float64)
     return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+
+
+def build_tracking_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predictions: bool) -> TrackingEvaluator | None:
+    """Return the evaluator of the tracks of the test data, by the tracker ``TEST.TRACKER``; None: that is empty."""
+    if not cfg.TEST.TRACKER:
+        return None
+    entry = parse_tracker(cfg.TEST.TRACKER, place="TEST.TRACKER")
+    build_tracker(entry, place="TEST.TRACKER")  # a mistake ends the run before a prediction is made
+    return TrackingEvaluator(
+        dataset=dataset, new_tracker=lambda: build_tracker(entry, place="TEST.TRACKER"), keep_predictions=keep_predictions
+    )

@@ -58,7 +58,7 @@ def read_in(run: dict[str, Any], settings: Any, name: str) -> set[str]:
     record(lambda cfg: test_net.test(cfg, ScriptArguments(path)))
     if run["exported"]:
         record(export_net.export_model, purpose="export")
-    record(inference.infer, images=images[0], images2=images[1], window=0, polygons=False, out=Path(f"{name}_seen"))
+    record(inference.infer, images=images[0], images2=images[1], window=0, polygons=False, track=None, out=Path(f"{name}_seen"))
     record(check.check, split="both")
     record(browse.browse, split="train", count=1, views=1)
     return read

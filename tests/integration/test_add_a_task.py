@@ -143,7 +143,7 @@ torch.save(script["TASK"].build_model(load_cfg(Settings, path)).state_dict(), "f
 run(script["train"])
 run(lambda cfg: test_net.test(cfg, ScriptArguments(path)))
 run(export_net.export_model, purpose="export")
-predict = {"images": "pictures", "images2": "", "window": 0, "polygons": False}
+predict = {"images": "pictures", "images2": "", "window": 0, "polygons": False, "track": None}
 run(lambda cfg, options: inference.infer(cfg, Namespace(**{**vars(options), "out": Path("seen")})), **predict)
 run(check.check, split="both")
 run(browse.browse, split="train", count=1, views=1)

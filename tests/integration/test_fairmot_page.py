@@ -1,5 +1,6 @@
 """The commands of docs/fairmot.md, one after another, with a training of two iterations on few drawn sequences."""
 
+import json
 import re
 import shlex
 import shutil
@@ -48,5 +49,8 @@ def test_the_commands_of_the_page(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "ckpts" / "projects" / "fairmot" / "walkers" / "fairmot_R-18"
     outputs = onnxruntime.InferenceSession(folder / "model.onnx").get_outputs()
     assert [output.name for output in outputs] == ["boxes", "scores", "labels", "embeddings"]
-    assert "bbox/AP" in (folder / "test" / "metrics.json").read_text()
+    metrics = json.loads((folder / "test" / "metrics.json").read_text())
+    assert {"bbox/AP", "track/HOTA", "track/IDF1"} <= metrics.keys()
+    assert 0 <= metrics["track/HOTA"] <= 1
+    assert (folder / "test" / "tracks" / "WALKERS-01.txt").is_file()
     assert sorted(path.name for path in (tmp_path / "pictures").glob("*.json")) == ["000001.json", "000002.json"]

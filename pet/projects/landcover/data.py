@@ -52,8 +52,8 @@ def build_training_data(
         DataError: the data are missing, wrong, or do not fit the model.
     """
     source = "the training data" if dataset is not None else describe_source("TRAIN.DATASETS", cfg.TRAIN.DATASETS)
-    record = ShareRecord(Path(cfg.MISC.CKPT) / TRAIN_RECORD)
-    dataset = dataset if dataset is not None else build_dataset(cfg, cfg.TRAIN.DATASETS, KINDS, record=record)
+    records = [ShareRecord(Path(cfg.MISC.CKPT) / TRAIN_RECORD)]
+    dataset = dataset if dataset is not None else build_dataset(cfg, cfg.TRAIN.DATASETS, KINDS, record=records[0])
     check_samples(
         dataset,
         expected_data(cfg),
@@ -62,13 +62,22 @@ def build_training_data(
         on_error=cfg.DATA.ON_ERROR,
         scales_by_type=scales_by_type(cfg.TRAIN.TRANSFORMS),
     )
-    unlabelled = unlabelled if unlabelled is not None else build_unlabelled(cfg)
+    unlabelled = unlabelled if unlabelled is not None else build_unlabelled(cfg, records)
     _check_unlabelled(unlabelled, cfg)
-    return _build_loader(cfg, device, dataset, unlabelled, begin=record.write)
+
+    def begin() -> None:
+        for record in records:
+            record.write()
+
+    return _build_loader(cfg, device, dataset, unlabelled, begin=begin)
 
 
-def build_unlabelled(cfg: LandcoverConfig) -> Samples:
+def build_unlabelled(cfg: LandcoverConfig, records: list[ShareRecord] | None = None) -> Samples:
     """Return the images of ``SEMI.DATASETS``. Every process calls it.
+
+    Args:
+        cfg: the config.
+        records: gets a record of what a ``share`` of each name of the catalogue picks; None: they are not recorded.
 
     Raises:
         ConfigError: no name is given, or one is neither a folder nor a name of the catalogue.
@@ -78,14 +87,17 @@ def build_unlabelled(cfg: LandcoverConfig) -> Samples:
     if not names:
         raise ConfigError("SEMI.DATASETS: nothing given, but SEMI.ENABLED is True; name folders of unlabelled images, or switch it off")
     prepare_readers(cfg)
-    parts = [_build_one(cfg, name) for name in names]
+    parts = [_build_one(cfg, name, records) for name in names]
     return parts[0] if len(parts) == 1 else ConcatenatedDataset(parts)
 
 
-def _build_one(cfg: LandcoverConfig, name: str) -> Samples:
+def _build_one(cfg: LandcoverConfig, name: str, records: list[ShareRecord] | None) -> Samples:
     folder = _folder(cfg, name)
     if folder is None:
-        return build_dataset(cfg, [name], KINDS, record=UNLABELLED_RECORD.format(name))
+        record = ShareRecord(Path(cfg.MISC.CKPT) / UNLABELLED_RECORD.format(name))
+        if records is not None:
+            records.append(record)
+        return build_dataset(cfg, [name], KINDS, record=record)
     return UnlabelledImages(folders=[folder], channels=cfg.MODEL.IN_CHANNELS, window=cfg.SEMI.WINDOW)
 
 

@@ -131,7 +131,15 @@ IDENTITY: Schema = {
             "HIDDEN": Key(256, "Channels between the two convolutions.", minimum=1),
             "EMBEDDING": Key(128, "Length of an embedding.", minimum=1),
         }
-    }
+    },
+    "TEST": {
+        "TRACKER": Key(
+            "fairmot",
+            "What follows objects in the sequences of a test: sort, bytetrack or fairmot, or its name with arguments, '{name: sort, buffer: 2.0}'; empty: tracks are not measured.",
+            effect=Effect.EVALUATIONS,
+            arguments=("build_tracker.entry",),
+        )
+    },
 }
 
 SEMSEG: Schema = {

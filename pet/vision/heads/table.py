@@ -21,8 +21,8 @@ class HeadEntry(NamedTuple):
             ``head(features, batch, regions)`` with :class:`~pet.models.features.Features`, the batch, and what the box head found
             (None where there is none), and returns a :class:`~pet.models.features.HeadOutput`.
         build_evaluator: ``(cfg, dataset, *, keep_predictions) -> evaluator`` of the test data, a
-            :class:`~pet.evaluation.evaluator.Evaluator`; ``keep_predictions`` says whether its ``write`` will be called. Empty: what it
-            finds is not measured by itself.
+            :class:`~pet.evaluation.evaluator.Evaluator`; ``keep_predictions`` says whether its ``write`` will be called. None:
+            the config wants nothing to be measured.
         meaning: what the switch does, for the reference of all keys.
         targets: the kinds of targets that it learns from, names of :data:`pet.data.targets.kinds.KINDS`.
         settings: keys of its own.
@@ -102,7 +102,7 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
         ),
         "HAS_IDENTITY": HeadEntry(
             build="pet.models.detection.identity_head:build_identity_head",
-            build_evaluator="",
+            build_evaluator="pet.evaluation.tracking:build_tracking_evaluator",
             meaning="Give each object an embedding by which it is known again in other images.",
             targets=("identities",),
             settings=settings.IDENTITY,
@@ -183,6 +183,6 @@ def build_heads(cfg: VisionConfig, info: Any) -> dict[str, Any]:
 
 def build_evaluators(cfg: VisionConfig, dataset: Any, *, keep_predictions: bool) -> Sequence[Any]:
     """Return an :class:`~pet.evaluation.evaluator.Evaluator` of the test data for each head that is on and measured."""
-    entries = [HEADS.get(switch) for switch in head_switches(cfg)]
-    builders = [import_component(entry.build_evaluator) for entry in entries if entry.build_evaluator]
-    return [build(cfg, dataset, keep_predictions=keep_predictions) for build in builders]
+    builders = [import_component(HEADS.get(switch).build_evaluator) for switch in head_switches(cfg)]
+    evaluators = [build(cfg, dataset, keep_predictions=keep_predictions) for build in builders]
+    return [evaluator for evaluator in evaluators if evaluator is not None]

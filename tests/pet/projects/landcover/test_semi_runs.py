@@ -142,6 +142,8 @@ def test_what_a_share_of_unlabelled_images_picks_is_written_down(data: Path, tmp
     cfg = make_cfg(data, **{"SEMI.DATASETS": ["mine", "part"], "MISC.CKPT": str(tmp_path / "run")})
     cfg.set("DATA.CATALOG", {**cfg.DATA.CATALOG, "part": {**cfg.DATA.CATALOG["mine"], "share": [0.0, 0.5]}})
     count = len(landcover.build_unlabelled(cfg)) - len(landcover.build_unlabelled(make_cfg(data, **{"SEMI.DATASETS": ["mine"]})))
+    assert not (tmp_path / "run" / "unlabelled_part_share.txt").exists(), "nothing is written before a training begins"
+    batches_of(cfg, 0, 1)
     heading, *files = (tmp_path / "run" / "unlabelled_part_share.txt").read_text().splitlines()
     assert heading.startswith("# part: share [0, 0.5], seed 0:") and len(files) == count > 0
     assert [path.name for path in (tmp_path / "run").glob("*share*")] == ["unlabelled_part_share.txt"]
