@@ -138,7 +138,7 @@ def assert_one_message(done: Done, *parts: str) -> None:
 def test_classes_that_do_not_fit_the_checkpoint(tmp_path: Path) -> None:
     write_data(tmp_path)
     line = line_of(Case(lambda folder: None, FOLDERS, ()), tmp_path)
-    three = [*line, "DATA.CLASSES=[ground, building, water]", "MODEL.NUM_CLASSES=3", "TEST.DATASETS=[mine]"]
+    three = [*line, "DATA.CLASSES=[ground, building, water]", "MODEL.NUM_CLASSES=3", "MODEL.LOSSES=[cross_entropy]", "TEST.DATASETS=[mine]"]
     predict = [*three, "--images", tmp_path / "images", "--out", tmp_path / "out"]
     train, test, export, predicted = run_many(
         [

@@ -270,7 +270,7 @@ def test_messages_name_the_settings_of_this_layer(voc: Path) -> None:
     (voc / "VOCdevkit" / "VOC2012" / "SegmentationClass").rename(voc / "elsewhere")
     with pytest.raises(DataError, match=r"SegmentationClass: there is no such folder; Pascal2012 needs dir to be a folder with JPEGImages"):
         opened("Pascal2012", "train", voc)
-    with pytest.raises(DataError, match=r"the class 'dog' is none of the 1 classes.*\(ext_params\.classes\)"):
+    with pytest.raises(DataError, match=r"the class 'dog' is none of the 1 class;.*\(ext_params\.classes\)"):
         opened("Pascal2012", "train", voc, task_type="DETECTION", classes=["cat"])
 
 
