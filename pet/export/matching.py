@@ -11,6 +11,8 @@ AT_LEAST = 10
 """Detections of an image that are compared where none reaches the score."""
 SAME_PLACES = 0.9
 """Share of keypoints whose places have to agree."""
+SAME_CELLS = 0.999
+"""Share of the cells of surfaces that have to agree."""
 
 
 class DetectionDifference:
@@ -25,16 +27,17 @@ class DetectionDifference:
         score: from which detections are compared; where an image has none, its best ten are.
         per_object: how many outputs have a row for each detection.
         keypoints: place of the keypoints among them; None: there are none.
+        surface: place of the surfaces among them; None: there are none.
 
     Attributes:
         compared: detections that were paired.
     """
 
-    def __init__(self, *, score: float, per_object: int, keypoints: int | None = None) -> None:
+    def __init__(self, *, score: float, per_object: int, keypoints: int | None = None, surface: int | None = None) -> None:
         assert per_object >= 3, "boxes, scores and labels"
         self.score = score
         self.per_object = per_object
-        self.keypoints = keypoints
+        self.own_measures = {keypoints: keypoint_difference, surface: surface_difference}
         self.compared = 0
 
     def __call__(self, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
@@ -79,9 +82,7 @@ class DetectionDifference:
         self.compared += len(rows)
         chosen = np.asarray(partners, np.int64)
         pairs = [(two[chosen], one[rows]) for one, two in zip(wanted, given, strict=True)]
-        differences = [
-            keypoint_difference(*pair) if place == self.keypoints else relative_difference(*pair) for place, pair in enumerate(pairs)
-        ]
+        differences = [self.own_measures.get(place, relative_difference)(*pair) for place, pair in enumerate(pairs)]
         return max(differences, key=lambda value: (np.isnan(value), value))
 
 
@@ -96,6 +97,18 @@ def keypoint_difference(found: np.ndarray, expected: np.ndarray) -> float:
     heights = np.abs(found[..., 2] - expected[..., 2]) / max(float(np.abs(expected[..., 2]).max()), 1.0)
     places = np.abs(found[..., :2] - expected[..., :2]).max(axis=-1) / max(float(np.abs(expected[..., :2]).max()), 1.0)
     return float(max(np.quantile(places, SAME_PLACES), np.minimum(places, heights).max(), heights.max()))
+
+
+def surface_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the difference that all but a thousandth of the cells of surfaces, uint8 (N, 3, M, M), keep below, from 0 to 1.
+
+    Parts that differ count 1: where two are equally probable, either may be found. u and v are rounded to 255ths, so one does not count.
+    """
+    if found.shape != expected.shape or not found.size:
+        return relative_difference(found, expected)
+    apart = np.abs(found.astype(np.int64) - expected)
+    steps = np.maximum(apart[:, 1:].max(axis=1) - 1, 0) / 255
+    return float(np.quantile(np.where(apart[:, 0] > 0, 1.0, steps), SAME_CELLS, method="lower"))
 
 
 def _partner(row: int, wanted: Sequence[np.ndarray], given: Sequence[np.ndarray], free: np.ndarray) -> int | None:

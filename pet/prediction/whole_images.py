@@ -17,7 +17,7 @@ from pet.prediction.videos import predict_frame_by_frame
 from pet.prediction.writers.label_files import label_map_suffix, open_label_map, write_label_polygons
 from pet.prediction.writers.pictures import write_picture
 from pet.prediction.writers.polygons import trace_objects, write_geojson
-from pet.prediction.writers.records import LABEL_IMAGES, describe_predictions, label_images
+from pet.prediction.writers.records import LABEL_IMAGES, describe_predictions, label_images, surface_image
 from pet.visual.names import TargetNames
 from petlib.data.protocols import Dataset
 from petlib.errors import ConfigError, DataError
@@ -99,6 +99,7 @@ class SamplePredictor(Protocol):
 class WholeImages:
     """Writes ``<name>.jpg``, what was found drawn on the image, and ``<name>.json``; a :class:`pet.prediction.FilePredictor`.
 
+    Surfaces are ``<name>_IUV.png``: red is the part, green u and blue v.
     Label images are ``<name>_semseg.png`` and ``<name>_parsing.png``, of a TIFF GeoTIFFs at the same place on the earth. With ``polygons``
     objects, and the areas of pixel classes, go into ``<name>.geojson`` and ``<name>_semseg.geojson``.
 
@@ -152,6 +153,10 @@ class WholeImages:
                 file.write(labels)
             record[kind] = label_map.name
             written.append(label_map)
+        if predictions.get("surface") is not None:
+            written.append(target.with_name(f"{target.name}_IUV.png"))
+            write_picture(written[-1], surface_image(predictions, size, output.drawing.score_threshold))
+            record["surface"] = written[-1].name
         if output.polygons:
             written += self._write_polygons(target, predictions, info, record, output.drawing.score_threshold)
         write_picture(written[0], draw_predictions(image, predictions, self.names, output.drawing))

@@ -48,6 +48,26 @@ def paste_parts(parsing: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor
     return result
 
 
+def paste_nearest(maps: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return maps of numbers that cannot be mixed in their image: each pixel takes those of the place its centre falls into, 0 outside.
+
+    Args:
+        maps: float (N, C, M, M) over the area of each box, whole numbers from 0 to 255.
+        boxes: float (N, 4), XYXY in pixels of the image.
+        size: (height, width) of the image.
+
+    Returns:
+        uint8 (N, C, height, width).
+    """
+    result = torch.zeros((*maps.shape[:2], *size), dtype=torch.uint8, device=maps.device)
+    for index, box in enumerate(boxes.tolist()):
+        window = _window(box, size)
+        if window is not None:
+            left, top, right, bottom = window
+            result[index, :, top:bottom, left:right] = _sample(maps[index], box, window, mode="nearest").to(torch.uint8)
+    return result
+
+
 def _window(box: list[float], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """Return left, top, right and bottom of the pixels whose centres lie in a box; None: there are none."""
     left, top = max(_first_centre(box[0]), 0), max(_first_centre(box[1]), 0)
@@ -60,7 +80,7 @@ def _first_centre(coordinate: float) -> int:
     return -int((0.5 - coordinate) // 1)
 
 
-def _sample(maps: Tensor, box: list[float], window: tuple[int, int, int, int]) -> Tensor:
+def _sample(maps: Tensor, box: list[float], window: tuple[int, int, int, int], mode: str = "bilinear") -> Tensor:
     """Return (C, h, w): ``maps`` (C, M, M), stretched over the box, at the centres of the pixels of a window."""
     left, top, right, bottom = window
     x = torch.arange(left, right, device=maps.device, dtype=torch.float32) + 0.5
@@ -69,4 +89,4 @@ def _sample(maps: Tensor, box: list[float], window: tuple[int, int, int, int]) -
     y = (y - box[1]) / (box[3] - box[1]) * 2 - 1
     grid = torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))], dim=-1)
     # between the outermost centres and the edge of the box there is nothing to mix with
-    return F.grid_sample(maps[None].float(), grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0]
+    return F.grid_sample(maps[None].float(), grid[None], mode=mode, padding_mode="border", align_corners=False)[0]

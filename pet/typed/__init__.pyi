@@ -244,6 +244,20 @@ class VisionModelIdentity(ConfigSection):
     HIDDEN: int
     EMBEDDING: int
 
+class VisionModelSurfaceLossWeights(ConfigSection):
+    PART: float
+    MASK: float
+    UV: float
+
+class VisionModelSurface(ConfigSection):
+    NUM_PARTS: int
+    POOL: int
+    CHANNELS: list[int]
+    CONTEXT: bool
+    DECODER: bool
+    POSITIVE_IOU: float
+    LOSS_WEIGHTS: VisionModelSurfaceLossWeights
+
 class VisionModelSemseg(ConfigSection):
     DECODER: Literal["fcn", "fpn", "unet", "upernet", "deeplabv3plus", "pspnet", "segformer"]
     DECODER_ARGS: dict[str, Any]
@@ -297,6 +311,7 @@ class VisionModel(ConfigSection):
     HAS_KEYPOINTS: bool
     HAS_PARSING: bool
     HAS_IDENTITY: bool
+    HAS_SURFACE: bool
     HAS_SEMSEG: bool
     HAS_DENSITY: bool
     HAS_DOTS: bool
@@ -307,6 +322,7 @@ class VisionModel(ConfigSection):
     KEYPOINTS: VisionModelKeypoints
     PARSING: VisionModelParsing
     IDENTITY: VisionModelIdentity
+    SURFACE: VisionModelSurface
     SEMSEG: VisionModelSemseg
     DENSITY: VisionModelDensity
     DOTS: VisionModelDots

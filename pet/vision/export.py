@@ -144,6 +144,7 @@ HALF_PARTS = (
     "heads.mask.head",
     "heads.keypoints.head",
     "heads.identity.embedding",
+    "heads.surface.head",
     "heads.semseg.decoder",
     "heads.density.convolutions",
     "heads.dots.scores",
@@ -157,8 +158,8 @@ def build_export_network(cfg: VisionConfig, model: GeneralizedCNN) -> TaskNetwor
 
     The input is ``images``, float32 (B, 3, H, W), of detectors with a fixed size also ``image_size``, int64 (2,), height and width without
     padding. Classifiers give ``logits`` (B, classes). Detectors give ``boxes``, ``scores`` and
-    ``labels`` of one image, in its coordinates and after suppression, with ``masks`` (N, M, M) and ``keypoints`` (N, K, 3) where the model
-    has such heads. Semantic segmentation gives ``logits`` (B, classes, H, W).
+    ``labels`` of one image, in its coordinates and after suppression, with ``masks`` (N, M, M), ``keypoints`` (N, K, 3) and ``surface``,
+    uint8 (N, 3, M, M), where the model has such heads. Semantic segmentation gives ``logits`` (B, classes, H, W).
 
     Raises:
         ConfigError: a head or setting cannot be exported.
@@ -176,10 +177,12 @@ def build_export_network(cfg: VisionConfig, model: GeneralizedCNN) -> TaskNetwor
     )
     if not cfg.MODEL.HAS_BOX:
         return task
+    places = {name: place for place, name in enumerate(names)}
     measure = DetectionDifference(
         score=cfg.EXPORT.COMPARE_SCORE,
         per_object=len(names) - ("logits" in names),
-        keypoints={name: place for place, name in enumerate(names)}.get("keypoints"),
+        keypoints=places.get("keypoints"),
+        surface=places.get("surface"),
     )
     return replace(
         task,

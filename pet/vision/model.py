@@ -30,6 +30,7 @@ COUNT_SETTINGS = {
     "keypoints": "MODEL.KEYPOINTS.NUM_KEYPOINTS",
     "parsing": "MODEL.PARSING.NUM_PARTS",
     "identities": "MODEL.IDENTITY.NUM_IDENTITIES",
+    "surface": "MODEL.SURFACE.NUM_PARTS",
 }
 """Kind of target -> the setting that says how many classes, keypoints, parts or identities a model knows."""
 
@@ -165,6 +166,7 @@ def expected_data(cfg: VisionConfig) -> Expectation:
             "keypoints": cfg.MODEL.KEYPOINTS.NUM_KEYPOINTS,
             "parsing": cfg.MODEL.PARSING.NUM_PARTS,
             "identities": cfg.MODEL.IDENTITY.NUM_IDENTITIES,
+            "surface": cfg.MODEL.SURFACE.NUM_PARTS,
         },
         settings=COUNT_SETTINGS,
     )

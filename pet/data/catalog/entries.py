@@ -15,7 +15,7 @@ from petlib.suggest import did_you_mean
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "yolo", "semseg_folder", "ade20k", "cihp", "shapes"),
-    *("lip", "mpii", "dots", "mot", "jde", "crowdhuman", "walkers"),
+    *("lip", "mpii", "dots", "mot", "jde", "crowdhuman", "walkers", "mannequins"),
     *("kitti_points", "kitti_images", "streets3d_points", "streets3d_images"),
     *("label_list", "label_records", "public_set", "face_records", "verification_pairs", "verification_bin"),
     *("video_folder", "video_list", "frame_list", "ucf101", "something_something", "kinetics"),
@@ -30,6 +30,8 @@ MOT_BENCHMARKS, MOT_SPLITS = ("MOT15", "MOT16", "MOT17", "MOT20"), ("train", "tr
 FURTHER_KEYS = {"mot": ("step",), "walkers": ("step",), "crowdhuman": ("box",)}
 """Keys of one type alone, which the function behind it takes as arguments."""
 WHOLE_SHARE = (0.0, 1.0)
+SURFACE_MESH = "densepose/mesh.npz"
+"""What tools/data/convert_surface.py makes of the official files."""
 
 
 class CatalogEntry(NamedTuple):
@@ -49,6 +51,7 @@ class CatalogEntry(NamedTuple):
         seed: of that order.
         flip_pairs: keypoints that change places in a mirrored image, of ``coco``, e.g. ``(("L_Eye", "R_Eye"),)``, or their numbers from 0;
             None: as their names say.
+        mesh: file of the mesh that points of surfaces refer to, of ``coco``.
         reading: how label images and the images next to them are read; its fields are keys of the entry.
         options: further keys of a type and their values, which the function behind the type takes as arguments.
     """
@@ -65,12 +68,13 @@ class CatalogEntry(NamedTuple):
     share: tuple[float, ...] = WHOLE_SHARE
     seed: int = 0
     flip_pairs: tuple[tuple[str | int, str | int], ...] | None = None
+    mesh: str = ""
     reading: Reading = WHOLE
     options: tuple[tuple[str, Any], ...] = ()
 
 
-def _coco(images: str, annotations: str) -> CatalogEntry:
-    return CatalogEntry("coco", f"coco/{images}", annotations=f"coco/annotations/{annotations}.json")
+def _coco(images: str, annotations: str, mesh: str = "") -> CatalogEntry:
+    return CatalogEntry("coco", f"coco/{images}", annotations=f"coco/annotations/{annotations}.json", mesh=mesh)
 
 
 BUILTIN = {
@@ -102,6 +106,11 @@ BUILTIN = {
     "coco_2017_val": _coco("val2017", "instances_val2017"),
     "keypoints_coco_2017_train": _coco("train2017", "person_keypoints_train2017"),
     "keypoints_coco_2017_val": _coco("val2017", "person_keypoints_val2017"),
+    "densepose_coco_2014_train": _coco("train2014", "densepose_train2014", SURFACE_MESH),
+    "densepose_coco_2014_valminusminival": _coco("val2014", "densepose_valminusminival2014", SURFACE_MESH),
+    "densepose_coco_2014_minival": _coco("val2014", "densepose_minival2014", SURFACE_MESH),
+    "mannequins_train": CatalogEntry("mannequins", "mannequins", "train"),
+    "mannequins_test": CatalogEntry("mannequins", "mannequins", "test"),
     "voc_2007_trainval": CatalogEntry("voc", "VOCdevkit/VOC2007", "trainval"),
     "voc_2007_test": CatalogEntry("voc", "VOCdevkit/VOC2007", "test"),
     "voc_2012_train": CatalogEntry("voc", "VOCdevkit/VOC2012", "train"),
@@ -131,7 +140,7 @@ BUILTIN = {
     **{name: CatalogEntry("public_set", public.folder, name) for name, public in PUBLIC_SETS.items()},
 }
 
-TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "separator", "frame_name")
+TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "separator", "frame_name", "mesh")
 READING_KEYS = Reading._fields
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {
@@ -139,7 +148,7 @@ ONLY_OF = {
     **dict.fromkeys(("images2", "label_ending"), ("semseg_folder",)),
     "separator": ("label_list", "video_list", "frame_list"),
     "frame_name": ("frame_list",),
-    "flip_pairs": ("coco",),
+    **dict.fromkeys(("flip_pairs", "mesh"), ("coco",)),
     **dict.fromkeys(READING_KEYS, WITH_READING),
     **dict.fromkeys(("ignore_values", "label_colours", "ignore_colours"), WITH_OWN_LABELS),
 }

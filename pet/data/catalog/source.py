@@ -58,6 +58,7 @@ class Source(NamedTuple):
         channels: channels that the model takes; None: three, or whatever there is.
         reach: where the names of files in the files of the data set may lead.
         flip_pairs: pairs of keypoints that change places in a mirrored image, by name or by number from 0; None: as their names say.
+        mesh: file of the mesh that points of surfaces refer to; None: there are none.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Source(NamedTuple):
     channels: int | None = None
     reach: Reach = INSIDE
     flip_pairs: tuple[tuple[str | int, str | int], ...] | None = None
+    mesh: Path | None = None
 
 
 def check_split(kind: str, split: str) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 from pet.data.catalog.source import Source
 from pet.data.datasets.coco_objects import CocoRecord
 from pet.data.datasets.coco_records import CocoHeader, records_of
+from pet.data.datasets.coco_surface import surface_masks, surface_points
 from pet.data.datasets.coco_tables import CocoTables, read_tables
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_sized_image
-from pet.data.targets.dataset import Dataset, ImageTruth
+from pet.data.targets.dataset import Dataset, ImageTruth, SurfaceSet
 from pet.data.targets.left_right import Pair
 from pet.structures.masks import InstanceMasks
+from pet.structures.surfaces import SurfaceMesh, read_mesh
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 from petlib.errors import ConfigError
@@ -41,6 +43,7 @@ class CocoDataset(Dataset):
         reach: where the names of images and of folders of label images may lead.
         flip_pairs: pairs of keypoints, names or numbers from 0, that change places in a mirrored image; None: as their names say
             (:func:`pet.data.targets.left_right.swap_from_names`).
+        mesh: file of the mesh that points of surfaces refer to (:mod:`pet.structures.surfaces`); None: such points are not read.
 
     Raises:
         DataError: the file cannot be used, is wrong, or lacks a requested kind; the message names the record.
@@ -57,13 +60,16 @@ class CocoDataset(Dataset):
         kinds: frozenset[str] | None = None,
         reach: Reach = INSIDE,
         flip_pairs: Sequence[Pair] | None = None,
+        mesh: Path | None = None,
     ) -> None:
         self._images = images
+        self._mesh = read_mesh(mesh) if mesh else None
+        surfaces = describe_surface(mesh, self._mesh) if mesh and self._mesh else None
         self._annotations = annotations
 
         def read() -> Iterator[CocoRecord | CocoHeader]:
             found = read_tables(annotations, images, reach) if tables is None else tables()
-            yield from records_of(found, classes, kinds, reach=reach, flip_pairs=flip_pairs)
+            yield from records_of(found, classes, kinds, reach=reach, flip_pairs=flip_pairs, surface_set=surfaces)
 
         self._records = share_records(read)
         header = cast("CocoHeader", self._records[-1])
@@ -72,6 +78,7 @@ class CocoDataset(Dataset):
             "boxes": self._read_boxes,
             "masks": self._read_masks,
             "keypoints": self._read_keypoints,
+            "surface": self._read_surface,
             "semseg": self._read_semseg,
             "parsing": self._read_parsing,
         }
@@ -110,6 +117,13 @@ class CocoDataset(Dataset):
         sample["keypoints"] = keypoints[chosen]
         sample["meta"]["keypoint_swap"] = keypoint_set.swap
 
+    def _read_surface(self, sample: Sample, record: CocoRecord, chosen: np.ndarray) -> None:
+        surfaces = record.truth.surfaces
+        assert surfaces is not None and self._mesh is not None, "the records were read without surfaces"
+        own = [surfaces[place] for place in chosen]
+        sample["surface"] = surface_points(own, self._mesh)
+        sample["surface_masks"] = surface_masks(own, sample["meta"]["size"])
+
     def _read_semseg(self, sample: Sample, record: CocoRecord, chosen: np.ndarray) -> None:
         sample["semseg"] = self._labels.read_semseg(record.truth.file, sample["meta"]["size"])
 
@@ -133,6 +147,11 @@ class CocoDataset(Dataset):
         return cast("CocoRecord", self._records[range(len(self))[index]])
 
 
+def describe_surface(path: Path, mesh: SurfaceMesh) -> SurfaceSet:
+    """Return what a data set says of a mesh, without its arrays."""
+    return SurfaceSet(mesh.names, () if mesh.swap is None else tuple(mesh.swap.tolist()), path)
+
+
 def build_coco(source: Source) -> CocoDataset:
     """Return the images of ``source.path`` with the COCO file ``source.annotations``.
 
@@ -148,4 +167,5 @@ def build_coco(source: Source) -> CocoDataset:
         kinds=source.kinds,
         reach=source.reach,
         flip_pairs=source.flip_pairs,
+        mesh=source.mesh,
     )

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pet.data.datasets.coco_segmentations import SegmentationReader, describe
+from pet.data.datasets.coco_surface import read_surface
 from pet.data.files.json_values import as_flag, as_number, as_numbers, as_whole_number
 from pet.data.files.limits import shown
 from pet.data.files.skipped import SkipCounter
-from pet.data.targets.dataset import ImageTruth
+from pet.data.targets.dataset import ImageTruth, SurfaceTruth
 from pet.structures.masks import InstanceMasks
 from petlib.errors import DataError
 
@@ -51,6 +52,7 @@ class _Object(NamedTuple):
     instance_id: int
     segmentation: Any
     keypoints: Sequence[float] | None
+    surface: SurfaceTruth | None
     annotation: dict[str, Any]
 
 
@@ -63,6 +65,7 @@ class ObjectReader:
         names: id of each category -> its name.
         with_masks: whether masks are requested; objects without one are left out then.
         keypoint_count: number of keypoints of an object; 0: they are not requested.
+        surface_parts: number of parts of the surface; 0: its points are not requested.
         skipped: counts what is left out.
 
     Attributes:
@@ -77,6 +80,7 @@ class ObjectReader:
         names: Mapping[int, str],
         with_masks: bool,
         keypoint_count: int,
+        surface_parts: int,
         skipped: SkipCounter,
     ) -> None:
         self.left_out: Counter[str] = Counter()
@@ -84,6 +88,7 @@ class ObjectReader:
         self._path = path
         self._labels = labels
         self._keypoint_count = keypoint_count
+        self._surface_parts = surface_parts
         self._skipped = skipped
         self._segmentations = SegmentationReader(path=path, skipped=skipped) if with_masks else None
 
@@ -110,6 +115,7 @@ class ObjectReader:
             areas=np.array([item.area for item in objects], np.float32),
             segmentations=[item.segmentation for item in objects] if self._segmentations else None,
             keypoints=self._keypoint_array(objects) if self._keypoint_count else None,
+            surfaces=[item.surface for item in objects] if self._surface_parts else None,
         )
         return CocoRecord(truth, self._instance_id_array(objects))
 
@@ -135,6 +141,7 @@ class ObjectReader:
             instance_id=self._instance_id(annotation),
             segmentation=segmentation,
             keypoints=self._keypoints(annotation) if self._keypoint_count else None,
+            surface=self._surface(annotation) if self._surface_parts else None,
             annotation=annotation,
         )
 
@@ -218,6 +225,12 @@ class ObjectReader:
         keypoints = np.array([item.keypoints for item in objects], np.float32).reshape(-1, self._keypoint_count, 3)
         keypoints[keypoints[..., 2] == 0] = 0
         return keypoints
+
+    def _surface(self, annotation: dict[str, Any]) -> SurfaceTruth | None:
+        try:
+            return read_surface(annotation, self._surface_parts)
+        except ValueError as error:
+            raise self._error(annotation, str(error)) from error
 
     def _error(self, annotation: dict[str, Any], message: str) -> DataError:
         return DataError(f"{self._path}: {describe(annotation)}: {message}")

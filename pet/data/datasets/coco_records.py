@@ -6,17 +6,19 @@ from typing import Any, NamedTuple
 from pet.data.datasets.coco_extension import LabelFolders, read_extension
 from pet.data.datasets.coco_keypoints import keypoint_set
 from pet.data.datasets.coco_objects import CocoRecord, ObjectReader
+from pet.data.datasets.coco_surface import FIRST_KEY
 from pet.data.datasets.coco_tables import CocoTables, choose_classes
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.json_values import as_whole_number
 from pet.data.files.limits import shown
 from pet.data.files.skipped import SkipCounter
-from pet.data.targets.dataset import DatasetInfo, KeypointSet
+from pet.data.targets.dataset import DatasetInfo, KeypointSet, SurfaceSet
 from pet.data.targets.kinds import choose_kinds
 from pet.data.targets.left_right import Pair
 from petlib.errors import DataError
 
 BOXES, MASKS, KEYPOINTS = frozenset({"boxes"}), frozenset({"masks"}), frozenset({"keypoints"})
+SURFACE = frozenset({"surface"})
 OBJECTS = BOXES | MASKS | KEYPOINTS
 UNKNOWN_IMAGE = "annotation of an image that is not listed"
 
@@ -42,6 +44,7 @@ def records_of(
     *,
     reach: Reach,
     flip_pairs: Sequence[Pair] | None = None,
+    surface_set: SurfaceSet | None = None,
 ) -> Iterator[CocoRecord | CocoHeader]:
     """Yield a record for each image in the order of the file, and the header last.
 
@@ -51,6 +54,7 @@ def records_of(
         requested: the kinds of targets that samples are to hold; None: all that the file has. Nothing else is checked and kept.
         reach: where the names of folders of label images may lead.
         flip_pairs: keypoints that change places in a mirrored image, see :func:`keypoint_set`.
+        surface_set: what the points of surfaces are; None: they are not looked at.
 
     Raises:
         DataError: the file cannot be used, see the functions that this one calls.
@@ -62,7 +66,7 @@ def records_of(
     labels = read_extension(path, tables.pet, reach)
     skipped = SkipCounter(path)
     annotations = annotations_of_images(tables, skipped)
-    kinds = _kinds(tables, keypoints, labels) if tables.annotated else labels.kinds | (requested or BOXES) & OBJECTS
+    kinds = _kinds(tables, keypoints, labels, surface_set) if tables.annotated else labels.kinds | (requested or BOXES) & OBJECTS
     requested = choose_kinds(path, kinds, requested)
     label_of: dict[int, int | None] = {row["id"]: None for row in tables.categories}
     label_of.update({row["id"]: label for label, row in enumerate(chosen)})
@@ -72,6 +76,7 @@ def records_of(
         names={row["id"]: row["name"] for row in tables.categories},
         with_masks=requested.issuperset(MASKS),
         keypoint_count=len(keypoints.names) if keypoints and requested.issuperset(KEYPOINTS) else 0,
+        surface_parts=len(surface_set.names) if surface_set and requested.issuperset(SURFACE) else 0,
         skipped=skipped,
     )
     for image in tables.images:
@@ -84,6 +89,7 @@ def records_of(
         semseg_classes=labels.semseg_classes,
         keypoint_set=keypoints,
         part_set=labels.part_set,
+        surface_set=surface_set,
         void_is_stated=True,
         skipped=skipped.counts,
         left_out=reader.left_out,
@@ -133,8 +139,10 @@ def _ids_by_number(ids: Iterable[int | str]) -> dict[int, list[int | str]]:
     return found
 
 
-def _kinds(tables: CocoTables, keypoints: KeypointSet | None, labels: LabelFolders) -> frozenset[str]:
+def _kinds(tables: CocoTables, keypoints: KeypointSet | None, labels: LabelFolders, surface_set: SurfaceSet | None) -> frozenset[str]:
     """Return the kinds of targets that a file has; it has masks as soon as one object has one."""
     has_masks = any(row.get("segmentation") for row in tables.annotations)
     has_keypoints = keypoints is not None and any(row.keys() & KEYPOINTS for row in tables.annotations)
-    return BOXES | (MASKS if has_masks else frozenset()) | (KEYPOINTS if has_keypoints else frozenset()) | labels.kinds
+    has_surface = surface_set is not None and any(FIRST_KEY in row for row in tables.annotations)
+    found = [(MASKS, has_masks), (KEYPOINTS, has_keypoints), (SURFACE, has_surface)]
+    return BOXES.union(labels.kinds, *(kinds for kinds, is_there in found if is_there))

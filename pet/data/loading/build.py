@@ -63,6 +63,7 @@ DATASETS = Registry(
         "jde": "pet.data.datasets.jde:build_jde",
         "crowdhuman": "pet.data.datasets.crowdhuman:build_crowdhuman",
         "walkers": "pet.data.datasets.walkers:build_walkers",
+        "mannequins": "pet.data.datasets.mannequins:build_mannequins",
         "shapes": "pet.data.datasets.shapes:build_shapes",
         "streets3d_images": "pet.data.datasets.streets3d:build_streets3d_images",
         "streets3d_points": "pet.data.datasets.streets3d:build_streets3d_points",
@@ -184,6 +185,7 @@ def _source(cfg: PetConfig, entry: CatalogEntry, kinds: Sequence[str], names: Na
         channels=cfg.get("MODEL", {}).get("IN_CHANNELS"),
         reach=Reach(root=Path(cfg.MISC.DATA_ROOT), anywhere=cfg.DATA.ALLOW_OUTSIDE),
         flip_pairs=entry.flip_pairs,
+        mesh=resolve_path(cfg, entry.mesh) if entry.mesh else None,
     )
 
 

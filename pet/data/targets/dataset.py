@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -46,6 +47,35 @@ class PartSet:
     swap: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class SurfaceSet:
+    """What the points of surfaces are.
+
+    Attributes:
+        names: of the P parts.
+        swap: P + 1 parts: part i of a mirrored image is part ``swap[i]`` of the image; part 0 is the background. Empty: not known.
+        mesh: the file of the mesh, see :mod:`pet.structures.surfaces`.
+    """
+
+    names: tuple[str, ...]
+    swap: tuple[int, ...]
+    mesh: Path
+
+
+class SurfaceTruth(NamedTuple):
+    """The marked points of an object's surface, as a file in the format of DensePose-COCO has them.
+
+    Attributes:
+        box: x, y, width, height, pixels.
+        points: float64 (P, 5): x and y in 256ths of the box, part, u, v.
+        mask: compressed COCO RLE of 256 x 256 pixels over the box, where the object is; None: not known.
+    """
+
+    box: tuple[float, float, float, float]
+    points: np.ndarray
+    mask: dict[str, Any] | None
+
+
 class ImageTruth(NamedTuple):
     """Everything that a data set knows of the objects of an image, in the coordinates of the image file, for evaluation and checks.
 
@@ -69,6 +99,7 @@ class ImageTruth(NamedTuple):
         frame: its number there, from 1 on.
         time: seconds since the first frame.
         objects3d: all that is annotated in space, of any class, by name; None: the data set has no such objects.
+        surfaces: for each object its marked points, None where it has none; None: the data set has none.
     """
 
     id: int | str
@@ -87,17 +118,20 @@ class ImageTruth(NamedTuple):
     frame: int = 0
     time: float = 0.0
     objects3d: Objects3D | None = None
+    surfaces: list[SurfaceTruth | None] | None = None
 
     def select(self, kept: np.ndarray) -> "ImageTruth":
         """Return the objects for which ``kept``, bool (M,), is true."""
         arrays = {name: getattr(self, name)[kept] for name in ("boxes", "labels", "crowd", "areas")}
         outlines, points, heads, identities = self.segmentations, self.keypoints, self.head_lengths, self.identities
+        places = np.flatnonzero(kept)
         return self._replace(
             **arrays,
-            segmentations=None if outlines is None else [outlines[place] for place in np.flatnonzero(kept)],
+            segmentations=None if outlines is None else [outlines[place] for place in places],
             keypoints=None if points is None else points[kept],
             head_lengths=None if heads is None else heads[kept],
             identities=None if identities is None else identities[kept],
+            surfaces=None if self.surfaces is None else [self.surfaces[place] for place in places],
         )
 
     @classmethod
@@ -129,6 +163,7 @@ class DatasetInfo:
         semseg_classes: names of the classes of ``semseg``; empty where there is none.
         keypoint_set: what the keypoints are; None where there are none.
         part_set: what the part labels are; None where there are none.
+        surface_set: what the points of surfaces are; None where there are none.
         raw_labels: label images are as in the files and become classes in a transform: their values say nothing before.
         void_is_stated: the format or the catalogue says which pixels of label images do not count; else 255 may be a class as well.
         groups: number of the image, or sequence, that each sample is part of, int64 (len,): splits keep a group on one side. None: each
@@ -150,6 +185,7 @@ class DatasetInfo:
     semseg_classes: Sequence[str] = ()
     keypoint_set: KeypointSet | None = None
     part_set: PartSet | None = None
+    surface_set: SurfaceSet | None = None
     raw_labels: bool = False
     void_is_stated: bool = False
     groups: np.ndarray | None = None

@@ -41,6 +41,7 @@ KINDS = _KindRegistry(
         "points": "pet.data.targets.points:Points",
         "parsing": "pet.data.targets.label_maps:Parsing",
         "semseg": "pet.data.targets.label_maps:Semseg",
+        "surface": "pet.data.targets.surface:Surface",
     },
 )
 """The kinds, a subclass of :class:`pet.data.targets.kind.Kind` each."""

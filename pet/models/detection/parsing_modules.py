@@ -6,6 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads
 
 DILATIONS = (6, 12, 18)
 QUALITY_CHANNELS = (32, 64, 128, 128)
@@ -65,6 +66,22 @@ class NonLocal(nn.Module):
         query, key, value = (layer(features).flatten(2).transpose(1, 2) for layer in (self.query, self.key, self.value))
         seen = functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
         return features + cast("Tensor", self.out(seen.reshape(*seen.shape[:2], *features.shape[2:])))
+
+
+def build_region_body(*, in_channels: int, channels: list[int], context: bool) -> tuple["ContextEncoding | None", KeypointRCNNHeads, int]:
+    """Return the layers between the pooled features of a region and what is predicted of it, and the channels that they give.
+
+    Args:
+        in_channels: of the features.
+        channels: of the convolutions, 3 x 3; the first is also that of the context encoding.
+        context: begin with :class:`ContextEncoding`.
+
+    Returns:
+        The context encoding, None without one, and the convolutions, which come after it.
+    """
+    width = channels[0] if context and channels else in_channels
+    encoding = ContextEncoding(in_channels=in_channels, channels=width) if context else None
+    return encoding, KeypointRCNNHeads(width, channels), channels[-1] if channels else width
 
 
 class PartPredictor(nn.Module):

@@ -4,10 +4,9 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads
 
 from pet.losses.parsing import crop_part_labels, part_iou_loss, part_map_loss
-from pet.models.detection.parsing_modules import ContextEncoding, PartPredictor, QualityEstimate
+from pet.models.detection.parsing_modules import PartPredictor, QualityEstimate, build_region_body
 from pet.models.detection.roi_pooling import RegionPooling, positive_regions, region_strides
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.typed import VisionConfig
@@ -47,10 +46,8 @@ class ParsingHead(nn.Module):
         self.loss_weight = loss_weight
         self.rescore_loss_weight = rescore_loss_weight
         self.pooling = RegionPooling(strides=(stride,), size=pool)
-        width = channels[0] if context and channels else in_channels
-        self.context = ContextEncoding(in_channels=in_channels, channels=width) if context else None
-        self.head = KeypointRCNNHeads(width, channels)
-        self.predictor = PartPredictor(in_channels=channels[-1] if channels else width, num_parts=num_parts)
+        self.context, self.head, width = build_region_body(in_channels=in_channels, channels=channels, context=context)
+        self.predictor = PartPredictor(in_channels=width, num_parts=num_parts)
         self.quality = QualityEstimate(num_parts=num_parts) if rescore else None
 
     def forward(self, features: Features, batch: dict[str, Any], regions: Regions) -> HeadOutput:

@@ -9,6 +9,7 @@ from torchvision.ops import roi_align
 
 from pet.models.detection.roi_heads import KeypointHead, MaskHead
 from pet.models.detection.roi_pooling import RegionPooling
+from pet.models.detection.roi_surface import SurfaceHead
 from pet.models.features import Features
 
 CUBIC = -0.75
@@ -68,6 +69,11 @@ def find_keypoints(head: KeypointHead, features: Features, boxes: Tensor, labels
     heatmaps = head.predictor(head.head(head.pooling(features, [boxes]))).float()
     # the padded size is known when the network is traced, and boxes are not larger
     return decode_heatmaps(heatmaps, boxes, (features.images.shape[2], features.images.shape[3]))
+
+
+def find_surface(head: SurfaceHead, features: Features, boxes: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG001 -- heads share one signature
+    """Return uint8 (N, 3, M, M): the part at each place of each box, its u and its v in 255ths."""
+    return head.decode_maps(head.maps(features, [boxes]))
 
 
 def decode_heatmaps(heatmaps: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:

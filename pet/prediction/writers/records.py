@@ -8,7 +8,8 @@ import torch
 from pycocotools import mask as coco_mask
 
 from pet.prediction.output import Predictions
-from pet.structures.paste import paste_masks, paste_parts
+from pet.structures.paste import paste_masks, paste_nearest, paste_parts
+from pet.structures.surface_files import surface_record
 from pet.visual.names import TargetNames
 from pet.visual.palette import Colour
 from petlib.registry import Registry
@@ -60,8 +61,8 @@ def describe_predictions(predictions: Predictions, size: Size, names: TargetName
     Returns:
         ``width``, ``height``, and what :data:`RECORDS` has for the fields: ``classes``, the most probable ones of the image, ``pixels``,
         how many each class has, and ``objects``: ``label``, ``class``, ``score``, ``box`` (left, top, right, bottom in pixels), ``track``,
-        ``mask`` (a
-        compressed COCO RLE), ``keypoints`` (x, y, score each), ``parsing_score``. Other fields that are a single number are in it too.
+        ``mask`` (a compressed COCO RLE), ``keypoints`` (x, y, score each), ``surface`` (``uv_shape`` and ``uv_data`` of the DensePose
+        challenge), ``parsing_score``. Other fields that are a single number are in it too.
     """
     record: dict[str, Any] = {"width": size[1], "height": size[0]}
     record |= {field: round(float(value), 6) for field, value in predictions.items() if np.ndim(value) == 0 and field not in RECORDS}
@@ -133,6 +134,10 @@ def _describe_object(image: FoundInImage, index: int) -> dict[str, Any]:
         record["mask"] = {"size": [int(length) for length in rle["size"]], "counts": rle["counts"].decode("ascii")}
     if keypoints is not None and names.has_keypoints(label):
         record["keypoints"] = [[round(float(value), DIGITS) for value in point] for point in keypoints[index]]
+    if predictions.get("surface") is not None:
+        left, top, right, bottom = map(float, box)
+        found = surface_record(predictions["surface"][index], (left, top, right - left, bottom - top))
+        record["surface"] = {key: found[key] for key in ("uv_shape", "uv_data")}
     if "parsing_scores" in predictions and names.has_parts(label):
         record["parsing_score"] = round(float(predictions["parsing_scores"][index]), 6)
     return record
@@ -150,6 +155,19 @@ def _part_labels(image: FoundInImage) -> np.ndarray:
             pasted = paste_parts(_tensor(predictions["parsing"][index]), box, image.size)[0].numpy()
             parts[pasted > 0] = pasted[pasted > 0]
     return parts
+
+
+def surface_image(predictions: Predictions, size: Size, score_threshold: float) -> np.ndarray:
+    """Return uint8 (height, width, 3) of an image with ``surface``: part, u and v in 255ths, of the objects above a score.
+
+    Where objects lie over each other, the one with the higher score is in front.
+    """
+    image = np.zeros((*size, 3), np.uint8)
+    for index in np.argsort(predictions["scores"], kind="stable"):
+        if predictions["scores"][index] >= score_threshold:
+            pasted = paste_nearest(_tensor(predictions["surface"][index]), _tensor(predictions["boxes"][index]), size)[0].numpy()
+            image[pasted[0] > 0] = pasted.transpose(1, 2, 0)[pasted[0] > 0]
+    return image
 
 
 def _tensor(values: np.ndarray) -> torch.Tensor:

@@ -142,6 +142,27 @@ IDENTITY: Schema = {
     },
 }
 
+SURFACE: Schema = {
+    "MODEL": {
+        "SURFACE": {
+            "NUM_PARTS": Key(25, "Number of parts of the surface, with the background.", minimum=2),
+            "POOL": Key(28, "Height and width that a region's features are pooled to; maps are four times as wide.", minimum=1),
+            "CHANNELS": Key([512] * 8, "Channels of the convolutions.", type=list[int]),
+            "CONTEXT": Key(False, "Join features of several dilations and non-local ones first (https://arxiv.org/abs/1811.12596)."),
+            "DECODER": Key(
+                False,
+                "Join all maps of the neck to one first (https://arxiv.org/abs/1901.02446), which regions of every size are pooled from.",
+            ),
+            "POSITIVE_IOU": Key(0.7, "Intersection over union with its object from which the head learns from a proposal.", minimum=0),
+            "LOSS_WEIGHTS": {
+                "PART": Key(1.0, "Weight of the loss of the parts.", minimum=0),
+                "MASK": Key(5.0, "Weight of the loss of object and background.", minimum=0),
+                "UV": Key(0.02, "Weight of the loss of u and v, which is summed over the points of an image.", minimum=0),
+            },
+        }
+    },
+}
+
 SEMSEG: Schema = {
     "MODEL": {
         "SEMSEG": {

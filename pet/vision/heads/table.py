@@ -111,6 +111,17 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             trace="pet.models.detection.identity_head:find_embeddings",
             any_detector=True,
         ),
+        "HAS_SURFACE": HeadEntry(
+            build="pet.models.detection.roi_surface:build_surface_head",
+            build_evaluator="pet.evaluation.surface:build_surface_evaluator",
+            meaning="Find the places of each object's pixels on a surface.",
+            targets=("surface",),
+            settings=settings.SURFACE,
+            needs="HAS_BOX",
+            swap="surface_channels",
+            output="surface",
+            trace="pet.models.detection.traced_regions:find_surface",
+        ),
         "HAS_SEMSEG": HeadEntry(
             build="pet.models.segmentation.head:build_semseg_head",
             build_evaluator="pet.evaluation.segmentation:build_semseg_evaluator",

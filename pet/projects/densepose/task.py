@@ -1,0 +1,5 @@
+"""Dense poses as a task: the general CNN."""
+
+from pet.vision.task import TASK
+
+__all__ = ["TASK"]

@@ -1,0 +1,59 @@
+"""The commands of docs/densepose.md, in their order, with a small network on a few images."""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+
+from pet.data.datasets.mannequins import COUNTS, write_mannequins
+from tests.integration.conftest import ROOT, Done, environment, that_count
+from tests.integration.warm_python import warm_python
+
+COMMANDS = re.findall(r"^    (python tools/.*)$", (ROOT / "docs" / "densepose.md").read_text(encoding="utf-8"), re.MULTILINE)
+IMAGES = 8
+CONFIG = "cfgs/projects/densepose/mannequins_R-18-FPN.yaml"
+SMALL = "MODEL: {BACKBONE: timm/test_resnet, FPN: {CHANNELS: 16}, BOX: {ROI: {HIDDEN: 32}}, SURFACE: {CHANNELS: [16], POOL: 8}}"
+TEST = "TEST: {SCORE_THRESHOLD: 0.0, DETECTIONS_PER_IMAGE: 100}"
+SHORT = ["SOLVER.SCHEDULER.TOTAL_ITERS=2", "MISC.TENSORBOARD=False", "ANALYSER.ENABLED=False", "SOLVER.SCHEDULER.WARM_UP_ITERS=0"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with the scripts and a small config, and a data set of a few images."""
+    for name in ("tools", "cfgs"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for split, count in COUNTS.items():
+        path = write_mannequins(tmp_path / "data" / "mannequins", split=split, count=IMAGES)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["info"]["count"] = count
+        path.write_text(json.dumps(content), encoding="utf-8")
+    base = "_BASE_: package:pet.projects.densepose/presets/mannequins_R-18-FPN.yaml"
+    (tmp_path / CONFIG).write_text(f"{base}\n{SMALL}\n{TEST}\n", encoding="utf-8")
+    return tmp_path
+
+
+def execute(line: str, folder: Path) -> str:
+    words = shlex.split(line)[1:]
+    if "train_net" in words[0]:
+        words += that_count(words[words.index("--cfg") + 1], SHORT)
+    script = words[0].replace("train_net_all", "projects/densepose/train_net").replace("_net_all", "_net")
+    done = Done(*warm_python().run([folder / script, *words[1:]], folder=folder, environment=environment(), timeout=300))
+    return done.succeeded().output
+
+
+def test_the_commands_of_the_page_run_in_their_order(checkout: Path) -> None:
+    assert len(COMMANDS) == 5
+    outputs = [execute(line, checkout) for line in COMMANDS]
+    assert "test_gps_AP" in outputs[1]
+    run = checkout / "ckpts" / "projects" / "densepose" / "mannequins_R-18-FPN"
+    records = json.loads((run / "test" / "surface.json").read_text())
+    assert {"uv_shape", "uv_data", "bbox"} <= set(records[0])
+    assert len(list((checkout / "pictures").glob("*_IUV.png"))) == IMAGES
+    assert cv2.imread(str(next((checkout / "pictures").glob("*_IUV.png")))).shape == (128, 128, 3)
+    found = json.loads(next((checkout / "pictures").glob("*.json")).read_text())
+    assert found["surface"].endswith("_IUV.png") and {"uv_shape", "uv_data"} == set(found["objects"][0]["surface"])
+    assert (run / "model.onnx").exists()
