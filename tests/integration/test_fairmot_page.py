@@ -44,8 +44,10 @@ def test_the_commands_of_the_page(run: Run, tmp_path: Path) -> None:
         script, *words = shlex.split(line.replace("cfgs/", f"{ROOT}/cfgs/"))
         # what is no training needs no number of identities
         number = count if "train_net" in script else 0
-        run(script, *words, *SMALL, f"MODEL.IDENTITY.NUM_IDENTITIES={number}").succeeded()
-    assert len(COMMANDS) == 4
+        settings = [] if "evaluate_tracks" in script else [*SMALL, f"MODEL.IDENTITY.NUM_IDENTITIES={number}"]
+        output = run(script, *words, *settings).succeeded().output
+    assert len(COMMANDS) == 6
+    assert "HOTA" in output
     folder = tmp_path / "ckpts" / "projects" / "fairmot" / "walkers" / "fairmot_R-18"
     outputs = onnxruntime.InferenceSession(folder / "model.onnx").get_outputs()
     assert [output.name for output in outputs] == ["boxes", "scores", "labels", "embeddings"]
@@ -53,4 +55,6 @@ def test_the_commands_of_the_page(run: Run, tmp_path: Path) -> None:
     assert {"bbox/AP", "track/HOTA", "track/IDF1"} <= metrics.keys()
     assert 0 <= metrics["track/HOTA"] <= 1
     assert (folder / "test" / "tracks" / "WALKERS-01.txt").is_file()
-    assert sorted(path.name for path in (tmp_path / "pictures").glob("*.json")) == ["000001.json", "000002.json"]
+    for folder in ("pictures", "followed"):
+        assert sorted(path.name for path in (tmp_path / folder).rglob("0*.json")) == ["000001.json", "000002.json"]
+    assert len(list((tmp_path / "followed").rglob("WALKERS-01.txt"))) == 1
