@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 
 from pet.data.datasets.mannequins import COUNTS, write_mannequins
 from tests.integration.conftest import ROOT, Done, environment, that_count
@@ -15,8 +16,14 @@ from tests.integration.warm_python import warm_python
 
 COMMANDS = re.findall(r"^    (python tools/.*)$", (ROOT / "docs" / "densepose.md").read_text(encoding="utf-8"), re.MULTILINE)
 IMAGES = 8
+RUN = "ckpts/projects/densepose/mannequins_R-18-FPN"
 CONFIG = "cfgs/projects/densepose/mannequins_R-18-FPN.yaml"
-SMALL = "MODEL: {BACKBONE: timm/test_resnet, FPN: {CHANNELS: 16}, BOX: {ROI: {HIDDEN: 32}}, SURFACE: {CHANNELS: [16], POOL: 8}}"
+SMALL = """MODEL:
+  BACKBONE: timm/test_resnet
+  FPN: {CHANNELS: 16}
+  BOX: {ROI: {HIDDEN: 32}}
+  SURFACE: {CHANNELS: [16], POOL: 8}
+  LOSS_WEIGHTING: {METHOD: uncertainty}"""
 TEST = "TEST: {SCORE_THRESHOLD: 0.0, DETECTIONS_PER_IMAGE: 100}"
 SHORT = ["SOLVER.SCHEDULER.TOTAL_ITERS=2", "MISC.TENSORBOARD=False", "ANALYSER.ENABLED=False", "SOLVER.SCHEDULER.WARM_UP_ITERS=0"]
 
@@ -49,7 +56,9 @@ def test_the_commands_of_the_page_run_in_their_order(checkout: Path) -> None:
     assert len(COMMANDS) == 5
     outputs = [execute(line, checkout) for line in COMMANDS]
     assert "test_gps_AP" in outputs[1]
-    run = checkout / "ckpts" / "projects" / "densepose" / "mannequins_R-18-FPN"
+    weights = torch.load(checkout / RUN / "model_latest.pth", weights_only=True)["model"]
+    assert [name for name in weights if name.startswith("weighting.")], "the weights of the losses are learned"
+    run = checkout / RUN
     records = json.loads((run / "test" / "surface.json").read_text())
     assert {"uv_shape", "uv_data", "bbox"} <= set(records[0])
     assert len(list((checkout / "pictures").glob("*_IUV.png"))) == IMAGES

@@ -11,25 +11,26 @@ def train(cfg: VisionConfig) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``."""
     task = crowdcounting.TASK
     with engine.open_run(cfg) as device:
-        # 2. Model: parameters, FLOPs and activations
+        # 2. Data: what is learned from, and what the model is measured on
+        loader = task.build_training_data(cfg, device)
+        evaluation = task.build_evaluation(cfg, device, names=loader.names) if cfg.TEST.DATASETS else None
+
+        # 3. Model: parameters, FLOPs and activations
         model = task.build_model(cfg)
+        task.add_training_parts(cfg, model)
         models.analyse(model, cfg)
 
-        # 3. Checkpointer, and the weights to begin with
+        # 4. Checkpointer, and the weights to begin with
         checkpointer = engine.build_checkpointer(cfg)
         models.load_pretrained(model, cfg)
 
-        # 4. Device, frozen parameters, and processes that share the work
+        # 5. Device, frozen parameters, and processes that share the work
         rules = task.build_rules(cfg, model)
         model = engine.prepare_model(model, cfg, device, rules)
         model = engine.parallelize(model, cfg, device)
 
-        # 5. Optimizer
+        # 6. Optimizer
         optimizer = solver.build_optimizer(distributed.unwrap(model), cfg, rules)
-
-        # 6. Data: what is learned from, and what the model is measured on
-        loader = task.build_training_data(cfg, device)
-        evaluation = task.build_evaluation(cfg, device, names=loader.names) if cfg.TEST.DATASETS else None
 
         # 7. Scheduler of the learning rate
         epoch = loader.iterations_per_epoch
