@@ -5,7 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pet.data.catalog.source import Source
+from pet.data.datasets.mannequins import write_mannequins
+from pet.data.datasets.mot import build_mot
 from pet.data.datasets.shapes_writing import write_shapes
+from pet.data.datasets.walkers import write_walkers
 
 EDGE = 96
 
@@ -61,3 +65,29 @@ def class_folders(folder: Path, count: int) -> list[str]:
                 image[:, :, 2 * label] = np.maximum(image[:, :, 2 * label], 90)
                 cv2.imwrite(str(folder / split / name / f"{number}.jpg"), image)
     return [f"TRAIN.DATASETS=[{folder}/train]", f"TEST.DATASETS=[{folder}/val]"]
+
+
+def walkers(folder: Path, count: int) -> list[str]:
+    """Write a sequence of people, of which some frames are taken; return the settings that name it, and how many people it has."""
+    write_walkers(folder / "walkers", split="train", count=1)
+    step = max(1, 60 // count)
+    people = build_mot(Source(folder / "walkers", "train", None), step=step).info.num_identities
+    entry = f"{{type: mot, path: {folder}/walkers, split: train, step: {step}}}"
+    return [f"DATA.CATALOG={{walkers_train: {entry}, walkers_test: {entry}}}", f"MODEL.IDENTITY.NUM_IDENTITIES={people}"]
+
+
+def mannequins(folder: Path, count: int) -> list[str]:
+    """Write figures with the places of their surface; return the settings that name them."""
+    entries = []
+    for split, images in (("train", count), ("test", max(4, count // 4))):
+        place = write_mannequins(folder / "mannequins", split=split, count=images).parent
+        entry = f"type: coco, path: {place}/images, annotations: {place}/annotations.json, mesh: {place}/mesh.npz"
+        entries.append(f"mannequins_{split}: {{{entry}}}")
+    return [f"DATA.CATALOG={{{', '.join(entries)}}}"]
+
+
+def crowds(_: Path, count: int) -> list[str]:
+    """Return the settings that name a few drawn crowds."""
+    share = f"[0.0, {count / 600:.3f}]"
+    entries = f"few: {{type: crowds, split: train, share: {share}}}, some: {{type: crowds, split: test, share: {share}}}"
+    return [f"DATA.CATALOG={{{entries}}}", "TRAIN.DATASETS=[few]", "TEST.DATASETS=[some]"]

@@ -77,6 +77,21 @@ TASKS = {
     "instance": Task(
         *("tasks/instance", "tasks/instance/shapes/all_R-18.yaml", task_data.shapes, ("TRAIN.BATCH_SIZE=8",)),
     ),
+    "fairmot": Task(
+        *("projects/fairmot", "projects/fairmot/walkers/fairmot_R-18.yaml", task_data.walkers),
+        ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4"),
+        metric=0.1,
+    ),
+    "density": Task(
+        *("projects/crowdcounting", "projects/crowdcounting/crowds/crowds_resnet10.yaml", task_data.crowds),
+        ("TRAIN.BATCH_SIZE=4",),
+    ),
+    "densepose": Task(
+        *("projects/densepose", "projects/densepose/mannequins_R-18-FPN.yaml", task_data.mannequins),
+        ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4"),
+        loss=0.1,
+        images="mannequins/test/images",
+    ),
     "keypoint_rcnn": shapes_task("keypoint_rcnn_R-18-FPN"),
     "parsing_rcnn": shapes_task("parsing_rcnn_R-18-FPN"),
     "retinanet": shapes_task("retinanet_R-18-FPN", loss=0.01),
