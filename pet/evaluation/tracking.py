@@ -13,7 +13,7 @@ from pet.data.files.mot_text import format_results
 from pet.data.targets.dataset import Dataset, ImageTruth
 from pet.metrics.tracking import TrackingSums, measure_tracks
 from pet.metrics.tracking_frames import FrameBoxes, prepare_frames
-from pet.tracking import Detections, Tracker, build_tracker, parse_tracker
+from pet.tracking import Detections, Tracker, build_tracker
 from pet.typed import VisionConfig
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.process_group import is_main_process, rank, world_size
@@ -149,10 +149,11 @@ def _extents(boxes: np.ndarray) -> np.ndarray:
 
 def build_tracking_evaluator(cfg: VisionConfig, dataset: Dataset, *, keep_predictions: bool) -> TrackingEvaluator | None:
     """Return the evaluator of the tracks of the test data, by the tracker ``TEST.TRACKER``; None: that is empty."""
-    if not cfg.TEST.TRACKER:
+    entry = cfg.TEST.TRACKER
+    if not entry:
         return None
-    entry = parse_tracker(cfg.TEST.TRACKER, place="TEST.TRACKER")
-    build_tracker(entry, place="TEST.TRACKER")  # a mistake ends the run before a prediction is made
+    # a mistake ends the run before a prediction is made
+    build_tracker(entry, place="TEST.TRACKER")
     return TrackingEvaluator(
         dataset=dataset, new_tracker=lambda: build_tracker(entry, place="TEST.TRACKER"), keep_predictions=keep_predictions
     )

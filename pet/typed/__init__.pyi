@@ -153,7 +153,7 @@ class VisionTest(PetTest):
     DETECTIONS_PER_IMAGE: int
     SOFT_NMS: VisionTestSoftNms
     PARSING_THRESHOLD: float
-    TRACKER: str
+    TRACKER: str | dict[str, Any]
     DOT_THRESHOLD: float
     INTERVAL: VisionTestInterval
 

@@ -72,7 +72,7 @@ class Key(NamedTuple):
         default: the value where nothing else is said.
         meaning: what the setting does, one or two sentences.
         type: the annotation that a value must fit; by default the type of ``default``. ``bool``, ``int``, ``float``,
-            ``str``, ``dict`` (free names), ``list[T]`` and unions of them with ``None``.
+            ``str``, ``dict`` (free names), ``list[T]`` and unions of them.
         unit: e.g. ``"iterations"``; empty where there is none.
         choices: the values that are allowed next to the default, e.g. the names of a registry; empty: any of the type.
         minimum: the smallest number that is allowed.
@@ -95,6 +95,11 @@ class Key(NamedTuple):
     def annotation(self) -> Any:
         """Return the annotation that values must fit."""
         return type(self.default) if self.type is None else self.type
+
+    def takes_names(self) -> bool:
+        """Return whether a value may be a mapping with free names."""
+        annotation = self.annotation()
+        return annotation is dict or (isinstance(annotation, types.UnionType) and dict in typing.get_args(annotation))
 
     def allowed(self) -> list[Any]:
         """Return the values that are allowed; empty: any of the type."""

@@ -176,7 +176,9 @@ def _set_entry(cfg: CfgNode, entry: Entry) -> str:
     node, schema = cfg, cfg.schema
     for depth, section in enumerate(sections):
         inner = schema.get(section)
-        if isinstance(inner, Key) and inner.annotation() is dict:
+        if isinstance(inner, Key) and inner.takes_names():
+            if not isinstance(node[section], dict):
+                dict.__setitem__(node, section, {})
             return _set_in_mapping(node[section], sections[depth + 1 :] + [name], entry.value)
         if inner is None or isinstance(inner, Key):
             return _unknown(cfg, entry.key)

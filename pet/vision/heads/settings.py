@@ -135,7 +135,8 @@ IDENTITY: Schema = {
     "TEST": {
         "TRACKER": Key(
             "fairmot",
-            "What follows objects in the sequences of a test: sort, bytetrack or fairmot, or its name with arguments, '{name: sort, buffer: 2.0}'; empty: tracks are not measured.",
+            "What follows objects in the sequences of a test: sort, bytetrack or fairmot, or its name with arguments, {name: sort, buffer: 2.0}; empty: tracks are not measured.",
+            type=str | dict,
             effect=Effect.EVALUATIONS,
             arguments=("build_tracker.entry",),
         )

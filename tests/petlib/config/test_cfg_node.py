@@ -70,6 +70,22 @@ def test_the_command_line_can_give_an_empty_text(words: list[str]) -> None:
     assert cfg.TRAIN.WEIGHTS == ""
 
 
+def test_a_name_may_come_with_arguments(tmp_path: Path) -> None:
+    schema = merge_schemas(SCHEMA, {"TEST": {"TRACKER": Key("fairmot", "A name, or a mapping.", type=str | dict)}})
+    task = SimpleNamespace(get_base_cfg=lambda: CfgNode(schema), infer_cfg=lambda cfg: None)
+    lines = "SOLVER: {SCHEDULER: {TOTAL_EPOCHS: 3}}\n"
+    path = write(tmp_path, "x.yaml", f"{lines}TEST:\n  TRACKER: {{name: sort, buffer: 2}}\n")
+    cfg = load_cfg(task, path)
+    assert cfg.TEST.TRACKER == {"name": "sort", "buffer": 2}
+    assert yaml.safe_load(cfg.dump())["TEST"]["TRACKER"] == {"name": "sort", "buffer": 2}
+    assert load_cfg(task, path, ["TEST.TRACKER=bytetrack"]).TEST.TRACKER == "bytetrack"
+    plain = write(tmp_path, "y.yaml", f"{lines}TEST: {{TRACKER: sort}}\n")
+    assert load_cfg(task, plain).TEST.TRACKER == "sort"
+    assert load_cfg(task, plain, ["TEST.TRACKER={name: sort, buffer: 3}"]).TEST.TRACKER == {"name": "sort", "buffer": 3}
+    with pytest.raises(ConfigError, match=r"TEST.TRACKER: 3 \(int\) given, str or dict expected"):
+        load_cfg(task, plain, ["TEST.TRACKER=3"])
+
+
 def test_command_line_over_file_over_base_over_defaults(tmp_path: Path) -> None:
     write(tmp_path, "base.yaml", "SOLVER:\n  SCHEDULER: {TOTAL_EPOCHS: 3}\nMISC: {SEED: 10, DISPLAY_ITER: 11}\nTRAIN: {BATCH_SIZE: 12}\n")
     path = write(tmp_path, "x.yaml", "_BASE_: base.yaml\nMISC: {DISPLAY_ITER: 21}\nTRAIN: {BATCH_SIZE: 22}\n")
