@@ -6,6 +6,7 @@ from pet.typed.tasks import ActionConfig as ActionConfig
 from pet.typed.tasks import ContrastConfig as ContrastConfig
 from pet.typed.tasks import FaceConfig as FaceConfig
 from pet.typed.tasks import InstanceConfig as InstanceConfig
+from pet.typed.tasks import TddetConfig as TddetConfig
 from petlib.config.typed import ConfigSection, PetlibAnalyser, PetlibConfig, PetlibData, PetlibEval, PetlibMisc, PetlibTest, PetlibTrain
 
 class PetMisc(PetlibMisc):

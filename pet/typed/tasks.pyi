@@ -1,7 +1,7 @@
 # Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. At run time each is a CfgNode.
 from typing import Any, Literal
 
-from pet.typed import PetConfig, PetEval, PetTest, PetTrain
+from pet.typed import PetConfig, PetData, PetEval, PetTest, PetTrain
 from petlib.config.typed import ConfigSection
 
 class ActionTrainMixup(ConfigSection):
@@ -182,3 +182,36 @@ class InstanceConfig(PetConfig):
     TEST: InstanceTest
     EVAL: InstanceEval
     MODEL: InstanceModel
+
+class TddetTest(PetTest):
+    SCORE_THRESHOLD: float
+    NMS: float
+    MAX_BOXES: int
+    CANDIDATES: int
+
+class TddetData(PetData):
+    FILTER_EMPTY: bool
+
+class TddetModelBlocks(ConfigSection):
+    LAYERS: list[int]
+    STRIDES: list[int]
+    CHANNELS: list[int]
+    UP_CHANNELS: int
+
+class TddetModel(ConfigSection):
+    NUM_CLASSES: int
+    HEAD: Literal["center", "anchor"]
+    RANGE: list[float]
+    PILLAR: float
+    POINT_CHANNELS: int
+    WIDTH: int
+    BLOCKS: TddetModelBlocks
+    ANCHORS: list[Any]
+    SYNC_BN: bool
+
+class TddetConfig(PetConfig):
+    """The settings of ``tasks/tddet``."""
+
+    TEST: TddetTest
+    DATA: TddetData
+    MODEL: TddetModel

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +33,8 @@ TASK_SETTINGS = sorted(path for folder in ("tasks", "projects") for path in (ROO
 FOLDERS = ("vision", *(f"{path.parent.parent.name}/{path.parent.name}" for path in TASK_SETTINGS))
 TASKS = {folder: importlib.import_module(f"pet.{folder.replace('/', '.')}.config") for folder in FOLDERS}
 TRAINING_IMAGES = {"cifar10_train": 50_000, "imagenet_train": 1_281_167, "digits_train": 1_437}
+# for transforms that take others of the training data
+NO_SAMPLES: Any = []
 # what the comments of the configs say
 PARAMETERS = {
     "vision/cifar/resnet20_cifar10.yaml": 0.27e6,
@@ -43,6 +46,7 @@ PARAMETERS = {
     "tasks/face/glint360k_iresnet100.yaml": 65.2e6,
     # the networks that the configs name, with projectors and, of some, predictors and teachers
     "tasks/contrast/cifar/simclr_resnet18.yaml": 11.17e6 + 1.57e6,
+    "tasks/tddet/kitti/pointpillars.yaml": 4_834_888,
     "tasks/instance/mscoco/pose_resnet50_256x192.yaml": 34.0e6,
     "tasks/instance/mscoco/pose_hrnet_w32_256x192.yaml": 28.5e6,
     "tasks/instance/mscoco/pose_hrnet_w48_384x288.yaml": 63.6e6,
@@ -82,8 +86,9 @@ def test_a_config_is_complete(name: str) -> None:
     assert str(Path("ckpts", name).with_suffix("")) == cfg.MISC.CKPT
     for purpose in (cfg.TRAIN, cfg.TEST):
         scales = purpose.RESIZE.SCALES
-        transforms, normalize = build_transforms(purpose.TRANSFORMS, default_size=scales[0], default_sizes=scales)
-        assert normalize is not None, "images would go to the network as they are"
+        transforms, normalize = build_transforms(purpose.TRANSFORMS, default_size=scales[0], default_sizes=scales, dataset=NO_SAMPLES)
+        takes_points = normalize is None and find_task(CFGS / name).expected_data(cfg).inputs == ("points",)
+        assert normalize is not None or takes_points, "images would go to the network as they are"
         assert transforms is not None
         assert all(find_entry(cfg, data).type for data in purpose.DATASETS)
     assert cfg.TRAIN.DATASETS

@@ -1,0 +1,1 @@
+"""Detectors, composed from torchvision's parts, and the heads that look into their regions."""

@@ -1,0 +1,5 @@
+"""Detection in space: boxes around objects, from the points of a LiDAR."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,2 @@
+from . import config as config
+from .task import TASK as TASK
