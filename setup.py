@@ -43,6 +43,13 @@ DEV = [
 ]
 
 ROOT = Path(__file__).parent
+COMMANDS = ("train", "test", "export", "inference", "check", "browse", "new", "configs")
+SHIPPED = "pet.shipped"
+"""Where an installed Pet has its configs and training scripts, which a checkout has in cfgs/ and tools/."""
+SHIPPED_FOLDERS = {
+    f"{SHIPPED}.{'.'.join(folder.relative_to(ROOT).parts)}": str(folder.relative_to(ROOT))
+    for folder in sorted({file.parent for pattern in ("cfgs/**/*.yaml", "tools/**/train_net.py") for file in ROOT.glob(pattern)})
+}
 VERSION = (ROOT / "pet" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
 
 setup(
@@ -53,12 +60,15 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=[*find_packages(include=["pet", "pet.*"]), *find_packages("lib")],
-    package_dir={"petlib": "lib/petlib"},
-    package_data={"": ["py.typed", "*.pyi"], "pet.projects": ["*/presets/*.yaml"], "pet.templates": ["files/**/*.template"]},
+    packages=[*find_packages(include=["pet", "pet.*"]), *find_packages("lib"), *SHIPPED_FOLDERS],
+    package_dir={"petlib": "lib/petlib", **SHIPPED_FOLDERS},
+    package_data={
+        "": ["py.typed", "*.pyi"],
+        **{name: ["*.yaml"] for name in SHIPPED_FOLDERS},
+        "pet.projects": ["*/presets/*.yaml"],
+        "pet.templates": ["files/**/*.template"],
+    },
     install_requires=REQUIRED,
     extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "dev": DEV},
-    entry_points={
-        "console_scripts": [f"pet-{name} = pet.cli:{name}" for name in ("train", "test", "export", "inference", "check", "browse", "new")],
-    },
+    entry_points={"console_scripts": [f"pet-{name} = pet.cli:{name}" for name in COMMANDS]},
 )

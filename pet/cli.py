@@ -1,4 +1,4 @@
-"""The installed commands: ``pet-train``, ``pet-test``, ``pet-export``, ``pet-inference``, ``pet-check``, ``pet-browse`` and ``pet-new``."""
+"""The installed commands: ``pet-train``, ``pet-test``, ``pet-export`` and the others, a function each."""
 
 from pathlib import Path
 from typing import NoReturn
@@ -8,23 +8,23 @@ from pet.task import PACKAGE, check_task_source
 from pet.templates.new_project import main as write_new_project
 from petlib.config import CfgNode
 from petlib.launch import call_own_script, launch
+from petlib.launch.start.resolve import repository_of
 
 COMMANDS = Path(__file__).parent / "commands"
-ROOT = Path(__file__).parents[1]
-CHECKOUT = ROOT if (ROOT / "tools" / "train_net_all.py").is_file() else None
-"""Pet's own tree, where it is installed as it lies there (``pip install -e``): it has the training scripts of Pet's tasks."""
+REPOSITORY = repository_of(PACKAGE)
+"""Has the configs and training scripts of Pet's tasks: its own tree (``pip install -e``), or what an installed Pet has of it."""
 
 
-def train(repository: Path | None = CHECKOUT) -> int:
+def train(repository: Path | None = REPOSITORY) -> int:
     """Train with the config of the command line and return the exit code.
 
     Args:
-        repository: root of a checkout, whose scripts train Pet's own tasks and where ``--type`` looks last.
+        repository: root of the scripts that train Pet's own tasks, where ``--type`` looks last.
     """
     return launch("train_net.py", package=PACKAGE, check_task=check_task_source, check_components=_check_components, repository=repository)
 
 
-def test(repository: Path | None = CHECKOUT) -> int:
+def test(repository: Path | None = REPOSITORY) -> int:
     """Test a trained model with the config of the command line and return the exit code; see :func:`train`.
 
     A task may have a ``tools/<type>/<...>/test_net.py`` of its own; else one script serves all.
@@ -45,7 +45,7 @@ def _check_components(cfg: CfgNode) -> None:
     data.check_transforms(cfg)
 
 
-def export(repository: Path | None = CHECKOUT) -> int:
+def export(repository: Path | None = REPOSITORY) -> int:
     """Export a trained model with the config of the command line and return the exit code; see :func:`test`."""
     code = call_own_script("export_net.py", repository=repository)
     if code is None:
@@ -71,3 +71,8 @@ def browse() -> NoReturn:
 def new() -> NoReturn:
     """Write a project of a template, see :mod:`pet.templates.new_project`, and exit."""
     write_new_project()
+
+
+def configs() -> NoReturn:
+    """List the configs that come with Pet, see :mod:`pet.commands.configs`, and exit."""
+    commands.configs.main()

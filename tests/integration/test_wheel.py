@@ -1,4 +1,4 @@
-"""A wheel holds the two packages and nothing else, and works where it is unpacked."""
+"""A wheel holds the two packages with the configs and training scripts, and nothing else, and works where it is unpacked."""
 
 import shutil
 import subprocess
@@ -33,6 +33,8 @@ def test_the_wheel_holds_all_of_the_two_packages(wheel: Path) -> None:
     files = [path for package in (ROOT / "pet", ROOT / "lib" / "petlib") for path in package.rglob("*")]
     wanted = {path.relative_to(ROOT / "lib" if "lib" in path.relative_to(ROOT).parts[0] else ROOT) for path in files if path.is_file()}
     wanted = {path for path in wanted if path.suffix in (".py", ".pyi", ".typed", ".yaml", ".template")}
+    shipped = [*(ROOT / "cfgs").rglob("*.yaml"), *(ROOT / "tools").rglob("train_net.py")]
+    wanted |= {Path("pet/shipped") / path.relative_to(ROOT) for path in shipped}
     assert {str(path) for path in wanted} == {name for name in names if not name.startswith(metadata)}
     assert {"pet/py.typed", "petlib/py.typed", "petlib/engine/__init__.pyi"} <= names
     assert f"{metadata}/licenses/LICENSE" in names
@@ -42,7 +44,7 @@ def test_the_wheel_declares_its_commands(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
     lines = archive.read(name).decode().split("\n")
-    names = {name: f"pet-{name} = pet.cli:{name}" for name in ("train", "test", "export", "inference", "check", "browse", "new")}
+    names = {name: f"pet-{name} = pet.cli:{name}" for name in ("train", "test", "export", "inference", "check", "browse", "new", "configs")}
     assert {"[console_scripts]", *names.values()} <= set(lines)
 
 
@@ -94,3 +96,28 @@ for command in (cli.test, cli.export):
     assert "test_acc1: " in done.stdout
     assert (tmp_path / "ckpts/vision/digits/test/metrics.json").is_file()
     assert (tmp_path / "ckpts/vision/digits/model.onnx").is_file()
+
+
+def test_an_installed_pet_lists_and_trains_its_configs_in_any_folder(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    work = tmp_path / "work"
+    work.mkdir()
+    variables = {**environment(), "PYTHONPATH": str(tmp_path / "site")}
+
+    def call(name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        code = f"import sys; from pet import cli; sys.exit(cli.{name}())"
+        return subprocess.run([sys.executable, "-c", code, *words], cwd=work, env=variables, capture_output=True, text=True, timeout=240)
+
+    listed = call("configs", "RETINANET_R-18")
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.splitlines()[0] == "vision/shapes/retinanet_R-18-FPN.yaml  box  RetinaNet on the shapes that Pet draws"
+    assert str(tmp_path / "site/pet/shipped/cfgs/vision/shapes/retinanet_R-18-FPN.yaml") in listed.stdout
+    trained = call(
+        "train", "--cfg", "vision/digits/resnet20_digits.yaml", "SOLVER.SCHEDULER.TOTAL_EPOCHS=1", "SOLVER.SCHEDULER.WARM_UP_EPOCHS=0"
+    )
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    assert (work / "ckpts/vision/digits/resnet20_digits/model_latest.pth").is_file()
+    tested = call("test", "--cfg", "vision/digits/resnet20_digits.yaml")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    preset = call("train", "--cfg", "projects/buildseg/unet_R-18_cpu.yaml", "--dry_run")
+    assert f"script: {tmp_path}/site/pet/shipped/tools/projects/buildseg/train_net.py" in preset.stdout, preset.stdout + preset.stderr

@@ -15,6 +15,7 @@ from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.process.guard import follow_launcher, has_died
 from petlib.launch.start.arguments import ScriptArguments, parse_script_arguments
 from petlib.launch.start.plan import LAUNCH_FOLDER
+from petlib.launch.start.resolve import find_config
 from petlib.launch.start.task_folder import find_task_folder
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.watch.status import first_report, write_report
@@ -182,6 +183,7 @@ def run_script_of_all_tasks(
 
     def run(process: RunProcess) -> None:
         arguments = parse_script_arguments(words, description=f"{_purpose()} with a config", serves_all_tasks=True)
+        arguments = arguments._replace(cfg=find_config(arguments.cfg, package))
         read_layers(arguments.cfg)
         folder = find_task_folder(arguments.cfg, package, type_folder=arguments.type_folder)
         cfg = load_cfg(folder.config, arguments.cfg, arguments.overrides)

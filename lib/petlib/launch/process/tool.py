@@ -12,7 +12,7 @@ from petlib.config import CfgNode, keys_in_errors, load_cfg, read_layers
 from petlib.config.usage import describe_unread
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.start.arguments import add_type, parse_tool_arguments
-from petlib.launch.start.resolve import find_places, find_script
+from petlib.launch.start.resolve import find_config, find_places, find_script
 from petlib.launch.start.task_folder import find_task_folder
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.log import ConsoleHandler
@@ -44,9 +44,10 @@ def run_tool(
 
     def run() -> int:
         options, overrides = parse_tool_arguments(sys.argv[1:] if argv is None else argv, description=description, add_options=add_options)
-        read_layers(Path(options.cfg))
-        task = find_task_folder(Path(options.cfg), package, type_folder=options.type)
-        cfg = load_cfg(task.config, Path(options.cfg), overrides)
+        options.cfg = find_config(Path(options.cfg), package)
+        read_layers(options.cfg)
+        task = find_task_folder(options.cfg, package, type_folder=options.type)
+        cfg = load_cfg(task.config, options.cfg, overrides)
         logging.getLogger().addHandler(ConsoleHandler())
         logging.getLogger().setLevel(logging.INFO)
         import_user_modules(cfg.MISC.IMPORTS)

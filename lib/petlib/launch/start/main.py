@@ -16,7 +16,7 @@ from petlib.launch.start.arguments import LaunchArguments, check_script_options,
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.elastic import describe_elastic, elastic_environment, run_elastic
 from petlib.launch.start.plan import DRY_MEETING, Meeting, RankPlan, describe, plan_ranks, rank_command
-from petlib.launch.start.resolve import Place, Script, describe_not_found, find_places, find_script
+from petlib.launch.start.resolve import Place, Script, describe_not_found, find_config, find_places, find_script
 from petlib.launch.start.task_folder import TaskFolder, describe_tried, first_task_folder, task_folder_at
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.watch.supervise import say, supervise
@@ -78,7 +78,8 @@ def launch(
         check_components: looks in a dry run at what a config names, such as transforms, and raises an error of the user where one is wrong;
             what it imports is slow, and a run finds the same.
         script_of_all_tasks: serves every task that has no script of this name; it finds the task by the config.
-        repository: root of the checkout whose launcher runs, where ``--type`` looks last.
+        repository: root of the scripts of the package's tasks, where ``--type`` looks last; see
+            :func:`petlib.launch.start.resolve.repository_of`.
         argv: the command line without the program's name; default: that of the process.
     """
     open_missing_streams()
@@ -86,7 +87,7 @@ def launch(
     try:
         arguments = parse_launch_arguments(sys.argv[1:] if argv is None else argv, description=description)
         planned = plan_launch(
-            arguments,
+            arguments._replace(cfg=find_config(arguments.cfg, package)),
             script_name,
             package=package,
             check_task=check_task,
@@ -135,7 +136,7 @@ def plan_launch(
     device = _configured_device(arguments, cfg)
     with name_in_errors({"choose_devices.device": DEVICE_KEY}):
         devices = choose_devices(gpu_id=arguments.gpu_id, nproc=arguments.nproc, device=device, visible=visible_gpus())
-    is_own = (script.place.root / package / "__init__.py").is_file()
+    is_own = script.place.root == repository or (script.place.root / package / "__init__.py").is_file()
     reason = str(missing[0]).partition("\n")[0] if missing else ""
     return Launch(arguments, script, devices, root=None if is_own else script.place.root, cfg=cfg, missing_data=reason)
 

@@ -12,6 +12,8 @@ from petlib.suggest import did_you_mean
 CONFIG_FOLDER = "cfgs"
 SCRIPT_FOLDER = "tools"
 TRAIN_SCRIPT = "train_net.py"
+SHIPPED = "shipped"
+"""The folder of an installed package that has the configs and scripts of its checkout."""
 SETTINGS, GIVES_SETTINGS = "config.py", "def get_base_cfg("
 """The file of a task's settings, and what is in it."""
 
@@ -69,6 +71,26 @@ def find_places(config: Path, *, type_folder: str | None = None, repository: Pat
     """
     found = _by_config_path(config) if type_folder is None else _by_type(config, _type_parts(type_folder), repository)
     return list(dict.fromkeys(found))
+
+
+def repository_of(package: str) -> Path | None:
+    """Return the folder with ``cfgs`` and ``tools`` of a package: its folder ``shipped``, or the checkout around it; None: neither."""
+    roots = [root for folder in _package_folders(package) for root in (folder / SHIPPED, folder.parent)]
+    return next((root for root in roots if (root / CONFIG_FOLDER).is_dir() and (root / SCRIPT_FOLDER).is_dir()), None)
+
+
+def find_config(config: Path, package: str) -> Path:
+    """Return the file of a config: ``config`` itself, or where there is none, the one of that name among the configs of the package.
+
+    Args:
+        config: a path, or a name below ``cfgs`` of the package, with or without ``cfgs/``, e.g. ``vision/shapes/fcos_R-18-FPN.yaml``.
+        package: e.g. ``"pet"``.
+    """
+    repository = None if config.exists() or config.is_absolute() or ".." in config.parts else repository_of(package)
+    if repository is None:
+        return config
+    names = (repository / CONFIG_FOLDER / config, repository / config)
+    return next((file for file in names if file.is_file() and file.is_relative_to(repository / CONFIG_FOLDER)), config)
 
 
 def _spellings(config: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from petlib.errors import ConfigError
-from petlib.launch.start.resolve import Script, describe_not_found, find_places, find_script
+from petlib.launch.start.resolve import Script, describe_not_found, find_config, find_places, find_script, repository_of
 
 NAME = "train_net.py"
 
@@ -138,3 +138,32 @@ def test_tasks_of_the_package_are_named_where_a_folder_has_no_scripts(tmp_path, 
 def test_a_type_is_a_folder_below_tools(tmp_path, kind):
     with pytest.raises(ConfigError, match="a folder below tools/ expected"):
         resolve_script(make(tmp_path, "x.yaml") / "x.yaml", NAME, type_folder=kind)
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """A package with a folder of configs and scripts, and one in a checkout."""
+    make(tmp_path, *(f"site/tiny/{name}" for name in ("__init__.py", "shipped/cfgs/vision/a.yaml", "shipped/tools/vision/train_net.py")))
+    make(
+        tmp_path, "checkout/tree/__init__.py", "checkout/cfgs/vision/a.yaml", "checkout/tools/vision/train_net.py", "site/bare/__init__.py"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.syspath_prepend(str(tmp_path / "checkout"))
+    monkeypatch.chdir(make(tmp_path, "work/cfgs/own.yaml") / "work")
+    return tmp_path
+
+
+def test_a_package_ships_configs_and_scripts_or_lies_in_a_checkout(packages):
+    assert repository_of("tiny") == packages / "site/tiny/shipped"
+    assert repository_of("tree") == packages / "checkout"
+    assert repository_of("bare") is None
+    assert repository_of("not_there_at_all") is None
+
+
+def test_a_config_is_the_file_that_is_there_or_one_of_the_package(packages):
+    shipped = packages / "site/tiny/shipped/cfgs/vision/a.yaml"
+    assert find_config(Path("vision/a.yaml"), "tiny") == find_config(Path("cfgs/vision/a.yaml"), "tiny") == shipped
+    assert find_config(Path("cfgs/own.yaml"), "tiny") == Path("cfgs/own.yaml")
+    assert find_config(Path("vision/b.yaml"), "tiny") == Path("vision/b.yaml")
+    assert find_config(Path("../tools/vision/train_net.py"), "tiny") == Path("../tools/vision/train_net.py")
+    assert find_config(Path("vision/a.yaml"), "bare") == Path("vision/a.yaml")
