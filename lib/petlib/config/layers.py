@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from petlib.config.limits import BASE_KEYS, LONGEST_SHOWN, MOST_FILES, Contents, read_text, shown
+from petlib.config.limits import BASE_KEYS, LONGEST_SHOWN, MOST_FILES, TYPE_KEY, Contents, read_text, shown
 from petlib.config.python_file import read_python
 from petlib.config.yaml_file import read_value, read_yaml
 from petlib.errors import ConfigError
@@ -43,6 +43,15 @@ def read_layers(path: Path) -> list[Layer]:
         ConfigError: a file is missing or unreadable, is no valid YAML or Python data, or bases form a circle.
     """
     return [_layer(str(file), contents) for file, contents in read_files(path)]
+
+
+def recorded_type(path: Path) -> str:
+    """Return the folder of the task that a config file, or else a base of it, names with ``_TYPE_``; empty: none does.
+
+    Raises:
+        ConfigError: as :func:`read_layers`.
+    """
+    return next((contents.type_folder for _, contents in reversed(read_files(path)) if contents.type_folder), "")
 
 
 def _layer(source: str, contents: Contents) -> Layer:
@@ -121,6 +130,7 @@ def _base_path(path: Path, base: str) -> Path:
 def _read(path: Path, parents: tuple[Path, ...], schemaless: bool, files: list[tuple[Path, Contents]]) -> None:
     """Append what the bases of a file hold, and then what it holds."""
     contents = _read_file(path, schemaless)
+    contents.type_folder = _type_of(path, contents)
     place = path.resolve()
     if place in parents:
         chain = " -> ".join(map(str, (*parents, place)))
@@ -143,6 +153,15 @@ def _bases(path: Path, key: str, contents: Contents) -> list[str]:
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
         raise ConfigError(f"{path}:{contents.lines.get(key, '')}: {key}: {shown(bases)} given, a file name or a list of them expected")
     return bases
+
+
+def _type_of(path: Path, contents: Contents) -> str:
+    """Take ``_TYPE_`` out of what a file holds."""
+    kind = contents.values.pop(TYPE_KEY, "")
+    if not isinstance(kind, str):
+        place = f"{path}:{contents.lines.get(TYPE_KEY, '')}"
+        raise ConfigError(f"{place}: {TYPE_KEY}: {shown(kind)} given, the folder of a task expected, e.g. vision or tasks/cls")
+    return kind
 
 
 def _read_file(path: Path, schemaless: bool) -> Contents:

@@ -100,6 +100,8 @@ def extent_around(parts: Iterable[Extent], place: str) -> Extent:
 
 BASE_KEYS = ("_BASE_", "_base_")
 """The files that a config is built on; the upper-case spelling belongs to Pet's own configs, the other to nested ones."""
+TYPE_KEY = "_TYPE_"
+"""The folder of the task that a config file outside of ``cfgs/`` belongs to, as ``--type`` gives it; a run records it."""
 
 
 @dataclass
@@ -111,9 +113,11 @@ class Contents:
         lines: line number of each dotted key; list positions are in brackets, ``data.pipeline[0].type``.
         problems: a line about each thing that is wrong but readable.
         referred: variables of a Python config that another value is made of.
+        type_folder: what ``_TYPE_`` says; empty: the file has none.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     referred: set[str] = field(default_factory=set)
+    type_folder: str = ""

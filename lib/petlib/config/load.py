@@ -31,7 +31,12 @@ def missing_functions(task: TaskConfig) -> str:
 
 
 def load_cfg(
-    task: TaskConfig, path: str | Path, overrides: Sequence[str] = (), *, on_missing_data: Callable[[DataError], None] | None = None
+    task: TaskConfig,
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    type_folder: str = "",
+    on_missing_data: Callable[[DataError], None] | None = None,
 ) -> CfgNode:
     """Return the frozen config: command line over file over base files over the defaults of the task.
 
@@ -42,6 +47,7 @@ def load_cfg(
         task: the settings of the task.
         path: the file.
         overrides: what the command line changes.
+        type_folder: folder of the task, e.g. ``tasks/cls``, which the record of a run keeps; empty: not known.
         on_missing_data: called where settings follow from data that cannot be read, and left as they are then; None: that is an error.
 
     Raises:
@@ -52,13 +58,13 @@ def load_cfg(
         raise ConfigError(f"{getattr(task, '__file__', repr(task))}: {missing}")
     layers = [*read_layers(Path(path)), override_layer(list(overrides))]
     try:
-        return _load(task, Path(path), layers, on_missing_data)
+        return _load(task, Path(path), layers, type_folder, on_missing_data)
     except ConfigError:
         modules = _user_modules(layers)
         if not modules:
             raise
     import_user_modules(modules)
-    return _load(task, Path(path), layers, on_missing_data)
+    return _load(task, Path(path), layers, type_folder, on_missing_data)
 
 
 def _user_modules(layers: Sequence[Layer]) -> list[str]:
@@ -71,8 +77,11 @@ def _user_modules(layers: Sequence[Layer]) -> list[str]:
     return modules
 
 
-def _load(task: TaskConfig, path: Path, layers: Sequence[Layer], on_missing_data: Callable[[DataError], None] | None) -> CfgNode:
+def _load(
+    task: TaskConfig, path: Path, layers: Sequence[Layer], type_folder: str, on_missing_data: Callable[[DataError], None] | None
+) -> CfgNode:
     cfg = task.get_base_cfg()
+    cfg.set_type(type_folder)
     cfg.merge_layers(list(layers))
     name_run(cfg, path)
     _check_length(cfg, path)

@@ -11,7 +11,7 @@ from yacs.config import CfgNode as YacsNode
 from petlib.config.defaults import REPLACED
 from petlib.config.key import Key, Schema, argument_names
 from petlib.config.layers import Entry, Layer, override_layer, read_layers
-from petlib.config.limits import cut, shown
+from petlib.config.limits import TYPE_KEY, cut, shown
 from petlib.errors import ConfigError, name_in_errors
 from petlib.suggest import nearest_names
 
@@ -118,13 +118,19 @@ class CfgNode(YacsNode):  # type: ignore[misc]  # yacs has no types
         """
         self.merge_layers([Layer(source=DERIVED, entries=[Entry(key, value, "")])])
 
+    def set_type(self, folder: str) -> None:
+        """Remember the folder of the task, e.g. ``tasks/cls``, for :meth:`dump`."""
+        self.__dict__["_type"] = folder
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested dictionaries, which YAML, JSON and ``torch.save`` can write."""
         return {name: value.to_dict() if isinstance(value, CfgNode) else _copy(value) for name, value in self.items()}
 
     def dump(self, **options: Any) -> str:
-        """Return the settings as YAML, in the order of the schema; a run from that text is the same run."""
-        text: str = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, **options)
+        """Return the settings as YAML, in the order of the schema; a run from that text is the same run. ``_TYPE_`` says of which task."""
+        folder = self.__dict__.get("_type", "")
+        values = ({TYPE_KEY: folder} if folder else {}) | self.to_dict()
+        text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, **options)
         return text
 
     def flat(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from petlib.config.expressions import Evaluator
-from petlib.config.limits import BASE_KEYS, Contents
+from petlib.config.limits import BASE_KEYS, TYPE_KEY, Contents
 from petlib.errors import ConfigError
 
 
@@ -13,8 +13,8 @@ def read_python(path: Path, text: str) -> Contents:
     """Return the module variables of a Python config and the line number of each, nested ones as dotted keys.
 
     A value is what :mod:`petlib.config.expressions` evaluates: literals, ``dict(name=value)``, variables that are assigned above it,
-    arithmetic, indexing, f-strings, comprehensions and a few functions. Names that begin with one underscore (but not ``_BASE_`` or
-    ``_base_``) are helpers: they can be referred to and are no keys.
+    arithmetic, indexing, f-strings, comprehensions and a few functions. Names that begin with one underscore (but not ``_BASE_``,
+    ``_base_`` or ``_TYPE_``) are helpers: they can be referred to and are no keys.
 
     Raises:
         ConfigError: the text is not valid Python, holds anything but such assignments, or makes too much (with the line).
@@ -31,7 +31,7 @@ def read_python(path: Path, text: str) -> Contents:
     # Python says either of an expression in too many parts
     except (RecursionError, MemoryError) as error:
         raise ConfigError(f"{path}: an expression in it is nested too deeply; no config is") from error
-    values = {name: value for name, value in evaluator.variables.items() if name in BASE_KEYS or not name.startswith("_")}
+    values = {name: value for name, value in evaluator.variables.items() if name in (*BASE_KEYS, TYPE_KEY) or not name.startswith("_")}
     return Contents(values, evaluator.lines, referred=evaluator.referred)
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from petlib.config import PETLIB_SCHEMA, CfgNode, ConfigError, Key, load_cfg, merge_schemas, read_layers, with_defaults
+from petlib.config.layers import recorded_type
 
 SCHEMA = merge_schemas(
     PETLIB_SCHEMA,
@@ -253,3 +254,21 @@ def test_a_key_of_earlier_versions_names_the_new_one(tmp_path: Path) -> None:
     message = r"x.yaml:2: SOLVER.STOP_ON_NONFINITE: this key is gone; write SOLVER.NONFINITE, with stop for True and ignore for False$"
     with pytest.raises(ConfigError, match=message):
         load(tmp_path, "", "MISC.SEED=3") and load(tmp_path, "SOLVER.STOP_ON_NONFINITE: False")
+
+
+def test_the_dump_of_a_run_says_its_task_and_is_read_again(tmp_path):
+    path = write(tmp_path, "x.yaml", "SOLVER: {SCHEDULER: {TOTAL_EPOCHS: 3}}\n")
+    text = load_cfg(TASK, path, type_folder="tasks/cls").dump()
+    assert text.startswith("_TYPE_: tasks/cls\n")
+    assert not load_cfg(TASK, path).dump().startswith("_TYPE_")
+    record = write(tmp_path, "config.yaml", text)
+    assert recorded_type(record) == "tasks/cls"
+    assert load_cfg(TASK, record, type_folder="tasks/cls").dump() == text
+    python = write(tmp_path, "config.py", "_TYPE_ = 'vision'\n_base_ = 'config.yaml'\n")
+    assert recorded_type(python) == "vision"
+
+
+def test_a_task_that_is_no_text_is_refused(tmp_path):
+    path = write(tmp_path, "x.yaml", "MISC: {SEED: 1}\n_TYPE_: [vision]\n")
+    with pytest.raises(ConfigError, match=r"x.yaml:2: _TYPE_: \['vision'\] given, the folder of a task expected"):
+        read_layers(path)

@@ -15,7 +15,7 @@ from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.process.guard import follow_launcher, has_died
 from petlib.launch.start.arguments import ScriptArguments, parse_script_arguments
 from petlib.launch.start.plan import LAUNCH_FOLDER
-from petlib.launch.start.resolve import find_config
+from petlib.launch.start.resolve import find_config, type_of_script
 from petlib.launch.start.task_folder import find_task_folder
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.watch.status import first_report, write_report
@@ -155,7 +155,7 @@ def run_script(main: Callable[[CfgNode], None], task: TaskConfig, argv: Sequence
 
     def run(process: RunProcess) -> None:
         arguments = parse_script_arguments(words, description=f"{_purpose()} with a config")
-        cfg = load_cfg(task, arguments.cfg, arguments.overrides)
+        cfg = load_cfg(task, arguments.cfg, arguments.overrides, type_folder=type_of_script(Path(sys.argv[0])))
         with keys_in_errors(cfg):
             _prepare(process, cfg, arguments)
             main(cfg)
@@ -186,7 +186,7 @@ def run_script_of_all_tasks(
         arguments = arguments._replace(cfg=find_config(arguments.cfg, package))
         read_layers(arguments.cfg)
         folder = find_task_folder(arguments.cfg, package, type_folder=arguments.type_folder)
-        cfg = load_cfg(folder.config, arguments.cfg, arguments.overrides)
+        cfg = load_cfg(folder.config, arguments.cfg, arguments.overrides, type_folder=folder.type_folder)
         with keys_in_errors(cfg):
             check(cfg)
             _prepare(process, cfg, arguments)

@@ -47,7 +47,7 @@ def run_tool(
         options.cfg = find_config(Path(options.cfg), package)
         read_layers(options.cfg)
         task = find_task_folder(options.cfg, package, type_folder=options.type)
-        cfg = load_cfg(task.config, options.cfg, overrides)
+        cfg = load_cfg(task.config, options.cfg, overrides, type_folder=task.type_folder)
         logging.getLogger().addHandler(ConsoleHandler())
         logging.getLogger().setLevel(logging.INFO)
         import_user_modules(cfg.MISC.IMPORTS)

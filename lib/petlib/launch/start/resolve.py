@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from petlib.config.layers import recorded_type
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
@@ -57,7 +58,7 @@ def find_places(config: Path, *, type_folder: str | None = None, repository: Pat
     """Return where the type of a config may be, the most special one first.
 
     The path of the config is taken as it is written first, then with its symbolic links resolved; of several ``cfgs`` the
-    deepest comes first.
+    deepest comes first. Where the path names none, ``_TYPE_`` in the file does, as in the record of a run.
 
     Args:
         config: path of the config file.
@@ -69,8 +70,17 @@ def find_places(config: Path, *, type_folder: str | None = None, repository: Pat
     Raises:
         ConfigError: ``type_folder`` is no folder below ``tools``.
     """
-    found = _by_config_path(config) if type_folder is None else _by_type(config, _type_parts(type_folder), repository)
-    return list(dict.fromkeys(found))
+    if type_folder is not None:
+        return list(dict.fromkeys(_by_type(config, _type_parts(type_folder), repository)))
+    found = list(dict.fromkeys(_by_config_path(config)))
+    recorded = "" if found else recorded_type(config)
+    return found or (list(dict.fromkeys(_by_type(config, _type_parts(recorded), repository))) if recorded else [])
+
+
+def type_of_script(script: Path) -> str:
+    """Return the folders between ``tools`` and a script, e.g. ``tasks/cls`` of ``tools/tasks/cls/train_net.py``; empty: there are none."""
+    parts = script.absolute().parts[:-1]
+    return "/".join(parts[len(parts) - parts[::-1].index(SCRIPT_FOLDER) :]) if SCRIPT_FOLDER in parts else ""
 
 
 def repository_of(package: str) -> Path | None:
@@ -157,7 +167,10 @@ def describe_not_found(
     else:
         lines.append(f"its path has no {CONFIG_FOLDER}/<type>/ part that names its type: {config.absolute()}")
     if type_folder is None:
-        lines.append(f"put the config below {CONFIG_FOLDER}/<type>/ next to {SCRIPT_FOLDER}/<type>/{TRAIN_SCRIPT}, or give --type <type>")
+        lines.append(
+            f"put the config below {CONFIG_FOLDER}/<type>/ next to {SCRIPT_FOLDER}/<type>/{TRAIN_SCRIPT}, give --type <type>, "
+            "or write _TYPE_: <type> into it"
+        )
         return "\n".join(lines)
     scripts = sorted({kind for place in places for kind in _types(place.root / SCRIPT_FOLDER, {name, TRAIN_SCRIPT})})
     tasks = sorted(

@@ -61,6 +61,11 @@ class TaskFolder(NamedTuple):
         return all(importlib.util.find_spec(".".join(parts[:length])) is not None for length in range(1, len(parts) + 1))
 
     @property
+    def type_folder(self) -> str:
+        """What ``--type`` calls it, e.g. ``tasks/cls``."""
+        return "/".join(self.package.split(".")[self.root is None :])
+
+    @property
     def config(self) -> TaskConfig:
         """The task's settings, the module ``config``."""
         return cast(TaskConfig, self.import_module(CONFIG_MODULE))

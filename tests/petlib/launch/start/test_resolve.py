@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from petlib.errors import ConfigError
-from petlib.launch.start.resolve import Script, describe_not_found, find_config, find_places, find_script, repository_of
+from petlib.launch.start.resolve import Script, describe_not_found, find_config, find_places, find_script, repository_of, type_of_script
 
 NAME = "train_net.py"
 
@@ -88,6 +88,31 @@ def test_outside_a_cfgs_folder_the_type_and_the_repository_decide(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     script = resolve_script(tmp_path / config, NAME, type_folder=kind, repository=repository)
     assert (script.path, script.place.folders) == (repository.joinpath("tools", *folders, NAME), folders)
+
+
+def test_the_record_of_a_run_names_its_type(tmp_path, monkeypatch):
+    repository = make(tmp_path / "repo", f"tools/tasks/cls/{NAME}", f"tools/vision/{NAME}")
+    make(tmp_path, "ckpts/digits/config.yaml", "mine/cfgs/vision/x.yaml", f"mine/tools/vision/{NAME}")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ckpts/digits/config.yaml").write_text("_TYPE_: tasks/cls\n")
+    (tmp_path / "ckpts/digits/more.yaml").write_text("_BASE_: config.yaml\n")
+    for name in ("config.yaml", "more.yaml"):
+        assert resolve_script(tmp_path / "ckpts/digits" / name, NAME, repository=repository).path == repository / "tools/tasks/cls" / NAME
+    assert resolve_script(tmp_path / "ckpts/digits/config.yaml", NAME, type_folder="vision", repository=repository).place.folders == (
+        "vision",
+    )
+    # the place of a file says it first
+    (tmp_path / "mine/cfgs/vision/x.yaml").write_text("_TYPE_: tasks/cls\n")
+    assert resolve_script(tmp_path / "mine/cfgs/vision/x.yaml", NAME, repository=repository).path == tmp_path / "mine/tools/vision" / NAME
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"), [("a/tools/tasks/cls/train_net.py", "tasks/cls"), ("tools/vision/train_net.py", "vision"), ("own/train.py", "")]
+)
+def test_the_type_of_a_script_follows_from_its_place(tmp_path, monkeypatch, script, kind):
+    monkeypatch.chdir(tmp_path)
+    assert type_of_script(Path(script)) == kind
+    assert type_of_script(tmp_path / script) == kind
 
 
 def test_with_a_type_the_own_root_comes_before_current_folder_and_repository(tmp_path, monkeypatch):
