@@ -17,6 +17,7 @@ from pet.metrics.tracking_breaks import count_breaks
 from petlib.errors import DataError, name_in_errors
 from petlib.files import write_text_atomically
 from petlib.launch.process.tool import run_plain_tool
+from petlib.suggest import counted
 
 SHARES = ("HOTA", "DetA", "AssA", "MOTA", "IDF1")
 COUNTS = ("IDSW", "Frag", "MT", "PT", "ML", "TP", "FN", "FP")
@@ -73,7 +74,7 @@ def describe_breaks(results: Sequence[SequenceResult]) -> Iterator[str]:
         return
     for title, counts in count_breaks(breaks).items():
         shown = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-        yield f"{len(breaks)} breaks of identities by {'cause' if title == 'causes' else 'time without a match'}: {shown}"
+        yield f"{counted(len(breaks), 'break')} of identities by {'cause' if title == 'causes' else 'time without a match'}: {shown}"
 
 
 def _numbers(sums: TrackingSums) -> str:

@@ -1,8 +1,8 @@
 """What the parts of the general CNN hand to each other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -76,3 +76,20 @@ class HeadOutput(NamedTuple):
     metrics: dict[str, Tensor] = {}
     predictions: Sequence[dict[str, Any]] = ()
     regions: Regions | None = None
+
+
+class WindowedHead(Protocol):
+    """A head that, alone, looks at large images through windows in evaluation (``TEST.SLIDING``)."""
+
+    def look_through_windows(
+        self, extract: Callable[[dict[str, Any]], Features], batch: dict[str, Any], *, window: int, overlap: float
+    ) -> list[dict[str, Any]]:
+        """Return the predictions for each image of a batch.
+
+        Args:
+            extract: gives the features of ``{"image": (B, C, h, w)}``.
+            batch: as in evaluation.
+            window: edge of a window, pixels.
+            overlap: share of a window that its neighbour covers too.
+        """
+        ...

@@ -1,6 +1,6 @@
 """The general CNN: a backbone, a neck and the heads that the config switches on."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -10,17 +10,12 @@ from pet.data.targets.dataset import Expectation
 from pet.data.targets.kinds import to_original
 from pet.losses.uncertainty import UncertaintyWeighting
 from pet.models.classifiers import build_classifier_backbone
-from pet.models.counting.density_head import DensityHead
-from pet.models.counting.dots_head import DotsHead
-from pet.models.counting.maps import look_through_tiles
-from pet.models.detection.identity_head import IdentityHead, add_identity_classifier
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
-from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
+from pet.models.features import FeatureInfo, Features, HeadOutput, Regions, WindowedHead
 from pet.models.fpn import Neck, build_neck
 from pet.models.segmentation.head import SemsegHead
-from pet.models.segmentation.sliding_window import look_through_windows
 from pet.typed import VisionConfig
-from pet.vision.heads.table import build_heads, target_kinds
+from pet.vision.heads.table import add_parts_of_heads, build_heads, target_kinds, training_only
 from petlib.config import keys_in_errors
 
 COUNT_SETTINGS = {
@@ -47,17 +42,16 @@ class GeneralizedCNN(nn.Module):
         window: in evaluation images are looked at through overlapping windows of so many pixels; 0: whole.
         overlap: share of a window that its neighbour covers too.
         weighting: weighs the losses of the heads; :func:`add_training_parts` puts it here. None: they are added as they are.
+        training_only: beginnings of the names of weights that a test does without.
 
     Raises:
         ConfigError: the network is unknown or does not take its arguments, or the parts do not fit together.
     """
 
-    training_only = ("weighting.", "heads.identity.classifier.")
-    """Beginnings of the names of weights that a test does without."""
-
     def __init__(self, cfg: VisionConfig) -> None:
         super().__init__()
         self.weighting: UncertaintyWeighting | None = None
+        self.training_only = ("weighting.", *training_only(cfg))
         self._classifies = cfg.MODEL.HAS_CLS
         self.detector: str = cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else ""
         rates = {"drop_rate": cfg.FINETUNE.DROP_RATE, "drop_path_rate": cfg.FINETUNE.DROP_PATH_RATE}
@@ -83,8 +77,7 @@ class GeneralizedCNN(nn.Module):
             All tensors are on the device of the images.
         """
         if self.window and not self.training:
-            counts = isinstance(next(iter(self.heads.values())), DensityHead | DotsHead)
-            return self.count_through_tiles(batch) if counts else self.label_through_windows(batch, self.pixel_logits)
+            return self._look_through_windows(batch)
         outputs = self.run_heads(self.extract(batch), batch)
         if self.training:
             losses = {name: output.losses for name, output in zip(self.heads, outputs, strict=True)}
@@ -97,30 +90,6 @@ class GeneralizedCNN(nn.Module):
         parts = zip(*(output.predictions for output in outputs), strict=True)
         predictions = [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
         return to_original(predictions, batch["meta"]) if "meta" in batch and not self._classifies else predictions
-
-    def label_through_windows(self, batch: dict[str, Any], logits_of: Callable[[Tensor], Tensor]) -> list[dict[str, Tensor]]:
-        """Return ``semseg`` of each image, whose logits are blended from windows.
-
-        Args:
-            batch: as in evaluation.
-            logits_of: gives the logits (b, K, h, w) of windows (b, C, h, w), e.g. :meth:`pixel_logits`.
-        """
-        head = cast("SemsegHead", self.heads["semseg"])
-        logits = look_through_windows([batch["image"]], lambda windows: logits_of(windows[0]), window=self.window, overlap=self.overlap)
-        return head.decode(logits, batch)
-
-    def count_through_tiles(self, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
-        """Return what the head of a model that counts finds in images that are looked at through tiles."""
-        head = cast("DensityHead | DotsHead", next(iter(self.heads.values())))
-        maps = look_through_tiles(
-            batch["image"],
-            lambda images: head.predict_maps(self.extract({"image": images})),
-            tile=self.window,
-            overlap=self.overlap,
-            stride=head.stride,
-        )
-        predictions = head.decode_maps(maps, batch.get("image_sizes") or [tuple(batch["image"].shape[2:])] * len(maps))
-        return to_original(predictions, batch["meta"]) if "meta" in batch else predictions
 
     def pixel_logits(self, images: Tensor) -> Tensor:
         """Return the logits of pixels, float32 (B, K, H, W), of a model with ``HAS_SEMSEG``."""
@@ -144,6 +113,12 @@ class GeneralizedCNN(nn.Module):
             regions = output.regions or regions
             outputs.append(output)
         return outputs
+
+    def _look_through_windows(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what the only head finds in images of which the network sees one window after the other."""
+        (head,) = cast("Iterable[WindowedHead]", self.heads.values())
+        predictions = head.look_through_windows(self.extract, batch, window=self.window, overlap=self.overlap)
+        return to_original(predictions, batch["meta"]) if "meta" in batch else predictions
 
     def _feature_info(self) -> FeatureInfo:
         if self._classifies:
@@ -181,12 +156,11 @@ def expected_test_data(cfg: VisionConfig) -> Expectation:
 
 
 def add_training_parts(cfg: VisionConfig, model: GeneralizedCNN) -> None:
-    """Put into a model what only its training needs: the classifier of identities, and the weights of losses that are learned.
+    """Put into a model what only its training needs: the parts of heads that say so, and the weights of losses that are learned.
 
     Raises:
-        ConfigError: the number of identities is missing.
+        ConfigError: what a part needs is missing, such as the number of identities.
     """
-    if cfg.MODEL.HAS_IDENTITY:
-        add_identity_classifier(cfg, cast("IdentityHead", model.heads["identity"]))
+    add_parts_of_heads(cfg, model.heads)
     if not cfg.MODEL.HAS_CLS and cfg.MODEL.LOSS_WEIGHTING.METHOD == "uncertainty":
         model.weighting = UncertaintyWeighting({name: cfg.MODEL.LOSS_WEIGHTING.START.get(name, 0.0) for name in model.heads})

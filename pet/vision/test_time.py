@@ -13,7 +13,7 @@ from pet.models.detection.detector import as_predictions
 from pet.models.detection.suppression import Suppression, build_suppression
 from pet.models.features import Features, HeadOutput, Regions
 from pet.models.segmentation.head import SemsegHead
-from pet.models.segmentation.sliding_window import as_logits
+from pet.models.segmentation.sliding_window import as_logits, look_through_windows
 from pet.models.views import View, average_pixels, make_views, turn_back
 from pet.typed import VisionConfig
 from pet.vision.heads.table import HEADS
@@ -54,7 +54,7 @@ class TestTimeAugmentation(nn.Module):
     def forward(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the predictions of ``model`` for each image, in the coordinates of the image files."""
         if self.model.window:
-            return self.model.label_through_windows(batch, lambda images: as_logits(self._pixels({"image": images})))
+            return self._label_through_windows(batch)
         views = self._views(batch)
         features = [self.model.extract(view.batch) for view in views]
         regions: Regions | None = None
@@ -80,6 +80,15 @@ class TestTimeAugmentation(nn.Module):
     def _views(self, batch: dict[str, Any]) -> list[View]:
         divisor = 1 if "cls" in self.model.heads else STRIDE
         return make_views(batch, scales=self.scales, flip=self.flip, divisor=divisor)
+
+    def _label_through_windows(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        logits = look_through_windows(
+            [batch["image"]],
+            lambda windows: as_logits(self._pixels({"image": windows[0]})),
+            window=self.model.window,
+            overlap=self.model.overlap,
+        )
+        return cast("SemsegHead", self.model.heads[PIXEL_HEAD]).decode(logits, batch)
 
     def _pixels(self, batch: dict[str, Any]) -> Tensor:
         """Return the mean probabilities (B, K, H, W) of all views."""

@@ -1,6 +1,6 @@
 """The head that says how much of what is counted lies in each cell of an image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pet.losses.density import count_loss, squared_loss, transport_loss, variation_loss
-from pet.models.counting.maps import MapSource, choose_map, inside_cells
+from pet.models.counting.maps import MapSource, choose_map, count_through_tiles, inside_cells
 from pet.models.counting.targets import count_in_cells, spread_over_cells
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.typed import VisionConfig
@@ -118,6 +118,12 @@ class DensityHead(nn.Module):
             found = functional.interpolate(found, scale_factor=self.source.stride / self.stride, mode="bilinear", align_corners=False)
         found = self.output(self.convolutions(found))
         return torch.as_tensor(self.activation(found.float()))
+
+    def look_through_windows(
+        self, extract: Callable[[dict[str, Any]], Features], batch: dict[str, Any], *, window: int, overlap: float
+    ) -> list[dict[str, Any]]:
+        """Return the predictions of images that are looked at through tiles; see :func:`pet.models.counting.maps.count_through_tiles`."""
+        return count_through_tiles(self, extract, batch, tile=window, overlap=overlap)
 
     def decode_maps(self, maps: Tensor, image_sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]:
         """Return ``count``, ``density`` (h, w) and ``density_cell`` (2,) of each image, without its padding."""

@@ -1,13 +1,13 @@
 """The head that proposes dots at fixed places of each cell, moves them and says which count: that of P2PNet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pet.losses.dots import dot_losses
-from pet.models.counting.maps import MapSource, choose_map
+from pet.models.counting.maps import MapSource, choose_map, count_through_tiles
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.typed import VisionConfig
 from petlib.errors import name_in_errors
@@ -92,6 +92,12 @@ class DotsHead(nn.Module):
         x = (across[None, :, None, None] + inside[None, None, None, :]).expand(rows, columns, self.lines, self.lines)
         places = torch.stack([x, y], dim=-1).reshape(rows, columns, -1, AXES) + OFFSET_SCALE * offsets
         return places.reshape(batch, -1, AXES), logits.reshape(batch, -1, CLASSES)
+
+    def look_through_windows(
+        self, extract: Callable[[dict[str, Any]], Features], batch: dict[str, Any], *, window: int, overlap: float
+    ) -> list[dict[str, Any]]:
+        """Return the predictions of images that are looked at through tiles; see :func:`pet.models.counting.maps.count_through_tiles`."""
+        return count_through_tiles(self, extract, batch, tile=window, overlap=overlap)
 
     def decode_maps(self, maps: Tensor, image_sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]:
         """Return ``dots`` (N, 2), ``dot_scores`` (N,) and ``count`` of each image: proposals in it that are probable enough."""

@@ -1,7 +1,7 @@
 """Maps that heads which count look at, and their cells; large images through tiles."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -86,3 +86,35 @@ def look_through_tiles(images: Tensor, predict: Callable[[Tensor], Tensor], *, t
             parts.append(found[:, :, first[0] : first[0] + core // stride, first[1] : first[1] + core // stride])
         rows.append(torch.cat(parts, dim=3)[:, :, : (min(top + core, height) - top) // stride])
     return torch.cat(rows, dim=2)
+
+
+class CountingHead(Protocol):
+    """A head whose maps are put together from tiles."""
+
+    @property
+    def stride(self) -> int:
+        """Height and width of a cell, pixels."""
+        ...
+
+    def predict_maps(self, features: Features) -> Tensor:
+        """Return the maps of a batch."""
+        ...
+
+    def decode_maps(self, maps: Tensor, image_sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]:
+        """Return the predictions of maps."""
+        ...
+
+
+def count_through_tiles(
+    head: CountingHead, extract: Callable[[dict[str, Any]], Features], batch: dict[str, Any], *, tile: int, overlap: float
+) -> list[dict[str, Tensor]]:
+    """Return what a head finds in the images of a batch of which the network sees tiles; see :func:`look_through_tiles`."""
+    images: Tensor = batch["image"]
+    maps = look_through_tiles(
+        images,
+        lambda parts: head.predict_maps(extract({"image": parts})),
+        tile=tile,
+        overlap=overlap,
+        stride=head.stride,
+    )
+    return head.decode_maps(maps, batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images))

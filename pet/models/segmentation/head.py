@@ -1,6 +1,6 @@
 """The head that gives every pixel a class."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.models.segmentation.decoders import Decoder, build_decoder
 from pet.models.segmentation.network import grow, resize
 from pet.models.segmentation.pixels import label_images, pixel_accuracy, pixel_losses
+from pet.models.segmentation.sliding_window import look_through_windows
 from pet.typed import VisionConfig
 from petlib.config import keys_in_errors, name_in_errors
 from petlib.errors import ConfigError
@@ -85,6 +86,15 @@ class SemsegHead(nn.Module):
         stages = [grow(stage, (rows // stride, columns // stride)) for stage, stride in zip(features.stages, self.strides, strict=True)]
         logits: Tensor = self.classifier(self.decoder(grow(features.images, (rows, columns)), stages)).float()
         return resize(logits, (rows, columns))[:, :, :height, :width]
+
+    def look_through_windows(
+        self, extract: Callable[[dict[str, Any]], Features], batch: dict[str, Any], *, window: int, overlap: float
+    ) -> list[dict[str, Any]]:
+        """Return ``semseg`` of each image, whose logits are blended from windows."""
+        logits = look_through_windows(
+            [batch["image"]], lambda windows: self.predict(extract({"image": windows[0]})), window=window, overlap=overlap
+        )
+        return self.decode(logits, batch)
 
     def decode(self, scores: Tensor, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
         """Return ``semseg`` of each image, uint8 (height, width) of its file: the class of the greatest score.

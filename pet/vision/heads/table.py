@@ -33,9 +33,10 @@ class HeadEntry(NamedTuple):
             ``outputs`` ``(head, features) -> tensors``.
         outputs: names of the tensors, batch first, that an exported network gives for a head that looks at the whole image, in the place
             of ``output``.
-        windows: alone it looks at images through windows (``TEST.SLIDING``): by ``pixel_logits``, or by ``predict_maps`` and
-            ``decode_maps``.
+        windows: alone it looks at images through windows (``TEST.SLIDING``): it is a :class:`~pet.models.features.WindowedHead`.
         any_detector: the boxes that a detector finds are enough for it; False: in training it needs the proposals of two stages.
+        add_training_parts: ``(cfg, head) -> None``, puts into the head what only a training needs; empty: there is no such part.
+        training_parts: names of these parts, which a test and an exported file do without.
     """
 
     build: Builder
@@ -50,6 +51,8 @@ class HeadEntry(NamedTuple):
     outputs: tuple[str, ...] = ()
     windows: bool = False
     any_detector: bool = False
+    add_training_parts: Builder = ""
+    training_parts: tuple[str, ...] = ()
 
 
 HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
@@ -110,6 +113,8 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             output="embeddings",
             trace="pet.models.detection.identity_head:find_embeddings",
             any_detector=True,
+            add_training_parts="pet.models.detection.identity_head:add_identity_classifier",
+            training_parts=("classifier",),
         ),
         "HAS_SURFACE": HeadEntry(
             build="pet.models.detection.roi_surface:build_surface_head",
@@ -190,6 +195,18 @@ def build_heads(cfg: VisionConfig, info: Any) -> dict[str, Any]:
         info: the feature maps of the network, a :class:`~pet.models.features.FeatureInfo`.
     """
     return {head_name(switch): import_component(HEADS.get(switch).build)(cfg, info) for switch in head_switches(cfg)}
+
+
+def add_parts_of_heads(cfg: VisionConfig, heads: Any) -> None:
+    """Put into the heads, modules by name, what only a training needs."""
+    for switch in head_switches(cfg):
+        if HEADS.get(switch).add_training_parts:
+            import_component(HEADS.get(switch).add_training_parts)(cfg, heads[head_name(switch)])
+
+
+def training_only(cfg: VisionConfig) -> tuple[str, ...]:
+    """Return the beginnings of the names of weights of the heads' training parts in a model."""
+    return tuple(f"heads.{head_name(switch)}.{part}." for switch in head_switches(cfg) for part in HEADS.get(switch).training_parts)
 
 
 def build_evaluators(cfg: VisionConfig, dataset: Any, *, keep_predictions: bool) -> Sequence[Any]:

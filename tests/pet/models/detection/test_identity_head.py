@@ -102,7 +102,7 @@ def test_classifier_and_learned_weights_belong_to_a_training_alone() -> None:
         *("heads.identity.classifier.weight", "heads.identity.classifier.bias"),
         *("weighting.log_variances.box", "weighting.log_variances.identity"),
     }
-    assert all(name.startswith(GeneralizedCNN.training_only) for name in added)
+    assert all(name.startswith(model.training_only) for name in added)
     outputs = model.train()(
         {
             "image": torch.zeros(2, 3, 64, 96),
