@@ -13,6 +13,7 @@ from petlib.distributed.collectives import all_reduce_sum
 from petlib.distributed.gathering import gather_with_gradient
 from petlib.distributed.process_group import world_size
 from petlib.distributed.row_sharded import local_rows, own_rows, share_rows
+from petlib.solver.row_updates import RowUpdate
 
 SPREAD = 0.01
 """Standard deviation of the first centres."""
@@ -33,7 +34,8 @@ class ClassCentres(nn.Module):
     the whole batch, the same on every process, and so are the gradients, whatever the number of processes.
 
     With a ``sample_rate`` below 1 an iteration looks at the centres of the classes in its batch and at a random part of the others. Which
-    ones, follows from seed and iteration alone (:meth:`begin_iteration`).
+    ones, follows from seed and iteration alone (:meth:`begin_iteration`). The others do not change: see
+    :class:`petlib.solver.row_updates.RowUpdate`, whose ``begin`` and ``end`` go around the optimizer's step, here as :attr:`update`.
 
     Args:
         num_classes: number of centres.
@@ -42,6 +44,9 @@ class ClassCentres(nn.Module):
         sample_rate: share of the centres that are looked at, greater than 0, at most 1.
         seed: of the first centres and of the samples.
         device: where the centres lie.
+
+    Attributes:
+        update: shows the optimizer the centres that were looked at; it has nothing to do where all are.
     """
 
     def __init__(
@@ -55,10 +60,12 @@ class ClassCentres(nn.Module):
         self._seed = seed
         self._iteration, self._part = 0, 0
         self.weight = share_rows(_first_centres(self._rows, length, seed).to(device), num_classes)
+        self.update = RowUpdate(self.weight)
 
     def begin_iteration(self, iteration: int) -> None:
         """Let the samples of the centres be those of an iteration; each call of the module within it draws others."""
         self._iteration, self._part = iteration, 0
+        self.update.forget()
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the mean loss of the batch of all processes, a scalar, and ``acc1`` and ``own_cosine``, measured without the margin.
@@ -71,23 +78,23 @@ class ClassCentres(nn.Module):
             every = normalize(gather_with_gradient(embeddings.float(), scale=world_size()))
             places = _gather(labels) - self._rows.start
             places = torch.where((places >= 0) & (places < len(self._rows)), places, -1)
-            centres, places = self._sample(local_rows(self.weight), places)
+            centres, places = self._sample(places)
             cosines = linear(every, normalize(centres))
             losses, greatest = _SharedSoftmax.apply(self.margin(cosines, places), places)
             return losses.mean(), _metrics(cosines.detach(), places, greatest / self.margin.scale)
 
-    def _sample(self, centres: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def _sample(self, places: Tensor) -> tuple[Tensor, Tensor]:
         """Return the centres of this process that count in this step, and where the own class of each embedding is among them."""
         if self.sample_rate == 1:
-            return centres, places
+            return local_rows(self.weight), places
         key = _seed(self._seed, 1, self._iteration, self._part)
         self._part += 1
         # one position more takes what belongs to other processes
-        chosen = torch.ones(len(centres) + 1, dtype=torch.bool, device=centres.device)
-        chosen[:-1] = random_numbers(torch.arange(self._rows.start, self._rows.stop, device=centres.device), key) < self.sample_rate
+        chosen = torch.ones(len(self._rows) + 1, dtype=torch.bool, device=places.device)
+        chosen[:-1] = random_numbers(torch.arange(self._rows.start, self._rows.stop, device=places.device), key) < self.sample_rate
         chosen[places] = True
         moved = torch.where(places >= 0, chosen.cumsum(0)[places] - 1, -1)
-        return centres[chosen[:-1].nonzero()[:, 0]], moved
+        return self.update.take(chosen[:-1].nonzero()[:, 0]), moved
 
 
 class _SharedSoftmax(Function):

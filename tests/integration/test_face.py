@@ -1,7 +1,10 @@
 """Face recognition from the training to embeddings of files, on drawn heads."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -10,7 +13,7 @@ import pytest
 
 from pet.data.datasets.facets import draw_image
 from pet.metrics.verification import normalise
-from tests.integration.conftest import ROOT, Run
+from tests.integration.conftest import ROOT, Run, command, environment
 from tests.integration.many_runs import run_many
 
 OPTIONS = [
@@ -25,6 +28,21 @@ OPTIONS = [
     # batch norm sees the samples of one process only; with a network that has none, several processes compute what one does
     *("MODEL.BACKBONE=timm/vit_tiny_patch16_224", "MODEL.BACKBONE_ARGS={img_size: 32, depth: 1}"),
 ]
+
+KILLER = """
+import os, signal
+from petlib.engine.step import DefaultStep
+
+step = DefaultStep.__call__
+
+def stop_here(self, state, data, after_backward):
+    if state.iteration == 5:
+        state.checkpointer.wait()
+        os.kill(os.getpid(), signal.SIGKILL)
+    step(self, state, data, after_backward)
+
+DefaultStep.__call__ = stop_here
+"""
 
 
 def losses(folder: Path) -> list[float]:
@@ -42,25 +60,32 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("two")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes left that got SIGKILL after five iterations, with a checkpoint of the third."""
+    folder = tmp_path_factory.mktemp("killed")
+    (folder / "killer.py").write_text(KILLER)
+    words = command("train_net_all.py", *OPTIONS, "--nproc", "2", f"MISC.CKPT={folder / 'run'}", "MISC.IMPORTS=['killer']")
+    paths = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(words, cwd=folder, env={**environment(), "PYTHONPATH": paths}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 128 + signal.SIGKILL, done.stdout + done.stderr
+    assert (folder / "run" / "model_iter3.dcp").is_dir()
+    return folder / "run"
 
 
-def test_a_run_of_two_processes_is_continued_by_one(one: Path, two: Path, run: Run) -> None:
-    run("train_net_all.py", *OPTIONS, f"MISC.CKPT={two}", "--nproc", "2", "SOLVER.SCHEDULER.TOTAL_ITERS=3").succeeded()
-    shutil.copytree(two, two / "copy")
-    assert (two / "model_iter3.dcp").is_dir()
-    done = run("tasks/face/train_net.py", *OPTIONS, f"MISC.CKPT={two}").succeeded()
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.nightly), 3])
+def test_a_killed_run_of_two_processes_is_continued_by_any_number(
+    one: Path, killed: Path, run: Run, tmp_path: Path, processes: int
+) -> None:
+    folder, whole = tmp_path / "run", tmp_path / "whole"
+    shutil.copytree(killed, folder)
+    script = ["tasks/face/train_net.py"] if processes == 1 else ["train_net_all.py", "--nproc", str(processes)]
+    done = run(*script, *OPTIONS, f"MISC.CKPT={folder}").succeeded()
     assert "continuing from iteration 3 of 6" in done.output
-    np.testing.assert_allclose(losses(two), losses(one), atol=1e-5)
-    assert len(set(losses(one))) == 6
-
-
-@pytest.mark.nightly
-def test_a_run_of_two_processes_is_continued_by_three(one: Path, two: Path, run: Run) -> None:
-    folder = two / "copy"
-    run("train_net_all.py", *OPTIONS, f"MISC.CKPT={folder}", "--nproc", "3").succeeded()
     np.testing.assert_allclose(losses(folder), losses(one), atol=1e-5)
+    assert len(set(losses(one))) == 6
+    if processes == 2:
+        run("train_net_all.py", *OPTIONS, f"MISC.CKPT={whole}", "--nproc", "2").succeeded()
+        assert losses(folder) == losses(whole)
 
 
 def test_the_test_measures_pairs_of_unseen_people(one: Path, run: Run) -> None:

@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy, linear, normalize
 
 from pet.losses.margins import AngularMargin
 from pet.models.class_centres import ClassCentres
+from petlib.solver.row_updates import RowUpdate
 
 WAYS = ("dense", "centres", "sampled")
 WARM_UP = 1
@@ -58,7 +59,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
     before = peak()
-    weight, loss_of = build(options)
+    weight, loss_of, update = build(options)
     optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9, weight_decay=5e-4)
     seconds = []
     for _ in range(WARM_UP + options.steps):
@@ -67,21 +68,27 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         start = time.process_time()
         optimizer.zero_grad(set_to_none=True)
         loss_of(embeddings, labels).backward()  # type: ignore[no-untyped-call]
+        update.begin(optimizer)
         optimizer.step()
+        update.end()
         seconds.append(time.process_time() - start)
     return {"seconds": statistics.median(seconds[WARM_UP:]), "megabytes": peak() - before}
 
 
-def build(options: argparse.Namespace) -> tuple[Tensor, Callable[[Tensor, Tensor], Tensor]]:
-    """Return the weights, and what gives the loss of embeddings and labels."""
+def build(options: argparse.Namespace) -> tuple[Tensor, Callable[[Tensor, Tensor], Tensor], RowUpdate]:
+    """Return the weights, what gives the loss of embeddings and labels, and what keeps a step to a sample."""
     margin = AngularMargin()
     if options.way == "dense":
         weight = torch.nn.Parameter(torch.randn(options.identities, options.length).mul_(0.01))
-        return weight, lambda embeddings, labels: cross_entropy(margin(linear(normalize(embeddings), normalize(weight)), labels), labels)
+
+        def dense_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
+            return cross_entropy(margin(linear(normalize(embeddings), normalize(weight)), labels), labels)
+
+        return weight, dense_loss, RowUpdate(weight)
     rate = options.rate if options.way == "sampled" else 1.0
     sizes = {"num_classes": options.identities, "length": options.length}
     centres = ClassCentres(**sizes, margin=margin, sample_rate=rate, device=torch.device("cpu"))
-    return centres.weight, lambda embeddings, labels: centres(embeddings, labels)[0]
+    return centres.weight, lambda embeddings, labels: centres(embeddings, labels)[0], centres.update
 
 
 def peak() -> float:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Shard
 
+from petlib.distributed.collectives import all_reduce_sum
 from petlib.distributed.process_group import rank, world_size
 
 
@@ -32,6 +33,21 @@ def share_rows(own: Tensor, count: int) -> nn.Parameter:
     shape = torch.Size((count, *own.shape[1:]))
     whole = DTensor.from_local(own, mesh, [Shard(0)], run_check=False, shape=shape, stride=torch.empty(shape, device="meta").stride())
     return nn.Parameter(whole)
+
+
+def share_some_rows(own: Tensor, *, like: Tensor) -> Tensor:
+    """Return rows that the processes have, any number each, as one tensor; every process calls it.
+
+    Args:
+        own: the rows of this process.
+        like: what they were taken from, of :func:`share_rows`; where no process shares it, ``own`` is returned.
+    """
+    if not isinstance(like, DTensor):
+        return own
+    count = int(all_reduce_sum(torch.tensor(len(own), device=own.device)))
+    shape = torch.Size((count, *own.shape[1:]))
+    stride = torch.empty(shape, device="meta").stride()
+    return DTensor.from_local(own, like.device_mesh, like.placements, run_check=False, shape=shape, stride=stride)
 
 
 def local_rows(parameter: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ class FaceNetwork(nn.Module):
 
 
 class MarginHook(Hook):
-    """Says to the centres which iteration follows, and lets their margin grow.
+    """Says to the centres which iteration follows, lets their margin grow, and keeps steps to the centres that were looked at.
 
     Args:
         warm_up_epochs: how long it grows from 0 to its size; 0: it has its size from the beginning.
@@ -73,12 +73,29 @@ class MarginHook(Hook):
 
     def before_step(self, state: TrainState) -> None:
         """Set what the next iteration takes."""
-        network = state.network
-        assert isinstance(network, FaceNetwork), f"a {type(network).__name__} has no centres"
-        assert network.centres is not None, "a training puts the centres into the network"
-        network.centres.begin_iteration(state.iteration)
+        centres = _centres_of(state)
+        centres.begin_iteration(state.iteration)
         length = self._epochs * state.iterations_per_epoch
-        network.centres.margin.strength = min(1.0, state.iteration / length) if length else 1.0
+        centres.margin.strength = min(1.0, state.iteration / length) if length else 1.0
+
+    def after_backward(self, state: TrainState) -> None:
+        """Let clipping and the optimizer see the centres that were looked at, in place of all."""
+        _centres_of(state).update.begin(state.optimizer)
+
+    def after_step(self, state: TrainState) -> None:
+        """Give the optimizer all centres again: a checkpoint has their state."""
+        _centres_of(state).update.end()
+
+    def on_exception(self, state: TrainState) -> None:
+        """Give the optimizer all centres again where a step failed."""
+        _centres_of(state).update.end()
+
+
+def _centres_of(state: TrainState) -> ClassCentres:
+    network = state.network
+    assert isinstance(network, FaceNetwork), f"a {type(network).__name__} has no centres"
+    assert network.centres is not None, "a training puts the centres into the network"
+    return network.centres
 
 
 def build_network(cfg: FaceConfig) -> FaceNetwork:
