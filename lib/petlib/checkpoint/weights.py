@@ -102,13 +102,14 @@ def load_state(
     return report
 
 
-def read_weights(source: str | Path, *, prefer_ema: bool = False) -> dict[str, Tensor]:
-    """Return the state dict that a file holds, see :func:`load_weights`.
+def read_weights(source: str | Path, *, prefer_ema: bool = False) -> tuple[dict[str, Tensor], dict[str, list[str]] | None]:
+    """Return the state dict that a file holds, see :func:`load_weights`, and the names that go with it, see :attr:`LoadReport.names`.
 
     Raises:
         CheckpointError: the file is missing, damaged or refused, or holds none.
     """
-    return _state_dict(read_checkpoint(Path(source)), prefer_ema, str(source))
+    content = read_checkpoint(Path(source))
+    return _state_dict(content, prefer_ema, str(source)), _names(content)
 
 
 def _names(content: Mapping[str, Any]) -> dict[str, list[str]] | None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
+from pet.compat.paddleseg.views import WHOLE_IMAGES, Views
 from pet.losses.pixels.cross_entropies import CrossEntropyLoss
 from pet.losses.pixels.mixed import MixedLoss
 from pet.models.segmentation.network import SegmentationNetwork, resize
@@ -24,13 +25,20 @@ class MultiLossSegmenter(Segmenter):
         network: gives a list of logits (B, K, H, W), the main ones first.
         losses: of each output in training.
         coefficients: weight of each.
-        num_classes: of the data; K is that number, or 1.
+        num_classes: of the data; K is that number, or 1; None: any.
+        views: how the network looks at images in evaluation.
     """
 
     def __init__(
-        self, *, network: SegmentationNetwork, losses: Sequence[MixedLoss], coefficients: Sequence[float], num_classes: int
+        self,
+        *,
+        network: SegmentationNetwork,
+        losses: Sequence[MixedLoss],
+        coefficients: Sequence[float],
+        num_classes: int | None,
+        views: Views = WHOLE_IMAGES,
     ) -> None:
-        super().__init__(network=network, loss=losses[0], output_weights=coefficients)
+        super().__init__(network=network, loss=losses[0], output_weights=coefficients, window=views.window, overlap=views.overlap)
         self.losses = nn.ModuleList(losses)
         self.num_classes = num_classes
 
@@ -44,22 +52,24 @@ class MultiLossSegmenter(Segmenter):
             return super().forward(batch)
         outputs = self.logits(batch)
         check_outputs(len(outputs), len(self.losses))
+        self._check_classes(outputs[0])
         # a loss of the user is given what PaddleSeg gives it, and torch's own losses refuse uint8
         return self.learn(outputs, batch["semseg"].long(), [cast("MixedLoss", loss) for loss in self.losses])
 
-    def logits(self, batch: dict[str, Any]) -> list[Tensor]:
-        """Return the outputs of the network, float32 (B, K, H, W) each.
+    def decode(self, logits: Tensor, batch: dict[str, Any]) -> list[Tensor]:
+        """Return the label images; see the base class.
 
         Raises:
-            ConfigError: they have another number of classes than the data.
+            ConfigError: the network has another number of classes than the data.
         """
-        outputs = super().logits(batch)
-        if outputs[0].shape[1] not in (1, self.num_classes):
+        self._check_classes(logits)
+        return super().decode(logits, batch)
+
+    def _check_classes(self, logits: Tensor) -> None:
+        if self.num_classes is not None and logits.shape[1] not in (1, self.num_classes):
             raise ConfigError(
-                f"the network has {outputs[0].shape[1]} classes, but the data set has num_classes={self.num_classes}; "
-                "give both the same number"
+                f"the network has {logits.shape[1]} classes, but the data set has num_classes={self.num_classes}; give both the same number"
             )
-        return outputs
 
 
 class UserNetwork(SegmentationNetwork):
@@ -91,13 +101,16 @@ def wrap_network(model: nn.Module) -> SegmentationNetwork:
     return model if isinstance(model, SegmentationNetwork) else UserNetwork(model)
 
 
-def build_segmenter(model: nn.Module, losses: Mapping[str, Any] | None, *, num_classes: int) -> MultiLossSegmenter:
+def build_segmenter(
+    model: nn.Module, losses: Mapping[str, Any] | None, *, num_classes: int, views: Views = WHOLE_IMAGES
+) -> MultiLossSegmenter:
     """Return a network with its losses, ready to be trained.
 
     Args:
         model: the network.
         losses: ``types``, a loss for each output of the network in training, and ``coef``, the weight of each.
         num_classes: of the data.
+        views: how evaluations look at images; windows only, since the network that learns is the one that is evaluated.
 
     Raises:
         ConfigError: the losses do not go together with the network.
@@ -107,14 +120,14 @@ def build_segmenter(model: nn.Module, losses: Mapping[str, Any] | None, *, num_c
     if network.num_outputs != UNKNOWN:
         check_outputs(network.num_outputs, len(types))
     mixed = [loss if isinstance(loss, MixedLoss) else MixedLoss([loss], [1.0]) for loss in types]
-    return MultiLossSegmenter(network=network, losses=mixed, coefficients=coefficients, num_classes=num_classes)
+    return MultiLossSegmenter(network=network, losses=mixed, coefficients=coefficients, num_classes=num_classes, views=views)
 
 
-def build_evaluated(model: nn.Module, *, num_classes: int) -> MultiLossSegmenter:
+def build_evaluated(model: nn.Module, *, num_classes: int | None = None, views: Views = WHOLE_IMAGES) -> MultiLossSegmenter:
     """Return a network, ready to be evaluated."""
-    return MultiLossSegmenter(
-        network=wrap_network(model), losses=[MixedLoss([CrossEntropyLoss()], [1.0])], coefficients=[1.0], num_classes=num_classes
-    )
+    network = cast("SegmentationNetwork", views.of(wrap_network(model)))
+    losses = [MixedLoss([CrossEntropyLoss()], [1.0])]
+    return MultiLossSegmenter(network=network, losses=losses, coefficients=[1.0], num_classes=num_classes, views=views)
 
 
 def check_outputs(outputs: int, losses: int) -> None:

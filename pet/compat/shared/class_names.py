@@ -1,6 +1,9 @@
 """The names of the classes that a data set of a user's script has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
+
+from torch import nn
 
 from petlib.engine.changed_settings import other_names
 from petlib.errors import DataError
@@ -24,6 +27,24 @@ def check_same_classes(place: str, names: list[str], trained: list[str]) -> None
     difference = other_names({"classes": trained}, {"classes": names}) if names and trained else None
     if difference:
         raise DataError(f"{place}: {difference}")
+
+
+def remember_classes(network: nn.Module, names: Sequence[str]) -> None:
+    """Keep what the numbers of a network are called, as long as it lives; it learned them, or has its weights from where they are known.
+
+    Args:
+        network: as the script has it.
+        names: in the order of their numbers; empty: not known any more.
+    """
+    _CLASSES[network] = list(names)
+
+
+def remembered_classes(network: nn.Module) -> list[str]:
+    """Return what :func:`remember_classes` kept; empty: nothing is known."""
+    return _CLASSES.get(network, [])
+
+
+_CLASSES: WeakKeyDictionary[nn.Module, list[str]] = WeakKeyDictionary()
 
 
 def _as_names(value: object) -> list[str]:

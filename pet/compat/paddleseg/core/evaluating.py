@@ -1,7 +1,7 @@
 """Evaluation of a network on a data set of the PaddleSeg layer."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ from torch import nn
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
 from pet.compat.paddleseg.segmenter import build_evaluated
+from pet.compat.paddleseg.views import read_views
+from pet.compat.shared.class_names import check_same_classes, remembered_classes
 from pet.compat.shared.running import begin_script
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import start_worker
@@ -75,7 +77,20 @@ class ReportingEvaluator(SegmentationEvaluator):
         return metrics
 
 
-def evaluate(model: nn.Module, eval_dataset: Dataset | LabelledTiles, num_workers: int = 0, print_detail: bool = True) -> EvaluationFigures:
+def evaluate(  # noqa: PLR0917 -- PaddleSeg's order
+    model: nn.Module,
+    eval_dataset: Dataset | LabelledTiles,
+    aug_eval: bool = False,
+    scales: float | Sequence[float] = 1.0,
+    flip_horizontal: bool = True,
+    flip_vertical: bool = False,
+    is_slide: bool = False,
+    stride: Sequence[int] | None = None,
+    crop_size: Sequence[int] | None = None,
+    *,
+    num_workers: int = 0,
+    print_detail: bool = True,
+) -> EvaluationFigures:
     """Measure a network, print the result in PaddleSeg's lines, and return it.
 
     Labels keep their own size: what the transforms of the data set do to the size of an image is undone on the logits. Images are
@@ -84,17 +99,34 @@ def evaluate(model: nn.Module, eval_dataset: Dataset | LabelledTiles, num_worker
     Args:
         model: a network of :mod:`pet.compat.paddleseg.models`, or any module that takes images (B, 3, H, W) and gives logits (B, K, H, W).
         eval_dataset: images with labels, whose transforms are applied in every mode.
+        aug_eval: take the mean of several views of each image.
+        scales: sizes of the views, as factors.
+        flip_horizontal: views are looked at mirrored too.
+        flip_vertical: not to be had.
+        is_slide, stride, crop_size: look through overlapping windows, squares of (width, height), that lie so far apart at most.
         num_workers: processes that read images; 0: this one.
         print_detail: print the result.
 
     Raises:
-        DataError: an image or a label cannot be used.
-        ConfigError: the network has another number of classes than the data.
+        DataError: an image or a label cannot be used, or the classes are not those that the network is known to have learned: by
+            ``train`` in this script, or by the file of its weights.
+        ConfigError: the network has another number of classes than the data, or an argument is wrong.
     """
     begin_script()
+    views = read_views(
+        "evaluate",
+        augment=aug_eval,
+        scales=scales,
+        flip_horizontal=flip_horizontal,
+        flip_vertical=flip_vertical,
+        is_slide=is_slide,
+        stride=stride,
+        crop_size=crop_size,
+    )
     device = choose_device("auto")
     data = open_data(eval_dataset, seed=SEED, for_evaluation=True, name="eval_dataset")
-    segmenter = build_evaluated(model, num_classes=data.num_classes).train(model.training).to(device)
+    check_same_classes("eval_dataset", data.names, remembered_classes(model))
+    segmenter = build_evaluated(model, num_classes=data.num_classes, views=views).train(model.training).to(device)
     evaluator = ReportingEvaluator(num_classes=data.num_classes, num_images=len(data.samples), say=print if print_detail else None)
     settings = LoaderSettings(batch_size=1, num_workers=num_workers, timeout=LOADER_TIMEOUT, seed=SEED)
     Evaluation(loader=build_loader(settings, data, device), build_evaluators=lambda _: [evaluator])(segmenter)

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,16 +16,13 @@ from pet.compat.paddleseg.core.evaluating import SEED, build_loader
 from pet.compat.paddleseg.models.networks import load_trained
 from pet.compat.paddleseg.pipeline import TRUTH, build_pipeline
 from pet.compat.paddleseg.samples import OpenedData
-from pet.compat.paddleseg.segmenter import wrap_network
+from pet.compat.paddleseg.segmenter import build_evaluated
 from pet.compat.paddleseg.transforms import Compose
+from pet.compat.paddleseg.views import read_views
 from pet.compat.shared.running import begin_script
 from pet.compat.shared.translation import process_count
 from pet.data.files.images import read_image
 from pet.data.targets.dataset import IGNORE
-from pet.losses.pixels.cross_entropies import CrossEntropyLoss
-from pet.losses.pixels.mixed import MixedLoss
-from pet.models.segmentation.network import SegmentationNetwork
-from pet.models.segmentation.sliding_window import ViewedNetwork
 from pet.prediction.writers.pictures import write_picture
 from pet.segmentation.model import Segmenter
 from pet.visual.palette import class_colours
@@ -84,17 +81,19 @@ def predict(  # noqa: PLR0917 -- PaddleSeg's order
         DataError: an image cannot be read.
     """
     places = _places([Path(path) for path in image_list], image_dir)
-    window, overlap = _window(crop_size, stride) if is_slide else (0, 0.0)
-    if flip_vertical and aug_pred:
-        raise ConfigError("predict: flip_vertical: True given; views are mirrored left and right only (flip_horizontal)")
+    views = read_views(
+        "predict",
+        augment=aug_pred,
+        scales=scales,
+        flip_horizontal=flip_horizontal,
+        flip_vertical=flip_vertical,
+        is_slide=is_slide,
+        stride=stride,
+        crop_size=crop_size,
+    )
     if model_path is not None:
         load_trained(model, model_path)
-    network: nn.Module = wrap_network(model)
-    if aug_pred:
-        factors = list(scales) if isinstance(scales, Sequence) else [scales]
-        network = ViewedNetwork(cast("SegmentationNetwork", network), scales=factors, flip=flip_horizontal)
-    loss = MixedLoss([CrossEntropyLoss()], [1.0])
-    segmenter = Segmenter(network=cast("SegmentationNetwork", network), loss=loss, output_weights=[1.0], window=window, overlap=overlap)
+    segmenter = build_evaluated(model, views=views)
     was_training = model.training
     try:
         _write_all(segmenter, transforms, places, Path(save_dir), _colours(custom_color))
@@ -165,17 +164,6 @@ def _places(files: Sequence[Path], image_dir: str | Path | None) -> dict[Path, P
         advice = "give image_dir, and results keep the folders" if image_dir is None else "their results would have one name"
         raise ConfigError(f"predict: image_list: several files are called {twice[0]}; {advice}")
     return places
-
-
-def _window(crop_size: Sequence[int] | None, stride: Sequence[int] | None) -> tuple[int, float]:
-    """Return the edge of a window and the share of it that its neighbour sees too."""
-    crop, step = list(crop_size or ()), list(stride or ())
-    if len(crop) != 2 or len(step) != 2 or crop[0] != crop[1] or step[0] != step[1] or not 0 < step[0] <= crop[0]:
-        raise ConfigError(
-            f"predict: is_slide with crop_size {crop_size} and stride {stride} given; two equal numbers of pixels each, and a stride up to "
-            "the crop_size, expected, e.g. crop_size=(512, 512), stride=(384, 384)"
-        )
-    return crop[0], 1.0 - step[0] / crop[0]
 
 
 def _colours(custom: Sequence[int] | None) -> np.ndarray:

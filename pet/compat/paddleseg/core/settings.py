@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pet.compat.paddleseg.paddle.optimizer import lr
+from pet.compat.paddleseg.views import Views, read_views
 from pet.compat.shared.running import check_resumed
 from pet.compat.shared.translation import Row, converted, fitting, own_settings, same, words_of
 from pet.segmentation.config import get_base_cfg
@@ -16,6 +17,7 @@ from petlib.config import CfgNode
 from petlib.errors import ConfigError
 from petlib.solver.factor_schedule import FactorSchedule
 
+PRECISIONS = ("fp32", "fp16")
 BEST_METRIC = "semseg/mIoU"
 
 
@@ -71,6 +73,43 @@ def build_run_config(arguments: Mapping[str, Any], *, num_samples: int, resume_m
     cfg.set("EVAL.BEST_METRIC", BEST_METRIC)
     cfg.freeze()
     return cfg
+
+
+def read_switches(*, fp16: bool, precision: str, amp_level: str, profiler_options: str | None, to_static_training: bool) -> dict[str, Any]:
+    """Return the settings that PaddleSeg's further switches of a training mean.
+
+    Raises:
+        ConfigError: a switch asks for what does not exist here.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"train: precision: {precision!r} given, one of {', '.join(PRECISIONS)} expected")
+    if amp_level != "O1":
+        raise ConfigError(f"train: amp_level: {amp_level!r} given; weights stay in full precision, which is 'O1'")
+    if profiler_options is not None:
+        raise ConfigError(
+            "train: profiler_options: these are those of Paddle's profiler; pet={'MISC.PROFILER.ENABLED': True} records some iterations"
+        )
+    half = {"SOLVER.AMP.ENABLED": True, "SOLVER.AMP.DTYPE": "fp16"} if fp16 or precision == "fp16" else {}
+    return {**half, **({"MISC.COMPILE": "always"} if to_static_training else {})}
+
+
+def read_test_config(test_config: Mapping[str, Any] | None) -> Views:
+    """Return how the evaluations of a training look at images.
+
+    Raises:
+        ConfigError: an entry is unknown or wrong, or asks for several views of an image.
+    """
+    given = dict(test_config or {})
+    if given.pop("aug_eval", False):
+        raise ConfigError(
+            "train: test_config: aug_eval: True given; evaluate(model, val_dataset, aug_eval=True) takes several views after the training"
+        )
+    windows = {name: given.pop(name, default) for name, default in {"is_slide": False, "stride": None, "crop_size": None}.items()}
+    # without aug_eval they have no effect in PaddleSeg either
+    unknown = [name for name in given if name not in {"scales", "flip_horizontal", "flip_vertical"}]
+    if unknown:
+        raise ConfigError(f"train: test_config: {unknown[0]} given; is_slide, stride and crop_size expected")
+    return read_views("train: test_config", augment=False, scales=1.0, flip_horizontal=False, flip_vertical=False, **windows)
 
 
 def choose_schedule(model: nn.Module, optimizer: Optimizer | None, lr_scheduler: LRScheduler | None) -> tuple[Optimizer, LRScheduler]:

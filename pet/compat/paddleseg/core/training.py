@@ -12,11 +12,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pet.compat.paddleseg.core.evaluating import SEED, build_evaluation
-from pet.compat.paddleseg.core.settings import WORDS, build_run_config, choose_schedule, warm_up_length
+from pet.compat.paddleseg.core.settings import WORDS, build_run_config, choose_schedule, read_switches, read_test_config, warm_up_length
 from pet.compat.paddleseg.datasets import Dataset
+from pet.compat.paddleseg.paddle.files import write_classes
 from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
 from pet.compat.paddleseg.segmenter import build_segmenter
-from pet.compat.shared.class_names import check_same_classes
+from pet.compat.paddleseg.views import Views
+from pet.compat.shared.class_names import check_same_classes, remember_classes, remembered_classes
 from pet.compat.shared.running import begin_script, open_run
 from pet.data.loading.batch_transforms import NormalizeImages
 from pet.data.loading.build import start_worker
@@ -40,7 +42,8 @@ class BestModelHook(Hook):
     """Writes ``best_model/model.pdparams`` after every evaluation that was the best one.
 
     The file is a state dict of torch, names and tensors on the CPU, which ``torch.load(path, weights_only=True)`` reads; only its name
-    is Paddle's. It is written before the checkpoint of the same iteration.
+    is Paddle's. Where the data name their classes, ``classes.json`` next to it has the names. It is written before the checkpoint of the
+    same iteration.
 
     Args:
         network: whose weights are written.
@@ -69,6 +72,7 @@ class BestModelHook(Hook):
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_file(self._path, weights)
+            write_classes(self._path, remembered_classes(self._network))
         except (OSError, RuntimeError) as error:
             raise CheckpointError(f"{self._path}: the weights of the best model could not be saved: {error}") from error
 
@@ -96,6 +100,12 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     seed: int | None = None,
     nonfinite: Literal["stop", "skip", "rollback", "ignore"] = "stop",
     on_error: Literal["raise", "skip"] = "raise",
+    test_config: Mapping[str, Any] | None = None,
+    fp16: bool = False,
+    precision: str = "fp32",
+    amp_level: str = "O1",
+    profiler_options: str | None = None,
+    to_static_training: bool = False,
     pet: Mapping[str, Any] = MappingProxyType({}),
     hooks: Sequence[Hook] = (),
 ) -> None:
@@ -120,6 +130,10 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         lr_scheduler: a schedule of torch for ``optimizer``, stepped after every iteration; None: that of the layer's optimizer, or none.
         seed: of the order and the augmentation of the samples, and of what the model draws in training; None: 3.
         nonfinite, on_error: what happens when a loss is not finite or a sample cannot be read: ``SOLVER.NONFINITE``, ``DATA.ON_ERROR``.
+        test_config: of the evaluations: ``is_slide``, ``stride``, ``crop_size`` of ``evaluate``.
+        fp16, precision, amp_level: ``fp16=True`` or ``precision="fp16"`` is ``SOLVER.AMP``; the level ``O1`` is the only one.
+        profiler_options: refused; ``pet={"MISC.PROFILER.ENABLED": True}`` records iterations.
+        to_static_training: compile the network: ``MISC.COMPILE`` ``always``.
         pet, hooks: settings under Pet's names, e.g. ``{"SOLVER.AMP.ENABLED": True}``, and hooks of one's own (:class:`petlib.engine.Hook`).
 
     Raises:
@@ -128,14 +142,17 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         CheckpointError: there is nothing to go on from, or it is of another network.
     """
     begin_script()
+    views = read_test_config(test_config)
+    switches = {"fp16": fp16, "precision": precision, "amp_level": amp_level, "to_static_training": to_static_training}
+    own = {**read_switches(**switches, profiler_options=profiler_options), **pet}
     seed = SEED if seed is None else seed
     data = open_data(train_dataset, seed=seed, for_evaluation=False, name="train_dataset", on_error=on_error)
     val_data = None if val_dataset is None else open_data(val_dataset, seed=seed, for_evaluation=True, name="val_dataset")
     length = {"iters": iters, "batch_size": batch_size, "save_interval": save_interval, "log_iters": log_iters}
     output = {"save_dir": save_dir, "use_vdl": use_vdl, "keep_checkpoint_max": keep_checkpoint_max}
     reading = {"seed": seed, "num_workers": num_workers, "on_error": on_error, "nonfinite": nonfinite}
-    cfg = build_run_config({**length, **output, **reading}, num_samples=len(data.samples), resume_model=resume_model, pet=pet)
-    _run(cfg, data, val_data, network=model, losses=losses, optimizer=optimizer, lr_scheduler=lr_scheduler, own_hooks=hooks)
+    cfg = build_run_config({**length, **output, **reading}, num_samples=len(data.samples), resume_model=resume_model, pet=own)
+    _run(cfg, data, val_data, views=views, network=model, losses=losses, optimizer=optimizer, lr_scheduler=lr_scheduler, own_hooks=hooks)
 
 
 def _run(
@@ -143,6 +160,7 @@ def _run(
     data: OpenedData,
     val_data: OpenedData | None,
     *,
+    views: Views,
     network: nn.Module,
     losses: Mapping[str, Any] | None,
     optimizer: Optimizer | None,
@@ -153,7 +171,7 @@ def _run(
     if val_data is not None:
         check_same_classes("val_dataset", val_data.names, data.names)
     optimizer, schedule = choose_schedule(network, optimizer, lr_scheduler)
-    segmenter = build_segmenter(network, losses, num_classes=data.num_classes)
+    segmenter = build_segmenter(network, losses, num_classes=data.num_classes, views=views)
     with open_run(cfg, purpose="train", words=WORDS) as device:
         report_long_warm_up(warm_up_length(optimizer), cfg.SOLVER.SCHEDULER.TOTAL_ITERS)
         loader = build_training_loader(cfg, data, device)
@@ -175,6 +193,7 @@ def _run(
         hooks += [BestModelHook(network=network, folder=Path(cfg.MISC.CKPT), evaluation=judge) for judge in judges]
         hooks += own_hooks
         engine.resume(state, hooks, cfg)
+        remember_classes(network, data.names)
         engine.train(state, loader, step, hooks)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from pet.compat.paddleseg.paddle.files import LoadedWeights, read_classes
+from pet.compat.shared.class_names import remember_classes
 from pet.models.pretrained import load_published
 from pet.models.segmentation import bisenetv2
 from pet.models.segmentation.encoder_decoder import EncoderDecoder
@@ -30,6 +32,8 @@ class PaddleNames(nn.Module):
             CheckpointError: nothing fits.
         """
         report = load_state(self, state_dict, "set_state_dict")
+        if report.complete:
+            remember_classes(self, state_dict.classes if isinstance(state_dict, LoadedWeights) else [])
         logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report.summary())
         return report.missing, report.unexpected
 
@@ -121,6 +125,8 @@ def load_pretrained(network: nn.Module, pretrained: str | Path | None, *, encode
             "or leave it out"
         )
     report = load_weights(network, path)
+    if report.complete:
+        remember_classes(network, read_classes(path, report.names))
     logger.log(logging.INFO if report.complete else logging.WARNING, "%s", report.summary())
 
 
@@ -130,7 +136,9 @@ def load_trained(network: nn.Module, path: str | Path) -> None:
     Raises:
         CheckpointError: the file is missing, damaged, Paddle's, or of another network.
     """
-    load_weights(network, path).require_complete()
+    report = load_weights(network, path)
+    report.require_complete()
+    remember_classes(network, read_classes(Path(path), report.names))
 
 
 def _load_published(network: nn.Module, source: str, encoder_name: str) -> None:

@@ -1,5 +1,10 @@
+from . import amp as amp
+from . import distributed as distributed
+from . import io as io
+from . import jit as jit
 from . import nn as nn
 from . import optimizer as optimizer
+from . import static as static
 from .files import load as load
 from .files import save as save
 from .torch_names import no_grad as no_grad

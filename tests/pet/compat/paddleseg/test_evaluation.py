@@ -1,6 +1,7 @@
 """Evaluations of a network whose answers are known."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,6 +58,49 @@ def test_the_figures_are_those_by_hand_over_the_labels_own_pixels(tmp_path: Path
 def test_nothing_is_printed_when_nothing_is_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate(Threshold(), open_tiles(write_squares(tmp_path), [T.InitMask(), T.Normalize()], split="val"), print_detail=False)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"aug_eval": True, "scales": [0.5, 1.0, 2.0]},
+        {"is_slide": True, "crop_size": (32, 32), "stride": (16, 16)},
+        {"aug_eval": True, "flip_horizontal": False, "is_slide": True, "crop_size": (64, 64), "stride": (64, 64)},
+    ],
+)
+def test_views_and_windows_measure_what_one_look_does(tmp_path: Path, options: dict[str, Any]) -> None:
+    dataset = open_tiles(write_squares(tmp_path), [T.InitMask(), T.Normalize()], split="val")
+    found = evaluate(Threshold(), dataset, print_detail=False, **options)
+    assert found.acc == pytest.approx(0.75, abs=0.02)
+    assert evaluate(Threshold(), dataset, True, [0.5, 1.0], print_detail=False).acc == pytest.approx(0.75, abs=0.02)
+
+
+class Once(nn.Module):
+    """Notes the sizes of what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.seen = nn.Parameter(torch.ones(1)), []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append((tuple(images.shape[2:]), bool(images[0, 0, 0, 0] > images[0, 0, 0, -1])))
+        return torch.cat([-images[:, :1], images[:, :1]], dim=1)
+
+
+def test_views_are_those_that_are_asked_for(tmp_path: Path) -> None:
+    dataset, network = open_tiles(write_squares(tmp_path), [T.InitMask(), T.Normalize()], split="val"), Once()
+    evaluate(network, dataset, aug_eval=True, scales=[0.5, 1.0], print_detail=False)
+    assert sorted(network.seen) == [((32, 32), False), ((32, 32), True), ((64, 64), False), ((64, 64), True)]
+    network.seen.clear()
+    evaluate(network, dataset, is_slide=True, crop_size=(32, 32), stride=(32, 32), print_detail=False)
+    assert {size for size, _ in network.seen} == {(32, 32)}
+    for options, message in (
+        ({"aug_eval": True, "flip_vertical": True}, "evaluate: flip_vertical: True given"),
+        ({"aug_eval": True, "scales": []}, r"evaluate: scales: \[\] given"),
+        ({"is_slide": True}, "evaluate: is_slide with crop_size None"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            evaluate(network, dataset, **options)
 
 
 def test_images_may_differ_in_size(tmp_path: Path) -> None:

@@ -8,8 +8,11 @@ import pytest
 import torch
 
 import pet.compat.paddleseg.transforms as T
-from pet.compat.paddleseg.core import train
+from pet.compat.paddleseg import export, paddle
+from pet.compat.paddleseg.core import evaluate, predict, train
+from pet.compat.paddleseg.core.settings import read_switches
 from pet.compat.paddleseg.datasets import Dataset
+from pet.compat.paddleseg.models import UNet
 from pet.compat.paddleseg.models.losses import CrossEntropyLoss, DiceLoss, MixedLoss
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
@@ -271,3 +274,92 @@ def test_names_of_a_data_set_are_kept_and_held_against_those_of_the_validation(t
     other = OtherTiles(transforms, root, 2, mode="val", val_path=root / "val.txt")
     with pytest.raises(DataError, match=r"^val_dataset: .*ground"):
         train(network, data, other, optimizer=torch.optim.SGD(network.parameters(), lr=0.01), save_dir=tmp_path / "b", **options)
+
+
+def named_run(tmp_path: Path) -> tuple[torch.nn.Module, Dataset, Dataset]:
+    """Train a U-Net on named classes, and return it with validation data of the same names and of others in their place."""
+    root = write_tiles(tmp_path / "data")
+    transforms = [T.Resize(target_size=RESIZED), T.Normalize()]
+    same_names, others = (kind(transforms, root, 2, mode="val", val_path=root / "val.txt") for kind in (NamedTiles, OtherTiles))
+    data = NamedTiles(transforms, root, 2, train_path=root / "train.txt")
+    network = UNet(2)
+    options = {"iters": 1, "batch_size": 2, "losses": {"types": [CrossEntropyLoss()], "coef": [1]}}
+    train(network, data, same_names, optimizer=torch.optim.SGD(network.parameters(), lr=0.01), save_dir=tmp_path / "run", **options)
+    return network, same_names, others
+
+
+def test_an_evaluation_holds_its_names_against_those_that_the_network_learned(tmp_path: Path) -> None:
+    network, same_names, others = named_run(tmp_path)
+    best, latest = tmp_path / "run" / "best_model" / "model.pdparams", tmp_path / "run" / "model_latest.pth"
+    assert json.loads((best.parent / "classes.json").read_text()) == ["ground", "building"]
+    loaded = [network, UNet(2, pretrained=best), UNet(2, pretrained=latest)]
+    for path in (best, latest):
+        loaded.append(UNet(2))
+        loaded[-1].set_state_dict(paddle.load(path))
+    predicted = UNet(2)
+    predict(predicted, best, same_names.pipeline.transforms.transforms, [], save_dir=tmp_path / "out")
+    for other_network in [*loaded, predicted]:
+        evaluate(other_network, same_names, print_detail=False)
+        with pytest.raises(DataError, match=r"^eval_dataset: semseg are|^eval_dataset: classes are ground, building"):
+            evaluate(other_network, others, print_detail=False)
+    unknown = UNet(2)
+    unknown.load_state_dict(dict(paddle.load(best)))
+    evaluate(unknown, others, print_detail=False)
+
+
+def test_an_export_has_the_names_that_the_network_learned(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    network, _, _ = named_run(tmp_path)
+    export(network, tmp_path / "model.onnx", shape=(3, 64, 64))
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert session.get_modelmeta().custom_metadata_map["classes"] == '["ground", "building"]'
+    with pytest.raises(DataError, match="export: classes: classes are ground, building"):
+        export(network, tmp_path / "other.onnx", shape=(3, 64, 64), classes=["building", "ground"])
+
+
+def test_switches_of_paddleseg_are_settings() -> None:
+    usual = {"fp16": False, "precision": "fp32", "amp_level": "O1", "profiler_options": None, "to_static_training": False}
+    half = {"SOLVER.AMP.ENABLED": True, "SOLVER.AMP.DTYPE": "fp16"}
+    assert read_switches(**usual) == {}
+    assert read_switches(**{**usual, "fp16": True}) == read_switches(**{**usual, "precision": "fp16"}) == half
+    assert read_switches(**{**usual, "to_static_training": True}) == {"MISC.COMPILE": "always"}
+
+
+def test_a_switch_reaches_the_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"SOLVER.AMP.DTYPE: fp16 cannot be trained on cpu; set it to bf16"):
+        train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", precision="fp16")
+
+
+def test_evaluations_of_a_training_look_through_windows(tmp_path: Path) -> None:
+    sizes = set()
+
+    class Watching(Tiny):
+        def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+            if not self.training:
+                sizes.add(tuple(images.shape[2:]))
+            return super().forward(images)
+
+    root, model = write_tiles(tmp_path / "data"), Watching()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = {"types": [CrossEntropyLoss()], "coef": [1]}
+    data, val_data = open_tiles(root), open_tiles(root, split="val")
+    windows = {"is_slide": True, "crop_size": (16, 16), "stride": (16, 16)}
+    train(model, data, val_data, optimizer, tmp_path / "run", iters=1, losses=losses, test_config=windows)
+    assert sizes == {(16, 16)}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "bf16"}, "train: precision: 'bf16' given, one of fp32, fp16 expected"),
+        ({"amp_level": "O2"}, "train: amp_level: 'O2' given"),
+        ({"profiler_options": "batch_range=[0, 1]"}, r"profiler_options: .*MISC.PROFILER.ENABLED"),
+        ({"test_config": {"aug_eval": True}}, r"test_config: aug_eval: True given; evaluate\("),
+        ({"test_config": {"is_slide": True}}, "test_config: is_slide with crop_size None"),
+        ({"test_config": {"auc_roc": True}}, "test_config: auc_roc given"),
+    ],
+)
+def test_switches_without_a_counterpart_are_refused(tmp_path: Path, options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train_tiny(write_tiles(tmp_path / "data"), tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()

@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from pet.compat.paddleseg.paddle.nn import functional as functional
+from pet.compat.paddleseg.paddle.nn import initializer as initializer
 from pet.compat.shared.absent import refuse_absent
 
 Layer = nn.Module
@@ -15,8 +17,6 @@ ABSENT = {
     "SyncBatchNorm": "torch.nn.SyncBatchNorm; its momentum is 1 minus Paddle's, and epsilon is called eps",
     "BatchNorm": "torch.nn.BatchNorm2d; its momentum is 1 minus Paddle's, and epsilon is called eps",
     "BatchNorm2D": "torch.nn.BatchNorm2d; its momentum is 1 minus Paddle's, and epsilon is called eps",
-    "functional": "torch.nn.functional; axis is called dim there",
-    "initializer": "torch.nn.init",
     **{f"{name}2D": f"torch.nn.{name}2d" for name in ("Conv", "MaxPool", "AvgPool", "AdaptiveAvgPool", "Dropout")},
     "Conv2DTranspose": "torch.nn.ConvTranspose2d",
     "LayerList": "torch.nn.ModuleList",
