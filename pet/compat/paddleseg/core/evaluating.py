@@ -113,16 +113,9 @@ def evaluate(  # noqa: PLR0917 -- PaddleSeg's order
         ConfigError: the network has another number of classes than the data, or an argument is wrong.
     """
     begin_script()
-    views = read_views(
-        "evaluate",
-        augment=aug_eval,
-        scales=scales,
-        flip_horizontal=flip_horizontal,
-        flip_vertical=flip_vertical,
-        is_slide=is_slide,
-        stride=stride,
-        crop_size=crop_size,
-    )
+    windows: dict[str, Any] = {"is_slide": is_slide, "stride": stride, "crop_size": crop_size}
+    mirrored: dict[str, Any] = {"flip_horizontal": flip_horizontal, "flip_vertical": flip_vertical}
+    views = read_views("evaluate", augment=aug_eval, scales=scales, **mirrored, **windows)
     device = choose_device("auto")
     data = open_data(eval_dataset, seed=SEED, for_evaluation=True, name="eval_dataset")
     check_same_classes("eval_dataset", data.names, remembered_classes(model))

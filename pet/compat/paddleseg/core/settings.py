@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from torch import nn
 from torch.optim import Optimizer
@@ -75,8 +75,36 @@ def build_run_config(arguments: Mapping[str, Any], *, num_samples: int, resume_m
     return cfg
 
 
-def read_switches(*, fp16: bool, precision: str, amp_level: str, profiler_options: str | None, to_static_training: bool) -> dict[str, Any]:
-    """Return the settings that PaddleSeg's further switches of a training mean.
+class Switches(TypedDict, total=False):
+    """Further arguments of PaddleSeg's ``train``.
+
+    Attributes:
+        fp16: compute in half precision: ``SOLVER.AMP``.
+        precision: ``"fp16"`` is the same, ``"fp32"`` the default.
+        amp_level: ``O1`` is the only one.
+        profiler_options: refused; ``pet={"MISC.PROFILER.ENABLED": True}`` records iterations.
+        to_static_training: compile the network: ``MISC.COMPILE`` ``always``.
+        test_config: of the evaluations: ``is_slide``, ``stride``, ``crop_size`` of ``evaluate``.
+    """
+
+    fp16: bool
+    precision: str
+    amp_level: str
+    profiler_options: str | None
+    to_static_training: bool
+    test_config: Mapping[str, Any] | None
+
+
+def read_switches(
+    *,
+    fp16: bool = False,
+    precision: str = "fp32",
+    amp_level: str = "O1",
+    profiler_options: str | None = None,
+    to_static_training: bool = False,
+    test_config: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], Views]:
+    """Return the settings that PaddleSeg's further switches of a training mean, and how its evaluations look at images.
 
     Raises:
         ConfigError: a switch asks for what does not exist here.
@@ -90,10 +118,10 @@ def read_switches(*, fp16: bool, precision: str, amp_level: str, profiler_option
             "train: profiler_options: these are those of Paddle's profiler; pet={'MISC.PROFILER.ENABLED': True} records some iterations"
         )
     half = {"SOLVER.AMP.ENABLED": True, "SOLVER.AMP.DTYPE": "fp16"} if fp16 or precision == "fp16" else {}
-    return {**half, **({"MISC.COMPILE": "always"} if to_static_training else {})}
+    return {**half, **({"MISC.COMPILE": "always"} if to_static_training else {})}, _read_test_config(test_config)
 
 
-def read_test_config(test_config: Mapping[str, Any] | None) -> Views:
+def _read_test_config(test_config: Mapping[str, Any] | None) -> Views:
     """Return how the evaluations of a training look at images.
 
     Raises:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import nn
@@ -12,7 +12,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pet.compat.paddleseg.core.evaluating import SEED, build_evaluation
-from pet.compat.paddleseg.core.settings import WORDS, build_run_config, choose_schedule, read_switches, read_test_config, warm_up_length
+from pet.compat.paddleseg.core.settings import (
+    WORDS,
+    Switches,
+    build_run_config,
+    choose_schedule,
+    read_switches,
+    warm_up_length,
+)
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.paddle.files import write_classes
 from pet.compat.paddleseg.samples import LabelledTiles, OpenedData, open_data
@@ -100,27 +107,21 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
     seed: int | None = None,
     nonfinite: Literal["stop", "skip", "rollback", "ignore"] = "stop",
     on_error: Literal["raise", "skip"] = "raise",
-    test_config: Mapping[str, Any] | None = None,
-    fp16: bool = False,
-    precision: str = "fp32",
-    amp_level: str = "O1",
-    profiler_options: str | None = None,
-    to_static_training: bool = False,
     pet: Mapping[str, Any] = MappingProxyType({}),
     hooks: Sequence[Hook] = (),
+    **switches: Unpack[Switches],
 ) -> None:
     """Train a network on Pet's engine, on the GPU where there is one; what comes out lies in ``save_dir``.
 
-    There are ``best_model/model.pdparams`` (see :class:`BestModelHook`), the checkpoints ``model_iter<N>.pth`` and ``model_latest.pth``,
-    ``metrics.jsonl`` and ``logs``. The same script gives the same numbers again, with ``torch.manual_seed`` before the model is made.
+    There are ``best_model/model.pdparams`` (:class:`BestModelHook`), ``model_iter<N>.pth``, ``model_latest.pth``, ``metrics.jsonl`` and
+    ``logs``. The same script gives the same numbers again, with ``torch.manual_seed`` before the model is made.
 
     Args:
         model: takes images (B, 3, H, W) and gives logits (B, K, H, W), or a list of them, the main ones first.
         train_dataset, val_dataset: the data to learn from, and those of the evaluations; None: there are none, and no best model.
         optimizer: of the network's parameters, torch's or :class:`pet.compat.paddleseg.paddle.optimizer`.
         save_dir: folder of the run.
-        iters: steps of the optimizer, at least 1.
-        batch_size: samples of a step, over all processes.
+        iters, batch_size: steps of the optimizer, at least 1, and samples of each, over all processes.
         resume_model: ``save_dir`` of an interrupted run, or its ``model_latest.pth``: it goes on, with the same result; None: a new run.
         save_interval, log_iters: how many iterations lie between checkpoints and evaluations (0: only at the end), and between log lines.
         num_workers: processes that read images; 0: this one. It has no effect on the results.
@@ -130,28 +131,21 @@ def train(  # noqa: PLR0917 -- PaddleSeg's order
         lr_scheduler: a schedule of torch for ``optimizer``, stepped after every iteration; None: that of the layer's optimizer, or none.
         seed: of the order and the augmentation of the samples, and of what the model draws in training; None: 3.
         nonfinite, on_error: what happens when a loss is not finite or a sample cannot be read: ``SOLVER.NONFINITE``, ``DATA.ON_ERROR``.
-        test_config: of the evaluations: ``is_slide``, ``stride``, ``crop_size`` of ``evaluate``.
-        fp16, precision, amp_level: ``fp16=True`` or ``precision="fp16"`` is ``SOLVER.AMP``; the level ``O1`` is the only one.
-        profiler_options: refused; ``pet={"MISC.PROFILER.ENABLED": True}`` records iterations.
-        to_static_training: compile the network: ``MISC.COMPILE`` ``always``.
         pet, hooks: settings under Pet's names, e.g. ``{"SOLVER.AMP.ENABLED": True}``, and hooks of one's own (:class:`petlib.engine.Hook`).
+        switches: ``fp16``, ``to_static_training``, ``test_config`` and others of PaddleSeg, see :class:`Switches`.
 
     Raises:
-        ConfigError: an argument is wrong, or they do not go together.
-        DataError: an image or a label cannot be used.
-        CheckpointError: there is nothing to go on from, or it is of another network.
+        UserError: an argument is wrong, an image or a label cannot be used, or there is nothing to go on from.
     """
     begin_script()
-    views = read_test_config(test_config)
-    switches = {"fp16": fp16, "precision": precision, "amp_level": amp_level, "to_static_training": to_static_training}
-    own = {**read_switches(**switches, profiler_options=profiler_options), **pet}
+    own, views = read_switches(**switches)
     seed = SEED if seed is None else seed
     data = open_data(train_dataset, seed=seed, for_evaluation=False, name="train_dataset", on_error=on_error)
     val_data = None if val_dataset is None else open_data(val_dataset, seed=seed, for_evaluation=True, name="val_dataset")
-    length = {"iters": iters, "batch_size": batch_size, "save_interval": save_interval, "log_iters": log_iters}
-    output = {"save_dir": save_dir, "use_vdl": use_vdl, "keep_checkpoint_max": keep_checkpoint_max}
-    reading = {"seed": seed, "num_workers": num_workers, "on_error": on_error, "nonfinite": nonfinite}
-    cfg = build_run_config({**length, **output, **reading}, num_samples=len(data.samples), resume_model=resume_model, pet=own)
+    length = {"iters": iters, "batch_size": batch_size, "save_interval": save_interval, "log_iters": log_iters, "save_dir": save_dir}
+    other = {"use_vdl": use_vdl, "keep_checkpoint_max": keep_checkpoint_max, "seed": seed, "num_workers": num_workers}
+    faults = {"on_error": on_error, "nonfinite": nonfinite}
+    cfg = build_run_config({**length, **other, **faults}, num_samples=len(data.samples), resume_model=resume_model, pet={**own, **pet})
     _run(cfg, data, val_data, views=views, network=model, losses=losses, optimizer=optimizer, lr_scheduler=lr_scheduler, own_hooks=hooks)
 
 

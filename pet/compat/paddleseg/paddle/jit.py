@@ -1,7 +1,7 @@
 """``paddle.jit``: compilation of networks and functions, by torch."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -29,4 +29,4 @@ def to_static(function: Compiled) -> Compiled:
     if isinstance(function, nn.Module):
         function.compile()
         return function
-    return torch.compile(function)
+    return cast("Compiled", torch.compile(function))

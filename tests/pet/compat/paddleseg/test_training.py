@@ -14,6 +14,7 @@ from pet.compat.paddleseg.core.settings import read_switches
 from pet.compat.paddleseg.datasets import Dataset
 from pet.compat.paddleseg.models import UNet
 from pet.compat.paddleseg.models.losses import CrossEntropyLoss, DiceLoss, MixedLoss
+from pet.compat.paddleseg.views import WHOLE_IMAGES
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
 from petlib.errors import ConfigError, DataError, UserError
@@ -318,11 +319,10 @@ def test_an_export_has_the_names_that_the_network_learned(tmp_path: Path) -> Non
 
 
 def test_switches_of_paddleseg_are_settings() -> None:
-    usual = {"fp16": False, "precision": "fp32", "amp_level": "O1", "profiler_options": None, "to_static_training": False}
     half = {"SOLVER.AMP.ENABLED": True, "SOLVER.AMP.DTYPE": "fp16"}
-    assert read_switches(**usual) == {}
-    assert read_switches(**{**usual, "fp16": True}) == read_switches(**{**usual, "precision": "fp16"}) == half
-    assert read_switches(**{**usual, "to_static_training": True}) == {"MISC.COMPILE": "always"}
+    assert read_switches() == ({}, WHOLE_IMAGES)
+    assert read_switches(fp16=True) == read_switches(precision="fp16") == (half, WHOLE_IMAGES)
+    assert read_switches(to_static_training=True) == ({"MISC.COMPILE": "always"}, WHOLE_IMAGES)
 
 
 def test_a_switch_reaches_the_run(tmp_path: Path) -> None:
