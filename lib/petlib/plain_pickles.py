@@ -45,7 +45,8 @@ def parse_plain_pickle(data: bytes) -> Any:
         # text of python 2 is bytes
         return _plain(_ArraysOnly(io.BytesIO(data), encoding="latin1").load(), {})
     except FAILURES as error:
-        raise PlainPickleError(str(error)) from error
+        # the text of a KeyError is a number alone
+        raise PlainPickleError(f"it is no pickle ({error!r})" if isinstance(error, LookupError) else str(error)) from error
 
 
 def _plain(value: Any, done: dict[int, Any]) -> Any:

@@ -21,6 +21,7 @@ from pet.data.files.opening import read_lines
 from pet.data.files.path_variants import PathVariants
 from petlib.errors import DataError, OutputError
 from petlib.launch.process.tool import run_plain_tool
+from petlib.suggest import counted
 
 NUMBERS = 10
 HALF = 0.5
@@ -47,7 +48,7 @@ def align(options: argparse.Namespace) -> int:
         if not cv2.imwrite(str(target), cv2.cvtColor(face, cv2.COLOR_RGB2BGR)):
             raise OutputError(f"{target}: the face cannot be written; make room, or choose another folder")
         count += 1
-    print(f"{count} faces of {options.size} x {options.size} pixels are in {options.out}")
+    print(f"{counted(count, 'face')} of {options.size} x {options.size} pixels are in {options.out}")
     return 0
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from pet.data.datasets.face_templates import FaceTemplates
 from pet.data.datasets.verification import Pairs
 from pet.evaluation.embeddings import EmbeddingCollector
-from pet.metrics import verification
+from pet.metrics import identification, verification
 from petlib.distributed.collectives import gather_objects
+from petlib.distributed.process_group import is_main_process
 from petlib.events.writers.console import format_figure
 
 
@@ -76,4 +78,86 @@ class VerificationEvaluator:
         figures = {name.removeprefix(f"{self._name}/"): format_figure(value, ".2%") for name, value in self._metrics.items()}
         strictest = [f"tar@far={min(self._false_accepts):g}"] if self._false_accepts else []
         parts = [f"accuracy {figures['accuracy']} +- {figures['accuracy_std']}", *(f"{name}: {figures[name]}" for name in strictest)]
+        return f"{self._name}: {' | '.join(parts)}"
+
+
+class TemplateEvaluator:
+    """True accepts of pairs of templates, and identification where there are galleries: the protocols of IJB-B and IJB-C.
+
+    The embedding of an image, as long as the model gives it, times the score of the detector; the mean of the images of a medium, the sum
+    of the media of a template, divided by its length; the cosine of two templates.
+
+    The metrics, after ``<name>/``: of all pairs for each rate, e.g. 0.0001, ``tar@far=0.0001`` and ``nearest_tar@far=0.0001``; with
+    galleries ``rank1`` and ``rank5``, and for each rate ``tpir@fpir=0.01``, the mean over the galleries.
+
+    Args:
+        name: of the data set.
+        templates: it has the templates, and what is compared.
+        false_accepts: the rates of false accepts.
+        false_positives: the rates of false positive identifications.
+        keep_predictions: whether :meth:`write` is called.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        templates: FaceTemplates,
+        false_accepts: Sequence[float],
+        false_positives: Sequence[float],
+        keep_predictions: bool = False,
+    ) -> None:
+        self._name, self._templates = name, templates
+        self._false_accepts, self._false_positives = list(false_accepts), list(false_positives)
+        self._keeps = keep_predictions
+        self._collector = EmbeddingCollector(normalise=False)
+        self._ids, self._vectors = np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
+        self._metrics: dict[str, float] = {}
+
+    def update(self, batch: dict[str, Any], predictions: list[dict[str, Any]]) -> None:
+        """Take one batch: its ``meta`` with ``index``, and ``embedding`` (D,) of each prediction."""
+        self._collector.update(batch, predictions)
+
+    def compute(self) -> dict[str, float]:
+        """Return the metrics over the images of all processes; NaN where pairs or probes of a kind are missing."""
+        data = self._templates
+        vectors = self._collector.gather().vectors.numpy() * data.scores[:, None]
+        self._ids, self._vectors = verification.join_templates(vectors, data.templates, data.media)
+        scores = verification.template_scores(self._ids, self._vectors, data.pairs.templates)
+        rates = verification.accept_rates(scores, data.pairs.same, self._false_accepts)
+        figures = {f"tar@far={rate:g}": found.rate for rate, found in zip(self._false_accepts, rates, strict=True)}
+        figures |= {f"nearest_tar@far={rate:g}": found.nearest for rate, found in zip(self._false_accepts, rates, strict=True)}
+        self._metrics = {f"{self._name}/{figure}": value for figure, value in {**figures, **self._identify()}.items()}
+        return self._metrics
+
+    def _identify(self) -> dict[str, float]:
+        data = self._templates
+        if data.probes is None:
+            return {}
+        probes = self._vectors[np.searchsorted(self._ids, data.probes.templates)]
+        searches = [
+            identification.search_gallery(
+                probes, data.probes.subjects, self._vectors[np.searchsorted(self._ids, gallery.templates)], gallery.subjects
+            )
+            for gallery in data.galleries.values()
+        ]
+        ranks = {f"rank{rank}": float(np.mean([identification.rank_rate(search, rank) for search in searches])) for rank in (1, 5)}
+        rates = {
+            f"tpir@fpir={rate:g}": float(np.mean([identification.identification_rate(search, rate) for search in searches]))
+            for rate in self._false_positives
+        }
+        return {**ranks, **rates}
+
+    def write(self, folder: Path) -> None:
+        """Write ``<name>_templates.npz``: ``templates``, their ids, and ``embeddings`` of length 1."""
+        assert self._keeps, "the evaluator was built without keep_predictions"
+        if is_main_process():
+            np.savez(folder / f"{self._name.replace('/', '_')}_templates.npz", templates=self._ids, embeddings=self._vectors)
+
+    def summary(self) -> str:
+        """Return ``ijbc: tar@far=0.0001: 96.37% | rank1: 95.10%``, with the strictest rates."""
+        strictest = [f"tar@far={min(self._false_accepts):g}"] if self._false_accepts else []
+        if self._templates.probes is not None:
+            strictest += ["rank1", *([f"tpir@fpir={min(self._false_positives):g}"] if self._false_positives else [])]
+        parts = [f"{figure}: {format_figure(self._metrics[f'{self._name}/{figure}'], '.2%')}" for figure in strictest]
         return f"{self._name}: {' | '.join(parts)}"

@@ -91,6 +91,7 @@ class FaceTest(PetTest):
 
 class FaceEval(PetEval):
     FALSE_ACCEPTS: list[float]
+    FALSE_POSITIVES: list[float]
 
 class FaceModelMargin(ConfigSection):
     SCALE: float

@@ -101,6 +101,28 @@ def test_the_test_measures_pairs_of_unseen_people(one: Path, run: Run) -> None:
     assert lines[0] == "image,image2,same,squared_distance"
 
 
+def test_the_test_measures_templates(one: Path, run: Run, tmp_path: Path) -> None:
+    for name in ("loose_crop", "meta"):
+        (tmp_path / name).mkdir()
+    for number in range(12):
+        cv2.imwrite(str(tmp_path / "loose_crop" / f"{number}.png"), draw_image(number // 3, number % 3))
+    images = "".join(f"{number}.png {number // 3} {number}\n" for number in range(12))
+    (tmp_path / "meta" / "ijbc_face_tid_mid.txt").write_text(images)
+    (tmp_path / "meta" / "ijbc_template_pair_label.txt").write_text("0 1 0\n0 0 1\n2 3 0\n")
+    for name, text in (("gallery_G1", "0,5\n1,6\n"), ("gallery_G2", "2,7\n"), ("probe_mixed", "0,5\n2,7\n")):
+        (tmp_path / "meta" / f"ijbc_1N_{name}.csv").write_text(f"TEMPLATE_ID,SUBJECT_ID\n{text}")
+    settings = [
+        f"DATA.CATALOG={{ijbc: {{type: face_templates, path: '{tmp_path}'}}}}",
+        "TEST.DATASETS=[ijbc]",
+        "EVAL.FALSE_ACCEPTS=[0.0001]",
+    ]
+    done = run("test_net.py", *OPTIONS, f"MISC.CKPT={one}", *settings).succeeded()
+    # a template has cosine 1 with itself
+    assert done.results[-1] == "ijbc: tar@far=0.0001: 100.00% | rank1: 100.00% | tpir@fpir=0.01: 100.00%"
+    with np.load(one / "test" / "ijbc_templates.npz") as content:
+        assert content["embeddings"].shape == (4, 16)
+
+
 def test_exported_embeddings_are_those_of_the_checkpoint(one: Path, run: Run, tmp_path: Path) -> None:
     done = run("export_net.py", *OPTIONS, f"MISC.CKPT={one}", "--out", str(tmp_path / "face.onnx")).succeeded()
     assert "least cosine 1.0000" in done.output

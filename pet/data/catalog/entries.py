@@ -17,7 +17,7 @@ TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "yolo", "semseg_folder", "ade20k", "cihp", "shapes"),
     *("lip", "mpii", "dots", "mot", "jde", "crowdhuman", "walkers", "mannequins"),
     *("kitti_points", "kitti_images", "streets3d_points", "streets3d_images"),
-    *("label_list", "label_records", "public_set", "face_records", "verification_pairs", "verification_bin"),
+    *("label_list", "label_records", "public_set", "face_records", "face_templates", "verification_pairs", "verification_bin"),
     *("video_folder", "video_list", "frame_list", "ucf101", "something_something", "kinetics"),
 )
 BUILTIN_TYPES = ("crowds", "digits", "facets", "motions", *TYPES_OF_FILES)

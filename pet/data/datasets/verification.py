@@ -39,6 +39,8 @@ class Pairs(NamedTuple):
 class VerificationImages(Dataset):
     """Images, each once, and the pairs of them that are compared, in the order of the protocol.
 
+    ``meta`` of a sample may have ``identity``, the name of the person, so that a check finds people that a training has too.
+
     Attributes:
         pairs: the pairs.
     """
@@ -52,7 +54,7 @@ class ListedPairs(VerificationImages):
 
     Fields are separated by blanks, tabs, commas or semicolons; for 1 and 0 words like ``same``, ``yes`` and ``true`` are read too, and a
     heading is skipped. LFW's list begins with a line of numbers; its lines ``name 1 4`` and ``name 1 name2 2`` mean
-    ``name/name_0001`` with whatever suffix an image has.
+    ``name/name_0001`` with whatever suffix an image has. The folder of an image is taken for the name of its person.
 
     Args:
         path: the list.
@@ -82,8 +84,8 @@ class ListedPairs(VerificationImages):
         return len(self._names)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        path = self.file_of(index)
-        return {"image": read_image(path), "meta": {"id": index, "file": path}}
+        path, folder = self.file_of(index), Path(self._names[index]).parent.name
+        return {"image": read_image(path), "meta": {"id": index, "file": path, "identity": folder}}
 
     def file_of(self, index: int) -> str:
         """Return the file of a sample's image, without reading it."""
@@ -149,7 +151,12 @@ class _PlainLines:
     def __call__(self, place: str, text: str) -> tuple[str, str, bool] | None:
         fields = SEPARATORS.split(text)
         self._seen += 1
-        if len(fields) == HEADING_FIELDS and self._seen == 1 and fields[2].lower() not in ANSWERS:
+        if (
+            len(fields) == HEADING_FIELDS
+            and self._seen == 1
+            and fields[2].lower() not in ANSWERS
+            and not (self._root / fields[0]).is_file()
+        ):
             return None
         if len(fields) != HEADING_FIELDS or fields[2].lower() not in ANSWERS:
             raise DataError(f"{place}: {shortened(text)!r} given, {FORMAT} expected")

@@ -73,6 +73,7 @@ DATASETS = Registry(
         "crowds": "pet.data.datasets.crowds:build_crowds",
         "dots": "pet.data.datasets.dots:build_dots",
         "face_records": "pet.data.datasets.face_records:build_face_records",
+        "face_templates": "pet.data.datasets.face_templates:build_face_templates",
         "facets": "pet.data.datasets.facets:build_facets",
         "verification_bin": "pet.data.datasets.verification:build_verification_bin",
         "verification_pairs": "pet.data.datasets.verification:build_verification_pairs",

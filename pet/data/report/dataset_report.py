@@ -47,7 +47,8 @@ class DatasetReport:
         pixels: share of each label among those that count, of ``semseg`` and ``parsing``: name -> share.
         files: of all samples that could be read.
         groups: what these were cut from, where it is known.
-        digests: of the pixels of labelled images and of clips, with a file of each.
+        digests: of the pixels of images that have a label or no target, and of clips, with a file of each.
+        people: names of the persons that images without a label show, where they are known.
         decoding: frames of videos that a core decodes in a second, while all cores do; 0: there are no videos.
     """
 
@@ -64,6 +65,7 @@ class DatasetReport:
     files: list[str] = field(default_factory=list)
     groups: set[str] = field(default_factory=set)
     digests: dict[int, str] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
     decoding: float = 0.0
     types: PixelTypes = field(default_factory=PixelTypes)
 
@@ -75,7 +77,7 @@ class DatasetReport:
     def as_dict(self) -> dict[str, Any]:
         """Return what ``report.json`` holds."""
         shown = asdict(self)
-        del shown["files"], shown["groups"], shown["digests"]
+        del shown["files"], shown["groups"], shown["digests"], shown["people"]
         shown["types"] = self.types.as_dict()
         shown["findings"] = [finding._asdict() for finding in self.findings]
         shown["classes"] = {name: {"objects": objects, "images": images} for name, (objects, images) in self.classes.items()}
@@ -116,6 +118,7 @@ def report_dataset(
     report.findings += findings_at(name, objects.findings())
     report.findings = [finding._replace(detail=in_users_names(finding.detail)) for finding in report.findings]
     report.groups = {observation.group for observation in seen if observation.group}
+    report.people = {observation.identity for observation in seen if observation.identity}
     report.digests = {observation.digest: observation.file for observation in seen if observation.digest}
     report.decoding = sum(observation.decoded for observation in seen) / (sum(observation.seconds for observation in seen) or 1.0)
     report.files = [observation.file for observation in seen if observation.file]

@@ -34,8 +34,10 @@ def examine(dataset: Dataset, index: int, expected: Expectation) -> Observation:
         return Observation(index, findings=[Finding(UNREADABLE, f"sample {index}", reason, True)])
     meta = sample["meta"]
     seen = Observation(index, id=meta.get("id"), file=str(meta.get("file", f"sample {index}")), window=meta.get("window"))
-    seen.group = str(meta.get("group", ""))
+    seen.group, seen.identity = str(meta.get("group", "")), str(meta.get("identity", ""))
     seen.findings += _collect(partial(_examine_pixels, sample, expected, seen), seen.file)
+    if not kinds_in(sample).targets and isinstance(sample.get("image"), np.ndarray):
+        seen.digest = hash(sample["image"].tobytes())
     for kind in kinds_in(sample).targets:
         seen.findings += _collect(partial(kind.examine, sample, expected, seen), seen.file)
     # what the kinds do not name, such as numbers of fields that differ

@@ -28,6 +28,7 @@ OTHER_NAMES = "the run in MISC.CKPT cannot be continued on these data"
 TOO_FEW = "there are fewer samples than a batch takes"
 SHARED = "a file is in the training data and in the test data"
 SHARED_PIXELS = "equal images or clips are in the training data and in the test data"
+SHARED_IDENTITY = "an identity of the training data has images in the test data, whose people are to be others"
 SHARED_GROUP = "parts of one whole, as clips of one video, are in the training data and in the test data"
 
 Progress = Callable[[str, int], Callable[[], None]]
@@ -110,7 +111,7 @@ def check_run(
 
 
 def shared_files(report: RunReport) -> list[Finding]:
-    """Return a finding for each file, for other files of equal pixels, and for each group of samples that is on both sides.
+    """Return a finding for each file, for other files of equal pixels, for each group of samples and each identity that is on both sides.
 
     Metrics would be too good.
     """
@@ -119,7 +120,10 @@ def shared_files(report: RunReport) -> list[Finding]:
     trained, tested = ({digest: file for part in parts for digest, file in part.digests.items()} for parts in sides)
     equal = sorted((trained[digest], tested[digest]) for digest in trained.keys() & tested.keys())
     groups = [{group for part in parts for group in part.groups} for parts in sides]
+    known = {name for part in sides[0] for name, (_, images) in part.classes.items() if images}
+    people = known & {name for part in sides[1] for name in part.people}
     return [
+        *(Finding(SHARED_IDENTITY, name, "by the name of its folder", False) for name in sorted(people)),
         *(Finding(SHARED, file, "", False) for file in sorted(files[0] & files[1])),
         *(Finding(SHARED_PIXELS, file, f"and {other}", False) for file, other in equal if file != other),
         *(Finding(SHARED_GROUP, group, "", False) for group in sorted(groups[0] & groups[1])),

@@ -48,7 +48,9 @@ class Observation:
         types: of the pixels of its images.
         rate: frames a second of a video; 0: not known.
         group: what it was cut from together with others, as the clips of one video; empty: not known.
-        digest: of the pixels of an image that has a label as a whole, or of a clip, so that equal ones are found; 0: none was made.
+        digest: of the pixels of an image that has a label as a whole or no target, or of a clip, so that equal ones are found; 0: none was
+            made.
+        identity: name of the person that an image without a label shows; empty: not known.
         decoded: frames of a video that were decoded for a look at it.
         seconds: how long that took.
         truth: its objects as the files have them; None: there are none.
@@ -70,6 +72,7 @@ class Observation:
     rate: float = 0.0
     group: str = ""
     digest: int = 0
+    identity: str = ""
     decoded: int = 0
     seconds: float = 0.0
     truth: ImageTruth | None = None

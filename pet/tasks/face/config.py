@@ -53,7 +53,12 @@ FACE: Schema = {
                 [1e-1, 1e-2, 1e-3],
                 "Rates of false accepts at which the share of true accepts is measured; a list has to have enough pairs for them.",
                 type=list[float],
-            )
+            ),
+            "FALSE_POSITIVES": Key(
+                [1e-1, 1e-2],
+                "Rates of false positive identifications at which the share of true ones is measured, where the data have galleries (IJB-C).",
+                type=list[float],
+            ),
         },
     ),
 }
@@ -82,8 +87,9 @@ def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     for key in ("SCALE", "FACTOR"):
         if not cfg.MODEL.MARGIN[key] > 0:
             raise ConfigError(f"MODEL.MARGIN.{key}: {cfg.MODEL.MARGIN[key]:g} given, a number greater than 0 expected")
-    if not all(0 < rate <= 1 for rate in cfg.EVAL.FALSE_ACCEPTS):
-        raise ConfigError(f"EVAL.FALSE_ACCEPTS: {list(cfg.EVAL.FALSE_ACCEPTS)} given, rates above 0 and at most 1 expected, e.g. [0.001]")
+    for key in ("FALSE_ACCEPTS", "FALSE_POSITIVES"):
+        if not all(0 < rate <= 1 for rate in cfg.EVAL[key]):
+            raise ConfigError(f"EVAL.{key}: {list(cfg.EVAL[key])} given, rates above 0 and at most 1 expected, e.g. [0.001]")
     if cfg.MODEL.NUM_CLASSES == 0 and cfg.TRAIN.DATASETS:
         cfg.set("MODEL.NUM_CLASSES", count_identities(cfg, cfg.TRAIN.DATASETS[0]))
     return cfg

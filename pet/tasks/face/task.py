@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from pet import data, export, prediction
+from pet.data.datasets.face_templates import FaceTemplates
 from pet.data.datasets.verification import VerificationImages
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluation import Evaluation, SeveralEvaluations, build_evaluation
 from pet.evaluation.evaluator import Evaluator
-from pet.evaluation.verification import VerificationEvaluator
+from pet.evaluation.verification import TemplateEvaluator, VerificationEvaluator
 from pet.export.embeddings import embedding_network
 from pet.models.class_centres import ClassCentres
 from pet.prediction.embeddings import build_file_embeddings
@@ -66,15 +67,18 @@ class FaceTask(Task[FaceConfig]):
         return SeveralEvaluations([self._build_one(cfg, device, name, pairs) for name, pairs in found.items()])
 
     def _build_one(self, cfg: FaceConfig, device: torch.device, name: str, pairs: Dataset) -> Evaluation:
-        if not isinstance(pairs, VerificationImages):
+        if not isinstance(pairs, VerificationImages | FaceTemplates):
             raise ConfigError(
                 f"TEST.DATASETS: {name} has no pairs of images to compare; take a list of pairs (verification_pairs), a .bin file "
-                "(verification_bin) or facets_test; tools/data/identity_pairs.py makes a list from folders"
+                "(verification_bin), IJB-C's folder (face_templates) or facets_test; tools/data/identity_pairs.py makes a list from folders"
             )
 
         def build_evaluators(_: Dataset, keep_predictions: bool) -> list[Evaluator]:
-            rates = cfg.EVAL.FALSE_ACCEPTS
-            return [VerificationEvaluator(name=name, pairs=pairs.pairs, false_accepts=rates, keep_predictions=keep_predictions)]
+            accepts, positives = cfg.EVAL.FALSE_ACCEPTS, cfg.EVAL.FALSE_POSITIVES
+            if not isinstance(pairs, FaceTemplates):
+                return [VerificationEvaluator(name=name, pairs=pairs.pairs, false_accepts=accepts, keep_predictions=keep_predictions)]
+            rates = {"false_accepts": accepts, "false_positives": positives}
+            return [TemplateEvaluator(name=name, templates=pairs, **rates, keep_predictions=keep_predictions)]
 
         return build_evaluation(cfg, device, TESTED, build_evaluators, dataset=pairs)
 

@@ -9,9 +9,11 @@ import pytest
 
 from pet.data.datasets.face_records import FaceRecords
 from pet.data.datasets.facets import FacetPairs, Facets, draw_image
+from pet.data.datasets.image_folder import ImageFolder
 from pet.data.datasets.verification import ListedPairs, PickledPairs
 from pet.data.files.record_io import MAGIC, RecordFile
 from pet.data.report.dataset_report import report_dataset
+from pet.data.report.overview import SHARED_IDENTITY, SHARED_PIXELS, RunReport, shared_files
 from pet.data.targets.dataset import Expectation
 from petlib.errors import DataError
 
@@ -126,6 +128,10 @@ def test_lists_of_pairs(people, text):
         ("1\nAda_B 1\n", r"pairs\.txt:2: 'Ada_B 1' given, 'name 1 4' or 'name 1 name2 2' expected"),
         ("a.png b.png 1\n", r"pairs\.txt:1: a\.png: there is no such file below"),
         ("Ada_B/Ada_B_0001.png Carl/Carl_0001.png 1\na b\n", r"pairs\.txt:2: 'a b' given, lines 'image image2 1'"),
+        (
+            "Ada_B/Ada_B_0001.png Carl/Carl_0001.png maybe\n",
+            r"pairs\.txt:1: 'Ada_B/Ada_B_0001\.png .* maybe' given, lines 'image image2 1'",
+        ),
         ("", "there are no pairs in it"),
         ("../x.png ../y.png 1", "there is no such file|leads out of"),
     ],
@@ -191,3 +197,23 @@ def test_a_look_at_all_images_finds_equal_ones_of_several_people_and_people_with
     assert found["classes have no image"] == "1 of 4: 2"
     assert found["classes have a single image"] == "1 of 4: 1"
     assert not report.fails
+
+
+def test_people_and_pictures_of_the_training_are_found_in_the_test(people):
+    for folder, number in (("Dora", 1), ("Dora", 5)):
+        (people / folder).mkdir(exist_ok=True)
+        (people / folder / f"{number}.png").write_bytes(encoded(number))
+    (people / "Training").mkdir()
+    for name in ("Ada_B", "Emil"):
+        (people / "Training" / name).mkdir()
+        (people / "Training" / name / "x.png").write_bytes(encoded(7 if name == "Ada_B" else 5))
+    (people / "pairs.txt").write_text("Ada_B/Ada_B_0001.png Ada_B/Ada_B_0002.png 1\nDora/1.png Dora/5.png 1\n")
+    training = report_dataset("train", ImageFolder(folder=people / "Training"), Expectation(kinds=("label",), counts={"label": 2}))
+    test = report_dataset("test", ListedPairs(path=people / "pairs.txt", root=people), Expectation(kinds=()))
+    found = shared_files(RunReport({"train": [training], "test": [test]}))
+    assert [(finding.kind, finding.place, finding.fatal) for finding in found] == [
+        (SHARED_IDENTITY, "Ada_B", False),
+        (SHARED_PIXELS, str(people / "Training" / "Emil" / "x.png"), False),
+    ]
+    assert found[1].detail == f"and {people / 'Dora' / '5.png'}"
+    assert "people" not in test.as_dict()

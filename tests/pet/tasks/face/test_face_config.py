@@ -28,6 +28,7 @@ def test_identities_are_counted(tmp_path: Path) -> None:
         ("MODEL.BACKBONE=''", "MODEL.BACKBONE: nothing given; name a network, e.g. iresnet50"),
         ("MODEL.SAMPLE_RATE=0.0", "MODEL.SAMPLE_RATE: 0 given, a share above 0 and at most 1 expected"),
         ("MODEL.MARGIN.SCALE=0.0", "MODEL.MARGIN.SCALE: 0 given, a number greater than 0 expected"),
+        ("EVAL.FALSE_POSITIVES=[2.0]", r"EVAL.FALSE_POSITIVES: \[2.0\] given, rates above 0 and at most 1 expected"),
         ("EVAL.FALSE_ACCEPTS=[0.0]", "rates above 0 and at most 1 expected"),
         ("TRAIN.DATASETS=[coco_2017_train]", r"MODEL.NUM_CLASSES: 0 given, and coco_2017_train \(coco\) does not say how many identities"),
     ],
