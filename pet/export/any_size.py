@@ -81,11 +81,43 @@ class SamePadding(nn.Module):
         return functional.pad(maps, sides, value=self.value).index_select(axis, places)
 
 
+class MixedConvolution(nn.Module):
+    """What timm's ``CondConv2d`` computes: the sum of the convolutions by several experts, weighted for each image.
+
+    timm sums the kernels for each image and takes one convolution with a group for each image; ONNX writes the number of groups, and so
+    the size of the batch, into the graph. A convolution is linear in its kernel, so here the results are summed. It takes as many times
+    longer as there are experts.
+
+    Args:
+        layer: timm's.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.experts, self.groups = layer.num_experts, layer.groups
+        self.stride, self.dilation = _pair(layer.stride), _pair(layer.dilation)
+        self.padding = (0, 0) if layer.dynamic_padding else _pair(layer.padding)
+        self.pad: nn.Module = _padding_of(layer) if layer.dynamic_padding else nn.Identity()
+        kernels = layer.weight.detach().view(self.experts, self.groups, -1, *layer.weight_shape[1:])
+        # the results of an expert lie next to each other within a group
+        self.weight = nn.Parameter(kernels.transpose(0, 1).reshape(-1, *layer.weight_shape[1:]))
+        self.bias = layer.bias
+
+    def forward(self, maps: Tensor, routing_weights: Tensor) -> Tensor:
+        """Return float (B, C, h, w) from float (B, c, H, W) and the weights of the experts, (B, experts)."""
+        sizes: dict[str, Any] = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
+        found = functional.conv2d(self.pad(maps), self.weight, **sizes)
+        channels = self.weight.shape[0] // (self.groups * self.experts)
+        by_expert = found.reshape(found.shape[0], self.groups, self.experts, channels, *found.shape[2:])
+        mixed: Tensor = (by_expert * routing_weights[:, None, :, None, None, None]).sum(dim=2).flatten(1, 2)
+        return mixed if self.bias is None else mixed + (routing_weights @ self.bias)[:, :, None, None]
+
+
 def with_free_sizes(network: nn.Module) -> nn.Module:
     """Return a copy of a network whose layers can be exported for images of any size.
 
     :class:`MatrixPooling` replaces adaptive pooling to more than one cell, :class:`SamePadding` the padding of timm's layers that pad like
-    TensorFlow.
+    TensorFlow, :class:`MixedConvolution` its conditional convolutions.
     """
     network = copy.deepcopy(network)
     for parent in [*network.modules()]:
@@ -97,12 +129,22 @@ def with_free_sizes(network: nn.Module) -> nn.Module:
 def _with_free_size(layer: nn.Module) -> nn.Module:
     """Return what replaces a layer; most stay as they are."""
     # slow to import, and only needed for images of any size
+    from timm.layers.cond_conv2d import CondConv2d
+
+    if isinstance(layer, nn.AdaptiveAvgPool2d) and layer.output_size not in (1, (1, 1)):
+        return MatrixPooling(layer.output_size if isinstance(layer.output_size, tuple) else (layer.output_size, layer.output_size))
+    if isinstance(layer, CondConv2d):
+        return MixedConvolution(layer)
+    return _with_same_padding(layer)
+
+
+def _with_same_padding(layer: nn.Module) -> nn.Module:
+    """Return what replaces a layer that pads like TensorFlow."""
+    # likewise
     from timm.layers.conv2d_same import Conv2dSame
     from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
     from timm.layers.std_conv import ScaledStdConv2dSame, StdConv2dSame
 
-    if isinstance(layer, nn.AdaptiveAvgPool2d) and layer.output_size not in (1, (1, 1)):
-        return MatrixPooling(layer.output_size if isinstance(layer.output_size, tuple) else (layer.output_size, layer.output_size))
     if isinstance(layer, StdConv2dSame | ScaledStdConv2dSame) and layer.same_pad:
         layer.same_pad = False
         return nn.Sequential(_padding_of(layer), layer)

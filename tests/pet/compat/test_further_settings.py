@@ -115,9 +115,22 @@ LAYERS = {"PaddleSeg": train_paddleseg, "AI Earth": train_aiearth, "TrainFramewo
 def test_a_layer_reaches_what_the_engine_has(
     run: Callable[[Path, Observer], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hook, compiled = Observer(), []
-    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))  # noqa: PLW0108 -- a method
+    hook, compiled, compile_by = Observer(), [], nn.Module.compile
+
+    def compile_traced(self: nn.Module) -> None:
+        # torch traces the network as for its default compiler, which takes a minute for each and needs one of C++
+        compiled.append(self)
+        compile_by(self, backend=note_graph)
+
+    graphs = []
+
+    def note_graph(graph: torch.fx.GraphModule, _: list[Tensor]) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(nn.Module, "compile", compile_traced)
     run(tmp_path, hook)
+    assert any("conv" in str(node.target) for graph in graphs for node in graph.graph.nodes)
     saved: dict[str, Any] = torch.load(tmp_path / "model_latest.pth", weights_only=True)
     assert hook.steps == saved["iteration"] > 0
     assert saved["ema"] is not None

@@ -11,7 +11,7 @@ from timm.layers.pool2d_same import MaxPool2dSame
 from torch import nn
 
 from pet.export import OnnxModel, export_onnx
-from pet.export.any_size import SamePadding, with_free_sizes
+from pet.export.any_size import MixedConvolution, SamePadding, with_free_sizes
 
 LAYERS = {
     "convolution": lambda: layers.Conv2dSame(3, 4, 5, stride=2, bias=False),
@@ -45,3 +45,49 @@ def test_a_network_that_pads_like_tensorflow_takes_images_of_any_size(tmp_path: 
     images = torch.rand(2, 3, 77, 52)
     with torch.inference_mode():
         np.testing.assert_allclose(OnnxModel(report.path)({"images": images.numpy()})[0], network(images).numpy(), atol=1e-4)
+
+
+class Routed(nn.Module):
+    """Conditional convolutions one after another, as timm's networks route them, the mean of the last one as logits."""
+
+    def __init__(self, *padding: str) -> None:
+        super().__init__()
+        self.routing = nn.Linear(3, 4)
+        options = {"num_experts": 4, "bias": True}
+        self.layers = nn.ModuleList(
+            layer
+            for kind in padding
+            for layer in (
+                layers.CondConv2d(3, 6, 3, stride=2, padding=kind, **options),
+                layers.CondConv2d(6, 6, 5, stride=2, padding=kind, groups=6, **options),
+                layers.CondConv2d(6, 3, 1, padding=kind, groups=3, **options),
+            )
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        weights = torch.sigmoid(self.routing(images.mean((2, 3))))
+        for layer in self.layers:
+            images = layer(images, weights)
+        return images.mean((2, 3))
+
+
+@pytest.mark.parametrize("padding", ["", "same"])
+def test_conditional_convolutions_are_sums_of_convolutions(padding: str) -> None:
+    torch.manual_seed(0)
+    network = Routed(padding).eval()
+    changed = with_free_sizes(network)
+    assert sum(isinstance(module, MixedConvolution) for module in changed.modules()) == 3
+    for size in ((4, 3, 32, 32), (1, 3, 33, 21), (2, 3, 18, 40)):
+        images = torch.randn(size)
+        with torch.inference_mode():
+            torch.testing.assert_close(changed(images), network(images), atol=1e-6, rtol=1e-5)
+
+
+def test_conditional_convolutions_take_batches_and_images_of_any_size(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Routed("", "same").eval()
+    report = export_onnx(network, {"images": torch.rand(1, 3, 64, 64)}, tmp_path / "n.onnx", output_names=["logits"], dynamic=True)
+    assert report.inputs == {"images": ("batch", 3, "height", "width")}
+    images = torch.rand(5, 3, 77, 52)
+    with torch.inference_mode():
+        np.testing.assert_allclose(OnnxModel(report.path)({"images": images.numpy()})[0], network(images).numpy(), atol=1e-5)
