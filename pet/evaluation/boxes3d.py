@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pet.data.files.kitti_text import format_objects
+from pet.data.targets.boxes3d import frame_of
 from pet.data.targets.dataset import Dataset
 from pet.metrics.box_errors import BoxErrors, measure_errors
 from pet.metrics.kitti import AveragePrecision, loose_overlap, measure, strict_overlap
@@ -25,7 +26,7 @@ FOLDER = "kitti"
 class SpatialEvaluator:
     """Average precision over the frames of all processes; see :class:`pet.evaluation.evaluator.Evaluator`.
 
-    Predictions hold ``boxes3d`` (N, 7), frame ``lidar``, ``scores3d`` and ``labels3d`` (N,).
+    Predictions hold ``boxes3d`` (N, 7) in the frame of their sample, ``scores3d`` and ``labels3d`` (N,).
 
     Args:
         dataset: the test data; ``meta["index"]`` of a sample is its place there.
@@ -43,7 +44,7 @@ class SpatialEvaluator:
         """Take the predictions of one batch."""
         names = np.array(self._dataset.info.classes)
         for meta, prediction in zip(batch["meta"], predictions, strict=True):
-            boxes = Boxes3D(prediction["boxes3d"].float().cpu().numpy(), "lidar")
+            boxes = Boxes3D(prediction["boxes3d"].float().cpu().numpy(), frame_of({"meta": meta}))
             labels, scores = prediction["labels3d"].cpu().numpy(), prediction["scores3d"].float().cpu().numpy()
             self._found[meta["index"]] = found_objects(names[labels], boxes, scores, meta["calibration"], meta.get("size"))
 

@@ -1,7 +1,7 @@
 # Written by tools/docs/write_config_page.py (make docs) from the schemas; a test compares them. At run time each is a CfgNode.
 from typing import Any, Literal
 
-from pet.typed import PetConfig, PetData, PetEval, PetTest, PetTrain
+from pet.typed import PetConfig, PetData, PetEval, PetExport, PetTest, PetTrain
 from petlib.config.typed import ConfigSection
 
 class ActionTrainMixup(ConfigSection):
@@ -189,9 +189,13 @@ class TddetTest(PetTest):
     NMS: float
     MAX_BOXES: int
     CANDIDATES: int
+    CALIBRATION: str
 
 class TddetData(PetData):
     FILTER_EMPTY: bool
+
+class TddetExport(PetExport):
+    COMPARE_SCORE: float
 
 class TddetModelBlocks(ConfigSection):
     LAYERS: list[int]
@@ -199,20 +203,44 @@ class TddetModelBlocks(ConfigSection):
     CHANNELS: list[int]
     UP_CHANNELS: int
 
+class TddetModelDlaUp(ConfigSection):
+    CHANNELS: int
+    DEFORMABLE: bool
+
+class TddetModelCamera(ConfigSection):
+    FOCAL: float
+    DEPTH: Literal["direct", "ensemble"]
+    DEPTH_MEAN: float
+    DEPTH_DEVIATION: float
+    ANGLE: Literal["vector", "bins"]
+    MEAN_SIZES: list[Any]
+    EDGE_CENTERS: bool
+    HIDDEN: int
+    CORNER_WEIGHT: float
+    OFFSET_WEIGHT: float
+
 class TddetModel(ConfigSection):
     NUM_CLASSES: int
-    HEAD: Literal["center", "anchor"]
+    HEAD: Literal["center", "anchor", "camera"]
+    SYNC_BN: bool
     RANGE: list[float]
     PILLAR: float
     POINT_CHANNELS: int
     WIDTH: int
     BLOCKS: TddetModelBlocks
     ANCHORS: list[Any]
-    SYNC_BN: bool
+    BACKBONE: str
+    BACKBONE_ARGS: dict[str, Any]
+    FROZEN_BN: bool
+    FROZEN_BN_EPS: float
+    FREEZE_AT: int
+    DLA_UP: TddetModelDlaUp
+    CAMERA: TddetModelCamera
 
 class TddetConfig(PetConfig):
     """The settings of ``tasks/tddet``."""
 
     TEST: TddetTest
     DATA: TddetData
+    EXPORT: TddetExport
     MODEL: TddetModel

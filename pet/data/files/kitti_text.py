@@ -125,6 +125,21 @@ def read_calibration(path: Path) -> Calibration:
     return Calibration(found["P2"].reshape(3, 4), rectification @ device)
 
 
+def read_camera(path: Path) -> Calibration:
+    """Return what a file says of the left colour camera: ``P2``, or twelve numbers and nothing else. The LiDAR is assumed at its place.
+
+    Raises:
+        DataError: the file is missing, or has neither.
+    """
+    text = read_text(path, what="the calibration")
+    lines = (line.partition(":") for line in text.splitlines())
+    numbers = next((values for name, colon, values in lines if colon and name == "P2"), None)
+    if numbers is None and ":" in text:
+        raise DataError(f"{path}: no P2 in it; a line P2 with 12 numbers expected, as in KITTI's calib folder, or 12 numbers alone")
+    projection = _read_matrix(path, "P2", text if numbers is None else numbers).reshape(3, 4)
+    return Calibration(projection, Calibration.of_lidar_alone().lidar_to_camera)
+
+
 def _read_matrix(path: Path, name: str, text: str) -> np.ndarray:
     try:
         values = np.array(text.split(), np.float64)

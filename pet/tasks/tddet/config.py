@@ -4,10 +4,14 @@ from typing import Any
 
 from pet.config import TASK_SCHEMA
 from pet.data.config import FILTER_EMPTY
-from pet.models.config import MODEL
-from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, with_effect
+from pet.export.config import COMPARE_SCORE
+from pet.models.config import DENSE_MODEL, MODEL, check_network
+from pet.models.registries import DLA_UP
+from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, used_if, with_effect
 
-HEADS = ("center", "anchor")
+POINT_HEADS = ("center", "anchor")
+CAMERA = "camera"
+HEADS = (*POINT_HEADS, CAMERA)
 MOVERS = ("RandomMirrorPoints", "RandomTurnPoints", "RandomScalePoints", "PasteObjects")
 ANCHORS = [
     {"size": [3.9, 1.6, 1.56], "bottom": -1.78, "matched": 0.6, "unmatched": 0.45},
@@ -17,7 +21,14 @@ ANCHORS = [
 
 SPATIAL_MODEL: Schema = {
     "NUM_CLASSES": Key(3, "Classes of objects.", minimum=1),
-    "HEAD": Key("center", "How boxes are found: center, as peaks of a heatmap (CenterPoint), or anchor (PointPillars).", choices=HEADS),
+    "HEAD": Key(
+        "center",
+        "How boxes are found: in points as peaks of a heatmap from above (center: CenterPoint) or by anchors (anchor: PointPillars), or in one image of a camera as peaks of their projected centres (camera: SMOKE, MonoFlex).",
+        choices=HEADS,
+    ),
+    "SYNC_BN": MODEL["SYNC_BN"],
+}
+POINT_MODEL: Schema = {
     "RANGE": Key(
         [0.0, -39.68, -3.0, 69.12, 39.68, 1.0],
         "Least x, y, z and greatest x, y, z that the network looks at; x ahead, y to the left, z up.",
@@ -39,19 +50,75 @@ SPATIAL_MODEL: Schema = {
         type=list[Any],
         used_if=(Switch("MODEL.HEAD", one_of=("anchor",)),),
     ),
-    "SYNC_BN": MODEL["SYNC_BN"],
+}
+MEAN_SIZES = [[3.88, 1.63, 1.53], [0.88, 0.67, 1.73], [1.78, 0.58, 1.70]]
+CAMERA_HEAD: Schema = {
+    "FOCAL": Key(
+        721.5377,
+        "Focal length that depths are learned for, pixels of the network's input: that of the usual camera after resizing. An image of another camera is known by its calibration.",
+        unit="pixels",
+        minimum=1,
+    ),
+    "DEPTH": Key(
+        "direct",
+        "direct: one number (SMOKE); ensemble: it and three depths from the heights of upright lines of the box, weighted by learned uncertainties (MonoFlex).",
+        choices=("direct", "ensemble"),
+    ),
+    "DEPTH_MEAN": Key(
+        28.01, "Mean depth of the training data.", unit="metres", used_if=(Switch("MODEL.CAMERA.DEPTH", one_of=("direct",)),)
+    ),
+    "DEPTH_DEVIATION": Key(
+        16.32, "Its standard deviation.", unit="metres", minimum=0, used_if=(Switch("MODEL.CAMERA.DEPTH", one_of=("direct",)),)
+    ),
+    "ANGLE": Key(
+        "vector",
+        "Direction relative to the line of sight: vector, as sine and cosine (SMOKE), or bins, four parts of the circle with a rest each (MonoFlex).",
+        choices=("vector", "bins"),
+    ),
+    "MEAN_SIZES": Key(
+        MEAN_SIZES, "Mean length, width and height of each class in order, metres; sizes are learned relative to them.", type=list[Any]
+    ),
+    "EDGE_CENTERS": Key(
+        False, "Boxes whose centre lies outside of the image are peaks at its edge (MonoFlex); False: they are left out (SMOKE)."
+    ),
+    "HIDDEN": Key(256, "Channels of the two branches of the head.", minimum=1),
+    "CORNER_WEIGHT": Key(
+        1.0, "Weight of the mean distance of the corners of boxes in metres, which direction, size and place learn from.", minimum=0
+    ),
+    "OFFSET_WEIGHT": Key(0.5, "Weight of the error of the projected centre in cells.", minimum=0),
+}
+CAMERA_MODEL: Schema = {
+    "BACKBONE": MODEL["BACKBONE"],
+    "BACKBONE_ARGS": MODEL["BACKBONE_ARGS"],
+    **{name: key for name, key in DENSE_MODEL.items() if name != "NECK"},
+    "DLA_UP": DLA_UP,
+    "CAMERA": CAMERA_HEAD,
 }
 TEST: Schema = {
     "SCORE_THRESHOLD": Key(0.1, "Boxes with a lower score are left out.", minimum=0),
     "NMS": Key(0.1, "Of two boxes that overlap by more from above, the weaker one is left out.", minimum=0),
     "MAX_BOXES": Key(100, "Boxes of a frame.", minimum=1),
     "CANDIDATES": Key(512, "Boxes of a frame before suppression.", minimum=1),
+    "CALIBRATION": Key(
+        "",
+        "File with P2, as in KITTI's calib folder, or with its 12 numbers alone, of the camera that took the images of inference.py. Empty: each image has its own, calib/NAME.txt next to the folder of images.",
+        used_if=(Switch("MODEL.HEAD", one_of=(CAMERA,)),),
+        arguments=("build_camera_predictor.calibration",),
+    ),
 }
 
 
 def get_base_cfg() -> CfgNode:
     """Return the defaults."""
-    own = {"MODEL": SPATIAL_MODEL, "DATA": {"FILTER_EMPTY": FILTER_EMPTY}, "TEST": with_effect(Effect.EVALUATIONS, TEST)}
+    of_points, of_camera = (Switch("MODEL.HEAD", one_of=heads) for heads in (POINT_HEADS, (CAMERA,)))
+    model: Schema = {**SPATIAL_MODEL, **used_if(POINT_MODEL, of_points), **used_if(CAMERA_MODEL, of_camera)}
+    compared: Schema = {"COMPARE_SCORE": COMPARE_SCORE}
+    own: Schema = {
+        "MODEL": model,
+        "DATA": {"FILTER_EMPTY": FILTER_EMPTY},
+        "EXPORT": compared,
+        "TEST": with_effect(Effect.EVALUATIONS, TEST),
+    }
     return CfgNode(merge_schemas(TASK_SCHEMA, own))
 
 
@@ -59,8 +126,28 @@ def infer_cfg(cfg: CfgNode) -> None:
     """Check what no single key can know.
 
     Raises:
-        ConfigError: the range, blocks or anchors do not fit each other, or transforms of a test move the world.
+        ConfigError: the range, blocks or anchors do not fit each other, transforms of a test move the world, or a network of images has
+            no backbone or no size of a class.
     """
+    if cfg.MODEL.HEAD == CAMERA:
+        _check_camera(cfg)
+    else:
+        _check_points(cfg)
+
+
+def _check_camera(cfg: CfgNode) -> None:
+    check_network(cfg)
+    if not cfg.MODEL.BACKBONE:
+        raise ConfigError("MODEL.BACKBONE: nothing given; name a network with stages of the strides 4, 8, 16, 32, e.g. timm/dla34")
+    sizes = cfg.MODEL.CAMERA.MEAN_SIZES
+    if len(sizes) != cfg.MODEL.NUM_CLASSES or not all(isinstance(size, list) and len(size) == 3 and min(size) > 0 for size in sizes):
+        raise ConfigError(
+            f"MODEL.CAMERA.MEAN_SIZES: {sizes} given, [length, width, height] in metres for each of MODEL.NUM_CLASSES "
+            f"{cfg.MODEL.NUM_CLASSES} expected"
+        )
+
+
+def _check_points(cfg: CfgNode) -> None:
     blocks, low, high = cfg.MODEL.BLOCKS, cfg.MODEL.RANGE[:3], cfg.MODEL.RANGE[3:]
     if len(cfg.MODEL.RANGE) != 6 or not all(first < second for first, second in zip(low, high, strict=True)):
         raise ConfigError(f"MODEL.RANGE: {list(cfg.MODEL.RANGE)} given, least x, y, z and then greater x, y, z expected")

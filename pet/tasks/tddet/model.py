@@ -1,5 +1,6 @@
 """A detector of points: pillars, a backbone on their map, and a head."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,8 +39,7 @@ class PointDetector(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.backbone, self.head = encoder, backbone, head
-        self._selection = {"min_score": min_score, "max_overlap": max_overlap}
-        self._most = most
+        self._select = partial(select_boxes, min_score=min_score, max_overlap=max_overlap, most=most)
 
     def forward(self, batch: dict[str, Any]) -> Any:
         """Return losses and metrics in training, else ``boxes3d``, ``scores3d`` and ``labels3d`` of each frame.
@@ -53,7 +53,7 @@ class PointDetector(nn.Module):
         maps = self.backbone(self.encoder(torch.cat(frames), places, len(frames)))
         if self.training:
             return {"losses": self.head.losses(maps, list(batch["boxes3d"]), list(batch["labels3d"])), "metrics": {}}
-        return select_boxes(self.head.detect(maps), **self._selection, most=self._most)
+        return self._select(self.head.detect(maps))
 
     def candidates(self, points: Tensor) -> Candidates:
         """Return the boxes of one frame (P, C) before suppression."""

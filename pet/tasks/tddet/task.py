@@ -3,27 +3,40 @@
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
-from pet import data, evaluation, prediction
+from pet import data, evaluation, export, prediction
 from pet.evaluation.boxes3d import SpatialEvaluator
+from pet.structures.calibration import Calibration
 from pet.task import Task
+from pet.tasks.tddet.camera import CameraDetector, build_camera_detector
+from pet.tasks.tddet.camera_export import build_camera_export
+from pet.tasks.tddet.camera_prediction import build_camera_predictor
+from pet.tasks.tddet.config import CAMERA
 from pet.tasks.tddet.model import PointDetector, build_model
 from pet.typed import AnyConfig
 from petlib import engine
 from petlib.config import ConfigError
 
 POINTS_OF_ANALYSIS = 20_000
+SIZE_OF_ANALYSIS = (384, 1280)
+"""Height and width of the images of KITTI, padded to whole cells of the coarsest map."""
 
 
 class SpatialDetection(Task[AnyConfig]):
-    """Boxes in space, from the points of a LiDAR."""
+    """Boxes in space, from the points of a LiDAR or from one image of a camera."""
 
-    def build_model(self, cfg: AnyConfig) -> PointDetector:
+    def build_model(self, cfg: AnyConfig) -> PointDetector | CameraDetector:
         """Return the network of the ``MODEL`` section, with random weights."""
-        return build_model(cfg)
+        return build_camera_detector(cfg) if cfg.MODEL.HEAD == CAMERA else build_model(cfg)
 
-    def analyse(self, model: PointDetector, cfg: AnyConfig) -> None:
-        """Log parameters, FLOPs and activations for one frame of points spread evenly over ``MODEL.RANGE``."""
+    def analyse(self, model: PointDetector | CameraDetector, cfg: AnyConfig) -> None:
+        """Log parameters, FLOPs and activations for one image, or for one frame of points spread evenly over ``MODEL.RANGE``."""
+        if cfg.MODEL.HEAD == CAMERA:
+            height, width = cfg.ANALYSER.SIZE or SIZE_OF_ANALYSIS
+            batch = {"image": torch.zeros(1, 3, height, width), "meta": [{"calibration": Calibration.of_lidar_alone()}]}
+            engine.analyse(model, cfg, batch, name=f"{cfg.MODEL.BACKBONE}, for an image of {height} x {width}")
+            return
         low, high = torch.tensor(cfg.MODEL.RANGE[:3]), torch.tensor(cfg.MODEL.RANGE[3:])
         points = torch.zeros(POINTS_OF_ANALYSIS, cfg.MODEL.POINT_CHANNELS)
         points[:, :3] = low + (high - low) * torch.rand(POINTS_OF_ANALYSIS, 3, generator=torch.Generator().manual_seed(0))
@@ -31,7 +44,11 @@ class SpatialDetection(Task[AnyConfig]):
         engine.analyse(model, cfg, {"points": [points]}, name=name)
 
     def expected_data(self, cfg: AnyConfig) -> "data.Expectation":
-        """Return that points with boxes in space are wanted."""
+        """Return that points, or images, with boxes in space are wanted."""
+        if cfg.MODEL.HEAD == CAMERA:
+            return data.Expectation(
+                kinds=("boxes3d",), counts={"boxes3d": cfg.MODEL.NUM_CLASSES}, settings={"boxes3d": "MODEL.NUM_CLASSES"}
+            )
         return data.Expectation(
             kinds=("boxes3d",),
             counts={"boxes3d": cfg.MODEL.NUM_CLASSES},
@@ -46,12 +63,24 @@ class SpatialDetection(Task[AnyConfig]):
         return [SpatialEvaluator(dataset=dataset, min_score=cfg.VIS.SCORE_THRESHOLD, keep_predictions=keep_predictions)]
 
     def build_predictor(self, cfg: AnyConfig, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
-        """Refuse to predict images.
+        """Return a model of images, ready to predict files.
 
         Raises:
-            ConfigError: always.
+            ConfigError: the model looks at points.
         """
+        if cfg.MODEL.HEAD == CAMERA:
+            return build_camera_predictor(cfg, device, window=window)
         raise ConfigError("this model looks at points, not at images or videos; tools/test_net.py writes what it finds as KITTI's files")
+
+    def build_export_network(self, cfg: AnyConfig, model: nn.Module) -> "export.TaskNetwork":
+        """Return the network that an exported file holds.
+
+        Raises:
+            ConfigError: the model looks at points.
+        """
+        if isinstance(model, CameraDetector):
+            return build_camera_export(cfg, model)
+        return super().build_export_network(cfg, model)
 
 
 TASK = SpatialDetection()

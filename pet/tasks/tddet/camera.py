@@ -1,0 +1,115 @@
+"""A detector of images: a backbone, the neck of CenterNet, and a head that knows how a camera sees."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pet.models.detection3d.boxes import Candidates, select_boxes
+from pet.models.detection3d.camera_angles import BinAngle, VectorAngle
+from pet.models.detection3d.camera_depths import DepthEnsemble, DirectDepth
+from pet.models.detection3d.camera_geometry import mirrored, place_boxes
+from pet.models.detection3d.camera_head import CameraHead, Sightings
+from pet.models.dla_up import DlaUp, build_dla_up
+from pet.models.feature_extractor import build_feature_extractor
+from pet.structures.affine import is_mirrored
+from pet.structures.calibration import Calibration
+from pet.typed import AnyConfig
+from petlib.config import keys_in_errors
+
+Metas = Sequence[Mapping[str, Any]]
+"""``calibration`` of the file of each image and, where a transform moved it, ``matrix``."""
+
+
+class CameraDetector(nn.Module):
+    """Images to losses, or to boxes in space.
+
+    Args:
+        backbone: images to stages.
+        neck: of these, one map.
+        head: gives losses, or how a camera sees the boxes.
+        min_score: see :func:`pet.models.detection3d.boxes.select_boxes`.
+        max_overlap: likewise.
+        most: likewise.
+    """
+
+    def __init__(self, *, backbone: nn.Module, neck: DlaUp, head: CameraHead, min_score: float, max_overlap: float, most: int) -> None:
+        super().__init__()
+        self.backbone, self.neck, self.head = backbone, neck, head
+        self._select = partial(select_boxes, min_score=min_score, max_overlap=max_overlap, most=most, frame="camera")
+
+    def forward(self, batch: dict[str, Any]) -> Any:
+        """Return losses and metrics in training, else ``boxes3d``, ``scores3d`` and ``labels3d`` of each image before its camera.
+
+        Args:
+            batch: ``image``, float (B, 3, H, W), ``image_sizes``, (height, width) of each without padding (by default all of it), ``meta``
+                with calibrations, and in training ``boxes3d``, frame ``camera``, and ``labels3d``.
+        """
+        images: Tensor = batch["image"]
+        maps = self.extract(images)
+        if not self.training:
+            return self.place(self.head.detect(maps), batch["meta"])
+        sizes = batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images)
+        targets = list(batch["boxes3d"]), list(batch["labels3d"])
+        return {"losses": self.head.losses(maps, *targets, projections_of(batch["meta"], images.device), sizes), "metrics": {}}
+
+    def extract(self, images: Tensor) -> Tensor:
+        """Return the map (B, C, h, w) of normalised images."""
+        return cast("Tensor", self.neck(self.backbone(images))["0"])
+
+    def place(self, sightings: Sightings, metas: Metas) -> list[dict[str, Tensor]]:
+        """Return what is left of sightings, before the cameras of the files; see :meth:`forward`."""
+        projections = projections_of(metas, sightings.views.device)
+        boxes = place_boxes(sightings.views, projections[:, None], focal=self.head.focal)
+        candidates = Candidates(boxes, sightings.scores, sightings.labels)
+        found = self._select(candidates)
+        return [
+            {**own, "boxes3d": mirrored(own["boxes3d"])} if is_mirrored(_matrix_of(meta)) else own
+            for own, meta in zip(found, metas, strict=True)
+        ]
+
+
+def projections_of(metas: Metas, device: torch.device) -> Tensor:
+    """Return how the cameras of images project to the pixels of the network's input, float32 (B, 3, 4)."""
+    calibrations: list[Calibration] = [meta["calibration"].with_moved_image(_matrix_of(meta)) for meta in metas]
+    return torch.from_numpy(np.stack([own.projection for own in calibrations])).float().to(device)
+
+
+def _matrix_of(meta: Mapping[str, Any]) -> np.ndarray:
+    return cast("np.ndarray", meta.get("matrix", np.eye(3)))
+
+
+def build_camera_detector(cfg: AnyConfig) -> CameraDetector:
+    """Return the network of ``MODEL.BACKBONE``, ``MODEL.DLA_UP`` and ``MODEL.CAMERA``, with random weights."""
+    settings = cfg.MODEL.CAMERA
+    backbone = build_feature_extractor(cfg)
+    with keys_in_errors(cfg):
+        neck = build_dla_up(cfg, backbone)
+    (stride,) = neck.strides
+    direct = settings.DEPTH == "direct"
+    head = CameraHead(
+        channels=neck.channels,
+        stride=stride,
+        mean_sizes=settings.MEAN_SIZES,
+        depth=DirectDepth(mean=settings.DEPTH_MEAN, deviation=settings.DEPTH_DEVIATION)
+        if direct
+        else DepthEnsemble(focal=settings.FOCAL, stride=stride),
+        angle=VectorAngle() if settings.ANGLE == "vector" else BinAngle(),
+        hidden=settings.HIDDEN,
+        focal=settings.FOCAL,
+        edge_centers=settings.EDGE_CENTERS,
+        corner_weight=settings.CORNER_WEIGHT,
+        offset_weight=settings.OFFSET_WEIGHT,
+        most=cfg.TEST.CANDIDATES,
+    )
+    return CameraDetector(
+        backbone=backbone,
+        neck=neck,
+        head=head,
+        min_score=cfg.TEST.SCORE_THRESHOLD,
+        max_overlap=cfg.TEST.NMS,
+        most=cfg.TEST.MAX_BOXES,
+    )

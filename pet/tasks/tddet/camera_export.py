@@ -1,0 +1,83 @@
+"""What is exported of a detector of one camera: how the camera sees the boxes; where they are follows from its calibration outside."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pet.data.loading.batch_transforms import PAD_DIVISOR
+from pet.export.matching import DetectionDifference
+from pet.export.network import TaskNetwork
+from pet.export.verify import relative_difference
+from pet.tasks.tddet.camera import CameraDetector
+from pet.typed import AnyConfig
+
+OUTPUTS = ["views3d", "scores3d", "labels3d"]
+SMALLEST = 64
+"""Shortest edge of an image whose coarsest map has two pixels."""
+
+
+class CameraOutputs(nn.Module):
+    """The network of an exported file.
+
+    Args:
+        detector: the trained one.
+    """
+
+    def __init__(self, detector: CameraDetector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return views (K, 7), scores and labels (K,) of one normalised image (1, 3, H, W), the best first.
+
+        A view is u, v, depth, length, width, height, and the direction relative to the line of sight; see
+        :mod:`pet.models.detection3d.camera_geometry`.
+        """
+        # as batches of an evaluation are padded; ONNX rounds the quotient of a negative number towards zero
+        rows, columns = ((length + PAD_DIVISOR - 1) // PAD_DIVISOR * PAD_DIVISOR for length in images.shape[2:])
+        # padding of no pixels would be traced as none for images of all sizes
+        padded = functional.pad(images, (0, PAD_DIVISOR, 0, PAD_DIVISOR))[:, :, :rows, :columns]
+        views, scores, labels = self.detector.head.detect(self.detector.extract(padded))
+        return views[0], scores[0], labels[0]
+
+
+class ViewDifference:
+    """The difference between candidates; directions are compared by sine and cosine, which have no edge.
+
+    Where nothing reaches the score, empty places have equal scores, and which of them come is left open: scores alone are compared.
+
+    Args:
+        score: from which candidates are compared.
+
+    Attributes:
+        pairs: see :class:`pet.export.matching.DetectionDifference`.
+    """
+
+    def __init__(self, score: float) -> None:
+        self.pairs = DetectionDifference(score=score, per_object=len(OUTPUTS))
+
+    def __call__(self, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+        """Return the greatest difference."""
+        if found[1].shape == expected[1].shape and not (expected[1] >= self.pairs.score).any():
+            return relative_difference(found[1], expected[1])
+        return self.pairs([_without_edge(found[0]), *found[1:]], [_without_edge(expected[0]), *expected[1:]])
+
+
+def _without_edge(views: np.ndarray) -> np.ndarray:
+    return np.concatenate([views[:, :6], np.sin(views[:, 6:]), np.cos(views[:, 6:])], axis=1)
+
+
+def build_camera_export(cfg: AnyConfig, model: CameraDetector) -> TaskNetwork:
+    """Return the network that an exported file holds, see :class:`CameraOutputs`."""
+    difference = ViewDifference(cfg.EXPORT.COMPARE_SCORE)
+    return TaskNetwork(
+        network=CameraOutputs(model.eval()),
+        output_names=OUTPUTS,
+        half=["detector.backbone", "detector.neck"],
+        measure=difference,
+        free_batch=False,
+        smallest=SMALLEST,
+        describe_comparison=difference.pairs.describe,
+    )

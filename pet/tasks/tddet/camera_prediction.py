@@ -1,0 +1,159 @@
+"""Prediction of image files by a detector of one camera: the image with boxes in space, next to these from above, and a record."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from pet.data.datasets.kitti import CALIBRATIONS
+from pet.data.files.images import read_image
+from pet.data.files.kitti_text import read_camera
+from pet.data.targets.drawing import draw_predictions
+from pet.models.detection3d.camera_head import Sightings
+from pet.prediction.build import build_whole_images
+from pet.prediction.inputs import FileInput
+from pet.prediction.output import Output, Predictions
+from pet.prediction.whole_images import UNREADABLE, SamplePredictor, WholeImages
+from pet.prediction.writers.pictures import write_picture
+from pet.structures.boxes3d import Boxes3D
+from pet.structures.calibration import Calibration
+from pet.tasks.tddet.camera import build_camera_detector
+from pet.typed import AnyConfig
+from pet.visual.birds_eye import BirdsEyeView
+from pet.visual.names import TargetNames
+from petlib.data.protocols import Dataset
+from petlib.errors import DataError
+from petlib.files import write_text_atomically
+
+KINDS = ("boxes3d",)
+NUMBERS = ("x", "y", "z", "length", "width", "height", "yaw")
+DIGITS = 3
+"""Decimal places of metres and radians."""
+
+Place = Callable[[Sightings, Sequence[Mapping[str, Any]]], list[dict[str, Tensor]]]
+"""See :meth:`pet.tasks.tddet.camera.CameraDetector.place`."""
+
+
+class CalibratedFiles:
+    """Images with the camera of each: the one that is given, or that of KITTI's folder ``calib`` next to that of the image.
+
+    An image without one becomes a sample whose ``meta`` says what is missing, so that the others go on.
+
+    Args:
+        images: samples with a ``meta`` that has their ``file``.
+        camera: of all images; None: each has its own.
+    """
+
+    def __init__(self, images: Dataset, camera: Calibration | None) -> None:
+        self._images, self._camera = images, camera
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample = self._images[index]
+        meta = {"frame3d": "camera", "calibration": self._camera or Calibration.of_lidar_alone(), **sample["meta"]}
+        if self._camera is None and UNREADABLE not in meta:
+            file = Path(meta["file"])
+            place = file.parent.parent / CALIBRATIONS / f"{file.stem}.txt"
+            try:
+                meta["calibration"] = read_camera(place)
+            except DataError as error:
+                meta[UNREADABLE] = f"{file}: its camera is not known: {error}; name a file with P2 (build_camera_predictor.calibration)"
+        return {**sample, "meta": meta}
+
+
+class CameraSamples:
+    """A model of images, which sees them with their cameras; a :class:`pet.prediction.SamplePredictor`.
+
+    Args:
+        predictor: the model, or an exported file, which gives ``views3d`` in place of boxes.
+        camera: see :class:`CalibratedFiles`.
+        place: makes boxes of views.
+
+    Attributes:
+        metas: what was known of the images of the last call, by their files.
+    """
+
+    def __init__(self, predictor: SamplePredictor, camera: Calibration | None, place: Place) -> None:
+        self.batch_size = predictor.batch_size
+        self.metas: dict[str, dict[str, Any]] = {}
+        self._predictor, self._camera, self._place = predictor, camera, place
+
+    def predict(self, dataset: Dataset) -> Iterator[tuple[dict[str, Any], Predictions]]:
+        """Yield ``meta`` and the boxes of each sample, in their order, before the camera of its image."""
+        self.metas = {}
+        for meta, predictions in self._predictor.predict(CalibratedFiles(dataset, self._camera)):
+            self.metas[str(meta["file"])] = meta
+            yield meta, self._placed(predictions, meta) if "views3d" in predictions else predictions
+
+    def _placed(self, predictions: Predictions, meta: Mapping[str, Any]) -> Predictions:
+        fields = (torch.from_numpy(predictions[name])[None] for name in ("views3d", "scores3d", "labels3d"))
+        (found,) = self._place(Sightings(*fields), [meta])
+        return {name: value.numpy() for name, value in found.items()}
+
+
+class CameraImages(WholeImages):
+    """Writes ``<name>.jpg``, the image with boxes next to the same boxes from above, and ``<name>.json``: boxes in the frame ``camera``.
+
+    Args:
+        predictor: the model.
+        names: of the classes.
+    """
+
+    def __init__(self, predictor: CameraSamples, names: TargetNames) -> None:
+        super().__init__(predictor, names)
+        self._samples = predictor
+
+    def predict_videos(self, inputs: Sequence[FileInput], output: Output) -> None:
+        """Leave videos out."""
+        for entry in inputs:
+            output.leave_out(f"{entry.paths[0]}: a video; boxes in space are found in images, so take its frames")
+
+    def write(self, path: Path, target: Path, predictions: Predictions, output: Output) -> None:
+        """Write the results of an image."""
+        kept = predictions["scores3d"] >= output.drawing.score_threshold
+        shown: dict[str, Any] = {**{name: values[kept] for name, values in predictions.items()}, "meta": self._samples.metas[str(path)]}
+        written = [target.with_name(f"{target.name}{suffix}") for suffix in (".jpg", ".json")]
+        write_picture(written[0], self._picture(read_image(path), shown, output))
+        found = zip(*(predictions[name] for name in ("boxes3d", "scores3d", "labels3d")), strict=True)
+        record = {"file": str(path), "frame": "camera", "objects": [self._describe(*own) for own in found]}
+        write_text_atomically(written[1], json.dumps(record, ensure_ascii=False))
+        output.count(predictions, self.names)
+        output.summary.images += 1
+        output.summary.written += written
+
+    def _picture(self, image: np.ndarray, shown: dict[str, Any], output: Output) -> np.ndarray:
+        # pixels of the file, whatever the network saw of it
+        meta = {**shown["meta"], "matrix": np.eye(3)}
+        in_image: dict[str, Any] = {**shown, "meta": meta}
+        left = draw_predictions(image, in_image, self.names, output.drawing._replace(legend=False))
+        boxes = Boxes3D(shown["boxes3d"], "camera").to_lidar(meta["calibration"])
+        from_above: dict[str, Any] = {**shown, "boxes3d": boxes.values, "meta": {**meta, "frame3d": "lidar"}}
+        right = draw_predictions(BirdsEyeView().draw_points(np.zeros((0, 3))), from_above, self.names, output.drawing)
+        height = max(len(left), len(right))
+        padded = [cv2.copyMakeBorder(one, 0, height - len(one), 0, 0, cv2.BORDER_CONSTANT) for one in (left, right)]
+        return np.concatenate(padded, axis=1)
+
+    def _describe(self, box: np.ndarray, score: float, label: int) -> dict[str, Any]:
+        numbers = {name: round(float(value), DIGITS) for name, value in zip(NUMBERS, box, strict=True)}
+        return {"label": int(label), "class": self.names.of_class(int(label)), "score": round(float(score), 6), "box3d": numbers}
+
+
+def build_camera_predictor(cfg: AnyConfig, device: torch.device, *, window: int = 0) -> CameraImages:
+    """Return a model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict images.
+
+    Raises:
+        CheckpointError: the weights are missing or do not fit.
+        ConfigError: a window is given.
+        DataError: ``TEST.CALIBRATION`` cannot be read.
+    """
+    camera = read_camera(Path(cfg.TEST.CALIBRATION)) if cfg.TEST.CALIBRATION else None
+    model = build_camera_detector(cfg)
+    whole = build_whole_images(cfg, device, lambda: model, KINDS, window=window)
+    return CameraImages(CameraSamples(whole.predictor, camera, model.place), whole.names)
