@@ -1,5 +1,6 @@
 """The installed commands: ``pet-train``, ``pet-test``, ``pet-export`` and the others, a function each."""
 
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,11 +17,13 @@ REPOSITORY = repository_of(PACKAGE)
 
 
 def train(repository: Path | None = REPOSITORY) -> int:
-    """Train with the config of the command line and return the exit code.
+    """Train with the config or on the data of the command line, see :mod:`pet.commands.train_on_data`, and return the exit code.
 
     Args:
         repository: root of the scripts that train Pet's own tasks, where ``--type`` looks last.
     """
+    if any(word.partition("=")[0] == "--data" for word in sys.argv[1:]):
+        return commands.train_on_data.main()
     return launch("train_net.py", package=PACKAGE, check_task=check_task_source, check_components=_check_components, repository=repository)
 
 

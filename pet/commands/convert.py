@@ -10,16 +10,14 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import yaml
 
-from pet.data.catalog.entries import WHOLE_SHARE, below_root, parse_entry, read_entry
-from pet.data.catalog.source import Source
+from pet.data.catalog.entries import parse_entry
 from pet.data.converting.writers import WRITERS
-from pet.data.files.allowed_paths import Reach
-from pet.data.loading.build import DATASETS
-from petlib.errors import ConfigError, DataError, OutputError
+from pet.data.loading.open_entry import open_entry
+from petlib.errors import DataError, OutputError
 from petlib.launch.process.tool import run_plain_tool
 
 
@@ -39,7 +37,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def convert(options: argparse.Namespace) -> int:
     """Write the data set, and print what was lost and the entry that reads it."""
-    dataset, split = _open(options)
+    dataset, given = open_entry(parse_entry(options.data, "an entry of DATA.CATALOG"), options.data_root)
+    split = options.split or given.split
     truths = [truth for index in range(len(dataset)) if (truth := dataset.truth(index)) is not None]
     if not truths:
         kinds = ", ".join(sorted(dataset.info.kinds)) or "no targets"
@@ -57,22 +56,6 @@ def convert(options: argparse.Namespace) -> int:
     shown = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
     print(f"DATA:\n  CATALOG:\n    {options.out.name}_{split}: {shown.strip()}")
     return 0
-
-
-def _open(options: argparse.Namespace) -> tuple[Any, str]:
-    """Return the data set of the entry, and the name of the split to write."""
-    entry = read_entry("ENTRY", parse_entry(options.data, "an entry of DATA.CATALOG"))
-    if entry.share != WHOLE_SHARE:
-        raise ConfigError(f"share: {list(entry.share)} given; all of a data set is converted")
-    source = Source(
-        path=below_root(options.data_root, entry.path),
-        split=entry.split,
-        classes=list(entry.classes) or None,
-        annotations=below_root(options.data_root, entry.annotations) if entry.annotations else None,
-        reach=Reach(root=options.data_root),
-        flip_pairs=entry.flip_pairs,
-    )
-    return DATASETS.get(entry.type)(source), options.split or entry.split
 
 
 def _names(files: Sequence[Path]) -> list[str]:

@@ -49,6 +49,7 @@ class CatalogEntry(NamedTuple):
         classes: names of the classes in the order of their numbers; empty: ``DATA.CLASSES``.
         share: the part of the samples between these shares of a random order, e.g. 0 and 0.8 for training and 0.8 and 1 for testing.
         seed: of that order.
+        only: text file with the names of the images that are taken, one a line, as paths below ``path``; empty: all.
         flip_pairs: keypoints that change places in a mirrored image, of ``coco``, e.g. ``(("L_Eye", "R_Eye"),)``, or their numbers from 0;
             None: as their names say.
         mesh: file of the mesh that points of surfaces refer to, of ``coco``.
@@ -67,6 +68,7 @@ class CatalogEntry(NamedTuple):
     classes: tuple[str, ...] = ()
     share: tuple[float, ...] = WHOLE_SHARE
     seed: int = 0
+    only: str = ""
     flip_pairs: tuple[tuple[str | int, str | int], ...] | None = None
     mesh: str = ""
     reading: Reading = WHOLE
@@ -140,7 +142,7 @@ BUILTIN = {
     **{name: CatalogEntry("public_set", public.folder, name) for name, public in PUBLIC_SETS.items()},
 }
 
-TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "separator", "frame_name", "mesh")
+TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "separator", "frame_name", "mesh", "only")
 READING_KEYS = Reading._fields
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {

@@ -20,7 +20,7 @@ from pet.data.loading.joined import JoinedDataset, SomeSamples
 from pet.data.loading.renumbered import TRAINING, in_order_of, with_names
 from pet.data.loading.sampling import build_sampler, without_empty
 from pet.data.loading.share_record import TRAIN_RECORD, ShareRecord
-from pet.data.loading.splits import share_of
+from pet.data.loading.splits import named_in, share_of
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.finish import FinishTargets
@@ -153,6 +153,8 @@ def _build_one(cfg: PetConfig, name: str, kinds: Sequence[str], names: Names) ->
     place = entry.annotations or entry.path
     source = name if place in ("", name) else f"{name} ({resolve_path(cfg, place)})"
     dataset = with_names(source, dataset, names, kinds, others=cfg.DATA.OTHER_CLASSES, whose=whose)
+    if entry.only:
+        dataset = named_in(dataset, resolve_path(cfg, entry.only), resolve_path(cfg, entry.path))
     if entry.share == WHOLE_SHARE:
         return dataset
     start, end = entry.share

@@ -9,9 +9,19 @@ import pytest
 from pet.data.datasets.semseg_folder import SemsegFolder
 from pet.data.loading.build import build_dataset
 from pet.data.loading.share_record import ShareRecord
-from pet.data.loading.splits import sample_by_count, sample_by_percent, share_of, split_by_count, split_by_percent
+from pet.data.loading.splits import (
+    list_text,
+    name_of_image,
+    named_in,
+    sample_by_count,
+    sample_by_percent,
+    share_of,
+    split_by_count,
+    split_by_percent,
+)
 from pet.vision import config
 from petlib.config import ConfigError
+from petlib.errors import DataError
 from tests.pet.data.label_files import write, write_image
 
 COUNT = 20
@@ -122,3 +132,31 @@ def test_one_folder_gives_both_sides_by_config_alone(dataset: SemsegFolder, tmp_
     cfg.set("DATA.CATALOG", {"a": {**entry, "share": [0.0, 0.8]}, "b": {**entry, "share": [0.8, 1], "seed": 0}})
     parts = [numbers(build_dataset(cfg, [name], ["semseg"])) for name in "ab"]
     assert parts == [numbers(part) for part in split_by_percent(dataset, 0.8)]
+
+
+def test_a_list_names_the_images_that_are_taken(dataset: SemsegFolder, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("# the best\n07.png\n\n03.png\n")
+    part = named_in(dataset, tmp_path / "list.txt", tmp_path / "images")
+    assert numbers(part) == [3, 7]
+    assert name_of_image(dataset, 3, tmp_path) == "images/03.png"
+    (tmp_path / "list.txt").write_text("07.png\n20.png\n")
+    with pytest.raises(DataError, match=r"list.txt:2: the data have no image '20.png'; they have, for one, '00.png'"):
+        named_in(dataset, tmp_path / "list.txt", tmp_path / "images")
+    (tmp_path / "list.txt").write_text("\n")
+    with pytest.raises(DataError, match="the list names no images"):
+        named_in(dataset, tmp_path / "list.txt", tmp_path / "images")
+
+
+def test_a_name_that_a_list_cannot_hold_is_refused() -> None:
+    assert list_text(["a.jpg", "b c.jpg"]) == "a.jpg\nb c.jpg\n"
+    for name in ("#1.jpg", " a.jpg", "a\nb.jpg"):
+        with pytest.raises(DataError, match="rename it"):
+            list_text([name])
+
+
+def test_an_entry_of_the_catalogue_takes_a_list(dataset: SemsegFolder, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("07.png\n")
+    cfg = config.get_base_cfg()
+    entry = {"type": "semseg_folder", "path": "images", "annotations": "labels", "classes": ["background", "road"], "only": "list.txt"}
+    cfg.merge_from_list([f"MISC.DATA_ROOT={tmp_path}", f"DATA.CATALOG={ {'own': entry} }"])
+    assert numbers(build_dataset(cfg, ["own"], ["semseg"])) == [7]

@@ -1,0 +1,1 @@
+"""What each format of data looks like in a folder: a file each, with a function ``find(folder)``."""

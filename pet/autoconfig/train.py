@@ -1,0 +1,223 @@
+"""From a folder of data to a training: what the data are, which model suits them, and a config that says so."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from pet.autoconfig.drawn_sets import DRAWN_SETS, drawn_recipe, is_drawn
+from pet.autoconfig.facts import DataFacts, look_at
+from pet.autoconfig.formats.found import FoundData
+from pet.autoconfig.recipes import Task, choose_recipe
+from pet.autoconfig.recognise import recognise
+from pet.autoconfig.settings import Machine, Recipe, set_length
+from pet.autoconfig.split import divide
+from pet.autoconfig.time_budget import iterations_within
+from pet.data.loading.open_entry import open_entry
+from pet.task import PACKAGE, check_task_source
+from petlib.config import load_cfg, override_layer
+from petlib.errors import ConfigError, UserError
+from petlib.files import write_text_atomically
+from petlib.launch import launch
+from petlib.launch.start.devices import visible_gpus
+from petlib.launch.start.resolve import CONFIG_FOLDER, TRAIN_SCRIPT, repository_of
+from petlib.launch.start.task_folder import find_task_folder
+from petlib.suggest import did_you_mean
+
+RUNS = "ckpts"
+MOST_CLASSES = 6
+"""Names of classes that a line shows."""
+
+
+class Chosen(NamedTuple):
+    """A config that was written, or one of an earlier call that is continued.
+
+    Attributes:
+        config: its file.
+        lines: what was chosen and why, a line each.
+    """
+
+    config: Path
+    lines: Sequence[str]
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes a value that occurs twice twice, as a person would."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Return that none is written as a reference."""
+        return True
+
+
+def train_on_data(
+    data: str | Path,
+    *,
+    model: str = "",
+    epochs: int | None = None,
+    seconds: float | None = None,
+    name: str = "",
+    overrides: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> int:
+    """Write a config for the data of a folder, say what was chosen, train with it, and return the exit code.
+
+    Called again with the same arguments it trains with the config that is there, as it was edited, and continues the run.
+
+    Args:
+        data: a folder in any format of :data:`pet.autoconfig.recognise.FORMATS`, or a name of
+            :data:`pet.autoconfig.drawn_sets.DRAWN_SETS`.
+        model: a detector, a backbone (``timm/resnet50``) or a network; empty: one that suits the task and the machine.
+        epochs: length of the training; None: a rule of the number of images.
+        seconds: the length as a time instead.
+        name: of the config and the run; empty: that of the folder.
+        overrides: settings in addition, as ``KEY VALUE`` or ``KEY=VALUE``.
+        options: of the launcher, e.g. ``("--nproc", "2")``.
+
+    Raises:
+        UserError: the data or an argument cannot be used.
+    """
+    chosen = choose_config(data, model=model, epochs=epochs, seconds=seconds, name=name, overrides=overrides, options=options)
+    print("\n".join(chosen.lines), flush=True)
+    return launch(
+        TRAIN_SCRIPT,
+        package=PACKAGE,
+        check_task=check_task_source,
+        repository=repository_of(PACKAGE),
+        argv=["--cfg", str(chosen.config), *options],
+    )
+
+
+def choose_config(
+    data: str | Path,
+    *,
+    model: str = "",
+    epochs: int | None = None,
+    seconds: float | None = None,
+    name: str = "",
+    overrides: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> Chosen:
+    """Write the config of :func:`train_on_data` below ``cfgs`` of the current folder, without training.
+
+    Raises:
+        ConfigError: an argument cannot be used, or another config has the name.
+        DataError: the data cannot be used.
+        OutputError: the files cannot be written.
+    """
+    if epochs is not None and seconds is not None:
+        raise ConfigError("--epochs and --time are both given; the length of a training is one of them")
+    path = Path(data)
+    name = name or re.sub(r"[^\w.-]+", "_", path.absolute().name)
+    words = _words(path, model=model, epochs=epochs, seconds=seconds, overrides=overrides)
+    earlier = _earlier_config(name, words)
+    if earlier is not None:
+        return Chosen(
+            earlier, [f"config:   {earlier}, which an earlier call wrote: the run is continued, or begun again where it was edited"]
+        )
+    machine = Machine(gpus=len(visible_gpus()))
+    if is_drawn(path):
+        recipe, lines = drawn_recipe(name=str(path), model=model, epochs=epochs), [f"data:     {path}, which needs no files"]
+    else:
+        recipe, lines = _recipe_of_folder(path, name, machine, model, epochs)
+    for entry in override_layer(list(overrides)).entries:
+        _set(recipe.settings, entry.key, entry.value)
+    length = _length(recipe)
+    if seconds is not None:
+        count, length = iterations_within(seconds, recipe.settings, recipe.type_folder, options)
+        set_length(recipe.settings, iterations=count)
+    config = _write(name, recipe, words, overrides)
+    return Chosen(
+        config,
+        [
+            *lines,
+            f"task:     {recipe.task}",
+            f"model:    {recipe.model}",
+            f"training: {length}",
+            f"config:   {config}; edit it and run it again with  pet-train --cfg {config}",
+        ],
+    )
+
+
+def _recipe_of_folder(path: Path, name: str, machine: Machine, model: str, epochs: int | None) -> tuple[Recipe, list[str]]:
+    if not path.exists() and not path.suffix and len(path.parts) == 1:
+        sets = f"{did_you_mean(str(path), DRAWN_SETS)}; data sets without a folder are {', '.join(DRAWN_SETS)}"
+        raise ConfigError(f"--data {path}: there is no such folder{sets}")
+    folder, found = recognise(path)
+    dataset, _ = open_entry(found.entries["train"], folder)
+    facts = look_at(dataset)
+    entries, measured = (
+        dict(found.entries),
+        f"{len(dataset)} images to train on, measured on its own {'val' if 'val' in found.entries else 'test'}",
+    )
+    task = Task(name, str(folder.absolute()), entries, facts, machine, model=model, epochs=epochs)
+    if len(entries) == 1:
+        # which task it is does not depend on the division
+        lists = Path(RUNS) / choose_recipe(task._replace(entries={**entries, "val": entries["train"]})).type_folder / name / "split"
+        divided, measured = divide(dataset, entries["train"], folder, lists)
+        task = task._replace(entries=divided)
+        facts = look_at(open_entry(divided["train"] | {"only": str(Path(divided["train"]["only"]).absolute())}, folder)[0])
+        task = task._replace(facts=facts)
+    return choose_recipe(task), [f"data:     {_described(folder, found, facts)}; {measured}"]
+
+
+def _described(folder: Path, found: FoundData, facts: DataFacts) -> str:
+    more = f" and {len(facts.classes) - MOST_CLASSES} more" if len(facts.classes) > MOST_CLASSES else ""
+    return f"{folder}: {found.format} ({found.evidence}), classes {', '.join(facts.classes[:MOST_CLASSES])}{more}"
+
+
+def _length(recipe: Recipe) -> str:
+    solver, train = recipe.settings["SOLVER"], recipe.settings["TRAIN"]
+    scheduler = solver["SCHEDULER"]
+    length = f"{scheduler['TOTAL_EPOCHS']} epochs" if scheduler.get("TOTAL_EPOCHS") else f"{scheduler['TOTAL_ITERS']} iterations"
+    rate, scales = solver["OPTIMIZER"]["BASE_LR"], train.get("RESIZE", {}).get("SCALES", [])
+    edges = f" with an edge of {scales[0]} pixels" if scales else ""
+    return f"{length}, {train['BATCH_SIZE']} images an iteration{edges}, learning rate {rate:g}"
+
+
+def _words(path: Path, *, model: str, epochs: int | None, seconds: float | None, overrides: Sequence[str]) -> str:
+    """Return the command that a config begins with, by which a later call knows it."""
+    given = {"--model": model, "--epochs": epochs, "--time": None if seconds is None else f"{seconds:g}s"}
+    options = [word for option, value in given.items() if value for word in (option, str(value))]
+    return shlex.join(["pet-train", "--data", str(path), *options, *overrides])
+
+
+def _earlier_config(name: str, words: str) -> Path | None:
+    """Return the config of this name that the same command wrote.
+
+    Raises:
+        ConfigError: another command wrote it, or a person.
+    """
+    for file in sorted(Path(CONFIG_FOLDER).rglob(f"{name}.yaml")) if Path(CONFIG_FOLDER).is_dir() else []:
+        if file.read_text(encoding="utf-8").startswith(f"# {words}\n"):
+            return file
+        raise ConfigError(
+            f"{file} is there, and another command wrote it; train it with  pet-train --cfg {file}, remove it, or give another --name"
+        )
+    return None
+
+
+def _set(settings: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        settings = settings.setdefault(section, {})
+    settings[last] = value
+
+
+def _write(name: str, recipe: Recipe, words: str, overrides: Sequence[str]) -> Path:
+    """Write the config and check it; one that is refused is taken away."""
+    config = Path(CONFIG_FOLDER, recipe.type_folder, f"{name}.yaml")
+    text = yaml.dump(recipe.settings, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140)
+    head = (
+        f"# {words}\n# Written by this command. Change what you like, then: pet-train --cfg {config}\n# {recipe.task}\n# {recipe.model}\n"
+    )
+    config.parent.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(config, head + text)
+    try:
+        load_cfg(find_task_folder(config, PACKAGE).config, config, overrides)
+    except UserError:
+        config.unlink()
+        raise
+    return config

@@ -1,0 +1,82 @@
+"""Trains on a folder of data: pet-train --data FOLDER [--model NAME] [--epochs N | --time 10m] [KEY VALUE ...].
+
+The format and the task are recognised, a config is written below ``cfgs`` and trained with. Options of the launcher may be given too.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+
+from pet import autoconfig
+from petlib.launch.process.tool import exit_code_of
+
+OPTION = "--data"
+LAUNCHER_OPTIONS = ("--gpu_id", "--nproc", "--nnodes", "--node_rank", "--rdzv_endpoint", "--max_restarts")
+TIME = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line (that of the process by default), train, and return the exit code."""
+    options, words = _parser().parse_known_args(sys.argv[1:] if argv is None else argv)
+    launcher, overrides = _divide(words)
+
+    def train() -> int:
+        return autoconfig.train_on_data(
+            options.data,
+            model=options.model,
+            epochs=options.epochs,
+            seconds=options.time,
+            name=options.name,
+            overrides=overrides,
+            options=launcher,
+        )
+
+    return exit_code_of(train) or 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition(":")[0],
+        usage="%(prog)s --data FOLDER [--model NAME] [--epochs N | --time 10m] [--name NAME] [options of the launcher] [KEY VALUE ...]",
+        allow_abbrev=False,
+    )
+    parser.add_argument(OPTION, required=True, metavar="FOLDER", help="the data: a folder in any format, or digits, shapes, crowds, ...")
+    parser.add_argument("--model", default="", metavar="NAME", help="a detector (fcos), a backbone (timm/resnet50) or a network")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=_count, metavar="N", help="length of the training (default: by the number of images)")
+    length.add_argument(
+        "--time", type=_seconds, metavar="TIME", help="the same as a time, 90s, 10m or 2h: some iterations are measured first"
+    )
+    parser.add_argument("--name", default="", metavar="NAME", help="of the config and the run (default: that of the folder)")
+    return parser
+
+
+def _divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the options of the launcher with their values, and the settings."""
+    launcher: list[str] = []
+    overrides: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word in LAUNCHER_OPTIONS and rest:
+            launcher += [word, rest.pop(0)]
+        elif word.startswith("--"):
+            launcher.append(word)
+        else:
+            overrides.append(word)
+    return launcher, overrides
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} given, a whole number from 1 on expected")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    found = TIME.fullmatch(text)
+    if found is None or float(found[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} given, a time expected: 90s, 10m or 2h")
+    return float(found[1]) * SECONDS[found[2]]

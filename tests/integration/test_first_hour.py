@@ -1,0 +1,94 @@
+"""docs/first_hour.md: one command from a folder to a model, in an empty folder."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pet.autoconfig.drawn_sets import DRAWN_SETS
+from tests.integration.conftest import ROOT, Done, environment
+from tests.pet.autoconfig.folders import MAKERS
+
+PAGE = (ROOT / "docs" / "first_hour.md").read_text(encoding="utf-8")
+SHORT = ["MISC.TENSORBOARD=False", "ANALYSER.ENABLED=False", "TRAIN.NUM_WORKERS=0", "TEST.NUM_WORKERS=0"]
+
+
+def call(command: str, folder: Path, *words: str) -> Done:
+    """Run an installed command in a folder, without a network and without a GPU."""
+    variables = {**environment(), "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "no_cache"), "CUDA_VISIBLE_DEVICES": ""}
+    code = f"import sys; from pet import cli; sys.exit(cli.{command}())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=folder,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout)
+
+
+def test_one_command_trains_and_the_config_goes_on(tmp_path: Path) -> None:
+    MAKERS["classes"](tmp_path / "fruit")
+    done = call("train", tmp_path, "--data", "fruit", "--epochs", "1", *SHORT).succeeded()
+    assert [line.partition(":")[0] for line in done.output.splitlines()[:5]] == ["data", "task", "model", "training", "config"]
+    config = "cfgs/tasks/cls/fruit.yaml"
+    assert (tmp_path / "ckpts/tasks/cls/fruit/model_best.pth").is_file()
+    assert "test_acc1: " in call("test", tmp_path, "--cfg", config).succeeded().output
+    again = call("train", tmp_path, "--data", "fruit", "--epochs", "1", *SHORT).succeeded().output
+    assert f"config:   {config}, which an earlier call wrote" in again
+    assert "continuing from iteration" in again
+
+
+@pytest.mark.parametrize("name", ["coco_keypoints", "yolo_masks", "label_images_in_one_folder", "pairs"])
+def test_data_of_each_task_train(name: str, tmp_path: Path) -> None:
+    MAKERS[name](tmp_path / name)
+    done = call(
+        "train", tmp_path, "--data", name, "--epochs", "1", *SHORT, "SOLVER.SCHEDULER.TOTAL_EPOCHS=0", "SOLVER.SCHEDULER.TOTAL_ITERS=2"
+    )
+    done.succeeded()
+    assert list((tmp_path / "ckpts").rglob("model_latest.pth"))
+
+
+@pytest.mark.nightly
+def test_a_time_is_kept(tmp_path: Path) -> None:
+    done = call("train", tmp_path, "--data", "digits", "--time", "200s").succeeded()
+    assert re.search(r"^training: \d+ iterations of [\d.]+ s fit into 200 s$", done.output, re.MULTILINE)
+
+
+def test_a_folder_that_is_not_recognised_ends_with_one_message(tmp_path: Path) -> None:
+    (tmp_path / "nothing" / "here").mkdir(parents=True)
+    done = call("train", tmp_path, "--data", "nothing")
+    assert done.code == 2
+    assert done.output.startswith(
+        "error: nothing: no format of data is recognised; it has the folders here, and no files. One of these is expected:"
+    )
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "digits", "--time", "ten"], "'ten' given, a time expected: 90s, 10m or 2h"),
+        (["--data", "digits", "--epochs", "0"], "'0' given, a whole number from 1 on expected"),
+        (["--data", "digits", "--epochs", "1", "--time", "1m"], "not allowed with argument"),
+        (["--data", "digits", "MODEL.BACKBON=x"], "MODEL.BACKBON"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_reported(words: list[str], message: str, tmp_path: Path) -> None:
+    done = call("train", tmp_path, *words)
+    assert done.code == 2
+    assert message in done.output
+
+
+def test_the_page_names_what_there_is() -> None:
+    assert re.findall(r"^    (pet-train .*)$", PAGE, re.MULTILINE) == [
+        "pet-train --data flowers",
+        "pet-train --data FOLDER [--model NAME] [--epochs N | --time 10m] [--name NAME] [KEY VALUE ...]",
+    ]
+    line = next(line for line in PAGE.splitlines() if "in place of a folder" in line)
+    assert re.findall(r"`(\w+)`", line) == list(DRAWN_SETS)

@@ -1,0 +1,152 @@
+"""From a folder to a config: the task that the labels ask for, the division, and what a second call does."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pet import autoconfig
+from pet.autoconfig import pretrained
+from petlib.errors import ConfigError, DataError, UserError
+from tests.pet.autoconfig.folders import MAKERS, class_folders, coco
+
+RANDOM = "random weights"
+
+
+@pytest.fixture(autouse=True)
+def _work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no_cache"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(pretrained, "_is_cached", lambda repository: False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+def settings(chosen: autoconfig.Chosen) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(chosen.config.read_text())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "task"),
+    [
+        ("classes", "tasks/cls", "classification, because every image has one class of 2"),
+        ("coco_boxes", "vision", "detection of 2 classes, because objects have boxes"),
+        ("coco_masks", "vision", "instance masks of 2 classes, because 100% of the objects have outlines"),
+        ("coco_keypoints", "vision", "detection of 2 classes with 2 keypoints, because objects have them"),
+        ("voc", "vision", "detection of 2 classes, because objects have boxes"),
+        ("yolo_masks", "vision", "instance masks of 2 classes, because 100% of the objects have outlines"),
+        ("label_images", "vision", "semantic segmentation, because every pixel has one of 3 classes"),
+        ("pairs", "projects/changedet", "change detection, because samples are pairs of images with 2 classes of pixels"),
+    ],
+)
+def test_the_task_follows_from_the_labels(name: str, folder: str, task: str, tmp_path: Path) -> None:
+    MAKERS[name](tmp_path / name)
+    chosen = autoconfig.choose_config(tmp_path / name)
+    assert chosen.config == Path("cfgs") / folder / f"{name}.yaml"
+    assert [line.partition(":")[0] for line in chosen.lines] == ["data", "task", "model", "training", "config"]
+    assert chosen.lines[1] == f"task:     {task}"
+    assert RANDOM in chosen.lines[2]
+
+
+def test_labels_switch_on_heads(tmp_path: Path) -> None:
+    heads = {}
+    for name in ("coco_boxes", "coco_masks", "coco_keypoints"):
+        MAKERS[name](tmp_path / name)
+        model = settings(autoconfig.choose_config(tmp_path / name))["MODEL"]
+        heads[name] = [key for key in model if key.startswith("HAS_")]
+    assert heads == {"coco_boxes": ["HAS_BOX"], "coco_masks": ["HAS_BOX", "HAS_MASK"], "coco_keypoints": ["HAS_BOX", "HAS_KEYPOINTS"]}
+
+
+def test_data_without_validation_are_divided_by_class_into_two_lists(tmp_path: Path) -> None:
+    class_folders(tmp_path / "data", 20)
+    found = settings(autoconfig.choose_config(tmp_path / "data"))
+    lists = {part: found["DATA"]["CATALOG"][f"data_{part}"]["only"] for part in ("train", "val")}
+    assert lists == {part: f"ckpts/tasks/cls/data/split/{part}.txt" for part in ("train", "val")}
+    train, val = (Path(file).read_text().split() for file in lists.values())
+    assert sorted(train + val) == sorted(path.relative_to(tmp_path / "data").as_posix() for path in (tmp_path / "data").rglob("*.jpg"))
+    assert [sum(name.startswith(label) for name in val) for label in ("disc", "square")] == [2, 2]
+    assert found["TEST"]["DATASETS"] == ["data_val"]
+
+
+def test_data_with_validation_keep_it(tmp_path: Path) -> None:
+    MAKERS["roboflow_coco"](tmp_path / "data")
+    chosen = autoconfig.choose_config(tmp_path / "data")
+    assert "16 images to train on, measured on its own val" in chosen.lines[0]
+    catalogue = settings(chosen)["DATA"]["CATALOG"]
+    assert catalogue == {
+        "data_train": {"type": "coco", "path": "train", "annotations": "train/_annotations.coco.json"},
+        "data_val": {"type": "coco", "path": "valid", "annotations": "valid/_annotations.coco.json"},
+    }
+    assert not Path("ckpts").exists()
+
+
+def test_the_same_command_again_takes_the_config_as_it_was_edited(tmp_path: Path) -> None:
+    class_folders(tmp_path / "data", 8)
+    first = autoconfig.choose_config(tmp_path / "data", epochs=3)
+    first.config.write_text(first.config.read_text().replace("BASE_LR: ", "BASE_LR: 1"))
+    edited = first.config.read_text()
+    again = autoconfig.choose_config(tmp_path / "data", epochs=3)
+    assert again.config == first.config
+    assert again.config.read_text() == edited
+    assert "which an earlier call wrote" in again.lines[0]
+    with pytest.raises(ConfigError, match=r"cfgs/tasks/cls/data.yaml is there, and another command wrote it.*give another --name"):
+        autoconfig.choose_config(tmp_path / "data", epochs=4)
+    other = autoconfig.choose_config(tmp_path / "data", epochs=4, name="other")
+    assert other.config == Path("cfgs/tasks/cls/other.yaml")
+
+
+def test_settings_of_the_command_line_are_in_the_config(tmp_path: Path) -> None:
+    class_folders(tmp_path / "data", 8)
+    chosen = autoconfig.choose_config(tmp_path / "data", epochs=7, overrides=["TRAIN.BATCH_SIZE", "2", "SOLVER.EMA.ENABLED=True"])
+    found = settings(chosen)
+    assert (found["TRAIN"]["BATCH_SIZE"], found["SOLVER"]["EMA"]["ENABLED"], found["SOLVER"]["SCHEDULER"]["TOTAL_EPOCHS"]) == (2, True, 7)
+    assert chosen.lines[3].startswith("training: 7 epochs, 2 images an iteration")
+
+
+def test_a_setting_that_is_refused_leaves_no_config(tmp_path: Path) -> None:
+    class_folders(tmp_path / "data", 8)
+    with pytest.raises(UserError, match="TRAIN.BATCHSIZE"):
+        autoconfig.choose_config(tmp_path / "data", overrides=["TRAIN.BATCHSIZE=2"])
+    assert not list(Path("cfgs").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("fcos", {"BACKBONE": "timm/resnet18", "DETECTOR": "fcos"}),
+        ("centernet", {"BACKBONE": "timm/resnet18", "DETECTOR": "centernet"}),
+        ("resnet34", {"BACKBONE": "timm/resnet34", "DETECTOR": "faster_rcnn"}),
+        ("torchvision/resnet18", {"BACKBONE": "torchvision/resnet18", "DETECTOR": "faster_rcnn"}),
+    ],
+)
+def test_a_model_is_a_detector_or_a_backbone(model: str, expected: dict[str, str], tmp_path: Path) -> None:
+    coco(tmp_path / "data", 8)
+    found = settings(autoconfig.choose_config(tmp_path / "data", model=model))["MODEL"]
+    assert {"BACKBONE": found["BACKBONE"], "DETECTOR": found["BOX"]["DETECTOR"]} == expected
+    assert ("HAS_MASK" in found) == (expected["DETECTOR"] == "faster_rcnn")
+
+
+def test_a_data_set_that_is_drawn_needs_no_folder() -> None:
+    chosen = autoconfig.choose_config("digits", epochs=2)
+    found = settings(chosen)
+    assert chosen.config == Path("cfgs/vision/digits.yaml")
+    assert (found["MODEL"]["BACKBONE"], found["SOLVER"]["SCHEDULER"]["TOTAL_EPOCHS"]) == ("resnet20", 2)
+    assert found["TRAIN"]["DATASETS"] == ["digits_train"]
+    detector = settings(autoconfig.choose_config("shapes", model="fcos"))["MODEL"]["BOX"]
+    assert (detector["DETECTOR"], detector["CONVOLUTIONS"]) == ("fcos", 2)
+
+
+def test_mistakes_are_reported(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--data digitz: there is no such folder.*digits.*data sets without a folder are digits, shapes"):
+        autoconfig.choose_config("digitz")
+    with pytest.raises(ConfigError, match="--epochs and --time are both given"):
+        autoconfig.choose_config("digits", epochs=1, seconds=60)
+    class_folders(tmp_path / "one", 2)
+    for path in list((tmp_path / "one" / "disc").iterdir()):
+        path.rename(tmp_path / "one" / "square" / "more.jpg")
+    (tmp_path / "one" / "disc").rmdir()
+    with pytest.raises(DataError, match="no format of data is recognised"):
+        autoconfig.choose_config(tmp_path / "one")
