@@ -21,6 +21,7 @@ BOXES, MASKS, KEYPOINTS = frozenset({"boxes"}), frozenset({"masks"}), frozenset(
 SURFACE = frozenset({"surface"})
 OBJECTS = BOXES | MASKS | KEYPOINTS
 UNKNOWN_IMAGE = "annotation of an image that is not listed"
+SAME_FILE = "image whose file another image has too, kept as it is; the objects of one are background in the other"
 
 
 class CocoHeader(NamedTuple):
@@ -66,6 +67,7 @@ def records_of(
     labels = read_extension(path, tables.pet, reach)
     skipped = SkipCounter(path)
     annotations = annotations_of_images(tables, skipped)
+    _count_files_listed_again(tables, skipped)
     kinds = _kinds(tables, keypoints, labels, surface_set) if tables.annotated else labels.kinds | (requested or BOXES) & OBJECTS
     requested = choose_kinds(path, kinds, requested)
     label_of: dict[int, int | None] = {row["id"]: None for row in tables.categories}
@@ -96,6 +98,15 @@ def records_of(
         annotated=tables.annotated,
     )
     yield CocoHeader(info, requested, labels)
+
+
+def _count_files_listed_again(tables: CocoTables, skipped: SkipCounter) -> None:
+    """Count the images whose file an image before has too: where the objects were shared out, each has those of the other as background."""
+    first: dict[str, int | str] = {}
+    for row in tables.images:
+        before = first.setdefault(row["file_name"], row["id"])
+        if before != row["id"]:
+            skipped.add(SAME_FILE, f"{row['file_name']}, images {shown(before)} and {shown(row['id'])}")
 
 
 def annotations_of_images(tables: CocoTables, skipped: SkipCounter) -> dict[int | str, list[dict[str, Any]]]:

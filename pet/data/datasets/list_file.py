@@ -15,12 +15,14 @@ from pet.data.files.images import read_image
 from pet.data.files.limits import shortened
 from pet.data.files.opening import LONGEST_NAME, read_text
 from pet.data.files.path_variants import PathVariants
+from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError
 from petlib.suggest import counted
 
 WHOLE_NUMBER = re.compile(r"-?\d+")
+OTHER_LABEL = "image that an earlier line gives another label, kept as it is; at most one of them can be right"
 GREATEST_LABEL = 9_999_999
 MOST_DIGITS = 18
 
@@ -48,7 +50,9 @@ class ListFile(Dataset):
     def __init__(self, *, path: Path, classes: list[str] | None = None, reach: Reach = INSIDE) -> None:
         self.path = path
         self._records = share_records(lambda: _read_lines(path, reach))
+        self._contradictions = SkipCounter(path)
         labels = self._read_labels()
+        self._contradictions.log()
         self.numeric = all(isinstance(label, int) for label in labels)
         if self.numeric and 0 not in labels:
             logger.warning(
@@ -63,6 +67,7 @@ class ListFile(Dataset):
             classes=self._classes,
             numbered=self.numeric and not classes,
             first_label=min(map(int, labels)) if self.numeric else 0,
+            skipped=self._contradictions.counts,
         )
         if classes and self.numeric:
             self._check_numbers()
@@ -97,6 +102,7 @@ class ListFile(Dataset):
         """Return the labels that occur, all of one kind."""
         labels = set()
         _, first, first_line = self._records[0]
+        label_of: dict[str, int | str] = {}
         for name, label, line in self._records:
             if isinstance(label, int) != isinstance(first, int):
                 raise DataError(
@@ -109,6 +115,8 @@ class ListFile(Dataset):
                     "give names in this column where they do not"
                 )
             labels.add(label)
+            if label_of.setdefault(name, label) != label:
+                self._contradictions.add(OTHER_LABEL, f"line {line}: {name} is {label_of[name]!r} and {label!r}")
         return labels
 
     def _check_numbers(self) -> None:

@@ -256,6 +256,21 @@ SKIPPED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+def test_a_file_that_is_listed_as_two_images_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = content()
+    again = {**file["images"][0], "id": 99}
+    file["images"].append(again)
+    with caplog.at_level(logging.WARNING):
+        dataset = make(tmp_path, file)
+    (reason,) = dataset.info.skipped
+    assert reason.startswith("image whose file another image has too")
+    assert dataset.info.skipped[reason] == 1
+    assert f"(the first: {again['file_name']}, images 7 and 99)" in caplog.text
+    # nothing is left out
+    assert len(dataset) == 3
+    assert len(dataset.truth(0).boxes) == 3
+
+
 @pytest.mark.parametrize(("entries", "reason"), SKIPPED)
 def test_what_cannot_be_used_is_skipped_counted_and_reported(
     entries: dict[str, Any], reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture

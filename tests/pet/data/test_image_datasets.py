@@ -134,6 +134,16 @@ def test_lines_of_a_list_file(text: str, tmp_path: Path) -> None:
     assert not dataset.info.numbered
 
 
+def test_an_image_with_two_labels_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_image(tmp_path / "a.png")
+    dataset = ListFile(path=write_list(tmp_path, "a.png cat\na.png cat\na.png dog\n"))
+    (reason,) = dataset.info.skipped
+    assert reason.startswith("image that an earlier line gives another label")
+    assert dataset.info.skipped[reason] == 1
+    assert "(the first: line 3: a.png is 'cat' and 'dog')" in caplog.text
+    assert labels_of(dataset) == [0, 0, 1]
+
+
 def test_labels_as_numbers_and_given_classes(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png")
     numbers = ListFile(path=write_list(tmp_path, "a.png 0\na.png 2\n"))
