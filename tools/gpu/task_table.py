@@ -73,7 +73,7 @@ TASKS = {
     ),
     "action": Task("tasks/action", "tasks/action/motions/tsm_test_resnet.yaml", settings=("TRAIN.BATCH_SIZE=8",)),
     "contrast": Task("tasks/contrast", "tasks/contrast/digits/simclr_resnet20.yaml"),
-    "face": Task("tasks/face", "tasks/face/facets_iresnet18.yaml", settings=("TRAIN.BATCH_SIZE=16",)),
+    "face": Task("tasks/face", "tasks/face/facets_iresnet18.yaml", settings=("TRAIN.BATCH_SIZE=16", "MODEL.SAMPLE_RATE=0.5")),
     "instance": Task(
         *("tasks/instance", "tasks/instance/shapes/all_R-18.yaml", task_data.shapes, ("TRAIN.BATCH_SIZE=8",)),
     ),
