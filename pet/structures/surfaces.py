@@ -16,6 +16,7 @@ ABSENT = 0
 """The part of a point that there is not; parts of the surface count from 1."""
 
 REQUIRED = ("names", "part", "u", "v", "vertex", "spread", "geodesic")
+CHART = ("part", "u", "v", "vertex")
 MIRROR = ("swap", "symmetry")
 MOST_PARTS = 255
 
@@ -128,6 +129,10 @@ def read_mesh(path: Path) -> SurfaceMesh:
             missing = [name for name in REQUIRED if name not in file]
             if missing:
                 raise DataError(f"{path}: the mesh has no {', '.join(missing)}; it needs {', '.join(REQUIRED)}")
+            shapes = {name: file[name].shape for name in CHART}
+            if len(set(shapes.values())) > 1:
+                given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+                raise DataError(f"{path}: arrays of the shapes {given}; one length for {', '.join(CHART)} expected")
             has_mirror = all(name in file for name in MIRROR)
             mesh = SurfaceMesh(
                 names=tuple(str(name) for name in file["names"]),
@@ -172,8 +177,10 @@ def _check(path: Path, mesh: SurfaceMesh) -> None:
     parts, points = len(mesh.names), len(mesh.part)
     if not 1 <= parts <= MOST_PARTS or not points:
         raise DataError(f"{path}: {parts} parts and {points} chart points; 1 to {MOST_PARTS} parts expected, and a point at least")
-    if mesh.uv.shape != (points, 2) or mesh.vertex.shape != (points,) or mesh.spread.shape != (parts + 1,):
-        raise DataError(f"{path}: part, u, v and vertex need one length, spread {parts + 1} numbers, one for each part and one before")
+    if mesh.uv.shape != (points, 2) or mesh.spread.shape != (parts + 1,):
+        raise DataError(
+            f"{path}: rows of numbers for part, u, v and vertex expected, and {parts + 1} spreads, for each part and one before"
+        )
     if mesh.part.min() < 1 or mesh.part.max() > parts or not (mesh.spread[1:] > 0).all():
         raise DataError(f"{path}: parts from 1 to {parts} and spreads above 0 expected")
     count = int(mesh.vertex.max()) + 1

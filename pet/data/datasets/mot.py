@@ -120,9 +120,20 @@ class _SequenceReader:
         return np.flatnonzero(left)
 
     def _number(self, rows: MotRows | None, labels: np.ndarray) -> np.ndarray:
+        """Return the identities of lines with labels, -1: it is not counted.
+
+        Raises:
+            DataError: one occurs twice in a frame.
+        """
         if rows is None:
             return np.zeros(0, np.int64)
         counted = labels >= 0
+        pairs, times = np.unique(np.stack([rows.frames[counted], rows.ids[counted]], axis=1), axis=0, return_counts=True)
+        for frame, identity in pairs[times > 1][:1]:
+            raise DataError(
+                f"{self._sequence.annotations}: the id {identity} occurs several times in frame {frame}; an object is once in a frame, and "
+                "each has an id of its own"
+            )
         ids, places = np.unique(rows.ids[counted], return_inverse=True)
         self.num_identities = len(ids)
         identities = np.full(len(labels), -1, np.int64)

@@ -111,6 +111,9 @@ def _read_sequence(folder: Path) -> MotSequence:
     frames = dict(_number_frames(images)) if images.is_dir() else {}
     if not frames:
         raise DataError(f"{images}: no images of the sequence {folder.name} in it")
+    length = _number(folder, info, "seqlength")
+    if length and len(frames) < length:
+        logger.warning("%s: %d of the %g frames that %s says (seqLength) are there", images, len(frames), length, INFO)
     height, width = _number(folder, info, "imheight"), _number(folder, info, "imwidth")
     size = (int(height), int(width)) if height and width else image_size(next(iter(frames.values())))
     return MotSequence(folder.name, folder, frames, frame_rate(folder), size)

@@ -1,5 +1,6 @@
 """GPS and GPSm against hand calculations and against the rules, written down point by point and loop by loop."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ from pycocotools import mask as coco_mask
 
 from pet.data.datasets.mannequins_body import body_mesh
 from pet.metrics.surface import THRESHOLDS, FoundObject, MarkedObject, SurfaceOverlaps, overlaps, surface_precision
-from pet.structures.surfaces import SurfaceMesh, read_mesh, write_mesh
+from pet.structures.surfaces import StoredDistances, SurfaceMesh, read_mesh, write_mesh
+from tests.conftest import RunRanks
 
 SIZE = (80, 90)
 FULL = coco_mask.encode(np.ones((256, 256), np.uint8, order="F"))
@@ -200,3 +202,35 @@ def test_truth_as_prediction_is_perfect_and_an_empty_set_undefined() -> None:
     assert figures["AP"] == pytest.approx(1) and figures["APl"] == pytest.approx(1) and np.isnan(figures["APm"])
     assert figures["AR75"] == 1
     assert np.isnan(surface_precision([[]], "gps")["AP"])
+
+
+def memory_of_measuring(folder: Path) -> int:
+    """Return by how many bytes the greatest memory of this process grows with 20 images and a mesh as large as that of DensePose-COCO."""
+    vertices, parts = 27554, 24
+    pairs = vertices * (vertices - 1) // 2
+    path = folder / "distances.bin"
+    with path.open("wb") as file:
+        # a file with a hole: the numbers are zeros, which take no place on the disk
+        file.truncate(4 * pairs)
+    rng = np.random.default_rng(0)
+    large = SurfaceMesh(
+        names=tuple(f"part_{number}" for number in range(parts)),
+        part=np.arange(vertices) % parts + 1,
+        uv=rng.random((vertices, 2)),
+        vertex=rng.permutation(vertices),
+        spread=np.full(parts + 1, 0.255),
+        distances=StoredDistances(path, 0, "<f4", pairs),
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(20):
+        points = np.column_stack([rng.uniform(0, 255, (200, 2)), rng.integers(1, parts + 1, 200), rng.random((200, 2))])
+        objects = [MarkedObject((20.0 * place, 10.0, 200.0, 400.0), 80000.0, crowd=False, points=points, mask=FULL) for place in range(8)]
+        surfaces = [np.stack([rng.integers(0, parts + 1, (112, 112)), *rng.integers(0, 256, (2, 112, 112))]).astype(np.uint8)] * 20
+        found = [FoundObject((12.0 * place, 10.0, 200.0, 400.0), 0.9, surface) for place, surface in enumerate(surfaces)]
+        assert overlaps(found, objects, large, (480, 640)).similarity.max() > 0
+    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def test_measuring_takes_less_than_200_megabytes(run_ranks: RunRanks, tmp_path: Path) -> None:
+    (growth,) = run_ranks(memory_of_measuring, 1, tmp_path)
+    assert 0 <= growth < 200e6
