@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from pet.autoconfig.formats import class_folders, coco, label_images, voc, yolo
+from pet.autoconfig.formats import class_folders, coco, label_images, labelling_tools, voc, yolo
 from pet.autoconfig.formats.found import FoundData, files_named, folders_in
 from petlib.errors import DataError
 
 FORMATS: tuple[tuple[Callable[[Path], FoundData | None], str], ...] = (
     (yolo.find, "YOLO: a data.yaml next to images and labels/*.txt with boxes, outlines or keypoints"),
     (coco.find, "COCO: JSON files with images, annotations and categories, and the images"),
+    (labelling_tools.find_label_studio, "Label Studio: its JSON export and the images"),
+    (labelling_tools.find_labelme, "labelme: a JSON file for each image"),
+    (labelling_tools.find_cvat, "CVAT: its XML file for images, and the images"),
     (voc.find, "Pascal VOC: an XML file for each image, in Annotations or next to it"),
     (
         label_images.find,

@@ -15,7 +15,7 @@ from petlib.suggest import did_you_mean
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "yolo", "semseg_folder", "ade20k", "cihp", "shapes"),
-    *("lip", "mpii", "dots", "mot", "jde", "crowdhuman", "walkers", "mannequins"),
+    *("cvat", "labelme", "label_studio", "lip", "mpii", "dots", "mot", "jde", "crowdhuman", "walkers", "mannequins"),
     *("kitti_points", "kitti_images", "streets3d_points", "streets3d_images"),
     *("label_list", "label_records", "public_set", "face_records", "face_templates", "verification_pairs", "verification_bin"),
     *("video_folder", "video_list", "frame_list", "ucf101", "something_something", "kinetics"),
@@ -146,7 +146,18 @@ TEXTS = ("type", "path", "split", "annotations", "images2", "label_ending", "sep
 READING_KEYS = Reading._fields
 KEYS = (*(name for name in CatalogEntry._fields if name not in ("reading", "options")), *READING_KEYS)
 ONLY_OF = {
-    "annotations": ("coco", "voc", "dots", "jde", "crowdhuman", "semseg_folder", "verification_pairs", *WITH_VIDEOS[1:]),
+    "annotations": (
+        "coco",
+        "voc",
+        "cvat",
+        "label_studio",
+        "dots",
+        "jde",
+        "crowdhuman",
+        "semseg_folder",
+        "verification_pairs",
+        *WITH_VIDEOS[1:],
+    ),
     **dict.fromkeys(("images2", "label_ending"), ("semseg_folder",)),
     "separator": ("label_list", "video_list", "frame_list"),
     "frame_name": ("frame_list",),

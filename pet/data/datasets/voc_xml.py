@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
-from pet.data.files.limits import LIMITS, check_pixels, shortened, shown
-from pet.data.files.opening import is_name, read_file
+from pet.data.files.limits import check_pixels, shortened, shown
+from pet.data.files.opening import is_name
+from pet.data.files.xml_files import read_xml
 from petlib.errors import DataError
 
 MOST_BYTES = 8 * 1024**2
@@ -57,36 +57,11 @@ def read_voc_xml(path: Path) -> VocFile:
         DataError: the file is missing, no XML, has a document type (which could make a small file grow without end), or an entry
             is missing or wrong; the message names the object.
     """
-    root = _parse(path)
+    root = read_xml(path, what="the annotation file", most_bytes=MOST_BYTES)
     if root.tag != "annotation":
         raise DataError(f"{path}: not an annotation of Pascal VOC: its outermost element is <{shortened(root.tag)}>, <annotation> expected")
     objects = [_read_object(path, place, element) for place, element in enumerate(root.findall("object"), start=1)]
     return VocFile((root.findtext("filename") or "").strip(), _read_size(path, root.find("size")), objects)
-
-
-def _parse(path: Path) -> Element:
-    data = read_file(path, what="the annotation file", most_bytes=min(MOST_BYTES, LIMITS.file_bytes))
-    builder = TreeBuilder()
-    parser = expat.ParserCreate()
-
-    def refuse(*declaration: Any) -> NoReturn:  # noqa: ARG001 -- what expat says of it
-        raise DataError(f"{path}:{parser.CurrentLineNumber}: the XML has a document type (<!DOCTYPE ...>), which is not read; remove it")
-
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        raise DataError(f"{path}:{error.lineno}: not an XML file, or a damaged one: {error}") from error
-    except (LookupError, ValueError, TypeError) as error:
-        # an encoding that Python's parser does not know
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}:1: the XML cannot be read: {error}; save it as UTF-8") from error
-    root: Element = builder.close()
-    return root
 
 
 def _read_size(path: Path, element: Element | None) -> tuple[int, int] | None:

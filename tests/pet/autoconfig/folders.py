@@ -122,6 +122,53 @@ def pairs(folder: Path, count: int = 20) -> None:
         write(folder / "label" / f"{place:03}.png", mask * 255)
 
 
+def outline(mask: np.ndarray) -> list[list[float]]:
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return [[float(x), float(y)] for x, y in found[0][:, 0]]
+
+
+def labelme(folder: Path, count: int = 20) -> None:
+    for place, (image, mask, (x, y, width, height), label) in enumerate(pictures(count)):
+        write(folder / f"{place:03}.jpg", image)
+        square = {"label": CLASSES[label], "shape_type": "rectangle", "points": [[x + width, y + height], [x, y]]}
+        disc = {"label": CLASSES[label], "shape_type": "polygon", "points": outline(mask)}
+        content = {
+            "version": "5",
+            "imagePath": f"{place:03}.jpg",
+            "imageHeight": SIZE,
+            "imageWidth": SIZE,
+            "shapes": [square if label else disc],
+        }
+        (folder / f"{place:03}.json").write_text(json.dumps(content))
+
+
+def label_studio(folder: Path, count: int = 20) -> None:
+    tasks = []
+    for place, (image, mask, (x, y, width, height), label) in enumerate(pictures(count)):
+        write(folder / "images" / f"{place:03}.jpg", image)
+        share = 100 / SIZE
+        box = {"x": x * share, "y": y * share, "width": width * share, "height": height * share, "rotation": 0}
+        square = {"type": "rectanglelabels", "value": {**box, "rectanglelabels": [CLASSES[label]]}}
+        points = [[value * share for value in point] for point in outline(mask)]
+        disc = {"type": "polygonlabels", "value": {"points": points, "polygonlabels": [CLASSES[label]]}}
+        done = {"was_cancelled": False, "result": [square if label else disc]}
+        cancelled = {"was_cancelled": True, "result": [square]}
+        tasks.append({"id": place, "data": {"image": f"/data/upload/1/0a1b2c3d-{place:03}.jpg"}, "annotations": [cancelled, done]})
+    (folder / "export.json").write_text(json.dumps(tasks))
+
+
+def cvat(folder: Path, count: int = 20) -> None:
+    rows = []
+    for place, (image, mask, (x, y, width, height), label) in enumerate(pictures(count)):
+        write(folder / "images" / f"{place:03}.jpg", image)
+        square = f'<box label="{CLASSES[label]}" xtl="{x}" ytl="{y}" xbr="{x + width}" ybr="{y + height}"/>'
+        disc = f'<polygon label="{CLASSES[label]}" points="{";".join(f"{x},{y}" for x, y in outline(mask))}"/>'
+        subset = "Validation" if place >= count * 3 // 4 else "Train"
+        head = f'<image id="{place}" name="{place:03}.jpg" subset="{subset}" width="{SIZE}" height="{SIZE}">'
+        rows.append(f"{head}{square if label else disc}</image>")
+    (folder / "annotations.xml").write_text(f"<annotations><version>1.1</version>{''.join(rows)}</annotations>")
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "classes": class_folders,
     "coco_masks": coco,
@@ -135,4 +182,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "label_images": label_images,
     "label_images_in_one_folder": label_images_in_one_folder,
     "pairs": pairs,
+    "labelme": labelme,
+    "label_studio": label_studio,
+    "cvat": cvat,
 }

@@ -42,6 +42,15 @@ EXPECTED: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
             "val": {"type": "semseg_folder", "path": "valid", "annotations": "valid", **IN_ONE_FOLDER},
         },
     ),
+    "labelme": ("labelme", {"train": {"type": "labelme", "path": "."}}),
+    "label_studio": ("Label Studio", {"train": {"type": "label_studio", "path": ".", "annotations": "export.json"}}),
+    "cvat": (
+        "CVAT",
+        {
+            part: {"type": "cvat", "path": ".", "annotations": "annotations.xml", "split": subset}
+            for part, subset in (("train", "Train"), ("val", "Validation"))
+        },
+    ),
     "pairs": (
         "pairs of images with label images of what changed",
         {

@@ -1,0 +1,46 @@
+"""Exports of CVAT (XML for images), labelme and Label Studio (JSON) in formats of their own."""
+
+from pathlib import Path
+
+from pet.autoconfig.formats.found import EXAMINED, Entry, FoundData, below, files_named, first_files, part_named
+from pet.data.datasets.cvat import ROOT_ELEMENT, WHAT, cvat_subsets
+from pet.data.datasets.label_studio import is_label_studio
+from pet.data.datasets.labelme import is_labelme
+from pet.data.files.json_files import read_json
+from pet.data.files.xml_files import read_xml
+from petlib.errors import DataError
+
+
+def find_cvat(folder: Path) -> FoundData | None:
+    """Return CVAT's XML file in a folder, with the subsets of its images as parts; None: there is none."""
+    for file in files_named(folder, (".xml",)):
+        root = read_xml(file, what=WHAT)
+        if root.tag == ROOT_ELEMENT:
+            subsets = {part: name for name in cvat_subsets(root.findall("image")) if (part := part_named(name))}
+            parts = subsets if "train" in subsets else {"train": ""}
+            entry: Entry = {"type": "cvat", "path": ".", "annotations": below(file, folder)}
+            return FoundData("CVAT", {part: {**entry, "split": name} for part, name in parts.items()}, file.name)
+    return None
+
+
+def find_labelme(folder: Path) -> FoundData | None:
+    """Return labelme's JSON files, one for each image at any depth; None: the first JSON files are none."""
+    own = next((file for file in first_files(folder, (".json",), EXAMINED) if is_labelme(_content(file))), None)
+    return None if own is None else FoundData("labelme", {"train": {"type": "labelme", "path": "."}}, f"{below(own, folder)} and others")
+
+
+def find_label_studio(folder: Path) -> FoundData | None:
+    """Return Label Studio's JSON export in a folder; None: there is none."""
+    own = next((file for file in files_named(folder, (".json",)) if is_label_studio(_content(file))), None)
+    if own is None:
+        return None
+    entry: Entry = {"type": "label_studio", "path": ".", "annotations": below(own, folder)}
+    return FoundData("Label Studio", {"train": entry}, own.name)
+
+
+def _content(file: Path) -> object:
+    try:
+        content: object = read_json(file, what="the JSON file")
+    except DataError:
+        return None
+    return content
