@@ -144,6 +144,7 @@ class InstanceModelUpsampling(ConfigSection):
 class InstanceModelKeypoints(ConfigSection):
     NUM_KEYPOINTS: int
     SIGMA: float
+    CONVENTION: Literal["pet", "msra", "udp"]
     CHANNELS: list[int]
     KERNEL: int
     LOSS_WEIGHT: float

@@ -50,6 +50,7 @@ PARAMETERS = {
     "tasks/instance/mscoco/pose_resnet50_256x192.yaml": 34.0e6,
     "tasks/instance/mscoco/pose_hrnet_w32_256x192.yaml": 28.5e6,
     "tasks/instance/mscoco/pose_hrnet_w48_384x288.yaml": 63.6e6,
+    "tasks/instance/mscoco/vitpose_small_256x192.yaml": 24.3e6,
 }
 
 

@@ -54,10 +54,10 @@ def execute(line: str, folder: Path) -> str:
 
 
 def test_the_commands_of_the_page_run_in_their_order(checkout: Path) -> None:
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 9
     outputs = [execute(line, checkout) for line in COMMANDS]
     assert "test_keypoints_AP" in outputs[1]
     assert "| boxes of the detector" in outputs[6]
     assert f"{IMAGES} images; " in outputs[7]
     assert (checkout / "ckpts" / "tasks" / "instance" / "shapes" / "pose_R-18" / "model.onnx").exists()
-    assert len(list((checkout / "pictures").glob("*.jpg"))) == IMAGES
+    assert len(list((checkout / "pictures").glob("*.jpg"))) == len(list((checkout / "exported").glob("*.jpg"))) == IMAGES

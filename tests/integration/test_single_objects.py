@@ -108,10 +108,26 @@ def test_an_exported_network_gives_what_pytorch_gives(data: Path, run: Run, tmp_
     small = ["MODEL.BACKBONE=timm/test_resnet", "TRAIN.NUM_WORKERS=0"]
     run("tasks/instance/train_net.py", *options(ALL, data, tmp_path / "run", *small)).succeeded()
     done = run("export_net_all.py", *without_training(ALL, data, tmp_path / "run", small[0])).succeeded()
-    assert "images (1, 3, 64, 64) -> keypoints, masks, parsing" in done.output
+    assert "images (1, 3, 64, 64) -> keypoints, masks, parsing, keypoint_quality, mask_quality, parsing_quality" in done.output
     refused = run("export_net_all.py", *without_training(ALL, data, tmp_path / "run", small[0], "TEST.VIEWS.FLIP=True"))
     assert refused.code == 2
     assert "TEST.VIEWS.FLIP: True given, but an exported network looks at a crop once" in refused.output
+    records = []
+    for weights in ("", f"{tmp_path}/run/model.onnx"):
+        names = without_training(ALL, data, tmp_path / "run", small[0], *([f"TEST.WEIGHTS={weights}"] if weights else []))
+        run("inference.py", "--images", data / "images", "--out", tmp_path / "out", *names).succeeded()
+        files = sorted((tmp_path / "out").glob("*.json"))
+        records.append([entry for path in files for entry in json.loads(path.read_text())["objects"]])
+    assert len(records[0]) == len(records[1]) == 16
+    for ours, theirs in zip(*records, strict=True):
+        assert ours.keys() == theirs.keys()
+        # with the estimated quality, which the file gives too
+        assert ours["parsing_score"] == pytest.approx(theirs["parsing_score"], abs=1e-3)
+        assert np.array(ours["keypoints"]).ravel() == pytest.approx(np.array(theirs["keypoints"]).ravel(), abs=0.05)
+    other = without_training(POSE, data, tmp_path / "run", small[0], f"TEST.WEIGHTS={tmp_path}/run/model.onnx", "TEST.VIEWS.FLIP=True")
+    refused = run("inference.py", "--images", data / "images", "--out", tmp_path / "out", *other)
+    assert refused.code == 2
+    assert "TEST.VIEWS: an exported network looks at an image once" in refused.output
 
 
 def test_a_detector_and_the_network_predict_images_and_videos(trained: Path, data: Path, run: Run, tmp_path: Path) -> None:

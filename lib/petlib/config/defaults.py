@@ -100,7 +100,7 @@ SOLVER: Schema = {
         ),
         "LAYER_DECAY": Key(
             1.0,
-            "The rate of each layer is this share of the next one's, for fine-tuning; a layer is a numbered block such as blocks.3; 1: all the same.",
+            "The rate of each layer is this share of the next one's, for fine-tuning; a layer is a numbered block such as blocks.3 of the backbone; 1: all the same.",
             minimum=0,
         ),
     },

@@ -11,6 +11,9 @@ from torch import nn
 from petlib.errors import ConfigError
 from petlib.suggest import counted, did_you_mean, nearest_names
 
+BACKBONE = "backbone."
+"""Below this models keep the network whose layers they fine-tune; what else they have is new."""
+
 # A block in a list of blocks: "blocks.3" or "layers.encoder_layer_3", but not "conv1"
 _NUMBERED = re.compile(r"(?:.*_)?\d+")
 
@@ -18,21 +21,22 @@ _NUMBERED = re.compile(r"(?:.*_)?\d+")
 def layer_depths(names: Sequence[str]) -> dict[str, int]:
     """Return the layer of each parameter, read from the names in the order of the network.
 
-    A layer is a block of a list of blocks, i.e. everything below the first number in a name. What comes before the
+    A layer is a block of a list of blocks, i.e. everything below the first number in a name, of the backbone where a model has one: necks
+    and heads may have lists of their own. What comes before the
     first block (the patch embedding, the stem) is layer 0, what comes after the last one (the head) the greatest
     layer; what comes between two blocks belongs to the first of them. So for ViT-B/16 the embeddings are 0, the blocks
     1 to 12, norm and head 13, as in https://arxiv.org/abs/2106.08254.
     """
     blocks: dict[str, int] = {}
-    for name in names:
-        block = _block(name)
-        if block:
-            blocks.setdefault(block, len(blocks) + 1)
-    last_block = max((position for position, name in enumerate(names) if _block(name)), default=-1)
+    prefix = BACKBONE if any(name.startswith(BACKBONE) for name in names) else ""
+    found = [_block(name) if name.startswith(prefix) else "" for name in names]
+    for block in filter(None, found):
+        blocks.setdefault(block, len(blocks) + 1)
+    last_block = max((position for position, block in enumerate(found) if block), default=-1)
     depths: dict[str, int] = {}
     depth = 0
     for position, name in enumerate(names):
-        depth = len(blocks) + 1 if position > last_block else blocks.get(_block(name), depth)
+        depth = len(blocks) + 1 if position > last_block else blocks.get(found[position], depth)
         depths[name] = depth
     return depths
 

@@ -10,6 +10,7 @@ from pet.data.transforms.base import GeometricTransform, check_gray, check_proba
 from pet.data.transforms.geometry import check_interpolation
 from pet.structures.affine import move_points, rectangle, shift
 from pet.structures.moves import Affine, Move
+from pet.structures.pixel_conventions import CONVENTIONS
 from petlib.data.protocols import Sample
 from petlib.errors import ConfigError
 
@@ -19,7 +20,7 @@ FEWEST_KEYPOINTS = 3
 
 
 class Window(NamedTuple):
-    """An upright window in an image.
+    """An upright window in an image, in Pet's coordinates.
 
     Attributes:
         centre: x and y.
@@ -42,9 +43,18 @@ class CropObject(GeometricTransform):
         padding: what the grown box is multiplied by, 1.25 as in https://arxiv.org/abs/1804.06208.
         interpolation: ``linear``, ``cubic`` or ``nearest``.
         fill: gray value from 0 to 255 of what comes in from outside of the image.
+        convention: how pixels are counted: ``pet``, or ``msra`` or ``udp`` for weights that were trained so, see docs/instance.md.
     """
 
-    def __init__(self, *, size: int | Sequence[int], padding: float = 1.25, interpolation: str = "linear", fill: float = 0) -> None:
+    def __init__(
+        self,
+        *,
+        size: int | Sequence[int],
+        padding: float = 1.25,
+        interpolation: str = "linear",
+        fill: float = 0,
+        convention: str = "pet",
+    ) -> None:
         name = type(self).__name__
         self.size = check_size(name, size)
         if padding <= 0:
@@ -54,6 +64,15 @@ class CropObject(GeometricTransform):
         self.padding = float(padding)
         self.interpolation = check_interpolation(name, interpolation)
         self.fill = check_gray(f"{name}: fill", fill)
+        if convention not in CONVENTIONS:
+            raise ConfigError(f"{name}: convention: {convention!r} given, one of {', '.join(CONVENTIONS)} expected")
+        self.convention = CONVENTIONS[convention]
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the sample with its object cut out; its keypoints are read as the convention has them."""
+        if self.convention.origin and "keypoints" in sample:
+            sample = {**sample, "keypoints": sample["keypoints"] + np.float32([self.convention.origin, self.convention.origin, 0.0])}
+        return super().__call__(sample, rng)
 
     def plan(self, sample: Sample, rng: np.random.Generator) -> Move:
         """Return the crop of the box in ``meta``."""
@@ -61,14 +80,15 @@ class CropObject(GeometricTransform):
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
         """Return the crop of a whole image."""
-        return self._crop(self._shaped(0.0, 0.0, float(size[1]), float(size[0]), self.padding))
+        left, top, right, bottom = (length + self.convention.origin for length in (0.0, 0.0, float(size[1]), float(size[0])))
+        return self._crop(self._shaped(left, top, right, bottom, self.padding))
 
     def window(self, sample: Sample, padding: float) -> Window:
         """Return the window around the object of a sample, in the coordinates of its image."""
         height, width = sample["image"].shape[:2]
         meta = sample.get("meta", {})
-        box = meta.get("box", (0.0, 0.0, width, height))
-        corners = move_points(rectangle(*map(float, box)), meta["matrix"]) if "matrix" in meta else rectangle(*map(float, box))
+        corners = rectangle(*map(float, meta.get("box", (0.0, 0.0, width, height)))) + self.convention.origin
+        corners = move_points(corners, meta["matrix"]) if "matrix" in meta else corners
         (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
         return self._shaped(left, top, right, bottom, padding)
 
@@ -79,12 +99,12 @@ class CropObject(GeometricTransform):
         return Window(((left + right) / 2, (top + bottom) / 2), width * padding, height * padding)
 
     def _crop(self, window: Window, *, degrees: float = 0.0, mirrored: bool = False) -> Affine:
-        height, width = self.size
-        scale = width / max(window.width, 1e-6)
-        cosine, sine = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
+        (width, height), origin = self.convention.lengths(self.size), self.convention.origin
+        cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-        mirror = np.diag([-1.0 if mirrored else 1.0, 1.0, 1.0])
-        matrix = shift(width / 2, height / 2) @ mirror @ turn @ shift(-window.centre[0], -window.centre[1])
+        across, down = width / max(window.width, 1e-6), height / max(window.height, 1e-6)
+        grow = np.diag([-across if mirrored else across, down, 1.0])
+        matrix = shift(width / 2 + origin, height / 2 + origin) @ grow @ turn @ shift(-window.centre[0], -window.centre[1])
         return Affine(matrix, self.size, interpolation=self.interpolation, fill=self.fill)
 
 
@@ -106,6 +126,7 @@ class RandomCropObject(CropObject):
         half_body_from: marked keypoints that an object needs for it, and one more.
         interpolation: ``linear``, ``cubic`` or ``nearest``.
         fill: gray value from 0 to 255 of what comes in from outside of the image.
+        convention: how pixels are counted, as of ``CropObject``.
     """
 
     def __init__(
@@ -122,8 +143,9 @@ class RandomCropObject(CropObject):
         half_body_from: int = 8,
         interpolation: str = "linear",
         fill: float = 0,
+        convention: str = "pet",
     ) -> None:
-        super().__init__(size=size, padding=padding, interpolation=interpolation, fill=fill)
+        super().__init__(size=size, padding=padding, interpolation=interpolation, fill=fill, convention=convention)
         name = type(self).__name__
         if not 0.0 <= scale < 1.0:
             raise ConfigError(f"{name}: scale: {scale:g} given, a share from 0 to below 1 expected, e.g. 0.35")

@@ -1,7 +1,7 @@
 """Heads that look at the map of one object: its keypoints, its outline and its parts, each with an estimate of how good it is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,8 +10,10 @@ from torch.nn import functional
 
 from pet.losses.parsing import IGNORED_PART, part_map_iou
 from pet.models.detection.parsing_modules import QualityEstimate
-from pet.models.instance.heatmaps import decode_keypoints, decode_plain, encode_keypoints
+from pet.models.instance.heatmaps import decode_keypoints, decode_plain, encode_keypoints, to_crop
 from pet.models.instance.trunks import STRIDE
+from pet.models.views import turn_back
+from pet.structures.pixel_conventions import MapGrid, PixelConvention
 
 UNKNOWN = 255
 """All pixels of the mask of an object that has no outline."""
@@ -115,13 +117,32 @@ class CropHead(nn.Module, ABC):
     def learn(self, maps: Tensor, targets: Targets) -> Learned:
         """Return losses and metrics for the maps of N objects, as :meth:`forward` gives them."""
 
-    @abstractmethod
-    def decode(self, probabilities: Tensor, crops: Crops) -> dict[str, Tensor]:
-        """Return what is found of each of the B objects, in pixels of the crop, by name."""
+    def turned_back(self, probabilities: Tensor, swap: Sequence[int]) -> Tensor:
+        """Return what was found in mirrored crops for the crops as they are; ``swap``: see :func:`pet.models.views.turn_back`."""
+        return turn_back(probabilities, swap)
 
     def exported(self, probabilities: Tensor) -> Tensor:
         """Return what an exported file gives: the probabilities over the crop."""
         return probabilities
+
+    def estimate(self, probabilities: Tensor) -> Tensor | None:
+        """Return how good the maps are thought to be, float32 (B,) from 0 to 1; None: it is not learned."""
+        return None if self.quality is None else self.quality(probabilities).float().clamp(0, 1)
+
+    def decode(self, probabilities: Tensor, crops: Crops) -> dict[str, Tensor]:
+        """Return what is found of each of the B objects by name, see :meth:`found`."""
+        return self.found(self.exported(probabilities), self.estimate(probabilities), crops)
+
+    @staticmethod
+    @abstractmethod
+    def found(exported: Tensor, quality: Tensor | None, crops: Crops) -> dict[str, Tensor]:
+        """Return what is found of each of the B objects, in pixels of the crop, by name, from what an exported file gives.
+
+        Args:
+            exported: of :meth:`exported`.
+            quality: of :meth:`estimate`; scores are multiplied by it.
+            crops: where the objects lie.
+        """
 
     def _quality_loss(self, probabilities: Tensor, truth: Tensor, known: Tensor, samples: int) -> Tensor:
         """Return the squared error of the estimate, which judges the maps and does not shape them."""
@@ -130,10 +151,10 @@ class CropHead(nn.Module, ABC):
         loss: Tensor = self.settings.quality_loss_weight * (known * (estimate - truth) ** 2).sum() / samples
         return loss
 
-    def _scores(self, probabilities: Tensor, crops: Crops, own: Tensor) -> Tensor:
-        """Return the score of each object: that of its box times ``own``, and times the estimate where one is learned."""
-        scores = crops.scores * own
-        return scores if self.quality is None else scores * self.quality(probabilities).float().clamp(0, 1)
+
+def _scores(crops: Crops, own: Tensor, quality: Tensor | None) -> Tensor:
+    """Return the score of each object: that of its box times ``own``, and times the estimate where one is learned."""
+    return crops.scores * own if quality is None else crops.scores * own * quality
 
 
 class KeypointHead(CropHead):
@@ -144,13 +165,17 @@ class KeypointHead(CropHead):
         num_keypoints: K.
         sigma: standard deviation of the learned Gaussians, pixels of the map.
         decoding: a name of :data:`pet.models.instance.heatmaps.DECODERS`.
+        convention: how pixels are counted.
         settings: what all heads have.
     """
 
-    def __init__(self, *, in_channels: int, num_keypoints: int, sigma: float, decoding: str, settings: HeadSettings) -> None:
+    def __init__(
+        self, *, in_channels: int, num_keypoints: int, sigma: float, decoding: str, convention: PixelConvention, settings: HeadSettings
+    ) -> None:
         super().__init__(in_channels=in_channels, out_channels=num_keypoints, settings=settings)
         self.sigma = sigma
         self.decoding = decoding
+        self.convention = convention
 
     def probabilities(self, maps: Tensor) -> Tensor:
         """Return the heatmaps, which are learned as they are."""
@@ -160,27 +185,37 @@ class KeypointHead(CropHead):
         """Return the squared error of the heatmaps of marked keypoints, and the mean similarity of those that are found."""
         points = targets.fields["keypoints"]
         marked = (points[..., 2] > 0).float()
-        expected = encode_keypoints(points[..., :2], (maps.shape[2], maps.shape[3]), stride=STRIDE, sigma=self.sigma)
+        size, grid = (maps.shape[2], maps.shape[3]), self._grid(maps)
+        expected = encode_keypoints(points[..., :2], size, grid, sigma=self.sigma, rounds=self.convention.rounds)
         errors = ((maps - expected) ** 2).mean(dim=(2, 3)) * marked
         losses = {"loss_keypoints": self.settings.loss_weight * errors.sum() / (targets.samples * maps.shape[1])}
         with torch.no_grad():
             found, _ = decode_plain(maps, self.sigma)
-            similarity = _similarity(found * STRIDE, points, targets.fields["boxes"])
+            similarity = _similarity(to_crop(found, grid), points, targets.fields["boxes"])
             known = (marked.sum(dim=1) > 0).float()
         if self.quality is not None:
             losses["loss_keypoint_quality"] = self._quality_loss(maps, similarity, known, targets.samples)
         return Learned(losses, {"keypoint_similarity": (similarity * known).sum() / known.sum().clamp(min=1)})
 
-    def decode(self, probabilities: Tensor, crops: Crops) -> dict[str, Tensor]:
-        """Return ``keypoints`` (B, K, 3), x, y, score, and ``keypoint_scores`` (B,): the mean score of those that are sure."""
-        keypoints = self.exported(probabilities)
-        sure = (keypoints[..., 2] > SURE).float()
-        own = (keypoints[..., 2] * sure).sum(dim=1) / sure.sum(dim=1).clamp(min=1)
-        return {"keypoints": keypoints, "keypoint_scores": self._scores(probabilities, crops, own)}
+    def turned_back(self, probabilities: Tensor, swap: Sequence[int]) -> Tensor:
+        """Return the heatmaps of mirrored crops for the crops as they are, moved as the convention has it."""
+        turned, shift = super().turned_back(probabilities, swap), self.convention.mirrored_shift
+        return torch.cat([turned[..., :shift], turned[..., : turned.shape[-1] - shift]], dim=-1) if shift else turned
 
     def exported(self, probabilities: Tensor) -> Tensor:
         """Return the keypoints (B, K, 3): x, y in pixels of the crop, score."""
-        return decode_keypoints(probabilities, decoding=self.decoding, stride=STRIDE, sigma=self.sigma)
+        return decode_keypoints(probabilities, self._grid(probabilities), decoding=self.decoding, sigma=self.sigma)
+
+    @staticmethod
+    def found(exported: Tensor, quality: Tensor | None, crops: Crops) -> dict[str, Tensor]:
+        """Return ``keypoints`` (B, K, 3), x, y, score, and ``keypoint_scores`` (B,): the mean score of those that are sure."""
+        sure = (exported[..., 2] > SURE).float()
+        own = (exported[..., 2] * sure).sum(dim=1) / sure.sum(dim=1).clamp(min=1)
+        return {"keypoints": exported, "keypoint_scores": _scores(crops, own, quality)}
+
+    def _grid(self, maps: Tensor) -> MapGrid:
+        rows, columns = maps.shape[2], maps.shape[3]
+        return self.convention.grid((rows * STRIDE, columns * STRIDE), (rows, columns))
 
 
 def _similarity(found: Tensor, points: Tensor, boxes: Tensor) -> Tensor:
@@ -223,12 +258,13 @@ class MaskHead(CropHead):
             losses["loss_mask_quality"] = self._quality_loss(maps.sigmoid(), iou, known, targets.samples)
         return Learned(losses, {"mask_iou": (iou * known).sum() / known.sum().clamp(min=1)})
 
-    def decode(self, probabilities: Tensor, crops: Crops) -> dict[str, Tensor]:
+    @staticmethod
+    def found(exported: Tensor, quality: Tensor | None, crops: Crops) -> dict[str, Tensor]:
         """Return ``masks`` (B, h, w), probabilities over the area of the box, and ``mask_scores`` (B,)."""
-        masks = look_into_boxes(probabilities, crops)[:, 0]
+        masks = look_into_boxes(exported, crops)[:, 0]
         inside = (masks > 0.5).float()
         own = (masks * inside).sum(dim=(1, 2)) / inside.sum(dim=(1, 2)).clamp(min=1)
-        return {"masks": masks, "mask_scores": self._scores(probabilities, crops, own)}
+        return {"masks": masks, "mask_scores": _scores(crops, own, quality)}
 
 
 class ParsingHead(CropHead):
@@ -261,13 +297,18 @@ class ParsingHead(CropHead):
             losses["loss_parsing_quality"] = self._quality_loss(maps.softmax(dim=1), iou, known, targets.samples)
         return Learned(losses, {"parsing_iou": (iou * known).sum() / known.sum().clamp(min=1)})
 
-    def decode(self, probabilities: Tensor, crops: Crops) -> dict[str, Tensor]:
+    @staticmethod
+    def found(exported: Tensor, quality: Tensor | None, crops: Crops) -> dict[str, Tensor]:
         """Return ``parsing`` (B, P, h, w), probabilities over the area of the box, and ``parsing_scores`` (B,)."""
-        parts = look_into_boxes(probabilities, crops)
+        parts = look_into_boxes(exported, crops)
         best, label = parts.max(dim=1)
         inside = (label > 0).float()
         own = (best * inside).sum(dim=(1, 2)) / inside.sum(dim=(1, 2)).clamp(min=1)
-        return {"parsing": parts, "parsing_scores": self._scores(probabilities, crops, own)}
+        return {"parsing": parts, "parsing_scores": _scores(crops, own, quality)}
+
+
+HEADS: Mapping[str, type[CropHead]] = {"keypoints": KeypointHead, "mask": MaskHead, "parsing": ParsingHead}
+"""Name of a head in a network -> its class."""
 
 
 def part_labels(fields: Mapping[str, Tensor]) -> Tensor:

@@ -27,6 +27,9 @@ from petlib.errors import CheckpointError
 from petlib.solver.precision import build_mixed_precision
 
 LOGITS, CLASS_SCORES = "logits", "class_scores"
+Place = Callable[[Mapping[str, Tensor], Mapping[str, Any], tuple[int, int]], Mapping[str, Any]]
+"""From the outputs of a file, ``meta`` of the sample and (height, width) of what the file saw to predictions in its image."""
+
 OF_AN_IMAGE = (CLASS_SCORES, "count", "density", "density_cell", "dots", "dot_scores")
 """Outputs of a file whose first axis is the batch."""
 
@@ -72,6 +75,7 @@ class OnnxSamples:
         transforms: what is done to a sample before normalisation; a file of a fixed size gets images of that, resized, or padded where
             it takes their size too.
         seed: of random transforms.
+        place: what becomes of the outputs; None: as they are called.
 
     Raises:
         CheckpointError: the file has no description, or takes more than one image.
@@ -79,7 +83,7 @@ class OnnxSamples:
 
     batch_size = 1
 
-    def __init__(self, model: OnnxModel, *, transforms: SampleTransform, seed: int) -> None:
+    def __init__(self, model: OnnxModel, *, transforms: SampleTransform, seed: int, place: Place | None = None) -> None:
         self.description = ModelDescription.from_metadata(model.metadata, name=str(model.path))
         self._input, *further = model.inputs
         shape = model.inputs[self._input]
@@ -95,6 +99,7 @@ class OnnxSamples:
         self._model = model
         self._transforms = transforms
         self._seed = seed
+        self._place = place or self._placed
         self._scale, self._shift = scale_and_shift(self.description.mean, self.description.std, self.description.maximum or EIGHT_BITS)
 
     def predict(self, dataset: Dataset) -> Iterator[tuple[dict[str, Any], Predictions]]:
@@ -109,7 +114,9 @@ class OnnxSamples:
                 sample = Resize(size=size)(sample, np.random.default_rng(self._seed))
             names = self.description.outputs or self._model.outputs
             outputs = dict(zip(names, self._model(self._arrays(sample[images])), strict=True))
-            yield sample["meta"], self._placed(outputs, sample["meta"])
+            tensors = {name: torch.from_numpy(value) for name, value in outputs.items()}
+            found = self._place(tensors, sample["meta"], sample[images].shape[-3:-1])
+            yield sample["meta"], {name: _as_array(value) for name, value in found.items()}
 
     def _arrays(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return the inputs of the file for an image (H, W, C) or a clip (T, H, W, C)."""
@@ -120,19 +127,19 @@ class OnnxSamples:
         planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0)[None], dtype=self._model.dtypes[self._input])
         return {self._input: planes, **sizes}
 
-    def _placed(self, outputs: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Predictions:
+    def _placed(self, outputs: Mapping[str, Tensor], meta: Mapping[str, Any], size: tuple[int, int]) -> Mapping[str, Any]:
         """Return the outputs of an image in the coordinates of its file."""
-        found: dict[str, Any] = {name: torch.from_numpy(value) for name, value in outputs.items() if name != LOGITS}
+        found: dict[str, Any] = {name: value for name, value in outputs.items() if name != LOGITS}
         found |= {name: found[name][0] for name in OF_AN_IMAGE if name in found}
         if "dot_scores" in found:
             # as many as were counted, the most probable ones
             chosen = found["dot_scores"].topk(int(found["count"])).indices
             found |= {name: found[name][chosen] for name in ("dots", "dot_scores")}
         if LOGITS in outputs:
-            logits = torch.from_numpy(outputs[LOGITS])[0].float()
+            logits = outputs[LOGITS][0].float()
             found |= {LOGITS: logits} if logits.ndim == 1 else {"semseg": self._labels(logits, meta)}
         (placed,) = to_original([found], [dict(meta)])
-        return {name: _as_array(value) for name, value in placed.items()}
+        return placed
 
     def _labels(self, logits: Tensor, meta: Mapping[str, Any]) -> Tensor:
         probabilities = to_probabilities(to_file(logits, tuple(meta["size"]), meta.get("matrix"))[None])[0]
@@ -166,12 +173,12 @@ def build_model_samples(
     )
 
 
-def build_onnx_samples(cfg: PetConfig, model: OnnxModel) -> OnnxSamples:
-    """Return an exported file that sees images after ``TEST.TRANSFORMS``.
+def build_onnx_samples(cfg: PetConfig, model: OnnxModel, *, place: Place | None = None) -> OnnxSamples:
+    """Return an exported file that sees images after ``TEST.TRANSFORMS``; ``place``: see :class:`OnnxSamples`.
 
     Raises:
         CheckpointError: the file has no description, or takes more than one image.
         ConfigError: a transform is wrong.
     """
     transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [], place=TEST_TRANSFORMS)
-    return OnnxSamples(model, transforms=transforms, seed=cfg.MISC.SEED)
+    return OnnxSamples(model, transforms=transforms, seed=cfg.MISC.SEED, place=place)

@@ -7,6 +7,7 @@ from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes
 from pet.export.config import check_export
 from pet.models.config import FLIP, MODEL, check_network
+from pet.structures.pixel_conventions import CONVENTIONS
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, name_run, used_if, with_effect
 
 SWITCHES = ("HAS_KEYPOINTS", "HAS_MASK", "HAS_PARSING")
@@ -34,6 +35,11 @@ KEYPOINTS: Schema = {
     "NUM_KEYPOINTS": Key(17, "Number of keypoints of an object.", minimum=1),
     "SIGMA": Key(
         2.0, "Standard deviation of the Gaussians that are learned, pixels of the heatmap: 2 at a quarter of 256 x 192, 3 of 384 x 288."
+    ),
+    "CONVENTION": Key(
+        "pet",
+        "How pixels are counted in crops and heatmaps, the same as of CropObject: msra as in SimpleBaseline and HRNet, udp as in UDP, mmpose's udp and ViTPose, for weights that were trained so (https://arxiv.org/abs/1911.07524).",
+        choices=tuple(CONVENTIONS),
     ),
     **_head("the heatmaps", []),
 }
@@ -146,14 +152,15 @@ def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     check_network(cfg)
     check_export(cfg)
     for key in ("TRAIN", "TEST"):
-        _check_crops(f"{key}.TRANSFORMS", cfg[key].TRANSFORMS)
+        _check_crops(f"{key}.TRANSFORMS", cfg[key].TRANSFORMS, cfg.MODEL.KEYPOINTS.CONVENTION if cfg.MODEL.HAS_KEYPOINTS else None)
     wrong = [share for share in cfg.EVAL.PCK if not 0 < share <= 1]
     if wrong:
         raise ConfigError(f"EVAL.PCK: {wrong[0]:g} given, shares of the edge of a box above 0 and up to 1 expected, e.g. [0.05, 0.1]")
     return cfg
 
 
-def _check_crops(key: str, entries: list[Any]) -> None:
+def _check_crops(key: str, entries: list[Any], convention: str | None) -> None:
+    """Check the crops of a list of transforms; ``convention``: of the heatmaps, None: there are none."""
     crops = [entry for entry in entries if (entry.get("name") if isinstance(entry, dict) else entry) in CROPS]
     if entries and not crops:
         raise ConfigError(
@@ -163,3 +170,9 @@ def _check_crops(key: str, entries: list[Any]) -> None:
     lengths = size if isinstance(size, list) else [size] if isinstance(size, int) else []
     if any(isinstance(length, int) and length % DIVISOR for length in lengths):
         raise ConfigError(f"{key}: the size {size} of {crops[0]['name']} given, multiples of {DIVISOR} expected, e.g. [256, 192]")
+    own = [crop.get("convention", "pet") if isinstance(crop, dict) else "pet" for crop in crops]
+    if convention is not None and own and own[0] != convention:
+        raise ConfigError(
+            f"{key}: a crop with the convention {own[0]} given, but MODEL.KEYPOINTS.CONVENTION is {convention}: set both to the same, or "
+            "keypoints lie beside what is seen"
+        )

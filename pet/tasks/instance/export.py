@@ -18,6 +18,9 @@ MOST_PIXELS = 0.05
 OUTPUTS = {"keypoints": "keypoints", "mask": "masks", "parsing": "parsing"}
 """Name of a head -> that of its output."""
 
+QUALITIES = {"keypoints": "keypoint_quality", "mask": "mask_quality", "parsing": "parsing_quality"}
+"""Name of a head -> that of the output of its estimate, where it has one."""
+
 
 class CropOutputs(nn.Module):
     """The network of an exported file.
@@ -34,10 +37,14 @@ class CropOutputs(nn.Module):
         """Return what the heads find in normalised crops (B, 3, H, W).
 
         ``keypoints`` (B, K, 3): x, y in pixels of the crop, score. ``masks`` (B, 1, H / 4, W / 4) and ``parsing`` (B, P, H / 4, W / 4):
-        probabilities over the crop.
+        probabilities over the crop. Behind them for each head with an estimate of its quality that, (B,).
         """
         features = self.network.extract(images)
-        return tuple(head.exported(head.probabilities(head(features))) for head in self.network.named_heads().values())
+        heads = list(self.network.named_heads().values())
+        probabilities = [head.probabilities(head(features)) for head in heads]
+        pairs = list(zip(heads, probabilities, strict=True))
+        estimates = [head.estimate(own) for head, own in pairs]
+        return (*(head.exported(own) for head, own in pairs), *(estimate for estimate in estimates if estimate is not None))
 
 
 class CropDifference:
@@ -108,7 +115,8 @@ def build_export_network(cfg: InstanceConfig, model: InstanceNetwork) -> TaskNet
         ConfigError: the network looks at a crop twice.
     """
     check_exportable(cfg)
-    names = [OUTPUTS[name] for name in model.named_heads()]
+    heads = model.named_heads()
+    names = [*(OUTPUTS[name] for name in heads), *(QUALITIES[name] for name, head in heads.items() if head.quality is not None)]
     # in float16 a heatmap has three digits, and its top moves
     most_pixels = 1.0 if cfg.EXPORT.HALF else MOST_PIXELS
     difference = CropDifference({name: place for place, name in enumerate(names)}.get("keypoints"), most_pixels=most_pixels)

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pet.models.classifiers import synchronise_batch_norm
 from pet.models.feature_extractor import FeatureExtractor
-from pet.models.instance.heads import CropHead, Crops, HeadSettings, KeypointHead, Learned, MaskHead, ParsingHead, Targets
+from pet.models.instance.crop_places import CropPlaces
+from pet.models.instance.heads import CropHead, HeadSettings, KeypointHead, Learned, MaskHead, ParsingHead, Targets
 from pet.models.instance.trunks import build_trunk, build_upsampling
-from pet.models.views import turn_back
-from pet.structures.affine import move_points, rectangle
+from pet.structures.pixel_conventions import CONVENTIONS
 from pet.typed import InstanceConfig
 from petlib.config import keys_in_errors
 
@@ -29,10 +28,12 @@ class InstanceNetwork(nn.Module):
         backbone: gives maps of a crop, the last of which counts.
         upsampling: makes of it one of a quarter of the crop.
         heads: ``keypoints``, ``mask``, ``parsing``, in any combination.
+        origin: of the coordinates of keypoints in files, see :class:`pet.structures.pixel_conventions.PixelConvention`.
     """
 
-    def __init__(self, *, backbone: nn.Module, upsampling: nn.Module, heads: dict[str, CropHead]) -> None:
+    def __init__(self, *, backbone: nn.Module, upsampling: nn.Module, heads: dict[str, CropHead], origin: float = 0.0) -> None:
         super().__init__()
+        self.origin = origin
         self.backbone = backbone
         self.upsampling = upsampling
         self.heads = nn.ModuleDict(heads)
@@ -75,15 +76,15 @@ class InstanceNetwork(nn.Module):
         metas: Sequence[dict[str, Any]] = batch.get("meta") or [{}] * len(images)
         features = self.extract(images)
         turned = self.extract(images.flip(-1)) if mirrored else None
-        place = _Place(images, metas)
+        places = CropPlaces((images.shape[2], images.shape[3]), metas, images.device, origin=self.origin)
         found: dict[str, Tensor] = {}
         for name, head in self.named_heads().items():
             probabilities = head.probabilities(head(features))
             swap = _swap(name, metas)
             if turned is not None and swap is not None:
-                probabilities = (probabilities + turn_back(head.probabilities(head(turned)), swap)) / 2
-            found |= head.decode(probabilities, place.crops)
-        return place.to_file(found)
+                probabilities = (probabilities + head.turned_back(head.probabilities(head(turned)), swap)) / 2
+            found |= head.decode(probabilities, places.crops)
+        return places.to_file(found)
 
     def named_heads(self) -> dict[str, CropHead]:
         """Return the heads by name."""
@@ -130,49 +131,6 @@ def _swap(name: str, metas: Sequence[dict[str, Any]]) -> list[int] | None:
     return list(metas[0][entry]) if all(entry in meta for meta in metas) else None
 
 
-class _Place:
-    """Where the crops of a batch come from.
-
-    Args:
-        images: (B, C, H, W).
-        metas: of each crop; without a ``box`` its object is the whole image, without a ``size`` the crop.
-    """
-
-    def __init__(self, images: Tensor, metas: Sequence[dict[str, Any]]) -> None:
-        height, width = size = images.shape[2], images.shape[3]
-        matrices = np.stack([meta.get("matrix", np.eye(3)) for meta in metas])
-        whole = rectangle(0, 0, width, height)[[0, 2]]
-        boxes = np.stack([_box_in_file(meta, matrix, whole) for meta, matrix in zip(metas, matrices, strict=True)])
-        inside = np.stack([move_points(box.reshape(2, 2), matrix).ravel() for box, matrix in zip(boxes, matrices, strict=True)])
-        scores = images.new_tensor([meta.get("score", 1.0) for meta in metas], dtype=torch.float32)
-        self.crops = Crops(_on(images, inside), scores, size)
-        self._boxes, self._inverse = _on(images, boxes), _on(images, np.linalg.inv(matrices))
-        self._labels = torch.tensor([meta.get("label", 0) for meta in metas], device=images.device)
-
-    def to_file(self, found: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-        """Return what was found in crops for each of them, in the coordinates of its file."""
-        found = {"boxes": self._boxes, "scores": self.crops.scores, "labels": self._labels, **found}
-        if (points := found.get("keypoints")) is not None:
-            places = points[..., :2] @ self._inverse[:, :2, :2].transpose(1, 2) + self._inverse[:, None, :2, 2]
-            found["keypoints"] = torch.cat([places, points[..., 2:]], dim=-1)
-        return [{name: values[index : index + 1] for name, values in found.items()} for index in range(len(self._boxes))]
-
-
-def _box_in_file(meta: dict[str, Any], matrix: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Return the box of an object as far as it lies in the image, float64 (4,)."""
-    if "size" not in meta:
-        corners = move_points(whole, np.linalg.inv(matrix))
-        return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
-    height, width = meta["size"]
-    limits = np.array([width, height, width, height], np.float64)
-    return np.clip(np.asarray(meta.get("box", [0, 0, width, height]), np.float64), 0, limits)
-
-
-def _on(images: Tensor, values: np.ndarray) -> Tensor:
-    """Return float32 values on the device of the images."""
-    return torch.from_numpy(values.astype(np.float32)).to(images.device, non_blocking=True)
-
-
 def build_model(cfg: InstanceConfig) -> InstanceNetwork:
     """Return the network of the ``MODEL`` section, with random weights.
 
@@ -190,8 +148,13 @@ def build_model(cfg: InstanceConfig) -> InstanceNetwork:
             # of bilinear stretching the map keeps its own
             channels=model.UPSAMPLING.CHANNELS if model.UPSAMPLING.METHOD == "deconvolution" else 0,
         )
-    network = InstanceNetwork(backbone=backbone, upsampling=upsampling, heads=_build_heads(cfg, channels))
+    network = InstanceNetwork(backbone=backbone, upsampling=upsampling, heads=_build_heads(cfg, channels), origin=keypoint_origin(cfg))
     return cast("InstanceNetwork", synchronise_batch_norm(network, cfg)) if model.SYNC_BN else network
+
+
+def keypoint_origin(cfg: InstanceConfig) -> float:
+    """Return what the coordinates of keypoints in files lack to Pet's, as ``MODEL.KEYPOINTS.CONVENTION`` has it."""
+    return CONVENTIONS[cfg.MODEL.KEYPOINTS.CONVENTION].origin if cfg.MODEL.HAS_KEYPOINTS else 0.0
 
 
 def _build_heads(cfg: InstanceConfig, channels: int) -> dict[str, CropHead]:
@@ -214,6 +177,7 @@ def _build_keypoint_head(cfg: InstanceConfig, channels: int) -> KeypointHead:
         num_keypoints=own.NUM_KEYPOINTS,
         sigma=own.SIGMA,
         decoding=cfg.TEST.DECODING,
+        convention=CONVENTIONS[own.CONVENTION],
         settings=HeadSettings(tuple(own.CHANNELS), own.KERNEL, own.LOSS_WEIGHT, own.QUALITY, own.QUALITY_LOSS_WEIGHT),
     )
 

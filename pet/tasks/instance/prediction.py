@@ -1,27 +1,33 @@
 """Images and videos in two stages: a detector finds the objects, and the network looks at each of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pet.data.objects import DETECTOR, ObjectBoxes, ObjectCrops
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from pet.data.targets.kinds import find_kind
 from pet.data.targets.left_right import swap_from_names
 from pet.data.targets.names import Names
-from pet.export.runtime import find_onnx_weights
+from pet.export.runtime import OnnxModel, find_onnx_weights
+from pet.models.instance.crop_places import CropPlaces
+from pet.models.instance.heads import HEADS
 from pet.models.pretrained import load_test_weights
 from pet.prediction.build import find_names
 from pet.prediction.output import Predictions
-from pet.prediction.predictors.samples import ModelSamples, build_model_samples
+from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
 from pet.prediction.run import FilePredictor
 from pet.prediction.whole_images import SamplePredictor, WholeImages
 from pet.task import PACKAGE, find_task
+from pet.tasks.instance.config import SWITCHES
 from pet.tasks.instance.data import expected_data
-from pet.tasks.instance.model import MirroredViews, build_model
+from pet.tasks.instance.export import OUTPUTS, QUALITIES
+from pet.tasks.instance.model import SWAPS, MirroredViews, build_model, keypoint_origin
 from pet.typed import InstanceConfig
 from petlib.config import ConfigError, load_cfg
 from petlib.data.protocols import Dataset as Samples
@@ -29,7 +35,6 @@ from petlib.data.protocols import Sample
 from petlib.engine.model import prepare_model
 from petlib.launch.start.task_folder import find_task_folder
 
-SWAPS = {"keypoints": "keypoint_swap", "parsing": "part_swap"}
 IMAGES_AT_ONCE = 32
 
 
@@ -95,11 +100,11 @@ class TwoStages:
 
     Args:
         detector: finds the objects.
-        objects: looks at them.
+        objects: looks at them, a network or an exported file.
         sides: entries of ``meta`` that say which keypoints and parts change places in a mirrored crop.
     """
 
-    def __init__(self, detector: Detector, objects: ModelSamples, sides: dict[str, Any]) -> None:
+    def __init__(self, detector: Detector, objects: SamplePredictor, sides: dict[str, Any]) -> None:
         self.batch_size = objects.batch_size
         self._detector = detector
         self._objects = objects
@@ -126,7 +131,7 @@ class WholeImageObjects:
         sides: see :class:`TwoStages`.
     """
 
-    def __init__(self, objects: ModelSamples, sides: dict[str, Any]) -> None:
+    def __init__(self, objects: SamplePredictor, sides: dict[str, Any]) -> None:
         self.batch_size = objects.batch_size
         self._objects = objects
         self._sides = sides
@@ -144,33 +149,67 @@ def _join(objects: Sequence[Predictions]) -> Predictions:
 
 
 def build_predictor(cfg: InstanceConfig, device: torch.device, *, window: int = 0) -> FilePredictor:
-    """Return the network with the weights of ``TEST.WEIGHTS``, behind the detector of ``TEST.DETECTOR``, ready to predict files.
+    """Return the network of ``TEST.WEIGHTS``, or the exported file that it names, behind the detector of ``TEST.DETECTOR``.
 
     Args:
         cfg: the config.
-        device: where both run.
+        device: where both run; an exported file runs on the CPU.
         window: has to be 0.
 
     Raises:
         CheckpointError: weights are missing or do not fit.
-        ConfigError: a window is given, the weights are an exported file, or the detector finds no boxes.
+        ConfigError: a window is given, a file was exported from a network with other heads, or the detector finds no boxes.
     """
     if window:
         raise ConfigError(f"build_predictor.window: {window} given, but this network looks at objects; leave it out")
-    if find_onnx_weights(cfg) is not None:
-        raise ConfigError(
-            f"TEST.WEIGHTS: {cfg.TEST.WEIGHTS} given; files are predicted by a checkpoint, an exported network takes crops in a program of "
-            "yours: docs/instance.md shows one"
-        )
-    model, kinds = build_model(cfg), expected_data(cfg).kinds
-    trained = load_test_weights(model, cfg)
-    prepared = prepare_model(model, cfg, device)
+    kinds = expected_data(cfg).kinds
+    exported = find_onnx_weights(cfg)
+    objects, trained = _build_network(cfg, device) if exported is None else _build_exported(cfg, exported)
     names = find_names(cfg, kinds, trained)
-    objects = build_model_samples(cfg, MirroredViews(model) if cfg.TEST.VIEWS.FLIP else prepared, device, kinds)
     sides = {entry: swap_from_names(trained[kind]) for kind, entry in SWAPS.items() if kind in trained}
     if not cfg.TEST.DETECTOR.CFG:
         return WholeImages(WholeImageObjects(objects, sides), names)
     return WholeImages(TwoStages(_build_detector(cfg, device, trained, names.classes), objects, sides), names)
+
+
+def _build_network(cfg: InstanceConfig, device: torch.device) -> tuple[SamplePredictor, Names]:
+    """Return the network with its weights, and what its numbers mean."""
+    model = build_model(cfg)
+    trained = load_test_weights(model, cfg)
+    prepared = prepare_model(model, cfg, device)
+    views = MirroredViews(model) if cfg.TEST.VIEWS.FLIP else prepared
+    return build_model_samples(cfg, views, device, expected_data(cfg).kinds), trained
+
+
+def _build_exported(cfg: InstanceConfig, exported: OnnxModel) -> tuple[SamplePredictor, Names]:
+    """Return an exported network, and what its numbers mean."""
+    samples = build_onnx_samples(cfg, exported, place=partial(place_exported, origin=keypoint_origin(cfg)))
+    given = samples.description.outputs or exported.outputs
+    expected = [OUTPUTS[name] for name, switch in zip(OUTPUTS, SWITCHES, strict=True) if cfg.MODEL[switch]]
+    if missing := [name for name in expected if name not in given]:
+        raise ConfigError(
+            f"TEST.WEIGHTS: {exported.path} gives {', '.join(given)}, but not {', '.join(missing)}, which this config finds; give the "
+            "config that it was exported with"
+        )
+    return samples, samples.description.names
+
+
+def place_exported(outputs: Mapping[str, Tensor], meta: Mapping[str, Any], size: tuple[int, int], *, origin: float) -> Mapping[str, Tensor]:
+    """Return what an exported network gave for a crop of ``size`` as the network itself gives it, in the coordinates of the file.
+
+    Args:
+        outputs: as :class:`pet.tasks.instance.export.CropOutputs` names them, of one crop.
+        meta: of the crop.
+        size: height and width of the crop.
+        origin: see :class:`pet.models.instance.crop_places.CropPlaces`.
+    """
+    places = CropPlaces(size, [meta], torch.device("cpu"), origin=origin)
+    found: dict[str, Tensor] = {}
+    for name, head in HEADS.items():
+        if OUTPUTS[name] in outputs:
+            found |= head.found(outputs[OUTPUTS[name]].float(), outputs.get(QUALITIES[name]), places.crops)
+    (prediction,) = places.to_file(found)
+    return prediction
 
 
 def _build_detector(cfg: InstanceConfig, device: torch.device, trained: Names, classes: Sequence[str]) -> Detector:

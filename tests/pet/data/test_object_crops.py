@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -103,6 +104,51 @@ def test_the_crop_holds_the_box_in_the_middle(crops: ObjectCrops) -> None:
         assert scales[0] == pytest.approx(scales[1])
 
 
+def published_matrix(convention: str, box: np.ndarray, size: tuple[int, int], padding: float) -> np.ndarray:
+    """Return the matrix of OpenCV, whose whole numbers are centres of pixels, by the formulas of the published code.
+
+    msra: three corners of the padded box to those of the crop, the middle to (w / 2, h / 2). udp: lengths of the crop are w - 1 and h - 1.
+    """
+    (left, top, right, bottom), (height, width) = box.astype(np.float64), size
+    middle = np.array([(left + right) / 2, (top + bottom) / 2])
+    extent = np.array([max(right - left, (bottom - top) * width / height), max(bottom - top, (right - left) * height / width)]) * padding
+    target = np.array([width, height], np.float64) - (1.0 if convention == "udp" else 0.0)
+    corners = np.array([[0.0, 0.0], [-0.5, 0.0], [0.0, -0.5]])
+    source, destination = middle + corners * extent, target / 2 + corners * target
+    return cv2.getAffineTransform(source.astype(np.float32), destination.astype(np.float32))
+
+
+@pytest.mark.parametrize("convention", ["msra", "udp"])
+def test_crops_and_keypoints_are_those_of_the_published_code(crops: ObjectCrops, convention: str) -> None:
+    size = (64, 48)
+    for index in range(4):
+        sample = crops[index]
+        matrix = published_matrix(convention, sample["meta"]["box"], size, 1.25)
+        found = CropObject(size=list(size), convention=convention)(sample, rng())
+        expected = cv2.warpAffine(sample["image"], matrix, size[::-1], flags=cv2.INTER_LINEAR)
+        # its coefficients are rounded to a 32nd of a pixel
+        assert np.abs(found["image"].astype(int) - expected.astype(int)).mean() < 1.0
+        points = sample["keypoints"][0]
+        places = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+        kept = (points[:, 2] > 0) & (found["keypoints"][0, :, 2] > 0)
+        assert kept.any()
+        # in Pet the centre of the first pixel is 0.5, in the published code it is 0
+        assert np.abs(found["keypoints"][0, kept, :2] - 0.5 - places[kept]).max() < 1e-3
+
+
+@pytest.mark.parametrize("convention", ["pet", "msra", "udp"])
+def test_mirroring_turns_the_crop_around_its_middle(crops: ObjectCrops, convention: str) -> None:
+    sample = crops[0]
+    values = {"size": [64, 48], "convention": convention}
+    straight = CropObject(**values)(sample, rng())["meta"]["matrix"]
+    mirrored = RandomCropObject(**values, scale=0.0, rotation=0.0, flip=1.0)(sample, rng())["meta"]["matrix"]
+    middle = {"pet": 24.0, "msra": 24.5, "udp": 24.0}[convention]
+    points = np.array([[5.0, 7.0], [60.0, 90.0]])
+    first, second = move_points(points, straight), move_points(points, mirrored)
+    assert second[:, 0] == pytest.approx(2 * middle - first[:, 0])
+    assert second[:, 1] == pytest.approx(first[:, 1])
+
+
 def random_crops(crops: ObjectCrops, **values: Any) -> list[dict[str, Any]]:
     transform = RandomCropObject(size=[96, 64], **values)
     return [transform(crops[index % len(crops)], np.random.default_rng(index)) for index in range(60)]
@@ -164,6 +210,7 @@ def test_half_bodies_are_cut_out_around_their_keypoints(crops: ObjectCrops) -> N
         ({"size": 64, "scale": 1.0}, "scale: 1 given, a share from 0 to below 1"),
         ({"size": 64, "rotation": 120}, "rotation: 120 given, degrees from 0 to 90"),
         ({"size": 64, "half_body": 0.3}, "half_body: 0.3 given, but upper_body names no keypoints"),
+        ({"size": 64, "convention": "mmpose"}, "convention: 'mmpose' given, one of pet, msra, udp expected"),
         ({"size": 64, "interpolation": "area"}, "'area' given, one of linear, cubic, nearest"),
     ],
 )

@@ -131,6 +131,15 @@ def test_layer_decay_goes_from_the_head_to_the_embedding():
     assert rates["position"] == rates["embedding.weight"] == 0.0625
 
 
+def test_layers_are_those_of_the_backbone_where_a_model_has_one():
+    lists = nn.ModuleDict({"layers": nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])})
+    model = nn.ModuleDict({"backbone": Transformer(depth=2), "neck": lists})
+    rates = {name: lr for (lr, _), names in names_by_group(model, grouped(model, layer_decay=0.5)).items() for name in names}
+    assert [rates[f"backbone.blocks.{index}.linear.weight"] for index in range(2)] == [0.25, 0.5]
+    assert rates["backbone.position"] == 0.125
+    assert rates["neck.layers.0.weight"] == rates["neck.layers.1.bias"] == rates["backbone.norm.weight"] == 1.0
+
+
 def test_layer_decay_multiplies_with_a_rule():
     model = Transformer(depth=1)
     rules = [{"pattern": "embedding", "lr_mult": 3.0}]

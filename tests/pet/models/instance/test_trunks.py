@@ -58,6 +58,23 @@ def test_patches_lie_where_they_come_from() -> None:
     assert difference.nonzero().tolist() == [[1, 3]]
 
 
+def test_positions_of_square_images_are_resampled_for_crops() -> None:
+    trunk = build_trunk("timm/vit_tiny_patch16_224", {"depth": 0}).eval()
+    body = trunk.body  # type: ignore[union-attr]
+    for parameter in trunk.parameters():
+        parameter.data.zero_()
+    body.norm = nn.Identity()  # type: ignore[union-attr]
+    # a position says how far to the right and down its patch lies, as a share of the image
+    places = (torch.arange(14) + 0.5) / 14
+    body.pos_embed.data[0, 1:, 0] = places.repeat(14)  # type: ignore[union-attr]
+    body.pos_embed.data[0, 1:, 1] = places.repeat_interleave(14)  # type: ignore[union-attr]
+    found = trunk(torch.zeros(1, 3, 256, 192))[-1][0].detach()
+    # bicubic resampling keeps what is linear, but at the edges
+    across, down = (torch.arange(12) + 0.5) / 12, (torch.arange(16) + 0.5) / 16
+    assert (found[0] - across)[:, 2:-2].abs().max() < 2e-3
+    assert (found[1] - down[:, None])[2:-2].abs().max() < 2e-3
+
+
 def test_weights_of_timm_fit_key_for_key() -> None:
     import timm
 

@@ -13,7 +13,10 @@ from pet.models.instance.heads import Crops, look_into_boxes, part_labels
 from pet.structures.affine import move_points
 from pet.tasks.instance import config
 from pet.tasks.instance.model import InstanceNetwork, MirroredViews, build_model
+from petlib import solver
 from petlib.config import CfgNode, ConfigError, load_cfg
+
+ROOT = Path(__file__).parents[4]
 
 HEIGHT, WIDTH = 64, 96
 SWAP = [0, 2, 1, 4, 3]
@@ -38,6 +41,9 @@ def network(tmp_path: Path) -> InstanceNetwork:
     torch.manual_seed(0)
     network = build_model(make_cfg(tmp_path, *ALL_HEADS))
     # as weights begin, heatmaps are flat; a trained network has peaks
+    for layer in network.upsampling.modules():
+        if isinstance(layer, torch.nn.ConvTranspose2d):
+            torch.nn.init.normal_(layer.weight, std=0.1)
     for head in network.named_heads().values():
         torch.nn.init.normal_(head.final_layer.weight, std=0.5)
     return network
@@ -166,7 +172,8 @@ def test_a_mirrored_crop_gives_the_mirrored_pose_and_parts(network: InstanceNetw
         turned = views({"image": mirrored(batch["image"]), "meta": metas})
     for one, other in zip(found, turned, strict=True):
         points = other["keypoints"][:, SWAP]
-        assert (WIDTH - points[..., 0] - one["keypoints"][..., 0]).abs().max() < 1e-3
+        assert one["keypoints"][..., 2].min() > 1e-3
+        assert (WIDTH - points[..., 0] - one["keypoints"][..., 0]).abs().max() < 1e-4
         assert (points[..., 1:] - one["keypoints"][..., 1:]).abs().max() < 1e-4
         assert (other["masks"].flip(-1) - one["masks"]).abs().max() < 1e-4
         assert (other["parsing"].flip(-1)[:, PART_SWAP] - one["parsing"]).abs().max() < 1e-4
@@ -193,6 +200,10 @@ def test_where_left_and_right_are_not_known_the_crop_counts_alone(network: Insta
             r"TEST\.TRANSFORMS: the size \[256, 190\] of CropObject given, multiples of 32 expected",
         ),
         (["MODEL.HAS_KEYPOINTS=True", "EVAL.PCK=[10.0]"], r"EVAL\.PCK: 10 given"),
+        (
+            ["MODEL.HAS_KEYPOINTS=True", "MODEL.KEYPOINTS.CONVENTION=udp"],
+            r"TRAIN\.TRANSFORMS: a crop with the convention pet given, but MODEL\.KEYPOINTS\.CONVENTION is udp: set both to the same",
+        ),
         (["MODEL.HAS_KEYPOINTS=True", "TEST.DECODING=darc"], "one of .plain., .quarter., .dark. expected"),
     ],
 )
@@ -205,3 +216,26 @@ def test_a_network_without_a_suitable_map_is_refused(tmp_path: Path) -> None:
     cfg = make_cfg(tmp_path, "MODEL.HAS_MASK=True", "MODEL.BACKBONE=timm/vit_small_patch14_dinov2")
     with pytest.raises(ConfigError, match=r"MODEL\.BACKBONE.*a stride of 14"):
         build_model(cfg)
+
+
+@pytest.mark.parametrize(("size", "blocks", "share"), [("small", 12, 0.8), ("base", 12, 0.75), ("large", 24, 0.8)])
+def test_each_block_of_vitpose_learns_at_its_share_of_the_rate_of_the_next(size: str, blocks: int, share: float) -> None:
+    # as LayerDecayOptimizerConstructor of https://github.com/ViTAE-Transformer/ViTPose: embeddings first, norm and decoder at the full rate
+    cfg = load_cfg(config, ROOT / "cfgs" / "tasks" / "instance" / "mscoco" / f"vitpose_{size}_256x192.yaml", [])  # type: ignore[arg-type]
+    with torch.device("meta"):
+        model = build_model(cfg)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = solver.build_optimizer(model, cfg).param_groups
+    rates = {names[id(parameter)]: group["lr"] / 5e-4 for group in groups for parameter in group["params"]}
+    decays = {names[id(parameter)]: group["weight_decay"] for group in groups for parameter in group["params"]}
+    for block in range(blocks):
+        own = [rate for name, rate in rates.items() if name.startswith(f"backbone.body.blocks.{block}.")]
+        assert own == pytest.approx([share ** (blocks - block)] * 12)
+    for name in ("cls_token", "pos_embed", "patch_embed.proj.weight"):
+        assert rates[f"backbone.body.{name}"] == pytest.approx(share ** (blocks + 1))
+    assert {rate for name, rate in rates.items() if not name.startswith("backbone.")} == {1.0}
+    assert rates["backbone.body.norm.weight"] == 1.0
+    assert {name for name, decay in decays.items() if decay} == {
+        name for name, parameter in model.named_parameters() if parameter.dim() > 1 and "pos_embed" not in name
+    }
+    assert set(decays.values()) == {0.0, 0.1}
