@@ -163,7 +163,8 @@ def check_test_time(cfg: CfgNode) -> None:
 
 def has_views(cfg: AnyConfig) -> bool:
     """Return whether ``TEST.VIEWS`` asks for more than the image as it is."""
-    return bool(cfg.TEST.VIEWS.FLIP) or list(cfg.TEST.VIEWS.SCALES) not in ([], [1.0])
+    views = cfg.TEST.VIEWS
+    return bool(views.FLIP) or ("SCALES" in views and list(views.SCALES) not in ([], [1.0]))
 
 
 def check_num_classes(cfg: CfgNode) -> None:

@@ -56,5 +56,5 @@ CONVENTIONS: Mapping[str, PixelConvention] = {
     "msra": PixelConvention(origin=0.5, rounds=True, mirrored_shift=1),
     "udp": PixelConvention(origin=0.5, unit_lengths=True),
 }
-"""Pet's; that of SimpleBaseline and HRNet (https://arxiv.org/abs/1804.06208), whose mirrored maps lie three quarters of a pixel beside the
+"""Pet's; that of SimpleBaseline and HRNet (https://arxiv.org/abs/1804.06208), whose mirrored maps lie three quarters of a pixel off the
 others; and that of UDP (https://arxiv.org/abs/1911.07524), whose maps do not."""

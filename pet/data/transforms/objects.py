@@ -70,8 +70,9 @@ class CropObject(GeometricTransform):
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample with its object cut out; its keypoints are read as the convention has them."""
-        if self.convention.origin and "keypoints" in sample:
-            sample = {**sample, "keypoints": sample["keypoints"] + np.float32([self.convention.origin, self.convention.origin, 0.0])}
+        origin, keypoints = self.convention.origin, sample.get("keypoints")
+        if origin and keypoints is not None:
+            sample = {**sample, "keypoints": keypoints + np.array([origin, origin, 0.0], np.float32)}
         return super().__call__(sample, rng)
 
     def plan(self, sample: Sample, rng: np.random.Generator) -> Move:

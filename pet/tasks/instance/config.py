@@ -174,5 +174,5 @@ def _check_crops(key: str, entries: list[Any], convention: str | None) -> None:
     if convention is not None and own and own[0] != convention:
         raise ConfigError(
             f"{key}: a crop with the convention {own[0]} given, but MODEL.KEYPOINTS.CONVENTION is {convention}: set both to the same, or "
-            "keypoints lie beside what is seen"
+            "keypoints lie off what is seen"
         )
