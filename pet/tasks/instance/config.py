@@ -152,15 +152,14 @@ def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     check_network(cfg)
     check_export(cfg)
     for key in ("TRAIN", "TEST"):
-        _check_crops(f"{key}.TRANSFORMS", cfg[key].TRANSFORMS, cfg.MODEL.KEYPOINTS.CONVENTION if cfg.MODEL.HAS_KEYPOINTS else None)
+        _check_crops(cfg, f"{key}.TRANSFORMS", cfg[key].TRANSFORMS)
     wrong = [share for share in cfg.EVAL.PCK if not 0 < share <= 1]
     if wrong:
         raise ConfigError(f"EVAL.PCK: {wrong[0]:g} given, shares of the edge of a box above 0 and up to 1 expected, e.g. [0.05, 0.1]")
     return cfg
 
 
-def _check_crops(key: str, entries: list[Any], convention: str | None) -> None:
-    """Check the crops of a list of transforms; ``convention``: of the heatmaps, None: there are none."""
+def _check_crops(cfg: CfgNode, key: str, entries: list[Any]) -> None:
     crops = [entry for entry in entries if (entry.get("name") if isinstance(entry, dict) else entry) in CROPS]
     if entries and not crops:
         raise ConfigError(
@@ -171,7 +170,8 @@ def _check_crops(key: str, entries: list[Any], convention: str | None) -> None:
     if any(isinstance(length, int) and length % DIVISOR for length in lengths):
         raise ConfigError(f"{key}: the size {size} of {crops[0]['name']} given, multiples of {DIVISOR} expected, e.g. [256, 192]")
     own = [crop.get("convention", "pet") if isinstance(crop, dict) else "pet" for crop in crops]
-    if convention is not None and own and own[0] != convention:
+    convention = cfg.MODEL.KEYPOINTS.CONVENTION
+    if cfg.MODEL.HAS_KEYPOINTS and own and own[0] != convention:
         raise ConfigError(
             f"{key}: a crop with the convention {own[0]} given, but MODEL.KEYPOINTS.CONVENTION is {convention}: set both to the same, or "
             "keypoints lie off what is seen"
