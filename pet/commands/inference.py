@@ -4,19 +4,20 @@ Detectors, classifiers and networks of several heads draw what was found on each
 segmentation write label maps and pictures of them. A GeoTIFF keeps its place on the earth, a video becomes a drawn video with a record
 of its frames; with --track the objects of its frames, or of those of a folder, are followed and numbered. The weights are those of
 TEST.WEIGHTS: by default the best or else the latest of the training with this config; a file that ends with .onnx is an exported one.
-VIS.* keys set what is drawn.
+VIS.* keys set what is drawn. A detector of points takes files of points, and draws them from above, next to their images where KITTI's
+folders have these.
 """
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pet import data, export, models, prediction, visual
-from pet.task import PACKAGE, find_task
+from pet.task import PACKAGE, Task, find_task
 from pet.tracking import TRACKERS, parse_tracker
 from pet.typed import PetConfig
 from petlib import engine
-from petlib.errors import DataError, name_in_errors
+from petlib.errors import ConfigError, DataError, name_in_errors
 from petlib.launch import run_tool
 from petlib.suggest import counted
 
@@ -60,9 +61,10 @@ OPTIONS = {
 
 def infer(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Predict the files, and say what was found."""
+    task = find_task(Path(options.cfg), type_folder=options.type)
     with name_in_errors(OPTIONS):
-        inputs = prediction.find_inputs(options.images, options.images2)
-        summary = predict(cfg, inputs, options)
+        inputs = prediction.find_inputs(options.images, options.images2, suffixes=input_suffixes(task, cfg))
+        summary = predict(cfg, task, inputs, options)
     print(describe(inputs, summary, options.out))
     if not summary.images and not summary.frames:
         raise DataError(
@@ -72,12 +74,20 @@ def infer(cfg: PetConfig, options: argparse.Namespace) -> int:
     return 0
 
 
-def predict(cfg: PetConfig, inputs: "prediction.Inputs", options: argparse.Namespace) -> "prediction.PredictionSummary":
+def input_suffixes(task: Task[Any], cfg: PetConfig) -> tuple[str, ...]:
+    """Return how the names of the files end that the model looks at; empty: they are images and videos."""
+    try:
+        return prediction.find_suffixes(task.expected_data(cfg).inputs)
+    except ConfigError:
+        # a task with data of its own
+        return ()
+
+
+def predict(cfg: PetConfig, task: Task[Any], inputs: "prediction.Inputs", options: argparse.Namespace) -> "prediction.PredictionSummary":
     """Write the results of the files, with a bar that shows how far it is."""
     # slow, and only needed here
     from rich.progress import Progress
 
-    task = find_task(Path(options.cfg), type_folder=options.type)
     export.choose_weights(cfg, options.weights)
     drawing = visual.build_draw_settings(cfg)
     models.find_test_weights(cfg)

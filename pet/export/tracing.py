@@ -33,7 +33,7 @@ def trace(network: nn.Module, examples: Mapping[str, Tensor], free: FreeAxes | N
     Raises:
         ConfigError: something in it cannot be traced; the message names the module.
     """
-    logger.info("export: tracing the network for %s", "images of any size" if free else _sizes_of(examples))
+    logger.info("export: tracing the network for %s", "inputs of any size" if free else _sizes_of(examples))
     shapes = None if free is None else tuple(dict.fromkeys(axes, Dim.DYNAMIC) for axes in free)
     try:
         with quiet():

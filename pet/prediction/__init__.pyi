@@ -3,6 +3,7 @@ from .build import build_whole_images as build_whole_images
 from .followed import follow_objects as follow_objects
 from .inputs import Inputs as Inputs
 from .inputs import find_inputs as find_inputs
+from .inputs import find_suffixes as find_suffixes
 from .output import PredictionSummary as PredictionSummary
 from .run import FilePredictor as FilePredictor
 from .run import predict_files as predict_files

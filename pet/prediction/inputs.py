@@ -9,9 +9,11 @@ from typing import NamedTuple
 from pet.data.files.listing import SUFFIXES, SYSTEM, USUAL_SUFFIXES, files_below, is_of_system, other_kind
 from pet.data.files.skipped import SkipCounter
 from pet.data.files.videos import VIDEO_SUFFIXES
-from petlib.errors import DataError
+from pet.data.targets.kinds import kinds_in
+from petlib.errors import ConfigError, DataError
 
 LISTED = 5
+ALL_SUFFIXES = (*SUFFIXES, *VIDEO_SUFFIXES)
 EXPECTED = f"images ({USUAL_SUFFIXES}) or videos ({', '.join(VIDEO_SUFFIXES)})"
 
 
@@ -31,7 +33,7 @@ class Inputs(NamedTuple):
     """What is predicted.
 
     Attributes:
-        images: images or pairs of images.
+        images: images or pairs of images, or files of points.
         videos: videos.
     """
 
@@ -39,7 +41,7 @@ class Inputs(NamedTuple):
     videos: list[FileInput]
 
 
-def find_inputs(images: str, images2: str = "") -> Inputs:
+def find_inputs(images: str, images2: str = "", *, suffixes: tuple[str, ...] = ()) -> Inputs:
     """Return the images and videos of a folder and the folders in it, one file, or the files that a pattern with ``*`` names; sorted.
 
     What is left out, files of other kinds and what the system left there, is counted in the log.
@@ -48,10 +50,17 @@ def find_inputs(images: str, images2: str = "") -> Inputs:
         images: folder, file or pattern.
         images2: their partners of the later date, for change detection: images of two folders or patterns are paired by their names
             without suffix, with the folders below; two files are a pair. Videos are left out.
+        suffixes: of the files, where the model looks at something else, e.g. points; they take the place of images.
 
     Raises:
+        ConfigError: files that are no images are to have partners.
         DataError: there are none, or an image has no partner.
     """
+    if suffixes:
+        if images2:
+            raise ConfigError(f"find_inputs.images2: {images2} given, but the model looks at {', '.join(suffixes)}; leave it out")
+        files = _find("find_inputs.images", images, suffixes, f"files ({', '.join(suffixes)})")
+        return Inputs([FileInput((path,), place) for place, path in files.items()], [])
     first = _find("find_inputs.images", images)
     pictures = {place: path for place, path in first.items() if path.suffix.lower() in SUFFIXES}
     if not images2:
@@ -71,11 +80,19 @@ def find_inputs(images: str, images2: str = "") -> Inputs:
     return Inputs([FileInput((path, second[place]), place) for place, path in pictures.items()], [])
 
 
-def _find(argument: str, pattern: str) -> dict[str, Path]:
+def find_suffixes(inputs: Sequence[str]) -> tuple[str, ...]:
+    """Return how the names of the files end that a model looks at; empty: they are images and videos.
+
+    Args:
+        inputs: the kinds of pixels that it takes, see :class:`pet.data.Expectation`.
+    """
+    return next((kind.suffixes for kind in kinds_in(dict.fromkeys(inputs)).pixels if kind.suffixes), ())
+
+
+def _find(argument: str, pattern: str, suffixes: tuple[str, ...] = ALL_SUFFIXES, expected: str = EXPECTED) -> dict[str, Path]:
     """Return files by their places."""
     path = Path(pattern)
     skipped = SkipCounter(path)
-    suffixes = (*SUFFIXES, *VIDEO_SUFFIXES)
     if path.is_dir():
         files, root = sorted(Path(parent, name) for parent, names in files_below(path, suffixes, skipped) for name in names), path
     else:
@@ -85,7 +102,7 @@ def _find(argument: str, pattern: str) -> dict[str, Path]:
         root = _common_folder(found)
         files = [file for file in found if not _leaves_out(file, root, suffixes, skipped)]
     if not files:
-        raise DataError(_nothing(argument, pattern, path) + skipped.described())
+        raise DataError(_nothing(argument, pattern, path, expected) + skipped.described())
     skipped.log()
     return dict(zip(_places(files, root), files, strict=True))
 
@@ -114,13 +131,13 @@ def _common_folder(files: Sequence[Path]) -> Path:
     return next(parent for parent in (folders[0], *folders[0].parents) if all(parent in (folder, *folder.parents) for folder in folders))
 
 
-def _nothing(argument: str, pattern: str, path: Path) -> str:
+def _nothing(argument: str, pattern: str, path: Path, expected: str) -> str:
     if path.exists():
-        return f"{argument}: {pattern}: there are no {EXPECTED} in it"
+        return f"{argument}: {pattern}: there are no {expected} in it"
     if glob.has_magic(pattern):
-        return f"{argument}: {pattern}: the pattern fits no {EXPECTED}"
+        return f"{argument}: {pattern}: the pattern fits no {expected}"
     folder = next((parent for parent in path.parents if parent.is_dir()), Path())
     return (
-        f"{argument}: {pattern}: there is no such file or folder; a folder, a file or a pattern of {EXPECTED} expected; the path exists "
+        f"{argument}: {pattern}: there is no such file or folder; a folder, a file or a pattern of {expected} expected; the path exists "
         f"only up to {folder}"
     )

@@ -81,6 +81,8 @@ class Output:
         """Take note of the objects of an image, or of its class."""
         if "scores" in predictions:
             found = predictions["labels"][predictions["scores"] >= self.drawing.score_threshold]
+        elif "scores3d" in predictions:
+            found = predictions["labels3d"][predictions["scores3d"] >= self.drawing.score_threshold]
         elif "logits" in predictions:
             found = predictions["logits"].argmax(axis=0, keepdims=True)
         elif "class_scores" in predictions:

@@ -229,6 +229,7 @@ class TddetModel(ConfigSection):
     POINT_CHANNELS: int
     WIDTH: int
     BLOCKS: TddetModelBlocks
+    HEAD_CHANNELS: int
     ANCHORS: list[Any]
     BACKBONE: str
     BACKBONE_ARGS: dict[str, Any]

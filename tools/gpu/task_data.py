@@ -9,6 +9,7 @@ from pet.data.catalog.source import Source
 from pet.data.datasets.mannequins import write_mannequins
 from pet.data.datasets.mot import build_mot
 from pet.data.datasets.shapes_writing import write_shapes
+from pet.data.datasets.streets3d import write_streets3d
 from pet.data.datasets.walkers import write_walkers
 
 EDGE = 96
@@ -84,6 +85,14 @@ def mannequins(folder: Path, count: int) -> list[str]:
         entry = f"type: coco, path: {place}/images, annotations: {place}/annotations.json, mesh: {place}/mesh.npz"
         entries.append(f"mannequins_{split}: {{{entry}}}")
     return [f"DATA.CATALOG={{{', '.join(entries)}}}"]
+
+
+def streets3d(data: Path, count: int) -> list[str]:
+    """Write a few drawn streets and return the settings that name them."""
+    for split in ("train", "test"):
+        write_streets3d(data / "streets3d" / split, split=split, count=count)
+    entries = ", ".join(f"streets3d_{split}: {{type: kitti_points, path: {data}/streets3d/{split}}}" for split in ("train", "test"))
+    return [f"DATA.CATALOG={{{entries}}}"]
 
 
 def crowds(_: Path, count: int) -> list[str]:

@@ -92,6 +92,15 @@ TASKS = {
         loss=0.1,
         images="mannequins/test/images",
     ),
+    "centerpoint": Task(
+        *("tasks/tddet", "tasks/tddet/streets3d/centerpoint.yaml", task_data.streets3d),
+        ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4"),
+        images="streets3d/test/training/velodyne",
+    ),
+    "pointpillars": Task(
+        *("tasks/tddet", "tasks/tddet/streets3d/pointpillars.yaml", task_data.streets3d),
+        ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4"),
+    ),
     "keypoint_rcnn": shapes_task("keypoint_rcnn_R-18-FPN"),
     "parsing_rcnn": shapes_task("parsing_rcnn_R-18-FPN"),
     "retinanet": shapes_task("retinanet_R-18-FPN", loss=0.01),

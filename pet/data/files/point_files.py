@@ -23,6 +23,8 @@ def read_points(path: Path, *, channels: int = 4) -> np.ndarray:
         DataError: the file is missing or damaged.
     """
     data = read_file(path, what="the points", most_bytes=LIMITS.file_bytes)
+    if not data:
+        raise DataError(f"{path}: the file is empty, points expected")
     try:
         if path.suffix == ".bin":
             points = np.frombuffer(data, "<f4")

@@ -22,9 +22,11 @@ class PixelKind(Kind):
 
     Attributes:
         has_colours: the numbers are colours, which are normalised, and shown as they are; not of points.
+        suffixes: how the names of its files end where they are no images or videos.
     """
 
     has_colours = True
+    suffixes: tuple[str, ...] = ()
 
     def size(self, pixels: np.ndarray) -> Size:
         """Return (height, width)."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pet.data.files.point_files import SUFFIXES
 from pet.data.targets.dataset import Expectation, sample_name
 from pet.data.targets.image import PixelKind
 from pet.data.targets.kind import Fields, Tile
@@ -25,6 +26,7 @@ class Points(PixelKind):
     name = "points"
     fields = ("points",)
     has_colours = False
+    suffixes = SUFFIXES
 
     def size(self, pixels: np.ndarray) -> Size:
         """Return (height, width) of the picture from above."""

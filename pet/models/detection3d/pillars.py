@@ -72,7 +72,7 @@ class PillarEncoder(nn.Module):
         sums = points.new_zeros(cells + 1, 4).index_add(0, flat, torch.cat([points[:, :3], weights[:, None]], dim=1))
         found = sums[flat]
         means = found[:, :3] / found[:, 3:].clamp(min=1)
-        centres = torch.cat([(places + 0.5) * grid.pillar + low[:2], ((low[2:] + high[2:]) / 2).expand(len(points), 1)], dim=1)
+        centres = torch.cat([(places + 0.5) * grid.pillar + low[:2], ((low[2:] + high[2:]) / 2).expand(points.shape[0], 1)], dim=1)
         described = torch.cat([points, points[:, :3] - means, points[:, :3] - centres], dim=1)
         if self.training:
             # statistics of points outside would shift the others'

@@ -44,6 +44,9 @@ POINT_MODEL: Schema = {
         "CHANNELS": Key([64, 128, 256], "Of each block.", type=list[int]),
         "UP_CHANNELS": Key(128, "That each block gives to the joined map.", minimum=1),
     },
+    "HEAD_CHANNELS": Key(
+        64, "Of the branches of the head.", minimum=1, used_if=(Switch("MODEL.HEAD", one_of=("center",)),), arguments=("CenterHead.width",)
+    ),
     "ANCHORS": Key(
         ANCHORS,
         "Of each class in order: size (length, width, height) and bottom of its typical box in metres, and the overlaps matched and unmatched.",

@@ -91,7 +91,7 @@ def build_model(cfg: AnyConfig) -> PointDetector:
 def _build_head(cfg: AnyConfig, backbone: MapBackbone, grid: Grid) -> CenterHead | AnchorHead:
     place = {"in_channels": backbone.out_channels, "grid": grid, "stride": backbone.stride, "most": cfg.TEST.CANDIDATES}
     if cfg.MODEL.HEAD == "center":
-        return CenterHead(num_classes=cfg.MODEL.NUM_CLASSES, **place)
+        return CenterHead(num_classes=cfg.MODEL.NUM_CLASSES, width=cfg.MODEL.HEAD_CHANNELS, **place)
     anchors = []
     for entry in cfg.MODEL.ANCHORS:
         length, width, height = map(float, entry["size"])

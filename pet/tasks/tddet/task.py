@@ -1,6 +1,7 @@
 """Detection in space as a task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -8,12 +9,14 @@ from torch import nn
 from pet import data, evaluation, export, prediction
 from pet.evaluation.boxes3d import SpatialEvaluator
 from pet.structures.calibration import Calibration
-from pet.task import Task
+from pet.task import NO_NAMES, Task
 from pet.tasks.tddet.camera import CameraDetector, build_camera_detector
 from pet.tasks.tddet.camera_export import build_camera_export
 from pet.tasks.tddet.camera_prediction import build_camera_predictor
 from pet.tasks.tddet.config import CAMERA
+from pet.tasks.tddet.export import build_export_network, check_point_export, export_points
 from pet.tasks.tddet.model import PointDetector, build_model
+from pet.tasks.tddet.prediction import build_predictor
 from pet.typed import AnyConfig
 from petlib import engine
 from petlib.config import ConfigError
@@ -63,24 +66,38 @@ class SpatialDetection(Task[AnyConfig]):
         return [SpatialEvaluator(dataset=dataset, min_score=cfg.VIS.SCORE_THRESHOLD, keep_predictions=keep_predictions)]
 
     def build_predictor(self, cfg: AnyConfig, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
-        """Return a model of images, ready to predict files.
+        """Return the model, or an exported file, ready to predict images or files of points.
 
         Raises:
-            ConfigError: the model looks at points.
+            ConfigError: a window is given.
         """
         if cfg.MODEL.HEAD == CAMERA:
             return build_camera_predictor(cfg, device, window=window)
-        raise ConfigError("this model looks at points, not at images or videos; tools/test_net.py writes what it finds as KITTI's files")
+        if window:
+            raise ConfigError(f"build_predictor.window: {window} given, but this model looks at whole frames; leave it out")
+        return build_predictor(cfg, device, lambda: build_model(cfg))
+
+    def check_export(self, cfg: AnyConfig) -> None:
+        """Check that no setting of images is given where the model looks at points."""
+        if cfg.MODEL.HEAD == CAMERA:
+            super().check_export(cfg)
+        else:
+            check_point_export(cfg)
 
     def build_export_network(self, cfg: AnyConfig, model: nn.Module) -> "export.TaskNetwork":
-        """Return the network that an exported file holds.
-
-        Raises:
-            ConfigError: the model looks at points.
-        """
+        """Return the network that an exported file holds."""
         if isinstance(model, CameraDetector):
             return build_camera_export(cfg, model)
-        return super().build_export_network(cfg, model)
+        assert isinstance(model, PointDetector), f"a {type(model).__name__} is no model of this task"
+        return build_export_network(cfg, model)
+
+    def export(
+        self, cfg: AnyConfig, model: nn.Module, path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
+    ) -> "export.ExportReport":
+        """Write a trained model as ONNX or ``.pt2``, checked against PyTorch on images or frames of the test data."""
+        if cfg.MODEL.HEAD == CAMERA:
+            return super().export(cfg, model, path, names=names)
+        return export_points(cfg, self.build_export_network(cfg, model), path, names)
 
 
 TASK = SpatialDetection()

@@ -1,0 +1,149 @@
+"""What is exported of a detector of points: the whole network, pillars included, up to the suppression of boxes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pet.data.loading.build import TEST_TRANSFORMS, build_dataset, build_sample_transforms
+from pet.data.loading.joined import EvaluationSamples
+from pet.data.targets.names import Names
+from pet.export.config import check_export, chosen_names
+from pet.export.description import ModelDescription
+from pet.export.export import ExportReport
+from pet.export.matching import DetectionDifference
+from pet.export.network import ExportSettings, TaskNetwork, export_network
+from pet.export.verify import relative_difference
+from pet.tasks.tddet.model import PointDetector
+from pet.typed import AnyConfig
+from petlib.config import ConfigError
+from petlib.data.protocols import SampleKey
+from petlib.data.reader import SampleReader
+from petlib.errors import DataError
+
+KIND = "boxes3d"
+OUTPUTS = ["boxes3d", "scores3d", "labels3d"]
+RANDOM_POINTS = 5_000
+
+
+class FrameOutputs(nn.Module):
+    """The network of an exported file.
+
+    Args:
+        detector: the trained one.
+    """
+
+    def __init__(self, detector: PointDetector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return boxes (K, 7), frame ``lidar``, scores and labels (K,) of one frame of points (P, C), the best first."""
+        boxes, scores, labels = self.detector.candidates(points)
+        return boxes[0], scores[0], labels[0]
+
+
+class SpatialDifference:
+    """The difference between candidates; yaws are compared by sine and cosine, which have no edge.
+
+    Where nothing reaches the score, empty places have equal scores, and which of them come is left open: scores alone are compared.
+
+    Args:
+        score: from which boxes are compared.
+
+    Attributes:
+        pairs: see :class:`pet.export.matching.DetectionDifference`.
+    """
+
+    def __init__(self, score: float) -> None:
+        self.pairs = DetectionDifference(score=score, per_object=len(OUTPUTS))
+
+    def __call__(self, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+        """Return the greatest difference."""
+        if found[1].shape == expected[1].shape and not (expected[1] >= self.pairs.score).any():
+            return relative_difference(found[1], expected[1])
+        return self.pairs([_without_edge(found[0]), *found[1:]], [_without_edge(expected[0]), *expected[1:]])
+
+
+def _without_edge(boxes: np.ndarray) -> np.ndarray:
+    return np.concatenate([boxes[:, :6], np.sin(boxes[:, 6:]), np.cos(boxes[:, 6:])], axis=1)
+
+
+def check_point_export(cfg: AnyConfig) -> None:
+    """Check that no setting of images is given.
+
+    Raises:
+        ConfigError: one is.
+    """
+    check_export(cfg)
+    if cfg.EXPORT.SIZE or cfg.EXPORT.BATCH != 1:
+        raise ConfigError(
+            f"EXPORT.SIZE, EXPORT.BATCH: {list(cfg.EXPORT.SIZE)} and {cfg.EXPORT.BATCH} given, but an exported detector of points takes "
+            "one frame with any number of points; leave both out"
+        )
+
+
+def build_export_network(cfg: AnyConfig, model: PointDetector) -> TaskNetwork:
+    """Return the network that an exported file holds, see :class:`FrameOutputs`."""
+    difference = SpatialDifference(cfg.EXPORT.COMPARE_SCORE)
+    return TaskNetwork(
+        network=FrameOutputs(model.eval()),
+        output_names=OUTPUTS,
+        half=["detector.backbone"],
+        measure=difference,
+        input_names=("points",),
+        description=ModelDescription(tuple(cfg.DATA.CLASSES), (0.0,), (1.0,), normalizes=True, outputs=tuple(OUTPUTS)),
+        describe_comparison=difference.pairs.describe,
+    )
+
+
+def export_points(cfg: AnyConfig, task: TaskNetwork, path: Path, names: Names) -> ExportReport:
+    """Write a detector of points as ONNX or ``.pt2``, checked against PyTorch on frames of the test data.
+
+    Raises:
+        ConfigError: settings are wrong, the network cannot be exported, or the file does not give what PyTorch gives.
+        OutputError: the file cannot be written.
+    """
+    (name,) = chosen_names(list(cfg.EXPORT.INPUT_NAMES), list(task.input_names), "EXPORT.INPUT_NAMES")
+    outputs = chosen_names(list(cfg.EXPORT.OUTPUT_NAMES), list(task.output_names), "EXPORT.OUTPUT_NAMES")
+    frames, note = _test_frames(cfg)
+    assert task.description is not None, "a detector of points describes itself"
+    report = export_network(
+        replace(task, output_names=outputs),
+        {name: frames[0] if frames else _random_points(cfg)},
+        path,
+        settings=ExportSettings(
+            dynamic=True,
+            half=cfg.EXPORT.HALF,
+            tolerance=cfg.EXPORT.TOLERANCE,
+            half_tolerance=cfg.EXPORT.HALF_TOLERANCE,
+            time_limit=cfg.EXPORT.TIME_LIMIT,
+        ),
+        samples=[{name: frame} for frame in frames[1:]],
+        metadata=task.description.with_names({kind: names[kind] for kind in (KIND,) if kind in names}).to_metadata(),
+    )
+    return replace(report, note=f"{note}; {report.note}")
+
+
+def _test_frames(cfg: AnyConfig) -> tuple[list[Tensor], str]:
+    """Return the points of some frames of the test data after ``TEST.TRANSFORMS``, and where they come from."""
+    if not cfg.EXPORT.SAMPLES or not cfg.TEST.DATASETS:
+        return [], "random points of a fixed seed; EXPORT.SAMPLES and TEST.DATASETS ask for no others"
+    try:
+        dataset = EvaluationSamples(build_dataset(cfg, cfg.TEST.DATASETS, [KIND]), [KIND])
+        transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset, place=TEST_TRANSFORMS)
+        places = [round(place) for place in np.linspace(0, len(dataset) - 1, min(cfg.EXPORT.SAMPLES, len(dataset)))]
+        read = SampleReader(dataset, transforms, seed=cfg.MISC.SEED).read([SampleKey(0, place, place) for place in places])
+    except DataError as error:
+        return [], f"random points of a fixed seed, because TEST.DATASETS cannot be read: {str(error).partition(chr(10))[0]}"
+    return [torch.from_numpy(sample["points"]) for sample in read], f"{len(read)} frames of {', '.join(cfg.TEST.DATASETS)}"
+
+
+def _random_points(cfg: AnyConfig) -> Tensor:
+    low, high = torch.tensor(cfg.MODEL.RANGE[:3]), torch.tensor(cfg.MODEL.RANGE[3:])
+    points = torch.zeros(RANDOM_POINTS, cfg.MODEL.POINT_CHANNELS)
+    points[:, :3] = low + (high - low) * torch.rand(RANDOM_POINTS, 3, generator=torch.Generator().manual_seed(0))
+    return points
