@@ -16,7 +16,7 @@ from tests.faults.training import assert_same_run
 from tests.integration.conftest import ROOT, Done, Run
 
 PAGE = (ROOT / "docs" / "tddet.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^    (python tools/.*)$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(r"^    (python tools/.*/centerpoint\.yaml.*)$", PAGE, re.MULTILINE)
 CONFIGS = ROOT / "cfgs" / "tasks" / "tddet" / "streets3d"
 SCRIPT = "tasks/tddet/train_net.py"
 FRAMES = "streets3d/test/training"

@@ -1,6 +1,8 @@
 """Detection in space from one camera by the command lines: training, test, pictures, exported files, images without calibration."""
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -96,6 +98,22 @@ def test_an_image_needs_a_camera_of_its_own_or_one_for_all(run: Run, data: Path,
     (tmp_path / "p2.txt").write_text("P0: 1 2 3\n")
     done = run("inference.py", *asked, f"TEST.CALIBRATION={tmp_path / 'p2.txt'}")
     assert done.code == 2 and "no P2 in it" in done.output, done.output
+
+
+def test_the_commands_of_the_page_run_in_their_order(run: Run, data: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "tddet.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (python tools/.*/smoke\.yaml.*)$", page, re.MULTILINE)
+    assert len(commands) == 4
+    for name in ("tools", "cfgs"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copytree(data, tmp_path / "data")
+    settings = options_of(tmp_path / "data", tmp_path / "ckpts")[2:]
+    for line in commands:
+        script, *words = (word.replace("cfgs/", f"{tmp_path}/cfgs/").replace("160,512", "64,192") for word in shlex.split(line)[1:])
+        # after so few steps nothing has a high score
+        own = training(10) if "train" in script else ["EXPORT.COMPARE_SCORE=0.02"] if "export" in script else LOW
+        run(script.removeprefix("tools/"), *words, *settings, *own).succeeded()
+    assert len(list((tmp_path / "seen").glob("*.jpg"))) == 4 and (tmp_path / "ckpts" / "model.onnx").is_file()
 
 
 @pytest.mark.parametrize(
