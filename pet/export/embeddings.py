@@ -66,6 +66,7 @@ def embedding_network(backbone: nn.Module) -> TaskNetwork:
         network=Embeddings(backbone),
         output_names=["embedding"],
         half=["backbone"],
+        exact_size=True,
         measure=difference,
         describe_comparison=difference.describe,
     )

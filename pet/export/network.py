@@ -31,6 +31,7 @@ class TaskNetwork:
         size_input: name of a further input, height and width of the image without padding, int64 (2,); empty: there is none.
         channels: of the images.
         frames: of a clip, whose images are (B, C, T, H, W); 0: they are (B, C, H, W).
+        exact_size: images of another size than the file's are refused instead of distorted, which would change what is compared.
         description: kept in the file; None: what the config says of classes and normalisation.
         describe_comparison: what a report says of the comparison, asked for after it; empty: nothing. It may refuse the file.
     """
@@ -46,6 +47,7 @@ class TaskNetwork:
     size_input: str = ""
     channels: int = CHANNELS
     frames: int = 0
+    exact_size: bool = False
     description: ModelDescription | None = None
     describe_comparison: Callable[[], str] = str
 

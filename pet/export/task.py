@@ -146,12 +146,25 @@ def _choose_size(cfg: PetConfig, task: TaskNetwork, images: TestImages) -> tuple
                 "it to [height, width], or EXPORT.DYNAMIC to True"
             )
         size = found[0]
+    if task.exact_size and not cfg.EXPORT.DYNAMIC:
+        _check_exact_size(images, size)
     if min(size) < task.smallest and (cfg.EXPORT.DYNAMIC or not cfg.EXPORT.SIZE):
         raise ConfigError(
             f"EXPORT.SIZE: {list(size)} {'given' if cfg.EXPORT.SIZE else 'would follow from TEST.RESIZE.SCALES or the test images'}; this "
             f"network needs at least {task.smallest} pixels, two of its coarsest map. Set a larger one, e.g. that of your images"
         )
     return size
+
+
+def _check_exact_size(images: TestImages, size: tuple[int, int]) -> None:
+    others = {image.shape[-3:-1] for sample in images.samples for image in sample} - {size}
+    if others:
+        height, width = min(others)
+        raise ConfigError(
+            f"EXPORT.SIZE: the exported network would take {size[0]} x {size[1]}, but test images have other sizes after TEST.TRANSFORMS, "
+            f"e.g. {height} x {width} (height x width), and a distorted image has another embedding; end TEST.TRANSFORMS with CenterCrop, "
+            "or set EXPORT.DYNAMIC to True"
+        )
 
 
 def _is_large_enough(sample: Mapping[str, Tensor], task: TaskNetwork, *, dynamic: bool) -> bool:

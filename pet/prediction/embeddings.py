@@ -103,7 +103,7 @@ def build_file_embeddings(cfg: PetConfig, device: torch.device, build_model: Cal
     """
     exported = find_onnx_weights(cfg)
     if exported is not None:
-        return FileEmbeddings(build_onnx_samples(cfg, exported), flip=flip)
+        return FileEmbeddings(build_onnx_samples(cfg, exported, exact_size=True), flip=flip)
     model = build_model()
     load_test_weights(model, cfg)
     # files of one's own have any shape, and what transforms leave of them may have several

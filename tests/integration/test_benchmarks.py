@@ -72,6 +72,12 @@ def test_the_detection_pipelines_run(tmp_path: Path) -> None:
     assert "800x1066" in done.output
 
 
+def test_the_pipelines_of_two_views_run(tmp_path: Path) -> None:
+    done = execute("data_pipeline.py", tmp_path, "--task", "views", "--images", "2", "--repeats", "1")
+    assert json.loads(done.succeeded().output.splitlines()[-1]).keys() == {"ours", "torchvision_v2", "pil"}
+    assert "to two views of 224x224" in done.output
+
+
 @pytest.mark.parametrize("name", sorted(SMALLEST))
 def test_nothing_measured_is_refused(name: str, tmp_path: Path) -> None:
     done = execute(name, tmp_path, "--repeats", "0")

@@ -28,16 +28,21 @@ TEST = "TEST: {SCORE_THRESHOLD: 0.0, DETECTIONS_PER_IMAGE: 100}"
 SHORT = ["SOLVER.SCHEDULER.TOTAL_ITERS=2", "MISC.TENSORBOARD=False", "ANALYSER.ENABLED=False", "SOLVER.SCHEDULER.WARM_UP_ITERS=0"]
 
 
+def write_few_mannequins(folder: Path) -> None:
+    """Write the data set as a first run does, but say of a few images that they are all."""
+    for split, count in COUNTS.items():
+        path = write_mannequins(folder, split=split, count=IMAGES)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["info"]["count"] = count
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A folder with the scripts and a small config, and a data set of a few images."""
     for name in ("tools", "cfgs"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    for split, count in COUNTS.items():
-        path = write_mannequins(tmp_path / "data" / "mannequins", split=split, count=IMAGES)
-        content = json.loads(path.read_text(encoding="utf-8"))
-        content["info"]["count"] = count
-        path.write_text(json.dumps(content), encoding="utf-8")
+    write_few_mannequins(tmp_path / "data" / "mannequins")
     base = "_BASE_: package:pet.projects.densepose/presets/mannequins_R-18-FPN.yaml"
     (tmp_path / CONFIG).write_text(f"{base}\n{SMALL}\n{TEST}\n", encoding="utf-8")
     return tmp_path

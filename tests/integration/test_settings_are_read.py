@@ -1,18 +1,25 @@
 """Every setting of every task is read by one of its commands: recorded in real runs, with all parts of a run switched on in turn."""
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+import torch
 
-import pet.tasks.cls.config
 import pet.vision.config
+from pet.vision import GeneralizedCNN
+from petlib.config import load_cfg
 from tests.integration.conftest import ROOT, environment
 from tests.integration.test_change_detection import write_pairs
+from tests.integration.test_densepose_page import write_few_mannequins
+from tests.integration.test_fairmot_page import write_few
 from tests.integration.test_vision_page import write_few_shapes
+from tests.pet.data.video_files import write_video
 
 SHORT = [
     *("SOLVER.SCHEDULER.TOTAL_EPOCHS=0", "SOLVER.SCHEDULER.TOTAL_ITERS=2", "TRAIN.BATCH_SIZE=2", "TEST.IMS_PER_GPU=2"),
@@ -66,7 +73,41 @@ def segmentation(project: str, config: str, *options: str, images: tuple[str, ..
     return Recorded(f"projects/{project}", f"projects/{project}/{config}.yaml", [*SHORT, *names, "EXPORT.SIZE=[64, 64]", *options], images)
 
 
+def digits(method: str, *options: str, exported: bool = True) -> Recorded:
+    """Return a run without labels on some of the bundled digits."""
+    small = ["MODEL.BACKBONE=resnet20", f"CONTRAST.METHOD={method}", "CONTRAST.PROJECTOR.HIDDEN=16", "CONTRAST.PROJECTOR.DIM=8"]
+    some = [few("digits"), "TEST.RESIZE.SCALES=[16]", "TRAIN.RESIZE.SCALES=[16]"]
+    return Recorded("tasks/contrast", "tasks/contrast/digits/simclr_resnet20.yaml", [*SHORT, *small, *some, *options], exported=exported)
+
+
+def task(name: str, config: str, *options: str, images: str = "data/changes/images2", exported: bool = True) -> Recorded:
+    """Return a run of another task."""
+    return Recorded(f"tasks/{name}", f"tasks/{name}/{config}.yaml", [*SHORT, *options], (images,), exported)
+
+
+def project(name: str, config: str, *options: str, images: str = "data/changes/images2") -> Recorded:
+    """Return a run of a project that is the general CNN with heads of its own."""
+    return Recorded(f"projects/{name}", f"projects/{name}/{config}.yaml", [*SHORT, *options], (images,))
+
+
+def few(kind: str, share: float = 0.02) -> str:
+    """Return the catalogue in which drawn or bundled data are few."""
+    entries = [f"{kind}_{split}: {{type: {kind}, split: {split}, share: [0.0, {share}]}}" for split in ("train", "test")]
+    return f"DATA.CATALOG={{{', '.join(entries)}}}"
+
+
 PAIRS = ("data/changes/images1", "data/changes/images2")
+CROWDS = [few("crowds"), "MODEL.BACKBONE_ARGS={channels: [8, 8, 8, 8], stem_width: 8, out_indices: [2]}"]
+SMALL_CNN = ["MODEL.BACKBONE=timm/test_resnet", "MODEL.FPN.CHANNELS=16", "MODEL.BOX.ROI.HIDDEN=32", "MODEL.SURFACE.CHANNELS=[16]"]
+WALKERS = ["MODEL.BACKBONE=timm/test_resnet", "MODEL.DLA_UP.CHANNELS=8", "EXPORT.SIZE=[128, 192]"]
+WALKERS += ["TRAIN.DATASETS=[few_train]", "TEST.DATASETS=[few_test]"]
+WALKERS += ["DATA.CATALOG={few_train: {type: mot, path: few, split: train}, few_test: {type: mot, path: few, split: test}}"]
+MOTIONS = [few("motions"), "MODEL.BACKBONE=timm/test_resnet", "TRAIN.RESIZE.SCALES=[32]", "TEST.RESIZE.SCALES=[32]"]
+FACETS = ["MODEL.BACKBONE_ARGS={width: 4, size: 32}", "TRAIN.RESIZE.SCALES=[32]", "TEST.RESIZE.SCALES=[32]", "MODEL.EMBEDDING=16"]
+FACETS += ["DATA.CATALOG={facets_train: {type: facets, split: train, share: [0.0, 0.02]}, facets_test: {type: facets, split: test}}"]
+FACETS += ["TRAIN.TRANSFORMS=[Resize, Normalize]", "TEST.TRANSFORMS=[Resize, Normalize]"]
+CROPS = ["MODEL.BACKBONE=timm/test_resnet", "MODEL.UPSAMPLING.CHANNELS=8"]
+BOXES = ["TEST.BOXES=data/boxes.json", "TEST.DETECTOR.CFG=cfgs/vision/detector.yaml", "TEST.DETECTOR.WEIGHTS=data/detector.pth"]
 LANDCOVER = "fcn_hr18_1024x1024_16k_landcover"
 GROUPS = {
     "vision": [
@@ -79,7 +120,35 @@ GROUPS = {
         shapes("retinanet_R-18-FPN"),
         shapes("semseg_R-18", "TEST.SLIDING.SIZE=64"),
         Recorded("vision", "vision/digits/resnet20_digits.yaml", [*SHORT, *EPOCHS, *MIXED]),
-        Recorded("vision", "vision/digits/resnet20_digits.yaml", [*SHORT, "TRAIN.WEIGHTS=run7/model_latest.pth"]),
+        Recorded("vision", "vision/digits/resnet20_digits.yaml", [*SHORT, "TRAIN.WEIGHTS=run8/model_latest.pth"]),
+        # projects whose heads are settings of the general CNN
+        project("crowdcounting", "crowds/crowds_resnet10", *CROWDS, *PARTS_ON, "MODEL.DENSITY.TRANSPORT.WEIGHT=0.1"),
+        project("crowdcounting", "crowds/crowds_dots_resnet10", *CROWDS, "TEST.INTERVAL.CALIBRATION=run10/test/counts.csv"),
+        project("densepose", "mannequins_R-18-FPN", *SMALL_CNN, "MODEL.LOSS_WEIGHTING.METHOD=uncertainty"),
+        project("fairmot", "walkers/fairmot_R-18", *WALKERS),
+    ],
+    "action": [
+        task("action", "motions/tsm_test_resnet", *MOTIONS, *PARTS_ON, *ADAM, *MIXED, images="data/films"),
+        task("action", "motions/tsn_test_resnet", *MOTIONS, *EPOCHS, *SGD, "TRAIN.BATCH_SIZE=8", images="data/films"),
+        task("action", "motions/tsm_test_resnet", *MOTIONS, "TRAIN.WEIGHTS=run0/model_latest.pth", images="data/films"),
+    ],
+    "contrast": [
+        digits("simclr", *PARTS_ON, *ADAM, "CONTRAST.WEIGHT_DECAY_END=0.1"),
+        digits("moco", "CONTRAST.QUEUE=8", "CONTRAST.BATCH_NORM_GROUPS=2", "TRAIN.BATCH_SIZE=4", *SGD),
+        digits("mocov3", *EPOCHS, "TRAIN.BATCH_SIZE=4"),
+        digits("byol", "TRAIN.WEIGHTS=run0/model_latest.pth"),
+        digits("dino", "CONTRAST.DINO.PROTOTYPES=16"),
+        digits("barlow_twins"),
+    ],
+    "face": [
+        task("face", "facets_iresnet18", *FACETS, *PARTS_ON, *ADAM),
+        task("face", "facets_iresnet18", *FACETS, *EPOCHS, *SGD, "MODEL.SAMPLE_RATE=0.5", "TRAIN.BATCH_SIZE=64"),
+        task("face", "facets_iresnet18", *FACETS, "TRAIN.WEIGHTS=run0/model_latest.pth"),
+    ],
+    "instance": [
+        task("instance", "shapes/all_R-18", *CROPS, *PARTS_ON, *ADAM, images="data/shapes/test/images"),
+        task("instance", "shapes/all_R-18", *CROPS, *EPOCHS, *SGD, "TEST.VIEWS.FLIP=True", *BOXES, "TRAIN.BATCH_SIZE=4", exported=False),
+        task("instance", "shapes/pose_R-18", *CROPS, "TRAIN.WEIGHTS=run0/model_latest.pth"),
     ],
     "segmentation": [
         segmentation("changedet", "siamese_R-18_cpu", *PARTS_ON, *ADAM, images=PAIRS),
@@ -95,7 +164,28 @@ GROUPS = {
 def data(tmp_path: Path) -> Path:
     write_few_shapes(tmp_path / "data" / "shapes")
     write_pairs(tmp_path / "data" / "changes")
+    write_detector(tmp_path)
+    write_few(tmp_path / "data")
+    write_few_mannequins(tmp_path / "data" / "mannequins")
+    (tmp_path / "data" / "films").mkdir()
+    frames = np.random.default_rng(0).integers(0, 255, (12, 32, 32, 3), dtype=np.uint8)
+    write_video(tmp_path / "data" / "films" / "film.avi", frames)
     return tmp_path
+
+
+def write_detector(folder: Path) -> None:
+    """Write the config of a small detector of figures, its weights, which are random, and boxes that it could have found."""
+    base = f"_BASE_: {ROOT}/cfgs/vision/shapes/fcos_R-18-FPN.yaml"
+    small = "MODEL: {BACKBONE: timm/test_resnet, FPN: {CHANNELS: 32}, NUM_CLASSES: 1}"
+    config, data = folder / "cfgs" / "vision" / "detector.yaml", folder / "data"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"{base}\n{small}\nDATA: {{CLASSES: [figure], OTHER_CLASSES: skip}}\n")
+    torch.save(GeneralizedCNN(load_cfg(pet.vision.config, config)).state_dict(), data / "detector.pth")
+    content = json.loads((data / "shapes" / "test" / "annotations.json").read_text())
+    (figure,) = (entry["id"] for entry in content["categories"] if entry["name"] == "figure")
+    found = [entry for entry in content["annotations"] if entry["category_id"] == figure]
+    boxes = [{**{name: entry[name] for name in ("image_id", "category_id", "bbox")}, "score": 0.9} for entry in found]
+    (data / "boxes.json").write_text(json.dumps(boxes))
 
 
 @pytest.mark.nightly
@@ -109,6 +199,8 @@ def test_every_setting_is_read(group: str, data: Path) -> None:
     assert not unread, f"no command has read {', '.join(unread)}"
 
 
-def test_finetuning_has_the_settings_of_the_general_cnn() -> None:
+@pytest.mark.parametrize("project", ["tasks.cls", "projects.crowdcounting", "projects.densepose", "projects.fairmot"])
+def test_what_is_the_general_cnn_has_its_settings(project: str) -> None:
     """What reads them there reads them here: it is the same task."""
-    assert set(pet.tasks.cls.config.get_base_cfg().flat()) == set(pet.vision.config.get_base_cfg().flat())
+    settings = importlib.import_module(f"pet.{project}.config")
+    assert set(settings.get_base_cfg().flat()) == set(pet.vision.config.get_base_cfg().flat())

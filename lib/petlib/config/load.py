@@ -6,7 +6,7 @@ from typing import Protocol
 
 from petlib.config.key import coerce
 from petlib.config.layers import Layer, override_layer, read_layers
-from petlib.config.node import CfgNode
+from petlib.config.node import CfgNode, keys_in_errors
 from petlib.config.usage import check_overrides
 from petlib.errors import ConfigError, DataError
 from petlib.registry import import_user_modules
@@ -86,7 +86,8 @@ def _load(
     name_run(cfg, path)
     _check_length(cfg, path)
     try:
-        task.infer_cfg(cfg)
+        with keys_in_errors(cfg):
+            task.infer_cfg(cfg)
     except DataError as error:
         if on_missing_data is None:
             raise

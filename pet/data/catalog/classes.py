@@ -6,7 +6,7 @@ from pet.data import datasets
 from pet.data.catalog.entries import WITH_VIDEOS, CatalogEntry, find_entry, resolve_path
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import Reach
-from pet.data.files.listing import class_folders
+from pet.data.files.listing import class_folders, class_folders_of_videos
 from pet.typed import AnyConfig, PetConfig
 from petlib.config import ConfigError
 
@@ -27,7 +27,8 @@ def infer_classes(cfg: AnyConfig) -> None:
         folder = resolve_path(cfg, entry.path)
         # a model can be tested where its training data are not; without a number of classes they are needed
         if entry.type in ("image_folder", "video_folder") and (folder.is_dir() or cfg.MODEL.NUM_CLASSES == 0):
-            cfg.set("DATA.CLASSES", class_folders(folder))
+            find = class_folders_of_videos if entry.type == "video_folder" else class_folders
+            cfg.set("DATA.CLASSES", find(folder))
         elif cfg.MODEL.NUM_CLASSES == 0:
             found = _names_in_files(cfg, entry, folder)
             cfg.set(*(("MODEL.NUM_CLASSES", found) if isinstance(found, int) else ("DATA.CLASSES", found)))

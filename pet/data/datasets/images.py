@@ -16,7 +16,7 @@ from pet.data.files.windows import Window, windows_of
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
-from petlib.errors import DataError
+from petlib.errors import DataError, name_in_errors
 
 
 class _Part(NamedTuple):
@@ -88,4 +88,5 @@ def _images_below(folder: Path, skipped: SkipCounter) -> Iterator[str]:
 
 def build_images(source: Source) -> UnlabelledImages:
     """Return the photographs below the folder that a source names."""
-    return UnlabelledImages(folders=[source.path], photographs=True)
+    with name_in_errors({"UnlabelledImages.folders": "CatalogEntry"}):
+        return UnlabelledImages(folders=[source.path], photographs=True)

@@ -11,7 +11,7 @@ from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.json_files import read_json
 from pet.data.files.limits import shortened
-from pet.data.files.listing import class_folders, files_below
+from pet.data.files.listing import class_folders_of_videos, files_below
 from pet.data.files.opening import read_text
 from pet.data.files.skipped import SkipCounter
 from pet.data.files.videos import VIDEO_SUFFIXES
@@ -51,7 +51,7 @@ def in_class_folders(root: Path) -> Records:
         DataError: the folder is missing or has no class folders, or a class has no videos.
     """
     skipped = SkipCounter(root)
-    for name in class_folders(root):
+    for name in class_folders_of_videos(root):
         found = _files(root / name, skipped)
         if not found:
             endings = ", ".join(VIDEO_SUFFIXES)

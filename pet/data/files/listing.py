@@ -103,18 +103,28 @@ def _report(error: OSError) -> None:
     logger.warning("%s: this folder cannot be read and is left out: %s", error.filename, error.strerror)
 
 
-def class_folders(folder: Path) -> list[str]:
+def class_folders(folder: Path, *, what: str = "an image folder", example: str = "cat/1.jpg") -> list[str]:
     """Return the names of the classes, sorted.
+
+    Args:
+        folder: has a folder for each class.
+        what: it is called in messages.
+        example: of a file in it.
 
     Raises:
         DataError: the folder is missing or has no folders in it.
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: there is no such folder; an image folder has a folder for each class, e.g. {folder / 'cat' / '1.jpg'}. "
+            f"{folder}: there is no such folder; {what} has a folder for each class, e.g. {folder / example}. "
             "Paths of the catalogue start from Source.root"
         )
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_of_system(entry.name))
     if not names:
-        raise DataError(f"{folder}: no class folders in it; an image folder has one for each class, e.g. {folder / 'cat' / '1.jpg'}")
+        raise DataError(f"{folder}: no class folders in it; {what} has one for each class, e.g. {folder / example}")
     return names
+
+
+def class_folders_of_videos(folder: Path) -> list[str]:
+    """Return the names of the classes of videos, sorted; see :func:`class_folders`."""
+    return class_folders(folder, what="a video folder", example="jump/1.mp4")

@@ -69,7 +69,7 @@ class IResNet(nn.Module):
         maps = self.prelu(self.bn1(self.conv1(image)))
         maps = self.bn2(self.layer4(self.layer3(self.layer2(self.layer1(maps)))))
         with torch.autocast(image.device.type, enabled=False):
-            embeddings: Tensor = self.features(self.fc(self.dropout(maps.float().flatten(1))))
+            embeddings: Tensor = self.features(self.fc(self.dropout(maps.to(self.fc.weight.dtype).flatten(1))))
         return embeddings
 
 

@@ -57,7 +57,7 @@ class MobileFaceNet(nn.Module):
         for layer in self.layers:
             image = layer(image)
         with torch.autocast(image.device.type, enabled=False):
-            embeddings: Tensor = self.features(self.conv_sep(image.float()))
+            embeddings: Tensor = self.features(self.conv_sep(image.to(next(self.conv_sep.parameters()).dtype)))
         return embeddings
 
 

@@ -68,6 +68,10 @@ class PretrainingMethod(nn.Module, ABC):
         """Return the backbone that later tasks begin with."""
         return self.backbone
 
+    def evaluated_part(self) -> nn.Module:
+        """Return what takes a batch of views and runs the backbone that is handed over on the first: precise batch norm calls it."""
+        return _FirstView(self.handed_over())
+
     def project(self, images: Tensor) -> Tensor:
         """Return the projections (B, D) of images."""
         projections: Tensor = self.projector(self.backbone(images))
@@ -92,3 +96,16 @@ class PretrainingMethod(nn.Module, ABC):
     def _outputs(self, loss: Tensor, projections: Tensor) -> dict[str, dict[str, Tensor]]:
         self.projections = projections.detach()
         return {"losses": {"loss": loss}, "metrics": {}}
+
+
+class _FirstView(nn.Module):
+    """The features of the first view of a batch."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, batch: dict[str, Any]) -> Tensor:
+        """Return the features (B, F)."""
+        features: Tensor = self.backbone(batch[VIEWS[0]])
+        return features

@@ -23,7 +23,7 @@ from pet.prediction.predictors.pixels import to_probabilities
 from pet.typed import PetConfig
 from petlib.data.protocols import Batch, Dataset, SampleKey, SampleTransform
 from petlib.data.reader import SampleReader
-from petlib.errors import CheckpointError
+from petlib.errors import CheckpointError, DataError
 from petlib.solver.precision import build_mixed_precision
 
 LOGITS, CLASS_SCORES = "logits", "class_scores"
@@ -76,6 +76,7 @@ class OnnxSamples:
             it takes their size too.
         seed: of random transforms.
         place: what becomes of the outputs; None: as they are called.
+        exact_size: refuse images that do not have the size of the file after the transforms, instead of resizing them.
 
     Raises:
         CheckpointError: the file has no description, or takes more than one image.
@@ -83,7 +84,9 @@ class OnnxSamples:
 
     batch_size = 1
 
-    def __init__(self, model: OnnxModel, *, transforms: SampleTransform, seed: int, place: Place | None = None) -> None:
+    def __init__(
+        self, model: OnnxModel, *, transforms: SampleTransform, seed: int, place: Place | None = None, exact_size: bool = False
+    ) -> None:
         self.description = ModelDescription.from_metadata(model.metadata, name=str(model.path))
         self._input, *further = model.inputs
         shape = model.inputs[self._input]
@@ -100,16 +103,23 @@ class OnnxSamples:
         self._transforms = transforms
         self._seed = seed
         self._place = place or self._placed
+        self._exact_size = exact_size
         self._scale, self._shift = scale_and_shift(self.description.mean, self.description.std, self.description.maximum or EIGHT_BITS)
 
     def predict(self, dataset: Dataset) -> Iterator[tuple[dict[str, Any], Predictions]]:
-        """Yield ``meta`` and the predictions of each sample, in their order, in the coordinates of its image."""
+        """Yield ``meta`` and the predictions of each sample, in their order, in the coordinates of its image.
+
+        Raises:
+            DataError: an image has another size than the file takes, and must not be resized.
+        """
         reader = SampleReader(dataset, self._transforms, seed=self._seed)
         for place in range(len(dataset)):
             (sample,) = reader.read([SampleKey(0, place, place)])
             images = kinds_in(sample).pixels[0].name
             if self._canvas is not None:
                 given = sample[images].shape[-3:-1]
+                if self._exact_size and given != self._canvas:
+                    raise DataError(self._wrong_size(sample["meta"], given, self._canvas))
                 size = fitting_size(given, self._canvas) if self._size_input else self._canvas
                 sample = Resize(size=size)(sample, np.random.default_rng(self._seed))
             names = self.description.outputs or self._model.outputs
@@ -117,6 +127,13 @@ class OnnxSamples:
             tensors = {name: torch.from_numpy(value) for name, value in outputs.items()}
             found = self._place(tensors, sample["meta"], sample[images].shape[-3:-1])
             yield sample["meta"], {name: _as_array(value) for name, value in found.items()}
+
+    def _wrong_size(self, meta: Mapping[str, Any], given: tuple[int, int], expected: tuple[int, int]) -> str:
+        return (
+            f"{meta.get('file', 'an image')}: {given[0]} x {given[1]} (height x width) after the transforms of a test, but "
+            f"{self._model.path} takes {expected[0]} x {expected[1]}, and a distorted image has another embedding; end the transforms "
+            "with CenterCrop, or export a network that takes any size"
+        )
 
     def _arrays(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return the inputs of the file for an image (H, W, C) or a clip (T, H, W, C)."""
@@ -173,12 +190,12 @@ def build_model_samples(
     )
 
 
-def build_onnx_samples(cfg: PetConfig, model: OnnxModel, *, place: Place | None = None) -> OnnxSamples:
-    """Return an exported file that sees images after ``TEST.TRANSFORMS``; ``place``: see :class:`OnnxSamples`.
+def build_onnx_samples(cfg: PetConfig, model: OnnxModel, *, place: Place | None = None, exact_size: bool = False) -> OnnxSamples:
+    """Return an exported file that sees images after ``TEST.TRANSFORMS``; ``place`` and ``exact_size`` as in :class:`OnnxSamples`.
 
     Raises:
         CheckpointError: the file has no description, or takes more than one image.
         ConfigError: a transform is wrong.
     """
     transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [], place=TEST_TRANSFORMS)
-    return OnnxSamples(model, transforms=transforms, seed=cfg.MISC.SEED, place=place)
+    return OnnxSamples(model, transforms=transforms, seed=cfg.MISC.SEED, place=place, exact_size=exact_size)

@@ -14,13 +14,14 @@ from pet.data.loading.joined import EvaluationSamples
 from pet.data.targets.check import check_samples, describe_source
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.names import names_of
-from pet.evaluation.embeddings import Embeddings, collect_embeddings
-from pet.evaluation.evaluation import Evaluation
-from pet.evaluation.loop import Batches
+from pet.evaluation.embeddings import EmbeddingCollector, Embeddings, collect_embeddings
+from pet.evaluation.evaluation import Evaluation, write_results
+from pet.evaluation.evaluator import Evaluator
+from pet.evaluation.loop import Batches, evaluate
+from pet.evaluation.metrics import build_metrics
 from pet.metrics.collapse import effective_rank, spread
 from pet.metrics.linear_probe import fit_linear
 from pet.metrics.neighbours import Neighbours, NeighbourSearch, vote
-from pet.metrics.results import write_metrics_json
 from pet.typed import ContrastConfig
 from petlib.config import ConfigError
 from petlib.distributed.collectives import all_reduce_sum, broadcast_object
@@ -62,6 +63,7 @@ class ProbeEvaluation(Evaluation):
         temperature: see :func:`pet.metrics.neighbours.vote`.
         linear: also fit a linear classifier.
         autocast: gives the context of each forward pass, for mixed precision.
+        build_evaluators: gives further metrics of the test images' embeddings; its argument says whether they will write.
     """
 
     def __init__(
@@ -74,8 +76,9 @@ class ProbeEvaluation(Evaluation):
         temperature: float,
         linear: bool,
         autocast: Callable[[], AbstractContextManager[None]],
+        build_evaluators: Callable[[bool], Sequence[Evaluator]] = lambda _: [],
     ) -> None:
-        super().__init__(loader=loader, build_evaluators=lambda _: [], autocast=autocast)
+        super().__init__(loader=loader, build_evaluators=build_evaluators, autocast=autocast)
         self.baseline: dict[str, float] = {}
         self._bank = bank
         self._num_classes = num_classes
@@ -85,7 +88,10 @@ class ProbeEvaluation(Evaluation):
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return ``knn/acc<K>``, ``linear/acc`` and measures of collapse; every process calls it and gets the same."""
-        bank, queries = self._embed(model)
+        return self._probe(model, self.build_evaluators(False))
+
+    def _probe(self, model: nn.Module, evaluators: Sequence[Evaluator]) -> dict[str, float]:
+        bank, queries, further = self._embed(model, evaluators)
         metrics = self._neighbour_accuracies(bank, queries)
         if self._linear:
             metrics["linear/acc"] = self._linear_accuracy(bank, queries)
@@ -95,11 +101,11 @@ class ProbeEvaluation(Evaluation):
         if headline in self.baseline:
             metrics["knn/above_untrained"] = metrics[headline] - self.baseline[headline]
             metrics["knn/above_pixels"] = metrics[headline] - self.baseline["knn/pixels"]
-        return metrics
+        return metrics | further
 
     def measure_baseline(self, model: nn.Module) -> dict[str, float]:
         """Return the figures of the untrained ``model`` and, as ``knn/pixels``, of bare pixels; later figures are compared with them."""
-        bank, queries = self._embed(RawPixels())
+        bank, queries, _ = self._embed(RawPixels())
         pixels = self._neighbour_accuracies(bank, queries)
         metrics = self(model)
         self.baseline = {**metrics, "knn/pixels": next(iter(pixels.values()))}
@@ -107,19 +113,24 @@ class ProbeEvaluation(Evaluation):
 
     def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
         """Return the metrics of ``model``, write them into ``folder`` and print the result as the last line."""
-        metrics = self(model)
+        evaluators = self.build_evaluators(True)
+        metrics = self._probe(model, evaluators)
         if is_main_process():
             folder.mkdir(parents=True, exist_ok=True)
-            write_metrics_json(folder / "metrics.json", metrics)
-            logger.info("metrics are in %s", folder)
+        for evaluator in evaluators:
+            evaluator.write(folder)
+        write_results(folder, metrics, evaluators)
+        if is_main_process():
             summary = "test_" + " | ".join(f"{name.replace('/', '_')}: {value:.2%}" for name, value in metrics.items() if "/acc" in name)
             logger.info(summary, extra=FILE_ONLY)
             print(summary, flush=True)
         return metrics
 
-    def _embed(self, model: nn.Module) -> tuple[Embeddings, Embeddings]:
-        bank, queries = (collect_embeddings(model, loader, autocast=self.autocast).own() for loader in (self._bank, self.loader))
-        return bank, queries
+    def _embed(self, model: nn.Module, evaluators: Sequence[Evaluator] = ()) -> tuple[Embeddings, Embeddings, dict[str, float]]:
+        bank = collect_embeddings(model, self._bank, autocast=self.autocast).own()
+        queries = EmbeddingCollector()
+        metrics = evaluate(model, self.loader, [queries, *evaluators], autocast=self.autocast)
+        return bank, queries.own(), metrics
 
     def _neighbour_accuracies(self, bank: Embeddings, queries: Embeddings) -> dict[str, float]:
         search = NeighbourSearch(queries.vectors, max(self._neighbours))
@@ -169,6 +180,12 @@ def build_probe_evaluation(cfg: ContrastConfig, device: torch.device, dataset: D
     expected = Expectation(kinds=LABELS, counts={"label": bank.info.num_classes})
     for source, data in ((describe_source(key, cfg[key.partition(".")[0]].DATASETS), bank), ("the test data", test)):
         check_samples(data, expected, cfg.DATA.CHECK_SAMPLES, source=source, scales_by_type=scales_by_type(cfg.TEST.TRANSFORMS))
+
+    def build_evaluators(keep_predictions: bool) -> Sequence[Evaluator]:
+        return build_metrics(cfg.EVAL.METRICS, test, keep_predictions=keep_predictions)
+
+    # what is wrong with them is reported now, not at the first evaluation
+    build_evaluators(False)
     bank_loader, loader = (build_test_loader(cfg, EvaluationSamples(data, LABELS), device, LABELS) for data in (bank, test))
     return ProbeEvaluation(
         bank=bank_loader,
@@ -178,4 +195,5 @@ def build_probe_evaluation(cfg: ContrastConfig, device: torch.device, dataset: D
         temperature=cfg.PROBE.TEMPERATURE,
         linear=cfg.PROBE.LINEAR,
         autocast=build_mixed_precision(cfg, device).autocast,
+        build_evaluators=build_evaluators,
     )

@@ -53,12 +53,12 @@ class PreciseBNHook(Hook):
     def before_train(self, state: TrainState) -> None:
         """Compute the statistics when a pending evaluation is completed."""
         self._asked = AgreedFlag()
-        if self._evaluation.pending and not self._evaluation.prepared and _has_batch_norm(state.network):
+        if self._evaluation.pending and not self._evaluation.prepared and _has_batch_norm(evaluated_part(state.network)):
             self._compute(state)
 
     def after_step(self, state: TrainState) -> None:
         """Compute the statistics when an evaluation follows."""
-        if self._evaluation.evaluates_after(state) and _has_batch_norm(state.network):
+        if self._evaluation.evaluates_after(state) and _has_batch_norm(evaluated_part(state.network)):
             self._compute(state)
 
     def _compute(self, state: TrainState) -> None:
@@ -68,18 +68,19 @@ class PreciseBNHook(Hook):
         started = time.perf_counter()
         batches = itertools.islice(self._batches(state.iteration, state.iteration + self._num_iters), self._num_iters)
         norms = [
-            (norm, norm.momentum, {name: value.clone() for name, value in norm.named_buffers()}) for norm in _batch_norms(state.network)
+            (norm, norm.momentum, {name: value.clone() for name, value in norm.named_buffers()})
+            for norm in _batch_norms(evaluated_part(state.network))
         ]
         try:
             with preserved_random_state():
-                update_bn_stats(state.network, self._until_asked_to_end(batches), num_iters=self._num_iters)
+                update_bn_stats(evaluated_part(state.network), self._until_asked_to_end(batches), num_iters=self._num_iters)
         except Interrupted as interruption:
             for norm, momentum, buffers in norms:
                 norm.momentum = momentum
                 norm.load_state_dict(buffers, strict=False)
             stop_for_signal(state, interruption.signal_number)
             return
-        _average_over_ranks(state.network)
+        _average_over_ranks(evaluated_part(state.network))
         self._timer.exclude(time.perf_counter() - started)
         logger.info("batch-norm statistics computed over %d batches", self._num_iters)
 
@@ -95,6 +96,12 @@ class PreciseBNHook(Hook):
                 raise Interrupted(number)
             yield batch
         self._asked.finish()
+
+
+def evaluated_part(network: nn.Module) -> nn.Module:
+    """Return what of a network runs in evaluations, a module that takes the batches of the training: its ``evaluated_part()`` or itself."""
+    find: Callable[[], nn.Module] | None = getattr(network, "evaluated_part", None)
+    return network if find is None else find()
 
 
 def _has_batch_norm(network: nn.Module) -> bool:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from pet.export.rewriting import HalfPrecision
 from pet.models.classifiers import build_classifier
 from pet.models.face import iresnet
 from petlib.errors import ConfigError
@@ -77,3 +78,14 @@ def test_images_of_another_size_are_refused(name, message):
 def test_a_size_that_the_stages_do_not_divide_is_refused():
     with pytest.raises(ValueError, match="size: 100 given, a multiple of 16 expected"):
         iresnet.iresnet18(size=100)
+
+
+@pytest.mark.parametrize(("name", "options"), [("iresnet18", {"width": 4, "size": 32}), ("mobilefacenet", {})])
+def test_the_last_layers_take_half_precision_where_their_weights_have_it(name, options):
+    """Trained with mixed precision they compute in float32; exported with ``EXPORT.HALF`` all weights are halved."""
+    network = build_classifier(name, num_classes=8, args=options).eval()
+    images = torch.rand(2, 3, *(options.get("size", 112),) * 2)
+    with torch.no_grad():
+        found, expected = HalfPrecision(network)(images), network(images)
+    assert found.dtype == torch.float32
+    assert torch.cosine_similarity(found, expected).min() > 0.99

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from pet.tasks.action import config
-from petlib.config import CfgNode
+from petlib.config import CfgNode, load_cfg
 from petlib.errors import ConfigError, DataError
+from tests.integration.conftest import ROOT
 from tests.pet.data.video_files import noise, write_video
 
 
@@ -65,3 +66,9 @@ def test_classes_are_those_of_the_data(tmp_path: Path) -> None:
     (tmp_path / "list.txt").unlink()
     with pytest.raises(DataError, match="list.txt: the list file cannot be read"):
         infer(**data, **{"TRAIN.DATASETS": ["listed"]})
+
+
+def test_missing_videos_are_reported_in_the_words_of_the_config() -> None:
+    expected = r"train: there is no such folder; a video folder has .*jump/1\.mp4\. Paths of the catalogue start from MISC\.DATA_ROOT"
+    with pytest.raises(DataError, match=expected):
+        load_cfg(config, ROOT / "cfgs" / "tasks" / "action" / "finetune_tsm_resnet50.yaml")

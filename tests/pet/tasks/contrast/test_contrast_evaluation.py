@@ -37,6 +37,39 @@ class Half(nn.Module):
         return [{"embedding": row} for row in batch["image"].flatten(1)[:, : LENGTH // 2]]
 
 
+class Count:
+    """A metric of one's own: how many embeddings it has seen on this process."""
+
+    def update(self, batch, predictions):
+        self.seen = getattr(self, "seen", 0) + sum(len(prediction["embedding"]) == LENGTH // 2 for prediction in predictions)
+
+    def compute(self):
+        return {"own/seen": float(self.seen)}
+
+    def write(self, folder):
+        (folder / "own.txt").write_text(str(self.seen))
+
+    def summary(self):
+        return f"own: {self.seen}"
+
+
+def test_further_metrics_see_the_embeddings_of_the_test_images(tmp_path, capsys):
+    evaluation = ProbeEvaluation(
+        bank=batches(70, 1),
+        loader=batches(25, 2),
+        num_classes=CLASSES,
+        neighbours=[5],
+        temperature=0.1,
+        linear=False,
+        autocast=nullcontext,
+        build_evaluators=lambda _: [Count()],
+    )
+    assert evaluation(Half())["own/seen"] == 25
+    assert evaluation.test(Half(), tmp_path)["own/seen"] == 25
+    assert (tmp_path / "own.txt").read_text() == "25"
+    assert capsys.readouterr().out.splitlines()[-2] == "own: 25"
+
+
 def measure(bank=70, queries=25):
     evaluation = ProbeEvaluation(
         bank=batches(bank, 1),

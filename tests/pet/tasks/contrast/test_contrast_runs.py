@@ -33,6 +33,7 @@ LOCAL_VIEWS = (
     "TRAIN.TRANSFORMS=[{name: Views, first: [{name: RandomResizedCrop, size: 16, scale: [0.4, 1.0]}], local_count: 3, "
     "local: [{name: RandomResizedCrop, size: 8, scale: [0.1, 0.4]}]}, {name: Normalize, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}]"
 )
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 METHODS = {
     "simclr": [],
     "moco": ["CONTRAST.METHOD=moco", "CONTRAST.QUEUE=80", "CONTRAST.MOMENTUM=[0.9,1.0]", "CONTRAST.BATCH_NORM_GROUPS=4"],
@@ -185,7 +186,8 @@ def test_files_become_embeddings(tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()
     for number in range(3):
-        cv2.imwrite(str(images / f"{number}.png"), np.random.default_rng(number).integers(0, 256, (20, 20, 3), dtype=np.uint8))
+        size = (20, 20 + 9 * number, 3)
+        cv2.imwrite(str(images / f"{number}.png"), np.random.default_rng(number).integers(0, 256, size, dtype=np.uint8))
     (images / "9_broken.png").write_bytes(b"no image")
     task, device = contrast.TASK, torch.device("cpu")
     task.export(cfg, state.network.eval(), tmp_path / "model.onnx")
@@ -209,3 +211,31 @@ def test_files_become_embeddings(tmp_path: Path) -> None:
     np.testing.assert_allclose(found[0][1], expected, atol=1e-4)
     with pytest.raises(ConfigError, match="looks at whole images; leave it out"):
         task.build_predictor(cfg, device, window=8)
+
+
+def test_an_exported_file_of_a_fixed_size_refuses_what_it_would_distort(tmp_path: Path) -> None:
+    """The test sees images of any shape as they are; a file that squeezed them would give other embeddings than it."""
+    folder = tmp_path / "photos" / "one"
+    folder.mkdir(parents=True)
+    cv2.imwrite(str(folder / "wide.png"), np.random.default_rng(0).integers(0, 256, (20, 40, 3), dtype=np.uint8))
+    wide = f"DATA.CATALOG={{few: {{type: digits, split: test}}, wide: {{type: image_folder, path: {folder.parent}, classes: [one]}}}}"
+    shapes = "TEST.TRANSFORMS=[Resize, {name: Normalize, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}]"
+    task, device = contrast.TASK, torch.device("cpu")
+    cfg = load(tmp_path / "run", wide, shapes, "EXPORT.SIZE=[16, 16]", "TRAIN.DATASETS=[few]")
+    with pytest.raises(ConfigError, match=r"take 16 x 16, but test images .* e.g. 16 x 32 .* CenterCrop, or set EXPORT.DYNAMIC"):
+        task.export(load(tmp_path / "run", wide, shapes, "TEST.DATASETS=[wide]"), task.build_model(cfg).eval(), tmp_path / "no.onnx")
+    task.export(cfg, task.build_model(cfg).eval(), tmp_path / "model.onnx")
+    predictor = task.build_predictor(load(tmp_path / "run", wide, shapes, f"TEST.WEIGHTS={tmp_path / 'model.onnx'}"), device)
+    with pytest.raises(DataError, match=r"wide.png: 16 x 32 .* takes 16 x 16, .* CenterCrop, or export a network that takes any size"):
+        predict_files(predictor, find_inputs(str(folder)), tmp_path / "out", drawing=build_draw_settings(cfg))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_precise_batch_norm_is_that_of_the_backbone_that_is_measured(tmp_path: Path, method: str) -> None:
+    """Only its statistics are computed anew, and neither queue nor centre moves on."""
+    settings = [*METHODS[method], "SOLVER.SCHEDULER.TOTAL_ITERS=2", "EVAL.PERIOD_ITER=2"]
+    plain = train(load(tmp_path / "plain", *settings)).network.state_dict()
+    state = train(load(tmp_path / "precise", *settings, "TEST.PRECISE_BN.ENABLED=True", "TEST.PRECISE_BN.NUM_ITERS=2"))
+    changed = {name for name, value in state.network.state_dict().items() if not torch.equal(value, plain[name])}
+    measured = "teacher.backbone." if method == "dino" else "backbone."
+    assert changed == {name for name in plain if name.startswith(measured) and name.endswith(STATISTICS)}
