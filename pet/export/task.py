@@ -146,8 +146,8 @@ def _choose_size(cfg: PetConfig, task: TaskNetwork, images: TestImages) -> tuple
                 "it to [height, width], or EXPORT.DYNAMIC to True"
             )
         size = found[0]
-    if task.exact_size and not cfg.EXPORT.DYNAMIC:
-        _check_exact_size(images, size)
+    if task.exact_size:
+        _check_exact_size(cfg, images, size)
     if min(size) < task.smallest and (cfg.EXPORT.DYNAMIC or not cfg.EXPORT.SIZE):
         raise ConfigError(
             f"EXPORT.SIZE: {list(size)} {'given' if cfg.EXPORT.SIZE else 'would follow from TEST.RESIZE.SCALES or the test images'}; this "
@@ -156,7 +156,9 @@ def _choose_size(cfg: PetConfig, task: TaskNetwork, images: TestImages) -> tuple
     return size
 
 
-def _check_exact_size(images: TestImages, size: tuple[int, int]) -> None:
+def _check_exact_size(cfg: PetConfig, images: TestImages, size: tuple[int, int]) -> None:
+    if cfg.EXPORT.DYNAMIC:
+        return
     others = {image.shape[-3:-1] for sample in images.samples for image in sample} - {size}
     if others:
         height, width = min(others)
