@@ -32,7 +32,8 @@ PET_FLOORS = [
     {"segmentation", "vision"},
     {"tasks", "projects"},
     {"autoconfig"},
-    {"compat", "templates", "commands"},
+    {"compat", "templates", "api"},
+    {"commands"},
     {"cli"},
 ]
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from pet import export, models
+from pet import api, export
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
 from petlib.errors import name_in_errors
@@ -20,12 +20,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def export_model(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Export the model of the config with its trained weights, which have to fit in every name and shape, and say what was written."""
     task = find_task(Path(options.cfg), type_folder=options.type)
-    task.check_export(cfg)
     export.choose_weights(cfg, options.weights)
-    model = task.build_model(cfg)
-    names = models.load_test_weights(model, cfg)
     with name_in_errors({"export_task.path": "--out"}):
-        report = task.export(cfg, model, options.out or Path(cfg.MISC.CKPT) / "model.onnx", names=names)
+        report = api.export_trained(task, cfg, options.out or Path(cfg.MISC.CKPT) / "model.onnx")
     export.print_report(report)
     return 0
 

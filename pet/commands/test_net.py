@@ -1,9 +1,8 @@
 """Tests a trained model of any task; the last line is the result. The launcher runs this file, one process for each device."""
 
-from pathlib import Path
 from typing import NoReturn
 
-from pet import models
+from pet import api, models
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
 from petlib import engine
@@ -15,13 +14,7 @@ def test(cfg: PetConfig, arguments: ScriptArguments) -> None:
     """Measure the model of ``MISC.CKPT`` or ``TEST.WEIGHTS`` on ``TEST.DATASETS``; results go to ``MISC.CKPT/test``."""
     task = find_task(arguments.cfg, type_folder=arguments.type_folder)
     with engine.open_run(cfg, record=engine.TEST_RECORD) as device:
-        model = task.build_model(cfg)
-        names = models.load_test_weights(model, cfg)
-        model = task.build_test_model(cfg, engine.prepare_model(model, cfg, device))
-        # a task that evaluates data of its own may have no names of classes
-        evaluation = task.build_evaluation(cfg, device, names=names) if names else task.build_evaluation(cfg, device)
-        engine.write_record(cfg, engine.TEST_RECORD)
-        evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
+        api.test_model(task, cfg, device)
 
 
 def main() -> NoReturn:

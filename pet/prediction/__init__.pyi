@@ -1,11 +1,13 @@
 from .build import build_whole_clips as build_whole_clips
 from .build import build_whole_images as build_whole_images
 from .followed import follow_objects as follow_objects
+from .inputs import ImageSource as ImageSource
 from .inputs import Inputs as Inputs
 from .inputs import find_inputs as find_inputs
 from .inputs import find_suffixes as find_suffixes
 from .output import PredictionSummary as PredictionSummary
 from .run import FilePredictor as FilePredictor
+from .run import InMemoryPredictor as InMemoryPredictor
 from .run import predict_files as predict_files
 from .videos import count_frames as count_frames
 from .whole_images import SamplePredictor as SamplePredictor

@@ -1,6 +1,6 @@
 """Models that give embeddings: one file with those of all images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,13 @@ from torch import nn
 
 from pet.export.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
-from pet.prediction.inputs import FileInput
-from pet.prediction.output import Output
+from pet.prediction.inputs import FileInput, ImageSource
+from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
-from pet.prediction.whole_images import UNREADABLE, ImageFiles, SamplePredictor
+from pet.prediction.whole_images import UNREADABLE, ImageFiles, Images, SamplePredictor
 from pet.typed import PetConfig
 from pet.visual.names import TargetNames
+from petlib.data.protocols import Dataset
 from petlib.engine.model import prepare_model
 from petlib.errors import ConfigError
 from petlib.files import temporary_path
@@ -41,19 +42,14 @@ class FileEmbeddings:
         """Write the embeddings of images in the order of their names; a file that cannot be read is reported and left out."""
         if not inputs:
             return
-        images = ImageFiles([entry.paths[0] for entry in inputs])
-        mirrored = self._predictor.predict(_Mirrored(images)) if self._flip else None
         files, embeddings = [], []
-        for meta, predictions in self._predictor.predict(images):
-            embedding = predictions["embedding"].reshape(-1)
-            if mirrored is not None:
-                embedding = embedding + next(mirrored)[1]["embedding"].reshape(-1)
+        for meta, embedding in self._embed(ImageFiles([entry.paths[0] for entry in inputs])):
             output.progress(1.0)
             if UNREADABLE in meta:
                 output.leave_out(meta[UNREADABLE])
                 continue
             files.append(meta["file"])
-            embeddings.append(embedding.astype(np.float32))
+            embeddings.append(embedding)
         output.summary.images += len(files)
         if files:
             self._write(files, np.stack(embeddings), output)
@@ -67,6 +63,20 @@ class FileEmbeddings:
         for entry in inputs:
             raise ConfigError(f"find_inputs.images: {entry.paths[0]} is a video; embeddings are those of images: give images")
 
+    def predict_in_memory(self, inputs: Sequence[Sequence[ImageSource]]) -> Iterator[Predictions]:
+        """Yield ``embedding``, float32 (D,), of images."""
+        for _, embedding in self._embed(Images([image for (image,) in inputs])):
+            yield {"embedding": embedding}
+
+    def _embed(self, images: Dataset) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+        """Yield ``meta`` and the embedding of each image."""
+        mirrored = self._predictor.predict(_Mirrored(images)) if self._flip else None
+        for meta, predictions in self._predictor.predict(images):
+            embedding = predictions["embedding"].reshape(-1)
+            if mirrored is not None:
+                embedding = embedding + next(mirrored)[1]["embedding"].reshape(-1)
+            yield meta, embedding.astype(np.float32)
+
     def _write(self, files: Sequence[str], embeddings: np.ndarray, output: Output) -> None:
         with output.writing(FILE) as target:
             with temporary_path(target) as temporary, temporary.open("wb") as sink:
@@ -77,7 +87,7 @@ class FileEmbeddings:
 class _Mirrored:
     """Samples whose images are mirrored."""
 
-    def __init__(self, dataset: ImageFiles) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
 
     def __len__(self) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from pet.data.files.listing import SUFFIXES, SYSTEM, USUAL_SUFFIXES, files_below, is_of_system, other_kind
 from pet.data.files.skipped import SkipCounter
 from pet.data.files.videos import VIDEO_SUFFIXES
@@ -15,6 +17,10 @@ from petlib.errors import ConfigError, DataError
 LISTED = 5
 ALL_SUFFIXES = (*SUFFIXES, *VIDEO_SUFFIXES)
 EXPECTED = f"images ({USUAL_SUFFIXES}) or videos ({', '.join(VIDEO_SUFFIXES)})"
+
+
+ImageSource = Path | np.ndarray
+"""An image file, or its pixels (H, W, C); RGB."""
 
 
 class FileInput(NamedTuple):

@@ -1,11 +1,11 @@
 """Predicts files and writes what was found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from pet.prediction.inputs import FileInput, Inputs
-from pet.prediction.output import Output, PredictionSummary
+from pet.prediction.inputs import FileInput, ImageSource, Inputs
+from pet.prediction.output import Output, Predictions, PredictionSummary
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
 from petlib.errors import ConfigError, OutputError
@@ -31,6 +31,19 @@ class FilePredictor(Protocol):
 
     def predict_videos(self, inputs: Sequence[FileInput], output: Output) -> None:
         """Write the results of videos; likewise."""
+        ...
+
+
+@runtime_checkable
+class InMemoryPredictor(FilePredictor, Protocol):
+    """A :class:`FilePredictor` that also gives predictions to the program that asks for them."""
+
+    def predict_in_memory(self, inputs: Sequence[Sequence[ImageSource]]) -> Iterator[Predictions]:
+        """Yield what is found in each input, ``num_images`` images, in the coordinates of the first one.
+
+        Raises:
+            DataError: a file cannot be read, or has not what the model takes.
+        """
         ...
 
 

@@ -1,14 +1,16 @@
 """Models that look at videos: a picture of some frames with the classes, and a record of each file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pet.data.files.videos import VideoFacts, VideoFile, count_decoded
 from pet.data.targets.drawing import draw_predictions
 from pet.data.targets.kinds import kinds_in
-from pet.prediction.inputs import FileInput
+from pet.prediction.inputs import FileInput, ImageSource
 from pet.prediction.output import Output, Predictions
 from pet.prediction.videos import count_frames
 from pet.prediction.whole_images import SamplePredictor
@@ -75,6 +77,19 @@ class WholeClips:
             with output.writing(entry.place) as target:
                 self._write(samples[place], facts, target, predictions, output)
             output.progress(float(count_frames(entry.paths[0])))
+
+    def predict_in_memory(self, inputs: Sequence[Sequence[ImageSource]]) -> Iterator[Predictions]:
+        """Yield the scores of the classes of video files."""
+        files = []
+        for (file,) in inputs:
+            if isinstance(file, np.ndarray):
+                raise DataError("predict_in_memory.inputs: an array given; this model looks at video files: give their paths")
+            facts = count_decoded(file)
+            if not facts.frames:
+                raise DataError(f"{file}: the video has no frame that can be read")
+            files.append((file, facts))
+        for _, predictions in self._predictor.predict(VideoSamples(files)):
+            yield predictions
 
     def _write(self, sample: dict[str, Any], facts: VideoFacts, target: Path, predictions: Predictions, output: Output) -> None:
         kind = kinds_in(sample).pixels[0]

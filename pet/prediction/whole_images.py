@@ -11,7 +11,7 @@ import numpy as np
 from pet.data.files.images import read_image
 from pet.data.files.rasters import RasterInfo, raster_info
 from pet.data.targets.drawing import draw_predictions
-from pet.prediction.inputs import FileInput
+from pet.prediction.inputs import FileInput, ImageSource
 from pet.prediction.output import Output, Predictions
 from pet.prediction.videos import predict_frame_by_frame
 from pet.prediction.writers.label_files import label_map_suffix, open_label_map, write_label_polygons
@@ -76,6 +76,26 @@ class Frames:
         return {"image": image, "meta": {"id": number, "file": f"{self._file}, frame {number}", "size": image.shape[:2]}}
 
 
+class Images:
+    """Files and images in memory as samples.
+
+    Args:
+        sources: the files, or the images, uint8 (H, W, 3), RGB.
+    """
+
+    def __init__(self, sources: Sequence[ImageSource]) -> None:
+        self._sources = list(sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        source = self._sources[index]
+        image = source if isinstance(source, np.ndarray) else read_image(source)
+        file = f"image {index}" if isinstance(source, np.ndarray) else str(source)
+        return {"image": image, "meta": {"id": index, "file": file, "size": image.shape[:2]}}
+
+
 PIXELS = "semseg"
 
 CHUNK_BATCHES = 4
@@ -138,6 +158,11 @@ class WholeImages:
     def predict_frames(self, frames: Sequence[np.ndarray], *, first: int, file: Path) -> Iterator[Predictions]:
         """Yield what is found in frames."""
         for _, predictions in self.predictor.predict(Frames(frames, first=first, file=file)):
+            yield predictions
+
+    def predict_in_memory(self, inputs: Sequence[Sequence[ImageSource]]) -> Iterator[Predictions]:
+        """Yield what is found in images."""
+        for _, predictions in self.predictor.predict(Images([image for (image,) in inputs])):
             yield predictions
 
     def write(self, path: Path, target: Path, predictions: Predictions, output: Output) -> None:

@@ -15,6 +15,7 @@ from pet.data.transforms.normalize import as_eight_bits
 from pet.models.segmentation.pixels import labels_of
 from pet.models.segmentation.sliding_window import Strip, sliding_window
 from pet.prediction.inputs import FileInput
+from pet.prediction.inputs import ImageSource as AnySource
 from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.pixels import PixelPredictor
 from pet.prediction.videos import predict_frame_by_frame
@@ -161,6 +162,36 @@ class LabelledWindows:
             strips = self._look(FrameSource(frame))
             yield {"semseg": np.concatenate([strip.values for strip in strips])}
 
+    def predict_in_memory(self, inputs: Sequence[Sequence[AnySource]]) -> Iterator[Predictions]:
+        """Yield the labels of images or pairs as ``semseg``, uint8 (H, W); pixels without data are 255."""
+        for images in inputs:
+            arrays = [image for image in images if isinstance(image, np.ndarray)]
+            files = [image for image in images if not isinstance(image, np.ndarray)]
+            if arrays and files:
+                raise DataError("predict_in_memory.inputs: a file and an array given; the two images of a pair are of one kind")
+            yield {"semseg": self._label_arrays(arrays) if arrays else self._label_files(files)}
+
+    def _label_arrays(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        for image in images:
+            if self._predictor.num_channels not in (None, image.shape[2]):
+                raise DataError(
+                    f"predict_in_memory.inputs: {image.shape[2]} channels given, the network takes {self._predictor.num_channels}"
+                )
+            if image.shape[:2] != images[0].shape[:2]:
+                raise DataError("predict_in_memory.inputs: images of different sizes given; the images of a pair have one size")
+        labels: np.ndarray = np.concatenate([strip.values for strip in self._look(FrameSource(*images))])
+        return labels
+
+    def _label_files(self, files: Sequence[Path]) -> np.ndarray:
+        source = ImageSource(files, bands=self._predictor.description.bands, channels=self._predictor.num_channels)
+        parts = []
+        for top, labels in self._look(source):
+            _, void = source.read_with_void(Window(top, 0, len(labels), source.size[1]))
+            if void is not None:
+                labels[void] = IGNORE
+            parts.append(labels)
+        return np.concatenate(parts)
+
     def _write(self, entry: FileInput, target: Path, output: Output, progress: "_Progress") -> None:
         """Write the results of an image or a pair."""
         source = ImageSource(entry.paths, bands=self._predictor.description.bands, channels=self._predictor.num_channels)
@@ -208,19 +239,19 @@ class LabelledWindows:
 
 
 class FrameSource:
-    """An image in memory; a :class:`pet.prediction.windows.PixelSource`.
+    """An image in memory, or a pair; a :class:`pet.prediction.windows.PixelSource`.
 
     Args:
-        frame: (H, W, C).
+        frames: (H, W, C) each, of one size.
     """
 
-    def __init__(self, frame: np.ndarray) -> None:
-        self.size = frame.shape[0], frame.shape[1]
-        self._frame = frame
+    def __init__(self, *frames: np.ndarray) -> None:
+        self.size = frames[0].shape[0], frames[0].shape[1]
+        self._frames = frames
 
     def read(self, window: Window) -> list[np.ndarray]:
-        """Return the pixels of a window, (h, w, C)."""
-        return [cut(self._frame, window)]
+        """Return the pixels of a window, (h, w, C), of each image."""
+        return [cut(frame, window) for frame in self._frames]
 
 
 class _Progress:

@@ -1,0 +1,5 @@
+"""Pet in a Python program or a notebook: train, load, predict, evaluate, export."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

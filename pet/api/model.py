@@ -1,0 +1,202 @@
+"""A trained model in a program: predictions of images in memory, files and videos."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, overload
+
+import numpy as np
+
+from pet.api.prediction import Prediction
+from pet.api.runs import evaluate_run, export_run, load_run_config, settings_of
+from pet.data.files.images import read_image
+from pet.data.files.videos import VIDEO_SUFFIXES
+from pet.data.loading.build import prepare_readers
+from pet.prediction.inputs import ImageSource
+from pet.prediction.run import InMemoryPredictor
+from pet.prediction.videos import Video
+from pet.prediction.whole_clips import WholeClips
+from pet.visual.names import TargetNames
+from petlib.config import keys_in_errors
+from petlib.distributed.process_group import choose_device
+from petlib.errors import ConfigError, DataError, name_in_errors
+from petlib.registry import import_user_modules
+
+
+class HasArrayInterface(Protocol):
+    """What numpy makes an array of, such as an image of PIL."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """Shape, type and memory."""
+
+
+Image = np.ndarray | str | Path | HasArrayInterface
+"""An image: uint8 (H, W, 3) in RGB, (H, W) in grey, a file, or an image of PIL."""
+
+FRAMES_AT_ONCE = 8
+
+
+class Model:
+    """A trained model, ready to predict; :func:`load` makes one. Predictions may be asked for by several threads.
+
+    Args:
+        folder: of the run that trained it, or the path of its weights; see :func:`load`.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        settings: keys of the config -> values that replace those of the run.
+
+    Attributes:
+        cfg: its settings.
+    """
+
+    def __init__(self, folder: str | Path, *, device: str = "auto", settings: dict[str, Any] | None = None) -> None:
+        self._source = str(folder)
+        self._settings = dict(settings or {})
+        # one image at a time is read faster without another process
+        own = {"MISC.DEVICE": device, "TEST.NUM_WORKERS": 0, **self._settings}
+        self._task, self.cfg = load_run_config(folder, own)
+        import_user_modules(self.cfg.MISC.IMPORTS)
+        with keys_in_errors(self.cfg):
+            prepare_readers(self.cfg)
+            predictor = self._task.build_predictor(self.cfg, choose_device(self.cfg.MISC.DEVICE))
+        if not isinstance(predictor, InMemoryPredictor):
+            raise ConfigError(f"{folder}: {type(predictor).__name__}, which its task predicts with, has no predict_in_memory")
+        self._predictor = predictor
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"pet.load({self._source!r})"
+
+    @property
+    def names(self) -> TargetNames:
+        """What the numbers of its predictions mean."""
+        return self._predictor.names
+
+    @overload
+    def predict(self, image: Image, image2: Image | None = None) -> Prediction: ...
+
+    @overload
+    def predict(self, image: list[Any] | tuple[Any, ...], image2: Sequence[Any] | None = None) -> list[Prediction]: ...
+
+    def predict(self, image: Any, image2: Any = None) -> Any:
+        """Return what is found in an image, or in each of several.
+
+        Args:
+            image: an image, or a list of them, which are computed in batches of ``TEST.IMS_PER_GPU``. Of a video the frames make up the
+                list; :meth:`predict_video` does not keep them in memory. A model of actions looks at a video file as a whole.
+            image2: the later date of each image, for change detection.
+
+        Raises:
+            DataError: a file cannot be read, or an array is no image.
+        """
+        if isinstance(image, list | tuple):
+            partners = list(image2) if image2 is not None else [None] * len(image)
+            if len(partners) != len(image):
+                raise DataError(f"Model.predict: {len(image)} images and {len(partners)} of the later date given, as many expected")
+            return self._predict([self._pair(first, second) for first, second in zip(image, partners, strict=True)])
+        if isinstance(image, str | Path) and _is_video(image) and not self._looks_at_clips:
+            return list(self.predict_video(image))
+        return self._predict([self._pair(image, image2)])[0]
+
+    def predict_video(self, path: str | Path) -> Iterator[Prediction]:
+        """Yield what is found in each frame of a video.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        if self._looks_at_clips:
+            raise ConfigError("Model.predict_video: this model looks at a video as a whole: call predict")
+        number = 0
+        for frames in Video(Path(path)).chunks(FRAMES_AT_ONCE):
+            yield from self._predict([(frame,) for frame in frames], source=f"{path}, frame {{}}", first=number)
+            number += len(frames)
+
+    def evaluate(self, **settings: Any) -> dict[str, float]:
+        """Return the metrics on ``TEST.DATASETS``, as ``pet-test`` does; files go to the folder ``test`` of the run.
+
+        Args:
+            settings: keys of the config with ``__`` for each dot, e.g. ``TEST__DATASETS=["shapes_test"]``.
+        """
+        return evaluate_run(self._source, {**self._settings, **settings_of(settings)})
+
+    def export(self, path: str | Path, **settings: Any) -> Path:
+        """Write the model as ``.onnx`` or ``.pt2``, compared with PyTorch, as ``pet-export`` does, and return the path.
+
+        Args:
+            path: the file.
+            settings: keys of the config with ``__`` for each dot, e.g. ``EXPORT__DYNAMIC=True``.
+        """
+        return export_run(self._source, Path(path), {**self._settings, **settings_of(settings)})
+
+    @property
+    def _looks_at_clips(self) -> bool:
+        return isinstance(self._predictor, WholeClips)
+
+    def _pair(self, image: Any, image2: Any) -> tuple[ImageSource, ...]:
+        """Return an input of the model."""
+        given = [image] if image2 is None else [image, image2]
+        if len(given) != self._predictor.num_images:
+            raise DataError(f"Model.predict: {len(given)} images given, the model takes {self._predictor.num_images} at once; see image2")
+        return tuple(_as_source(one) for one in given)
+
+    def _predict(self, inputs: Sequence[tuple[ImageSource, ...]], *, source: str = "", first: int = 0) -> list[Prediction]:
+        with self._lock, keys_in_errors(self.cfg), name_in_errors({"predict_in_memory.inputs": "Model.predict"}):
+            found = list(self._predictor.predict_in_memory(inputs))
+        return [
+            Prediction(self._picture(images[0]), fields, self.names, source.format(first + place) or _file_of(images[0]))
+            for place, (images, fields) in enumerate(zip(inputs, found, strict=True))
+        ]
+
+    def _picture(self, image: ImageSource) -> np.ndarray:
+        if isinstance(image, np.ndarray):
+            return _as_picture(image)
+        return next(Video(image).chunks(1))[0] if _is_video(image) else read_image(image)
+
+
+def load(source: str | Path, *, device: str = "auto", **settings: Any) -> Model:
+    """Return a trained model.
+
+    Args:
+        source: the folder of a training, e.g. ``ckpts/vision/shapes/fcos_R-18-FPN``, whose best checkpoint counts, else the latest; or a
+            checkpoint or an exported ``.onnx`` file in such a folder; or a config file, for the folder that it names.
+        device: ``auto``, ``cpu`` or ``cuda``; exported files run on the CPU.
+        settings: keys of the config with ``__`` for each dot, e.g. ``TEST__SCORE_THRESHOLD=0.3``.
+
+    Raises:
+        CheckpointError: there are no weights, or they do not fit.
+        ConfigError: there is no record of the run, or a key is wrong.
+    """
+    return Model(source, device=device, settings=settings_of(settings))
+
+
+def _is_video(path: str | Path) -> bool:
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def _file_of(image: ImageSource) -> str:
+    return "" if isinstance(image, np.ndarray) else str(image)
+
+
+def _as_source(image: Any) -> ImageSource:
+    """Return a file, or an image as an array of three axes."""
+    if isinstance(image, str | Path):
+        return Path(image)
+    array = np.asarray(image)
+    if array.ndim == 2 and array.dtype == np.uint8:
+        array = np.repeat(array[:, :, None], 3, axis=2)
+    if array.ndim != 3 or 0 in array.shape or array.dtype.kind not in "uif":
+        raise DataError(
+            f"Model.predict: an array of {array.dtype} {array.shape} given; uint8 (H, W, 3) in RGB expected, or (H, W) in grey, a path, or "
+            "an image of PIL; for several images give a list"
+        )
+    return np.ascontiguousarray(array)
+
+
+def _as_picture(image: np.ndarray) -> np.ndarray:
+    """Return three channels of eight bits to draw on."""
+    channels = image[:, :, [0, 0, 0]] if image.shape[2] < 3 else image[:, :, :3]
+    if channels.dtype == np.uint8:
+        return channels
+    least, greatest = float(channels.min()), float(channels.max())
+    scaled: np.ndarray = ((channels - least) * (255 / max(greatest - least, 1e-9))).astype(np.uint8)
+    return scaled

@@ -1,0 +1,124 @@
+"""The runs of trainings, found by their folders: settings, tests, exports."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from pet import export, models
+from pet.task import PACKAGE, Task, find_task
+from petlib import engine
+from petlib.config import CfgNode, keys_in_errors, load_cfg
+from petlib.errors import CheckpointError, ConfigError, name_in_errors
+from petlib.launch.start.resolve import find_config
+from petlib.launch.start.task_folder import find_task_folder
+
+RECORD = "config.yaml"
+CONFIGS = (".yaml", ".yml", ".py")
+SEPARATOR = "__"
+HERE = {"command line": "settings"}
+"""What a program gives in place of a command line, for messages."""
+
+
+def settings_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``{"SOLVER.OPTIMIZER.BASE_LR": 0.1}`` of ``SOLVER__OPTIMIZER__BASE_LR=0.1``."""
+    return {name.replace(SEPARATOR, "."): value for name, value in arguments.items()}
+
+
+def as_overrides(settings: Mapping[str, Any]) -> list[str]:
+    """Return settings as a command line has them."""
+    return [f"{key}={_as_text(value)}" for key, value in settings.items()]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str | Path):
+        return str(value)
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()
+
+
+def load_run_config(source: str | Path, settings: Mapping[str, Any]) -> tuple[Task[Any], CfgNode]:
+    """Return the task and the settings of a run.
+
+    Args:
+        source: its folder, a file of weights in it, or a config.
+        settings: values that replace those of the run.
+
+    Raises:
+        CheckpointError: there is no such folder or file.
+        ConfigError: there is no record of the run, or a setting is wrong.
+    """
+    path = find_config(Path(source), PACKAGE) if Path(source).suffix in CONFIGS else Path(source)
+    if not path.exists():
+        raise CheckpointError(
+            f"{source}: there is no such folder or file; give the folder of a training, e.g. ckpts/vision/shapes/x, or weights in it"
+        )
+    record, own = _find_record(path)
+    folder = find_task_folder(record, PACKAGE)
+    with name_in_errors(HERE):
+        cfg = load_cfg(folder.config, record, as_overrides({**own, **settings}), type_folder=folder.type_folder)
+    return find_task(record), cfg
+
+
+def _find_record(path: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the record of a run, and what has to be said about where its weights are now."""
+    if path.suffix in CONFIGS:
+        return path, {}
+    if path.is_dir() and (path / RECORD).is_file():
+        return path / RECORD, {"MISC.CKPT": path, "TEST.WEIGHTS": ""}
+    folder = next((folder for folder in list(path.absolute().parents)[:2] if (folder / RECORD).is_file()), None)
+    if folder is None:
+        raise ConfigError(
+            f"{path}: there is no {RECORD} next to it, which says how the model was built; give a file in the folder of its training, or "
+            "the config as source with TEST__WEIGHTS"
+        )
+    return folder / RECORD, {"MISC.CKPT": folder, "TEST.WEIGHTS": path.absolute()}
+
+
+def evaluate_run(source: str | Path, settings: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics of a run on ``TEST.DATASETS``, in this process; files go to the folder ``test`` of the run.
+
+    Raises:
+        UserError: weights or data are missing or do not fit.
+    """
+    task, cfg = load_run_config(source, settings)
+    models.find_test_weights(cfg)
+    with engine.open_run(cfg, record=engine.TEST_RECORD) as device:
+        return test_model(task, cfg, device)
+
+
+def test_model(task: Task[Any], cfg: Any, device: torch.device) -> dict[str, float]:
+    """Return the metrics of the model with the weights of ``TEST.WEIGHTS``, and write them with the predictions.
+
+    Args:
+        task: of the config.
+        cfg: the config.
+        device: where the model computes, given by ``engine.open_run``.
+    """
+    model = task.build_model(cfg)
+    names = models.load_test_weights(model, cfg)
+    model = task.build_test_model(cfg, engine.prepare_model(model, cfg, device))
+    # a task that evaluates data of its own may have no names of classes
+    evaluation = task.build_evaluation(cfg, device, names=names) if names else task.build_evaluation(cfg, device)
+    engine.write_record(cfg, engine.TEST_RECORD)
+    return evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
+
+
+def export_run(source: str | Path, path: Path, settings: Mapping[str, Any]) -> Path:
+    """Write the model of a run as ``.onnx`` or ``.pt2``, compared with PyTorch, and return the path.
+
+    Raises:
+        UserError: weights are missing, or the network cannot be exported with these settings.
+    """
+    task, cfg = load_run_config(source, settings)
+    with keys_in_errors(cfg), name_in_errors({"export_task.path": "path"}):
+        return export_trained(task, cfg, path).path
+
+
+def export_trained(task: Task[Any], cfg: Any, path: Path) -> "export.ExportReport":
+    """Write the model with the weights of ``TEST.WEIGHTS``, which have to fit in every name and shape."""
+    task.check_export(cfg)
+    model = task.build_model(cfg)
+    names = models.load_test_weights(model, cfg)
+    return task.export(cfg, model, path, names=names)
