@@ -7,6 +7,7 @@ from . import visual as visual
 from .api import Model as Model
 from .api import Prediction as Prediction
 from .api import Run as Run
+from .api import evaluate as evaluate
 from .api import load as load
 from .api import train as train
 

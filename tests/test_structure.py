@@ -259,13 +259,13 @@ def test_the_rule_finds_refused_words(source: str, found: list[str]) -> None:
     assert refused_words(source) == found
 
 
-# compatibility layers translate settings, autoconfig writes them, commands describe their options by them
+# compatibility layers translate settings, autoconfig writes them, commands describe their options by them, the Python API sets them
 FOLDERS_BELOW_THE_CONFIG = [
     "lib/petlib",
     *(
         f"pet/{path.name}"
         for path in (ROOT / "pet").iterdir()
-        if path.is_dir() and path.name not in ("autoconfig", "compat", "commands", "templates", "__pycache__")
+        if path.is_dir() and path.name not in ("api", "autoconfig", "compat", "commands", "templates", "__pycache__")
     ),
 ]
 DOTTED_KEY = re.compile(r"\b[A-Z][A-Z0-9_]+(?:\.[A-Z][A-Z0-9_]+)+\b")

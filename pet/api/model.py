@@ -1,14 +1,15 @@
 """A trained model in a program: predictions of images in memory, files and videos."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, overload
 
 import numpy as np
 
 from pet.api.prediction import Prediction
-from pet.api.runs import evaluate_run, export_run, load_run_config, settings_of
+from pet.api.runs import Source, evaluate_run, export_run, load_run_config, settings_of
 from pet.data.files.images import read_image
 from pet.data.files.videos import VIDEO_SUFFIXES
 from pet.data.loading.build import prepare_readers
@@ -35,13 +36,14 @@ Image = np.ndarray | str | Path | HasArrayInterface
 """An image: uint8 (H, W, 3) in RGB, (H, W) in grey, a file, or an image of PIL."""
 
 FRAMES_AT_ONCE = 8
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Model:
     """A trained model, ready to predict; :func:`load` makes one. Predictions may be asked for by several threads.
 
     Args:
-        folder: of the run that trained it, or the path of its weights; see :func:`load`.
+        source: the folder of the run that trained it, or its weights; see :func:`load`.
         device: ``auto``, ``cpu`` or ``cuda``.
         settings: keys of the config -> values that replace those of the run.
 
@@ -49,23 +51,23 @@ class Model:
         cfg: its settings.
     """
 
-    def __init__(self, folder: str | Path, *, device: str = "auto", settings: dict[str, Any] | None = None) -> None:
-        self._source = str(folder)
-        self._settings = dict(settings or {})
+    def __init__(self, source: Source, *, device: str = "auto", settings: Mapping[str, Any] = NO_SETTINGS) -> None:
+        self._source = source
+        self._settings = dict(settings)
         # one image at a time is read faster without another process
         own = {"MISC.DEVICE": device, "TEST.NUM_WORKERS": 0, **self._settings}
-        self._task, self.cfg = load_run_config(folder, own)
+        self._task, self.cfg = load_run_config(source, own)
         import_user_modules(self.cfg.MISC.IMPORTS)
         with keys_in_errors(self.cfg):
             prepare_readers(self.cfg)
             predictor = self._task.build_predictor(self.cfg, choose_device(self.cfg.MISC.DEVICE))
         if not isinstance(predictor, InMemoryPredictor):
-            raise ConfigError(f"{folder}: {type(predictor).__name__}, which its task predicts with, has no predict_in_memory")
+            raise ConfigError(f"{source.path}: {type(predictor).__name__}, which its task predicts with, has no predict_in_memory")
         self._predictor = predictor
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"pet.load({self._source!r})"
+        return f"pet.load({str(self._source.path)!r})"
 
     @property
     def names(self) -> TargetNames:
@@ -153,12 +155,13 @@ class Model:
         return next(Video(image).chunks(1))[0] if _is_video(image) else read_image(image)
 
 
-def load(source: str | Path, *, device: str = "auto", **settings: Any) -> Model:
+def load(source: str | Path, *, config: str | Path | None = None, device: str = "auto", **settings: Any) -> Model:
     """Return a trained model.
 
     Args:
         source: the folder of a training, e.g. ``ckpts/vision/shapes/fcos_R-18-FPN``, whose best checkpoint counts, else the latest; or a
             checkpoint or an exported ``.onnx`` file in such a folder; or a config file, for the folder that it names.
+        config: where weights lie elsewhere, the folder of the training or its config, which says how images are prepared.
         device: ``auto``, ``cpu`` or ``cuda``; exported files run on the CPU.
         settings: keys of the config with ``__`` for each dot, e.g. ``TEST__SCORE_THRESHOLD=0.3``.
 
@@ -166,7 +169,7 @@ def load(source: str | Path, *, device: str = "auto", **settings: Any) -> Model:
         CheckpointError: there are no weights, or they do not fit.
         ConfigError: there is no record of the run, or a key is wrong.
     """
-    return Model(source, device=device, settings=settings_of(settings))
+    return Model(Source(source, config), device=device, settings=settings_of(settings))
 
 
 def _is_video(path: str | Path) -> bool:

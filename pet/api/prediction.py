@@ -164,6 +164,6 @@ def _coco_object(entry: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"bbox": [left, top, round(right - left, 2), round(bottom - top, 2)], "score": entry["score"]}
     if "mask" in entry:
         found["segmentation"] = entry["mask"]
-    if "keypoints" in entry:
-        found["keypoints"] = [value for point in entry["keypoints"] for value in point]
+    if points := [value for point in entry.get("keypoints", ()) for value in point]:
+        found["keypoints"] = points
     return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import yaml
@@ -38,45 +38,66 @@ def _as_text(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()
 
 
-def load_run_config(source: str | Path, settings: Mapping[str, Any]) -> tuple[Task[Any], CfgNode]:
+class Source(NamedTuple):
+    """A trained model, as a program names it.
+
+    Attributes:
+        path: the folder of a run, a file of weights, or a config.
+        config: a config, or the folder of the run whose record says how the model was built; None: next to the path.
+    """
+
+    path: str | Path
+    config: str | Path | None = None
+
+
+def load_run_config(source: Source, settings: Mapping[str, Any]) -> tuple[Task[Any], CfgNode]:
     """Return the task and the settings of a run.
 
     Args:
-        source: its folder, a file of weights in it, or a config.
+        source: the run.
         settings: values that replace those of the run.
 
     Raises:
         CheckpointError: there is no such folder or file.
         ConfigError: there is no record of the run, or a setting is wrong.
     """
-    path = find_config(Path(source), PACKAGE) if Path(source).suffix in CONFIGS else Path(source)
-    if not path.exists():
-        raise CheckpointError(
-            f"{source}: there is no such folder or file; give the folder of a training, e.g. ckpts/vision/shapes/x, or weights in it"
-        )
-    record, own = _find_record(path)
+    record, own = _find_record(source)
     folder = find_task_folder(record, PACKAGE)
     with name_in_errors(HERE):
         cfg = load_cfg(folder.config, record, as_overrides({**own, **settings}), type_folder=folder.type_folder)
     return find_task(record), cfg
 
 
-def _find_record(path: Path) -> tuple[Path, dict[str, Any]]:
+def _find_record(source: Source) -> tuple[Path, dict[str, Any]]:
     """Return the record of a run, and what has to be said about where its weights are now."""
+    path = _existing(source.path)
+    if source.config is not None:
+        record = _existing(source.config)
+        return (record / RECORD if record.is_dir() else record), {"TEST.WEIGHTS": path.absolute()}
     if path.suffix in CONFIGS:
         return path, {}
-    if path.is_dir() and (path / RECORD).is_file():
-        return path / RECORD, {"MISC.CKPT": path, "TEST.WEIGHTS": ""}
-    folder = next((folder for folder in list(path.absolute().parents)[:2] if (folder / RECORD).is_file()), None)
-    if folder is None:
+    if path.is_dir():
+        folder, weights = path, ""
+    else:
+        folder, weights = path.absolute().parent, str(path.absolute())
+    if not (folder / RECORD).is_file():
         raise ConfigError(
-            f"{path}: there is no {RECORD} next to it, which says how the model was built; give a file in the folder of its training, or "
-            "the config as source with TEST__WEIGHTS"
+            f"{path}: there is no {RECORD} {'in' if path.is_dir() else 'next to'} it, which says how the model was built; give the folder "
+            "of a training or a file in it, or load.config"
         )
-    return folder / RECORD, {"MISC.CKPT": folder, "TEST.WEIGHTS": path.absolute()}
+    return folder / RECORD, {"MISC.CKPT": folder, "TEST.WEIGHTS": weights}
 
 
-def evaluate_run(source: str | Path, settings: Mapping[str, Any]) -> dict[str, float]:
+def _existing(given: str | Path) -> Path:
+    path = find_config(Path(given), PACKAGE) if Path(given).suffix in CONFIGS else Path(given)
+    if not path.exists():
+        raise CheckpointError(
+            f"{given}: there is no such folder or file; give the folder of a training, e.g. ckpts/vision/shapes/x, or weights in it"
+        )
+    return path
+
+
+def evaluate_run(source: Source, settings: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics of a run on ``TEST.DATASETS``, in this process; files go to the folder ``test`` of the run.
 
     Raises:
@@ -86,6 +107,22 @@ def evaluate_run(source: str | Path, settings: Mapping[str, Any]) -> dict[str, f
     models.find_test_weights(cfg)
     with engine.open_run(cfg, record=engine.TEST_RECORD) as device:
         return test_model(task, cfg, device)
+
+
+def evaluate(source: str | Path, *, config: str | Path | None = None, **settings: Any) -> dict[str, float]:
+    """Return the metrics of a trained model on ``TEST.DATASETS``, shares from 0 to 1, as ``pet-test`` measures them.
+
+    Files go to the folder ``test`` of the run.
+
+    Args:
+        source: see :func:`pet.load`.
+        config: likewise.
+        settings: keys of the config with ``__`` for each dot, e.g. ``TEST__DATASETS=["shapes_test"]``.
+
+    Raises:
+        UserError: weights or data are missing or do not fit.
+    """
+    return evaluate_run(Source(source, config), settings_of(settings))
 
 
 def test_model(task: Task[Any], cfg: Any, device: torch.device) -> dict[str, float]:
@@ -105,7 +142,7 @@ def test_model(task: Task[Any], cfg: Any, device: torch.device) -> dict[str, flo
     return evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
 
 
-def export_run(source: str | Path, path: Path, settings: Mapping[str, Any]) -> Path:
+def export_run(source: Source, path: Path, settings: Mapping[str, Any]) -> Path:
     """Write the model of a run as ``.onnx`` or ``.pt2``, compared with PyTorch, and return the path.
 
     Raises:

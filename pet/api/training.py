@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pet.api.model import Model
-from pet.api.runs import HERE, as_overrides, settings_of
+from pet.api.runs import HERE, Source, as_overrides, settings_of
 from pet.task import PACKAGE
 from petlib.config import load_cfg
 from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, WorkerError, name_in_errors
@@ -46,7 +46,7 @@ class Run:
 
     def load(self, *, device: str = "auto") -> Model:
         """Return the model with the best weights, see :func:`pet.load`."""
-        return Model(self.folder, device=device)
+        return Model(Source(self.folder), device=device)
 
 
 def train(

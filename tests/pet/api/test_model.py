@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import pet
-from pet.api.runs import load_run_config, settings_of
+from pet.api.runs import Source, load_run_config, settings_of
 from pet.task import find_task
 from petlib.config import load_cfg
 from petlib.errors import CheckpointError, ConfigError, DataError
@@ -119,7 +119,7 @@ def test_a_pair_is_for_models_of_pairs(detector: pet.Model) -> None:
         detector.predict(random_image(), random_image())
 
 
-def test_weights_are_found_with_their_record_and_tell_what_is_missing(tmp_path: Path) -> None:
+def test_weights_are_found_with_the_record_of_their_run(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", *DETECTOR)
     moved = run.rename(tmp_path / "moved")
     image = random_image()
@@ -131,6 +131,11 @@ def test_weights_are_found_with_their_record_and_tell_what_is_missing(tmp_path: 
     (tmp_path / "alone.pth").write_bytes(b"x")
     with pytest.raises(ConfigError, match=r"alone.pth: there is no config.yaml next to it"):
         pet.load(tmp_path / "alone.pth")
+    (moved / "model_latest.pth").rename(tmp_path / "alone.pth")
+    for config in (moved, moved / "config.yaml"):
+        third = pet.load(tmp_path / "alone.pth", config=config, device="cpu").predict(image).scores
+        assert third is not None and third.tolist() == first.tolist()
+    (tmp_path / "alone.pth").rename(moved / "model_latest.pth")
     with pytest.raises(ConfigError, match=r"settings: TEST.SCORE_TRESHOLD: unknown key; did you mean TEST.SCORE_THRESHOLD"):
         pet.load(moved, TEST__SCORE_TRESHOLD=0.1)
 
@@ -138,7 +143,7 @@ def test_weights_are_found_with_their_record_and_tell_what_is_missing(tmp_path: 
 def test_settings_are_written_with_underscores(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", *DETECTOR)
     given = settings_of({"TEST__SCORE_THRESHOLD": 0.25, "DATA__CLASSES": ["a: b", "c", "d", "e"], "TEST__DATASETS": []})
-    _, cfg = load_run_config(run, given)
+    _, cfg = load_run_config(Source(run), given)
     assert (cfg.TEST.SCORE_THRESHOLD, cfg.DATA.CLASSES, cfg.TEST.DATASETS) == (0.25, ["a: b", "c", "d", "e"], [])
     assert cfg.MISC.CKPT == str(run)
 
