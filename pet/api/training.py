@@ -9,6 +9,7 @@ from typing import Any
 
 from pet.api.model import Model
 from pet.api.runs import HERE, Source, as_overrides, settings_of
+from pet.autoconfig import choose_config
 from pet.task import PACKAGE
 from petlib.config import load_cfg
 from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, WorkerError, name_in_errors
@@ -55,7 +56,7 @@ def train(
     data: str | Path | None = None,
     model: str = "",
     epochs: int | None = None,
-    time: str = "",
+    minutes: float | None = None,
     folder: str | Path = "",
     gpus: Sequence[int] = (),
     processes: int | None = None,
@@ -70,8 +71,8 @@ def train(
         data: in place of a config: a folder of data, or a name such as ``digits``; a config is written for it.
         model: with ``data``: a detector, a backbone or a network; empty: by the kind of the labels.
         epochs: with ``data``: how long it lasts; None: by the number of images.
-        time: with ``data``: the same as a time, ``10m``.
-        folder: of the run; empty: what the config says, with ``data`` ``ckpts/<name of the data>``.
+        minutes: with ``data``: the same as a time; some iterations are measured first.
+        folder: of the run; empty: what the config says.
         gpus: numbers of the GPUs, a process each; empty: all that are visible.
         processes: number of processes on CPUs, or of the first GPUs.
         settings: keys of the config with ``__`` for each dot, e.g. ``SOLVER__OPTIMIZER__BASE_LR=0.01``.
@@ -82,30 +83,25 @@ def train(
     """
     if (config is None) == (data is None):
         raise ConfigError("train: give either a config or data")
-    if data is None and (model or epochs or time):
-        raise ConfigError("train: model, epochs and time go with data; of a config give settings, e.g. SOLVER__SCHEDULER__TOTAL_EPOCHS=10")
-    own = settings_of(settings)
+    if data is None and (model or epochs or minutes):
+        raise ConfigError("train: model, epochs and minutes go with data; for a config give SOLVER__SCHEDULER__TOTAL_EPOCHS=10")
+    overrides = as_overrides(settings_of(settings) | ({"MISC.CKPT": folder} if folder else {}))
+    options = [*_option("--gpu_id", ",".join(map(str, gpus))), *_option("--nproc", processes)]
     if data is not None:
-        own["MISC.CKPT"] = folder or Path("ckpts", Path(data).stem)
-        words = ["--data", str(data), *_option("--model", model), *_option("--epochs", epochs), *_option("--time", time)]
-    else:
-        own |= {"MISC.CKPT": folder} if folder else {}
-        words = ["--cfg", str(config)]
-    overrides = as_overrides(own)
-    target = Path(own["MISC.CKPT"]) if config is None else _folder_of(Path(config), overrides)
-    words += [*_option("--gpu_id", ",".join(map(str, gpus))), *_option("--nproc", processes)]
-    _run([*words, *overrides])
-    return Run(target.absolute())
+        seconds = None if minutes is None else 60 * minutes
+        chosen = choose_config(data, model=model, epochs=epochs, seconds=seconds, overrides=overrides, options=options)
+        print("\n".join(chosen.lines), flush=True)
+        # the config has them
+        config, overrides = chosen.config, []
+    path = find_config(Path(str(config)), PACKAGE)
+    with name_in_errors(HERE):
+        target = load_cfg(find_task_folder(path, PACKAGE).config, path, overrides).MISC.CKPT
+    _run(["--cfg", str(path), *options, *overrides])
+    return Run(Path(target).absolute())
 
 
 def _option(name: str, value: Any) -> list[str]:
     return [name, str(value)] if value else []
-
-
-def _folder_of(config: Path, overrides: Sequence[str]) -> Path:
-    path = find_config(config, PACKAGE)
-    with name_in_errors(HERE):
-        return Path(load_cfg(find_task_folder(path, PACKAGE).config, path, overrides).MISC.CKPT)
 
 
 def _run(words: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from tests.integration.conftest import ROOT, environment
 
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-NOTEBOOK = json.loads((ROOT / "docs" / "first_hour.ipynb").read_text(encoding="utf-8"))
+NOTEBOOK = json.loads((ROOT / "docs" / "python.ipynb").read_text(encoding="utf-8"))
 CELLS = ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 
 
@@ -45,4 +45,4 @@ def test_the_cells_of_the_notebook(tmp_path: Path) -> None:
     output = execute(ends + "\nprint(sum(one.classes[0] == str(label) for one, label in zip(found, truth)), 'right')", tmp_path)
     right = re.search(r"(\d+) right$", output.strip())
     assert right is not None and int(right[1]) >= 9, output[-2000:]
-    assert output.count("cls/acc1': 0.9") == 2
+    assert "{'cls/acc1': 0.9" in output
