@@ -98,8 +98,9 @@ def few(kind: str, share: float = 0.02) -> str:
 
 PAIRS = ("data/changes/images1", "data/changes/images2")
 CROWDS = [few("crowds"), "MODEL.BACKBONE_ARGS={channels: [8, 8, 8, 8], stem_width: 8, out_indices: [2]}"]
+INTERVAL = ["TEST.INTERVAL.CALIBRATION=run10/test/counts.csv", "TEST.INTERVAL.SHARE=0.5"]
 SMALL_CNN = ["MODEL.BACKBONE=timm/test_resnet", "MODEL.FPN.CHANNELS=16", "MODEL.BOX.ROI.HIDDEN=32", "MODEL.SURFACE.CHANNELS=[16]"]
-WALKERS = ["MODEL.BACKBONE=timm/test_resnet", "MODEL.DLA_UP.CHANNELS=8", "EXPORT.SIZE=[128, 192]"]
+WALKERS = ["MODEL.IDENTITY.NUM_IDENTITIES=15", "MODEL.BACKBONE=timm/test_resnet", "MODEL.DLA_UP.CHANNELS=8", "EXPORT.SIZE=[128, 192]"]
 WALKERS += ["TRAIN.DATASETS=[few_train]", "TEST.DATASETS=[few_test]"]
 WALKERS += ["DATA.CATALOG={few_train: {type: mot, path: few, split: train}, few_test: {type: mot, path: few, split: test}}"]
 MOTIONS = [few("motions"), "MODEL.BACKBONE=timm/test_resnet", "TRAIN.RESIZE.SCALES=[32]", "TEST.RESIZE.SCALES=[32]"]
@@ -123,7 +124,7 @@ GROUPS = {
         Recorded("vision", "vision/digits/resnet20_digits.yaml", [*SHORT, "TRAIN.WEIGHTS=run8/model_latest.pth"]),
         # projects whose heads are settings of the general CNN
         project("crowdcounting", "crowds/crowds_resnet10", *CROWDS, *PARTS_ON, "MODEL.DENSITY.TRANSPORT.WEIGHT=0.1"),
-        project("crowdcounting", "crowds/crowds_dots_resnet10", *CROWDS, "TEST.INTERVAL.CALIBRATION=run10/test/counts.csv"),
+        project("crowdcounting", "crowds/crowds_dots_resnet10", *CROWDS, *INTERVAL),
         project("densepose", "mannequins_R-18-FPN", *SMALL_CNN, "MODEL.LOSS_WEIGHTING.METHOD=uncertainty"),
         project("fairmot", "walkers/fairmot_R-18", *WALKERS),
     ],
