@@ -8,6 +8,7 @@ from .api import Model as Model
 from .api import Prediction as Prediction
 from .api import Run as Run
 from .api import evaluate as evaluate
+from .api import export as export
 from .api import load as load
 from .api import train as train
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pet.data.config import DATA_SCHEMA
-from pet.export.config import EXPORT_SCHEMA
+from pet.exporting.config import EXPORT_SCHEMA
 from pet.models.config import NETWORK_SCHEMA
 from pet.visual.settings import VIS_SCHEMA
 from petlib.config import PETLIB_SCHEMA, Effect, Key, Schema, Switch, merge_schemas, with_effect

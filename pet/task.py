@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pet import data, evaluation, export, prediction
+from pet import data, evaluation, exporting, prediction
 from pet.typed import PetConfig
 from petlib import data as loading
 from petlib import engine, solver
@@ -199,7 +199,7 @@ class Task(ABC, Generic[Config]):
             ConfigError: it cannot.
         """
 
-    def build_export_network(self, cfg: Config, model: "nn.Module") -> "export.TaskNetwork":
+    def build_export_network(self, cfg: Config, model: "nn.Module") -> "exporting.TaskNetwork":
         """Return the network that an exported file holds, from a model with its trained weights.
 
         Raises:
@@ -209,7 +209,7 @@ class Task(ABC, Generic[Config]):
 
     def export(
         self, cfg: Config, model: "nn.Module", path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
-    ) -> "export.ExportReport":
+    ) -> "exporting.ExportReport":
         """Write a trained model as ONNX or ``.pt2``, checked against PyTorch; ``names`` of its weights are kept in the file.
 
         Raises:
@@ -217,7 +217,7 @@ class Task(ABC, Generic[Config]):
             OutputError: the file cannot be written.
         """
         kinds, network = self.expected_data(cfg).kinds, self.build_export_network(cfg, model)
-        return export.export_task(cfg, network, kinds, path, names=names, prepare=lambda found: self.prepare_data(cfg, found))
+        return exporting.export_task(cfg, network, kinds, path, names=names, prepare=lambda found: self.prepare_data(cfg, found))
 
 
 def find_task(config: Path, *, type_folder: str | None = None) -> Task[Any]:

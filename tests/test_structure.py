@@ -26,7 +26,7 @@ PETLIB_FLOORS = [
 PET_FLOORS = [
     {"losses", "metrics", "visual", "structures", "tracking"},
     {"data", "models"},
-    {"evaluation", "export", "prediction"},
+    {"evaluation", "exporting", "prediction"},
     {"config"},
     {"task"},
     {"segmentation", "vision"},

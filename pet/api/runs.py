@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 import yaml
 
-from pet import export, models
+from pet import exporting, models
 from pet.task import PACKAGE, Task, find_task
 from petlib import engine
 from petlib.config import CfgNode, keys_in_errors, load_cfg
@@ -125,6 +125,21 @@ def evaluate(source: str | Path, *, config: str | Path | None = None, **settings
     return evaluate_run(Source(source, config), settings_of(settings))
 
 
+def export(source: str | Path, path: str | Path, *, config: str | Path | None = None, **settings: Any) -> Path:
+    """Write a trained model as ``.onnx`` or ``.pt2``, compared with PyTorch, as ``pet-export`` does, and return the path.
+
+    Args:
+        source: see :func:`pet.load`.
+        path: the file.
+        config: see :func:`pet.load`.
+        settings: keys of the config with ``__`` for each dot, e.g. ``EXPORT__DYNAMIC=True``.
+
+    Raises:
+        UserError: weights are missing, or the network cannot be exported with these settings.
+    """
+    return export_run(Source(source, config), Path(path), settings_of(settings))
+
+
 def test_model(task: Task[Any], cfg: Any, device: torch.device) -> dict[str, float]:
     """Return the metrics of the model with the weights of ``TEST.WEIGHTS``, and write them with the predictions.
 
@@ -153,7 +168,7 @@ def export_run(source: Source, path: Path, settings: Mapping[str, Any]) -> Path:
         return export_trained(task, cfg, path).path
 
 
-def export_trained(task: Task[Any], cfg: Any, path: Path) -> "export.ExportReport":
+def export_trained(task: Task[Any], cfg: Any, path: Path) -> "exporting.ExportReport":
     """Write the model with the weights of ``TEST.WEIGHTS``, which have to fit in every name and shape."""
     task.check_export(cfg)
     model = task.build_model(cfg)

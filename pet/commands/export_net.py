@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from pet import api, export
+from pet import api, exporting
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
 from petlib.errors import name_in_errors
@@ -20,10 +20,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def export_model(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Export the model of the config with its trained weights, which have to fit in every name and shape, and say what was written."""
     task = find_task(Path(options.cfg), type_folder=options.type)
-    export.choose_weights(cfg, options.weights)
+    exporting.choose_weights(cfg, options.weights)
     with name_in_errors({"export_task.path": "--out"}):
         report = api.export_trained(task, cfg, options.out or Path(cfg.MISC.CKPT) / "model.onnx")
-    export.print_report(report)
+    exporting.print_report(report)
     return 0
 
 

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pet import data, export, models, prediction, visual
+from pet import data, exporting, models, prediction, visual
 from pet.task import PACKAGE, Task, find_task
 from pet.tracking import TRACKERS, parse_tracker
 from pet.typed import PetConfig
@@ -88,7 +88,7 @@ def predict(cfg: PetConfig, task: Task[Any], inputs: "prediction.Inputs", option
     # slow, and only needed here
     from rich.progress import Progress
 
-    export.choose_weights(cfg, options.weights)
+    exporting.choose_weights(cfg, options.weights)
     drawing = visual.build_draw_settings(cfg)
     models.find_test_weights(cfg)
     record = str(options.out.absolute() / "config.yaml")

@@ -12,7 +12,7 @@ from pet.data.catalog.entries import find_entry, resolve_path
 from pet.data.loading.build import build_dataset
 from pet.data.targets.kinds import are_whole_image, find_kind
 from pet.data.targets.names import NO_NAMES, Names, info_of
-from pet.export.runtime import find_onnx_weights
+from pet.exporting.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
 from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
 from pet.prediction.whole_clips import WholeClips

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pet.export.runtime import find_onnx_weights
+from pet.exporting.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
 from pet.prediction.inputs import FileInput, ImageSource
 from pet.prediction.output import Output, Predictions

@@ -5,7 +5,7 @@ from pathlib import Path
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes
 from pet.data.targets.dataset import IGNORE
-from pet.export.config import check_export
+from pet.exporting.config import check_export
 from pet.former_keys import FORMER_KEYS
 from pet.models.config import LOSSES, NUM_CLASSES, SYNC_BN, TEST_TIME, check_network, check_test_time
 from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, name_run

@@ -6,10 +6,10 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from pet.data.targets.image import IMAGES
-from pet.export.config import check_single_view
-from pet.export.description import ModelDescription
-from pet.export.network import TaskNetwork
-from pet.export.task import find_normalize
+from pet.exporting.config import check_single_view
+from pet.exporting.description import ModelDescription
+from pet.exporting.network import TaskNetwork
+from pet.exporting.task import find_normalize
 from pet.losses.pixels.base import pad_labels
 from pet.losses.pixels.mixed import MixedLoss, build_pixel_loss
 from pet.models.classifiers import synchronise_batch_norm

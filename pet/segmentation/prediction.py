@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from pet.export.runtime import find_onnx_weights
+from pet.exporting.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
 from pet.models.segmentation.sliding_window import view_network
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels, PixelPredictor

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from pet import export, prediction, segmentation
+from pet import exporting, prediction, segmentation
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.image import IMAGES
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.segmentation import SegmentationEvaluator
-from pet.export.config import check_single_view
+from pet.exporting.config import check_single_view
 from pet.segmentation.model import Segmenter, build_export_network, build_model, build_test_model
 from pet.task import Task
 from pet.typed import SegmentationConfig
@@ -56,7 +56,7 @@ class SegmentationTask(Task[SegmentationConfig]):
         """Return the model with the weights of ``TEST.WEIGHTS``, ready to predict files through windows."""
         return segmentation.build_predictor(cfg, device, window=window, build=self.build_model)
 
-    def build_export_network(self, cfg: SegmentationConfig, model: nn.Module) -> "export.TaskNetwork":
+    def build_export_network(self, cfg: SegmentationConfig, model: nn.Module) -> "exporting.TaskNetwork":
         """Return the network that gives ``logits`` (B, K, H, W) for ``images`` and, of pairs, ``images2``."""
         return build_export_network(cfg, _own(model))
 

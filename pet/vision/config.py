@@ -5,7 +5,7 @@ from pathlib import Path
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes, infer_classes
 from pet.data.config import FILTER_EMPTY, MIXUP
-from pet.export.config import COMPARE_SCORE, check_export
+from pet.exporting.config import COMPARE_SCORE, check_export
 from pet.former_keys import FORMER_KEYS
 from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, TEST_TIME, check_model, check_num_classes, check_test_time
 from pet.models.registries import DETECTORS

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pet.data.loading.batch_transforms import PAD_DIVISOR
-from pet.export.config import check_single_view
-from pet.export.matching import DetectionDifference
-from pet.export.network import TaskNetwork, classifier_network
+from pet.exporting.config import check_single_view
+from pet.exporting.matching import DetectionDifference
+from pet.exporting.network import TaskNetwork, classifier_network
 from pet.models.detection.traced_regions import with_traced_pooling
 from pet.models.features import Features
 from pet.models.fpn import Neck

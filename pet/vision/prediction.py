@@ -5,9 +5,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from pet.export.description import ModelDescription
-from pet.export.runtime import find_onnx_weights
-from pet.export.task import find_normalize
+from pet.exporting.description import ModelDescription
+from pet.exporting.runtime import find_onnx_weights
+from pet.exporting.task import find_normalize
 from pet.models.pretrained import load_test_weights
 from pet.models.segmentation.network import SegmentationNetwork
 from pet.models.segmentation.sliding_window import view_network

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from pet import export, prediction, vision
+from pet import exporting, prediction, vision
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluator import Evaluator
 from pet.models.classifiers import last_layer_names
@@ -59,7 +59,7 @@ class VisionTask(Task[VisionConfig]):
         """Check whether the heads that are on can be exported."""
         vision.check_exportable(cfg)
 
-    def build_export_network(self, cfg: VisionConfig, model: nn.Module) -> "export.TaskNetwork":
+    def build_export_network(self, cfg: VisionConfig, model: nn.Module) -> "exporting.TaskNetwork":
         """Return the network that an exported file holds; see :func:`pet.vision.export.build_export_network`."""
         return vision.build_export_network(cfg, _own(model))
 

@@ -9,7 +9,7 @@ import torch
 
 import pet.tasks.cls.config
 import pet.vision.config
-from pet.export import OnnxModel, ProgramModel
+from pet.exporting import OnnxModel, ProgramModel
 from pet.models.classifiers import build_classifier
 from pet.vision import GeneralizedCNN
 from petlib.config import load_cfg

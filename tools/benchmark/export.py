@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from counts import count
 
-from pet.export import OnnxModel
+from pet.exporting import OnnxModel
 from pet.vision import TASK, GeneralizedCNN, config
 from pet.vision.export import PlainNetwork
 from petlib.config import CfgNode

@@ -24,7 +24,7 @@ from counts import count
 from torch import Tensor, nn
 
 from pet.data.files.rasters import load_rasterio
-from pet.export.description import ModelDescription
+from pet.exporting.description import ModelDescription
 from pet.prediction import LabelledWindows, WindowSettings, find_inputs, predict_files
 from pet.prediction.predictors.pixels import NetworkPixels
 from pet.visual import DrawSettings

@@ -11,9 +11,9 @@ from pet.compat.paddleseg.segmenter import wrap_network
 from pet.compat.paddleseg.transforms import Normalize
 from pet.compat.shared.class_names import check_same_classes, remembered_classes
 from pet.data.targets.pixel_types import EIGHT_BITS
-from pet.export.description import ModelDescription
-from pet.export.export import ExportReport
-from pet.export.network import ExportSettings, TaskNetwork, export_network
+from pet.exporting.description import ModelDescription
+from pet.exporting.export import ExportReport
+from pet.exporting.network import ExportSettings, TaskNetwork, export_network
 from pet.segmentation.model import OUTPUT, MainLogits
 from petlib.errors import ConfigError
 

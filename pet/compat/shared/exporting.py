@@ -1,4 +1,4 @@
-"""A network of a user becomes a file, by the one flow of :mod:`pet.export`."""
+"""A network of a user becomes a file, by the one flow of :mod:`pet.exporting`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pet.export.export import ExportReport
-from pet.export.network import ExportSettings, TaskNetwork, export_network
-from pet.export.runtime import first_line
-from pet.export.verify import flat_outputs
+from pet.exporting.export import ExportReport
+from pet.exporting.network import ExportSettings, TaskNetwork, export_network
+from pet.exporting.runtime import first_line
+from pet.exporting.verify import flat_outputs
 from petlib.errors import ConfigError
 
 

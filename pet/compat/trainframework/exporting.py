@@ -16,9 +16,9 @@ from pet.compat.trainframework.data.build import build_data_set
 from pet.compat.trainframework.model.base_model import BaseModel, build_model
 from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.normalize import Normalize
-from pet.export.export import ExportReport
-from pet.export.network import ExportSettings
-from pet.export.task import SUFFIXES
+from pet.exporting.export import ExportReport
+from pet.exporting.network import ExportSettings
+from pet.exporting.task import SUFFIXES
 from petlib.arguments import fit_arguments
 from petlib.checkpoint import load_weights
 from petlib.config.nested import Component

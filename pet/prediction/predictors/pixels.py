@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.normalize import scale_and_shift
-from pet.export.description import ModelDescription
-from pet.export.rewriting import InputNormalization
-from pet.export.runtime import OnnxModel
+from pet.exporting.description import ModelDescription
+from pet.exporting.rewriting import InputNormalization
+from pet.exporting.runtime import OnnxModel
 from petlib.errors import CheckpointError
 
 

@@ -14,9 +14,9 @@ from pet.data.targets.kinds import kinds_in, to_original
 from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.geometry import Resize
 from pet.data.transforms.normalize import scale_and_shift
-from pet.export.description import ModelDescription
-from pet.export.runtime import OnnxModel
-from pet.export.samples import fitting_size, pad_to
+from pet.exporting.description import ModelDescription
+from pet.exporting.runtime import OnnxModel
+from pet.exporting.samples import fitting_size, pad_to
 from pet.models.segmentation.pixels import labels_of, to_file
 from pet.prediction.output import Predictions
 from pet.prediction.predictors.pixels import to_probabilities

@@ -5,7 +5,7 @@ from typing import Any
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import infer_classes
 from pet.data.config import MIXUP, TRANSFORMS_MEANING
-from pet.export.config import check_export
+from pet.exporting.config import check_export
 from pet.models.config import MODEL, check_network, check_num_classes
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, used_if, with_effect
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from pet import data, evaluation, export, prediction
+from pet import data, evaluation, exporting, prediction
 from pet.data.loading.build import build_sample_transforms
 from pet.data.targets.names import NO_NAMES
 from pet.data.transforms.clips import count_views
 from pet.evaluation.classification import ClassificationEvaluator
 from pet.evaluation.evaluation import SeveralEvaluations
 from pet.evaluation.multilabel import MultilabelEvaluator
-from pet.export.network import ClassLogits
+from pet.exporting.network import ClassLogits
 from pet.models.classification import MultilabelHead, build_classification_head
 from pet.models.classifiers import last_layer_names, synchronise_batch_norm
 from pet.models.video.build import build_video_network
@@ -108,7 +108,7 @@ class ActionTask(Task[ActionConfig]):
         _count_views(cfg, "TEST.TRANSFORMS")
         return prediction.build_whole_clips(cfg, device, lambda: self.build_model(cfg), self.expected_data(cfg).kinds, window=window)
 
-    def build_export_network(self, cfg: ActionConfig, model: nn.Module) -> "export.TaskNetwork":
+    def build_export_network(self, cfg: ActionConfig, model: nn.Module) -> "exporting.TaskNetwork":
         """Return the network of one view: the input ``clips`` (B, C, T, H, W) and the output ``logits``, or ``class_scores``.
 
         Raises:
@@ -120,7 +120,7 @@ class ActionTask(Task[ActionConfig]):
         output, half = "logits", "backbone"
         if cfg.MODEL.MULTI_LABEL:
             network, output, half = nn.Sequential(network, nn.Sigmoid()), "class_scores", "0.backbone"
-        return export.TaskNetwork(network=network, output_names=[output], half=[half], input_names=["clips"], frames=cfg.MODEL.FRAMES)
+        return exporting.TaskNetwork(network=network, output_names=[output], half=[half], input_names=["clips"], frames=cfg.MODEL.FRAMES)
 
 
 def _count_views(cfg: ActionConfig, key: str) -> tuple[int, int]:

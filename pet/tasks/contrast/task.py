@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from pet.data.targets.dataset import Dataset, Expectation
-from pet.export.embeddings import embedding_network
-from pet.export.network import TaskNetwork
+from pet.exporting.embeddings import embedding_network
+from pet.exporting.network import TaskNetwork
 from pet.models.selfsup.method import PretrainingMethod
 from pet.prediction import FilePredictor
 from pet.prediction.embeddings import build_file_embeddings

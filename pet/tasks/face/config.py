@@ -7,7 +7,7 @@ from pet.data import datasets
 from pet.data.catalog.entries import find_entry, resolve_path
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.listing import class_folders
-from pet.export.config import check_export
+from pet.exporting.config import check_export
 from pet.models.config import MODEL, check_network
 from pet.typed import FaceConfig
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, merge_schemas, name_run, with_effect

@@ -6,14 +6,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pet import data, export, prediction
+from pet import data, exporting, prediction
 from pet.data.datasets.face_templates import FaceTemplates
 from pet.data.datasets.verification import VerificationImages
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluation import Evaluation, SeveralEvaluations, build_evaluation
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.verification import TemplateEvaluator, VerificationEvaluator
-from pet.export.embeddings import embedding_network
+from pet.exporting.embeddings import embedding_network
 from pet.models.class_centres import ClassCentres
 from pet.prediction.embeddings import build_file_embeddings
 from pet.task import NO_NAMES, Task
@@ -92,16 +92,16 @@ class FaceTask(Task[FaceConfig]):
             raise ConfigError(f"build_predictor.window: {window} given, but this model looks at whole images; leave it out")
         return build_file_embeddings(cfg, device, lambda: self.build_model(cfg), flip=cfg.TEST.FLIP)
 
-    def build_export_network(self, cfg: FaceConfig, model: nn.Module) -> "export.TaskNetwork":
+    def build_export_network(self, cfg: FaceConfig, model: nn.Module) -> "exporting.TaskNetwork":
         """Return the backbone: images to embeddings, of the image as it is and not normalised."""
         assert isinstance(model, FaceNetwork), f"a {type(model).__name__} is no model of this task"
         return embedding_network(model.backbone)
 
     def export(
         self, cfg: FaceConfig, model: nn.Module, path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
-    ) -> "export.ExportReport":
+    ) -> "exporting.ExportReport":
         """Write the backbone, compared with PyTorch on the images of the pairs; the names of the training mean nothing to it."""
-        return export.export_task(cfg, self.build_export_network(cfg, model), (), path)
+        return exporting.export_task(cfg, self.build_export_network(cfg, model), (), path)
 
 
 TASK = FaceTask()

@@ -5,7 +5,7 @@ from typing import Any
 
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes
-from pet.export.config import check_export
+from pet.exporting.config import check_export
 from pet.models.config import FLIP, MODEL, check_network
 from pet.structures.pixel_conventions import CONVENTIONS
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, name_run, used_if, with_effect

@@ -14,7 +14,7 @@ from pet.data.targets.dataset import Dataset, DatasetInfo
 from pet.data.targets.kinds import find_kind
 from pet.data.targets.left_right import swap_from_names
 from pet.data.targets.names import Names
-from pet.export.runtime import OnnxModel, find_onnx_weights
+from pet.exporting.runtime import OnnxModel, find_onnx_weights
 from pet.models.instance.crop_places import CropPlaces
 from pet.models.instance.heads import HEADS
 from pet.models.pretrained import load_test_weights

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from pet import evaluation, export, prediction
+from pet import evaluation, exporting, prediction
 from pet.data.objects import ObjectCrops
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.names import NO_NAMES
@@ -69,7 +69,7 @@ class InstanceTask(Task[InstanceConfig]):
         """Check whether the model looks at a crop once."""
         check_exportable(cfg)
 
-    def build_export_network(self, cfg: InstanceConfig, model: nn.Module) -> "export.TaskNetwork":
+    def build_export_network(self, cfg: InstanceConfig, model: nn.Module) -> "exporting.TaskNetwork":
         """Return the network that an exported file holds, which takes crops."""
         return build_export_network(cfg, _own(model))
 

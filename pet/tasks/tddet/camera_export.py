@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pet.data.loading.batch_transforms import PAD_DIVISOR
-from pet.export.matching import DetectionDifference
-from pet.export.network import TaskNetwork
-from pet.export.verify import relative_difference
+from pet.exporting.matching import DetectionDifference
+from pet.exporting.network import TaskNetwork
+from pet.exporting.verify import relative_difference
 from pet.tasks.tddet.camera import CameraDetector
 from pet.typed import AnyConfig
 
@@ -52,7 +52,7 @@ class ViewDifference:
         score: from which candidates are compared.
 
     Attributes:
-        pairs: see :class:`pet.export.matching.DetectionDifference`.
+        pairs: see :class:`pet.exporting.matching.DetectionDifference`.
     """
 
     def __init__(self, score: float) -> None:

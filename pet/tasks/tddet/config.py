@@ -4,7 +4,7 @@ from typing import Any
 
 from pet.config import TASK_SCHEMA
 from pet.data.config import FILTER_EMPTY
-from pet.export.config import COMPARE_SCORE
+from pet.exporting.config import COMPARE_SCORE
 from pet.models.config import DENSE_MODEL, MODEL, check_network
 from pet.models.registries import DLA_UP
 from petlib.config import CfgNode, ConfigError, Effect, Key, Schema, Switch, merge_schemas, used_if, with_effect

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from pet.data.loading.build import TEST_TRANSFORMS, build_dataset, build_sample_transforms
 from pet.data.loading.joined import EvaluationSamples
 from pet.data.targets.names import Names
-from pet.export.config import check_export, chosen_names
-from pet.export.description import ModelDescription
-from pet.export.export import ExportReport
-from pet.export.matching import DetectionDifference
-from pet.export.network import ExportSettings, TaskNetwork, export_network
-from pet.export.verify import relative_difference
+from pet.exporting.config import check_export, chosen_names
+from pet.exporting.description import ModelDescription
+from pet.exporting.export import ExportReport
+from pet.exporting.matching import DetectionDifference
+from pet.exporting.network import ExportSettings, TaskNetwork, export_network
+from pet.exporting.verify import relative_difference
 from pet.tasks.tddet.model import PointDetector
 from pet.typed import AnyConfig
 from petlib.config import ConfigError
@@ -55,7 +55,7 @@ class SpatialDifference:
         score: from which boxes are compared.
 
     Attributes:
-        pairs: see :class:`pet.export.matching.DetectionDifference`.
+        pairs: see :class:`pet.exporting.matching.DetectionDifference`.
     """
 
     def __init__(self, score: float) -> None:

@@ -17,8 +17,8 @@ from pet.data.files.point_files import read_points
 from pet.data.loading.build import TEST_TRANSFORMS, build_sample_transforms
 from pet.data.targets.drawing import draw_predictions
 from pet.data.targets.kinds import kinds_in
-from pet.export.description import ModelDescription
-from pet.export.runtime import OnnxModel, find_onnx_weights
+from pet.exporting.description import ModelDescription
+from pet.exporting.runtime import OnnxModel, find_onnx_weights
 from pet.models.detection3d.boxes import Candidates, select_boxes
 from pet.models.pretrained import load_test_weights
 from pet.prediction.build import check_kinds, find_names

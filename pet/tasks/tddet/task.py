@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pet import data, evaluation, export, prediction
+from pet import data, evaluation, exporting, prediction
 from pet.evaluation.boxes3d import SpatialEvaluator
 from pet.structures.calibration import Calibration
 from pet.task import NO_NAMES, Task
@@ -84,7 +84,7 @@ class SpatialDetection(Task[AnyConfig]):
         else:
             check_point_export(cfg)
 
-    def build_export_network(self, cfg: AnyConfig, model: nn.Module) -> "export.TaskNetwork":
+    def build_export_network(self, cfg: AnyConfig, model: nn.Module) -> "exporting.TaskNetwork":
         """Return the network that an exported file holds."""
         if isinstance(model, CameraDetector):
             return build_camera_export(cfg, model)
@@ -93,7 +93,7 @@ class SpatialDetection(Task[AnyConfig]):
 
     def export(
         self, cfg: AnyConfig, model: nn.Module, path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
-    ) -> "export.ExportReport":
+    ) -> "exporting.ExportReport":
         """Write a trained model as ONNX or ``.pt2``, checked against PyTorch on images or frames of the test data."""
         if cfg.MODEL.HEAD == CAMERA:
             return super().export(cfg, model, path, names=names)

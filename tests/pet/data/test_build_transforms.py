@@ -16,10 +16,12 @@ NEEDS_SIZE = {
 GROWS = {"Expand", "RandomRotation", "RandomScale"}
 OF_CLIPS = {"CentralSegments", "CropViews", "EvenClips", "RandomClip", "RandomSegments"}
 """See targets/test_clip.py, and test_views.py for what makes several images of one."""
+OF_POINTS = {"PasteObjects", "PointsInImage", "RandomMirrorPoints", "RandomScalePoints", "RandomTurnPoints"}
+"""See test_point_transforms.py."""
 DATASET = [{"image": np.zeros((4, 4, 3), np.uint8), "boxes": np.zeros((0, 4), np.float32)}]
 
 
-@pytest.mark.parametrize("name", sorted(set(TRANSFORMS.names()) - OF_CLIPS - {"Views"}))
+@pytest.mark.parametrize("name", sorted(set(TRANSFORMS.names()) - OF_CLIPS - OF_POINTS - {"Views"}))
 def test_every_transform_is_built_by_its_name_and_gives_an_image(name: str) -> None:
     transforms, normalize = build_transforms([name], default_size=20, default_sizes=[20], dataset=DATASET)
     assert (normalize is not None) == (name == "Normalize")

@@ -14,9 +14,9 @@ from rasterio import Affine
 from torch import Tensor, nn
 
 from pet.data.files.label_images import read_label_image
-from pet.export import OnnxModel, export_onnx
-from pet.export.description import ModelDescription
-from pet.export.rewriting import InputNormalization
+from pet.exporting import OnnxModel, export_onnx
+from pet.exporting.description import ModelDescription
+from pet.exporting.rewriting import InputNormalization
 from pet.prediction import Inputs, LabelledWindows, WindowSettings, find_inputs, predict_files
 from pet.prediction.inputs import FileInput
 from pet.prediction.output import PredictionSummary

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pet.export.description import ModelDescription
+from pet.exporting.description import ModelDescription
 from pet.prediction.build import check_kinds, find_names
 from pet.prediction.predictors.samples import build_model_samples
 from pet.vision import config as vision_config

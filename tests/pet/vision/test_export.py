@@ -12,7 +12,7 @@ from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 
 from pet.commands.export_net import export_model
 from pet.data.transforms.normalize import IMAGENET_MEAN, IMAGENET_STD
-from pet.export import OnnxModel
+from pet.exporting import OnnxModel
 from pet.models.detection.traced_regions import decode_heatmaps
 from pet.vision import TASK, GeneralizedCNN, config
 from pet.vision.export import OBJECT_OUTPUTS, PlainNetwork, TracedNetwork

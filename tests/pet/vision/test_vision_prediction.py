@@ -11,7 +11,7 @@ import torch
 
 from pet.data.files.label_images import read_label_image
 from pet.data.transforms.normalize import IMAGENET_MEAN, IMAGENET_STD
-from pet.export import OnnxModel, export_onnx
+from pet.exporting import OnnxModel, export_onnx
 from pet.prediction import find_inputs, predict_files
 from pet.prediction.predictors.samples import OnnxSamples
 from pet.vision import TASK, GeneralizedCNN, build_predictor, config

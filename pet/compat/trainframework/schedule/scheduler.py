@@ -16,7 +16,7 @@ from pet.compat.trainframework.exporting import export_generator
 from pet.compat.trainframework.trainer.build import BUILD_TRAINER_REGISTRY
 from pet.compat.trainframework.trainer.trainer import BaseTrainer
 from pet.compat.trainframework.translation import WORDS
-from pet.export.task import print_report
+from pet.exporting.task import print_report
 from petlib import engine
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import DeviceError, name_in_errors

@@ -11,7 +11,7 @@ from pet.compat.antgo.framework.helper.exporter import Exporter
 from pet.compat.antgo.framework.helper.models.builder import MODELS
 from pet.compat.antgo.framework.helper.runner import BaseModule
 from pet.compat.antgo.network import build_network
-from pet.export.runtime import OnnxModel
+from pet.exporting.runtime import OnnxModel
 from petlib.config.nested import Component
 from petlib.errors import CheckpointError, ConfigError
 from tests.pet.compat.antgo.document import SIZE, tiny_config

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from pet.compat.shared.exporting import export_user_network
-from pet.export.network import ExportSettings
-from pet.export.runtime import OnnxModel
+from pet.exporting.network import ExportSettings
+from pet.exporting.runtime import OnnxModel
 from petlib.errors import ConfigError
 
 

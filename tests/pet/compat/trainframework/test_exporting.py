@@ -12,7 +12,7 @@ from pet.compat.trainframework.data.dataset import EngineDataSet
 from pet.compat.trainframework.exporting import export_generator
 from pet.compat.trainframework.model.base_model import BaseModel, build_model
 from pet.compat.trainframework.model.build import BUILD_MODEL_REGISTRY, BUILD_NETWORK_REGISTRY
-from pet.export import OnnxModel, ProgramModel
+from pet.exporting import OnnxModel, ProgramModel
 from petlib.errors import CheckpointError, ConfigError, DataError
 from tests.pet.compat.trainframework.project import make_config
 

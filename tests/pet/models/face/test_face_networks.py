@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pet.export.rewriting import HalfPrecision
+from pet.exporting.rewriting import HalfPrecision
 from pet.models.classifiers import build_classifier
 from pet.models.face import iresnet
 from petlib.errors import ConfigError

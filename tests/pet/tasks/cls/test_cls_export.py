@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pet.commands.export_net import export_model
-from pet.export import ProgramModel
+from pet.exporting import ProgramModel
 from pet.models.classifiers import build_classifier
 from pet.tasks.cls import TASK, config
 from petlib.config import load_cfg

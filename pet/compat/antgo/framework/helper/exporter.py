@@ -14,8 +14,8 @@ from pet.compat.antgo.network import build_network, load_checkpoint
 from pet.compat.antgo.settings import AntgoConfig, open_settings
 from pet.compat.shared.exporting import export_user_network
 from pet.compat.shared.running import start_log
-from pet.export.export import OPSET, ExportReport
-from pet.export.network import ExportSettings
+from pet.exporting.export import OPSET, ExportReport
+from pet.exporting.network import ExportSettings
 from petlib.config import ConfigError
 from petlib.config.nested import Component
 
@@ -64,7 +64,7 @@ class Exporter:
             input_name_list, output_name_list: names in the file.
             prefix: see ``path``.
             dynamic: the size of the batch is free, and of inputs (B, C, H, W) also height and width.
-            tolerance: largest difference between PyTorch and onnxruntime that is accepted, see :func:`pet.export.export_onnx`.
+            tolerance: largest difference between PyTorch and onnxruntime that is accepted, see :func:`pet.exporting.export_onnx`.
             opset: version of ONNX's operators.
 
         Raises:

@@ -38,11 +38,11 @@ class Comparison:
     """What a comparison found.
 
     Attributes:
-        largest_difference: see :attr:`pet.export.ExportReport.largest_difference`; NaN where only one of the two is a number,
+        largest_difference: see :attr:`pet.exporting.ExportReport.largest_difference`; NaN where only one of the two is a number,
             infinite where shapes differ.
         worst_shape: of the first input that it was found with.
         shapes: of the first inputs that were compared.
-        inputs: of the file, see :attr:`pet.export.OnnxModel.inputs`.
+        inputs: of the file, see :attr:`pet.exporting.OnnxModel.inputs`.
     """
 
     largest_difference: float

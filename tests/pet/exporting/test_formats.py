@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pet.export import ExportReport, ProgramModel, export_model
-from pet.export.matching import DetectionDifference, keypoint_difference
-from pet.export.rewriting import HalfPrecision, with_half
+from pet.exporting import ExportReport, ProgramModel, export_model
+from pet.exporting.matching import DetectionDifference, keypoint_difference
+from pet.exporting.rewriting import HalfPrecision, with_half
 from petlib.errors import CheckpointError, ConfigError
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor, nn
 
-from pet.export.network import TaskNetwork
-from pet.export.verify import largest_difference
+from pet.exporting.network import TaskNetwork
+from pet.exporting.verify import largest_difference
 from petlib.errors import ConfigError
 
 LEAST_COSINE = 0.9999

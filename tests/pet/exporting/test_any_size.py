@@ -10,8 +10,8 @@ from timm import layers
 from timm.layers.pool2d_same import MaxPool2dSame
 from torch import nn
 
-from pet.export import OnnxModel, export_onnx
-from pet.export.any_size import MixedConvolution, SamePadding, with_free_sizes
+from pet.exporting import OnnxModel, export_onnx
+from pet.exporting.any_size import MixedConvolution, SamePadding, with_free_sizes
 
 LAYERS = {
     "convolution": lambda: layers.Conv2dSame(3, 4, 5, stride=2, bias=False),

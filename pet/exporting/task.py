@@ -15,12 +15,12 @@ from pet.data.targets.names import NO_NAMES, Names
 from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.build import take_default_size
 from pet.data.transforms.normalize import Normalize, as_eight_bits
-from pet.export.config import check_export, chosen_names, export_size
-from pet.export.description import ModelDescription
-from pet.export.export import ExportReport
-from pet.export.network import ExportSettings, TaskNetwork, export_network
-from pet.export.rewriting import InputNormalization
-from pet.export.samples import TestImages, as_inputs, read_test_images
+from pet.exporting.config import check_export, chosen_names, export_size
+from pet.exporting.description import ModelDescription
+from pet.exporting.export import ExportReport
+from pet.exporting.network import ExportSettings, TaskNetwork, export_network
+from pet.exporting.rewriting import InputNormalization
+from pet.exporting.samples import TestImages, as_inputs, read_test_images
 from pet.typed import PetConfig
 from petlib.config import ConfigError
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pet.export.runtime import OnnxModel, export_package, first_line
-from pet.export.tracing import FreeAxes, cannot_export, module_of_operator, quiet, trace
+from pet.exporting.runtime import OnnxModel, export_package, first_line
+from pet.exporting.tracing import FreeAxes, cannot_export, module_of_operator, quiet, trace
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pet.export import OnnxModel, export_onnx
-from pet.export.rewriting import InputNormalization
+from pet.exporting import OnnxModel, export_onnx
+from pet.exporting.rewriting import InputNormalization
 from petlib.errors import CheckpointError, ConfigError, OutputError
 
 

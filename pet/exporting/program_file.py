@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pet.export.runtime import first_line
-from pet.export.tracing import FreeAxes, quiet, trace
+from pet.exporting.runtime import first_line
+from pet.exporting.tracing import FreeAxes, quiet, trace
 from petlib.errors import CheckpointError, ConfigError
 
 DESCRIPTION = "pet.json"
@@ -57,7 +57,7 @@ class ProgramFormat:
 
 
 class ProgramModel:
-    """A ``.pt2`` file of Pet, loaded; :class:`pet.export.OnnxModel` for the other format.
+    """A ``.pt2`` file of Pet, loaded; :class:`pet.exporting.OnnxModel` for the other format.
 
     Args:
         path: the file.

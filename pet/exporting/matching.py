@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pet.export.verify import relative_difference
+from pet.exporting.verify import relative_difference
 from petlib.errors import ConfigError
 
 AT_LEAST = 10

@@ -7,10 +7,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from pet.data.transforms.normalize import Normalize
-from pet.export.description import ModelDescription
-from pet.export.export import NO_METADATA, OPSET, TIME_LIMIT, ExportReport, export_model
-from pet.export.rewriting import InputNormalization, with_half
-from pet.export.verify import Measure, largest_difference
+from pet.exporting.description import ModelDescription
+from pet.exporting.export import NO_METADATA, OPSET, TIME_LIMIT, ExportReport, export_model
+from pet.exporting.rewriting import InputNormalization, with_half
+from pet.exporting.verify import Measure, largest_difference
 
 CHANNELS = 3
 
@@ -106,7 +106,7 @@ def export_network(
     samples: Sequence[Mapping[str, Tensor]] = (),
     metadata: Mapping[str, str] = NO_METADATA,
 ) -> ExportReport:
-    """Write a network as ONNX or ``.pt2``, after the file gave what PyTorch gives in float32; see :func:`pet.export.export_model`.
+    """Write a network as ONNX or ``.pt2``, after the file gave what PyTorch gives in float32; see :func:`pet.exporting.export_model`.
 
     Args:
         task: the network with its trained weights.

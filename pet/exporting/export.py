@@ -12,12 +12,12 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from pet.export.any_size import with_free_sizes
-from pet.export.limit import time_limit
-from pet.export.onnx_file import OnnxFormat
-from pet.export.program_file import ProgramFormat
-from pet.export.tracing import FreeAxes
-from pet.export.verify import Comparison, LoadedModel, Measure, compare, flat_outputs, largest_difference, make_variants
+from pet.exporting.any_size import with_free_sizes
+from pet.exporting.limit import time_limit
+from pet.exporting.onnx_file import OnnxFormat
+from pet.exporting.program_file import ProgramFormat
+from pet.exporting.tracing import FreeAxes
+from pet.exporting.verify import Comparison, LoadedModel, Measure, compare, flat_outputs, largest_difference, make_variants
 from petlib.errors import ConfigError, OutputError
 from petlib.files import temporary_path
 
@@ -137,7 +137,7 @@ def export_model(
             then compared with other sizes as well.
         tolerance: largest difference between two values that is accepted; where an output has values above 1, as a share of
             its largest one, since float32 is as exact as that.
-        metadata: kept in the file, see :attr:`pet.export.OnnxModel.metadata`.
+        metadata: kept in the file, see :attr:`pet.exporting.OnnxModel.metadata`.
         reference: the network whose outputs are the right ones; None: ``model``.
         samples: further inputs to compare with, of the shapes that the file takes.
         measure: gives the difference between the outputs of the file and the right ones.

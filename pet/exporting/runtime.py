@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pet.export.config import check_single_view
+from pet.exporting.config import check_single_view
 from pet.typed import PetConfig
 from petlib.errors import CheckpointError, ConfigError
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pet.export import export_onnx
-from pet.export.export import export_model
-from pet.export.limit import time_limit
+from pet.exporting import export_onnx
+from pet.exporting.export import export_model
+from pet.exporting.limit import time_limit
 from petlib.config import ConfigError
 
 
@@ -66,7 +66,7 @@ def test_another_thread_has_no_limit() -> None:
 
 
 def test_each_step_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "pet.export")
+    caplog.set_level(logging.INFO, "pet.exporting")
     export_onnx(nn.ReLU(), {"images": torch.rand(1, 3, 8, 9)}, tmp_path / "m.onnx", output_names=["o"], dynamic=False)
     assert [record.getMessage() for record in caplog.records] == [
         "export: tracing the network for images (1, 3, 8, 9)",
