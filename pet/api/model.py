@@ -10,7 +10,6 @@ import numpy as np
 
 from pet.api.prediction import Prediction
 from pet.api.runs import Source, evaluate_run, export_run, load_run_config, settings_of
-from pet.data.files.images import read_image
 from pet.data.files.videos import VIDEO_SUFFIXES
 from pet.data.loading.build import prepare_readers
 from pet.prediction.inputs import ImageSource
@@ -145,14 +144,9 @@ class Model:
         with self._lock, keys_in_errors(self.cfg), name_in_errors({"predict_in_memory.inputs": "Model.predict"}):
             found = list(self._predictor.predict_in_memory(inputs))
         return [
-            Prediction(self._picture(images[0]), fields, self.names, source.format(first + place) or _file_of(images[0]))
+            Prediction(self._predictor.picture_of(images), fields, self.names, source.format(first + place) or _file_of(images[0]))
             for place, (images, fields) in enumerate(zip(inputs, found, strict=True))
         ]
-
-    def _picture(self, image: ImageSource) -> np.ndarray:
-        if isinstance(image, np.ndarray):
-            return _as_picture(image)
-        return next(Video(image).chunks(1))[0] if _is_video(image) else read_image(image)
 
 
 def load(source: str | Path, *, config: str | Path | None = None, device: str = "auto", **settings: Any) -> Model:
@@ -193,13 +187,3 @@ def _as_source(image: Any) -> ImageSource:
             "an image of PIL; for several images give a list"
         )
     return np.ascontiguousarray(array)
-
-
-def _as_picture(image: np.ndarray) -> np.ndarray:
-    """Return three channels of eight bits to draw on."""
-    channels = image[:, :, [0, 0, 0]] if image.shape[2] < 3 else image[:, :, :3]
-    if channels.dtype == np.uint8:
-        return channels
-    least, greatest = float(channels.min()), float(channels.max())
-    scaled: np.ndarray = ((channels - least) * (255 / max(greatest - least, 1e-9))).astype(np.uint8)
-    return scaled

@@ -33,7 +33,7 @@ class Prediction:
     """
 
     image: np.ndarray
-    fields: Mapping[str, np.ndarray]
+    fields: Mapping[str, Any]
     names: TargetNames
     source: str = ""
 
@@ -45,15 +45,20 @@ class Prediction:
     @property
     def scores(self) -> np.ndarray | None:
         """Float32 (N,), from 0 to 1: how sure each object is."""
-        return self.fields.get("scores")
+        return self._first_of("scores", "scores3d")
+
+    @property
+    def boxes3d(self) -> np.ndarray | None:
+        """Float32 (N, 7): centre, length, width and height in metres, and yaw, in the frame that ``fields["meta"]`` names."""
+        return self.fields.get("boxes3d")
 
     @property
     def labels(self) -> np.ndarray | None:
         """Int64 (N,): the class of each object, counted from 0; of a whole image (1,), the most probable class."""
         probabilities = self.probabilities
-        if probabilities is not None and "labels" not in self.fields:
+        if probabilities is not None and self.scores is None:
             return np.array([probabilities.argmax()])
-        return self.fields.get("labels")
+        return self._first_of("labels", "labels3d")
 
     @property
     def classes(self) -> list[str]:
@@ -107,7 +112,8 @@ class Prediction:
         Args:
             settings: what is drawn, and from which score on; None: all that the model finds, objects from a score of 0.5 on.
         """
-        return draw_predictions(self.image, self.fields, self.names, settings or DrawSettings())
+        drawing = settings or DrawSettings()
+        return draw_predictions(self.image, self.above(drawing.score_threshold).fields, self.names, drawing)
 
     def save(self, path: str | Path, settings: DrawSettings | None = None) -> None:
         """Write :meth:`draw` as an image file.
@@ -119,7 +125,8 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold, as the files that ``tools/inference.py`` writes."""
-        return describe_predictions(self.fields, (self.image.shape[0], self.image.shape[1]), self.names)
+        numbers = {name: value for name, value in self.fields.items() if not isinstance(value, Mapping)}
+        return describe_predictions(numbers, (self.image.shape[0], self.image.shape[1]), self.names)
 
     def to_coco(self, image_id: int = 0, categories: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return the objects as the results of COCO hold them.
@@ -134,6 +141,9 @@ class Prediction:
             if category is not None:
                 found.append({"image_id": image_id, "category_id": category, **_coco_object(entry)})
         return found
+
+    def _first_of(self, *names: str) -> np.ndarray | None:
+        return next((self.fields[name] for name in names if name in self.fields), None)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the picture, and a table of what was found."""

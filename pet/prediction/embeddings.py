@@ -9,7 +9,7 @@ from torch import nn
 
 from pet.exporting.runtime import find_onnx_weights
 from pet.models.pretrained import load_test_weights
-from pet.prediction.inputs import FileInput, ImageSource
+from pet.prediction.inputs import FileInput, ImageSource, as_picture
 from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
 from pet.prediction.whole_images import UNREADABLE, ImageFiles, Images, SamplePredictor
@@ -67,6 +67,10 @@ class FileEmbeddings:
         """Yield ``embedding``, float32 (D,), of images."""
         for _, embedding in self._embed(Images([image for (image,) in inputs])):
             yield {"embedding": embedding}
+
+    def picture_of(self, images: Sequence[ImageSource]) -> np.ndarray:
+        """Return the image."""
+        return as_picture(images[0])
 
     def _embed(self, images: Dataset) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
         """Yield ``meta`` and the embedding of each image."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pet.data.files.images import read_image
 from pet.data.files.listing import SUFFIXES, SYSTEM, USUAL_SUFFIXES, files_below, is_of_system, other_kind
 from pet.data.files.skipped import SkipCounter
 from pet.data.files.videos import VIDEO_SUFFIXES
@@ -21,6 +22,18 @@ EXPECTED = f"images ({USUAL_SUFFIXES}) or videos ({', '.join(VIDEO_SUFFIXES)})"
 
 ImageSource = Path | np.ndarray
 """An image file, or its pixels (H, W, C); RGB."""
+
+
+def as_picture(image: ImageSource) -> np.ndarray:
+    """Return three channels of eight bits to draw on; other depths from the least value to the greatest."""
+    if not isinstance(image, np.ndarray):
+        return read_image(image)
+    channels = image[:, :, [0, 0, 0]] if image.shape[2] < 3 else image[:, :, :3]
+    if channels.dtype == np.uint8:
+        return channels
+    least, greatest = float(channels.min()), float(channels.max())
+    scaled: np.ndarray = ((channels - least) * (255 / max(greatest - least, 1e-9))).astype(np.uint8)
+    return scaled
 
 
 class FileInput(NamedTuple):

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from pet.prediction.inputs import FileInput, ImageSource, Inputs
 from pet.prediction.output import Output, Predictions, PredictionSummary
 from pet.visual.names import TargetNames
@@ -44,6 +46,10 @@ class InMemoryPredictor(FilePredictor, Protocol):
         Raises:
             DataError: a file cannot be read, or has not what the model takes.
         """
+        ...
+
+    def picture_of(self, images: Sequence[ImageSource]) -> np.ndarray:
+        """Return uint8 (H, W, 3), RGB: what the predictions of an input are drawn on."""
         ...
 
 

@@ -12,7 +12,7 @@ from pet.data.targets.drawing import draw_predictions
 from pet.data.targets.kinds import kinds_in
 from pet.prediction.inputs import FileInput, ImageSource
 from pet.prediction.output import Output, Predictions
-from pet.prediction.videos import count_frames
+from pet.prediction.videos import Video, count_frames
 from pet.prediction.whole_images import SamplePredictor
 from pet.prediction.writers.pictures import write_picture
 from pet.prediction.writers.records import describe_predictions
@@ -90,6 +90,10 @@ class WholeClips:
             files.append((file, facts))
         for _, predictions in self._predictor.predict(VideoSamples(files)):
             yield predictions
+
+    def picture_of(self, images: Sequence[ImageSource]) -> np.ndarray:
+        """Return the first frame."""
+        return next(Video(Path(str(images[0]))).chunks(1))[0]
 
     def _write(self, sample: dict[str, Any], facts: VideoFacts, target: Path, predictions: Predictions, output: Output) -> None:
         kind = kinds_in(sample).pixels[0]

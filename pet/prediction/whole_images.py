@@ -11,7 +11,7 @@ import numpy as np
 from pet.data.files.images import read_image
 from pet.data.files.rasters import RasterInfo, raster_info
 from pet.data.targets.drawing import draw_predictions
-from pet.prediction.inputs import FileInput, ImageSource
+from pet.prediction.inputs import FileInput, ImageSource, as_picture
 from pet.prediction.output import Output, Predictions
 from pet.prediction.videos import predict_frame_by_frame
 from pet.prediction.writers.label_files import label_map_suffix, open_label_map, write_label_polygons
@@ -164,6 +164,10 @@ class WholeImages:
         """Yield what is found in images."""
         for _, predictions in self.predictor.predict(Images([image for (image,) in inputs])):
             yield predictions
+
+    def picture_of(self, images: Sequence[ImageSource]) -> np.ndarray:
+        """Return the image."""
+        return as_picture(images[0])
 
     def write(self, path: Path, target: Path, predictions: Predictions, output: Output) -> None:
         """Write the results of an image: picture, record and label images."""

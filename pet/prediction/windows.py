@@ -14,7 +14,7 @@ from pet.data.targets.dataset import IGNORE
 from pet.data.transforms.normalize import as_eight_bits
 from pet.models.segmentation.pixels import labels_of
 from pet.models.segmentation.sliding_window import Strip, sliding_window
-from pet.prediction.inputs import FileInput
+from pet.prediction.inputs import FileInput, as_picture
 from pet.prediction.inputs import ImageSource as AnySource
 from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.pixels import PixelPredictor
@@ -170,6 +170,10 @@ class LabelledWindows:
             if arrays and files:
                 raise DataError("predict_in_memory.inputs: a file and an array given; the two images of a pair are of one kind")
             yield {"semseg": self._label_arrays(arrays) if arrays else self._label_files(files)}
+
+    def picture_of(self, images: Sequence[AnySource]) -> np.ndarray:
+        """Return the image, of a pair the earlier one."""
+        return as_picture(images[0])
 
     def _label_arrays(self, images: Sequence[np.ndarray]) -> np.ndarray:
         for image in images:

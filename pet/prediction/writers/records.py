@@ -17,6 +17,9 @@ from petlib.registry import Registry
 MOST_CLASSES = 5
 DIGITS = 2
 """Decimal places of pixels."""
+SPATIAL_DIGITS = 3
+"""Decimal places of metres and radians."""
+BOX3D_NUMBERS = ("x", "y", "z", "length", "width", "height", "yaw")
 
 Size = tuple[int, int]
 """Height and width of an image."""
@@ -62,7 +65,7 @@ def describe_predictions(predictions: Predictions, size: Size, names: TargetName
         ``width``, ``height``, and what :data:`RECORDS` has for the fields: ``classes``, the most probable ones of the image, ``pixels``,
         how many each class has, and ``objects``: ``label``, ``class``, ``score``, ``box`` (left, top, right, bottom in pixels), ``track``,
         ``mask`` (a compressed COCO RLE), ``keypoints`` (x, y, score each), ``surface`` (``uv_shape`` and ``uv_data`` of the DensePose
-        challenge), ``parsing_score``. Other fields that are a single number are in it too.
+        challenge), ``parsing_score``; of objects in space ``box3d``, metres and radians. Other single numbers are in it too.
     """
     record: dict[str, Any] = {"width": size[1], "height": size[0]}
     record |= {field: round(float(value), 6) for field, value in predictions.items() if np.ndim(value) == 0 and field not in RECORDS}
@@ -143,6 +146,17 @@ def _describe_object(image: FoundInImage, index: int) -> dict[str, Any]:
     return record
 
 
+def describe_boxes3d(image: FoundInImage) -> dict[str, Any]:
+    """Return the objects in space, in their order."""
+    fields = (image.predictions[name] for name in ("boxes3d", "scores3d", "labels3d"))
+    return {"objects": [_describe_box3d(image.names, *found) for found in zip(*fields, strict=True)]}
+
+
+def _describe_box3d(names: TargetNames, box: np.ndarray, score: float, label: int) -> dict[str, Any]:
+    numbers = {name: round(float(value), SPATIAL_DIGITS) for name, value in zip(BOX3D_NUMBERS, box, strict=True)}
+    return {"label": int(label), "class": names.of_class(int(label)), "score": round(float(score), 6), "box3d": numbers}
+
+
 def _pixel_labels(image: FoundInImage) -> np.ndarray:
     return image.predictions["semseg"].astype(np.uint8)
 
@@ -178,6 +192,7 @@ RECORDS = Registry(
     "record of a field of predictions",
     {
         "boxes": f"{__name__}:describe_objects",
+        "boxes3d": f"{__name__}:describe_boxes3d",
         "class_scores": f"{__name__}:describe_class_scores",
         "logits": f"{__name__}:describe_classes",
         "semseg": f"{__name__}:describe_pixels",

@@ -1,16 +1,12 @@
 """What is exported of a detector of one camera: how the camera sees the boxes; where they are follows from its calibration outside."""
 
-from collections.abc import Sequence
-
-import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pet.data.loading.batch_transforms import PAD_DIVISOR
-from pet.exporting.matching import DetectionDifference
 from pet.exporting.network import TaskNetwork
-from pet.exporting.verify import relative_difference
 from pet.tasks.tddet.camera import CameraDetector
+from pet.tasks.tddet.export import SpatialDifference
 from pet.typed import AnyConfig
 
 OUTPUTS = ["views3d", "scores3d", "labels3d"]
@@ -43,35 +39,9 @@ class CameraOutputs(nn.Module):
         return views[0], scores[0], labels[0]
 
 
-class ViewDifference:
-    """The difference between candidates; directions are compared by sine and cosine, which have no edge.
-
-    Where nothing reaches the score, empty places have equal scores, and which of them come is left open: scores alone are compared.
-
-    Args:
-        score: from which candidates are compared.
-
-    Attributes:
-        pairs: see :class:`pet.exporting.matching.DetectionDifference`.
-    """
-
-    def __init__(self, score: float) -> None:
-        self.pairs = DetectionDifference(score=score, per_object=len(OUTPUTS))
-
-    def __call__(self, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-        """Return the greatest difference."""
-        if found[1].shape == expected[1].shape and not (expected[1] >= self.pairs.score).any():
-            return relative_difference(found[1], expected[1])
-        return self.pairs([_without_edge(found[0]), *found[1:]], [_without_edge(expected[0]), *expected[1:]])
-
-
-def _without_edge(views: np.ndarray) -> np.ndarray:
-    return np.concatenate([views[:, :6], np.sin(views[:, 6:]), np.cos(views[:, 6:])], axis=1)
-
-
 def build_camera_export(cfg: AnyConfig, model: CameraDetector) -> TaskNetwork:
     """Return the network that an exported file holds, see :class:`CameraOutputs`."""
-    difference = ViewDifference(cfg.EXPORT.COMPARE_SCORE)
+    difference = SpatialDifference(cfg.EXPORT.COMPARE_SCORE)
     return TaskNetwork(
         network=CameraOutputs(model.eval()),
         output_names=OUTPUTS,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,13 +15,15 @@ from pet.data.files.kitti_text import read_camera
 from pet.data.targets.drawing import draw_predictions
 from pet.models.detection3d.camera_head import Sightings
 from pet.prediction.build import build_whole_images
-from pet.prediction.inputs import FileInput
+from pet.prediction.inputs import FileInput, ImageSource
 from pet.prediction.output import Output, Predictions
-from pet.prediction.whole_images import UNREADABLE, SamplePredictor, WholeImages
+from pet.prediction.whole_images import UNREADABLE, Images, SamplePredictor, WholeImages
 from pet.prediction.writers.pictures import write_picture
+from pet.prediction.writers.records import FoundInImage, describe_boxes3d
 from pet.structures.boxes3d import Boxes3D
 from pet.structures.calibration import Calibration
 from pet.tasks.tddet.camera import build_camera_detector
+from pet.tasks.tddet.prediction import side_by_side
 from pet.typed import AnyConfig
 from pet.visual.birds_eye import BirdsEyeView
 from pet.visual.names import TargetNames
@@ -31,9 +32,6 @@ from petlib.errors import DataError
 from petlib.files import write_text_atomically
 
 KINDS = ("boxes3d",)
-NUMBERS = ("x", "y", "z", "length", "width", "height", "yaw")
-DIGITS = 3
-"""Decimal places of metres and radians."""
 
 Place = Callable[[Sightings, Sequence[Mapping[str, Any]]], list[dict[str, Tensor]]]
 """See :meth:`pet.tasks.tddet.camera.CameraDetector.place`."""
@@ -115,14 +113,23 @@ class CameraImages(WholeImages):
         for entry in inputs:
             output.leave_out(f"{entry.paths[0]}: a video; boxes in space are found in images, so take its frames")
 
+    def predict_in_memory(self, inputs: Sequence[Sequence[ImageSource]]) -> Iterator[Predictions]:
+        """Yield the boxes in images, in the frame ``camera``; ``meta`` goes along for pictures."""
+        for meta, predictions in self.predictor.predict(Images([image for (image,) in inputs])):
+            if UNREADABLE in meta:
+                raise DataError(meta[UNREADABLE])
+            # pixels of the file, whatever the network saw of it
+            with_meta: dict[str, Any] = {**predictions, "meta": {**meta, "matrix": np.eye(3)}}
+            yield with_meta
+
     def write(self, path: Path, target: Path, predictions: Predictions, output: Output) -> None:
         """Write the results of an image."""
         kept = predictions["scores3d"] >= output.drawing.score_threshold
         shown: dict[str, Any] = {**{name: values[kept] for name, values in predictions.items()}, "meta": self._samples.metas[str(path)]}
         written = [target.with_name(f"{target.name}{suffix}") for suffix in (".jpg", ".json")]
         write_picture(written[0], self._picture(read_image(path), shown, output))
-        found = zip(*(predictions[name] for name in ("boxes3d", "scores3d", "labels3d")), strict=True)
-        record = {"file": str(path), "frame": "camera", "objects": [self._describe(*own) for own in found]}
+        size = int(shown["meta"]["size"][0]), int(shown["meta"]["size"][1])
+        record = {"file": str(path), "frame": "camera", **describe_boxes3d(FoundInImage(predictions, size, self.names))}
         write_text_atomically(written[1], json.dumps(record, ensure_ascii=False))
         output.count(predictions, self.names)
         output.summary.images += 1
@@ -136,13 +143,7 @@ class CameraImages(WholeImages):
         boxes = Boxes3D(shown["boxes3d"], "camera").to_lidar(meta["calibration"])
         from_above: dict[str, Any] = {**shown, "boxes3d": boxes.values, "meta": {**meta, "frame3d": "lidar"}}
         right = draw_predictions(BirdsEyeView().draw_points(np.zeros((0, 3))), from_above, self.names, output.drawing)
-        height = max(len(left), len(right))
-        padded = [cv2.copyMakeBorder(one, 0, height - len(one), 0, 0, cv2.BORDER_CONSTANT) for one in (left, right)]
-        return np.concatenate(padded, axis=1)
-
-    def _describe(self, box: np.ndarray, score: float, label: int) -> dict[str, Any]:
-        numbers = {name: round(float(value), DIGITS) for name, value in zip(NUMBERS, box, strict=True)}
-        return {"label": int(label), "class": self.names.of_class(int(label)), "score": round(float(score), 6), "box3d": numbers}
+        return side_by_side(left, right)
 
 
 def build_camera_predictor(cfg: AnyConfig, device: torch.device, *, window: int = 0) -> CameraImages:

@@ -47,7 +47,7 @@ class FrameOutputs(nn.Module):
 
 
 class SpatialDifference:
-    """The difference between candidates; yaws are compared by sine and cosine, which have no edge.
+    """The difference between candidates, boxes or views; directions are compared by sine and cosine, which have no edge.
 
     Where nothing reaches the score, empty places have equal scores, and which of them come is left open: scores alone are compared.
 

@@ -22,11 +22,12 @@ from pet.exporting.runtime import OnnxModel, find_onnx_weights
 from pet.models.detection3d.boxes import Candidates, select_boxes
 from pet.models.pretrained import load_test_weights
 from pet.prediction.build import check_kinds, find_names
-from pet.prediction.inputs import FileInput
+from pet.prediction.inputs import FileInput, ImageSource
 from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.samples import build_model_samples
 from pet.prediction.whole_images import UNREADABLE, SamplePredictor
 from pet.prediction.writers.pictures import write_picture
+from pet.prediction.writers.records import FoundInImage, describe_boxes3d
 from pet.structures.boxes3d import Boxes3D
 from pet.structures.calibration import Calibration
 from pet.typed import AnyConfig
@@ -38,9 +39,8 @@ from petlib.errors import CheckpointError, DataError
 from petlib.files import write_text_atomically
 
 KINDS = ("boxes3d",)
-NUMBERS = ("x", "y", "z", "length", "width", "height", "yaw")
-DIGITS = 3
-"""Decimal places of metres and radians."""
+PLACE_LESS = (0, 0)
+"""Size of the image that points do not have."""
 
 
 class PointFiles:
@@ -114,15 +114,32 @@ class WholePoints:
         for entry in inputs:
             output.leave_out(f"{entry.paths[0]}: a video, and the model looks at points")
 
+    def predict_in_memory(self, inputs: Sequence[Sequence[ImageSource]]) -> Iterator[Predictions]:
+        """Yield the boxes in files of points, in the frame ``lidar``; ``meta`` goes along for pictures."""
+        paths = []
+        for (source,) in inputs:
+            if isinstance(source, np.ndarray):
+                raise DataError("predict_in_memory.inputs: an array given; this model looks at files of points: give their paths")
+            paths.append(source)
+        for meta, predictions in self._predictor.predict(PointFiles(paths, channels=self._channels)):
+            if UNREADABLE in meta:
+                raise DataError(meta[UNREADABLE])
+            with_meta: dict[str, Any] = {**predictions, "meta": meta}
+            yield with_meta
+
+    def picture_of(self, images: Sequence[ImageSource]) -> np.ndarray:
+        """Return the points from above."""
+        sample = PointFiles([Path(str(images[0]))], channels=self._channels)[0]
+        kind = kinds_in(sample).pixels[0]
+        return kind.picture(sample[kind.name])
+
     def _write(self, sample: dict[str, Any], target: Path, predictions: Predictions, output: Output) -> None:
         kept = predictions["scores3d"] >= output.drawing.score_threshold
         shown = {**{name: values[kept] for name, values in predictions.items()}, "meta": sample["meta"]}
         written = target.with_name(f"{target.name}.jpg"), target.with_name(f"{target.name}.json")
         write_picture(written[0], self._picture(sample, shown, output))
-        objects = [
-            self._describe(*found) for found in zip(*(predictions[name] for name in ("boxes3d", "scores3d", "labels3d")), strict=True)
-        ]
-        record = {"file": sample["meta"]["file"], "frame": "lidar", "objects": objects}
+        found = describe_boxes3d(FoundInImage(predictions, PLACE_LESS, self.names))
+        record = {"file": sample["meta"]["file"], "frame": "lidar", **found}
         write_text_atomically(written[1], json.dumps(record, ensure_ascii=False))
         output.count(predictions, self.names)
         output.summary.images += 1
@@ -138,18 +155,14 @@ class WholePoints:
         in_camera = {**shown, "boxes3d": boxes.values, "meta": {**meta, "frame3d": "camera"}}
         drawing = output.drawing._replace(legend=False)
         image = draw_predictions(read_image(Path(meta["image_file"])), in_camera, self.names, drawing)
-        height = max(len(image), len(above))
-        return np.concatenate([_at_height(image, height), _at_height(above, height)], axis=1)
-
-    def _describe(self, box: np.ndarray, score: float, label: int) -> dict[str, Any]:
-        numbers = {name: round(float(value), DIGITS) for name, value in zip(NUMBERS, box, strict=True)}
-        return {"label": int(label), "class": self.names.of_class(int(label)), "score": round(float(score), 6), "box3d": numbers}
+        return side_by_side(image, above)
 
 
-def _at_height(picture: np.ndarray, height: int) -> np.ndarray:
-    """Return a picture with black rows below it."""
-    padded: np.ndarray = cv2.copyMakeBorder(picture, 0, height - len(picture), 0, 0, cv2.BORDER_CONSTANT)
-    return padded
+def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return two pictures next to each other, the lower one with black rows below it."""
+    height = max(len(left), len(right))
+    padded = [cv2.copyMakeBorder(one, 0, height - len(one), 0, 0, cv2.BORDER_CONSTANT) for one in (left, right)]
+    return np.concatenate(padded, axis=1)
 
 
 class OnnxPoints:

@@ -19,6 +19,7 @@ from petlib.launch.start.task_folder import find_task_folder
 
 ROOT = Path(__file__).parents[3]
 CLASSES = ["DATA.CLASSES=[circle,square,triangle,figure]"]
+POINTS = ["TEST.SCORE_THRESHOLD=0.0"]
 DETECTOR = ("vision/shapes/fcos_R-18-FPN.yaml", ["TEST.RESIZE.SCALES=[64]", *CLASSES])
 
 
@@ -201,3 +202,28 @@ def test_a_model_of_actions_looks_at_a_video_as_a_whole(tmp_path: Path) -> None:
         model.predict(random_image())
     with pytest.raises(ConfigError, match="looks at a video as a whole"):
         next(model.predict_video(tmp_path / "a.avi"))
+
+
+def test_points_are_files(tmp_path: Path) -> None:
+    model = pet.load(write_run(tmp_path / "run", "tasks/tddet/streets3d/centerpoint.yaml", POINTS), device="cpu")
+    points = np.random.default_rng(0).uniform((0, -20, -2, 0), (40, 20, 1, 1), (500, 4)).astype(np.float32)
+    points.tofile(tmp_path / "a.bin")
+    found = model.predict(tmp_path / "a.bin")
+    assert found.boxes3d is not None and found.scores is not None and found.labels is not None
+    assert found.boxes3d.shape == (len(found.scores), 7) and len(found.labels) == len(found.scores) > 0
+    assert len(found.to_dict()["objects"]) == len(found.scores)
+    assert found.draw().ndim == 3
+    assert len(found.above(2.0).classes) == 0
+    with pytest.raises(DataError, match="this model looks at files of points"):
+        model.predict(random_image())
+
+
+def test_boxes_in_space_need_the_camera_of_the_image(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", "tasks/tddet/streets3d/smoke.yaml", [])
+    (tmp_path / "camera.txt").write_text("P2: 100 0 32 0 0 100 24 0 0 0 1 0\n")
+    with pytest.raises(DataError, match="its camera is not known"):
+        pet.load(folder, device="cpu").predict(random_image())
+    model = pet.load(folder, device="cpu", TEST__CALIBRATION=str(tmp_path / "camera.txt"), TEST__SCORE_THRESHOLD=0.0)
+    found = model.predict(random_image())
+    assert found.boxes3d is not None and found.boxes3d.shape[1] == 7
+    assert found.draw().shape[2] == 3
