@@ -43,7 +43,7 @@ DEV = [
 ]
 
 ROOT = Path(__file__).parent
-COMMANDS = ("train", "test", "export", "inference", "check", "browse", "new", "configs")
+COMMANDS = ("train", "test", "export", "inference", "check", "browse", "new", "configs", "doctor")
 SHIPPED = "pet.shipped"
 """Where an installed Pet has its configs and training scripts, which a checkout has in cfgs/ and tools/."""
 SHIPPED_FOLDERS = {

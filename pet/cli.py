@@ -79,3 +79,8 @@ def new() -> NoReturn:
 def configs() -> NoReturn:
     """List the configs that come with Pet, see :mod:`pet.commands.configs`, and exit."""
     commands.configs.main()
+
+
+def doctor() -> NoReturn:
+    """Say what this installation can do, see :mod:`pet.commands.doctor`, and exit."""
+    commands.doctor.main()

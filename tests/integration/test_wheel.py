@@ -44,7 +44,10 @@ def test_the_wheel_declares_its_commands(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
     lines = archive.read(name).decode().split("\n")
-    names = {name: f"pet-{name} = pet.cli:{name}" for name in ("train", "test", "export", "inference", "check", "browse", "new", "configs")}
+    names = {
+        name: f"pet-{name} = pet.cli:{name}"
+        for name in ("train", "test", "export", "inference", "check", "browse", "new", "configs", "doctor")
+    }
     assert {"[console_scripts]", *names.values()} <= set(lines)
 
 
