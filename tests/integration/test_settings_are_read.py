@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import pet.vision.config
+from pet.data.datasets.streets3d import write_streets3d
 from pet.vision import GeneralizedCNN
 from petlib.config import load_cfg
 from tests.integration.conftest import ROOT, environment
@@ -109,6 +110,23 @@ FACETS += ["DATA.CATALOG={facets_train: {type: facets, split: train, share: [0.0
 FACETS += ["TRAIN.TRANSFORMS=[Resize, Normalize]", "TEST.TRANSFORMS=[Resize, Normalize]"]
 CROPS = ["MODEL.BACKBONE=timm/test_resnet", "MODEL.UPSAMPLING.CHANNELS=8"]
 BOXES = ["TEST.BOXES=data/boxes.json", "TEST.DETECTOR.CFG=cfgs/vision/detector.yaml", "TEST.DETECTOR.WEIGHTS=data/detector.pth"]
+STREETS = [f"streets_{split}: {{{{type: kitti_{{kind}}, path: streets3d/{split}}}}}" for split in ("train", "test")]
+STREETS = ["TRAIN.DATASETS=[streets_train]", "TEST.DATASETS=[streets_test]", f"DATA.CATALOG={{{{{', '.join(STREETS)}}}}}"]
+OF_POINTS = [entry.format(kind="points") for entry in STREETS]
+OF_POINTS += ["EXPORT.COMPARE_SCORE=0.001", "MODEL.WIDTH=8", "MODEL.BLOCKS.CHANNELS=[8, 8, 8]", "MODEL.BLOCKS.UP_CHANNELS=8"]
+SIZE = "{name: Resize, size: [64, 192]}"
+OF_CAMERA = [entry.format(kind="images") for entry in STREETS]
+OF_CAMERA += [
+    "EXPORT.COMPARE_SCORE=0.001",
+    "MODEL.BACKBONE_ARGS={channels: [8, 8, 16, 16]}",
+    "MODEL.DLA_UP.CHANNELS=8",
+    "MODEL.CAMERA.HIDDEN=8",
+    "ANALYSER.SIZE=[64, 192]",
+]
+OF_CAMERA += [f"TRAIN.TRANSFORMS=[RandomHorizontalFlip, {SIZE}, Normalize]", f"TEST.TRANSFORMS=[{SIZE}, Normalize]"]
+MONOFLEX = ["MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", "MODEL.CAMERA.EDGE_CENTERS=True"]
+CALIBRATION = "TEST.CALIBRATION=data/streets3d/test/training/calib/000000.txt"
+FRAMES = "data/streets3d/test/training"
 LANDCOVER = "fcn_hr18_1024x1024_16k_landcover"
 GROUPS = {
     "vision": [
@@ -151,6 +169,17 @@ GROUPS = {
         task("instance", "shapes/all_R-18", *CROPS, *EPOCHS, *SGD, "TEST.VIEWS.FLIP=True", *BOXES, "TRAIN.BATCH_SIZE=4", exported=False),
         task("instance", "shapes/pose_R-18", *CROPS, "TRAIN.WEIGHTS=run0/model_latest.pth"),
     ],
+    "tddet": [
+        task("tddet", "streets3d/centerpoint", *OF_POINTS, *PARTS_ON, *ADAM, images=f"{FRAMES}/velodyne"),
+        task(
+            "tddet", "streets3d/pointpillars", *OF_POINTS, *EPOCHS, *SGD, "TRAIN.BATCH_SIZE=4", images=f"{FRAMES}/velodyne", exported=False
+        ),
+        task(
+            "tddet", "streets3d/centerpoint", *OF_POINTS, "TRAIN.WEIGHTS=run0/model_latest.pth", images=f"{FRAMES}/velodyne", exported=False
+        ),
+        task("tddet", "streets3d/smoke", *OF_CAMERA, CALIBRATION, "MODEL.FROZEN_BN=True", images=f"{FRAMES}/image_2"),
+        task("tddet", "streets3d/smoke", *OF_CAMERA, *MONOFLEX, "EXPORT.SIZE=[64, 192]", images=f"{FRAMES}/image_2"),
+    ],
     "segmentation": [
         segmentation("changedet", "siamese_R-18_cpu", *PARTS_ON, *ADAM, images=PAIRS),
         segmentation("buildseg", "unet_R-18_cpu", *EPOCHS, "TRAIN.BATCH_SIZE=5", *SGD, "TEST.SLIDING.SIZE=64"),
@@ -167,6 +196,8 @@ def data(tmp_path: Path) -> Path:
     write_pairs(tmp_path / "data" / "changes")
     write_detector(tmp_path)
     write_few(tmp_path / "data")
+    for split, count in (("train", 4), ("test", 2)):
+        write_streets3d(tmp_path / "data" / "streets3d" / split, split=split, count=count)
     write_few_mannequins(tmp_path / "data" / "mannequins")
     (tmp_path / "data" / "films").mkdir()
     frames = np.random.default_rng(0).integers(0, 255, (12, 32, 32, 3), dtype=np.uint8)
@@ -200,7 +231,20 @@ def test_every_setting_is_read(group: str, data: Path) -> None:
     assert not unread, f"no command has read {', '.join(unread)}"
 
 
-@pytest.mark.parametrize("project", ["tasks.cls", "projects.crowdcounting", "projects.densepose", "projects.fairmot"])
+OF_THE_GENERAL_CNN = ["tasks.cls", "projects.crowdcounting", "projects.densepose", "projects.fairmot"]
+
+
+def test_every_task_is_recorded() -> None:
+    recorded = {run.type.replace("/", ".") for runs in GROUPS.values() for run in runs}
+    folders = {
+        f"{file.parent.parent.name}.{file.parent.name}"
+        for kind in ("tasks", "projects")
+        for file in (ROOT / "pet" / kind).glob("*/config.py")
+    }
+    assert folders and folders <= recorded | set(OF_THE_GENERAL_CNN), sorted(folders - recorded)
+
+
+@pytest.mark.parametrize("project", OF_THE_GENERAL_CNN)
 def test_what_is_the_general_cnn_has_its_settings(project: str) -> None:
     """What reads them there reads them here: it is the same task."""
     settings = importlib.import_module(f"pet.{project}.config")

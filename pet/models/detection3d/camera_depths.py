@@ -100,7 +100,7 @@ class DepthEnsemble:
         depths, uncertainties = self._estimates(values, heights)
         shares = uncertainties.reciprocal()
         shares = shares / shares.sum(-1, keepdim=True)
-        sure = 1 - (shares * uncertainties).sum(-1).clamp(0.01, 1)
+        sure = 1 - (shares * uncertainties).sum(-1).clamp(0.01, 1.0)
         return (shares * depths).sum(-1), sure
 
     def losses(self, values: Tensor, heights: Tensor, truth: DepthTruth) -> dict[str, Tensor]:
