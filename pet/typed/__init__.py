@@ -15,6 +15,7 @@ ContrastConfig = CfgNode
 FaceConfig = CfgNode
 InstanceConfig = CfgNode
 LandcoverConfig = CfgNode
+TddetConfig = CfgNode
 
 AnyConfig = CfgNode
 """A config of any task, where a section is read that not every task has: what it has is not known before the run."""

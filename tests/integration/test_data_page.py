@@ -70,7 +70,9 @@ def test_the_entries_that_a_split_prints_are_read(run: Run, tmp_path: Path) -> N
 
 
 def test_the_entries_of_converted_data_are_read(run: Run, tmp_path: Path) -> None:
-    lines = [line.strip() for line in (ROOT / "docs" / "data.md").read_text().splitlines() if "tools/data/convert.py" in line]
+    lines = [
+        line.strip() for line in (ROOT / "docs" / "data.md").read_text().splitlines() if line.startswith("    python tools/data/convert.py")
+    ]
     cats = tmp_path / "data" / "cats"
     cats.mkdir(parents=True)
     write_cats(cats)

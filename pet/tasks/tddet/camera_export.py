@@ -7,7 +7,7 @@ from pet.data.loading.batch_transforms import PAD_DIVISOR
 from pet.exporting.network import TaskNetwork
 from pet.tasks.tddet.camera import CameraDetector
 from pet.tasks.tddet.export import SpatialDifference
-from pet.typed import AnyConfig
+from pet.typed import TddetConfig
 
 OUTPUTS = ["views3d", "scores3d", "labels3d"]
 SMALLEST = 64
@@ -39,7 +39,7 @@ class CameraOutputs(nn.Module):
         return views[0], scores[0], labels[0]
 
 
-def build_camera_export(cfg: AnyConfig, model: CameraDetector) -> TaskNetwork:
+def build_camera_export(cfg: TddetConfig, model: CameraDetector) -> TaskNetwork:
     """Return the network that an exported file holds, see :class:`CameraOutputs`."""
     difference = SpatialDifference(cfg.EXPORT.COMPARE_SCORE)
     return TaskNetwork(

@@ -24,7 +24,7 @@ from pet.structures.boxes3d import Boxes3D
 from pet.structures.calibration import Calibration
 from pet.tasks.tddet.camera import build_camera_detector
 from pet.tasks.tddet.prediction import side_by_side
-from pet.typed import AnyConfig
+from pet.typed import TddetConfig
 from pet.visual.birds_eye import BirdsEyeView
 from pet.visual.names import TargetNames
 from petlib.data.protocols import Dataset
@@ -146,7 +146,7 @@ class CameraImages(WholeImages):
         return side_by_side(left, right)
 
 
-def build_camera_predictor(cfg: AnyConfig, device: torch.device, *, window: int = 0) -> CameraImages:
+def build_camera_predictor(cfg: TddetConfig, device: torch.device, *, window: int = 0) -> CameraImages:
     """Return a model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict images.
 
     Raises:

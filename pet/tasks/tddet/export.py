@@ -18,7 +18,7 @@ from pet.exporting.matching import DetectionDifference
 from pet.exporting.network import ExportSettings, TaskNetwork, export_network
 from pet.exporting.verify import relative_difference
 from pet.tasks.tddet.model import PointDetector
-from pet.typed import AnyConfig
+from pet.typed import TddetConfig
 from petlib.config import ConfigError
 from petlib.data.protocols import SampleKey
 from petlib.data.reader import SampleReader
@@ -72,7 +72,7 @@ def _without_edge(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([boxes[:, :6], np.sin(boxes[:, 6:]), np.cos(boxes[:, 6:])], axis=1)
 
 
-def check_point_export(cfg: AnyConfig) -> None:
+def check_point_export(cfg: TddetConfig) -> None:
     """Check that no setting of images is given.
 
     Raises:
@@ -86,7 +86,7 @@ def check_point_export(cfg: AnyConfig) -> None:
         )
 
 
-def build_export_network(cfg: AnyConfig, model: PointDetector) -> TaskNetwork:
+def build_export_network(cfg: TddetConfig, model: PointDetector) -> TaskNetwork:
     """Return the network that an exported file holds, see :class:`FrameOutputs`."""
     difference = SpatialDifference(cfg.EXPORT.COMPARE_SCORE)
     return TaskNetwork(
@@ -100,7 +100,7 @@ def build_export_network(cfg: AnyConfig, model: PointDetector) -> TaskNetwork:
     )
 
 
-def export_points(cfg: AnyConfig, task: TaskNetwork, path: Path, names: Names) -> ExportReport:
+def export_points(cfg: TddetConfig, task: TaskNetwork, path: Path, names: Names) -> ExportReport:
     """Write a detector of points as ONNX or ``.pt2``, checked against PyTorch on frames of the test data.
 
     Raises:
@@ -128,7 +128,7 @@ def export_points(cfg: AnyConfig, task: TaskNetwork, path: Path, names: Names) -
     return replace(report, note=f"{note}; {report.note}")
 
 
-def _test_frames(cfg: AnyConfig) -> tuple[list[Tensor], str]:
+def _test_frames(cfg: TddetConfig) -> tuple[list[Tensor], str]:
     """Return the points of some frames of the test data after ``TEST.TRANSFORMS``, and where they come from."""
     if not cfg.EXPORT.SAMPLES or not cfg.TEST.DATASETS:
         return [], "random points of a fixed seed; EXPORT.SAMPLES and TEST.DATASETS ask for no others"
@@ -142,7 +142,7 @@ def _test_frames(cfg: AnyConfig) -> tuple[list[Tensor], str]:
     return [torch.from_numpy(sample["points"]) for sample in read], f"{len(read)} frames of {', '.join(cfg.TEST.DATASETS)}"
 
 
-def _random_points(cfg: AnyConfig) -> Tensor:
+def _random_points(cfg: TddetConfig) -> Tensor:
     low, high = torch.tensor(cfg.MODEL.RANGE[:3]), torch.tensor(cfg.MODEL.RANGE[3:])
     points = torch.zeros(RANDOM_POINTS, cfg.MODEL.POINT_CHANNELS)
     points[:, :3] = low + (high - low) * torch.rand(RANDOM_POINTS, 3, generator=torch.Generator().manual_seed(0))

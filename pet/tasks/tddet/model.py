@@ -11,7 +11,7 @@ from pet.models.detection3d.anchor_head import Anchor, AnchorHead
 from pet.models.detection3d.boxes import Candidates, select_boxes
 from pet.models.detection3d.center_head import CenterHead
 from pet.models.detection3d.pillars import Grid, MapBackbone, PillarEncoder
-from pet.typed import AnyConfig
+from pet.typed import TddetConfig
 from petlib.config import keys_in_errors
 
 
@@ -61,7 +61,7 @@ class PointDetector(nn.Module):
         return self.head.detect(self.backbone(self.encoder(points, places, 1)))
 
 
-def build_model(cfg: AnyConfig) -> PointDetector:
+def build_model(cfg: TddetConfig) -> PointDetector:
     """Return the network of the ``MODEL`` section, with random weights."""
     model, blocks = cfg.MODEL, cfg.MODEL.BLOCKS
     low, high = tuple(model.RANGE[:3]), tuple(model.RANGE[3:])
@@ -88,12 +88,18 @@ def build_model(cfg: AnyConfig) -> PointDetector:
     return detector
 
 
-def _build_head(cfg: AnyConfig, backbone: MapBackbone, grid: Grid) -> CenterHead | AnchorHead:
-    place = {"in_channels": backbone.out_channels, "grid": grid, "stride": backbone.stride, "most": cfg.TEST.CANDIDATES}
+def _build_head(cfg: TddetConfig, backbone: MapBackbone, grid: Grid) -> CenterHead | AnchorHead:
     if cfg.MODEL.HEAD == "center":
-        return CenterHead(num_classes=cfg.MODEL.NUM_CLASSES, width=cfg.MODEL.HEAD_CHANNELS, **place)
+        return CenterHead(
+            num_classes=cfg.MODEL.NUM_CLASSES,
+            width=cfg.MODEL.HEAD_CHANNELS,
+            in_channels=backbone.out_channels,
+            grid=grid,
+            stride=backbone.stride,
+            most=cfg.TEST.CANDIDATES,
+        )
     anchors = []
     for entry in cfg.MODEL.ANCHORS:
         length, width, height = map(float, entry["size"])
         anchors.append(Anchor((length, width, height), float(entry["bottom"]), float(entry["matched"]), float(entry["unmatched"])))
-    return AnchorHead(anchors=anchors, **place)
+    return AnchorHead(anchors=anchors, in_channels=backbone.out_channels, grid=grid, stride=backbone.stride, most=cfg.TEST.CANDIDATES)

@@ -30,7 +30,7 @@ from pet.prediction.writers.pictures import write_picture
 from pet.prediction.writers.records import FoundInImage, describe_boxes3d
 from pet.structures.boxes3d import Boxes3D
 from pet.structures.calibration import Calibration
-from pet.typed import AnyConfig
+from pet.typed import TddetConfig
 from pet.visual.names import TargetNames
 from petlib.data.protocols import Dataset, SampleKey, SampleTransform
 from petlib.data.reader import SampleReader
@@ -197,7 +197,7 @@ class OnnxPoints:
             yield sample["meta"], {name: value.numpy() for name, value in found.items()}
 
 
-def build_predictor(cfg: AnyConfig, device: torch.device, build_model: Callable[[], nn.Module]) -> WholePoints:
+def build_predictor(cfg: TddetConfig, device: torch.device, build_model: Callable[[], nn.Module]) -> WholePoints:
     """Return a model with the weights of ``TEST.WEIGHTS``, or the exported file that it names, ready to predict files of points.
 
     Raises:

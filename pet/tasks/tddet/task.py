@@ -17,7 +17,7 @@ from pet.tasks.tddet.config import CAMERA
 from pet.tasks.tddet.export import build_export_network, check_point_export, export_points
 from pet.tasks.tddet.model import PointDetector, build_model
 from pet.tasks.tddet.prediction import build_predictor
-from pet.typed import AnyConfig
+from pet.typed import TddetConfig
 from petlib import engine
 from petlib.config import ConfigError
 
@@ -26,14 +26,14 @@ SIZE_OF_ANALYSIS = (384, 1280)
 """Height and width of the images of KITTI, padded to whole cells of the coarsest map."""
 
 
-class SpatialDetection(Task[AnyConfig]):
+class SpatialDetection(Task[TddetConfig]):
     """Boxes in space, from the points of a LiDAR or from one image of a camera."""
 
-    def build_model(self, cfg: AnyConfig) -> PointDetector | CameraDetector:
+    def build_model(self, cfg: TddetConfig) -> PointDetector | CameraDetector:
         """Return the network of the ``MODEL`` section, with random weights."""
         return build_camera_detector(cfg) if cfg.MODEL.HEAD == CAMERA else build_model(cfg)
 
-    def analyse(self, model: PointDetector | CameraDetector, cfg: AnyConfig) -> None:
+    def analyse(self, model: PointDetector | CameraDetector, cfg: TddetConfig) -> None:
         """Log parameters, FLOPs and activations for one image, or for one frame of points spread evenly over ``MODEL.RANGE``."""
         if cfg.MODEL.HEAD == CAMERA:
             height, width = cfg.ANALYSER.SIZE or SIZE_OF_ANALYSIS
@@ -46,7 +46,7 @@ class SpatialDetection(Task[AnyConfig]):
         name = f"{cfg.MODEL.HEAD} head on pillars, for a frame of {POINTS_OF_ANALYSIS:,} points"
         engine.analyse(model, cfg, {"points": [points]}, name=name)
 
-    def expected_data(self, cfg: AnyConfig) -> "data.Expectation":
+    def expected_data(self, cfg: TddetConfig) -> "data.Expectation":
         """Return that points, or images, with boxes in space are wanted."""
         if cfg.MODEL.HEAD == CAMERA:
             return data.Expectation(
@@ -61,11 +61,11 @@ class SpatialDetection(Task[AnyConfig]):
             extent=tuple(cfg.MODEL.RANGE),
         )
 
-    def build_evaluators(self, cfg: AnyConfig, dataset: "data.Dataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
+    def build_evaluators(self, cfg: TddetConfig, dataset: "data.Dataset", *, keep_predictions: bool) -> "Sequence[evaluation.Evaluator]":
         """Return the evaluator of KITTI's metric."""
         return [SpatialEvaluator(dataset=dataset, min_score=cfg.VIS.SCORE_THRESHOLD, keep_predictions=keep_predictions)]
 
-    def build_predictor(self, cfg: AnyConfig, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
+    def build_predictor(self, cfg: TddetConfig, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
         """Return the model, or an exported file, ready to predict images or files of points.
 
         Raises:
@@ -77,14 +77,14 @@ class SpatialDetection(Task[AnyConfig]):
             raise ConfigError(f"build_predictor.window: {window} given, but this model looks at whole frames; leave it out")
         return build_predictor(cfg, device, lambda: build_model(cfg))
 
-    def check_export(self, cfg: AnyConfig) -> None:
+    def check_export(self, cfg: TddetConfig) -> None:
         """Check that no setting of images is given where the model looks at points."""
         if cfg.MODEL.HEAD == CAMERA:
             super().check_export(cfg)
         else:
             check_point_export(cfg)
 
-    def build_export_network(self, cfg: AnyConfig, model: nn.Module) -> "exporting.TaskNetwork":
+    def build_export_network(self, cfg: TddetConfig, model: nn.Module) -> "exporting.TaskNetwork":
         """Return the network that an exported file holds."""
         if isinstance(model, CameraDetector):
             return build_camera_export(cfg, model)
@@ -92,7 +92,7 @@ class SpatialDetection(Task[AnyConfig]):
         return build_export_network(cfg, model)
 
     def export(
-        self, cfg: AnyConfig, model: nn.Module, path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
+        self, cfg: TddetConfig, model: nn.Module, path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
     ) -> "exporting.ExportReport":
         """Write a trained model as ONNX or ``.pt2``, checked against PyTorch on images or frames of the test data."""
         if cfg.MODEL.HEAD == CAMERA:
