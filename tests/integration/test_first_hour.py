@@ -44,7 +44,9 @@ def test_one_command_trains_and_the_config_goes_on(tmp_path: Path) -> None:
     assert "continuing from iteration" in again
 
 
-@pytest.mark.parametrize("name", ["coco_keypoints", "yolo_masks", "label_images_in_one_folder", "pairs"])
+@pytest.mark.parametrize(
+    "name", ["coco_keypoints", pytest.param("yolo_masks", marks=pytest.mark.nightly), "label_images_in_one_folder", "pairs"]
+)
 def test_data_of_each_task_train(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / name)
     done = call(

@@ -111,7 +111,7 @@ def test_two_processes_measure_what_one_does(trained: Path, data: Path, run: Run
     assert [len(text.splitlines()) for text in found[0][1]] == [10] * 4
 
 
-@pytest.mark.parametrize("name", ["centerpoint", "pointpillars"])
+@pytest.mark.parametrize("name", ["centerpoint", pytest.param("pointpillars", marks=pytest.mark.nightly)])
 def test_an_exported_file_finds_what_pytorch_does(run: Run, data: Path, tmp_path: Path, name: str) -> None:
     config = ["--cfg", str(CONFIGS / f"{name}.yaml"), *few(data), *SMALL, f"MISC.CKPT={tmp_path / 'run'}"]
     run(SCRIPT, *config, *training(tmp_path / "run", *LEARNING, length=LEARNED)).succeeded()

@@ -53,7 +53,7 @@ def boxes_of(path: Path) -> np.ndarray:
     return np.array([[entry["label"], entry["score"], *entry["box3d"].values()] for entry in found]).reshape(-1, 9)
 
 
-@pytest.fixture(scope="module", params=["smoke", "monoflex"])
+@pytest.fixture(scope="module", params=[pytest.param("smoke", marks=pytest.mark.nightly), "monoflex"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path, list[str]]:
     from tests.integration.many_runs import run_many
 
