@@ -2,21 +2,19 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pet.api.model import Model
 from pet.api.runs import HERE, Source, as_overrides, settings_of
-from pet.autoconfig import choose_config
+from pet.autoconfig import TRAIN_COMMAND, choose_config
 from pet.task import PACKAGE
 from petlib.config import load_cfg
 from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, WorkerError, name_in_errors
 from petlib.launch.start.resolve import find_config
 from petlib.launch.start.task_folder import find_task_folder
 
-START = "import sys; from pet.cli import train; sys.exit(train())"
 ERROR = "error: "
 SPEED = ("iter_time", "data_time", "memory_mb")
 """Entries that a line about iterations has, and one about an evaluation has not."""
@@ -108,7 +106,7 @@ def _run(words: Sequence[str]) -> None:
     """Run ``pet-train`` and print its lines where ``print`` prints, in a notebook below the cell."""
     last: list[str] = []
     process = subprocess.Popen(
-        [sys.executable, "-c", START, *words],
+        [*TRAIN_COMMAND, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -21,7 +21,8 @@ FEWEST = 20
 """Iterations of a training at least."""
 RESERVE = 0.95
 """Share of the time that is planned."""
-COMMAND = "import sys; from pet.cli import train; sys.exit(train())"
+TRAIN_COMMAND = (sys.executable, "-c", "import sys; from pet.cli import train; sys.exit(train())")
+"""``pet-train`` of this Python, wherever its scripts are."""
 
 
 def iterations_within(seconds: float, settings: Settings, type_folder: str, options: Sequence[str]) -> tuple[int, str]:
@@ -63,7 +64,7 @@ def _measure(folder: Path, settings: Settings, type_folder: str, options: Sequen
     config.parent.mkdir(parents=True)
     config.write_text(yaml.safe_dump(short, allow_unicode=True), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", COMMAND, "--cfg", str(config), *options],
+        [*TRAIN_COMMAND, "--cfg", str(config), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -143,7 +143,8 @@ def choose_config(
 
 def _recipe_of_folder(path: Path, name: str, machine: Machine, model: str, epochs: int | None) -> tuple[Recipe, list[str]]:
     if not path.exists() and not path.suffix and len(path.parts) == 1:
-        sets = f"{did_you_mean(str(path), DRAWN_SETS)}; data sets without a folder are {', '.join(DRAWN_SETS)}"
+        folders = [entry.name for entry in Path().iterdir() if entry.is_dir()]
+        sets = f"{did_you_mean(str(path), [*folders, *DRAWN_SETS])}; data sets without a folder are {', '.join(DRAWN_SETS)}"
         raise ConfigError(f"--data {path}: there is no such folder{sets}")
     folder, found = recognise(path)
     dataset, _ = open_entry(found.entries["train"], folder)

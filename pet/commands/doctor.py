@@ -11,13 +11,13 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from pet.autoconfig import TRAIN_COMMAND
 from pet.task import PACKAGE
 from petlib.errors import OutputError
 from petlib.launch.process.tool import run_plain_tool
@@ -35,7 +35,6 @@ SETTINGS = (
     *("SOLVER.SCHEDULER.TOTAL_EPOCHS=0", f"SOLVER.SCHEDULER.TOTAL_ITERS={ITERATIONS}", "SOLVER.SCHEDULER.WARM_UP_EPOCHS=0"),
     *("EVAL.PERIOD_EPOCH=0", "MISC.DISPLAY_ITER=10", "SOLVER.SNAPSHOT_EPOCH=0"),
 )
-START = "import sys; from pet.cli import train; sys.exit(train())"
 LONGEST_TRAINING = 300
 """Seconds after which a training of a few seconds counts as hanging."""
 
@@ -149,7 +148,7 @@ def short_training() -> tuple[str, bool]:
     if importlib.util.find_spec("sklearn") is None:
         return f"training   not tried: it needs scikit-learn, see the extra demo; {PACKAGE} itself trains without it", True
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", START, "--cfg", TRAINING, f"MISC.CKPT={folder}/run", *SETTINGS]
+        command = [*TRAIN_COMMAND, "--cfg", TRAINING, f"MISC.CKPT={folder}/run", *SETTINGS]
         begin = time.perf_counter()
         try:
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST_TRAINING, check=False)

@@ -9,9 +9,13 @@ import sys
 from collections.abc import Sequence
 
 from pet import autoconfig
+from petlib.errors import ConfigError
 from petlib.launch.process.tool import exit_code_of
+from petlib.suggest import did_you_mean
 
 OPTION = "--data"
+OWN_OPTIONS = (OPTION, "--model", "--epochs", "--time", "--name")
+LAUNCHER_FLAGS = ("--dry_run",)
 LAUNCHER_OPTIONS = ("--gpu_id", "--nproc", "--nnodes", "--node_rank", "--rdzv_endpoint", "--max_restarts")
 TIME = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
 SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -20,9 +24,9 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line (that of the process by default), train, and return the exit code."""
     options, words = _parser().parse_known_args(sys.argv[1:] if argv is None else argv)
-    launcher, overrides = _divide(words)
 
     def train() -> int:
+        launcher, overrides = _divide(words)
         return autoconfig.train_on_data(
             options.data,
             model=options.model,
@@ -54,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the options of the launcher with their values, and the settings."""
+    """Return the options of the launcher with their values, and the settings.
+
+    Raises:
+        ConfigError: an option is misspelt; said now, before a config is written for it.
+    """
     launcher: list[str] = []
     overrides: list[str] = []
     rest = list(words)
@@ -62,8 +70,11 @@ def _divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
         word = rest.pop(0)
         if word in LAUNCHER_OPTIONS and rest:
             launcher += [word, rest.pop(0)]
-        elif word.startswith("--"):
+        elif word in LAUNCHER_FLAGS or word.partition("=")[0] in LAUNCHER_OPTIONS and "=" in word:
             launcher.append(word)
+        elif word.startswith("--"):
+            name = word.partition("=")[0]
+            raise ConfigError(f"unknown option {name}{did_you_mean(name, [*OWN_OPTIONS, *LAUNCHER_FLAGS, *LAUNCHER_OPTIONS])}")
         else:
             overrides.append(word)
     return launcher, overrides
