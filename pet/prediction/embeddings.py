@@ -12,7 +12,7 @@ from pet.models.pretrained import load_test_weights
 from pet.prediction.inputs import FileInput, ImageSource, as_picture
 from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.samples import build_model_samples, build_onnx_samples
-from pet.prediction.whole_images import UNREADABLE, ImageFiles, Images, SamplePredictor
+from pet.prediction.whole_images import UNREADABLE, ImageFiles, SamplePredictor, check_readable
 from pet.typed import PetConfig
 from pet.visual.names import TargetNames
 from petlib.data.protocols import Dataset
@@ -65,7 +65,8 @@ class FileEmbeddings:
 
     def predict_in_memory(self, inputs: Sequence[Sequence[ImageSource]]) -> Iterator[Predictions]:
         """Yield ``embedding``, float32 (D,), of images."""
-        for _, embedding in self._embed(Images([image for (image,) in inputs])):
+        for meta, embedding in self._embed(ImageFiles([image for (image,) in inputs])):
+            check_readable(meta)
             yield {"embedding": embedding}
 
     def picture_of(self, images: Sequence[ImageSource]) -> np.ndarray:

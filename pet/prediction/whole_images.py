@@ -1,7 +1,7 @@
 """Models that look at whole images: files and frames as samples; a drawn picture, a record and label images of each file."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,27 +30,39 @@ PLACEHOLDER = (64, 64, 3)
 
 
 class ImageFiles:
-    """Image files as samples. One that cannot be read becomes a black image whose ``meta`` says why, so that the others go on.
+    """Image files, or images in memory, as samples.
+
+    A file that cannot be read becomes a black image whose ``meta`` says why, so that the others go on.
 
     Args:
-        paths: the files.
+        sources: the files, or the images, uint8 (H, W, 3), RGB.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = list(paths)
+    def __init__(self, sources: Sequence[ImageSource]) -> None:
+        self._sources = list(sources)
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._sources)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        path = self._paths[index]
-        meta: dict[str, Any] = {"id": index, "file": str(path)}
+        source = self._sources[index]
+        meta: dict[str, Any] = {"id": index, "file": f"image {index}" if isinstance(source, np.ndarray) else str(source)}
         try:
-            image = read_image(path)
+            image = source if isinstance(source, np.ndarray) else read_image(source)
         except DataError as error:
             image = np.zeros(PLACEHOLDER, np.uint8)
             meta[UNREADABLE] = str(error)
         return {"image": image, "meta": {**meta, "size": image.shape[:2]}}
+
+
+def check_readable(meta: Mapping[str, Any]) -> None:
+    """Check that the file of a sample was read, where nothing goes on without it.
+
+    Raises:
+        DataError: it was not.
+    """
+    if UNREADABLE in meta:
+        raise DataError(meta[UNREADABLE])
 
 
 class Frames:
@@ -74,26 +86,6 @@ class Frames:
         image = self._frames[index]
         number = self._first + index
         return {"image": image, "meta": {"id": number, "file": f"{self._file}, frame {number}", "size": image.shape[:2]}}
-
-
-class Images:
-    """Files and images in memory as samples.
-
-    Args:
-        sources: the files, or the images, uint8 (H, W, 3), RGB.
-    """
-
-    def __init__(self, sources: Sequence[ImageSource]) -> None:
-        self._sources = list(sources)
-
-    def __len__(self) -> int:
-        return len(self._sources)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        source = self._sources[index]
-        image = source if isinstance(source, np.ndarray) else read_image(source)
-        file = f"image {index}" if isinstance(source, np.ndarray) else str(source)
-        return {"image": image, "meta": {"id": index, "file": file, "size": image.shape[:2]}}
 
 
 PIXELS = "semseg"
@@ -162,7 +154,8 @@ class WholeImages:
 
     def predict_in_memory(self, inputs: Sequence[Sequence[ImageSource]]) -> Iterator[Predictions]:
         """Yield what is found in images."""
-        for _, predictions in self.predictor.predict(Images([image for (image,) in inputs])):
+        for meta, predictions in self.predictor.predict(ImageFiles([image for (image,) in inputs])):
+            check_readable(meta)
             yield predictions
 
     def picture_of(self, images: Sequence[ImageSource]) -> np.ndarray:

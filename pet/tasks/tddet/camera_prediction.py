@@ -17,7 +17,7 @@ from pet.models.detection3d.camera_head import Sightings
 from pet.prediction.build import build_whole_images
 from pet.prediction.inputs import FileInput, ImageSource
 from pet.prediction.output import Output, Predictions
-from pet.prediction.whole_images import UNREADABLE, Images, SamplePredictor, WholeImages
+from pet.prediction.whole_images import UNREADABLE, ImageFiles, SamplePredictor, WholeImages, check_readable
 from pet.prediction.writers.pictures import write_picture
 from pet.prediction.writers.records import FoundInImage, describe_boxes3d
 from pet.structures.boxes3d import Boxes3D
@@ -115,9 +115,8 @@ class CameraImages(WholeImages):
 
     def predict_in_memory(self, inputs: Sequence[Sequence[ImageSource]]) -> Iterator[Predictions]:
         """Yield the boxes in images, in the frame ``camera``; ``meta`` goes along for pictures."""
-        for meta, predictions in self.predictor.predict(Images([image for (image,) in inputs])):
-            if UNREADABLE in meta:
-                raise DataError(meta[UNREADABLE])
+        for meta, predictions in self.predictor.predict(ImageFiles([image for (image,) in inputs])):
+            check_readable(meta)
             # pixels of the file, whatever the network saw of it
             with_meta: dict[str, Any] = {**predictions, "meta": {**meta, "matrix": np.eye(3)}}
             yield with_meta

@@ -25,7 +25,7 @@ from pet.prediction.build import check_kinds, find_names
 from pet.prediction.inputs import FileInput, ImageSource
 from pet.prediction.output import Output, Predictions
 from pet.prediction.predictors.samples import build_model_samples
-from pet.prediction.whole_images import UNREADABLE, SamplePredictor
+from pet.prediction.whole_images import UNREADABLE, SamplePredictor, check_readable
 from pet.prediction.writers.pictures import write_picture
 from pet.prediction.writers.records import FoundInImage, describe_boxes3d
 from pet.structures.boxes3d import Boxes3D
@@ -122,8 +122,7 @@ class WholePoints:
                 raise DataError("predict_in_memory.inputs: an array given; this model looks at files of points: give their paths")
             paths.append(source)
         for meta, predictions in self._predictor.predict(PointFiles(paths, channels=self._channels)):
-            if UNREADABLE in meta:
-                raise DataError(meta[UNREADABLE])
+            check_readable(meta)
             with_meta: dict[str, Any] = {**predictions, "meta": meta}
             yield with_meta
 
