@@ -9,9 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from pet.data.datasets.streets3d import write_streets3d
 from pet.data.datasets.streets3d_camera import PROJECTION
+from tests.faults.training import assert_same_run
 from tests.integration.conftest import ROOT, Run
 
 CONFIGS = ROOT / "cfgs" / "tasks" / "tddet"
@@ -45,6 +47,7 @@ def training(length: int = 4) -> list[str]:
         *("SOLVER.SCHEDULER.TOTAL_EPOCHS=0", f"SOLVER.SCHEDULER.TOTAL_ITERS={length}", "SOLVER.SCHEDULER.WARM_UP_EPOCHS=0"),
         *("EVAL.PERIOD_EPOCH=0", f"EVAL.PERIOD_ITER={length}", "MISC.DISPLAY_ITER=1", "MISC.TENSORBOARD=False", "TRAIN.BATCH_SIZE=4"),
         *("TRAIN.NUM_WORKERS=0", "TEST.NUM_WORKERS=0", "ANALYSER.SIZE=[64, 192]", "SOLVER.SNAPSHOT_EPOCH=0"),
+        *("SOLVER.SNAPSHOT_ITER=8", "SOLVER.SNAPSHOT_KEEP=0"),
     ]
 
 
@@ -81,6 +84,30 @@ def test_a_test_writes_files_of_results_and_an_exported_file_finds_the_same(
     picture = cv2.imread(str(tmp_path / "onnx" / "000000.jpg"))
     # the legend is below the boxes from above
     assert picture is not None and picture.shape[0] >= 576 and picture.shape[1] == 1242 + 640
+
+
+def test_an_interrupted_run_ends_as_one_that_was_not(run: Run, trained: tuple[Path, list[str]], tmp_path: Path) -> None:
+    folder, options = trained
+    resumed = tmp_path / "resumed"
+    resumed.mkdir()
+    for copy in ("model_iter8.pth", "model_latest.pth"):
+        shutil.copy(folder / "model_iter8.pth", resumed / copy)
+    run(SCRIPT, *options, *training(10), f"MISC.CKPT={resumed}", "EVAL.PERIOD_ITER=0").succeeded()
+    ends = (torch.load(place / "model_latest.pth", weights_only=True) for place in (resumed, folder))
+    assert_same_run(*ends)
+
+
+@pytest.mark.nightly
+def test_two_processes_measure_what_one_does(run: Run, trained: tuple[Path, list[str]]) -> None:
+    folder, options = trained
+    found = []
+    for nproc in ("1", "2"):
+        # each image alone, so that not even the last digits differ
+        run("test_net_all.py", *options, *LOW, "TEST.IMS_PER_GPU=1", "TEST.NUM_WORKERS=0", "--nproc", nproc).succeeded()
+        texts = [path.read_text() for path in sorted((folder / "test" / "kitti").glob("*.txt"))]
+        found.append((json.loads((folder / "test" / "metrics.json").read_text()), texts))
+    assert found[0] == found[1]
+    assert len(found[0][1]) == 4 and any(text.strip() for text in found[0][1])
 
 
 def test_an_image_needs_a_camera_of_its_own_or_one_for_all(run: Run, data: Path, trained: tuple[Path, list[str]], tmp_path: Path) -> None:

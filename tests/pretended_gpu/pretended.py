@@ -154,6 +154,12 @@ def _refuse_numpy(tensor: PretendedTensor, *_: Any, **__: Any) -> np.ndarray:
     raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
 
 
+def _set_data(tensor: PretendedTensor, values: PretendedTensor) -> None:
+    """Do what ``tensor.data = values`` does: strides and values become the others'."""
+    Tensor.data.__set__(tensor, values)  # type: ignore[attr-defined]
+    tensor.inner = values.inner
+
+
 def _to(tensor: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
     """Do what ``tensor.to(...)`` does, whose forms compare devices before the dispatcher sees them."""
     if args and isinstance(args[0], Tensor):
@@ -174,6 +180,7 @@ def _move(tensor: Tensor, device: torch.device, dtype: torch.dtype | None, memor
 
 METHODS: dict[Any, Callable[..., Any]] = {
     Tensor.tolist: _to_list,
+    Tensor.data.__set__: _set_data,  # type: ignore[attr-defined]
     Tensor.numpy: _refuse_numpy,
     Tensor.__array__: _refuse_numpy,
     Tensor.data_ptr: lambda tensor: tensor.inner.data_ptr(),

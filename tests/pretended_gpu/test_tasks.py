@@ -13,6 +13,7 @@ from pet.data.catalog.source import Source
 from pet.data.datasets.mannequins import write_mannequins
 from pet.data.datasets.mot import build_mot
 from pet.data.datasets.shapes_writing import write_shapes
+from pet.data.datasets.streets3d import write_streets3d
 from pet.data.datasets.walkers import write_walkers
 from tests.integration.conftest import ROOT, Done, environment
 from tests.integration.warm_python import warm_python
@@ -39,6 +40,12 @@ COUNTED = [
     *FEW_SETS,
     "MODEL.BACKBONE_ARGS={channels: [8, 8, 16, 16], out_indices: [2]}",
     "TEST.IMS_PER_GPU=1",
+]
+CAMERA_SIZE = "{name: Resize, size: [64, 192]}"
+CAMERA = [
+    *("MODEL.BACKBONE_ARGS={channels: [8, 8, 16, 16]}", "MODEL.DLA_UP.CHANNELS=8", "MODEL.CAMERA.HIDDEN=8", "MODEL.CAMERA.FOCAL=123.0"),
+    *(f"TRAIN.TRANSFORMS=[RandomHorizontalFlip, {CAMERA_SIZE}, Normalize]", f"TEST.TRANSFORMS=[{CAMERA_SIZE}, Normalize]"),
+    *("TEST.SCORE_THRESHOLD=0.0", "TEST.MAX_BOXES=10"),
 ]
 TASKS = {
     "digits": ("vision", "vision/digits/resnet20_digits.yaml", [TINY, "SOLVER.EMA.ENABLED=True", "TRAIN.MIXUP.MIXUP_ALPHA=0.2"]),
@@ -93,11 +100,19 @@ TASKS = {
         *("projects/densepose", "projects/densepose/mannequins_R-18-FPN.yaml"),
         [TINY, "MODEL.FPN.CHANNELS=16", "MODEL.BOX.ROI.HIDDEN=32", "MODEL.SURFACE.CHANNELS=[16]", "TEST.SCORE_THRESHOLD=0.0"],
     ),
-    # with channels last the fused optimizer meets plain tensors among the pretended ones; where they come from is not known
-    "action": (
-        "tasks/action",
-        "tasks/action/motions/tsm_test_resnet.yaml",
-        [f"DATA.CATALOG={FEW_CLIPS}", *FEW_SETS, "MISC.CHANNELS_LAST=False"],
+    "action": ("tasks/action", "tasks/action/motions/tsm_test_resnet.yaml", [f"DATA.CATALOG={FEW_CLIPS}", *FEW_SETS]),
+    "pillars": (
+        *("tasks/tddet", "tasks/tddet/streets3d/centerpoint.yaml"),
+        ["MODEL.WIDTH=8", "MODEL.BLOCKS.CHANNELS=[8, 8, 8]", "MODEL.BLOCKS.UP_CHANNELS=8", "TEST.SCORE_THRESHOLD=0.0", "TEST.MAX_BOXES=10"],
+    ),
+    "anchors in space": (
+        *("tasks/tddet", "tasks/tddet/streets3d/pointpillars.yaml"),
+        ["MODEL.WIDTH=8", "MODEL.BLOCKS.CHANNELS=[8, 8, 8]", "MODEL.BLOCKS.UP_CHANNELS=8", "TEST.SCORE_THRESHOLD=0.0", "TEST.MAX_BOXES=10"],
+    ),
+    "smoke": ("tasks/tddet", "tasks/tddet/streets3d/smoke.yaml", CAMERA),
+    "monoflex": (
+        *("tasks/tddet", "tasks/tddet/streets3d/smoke.yaml"),
+        [*CAMERA, "MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", "MODEL.CAMERA.EDGE_CENTERS=True"],
     ),
     "land cover, distilled": (
         *("projects/landcover", "projects/landcover/fcn_hr18_1024x1024_16k_landcover_semi.yaml"),
@@ -132,6 +147,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_scenes(folder)
     write_walkers(folder / "walkers", split="train", count=1)
     write_mannequins(folder / "mannequins", split="train", count=8)
+    write_streets3d(folder / "streets3d", split="train", count=4)
     return folder
 
 
@@ -147,7 +163,13 @@ def mannequins_in(data: Path) -> list[str]:
     return [f"DATA.CATALOG={{mannequins_train: {entry}, mannequins_test: {entry}}}"]
 
 
-DRAWN = {"fairmot": walkers_in, "dense poses": mannequins_in}
+def streets_in(data: Path) -> list[str]:
+    kinds = {"streets3d": "kitti_points", "streets3d_images": "kitti_images"}
+    entries = (f"{name}_{split}: {{type: {kind}, path: {data}/streets3d}}" for name, kind in kinds.items() for split in ("train", "test"))
+    return [f"DATA.CATALOG={{{', '.join(entries)}}}"]
+
+
+DRAWN = {"fairmot": walkers_in, "dense poses": mannequins_in, "tasks/tddet": streets_in}
 
 
 def data_of(name: str, scripts: str, data: Path) -> list[str]:
@@ -156,8 +178,8 @@ def data_of(name: str, scripts: str, data: Path) -> list[str]:
         return ["TRAIN.RESIZE.SCALES=[32]", "TEST.RESIZE.SCALES=[32]"]
     if name in ("face", "contrast", "action", "density", "dots"):
         return []
-    if name in DRAWN:
-        return DRAWN[name](data)
+    if name in DRAWN or scripts in DRAWN:
+        return DRAWN[name if name in DRAWN else scripts](data)
     if name == "finetune":
         return [f"TRAIN.DATASETS=[{data}/train]", f"TEST.DATASETS=[{data}/val]"]
     if scripts in ("vision", "tasks/instance"):

@@ -91,8 +91,11 @@ def streets3d(data: Path, count: int) -> list[str]:
     """Write a few drawn streets and return the settings that name them."""
     for split in ("train", "test"):
         write_streets3d(data / "streets3d" / split, split=split, count=count)
-    entries = ", ".join(f"streets3d_{split}: {{type: kitti_points, path: {data}/streets3d/{split}}}" for split in ("train", "test"))
-    return [f"DATA.CATALOG={{{entries}}}"]
+    kinds = {"streets3d": "kitti_points", "streets3d_images": "kitti_images"}
+    entries = [
+        f"{name}_{split}: {{type: {kind}, path: {data}/streets3d/{split}}}" for name, kind in kinds.items() for split in ("train", "test")
+    ]
+    return [f"DATA.CATALOG={{{', '.join(entries)}}}"]
 
 
 def crowds(_: Path, count: int) -> list[str]:

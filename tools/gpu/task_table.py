@@ -48,6 +48,15 @@ DIGITS = partial(Task, "vision", "vision/digits/resnet20_digits.yaml")
 CHANGE_SETTINGS = (*SIZE, "TRAIN.BATCH_SIZE=8", FLOAT32)
 
 
+CAMERA_BATCH = ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4")
+CAMERA = partial(
+    Task,
+    *("tasks/tddet", "tasks/tddet/streets3d/smoke.yaml", task_data.streets3d),
+    settings=CAMERA_BATCH,
+    images="streets3d/test/training/image_2",
+)
+
+
 def shapes_task(name: str, *settings: str, loss: float = 0.1, **more: Any) -> Task:
     """Return a config of cfgs/vision/shapes."""
     return Task("vision", f"vision/shapes/{name}.yaml", task_data.shapes, settings, loss=loss, images="shapes/test/images", **more)
@@ -100,6 +109,10 @@ TASKS = {
     "pointpillars": Task(
         *("tasks/tddet", "tasks/tddet/streets3d/pointpillars.yaml", task_data.streets3d),
         ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4"),
+    ),
+    "smoke": CAMERA(),
+    "monoflex": CAMERA(
+        settings=(*CAMERA_BATCH, "MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", "MODEL.CAMERA.EDGE_CENTERS=True"),
     ),
     "keypoint_rcnn": shapes_task("keypoint_rcnn_R-18-FPN"),
     "parsing_rcnn": shapes_task("parsing_rcnn_R-18-FPN"),

@@ -141,7 +141,8 @@ class KeypointHead(RegionHead):
         if not self.training:
             return HeadOutput(predictions=self.decode(self.predict(features, regions.boxes, regions.labels), regions))
         boxes, matched = positive_regions(regions)
-        loss = keypointrcnn_loss(self.logits(features, boxes), boxes, list(batch["keypoints"]), matched)
+        # torchvision takes views of logits that do not exist where channels lie last
+        loss = keypointrcnn_loss(self.logits(features, boxes).contiguous(), boxes, list(batch["keypoints"]), matched)
         return HeadOutput(losses={"loss_keypoints": loss})
 
     def predict(self, features: Features, boxes: list[Tensor], labels: list[Tensor]) -> list[Tensor]:
