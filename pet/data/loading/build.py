@@ -230,7 +230,8 @@ def build_training_data(
     record = ShareRecord(Path(cfg.MISC.CKPT) / TRAIN_RECORD)
     dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds, record=record) if dataset is None else dataset
     if expected.kinds and not dataset.info.annotated:
-        raise DataError(f"{source} have no annotations: nothing can be learned from them; choose other data")
+        missing = f"; there is no {dataset.info.lacking}" if dataset.info.lacking else ""
+        raise DataError(f"{source} have no annotations: nothing can be learned from them{missing}; choose other data")
     dataset = prepare(dataset)
     check_samples(
         dataset,
