@@ -20,14 +20,14 @@ class TrackedHeader(NamedTuple):
         classes: their names.
         num_identities: how many occur.
         sequences: number of the sequence of each image; None: they are single images.
-        lacking: the file that would say what is in the images, where there is none; empty: it is known.
+        annotated: the files say what is in the images.
         skipped: what was left out, reason -> how often.
     """
 
     classes: Sequence[str]
     num_identities: int
     sequences: np.ndarray | None = None
-    lacking: str = ""
+    annotated: bool = True
     skipped: dict[str, int] = {}
 
 
@@ -51,8 +51,7 @@ class TrackedObjects(Dataset):
             classes=header.classes,
             num_identities=header.num_identities,
             groups=header.sequences,
-            annotated=not header.lacking,
-            lacking=header.lacking,
+            annotated=header.annotated,
             skipped=header.skipped,
         )
 
