@@ -58,7 +58,7 @@ def rows(views: "data.SampleViews", count: int, epochs: int) -> list[tuple[str, 
         for epoch in range(epochs):
             sample = views.view(index, epoch)
             height, width = data.sample_size(sample)
-            pictures += data.side_by_side(f"view {epoch + 1}: {width} x {height}", sample)
+            pictures += data.changed_side_by_side(f"view {epoch + 1}: {width} x {height}", sample, original)
         shown += [(title, picture, names) for title, picture in pictures]
     return shown
 

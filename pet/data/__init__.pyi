@@ -7,6 +7,7 @@ from .loading.build import check_transforms as check_transforms
 from .loading.build import prepare_readers as prepare_readers
 from .report.browse import SampleViews as SampleViews
 from .report.browse import build_sample_views as build_sample_views
+from .report.display import changed_side_by_side as changed_side_by_side
 from .report.display import draw_sample_sheet as draw_sample_sheet
 from .report.display import side_by_side as side_by_side
 from .report.display import title_of as title_of

@@ -74,6 +74,29 @@ DATA_SCHEMA: Schema = {
         "MAX_FILE_BYTES": Key(
             MOST_FILE_BYTES, "Greatest COCO file or list that is read.", unit="bytes", minimum=1, arguments=("set_limits.file_bytes",)
         ),
+        "CACHE": Key(
+            "none",
+            "Whether image files are decoded once for all epochs, processes and workers of a machine. disk: into DATA.CACHE_FOLDER, for later runs too. memory: into the memory, until the last run ends. The samples are the same, bit for bit; changed files are decoded again. Label images too; no videos, point clouds and GeoTIFFs.",
+            choices=("none", "disk", "memory"),
+            effect=Effect.NONE,
+            arguments=("open_cache.kind",),
+        ),
+        "CACHE_FOLDER": Key(
+            "",
+            "Where decoded images are; empty: pet/images in the user's folder of caches.",
+            effect=Effect.NONE,
+            arguments=("open_cache.folder",),
+            used_if=(Switch("DATA.CACHE", one_of=("disk",)),),
+        ),
+        "CACHE_SPARE": Key(
+            5.0,
+            "How much of the disk or of the memory stays free: beyond it images are decoded each time.",
+            unit="percent",
+            minimum=0,
+            effect=Effect.NONE,
+            arguments=("open_cache.spare",),
+            used_if=(Switch("DATA.CACHE", none_of=("none",)),),
+        ),
         "CHECK_SAMPLES": Key(
             16, "How many samples are checked before training, spread over the data set; 0: none.", unit="samples", minimum=0
         ),

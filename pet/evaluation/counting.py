@@ -24,6 +24,7 @@ from pet.metrics.counting import (
     grid_error,
     match_dots,
 )
+from pet.metrics.dot_precision import THRESHOLDS, RankedDots, average_precisions, rank_dots
 from pet.typed import VisionConfig
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.process_group import is_main_process
@@ -33,19 +34,22 @@ from petlib.events.writers.console import format_figure
 LEVELS = (1, 2, 3)
 """Of GAME: 4, 16 and 64 cells."""
 FINEST = 2 ** LEVELS[-1]
+SHOWN = (0.05, 0.25, 0.5)
+"""Of :data:`THRESHOLDS`, those that the paper has tables of."""
 TABLE = "counts.csv"
 
 logger = logging.getLogger(__name__)
 
 
 class _Counted(NamedTuple):
-    """An image: its name, found and true number, GAME of each level, and pairs and found dots for each radius."""
+    """An image: its name, found and true number, GAME of each level, pairs and found dots for each radius, and found dots by score."""
 
     name: str
     found: float
     truth: int
     game: tuple[float, ...]
     positions: tuple[Positions, ...]
+    ranked: RankedDots | None
 
 
 class CountEvaluator:
@@ -72,7 +76,7 @@ class CountEvaluator:
     def update(self, batch: dict[str, Any], predictions: list[dict[str, Any]]) -> None:
         """Take the predictions of one batch, and ``truth_dots`` (N, 2) of each image."""
         for meta, prediction, truth in zip(batch["meta"], predictions, batch["truth_dots"], strict=True):
-            found: dict[str, Tensor] = {name: prediction[name] for name in ("count", "dots") if name in prediction}
+            found: dict[str, Tensor] = {name: prediction[name] for name in ("count", "dots", "dot_scores") if name in prediction}
             density = prediction.get("density")
             if density is not None:
                 extent = torch.tensor(meta["size"], device=density.device) / prediction["density_cell"]
@@ -82,7 +86,7 @@ class CountEvaluator:
             self._truth.append(truth)
 
     def compute(self) -> dict[str, float]:
-        """Return ``count/MAE``, ``RMSE``, ``NAE``, ``bias``, ``always_the_mean``, ``GAME1`` ..., and ``dots/F1@8`` ... of found dots.
+        """Return ``count/MAE``, ``RMSE``, ``NAE``, ``bias``, ``always_the_mean``, ``GAME1`` ..., and of dots ``dots/F1@8``, ``nAP`` ...
 
         ``count/MAE/1-100`` and the like are those of levels of true counts; with an interval, ``count/coverage`` is the share of the
         images whose true count lies in it, and ``count/interval`` its mean width.
@@ -134,6 +138,10 @@ class CountEvaluator:
             sums = Positions(*(sum(numbers) for numbers in zip(*(one.positions[place] for one in self._counted), strict=True)))
             figures = {"precision": sums.precision, "recall": sums.recall, "F1": sums.f1}
             metrics |= {f"dots/{name}@{radius:g}": value for name, value in figures.items()}
+        ranked = [one.ranked for one in self._counted if one.ranked is not None]
+        if ranked:
+            areas = dict(zip(THRESHOLDS, average_precisions(ranked).tolist(), strict=True))
+            metrics |= {"dots/nAP": _mean(list(areas.values())), **{f"dots/nAP@{share:g}": areas[share] for share in SHOWN}}
         return metrics
 
     def _interval_metrics(self, found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -159,7 +167,8 @@ def _measure(meta: dict[str, Any], found: dict[str, Tensor], truth: Tensor, radi
         counts = count_dots(places, size, cells) if grid is None else grid.reshape(cells, edge, cells, edge).sum(axis=(1, 3))
         game.append(grid_error(counts, count_dots(dots, size, cells)))
     positions = tuple(Positions(match_dots(places, dots, radius), len(places), len(dots)) for radius in radii)
-    return _Counted(str(meta["id"]), float(found["count"]), len(dots), tuple(game), positions)
+    ranked = rank_dots(places, found["dot_scores"].float().cpu().numpy(), dots, size) if "dot_scores" in found else None
+    return _Counted(str(meta["id"]), float(found["count"]), len(dots), tuple(game), positions, ranked)
 
 
 def read_interval(path: Path, share: float) -> Interval:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pet.data.datasets.mot_folders import ANNOTATIONS, LABELS, MOT_CLASSES, distractors
+from pet.data.datasets.mot_folders import ANNOTATIONS, INFO, LABELS, MOT_CLASSES, distractors
 from pet.data.files.mot_text import MotRows, read_mot
 from pet.data.files.opening import read_lines
 from pet.metrics.tracking import TrackingSums, measure_tracks
@@ -118,6 +118,9 @@ def _check_ids(path: Path, rows: MotRows) -> None:
 
 def _annotation_paths(folder: Path) -> dict[str, Path]:
     below = {path.parent.parent.name: path for path in folder.glob(f"*/{ANNOTATIONS}")}
+    lacking = [path.parent for path in sorted(folder.glob(f"*/{INFO}")) if below and path.parent.name not in below]
+    if lacking:
+        raise DataError(f"{lacking[0] / ANNOTATIONS}: there is no such file, but other sequences of {folder} have it")
     own = {folder.name: folder / ANNOTATIONS} if (folder / ANNOTATIONS).is_file() else {}
     found = below or own or {path.stem: path for path in folder.glob("*.txt")}
     if not found:

@@ -5,14 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 LEVELS = ((0, 0), (1, 100), (101, 500), (501, 5000), (5001, None))
 """Least and greatest true count of the levels S0 to S4 of NWPU-Crowd (https://arxiv.org/abs/2001.03360)."""
-
-FAR = 1e9
 
 
 class CountErrors(NamedTuple):
@@ -103,10 +102,11 @@ def match_dots(found: np.ndarray, truth: np.ndarray, radius: float | np.ndarray)
     """
     if not len(found) or not len(truth):
         return 0
-    distances = cdist(found, truth)
-    near = distances <= radius
-    rows, columns = linear_sum_assignment(np.where(near, distances, FAR))
-    return int(near[rows, columns].sum())
+    near = cKDTree(found).query_ball_point(truth, radius)
+    ends = np.cumsum([0, *map(len, near)])
+    places = np.concatenate([np.asarray(own, np.int64) for own in near])
+    pairs = csr_array((np.ones(len(places), bool), places, ends), shape=(len(truth), len(found)))
+    return int((maximum_bipartite_matching(pairs, perm_type="column") >= 0).sum())
 
 
 class Positions(NamedTuple):

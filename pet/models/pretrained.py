@@ -96,8 +96,13 @@ def load_test_weights(model: nn.Module, cfg: AnyConfig) -> Mapping[str, Sequence
         What the numbers of the model are called, by kind of target, as its training knew them; empty: not known.
 
     Raises:
-        CheckpointError: there is no such file, it cannot be read, or it does not fit the model in every name and shape.
+        CheckpointError: there is no such file, it cannot be read or was exported, or it does not fit the model in every name and shape.
     """
+    if cfg.TEST.WEIGHTS.lower().endswith(".onnx"):
+        raise CheckpointError(
+            f"TEST.WEIGHTS: {cfg.TEST.WEIGHTS} is an exported file, a checkpoint expected: a test measures checkpoints, and an export is "
+            "compared with its checkpoint when it is written; tools/inference.py takes exported files"
+        )
     source = find_test_weights(cfg)
     with weights_file(source) as path:
         translate = weight_translation(cfg)

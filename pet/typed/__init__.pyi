@@ -44,6 +44,9 @@ class PetData(PetlibData):
     ALLOW_OUTSIDE: bool
     MAX_PIXELS: int
     MAX_FILE_BYTES: int
+    CACHE: Literal["none", "disk", "memory"]
+    CACHE_FOLDER: str
+    CACHE_SPARE: float
     CHECK_SAMPLES: int
 
 class PetVisCls(ConfigSection):

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import pytest
 
 import pet.vision.config
 from petlib.config.usage import unused_settings
+from petlib.launch.start.resolve import TRAIN_SCRIPT, find_places, find_script
 from tests.integration.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
+LAUNCHERS = ("train_net_all.py", "test_net_all.py")
 DIGITS = ROOT / "cfgs" / "vision" / "digits" / "resnet20_digits.yaml"
 
 
@@ -53,16 +55,41 @@ def that_count(config: str | Path, options: list[str]) -> list[str]:
     return [option for option in options if option.partition("=")[0] not in vain]
 
 
+def without_launcher(words: Sequence[str | Path], folder: Path) -> list[str | Path]:
+    """Return the command line that a launcher starts for one process, or ``words`` where it starts several.
+
+    Args:
+        words: a script below ``tools`` and its options.
+        folder: where it is started.
+    """
+    script, *options = words
+    if script not in LAUNCHERS or "--cfg" not in options or {"--gpu_id", "--type", "--dry_run"} & {*options}:
+        return list(words)
+    if "--nproc" in options:
+        place = options.index("--nproc")
+        if options[place + 1] not in (1, "1"):
+            return list(words)
+        del options[place : place + 2]
+    if script == "test_net_all.py":
+        return ["test_net.py", *options]
+    found = find_script(find_places(folder / options[options.index("--cfg") + 1]), TRAIN_SCRIPT)
+    return list(words) if found is None else [found.path, *options]
+
+
 Run = Callable[..., Done]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run a script below ``tools`` in a temporary folder; screen and errors come as one text."""
+    """Run a script below ``tools`` in a temporary folder; screen and errors come as one text.
 
-    def run_script(script: str, *options: str | Path, timeout: float = 300) -> Done:
-        if not script.endswith("_net_all.py"):
-            words = [ROOT / "tools" / script, *options]
+    What a launcher starts in one process begins without it, in the warm python, unless the test says that it is about the launcher.
+    """
+
+    def run_script(script: str, *options: str | Path, timeout: float = 300, launcher: bool = False) -> Done:
+        words = [script, *options] if launcher else without_launcher([script, *options], tmp_path)
+        if words[0] not in LAUNCHERS:
+            words = [ROOT / "tools" / words[0], *words[1:]]
             return Done(*warm_python().run(words, folder=tmp_path, environment=environment(), timeout=timeout))
         done = subprocess.run(
             command(script, *options),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.integration.conftest import ROOT, environment
+from tests.integration.conftest import ROOT, Run, environment
 
 PAGE = (ROOT / "docs" / "action.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (python tools/.*)$", PAGE, re.MULTILINE)
@@ -26,13 +26,14 @@ def execute(words: list[str], folder: Path, timeout: float = 300) -> str:
     return done.stdout
 
 
-def test_the_commands_of_the_page(tmp_path: Path) -> None:
+def test_the_commands_of_the_page(run: Run, tmp_path: Path) -> None:
     for name in ("tools", "cfgs"):
         shutil.copytree(ROOT / name, tmp_path / name)
     outputs = []
     for line in COMMANDS:
-        words = shlex.split(line)
-        outputs.append(execute([*words, *(SHORT if "train_net" in line else [])], tmp_path))
+        script, *words = shlex.split(line)[1:]
+        options = SHORT if "train_net" in line else []
+        outputs.append(run(script.removeprefix("tools/"), *words, *options).succeeded().output)
     assert len(outputs) == 5
     assert "test_acc1@1x1: " in outputs[1]
     assert (tmp_path / "looks" / "views.png").is_file()

@@ -47,18 +47,18 @@ def write_config(folder: Path, text: str) -> Path:
 
 
 def test_a_missing_config(run: Run) -> None:
-    done = run("train_net_all.py", "--cfg", DIGITS.with_name("resnet02_digits.yaml"))
+    done = run("train_net_all.py", "--cfg", DIGITS.with_name("resnet02_digits.yaml"), launcher=True)
     assert_one_message(done, "resnet02_digits.yaml: there is no such config file; did you mean resnet20_digits.yaml or ")
 
 
 def test_a_yaml_syntax_error(run: Run, tmp_path: Path) -> None:
     path = write_config(tmp_path, "MISC:\n  SEED: [1, 2\nTRAIN: {}\n")
-    assert_one_message(run("train_net_all.py", "--cfg", path, "--type", "vision"), "x.yaml:3:6: not valid YAML")
+    assert_one_message(run("train_net_all.py", "--cfg", path, "--type", "vision", launcher=True), "x.yaml:3:6: not valid YAML")
 
 
 def test_unknown_keys_and_wrong_types_are_reported_together(run: Run, tmp_path: Path) -> None:
     path = write_config(tmp_path, f"_BASE_: {DIGITS}\nSOLVER:\n  OPTIMIZER: {{BASE_LR: fast}}\nTRAIN:\n  BATCHSIZE: 3\n")
-    done = run("train_net_all.py", "--cfg", path, "--type", "vision", "MISC.SEDE", "3")
+    done = run("train_net_all.py", "--cfg", path, "--type", "vision", "MISC.SEDE", "3", launcher=True)
     assert_one_message(
         done,
         "x.yaml:3: SOLVER.OPTIMIZER.BASE_LR: 'fast' (str) given, float expected",
@@ -71,11 +71,11 @@ def test_unknown_keys_and_wrong_types_are_reported_together(run: Run, tmp_path: 
 def test_a_gpu_that_is_not_there(run: Run) -> None:
     if torch.cuda.device_count() > 7:
         pytest.skip("this machine has that GPU")
-    assert_one_message(run("train_net_all.py", "--cfg", DIGITS, "--gpu_id", "7"), "there is no GPU 7")
+    assert_one_message(run("train_net_all.py", "--cfg", DIGITS, "--gpu_id", "7", launcher=True), "there is no GPU 7")
 
 
 def test_an_unknown_option(run: Run) -> None:
-    assert_one_message(run("train_net_all.py", "--cfg", DIGITS, "--gpu_ids", "0"), "unknown option --gpu_ids", "--gpu_id")
+    assert_one_message(run("train_net_all.py", "--cfg", DIGITS, "--gpu_ids", "0", launcher=True), "unknown option --gpu_ids", "--gpu_id")
 
 
 # reported by the ranks
@@ -111,7 +111,7 @@ def test_the_launcher_shows_the_message_of_a_rank_once(run: Run) -> None:
 
 
 def test_a_batch_that_does_not_divide_is_reported_once_by_two_ranks(run: Run) -> None:
-    done = run("train_net_all.py", "--cfg", DIGITS, *QUICK, "--nproc", "2", "TRAIN.BATCH_SIZE=33")
+    done = run("train_net_all.py", "--cfg", DIGITS, *QUICK, "--nproc", "2", "TRAIN.BATCH_SIZE=33", launcher=True)
     assert_one_message(done, "TRAIN.BATCH_SIZE", "32", "34")
 
 
@@ -228,6 +228,6 @@ def test_a_full_disk_leaves_the_previous_checkpoint_whole(trained: Path, tmp_pat
 def test_testing_without_a_checkpoint(run: Run, tmp_path: Path) -> None:
     done = run("test_net.py", "--cfg", DIGITS)
     assert_one_message(done, "there is no best and no latest checkpoint to test")
-    done = run("test_net_all.py", "--cfg", DIGITS, "MISC.CKPT=misspelt", "TEST.WEIGHTS=gone.pth", "MISC.DEVICE=cpu")
+    done = run("test_net_all.py", "--cfg", DIGITS, "MISC.CKPT=misspelt", "TEST.WEIGHTS=gone.pth", "MISC.DEVICE=cpu", launcher=True)
     assert_one_message(done, "gone.pth: there is no such file")
     assert not [*tmp_path.iterdir()]

@@ -107,7 +107,10 @@ SPOIL: dict[str, dict[str, tuple[Spoil, str]]] = {
             write(GT, "0,901,5,5,9,9,1,1,1\n", mode="a"),
             r"gt.txt: line \d+ of the annotations: 0, 901, 5, 5, 9, 9, 1, 1 given",
         ),
-        "no annotations": (remove(GT), r"TRAIN.DATASETS \(own\): the data have no annotations: nothing can be learned from them"),
+        "no annotations": (
+            remove(GT),
+            r"TRAIN.DATASETS \(own\): the data have no annotations: nothing can be learned from them; there is no .*gt/gt\.txt; choose",
+        ),
         "a frame rate below 0": (write(INFO, "[Sequence]\nframeRate=-3\n"), r"seqinfo.ini: framerate is '-3', a number above 0 expected"),
     },
     "crowdcounting": {

@@ -56,6 +56,10 @@ def test_mistakes_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
         evaluate_track_files(tmp_path / "empty", results)
     with pytest.raises(DataError, match=r"no MOT17-02.txt, the results of the sequence MOT17-02"):
         evaluate_track_files(truth, tmp_path / "empty")
+    write(truth / "MOT17-09" / "seqinfo.ini", ["[Sequence]"])
+    with pytest.raises(DataError, match=r"MOT17-09/gt/gt.txt: there is no such file, but other sequences of .*truth have it"):
+        evaluate_track_files(truth, results)
+    (truth / "MOT17-09" / "seqinfo.ini").unlink()
     write(results / "MOT17-02.txt", ["1,1,10,10,20,40,0.9,-1,-1,-1"] * 2)
     with pytest.raises(DataError, match="the id 1 occurs 2 times in frame 1; once expected"):
         evaluate_track_files(truth, results)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from torch.utils.data import get_worker_info
 
+from petlib.data.concatenated import ConcatenatedDataset
 from petlib.data.protocols import Dataset, NamedFiles, Sample, SampleKey, SampleTransform
 from petlib.data.seeding import KeyedGenerators, preserved_global_generators, seed_global_generators
 from petlib.errors import ConfigError, DataError, UserError
@@ -122,8 +123,8 @@ class SampleReader:
                 continue
             return {**sample, "meta": {**sample["meta"], REPLACES: notes}}
         raise DataError(
-            f"sample {key.index} of {type(self.dataset).__name__} cannot be read ({unreadable}), and none of {_MOST_REPLACEMENTS} that "
-            f"were drawn in its place (SampleReader.on_error is skip): {notes[-1]['reason']}"
+            f"{self.known_file_of(key.index) or _place_of(key.index, self.dataset)} cannot be read ({unreadable}), and none of "
+            f"{_MOST_REPLACEMENTS} that were drawn in its place (SampleReader.on_error is skip): {notes[-1]['reason']}"
         ) from unreadable.error
 
     def _read_from(self, index: int, rng: np.random.Generator) -> Sample:
@@ -174,9 +175,18 @@ def _note(key: SampleKey, index: int, unreadable: _UnreadableError) -> dict[str,
 
 
 def name_sample(error: UserError, index: int, dataset: Dataset) -> None:
-    """Put the place of the sample before the message, where it is not there already."""
-    if not re.search(rf"\bsample\W{{1,2}}{index}\b", str(error)):
-        error.args = (f"sample {index} of {type(dataset).__name__}: {error}",)
+    """Put the file of the sample before the message, or its place where the data set does not know the file, unless it is there already."""
+    file = dataset.file_of(index) if isinstance(dataset, NamedFiles) else ""
+    if not (file in str(error) if file else re.search(rf"\bsample\W{{1,2}}{index}\b", str(error))):
+        error.args = (f"{file or _place_of(index, dataset)}: {error}",)
+
+
+def _place_of(index: int, dataset: Dataset) -> str:
+    """Return the number of a sample, and the class of the data set that it comes from."""
+    while isinstance(dataset, ConcatenatedDataset):
+        number, index = dataset.locate(index)
+        dataset = dataset.datasets[number]
+    return f"sample {index} of {type(dataset).__name__}"
 
 
 def _name(value: object) -> str:

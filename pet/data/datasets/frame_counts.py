@@ -48,7 +48,7 @@ def count_frames(root: Path, names: Sequence[str]) -> dict[str, VideoFacts]:
             last = time.monotonic()
             logger.info("%s: the frames of %d of %d videos are counted", root, len(facts), len(names))
             _write(root / CACHE_NAME, known)
-    total = sum(found.frames for found in facts.values())
+    total = sum(facts[name].frames for name in missing)
     logger.info("%s: %d frames of %d videos counted in %.0f s", root, total, len(missing), time.monotonic() - start)
     _write(root / CACHE_NAME, known)
     return facts

@@ -53,7 +53,8 @@ def read_mot_folders(folder: Path, *, classes: Sequence[str] | None, half: str, 
         identities += reader.num_identities
         numbers += [number] * len(frames)
     skipped.log()
-    yield TrackedHeader(names, identities, np.array(numbers, np.int64), all(annotated), skipped.counts)
+    lacking = "" if all(annotated) else str(sequences[0].annotations)
+    yield TrackedHeader(names, identities, np.array(numbers, np.int64), lacking, skipped.counts)
 
 
 class _SequenceReader:

@@ -20,14 +20,14 @@ class TrackedHeader(NamedTuple):
         classes: their names.
         num_identities: how many occur.
         sequences: number of the sequence of each image; None: they are single images.
-        annotated: the files say what is in the images.
+        lacking: the file that would say what is in the images, where there is none; empty: it is known.
         skipped: what was left out, reason -> how often.
     """
 
     classes: Sequence[str]
     num_identities: int
     sequences: np.ndarray | None = None
-    annotated: bool = True
+    lacking: str = ""
     skipped: dict[str, int] = {}
 
 
@@ -51,7 +51,8 @@ class TrackedObjects(Dataset):
             classes=header.classes,
             num_identities=header.num_identities,
             groups=header.sequences,
-            annotated=header.annotated,
+            annotated=not header.lacking,
+            lacking=header.lacking,
             skipped=header.skipped,
         )
 

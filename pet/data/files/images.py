@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pet.data.files.image_cache import CACHE
 from pet.data.files.image_size import JPEG_START, PNG_START, opened, size_of
 from pet.data.files.limits import LIMITS, check_pixels
 from pet.data.files.opening import read_file
@@ -25,6 +26,8 @@ def silence_opencv() -> None:
 def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
     """Return an image file as RGB, uint8, shape (height, width, 3), turned upright as its EXIF orientation says.
 
+    It comes from the cache of decoded images where one is open (:mod:`pet.data.files.image_cache`).
+
     Gray and palette images become RGB, 16 bits become 8, transparency is dropped. Of an animation the first picture is read.
 
     Args:
@@ -34,9 +37,13 @@ def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
     Raises:
         DataError: the file is missing, empty, cut off or no image, or has more pixels than ``DATA.MAX_PIXELS``.
     """
-    try:
+
+    def decode() -> np.ndarray:
         data = read_file(path, what="the image", most_bytes=LIMITS.image_bytes)
         return decode_image(data, name=os.fspath(path), unchanged=unchanged)
+
+    try:
+        return CACHE.get(path, "unchanged" if unchanged else "colours", decode)
     except DataError as error:
         error.filename = os.fspath(path)
         raise
@@ -94,7 +101,9 @@ def _looks_cut_off(data: bytes) -> bool:
     Embedded previews have marks of their own, and some cameras append data: a hit is examined further.
     """
     if data.startswith(JPEG_START):
-        return data.rfind(JPEG_END) < data.rfind(JPEG_SCAN)
+        end = data.rfind(JPEG_END)
+        # the mark is near the end of nearly every file, and what follows it is short
+        return data.find(JPEG_SCAN, max(end, 0)) >= 0
     return data.startswith(PNG_START) and PNG_END not in data[-64:]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pet.data.files.image_cache import CACHE
 from pet.data.files.image_size import PNG_START, opened, size_of
 from pet.data.files.limits import LIMITS, check_pixels
 from pet.data.files.opening import read_file
@@ -22,7 +23,8 @@ def read_label_image(path: str | Path, *, colours: bool = False, always_colours:
     """Return the numbers of a label image: uint8 or, from 16-bit files, uint16, shape (height, width).
 
     Gray images of 1 to 16 bits give their values, palette images the places in the palette, images of three equal channels the first
-    of them; transparency is no label. Like images they are turned upright.
+    of them; transparency is no label. Like images they are turned upright, and come from the
+    cache of decoded images where one is open.
 
     Args:
         path: the file.
@@ -33,6 +35,11 @@ def read_label_image(path: str | Path, *, colours: bool = False, always_colours:
         DataError: the file is missing, damaged, a JPEG (whose values are not kept exactly), has channels that differ, or more pixels
             than ``DATA.MAX_PIXELS``.
     """
+    reading = f"labels {colours:d}{always_colours:d}"
+    return CACHE.get(path, reading, lambda: _decode(path, colours=colours, always_colours=always_colours))
+
+
+def _decode(path: str | Path, *, colours: bool, always_colours: bool) -> np.ndarray:
     data = read_file(path, what="the label image", most_bytes=LIMITS.image_bytes)
     check_pixels(*size_of(data, str(path), what="a label image"), path)
     with opened(io.BytesIO(data), f"{path}: not a label image that can be decoded ({len(data)} bytes)") as image:

@@ -1,6 +1,7 @@
 """Data sets and loaders from a config."""
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from pet.data.catalog.entries import WHOLE_SHARE, CatalogEntry, find_entry, resolve_path
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import Reach
+from pet.data.files.image_cache import CACHE, open_cache
 from pet.data.files.images import silence_opencv
 from pet.data.files.limits import set_limits
 from pet.data.loading.batch_transforms import PAD_DIVISOR, MixupCutmix, NormalizeImages
@@ -39,6 +41,8 @@ from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
 from petlib.errors import DataError, name_in_errors
 from petlib.registry import Registry
+
+logger = logging.getLogger(__name__)
 
 DATASETS = Registry(
     "type of data set",
@@ -119,6 +123,7 @@ def build_dataset(
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
     prepare_readers(cfg)
     with keys_in_errors(cfg), name_in_errors({"Source.kinds": "MODEL.HAS_..."}):
+        open_cache(cfg.DATA.CACHE, folder=cfg.DATA.CACHE_FOLDER, spare=cfg.DATA.CACHE_SPARE)
         built = [_build_one(cfg, name, kinds, names) for name in datasets]
         if record is not None and cfg.MISC.CKPT:
             record.shares = _shares(cfg, datasets, built)
@@ -143,7 +148,7 @@ def prepare_readers(cfg: PetConfig) -> None:
 
 def _build_one(cfg: PetConfig, name: str, kinds: Sequence[str], names: Names) -> Dataset:
     entry = find_entry(cfg, name)
-    dataset = _open(cfg, name, entry, kinds, names)
+    dataset = open_source(f"DATA.CATALOG.{name}", entry, _source(cfg, entry, kinds, names))
     info = dataset.info
     lacking = [kind for kind in kinds if kind not in info.kinds]
     if lacking:
@@ -164,13 +169,23 @@ def _build_one(cfg: PetConfig, name: str, kinds: Sequence[str], names: Names) ->
     return share_of(dataset, start, end, seed=entry.seed)
 
 
-def _open(cfg: PetConfig, name: str, entry: CatalogEntry, kinds: Sequence[str], names: Names) -> Dataset:
-    """Return the data set of an entry, whose further keys are arguments of the function behind its type."""
-    build, source = DATASETS.get(entry.type), _source(cfg, entry, kinds, names)
+def open_source(place: str, entry: CatalogEntry, source: Source) -> Dataset:
+    """Return the data set of an entry, whose further keys are arguments of the function behind its type.
+
+    Args:
+        place: the key of the entry, for messages.
+        entry: the entry.
+        source: what it says of places and reading.
+
+    Raises:
+        ConfigError: a further key is wrong.
+        DataError: files are missing or wrong.
+    """
+    build = DATASETS.get(entry.type)
     first = next(iter(inspect.signature(build).parameters))
     example = f"{{{{type: {entry.type}, path: ..., {{argument}}: ...}}}}"
-    arguments = fit_arguments(f"DATA.CATALOG.{name}: data set", entry.type, build, {first: source, **dict(entry.options)}, example=example)
-    with name_in_errors({"flip_pairs": f"DATA.CATALOG.{name}.flip_pairs"}):
+    arguments = fit_arguments(f"{place}: data set", entry.type, build, {first: source, **dict(entry.options)}, example=example)
+    with name_in_errors({"flip_pairs": f"{place}.flip_pairs"}):
         dataset: Dataset = build(**arguments)
     return dataset
 
@@ -225,7 +240,8 @@ def build_training_data(
     record = ShareRecord(Path(cfg.MISC.CKPT) / TRAIN_RECORD)
     dataset = build_dataset(cfg, cfg.TRAIN.DATASETS, expected.kinds, record=record) if dataset is None else dataset
     if expected.kinds and not dataset.info.annotated:
-        raise DataError(f"{source} have no annotations: nothing can be learned from them; choose other data")
+        missing = f"; there is no {dataset.info.lacking}" if dataset.info.lacking else ""
+        raise DataError(f"{source} have no annotations: nothing can be learned from them{missing}; choose other data")
     dataset = prepare(dataset)
     check_samples(
         dataset,
@@ -235,6 +251,8 @@ def build_training_data(
         on_error=cfg.DATA.ON_ERROR,
         scales_by_type=scales_by_type(cfg.TRAIN.TRANSFORMS),
     )
+    if cfg.DATA.CACHE != "none" and cfg.DATA.CHECK_SAMPLES and not CACHE.read:
+        logger.warning("DATA.CACHE: %s has no effect: %s are read from no image files of their own", cfg.DATA.CACHE, source)
     if filters_empty(cfg, expected.kinds):
         dataset = without_empty(dataset)
     return build_train_loader(cfg, dataset, device, expected.kinds, begin=record.write)

@@ -150,6 +150,7 @@ def _join_infos(names: Sequence[str], infos: Sequence[DatasetInfo], lengths: Seq
         raw_labels=any(info.raw_labels for info in infos),
         void_is_stated=all(info.void_is_stated for info in infos),
         annotated=all(info.annotated for info in infos),
+        lacking=next((info.lacking for info in infos if not info.annotated), ""),
         groups=_join_groups(infos, lengths),
         num_identities=sum(info.num_identities for info in infos),
         parts=list(zip(names, lengths, strict=True)),

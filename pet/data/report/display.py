@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from pet.data.targets.drawing import draw_targets
+from pet.data.targets.image import IMAGES
 from pet.data.targets.kinds import kinds_in
+from pet.data.transforms.views import LOCAL
 from pet.visual.canvas import scale_to_fit
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
@@ -16,6 +18,9 @@ from petlib.data.protocols import Sample
 
 CELL = (400, 480)
 """Height and width of the room of a sample on a sheet, pixels."""
+
+GAP_SHARE = 40
+"""Of the width of two views: what lies between them."""
 
 DARKEST, BRIGHTEST = 2.0, 98.0
 """Percentiles of the values of a deep image that become black and white."""
@@ -55,6 +60,36 @@ def side_by_side(title: str, sample: Sample) -> list[tuple[str, dict[str, Any]]]
         return [(title, shown)]
     later = others[0]
     return [(title, {"image": shown["image"]}), ("second date", {"image": later}), ("labels", {**shown, "image": later})]
+
+
+def changed_side_by_side(title: str, sample: Sample, original: Sample) -> list[tuple[str, dict[str, Any]]]:
+    """Return the pictures of a sample after its transforms; where they made several views of one image, one picture of all of them."""
+    if len(kinds_in(sample).pixels) == len(kinds_in(original).pixels):
+        return side_by_side(title, sample)
+    return [(title, {"image": _views_together(sample), "meta": sample["meta"]})]
+
+
+def _views_together(sample: Sample) -> np.ndarray:
+    """Return the views of an image: the large ones next to each other, small ones in rows below."""
+    large = [as_rgb(sample[name]) for name in IMAGES]
+    gap = max(sum(view.shape[1] for view in large) // GAP_SHARE, 1)
+    rows = [_in_a_row(large, gap)]
+    small = [as_rgb(view) for view in sample.get(LOCAL, ())]
+    fitting = max((rows[0].shape[1] + gap) // (small[0].shape[1] + gap), 1) if small else 1
+    rows += [_in_a_row(small[start : start + fitting], gap) for start in range(0, len(small), fitting)]
+    column = _in_a_row([row.transpose(1, 0, 2) for row in rows], gap)
+    return np.ascontiguousarray(column.transpose(1, 0, 2))
+
+
+def _in_a_row(pictures: Sequence[np.ndarray], gap: int) -> np.ndarray:
+    """Return pictures (h, w, 3) from left to right on white."""
+    width = sum(picture.shape[1] for picture in pictures) + gap * (len(pictures) - 1)
+    row = np.full((max(picture.shape[0] for picture in pictures), width, 3), 255, np.uint8)
+    left = 0
+    for picture in pictures:
+        row[: picture.shape[0], left : left + picture.shape[1]] = picture
+        left += picture.shape[1] + gap
+    return row
 
 
 def draw_sample_sheet(

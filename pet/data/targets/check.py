@@ -190,9 +190,8 @@ def check_pixels(sample: Sample, expected: Expectation) -> None:
     if {kind.name for kind in kinds} != set(expected.inputs):
         found = f"{len(kinds)} image(s)" if len(kinds) != len(expected.inputs) else ", ".join(kind.name for kind in kinds)
         taken = f"{len(expected.inputs)}" if len(kinds) != len(expected.inputs) else ", ".join(expected.inputs)
-        raise DataError(
-            f"{sample_name(sample)}: the sample has {found}, the model takes {taken}; choose other data, or set Expectation.num_images"
-        )
+        way_out = ", or set Expectation.num_images" if len(kinds) != len(expected.inputs) else ""
+        raise DataError(f"{sample_name(sample)}: the sample has {found}, the model takes {taken}; choose other data{way_out}")
     images = [sample[kind.name] for kind in kinds]
     if len(images) > 1 and any(image.shape != images[0].shape or image.dtype != images[0].dtype for image in images):
         described = " and ".join(f"{image.dtype} {image.shape}" for image in images)

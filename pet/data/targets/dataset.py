@@ -171,6 +171,7 @@ class DatasetInfo:
         skipped: what was left out while the files were read, reason -> how often; to be printed.
         parts: names and lengths of the data sets that this one joins; empty: it is one.
         annotated: the files say what there is in the images; without that these can be predicted on, but not learned from or measured on.
+        lacking: a file that would have said it, where it is known; for messages.
         num_identities: how many identities occur; they are numbered from 0 on.
         sided_classes: the names of classes may say directions, as those of actions: left and right change places in a mirrored clip.
         left_out: classes of the files that are none of those that the reader was asked for -> their objects, which it left out.
@@ -193,6 +194,7 @@ class DatasetInfo:
     parts: Sequence[tuple[str, int]] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     annotated: bool = True
+    lacking: str = ""
     sided_classes: bool = False
     num_identities: int = 0
 

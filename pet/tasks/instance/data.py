@@ -70,7 +70,10 @@ def read_detections(path: Path, dataset: Dataset, *, least: float) -> ObjectBoxe
     Raises:
         DataError: it is no such file, or none of its boxes lies in one of the images.
     """
-    records = read_json(path, what="the detections")
+    try:
+        records = read_json(path, what="the file of boxes")
+    except DataError as error:
+        raise DataError(f"read_detections.path: {error}") from error
     if not isinstance(records, list):
         raise DataError(f"read_detections.path: {path}: a list of boxes expected, as a test of a detector writes it (bbox.json)")
     ids = distinct_ids([truth.id for truth in read_truths(dataset)], dataset.info.parts)

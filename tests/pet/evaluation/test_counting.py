@@ -40,13 +40,16 @@ def test_counts_of_densities_are_measured_against_the_dots_of_the_file(tmp_path,
 def test_places_of_dots_are_measured_within_each_radius_and_a_useless_model_is_reported(caplog):
     evaluator = CountEvaluator(radii=[2, 8])
     predictions = [
-        {"count": torch.tensor(2.0), "dots": torch.tensor([[1.0, 2.0], [9.0, 9.0]])},
-        {"count": torch.tensor(0.0), "dots": torch.zeros(0, 2)},
+        {"count": torch.tensor(2.0), "dots": torch.tensor([[1.0, 2.0], [9.0, 9.0]]), "dot_scores": torch.tensor([0.9, 0.6])},
+        {"count": torch.tensor(0.0), "dots": torch.zeros(0, 2), "dot_scores": torch.zeros(0)},
     ]
     evaluator.update(batch_of((0, [[1, 1], [5, 9]]), (1, [[4, 4]])), predictions)
     metrics = evaluator.compute()
     assert metrics["dots/precision@2"] == pytest.approx(1 / 2) and metrics["dots/recall@2"] == pytest.approx(1 / 3)
     assert metrics["dots/F1@8"] == pytest.approx(2 * 2 / 5)
+    # the unit is the distance of the two dots, root of 80: found ones are 0.11 and 0.45 of it away
+    assert [metrics[f"dots/nAP@{share}"] for share in (0.05, 0.25, 0.5)] == pytest.approx([0, 1 / 3, 2 / 3])
+    assert metrics["dots/nAP"] == pytest.approx((2 * 0 + 6 * 1 / 3 + 2 * 2 / 3) / 10)
     assert "the counts are no better (MAE 0.50) than always answering the mean (0.50)" in caplog.text
     assert evaluator.summary().endswith("F1@2: 40.00% | F1@8: 80.00%")
 

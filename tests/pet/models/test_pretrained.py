@@ -143,6 +143,12 @@ def test_tested_weights_must_fit_completely(tmp_path: Path) -> None:
         load_test_weights(GeneralizedCNN(other), other)
 
 
+def test_exported_files_are_not_measured() -> None:
+    cfg = make_cfg(**{"MODEL.BACKBONE": "resnet20", "MODEL.NUM_CLASSES": 10, "TEST.WEIGHTS": "model.onnx"})
+    with pytest.raises(CheckpointError, match=r"TEST.WEIGHTS: model.onnx is an exported file, a checkpoint expected"):
+        load_test_weights(GeneralizedCNN(cfg), cfg)
+
+
 def test_a_model_on_an_extractor_of_timm_is_tested_with_its_own_checkpoint(tmp_path: Path) -> None:
     """Its backbone has the names that torchvision's detectors give to theirs."""
     values = {"MODEL.HAS_CLS": False, "MODEL.HAS_BOX": True, "MODEL.NECK": "fpn", "MODEL.BACKBONE": "timm/test_resnet"}

@@ -87,11 +87,11 @@ def refuse_with_own_error():
 
 @pytest.mark.parametrize(("act", "message"), [(refuse, "5.png cannot be read"), (refuse_with_own_error, "5.png: it is empty")])
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_a_user_error_arrives_with_its_own_message_and_the_place_of_the_sample(act, message, num_workers):
+def test_a_user_error_arrives_with_its_own_message_and_the_file_of_the_sample(act, message, num_workers):
     batches = batches_of(act, num_workers)
     with pytest.raises(DataError) as caught:
         list(batches)
-    assert str(caught.value) == f"sample 5 of Behaving: {message}{WAY_OUT}"
+    assert str(caught.value) == f"images/5.png: {message}{WAY_OUT}"
     assert workers_end()
 
 

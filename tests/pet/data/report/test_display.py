@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pet.data.report.display import as_rgb, side_by_side, title_of
+from pet.data.report.display import as_rgb, changed_side_by_side, side_by_side, title_of
+from pet.data.transforms.views import LOCAL
 
 
 def test_pictures_have_three_channels_of_8_bits() -> None:
@@ -37,3 +38,16 @@ def test_raw_labels_show_their_first_channel() -> None:
     sample = {"image": np.zeros((2, 2, 3), np.uint8), "semseg": np.full((2, 2, 3), 4, np.uint8), "meta": {}}
     [(title, picture)] = side_by_side("a.png", sample)
     assert (title, picture["semseg"].tolist()) == ("a.png", [[4, 4], [4, 4]])
+
+
+def test_views_of_one_image_are_one_picture_with_the_small_ones_below() -> None:
+    first, second = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 9, np.uint8)
+    small = np.full((5, 2, 2, 3), 7, np.uint8)
+    views = {"image": first, "image2": second, LOCAL: small, "meta": {}}
+    [(title, picture)] = changed_side_by_side("both", views, {"image": first, "meta": {}})
+    rows = picture["image"][..., 0].tolist()
+    assert title == "both"
+    assert rows[0] == rows[3] == [0, 0, 0, 0, 255, 9, 9, 9, 9]
+    assert rows[5] == rows[6] == [7, 7, 255, 7, 7, 255, 7, 7, 255]
+    assert rows[8] == [7, 7, 255, 7, 7, 255, 255, 255, 255]
+    assert len(rows) == 10

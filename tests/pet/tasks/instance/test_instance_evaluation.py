@@ -161,6 +161,7 @@ def test_the_weaker_of_two_poses_at_one_place_is_dropped(folder: Path, tmp_path:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ("{", r"^read_detections.path: .*bbox.json: not a JSON file"),
         ("{}", "a list of boxes expected, as a test of a detector writes it"),
         ('[{"image_id": 1}]', r"entry 0 is .*image_id, category_id, bbox \[x, y, width, height\] and score expected"),
         ('[{"image_id": 77, "category_id": 4, "bbox": [1, 2, 3, 4], "score": 1}]', "none of its 1 boxes lies in one of the 12 images"),
