@@ -49,6 +49,8 @@ class ClassCentres(nn.Module):
         update: shows the optimizer the centres that were looked at; it has nothing to do where all are.
     """
 
+    waits_for_others = True
+
     def __init__(
         self, *, num_classes: int, length: int, margin: AngularMargin, sample_rate: float = 1.0, seed: int = 0, device: torch.device
     ) -> None:
@@ -61,6 +63,11 @@ class ClassCentres(nn.Module):
         self._iteration, self._part = 0, 0
         self.weight = share_rows(_first_centres(self._rows, length, seed).to(device), num_classes)
         self.update = RowUpdate(self.weight)
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether a forward pass draws the same centres when it is repeated."""
+        return self.sample_rate == 1
 
     def begin_iteration(self, iteration: int) -> None:
         """Let the samples of the centres be those of an iteration; each call of the module within it draws others."""

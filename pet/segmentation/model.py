@@ -10,7 +10,7 @@ from pet.exporting.config import check_single_view
 from pet.exporting.description import ModelDescription
 from pet.exporting.network import TaskNetwork
 from pet.exporting.task import find_normalize
-from pet.losses.pixels.base import pad_labels
+from pet.losses.pixels.base import labelled_pixels, pad_labels
 from pet.losses.pixels.mixed import MixedLoss, build_pixel_loss
 from pet.models.classifiers import synchronise_batch_norm
 from pet.models.config import has_views
@@ -75,6 +75,10 @@ class Segmenter(nn.Module):
         outputs = self.logits(batch)
         assert len(outputs) == len(self.output_weights), f"{len(outputs)} outputs and {len(self.output_weights)} weights"
         return self.learn(outputs, batch["semseg"], [self.loss] * len(outputs))
+
+    def loss_counts(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Return how many pixels of each sample count in the losses, which are means over them."""
+        return {"loss_": labelled_pixels(batch["semseg"], ignore_label=self.loss.ignore_label)}
 
     def learn(
         self, outputs: Sequence[Tensor], labels: Tensor | Sequence[Tensor], losses: Sequence[MixedLoss]

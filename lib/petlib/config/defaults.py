@@ -271,6 +271,16 @@ TRAIN: Schema = {
         effect=Effect.OTHER_BATCHES,
         arguments=("TrainLoader.batch_size",),
     ),
+    "MICRO_BATCH": Key(
+        0,
+        "Most samples that a device computes at once: its part of the batch is cut into parts of at most so many, and the step is that of the whole batch. auto: as many as fit its memory with the largest images, found before the training; on the CPU all. 0: the batch is not cut. With a number and auto a part that runs out of memory is halved, and the run goes on.",
+        type=int | str,
+        choices=("auto",),
+        unit="samples",
+        minimum=0,
+        effect=Effect.SAME_BATCH,
+        arguments=("MicroBatchStep.size",),
+    ),
     "PARALLEL": Key(
         "ddp",
         "How several processes share the work: ddp copies the model, fsdp shards it (FSDP2), dp is one process with nn.DataParallel, none trains without exchange.",

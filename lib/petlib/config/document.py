@@ -26,7 +26,8 @@ def _rows(schema: Schema, prefix: str) -> Iterator[str]:
         if not isinstance(entry, Key):
             yield from _rows(entry, f"{prefix}{name}.")
             continue
-        kind = " \\| ".join(f"`{choice}`" for choice in entry.allowed()) or f"`{annotation_name(entry.annotation())}`"
+        kinds = [f"`{choice}`" for choice in (entry.choices if entry.takes_numbers() else entry.allowed())]
+        kind = " \\| ".join([*(["`int`"] if entry.takes_numbers() else []), *kinds]) or f"`{annotation_name(entry.annotation())}`"
         meaning = entry.meaning.replace("|", "\\|").replace("<", "\\<")
         yield f"| `{prefix}{name}` | {kind} | `{entry.default!r}` | {entry.unit} | {meaning} |"
 
@@ -120,7 +121,7 @@ def annotation_source(key: Key) -> str:
     """Return the type of a key as source code: ``list[int]``, ``float | None``, ``Literal["ddp", "fsdp"]``."""
     if isinstance(key.choices, tuple) and key.choices and all(isinstance(choice, str) for choice in key.choices):
         quoted = ", ".join(f'"{choice}"' for choice in key.choices)
-        return f"Literal[{quoted}]"
+        return f"int | Literal[{quoted}]" if key.takes_numbers() else f"Literal[{quoted}]"
     return _source(key.annotation())
 
 

@@ -74,7 +74,8 @@ class Key(NamedTuple):
         type: the annotation that a value must fit; by default the type of ``default``. ``bool``, ``int``, ``float``,
             ``str``, ``dict`` (free names), ``list[T]`` and unions of them.
         unit: e.g. ``"iterations"``; empty where there is none.
-        choices: the values that are allowed next to the default, e.g. the names of a registry; empty: any of the type.
+        choices: the values that are allowed next to the default, e.g. the names of a registry; empty: any of the type. Of a type that takes
+            numbers and text, the text that is allowed.
         minimum: the smallest number that is allowed.
         effect: what another value means for a run that continues; None: it counts from here on.
         used_if: the switches that all have to be on for the setting to be used; a run in which one is off refuses it on the command
@@ -101,6 +102,10 @@ class Key(NamedTuple):
         annotation = self.annotation()
         return annotation is dict or (isinstance(annotation, types.UnionType) and dict in typing.get_args(annotation))
 
+    def takes_numbers(self) -> bool:
+        """Return whether a value may be any whole number where a choice, which is text, is allowed too."""
+        return self.annotation() == int | str and bool(self.choices)
+
     def allowed(self) -> list[Any]:
         """Return the values that are allowed; empty: any of the type."""
         return [] if not self.choices else [*([] if self.default in self.choices else [self.default]), *self.choices]
@@ -112,9 +117,9 @@ class Key(NamedTuple):
             ValueError: the value does not fit; the message says what is expected.
         """
         value = coerce(value, self.annotation())
-        if self.choices and value not in self.allowed():
-            raise ValueError(f"one of {', '.join(map(repr, self.allowed()))}")
-        if self.minimum is not None and value is not None and value < self.minimum:
+        if self.choices and value not in self.allowed() and not (self.takes_numbers() and isinstance(value, int)):
+            raise ValueError(f"one of {', '.join(map(repr, self.allowed()))}{' or another int' if self.takes_numbers() else ''}")
+        if self.minimum is not None and value is not None and not isinstance(value, str) and value < self.minimum:
             raise ValueError(f"at least {self.minimum:g}")
         return value
 

@@ -106,6 +106,7 @@ class PetlibTrain(ConfigSection):
     AUTO_RESUME: bool
     METRICS_ON: bool
     BATCH_SIZE: int
+    MICRO_BATCH: int | Literal["auto"]
     PARALLEL: Literal["ddp", "fsdp", "dp", "none"]
     FIND_UNUSED_PARAMETERS: bool
     NUM_WORKERS: int

@@ -12,7 +12,7 @@ import torch
 
 from petlib.config.typed import PetlibConfig
 from petlib.data.evaluation_loader import EvaluationLoader
-from petlib.data.protocols import BatchTransform, Dataset, Sampler, SampleTransform
+from petlib.data.protocols import Batch, BatchTransform, Dataset, Sampler, SampleTransform
 from petlib.data.reader import SampleReader
 from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.data.skipped_samples import SkippedSamples
@@ -115,6 +115,7 @@ def build_train_loader(
     seed_global_generators: bool = False,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
     begin: Callable[[], None] | None = None,
+    enlarge: Callable[[Batch], Batch] | None = None,
 ) -> TrainLoader:
     """Return this process's batches of a training. Every process calls it.
 
@@ -127,8 +128,7 @@ def build_train_loader(
         batch_transforms: applied to each batch on the device.
         worker_init: called once in each worker process.
         seed_global_generators: seed the global generators before each sample, see :class:`petlib.data.SampleReader`.
-        names: what the numbers in the targets are called, by kind of target.
-        begin: called when the training begins to read.
+        names, begin, enlarge: see :class:`TrainLoader`.
 
     Raises:
         ConfigError: the batch does not divide evenly among processes and parts.
@@ -137,9 +137,8 @@ def build_train_loader(
     keys = {}
     if not isinstance(settings, TrainLoaderSettings):
         settings, keys = TrainLoaderSettings.of_training(settings), TRAIN_KEYS
-    reader = SampleReader(
-        dataset, transforms, seed=settings.seed, seed_global_generators=seed_global_generators, on_error=settings.on_error
-    )
+    seed, on_error = settings.seed, settings.on_error
+    reader = SampleReader(dataset, transforms, seed=seed, seed_global_generators=seed_global_generators, on_error=on_error)
     with name_in_errors(keys):
         batches = TrainBatches(
             sampler or _build_sampler(len(dataset), settings),
@@ -156,12 +155,13 @@ def build_train_loader(
         num_workers=settings.num_workers,
         prefetch=settings.prefetch,
         batch_transforms=batch_transforms,
-        seed=settings.seed,
+        seed=seed,
         worker_init=worker_init,
         timeout=settings.timeout,
-        skipped=SkippedSamples(settings.folder, max_share=settings.max_error_share) if settings.on_error == "skip" else None,
+        skipped=SkippedSamples(settings.folder, max_share=settings.max_error_share) if on_error == "skip" else None,
         names=names,
         begin=begin,
+        enlarge=enlarge,
     )
 
 

@@ -42,6 +42,8 @@ class TrainLoader:
         skipped: lists the samples that a reader with ``on_error="skip"`` replaced; None: they are not listed.
         names: what the numbers in the targets are called, see the attribute.
         begin: called before the first batch is read; None: nothing is.
+        enlarge: makes of a batch, after its transforms, one with as many samples that takes as much memory as any of the run may; None: all
+            are of one size, or it is not known.
 
     Attributes:
         iterations_per_epoch: iterations of an epoch.
@@ -64,6 +66,7 @@ class TrainLoader:
         skipped: SkippedSamples | None = None,
         names: Mapping[str, Sequence[str]] = MappingProxyType({}),
         begin: Callable[[], None] | None = None,
+        enlarge: Callable[[Batch], Batch] | None = None,
     ) -> None:
         self.names = names
         self.iterations_per_epoch = batches.iterations_per_epoch
@@ -76,6 +79,7 @@ class TrainLoader:
         self._seed = seed
         self._skipped = skipped
         self._begin = begin
+        self.enlarge = enlarge
 
     def batches(self, start_iteration: int, max_iter: int) -> ClosableBatches[Batch]:
         """Start the workers and return the batches of the iterations from ``start_iteration`` to before ``max_iter``.

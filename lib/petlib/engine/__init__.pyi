@@ -11,6 +11,8 @@ from .hooks.scheduled_numbers import ScheduledNumbersHook as ScheduledNumbersHoo
 from .hooks.scheduled_numbers import WeightDecayHook as WeightDecayHook
 from .hooks.teacher import TeacherHook as TeacherHook
 from .loop import train as train
+from .micro_batches import CountsLosses as CountsLosses
+from .micro_batches import MicroBatchStep as MicroBatchStep
 from .model import TEST_MAP as TEST_MAP
 from .model import analyse as analyse
 from .model import continues as continues

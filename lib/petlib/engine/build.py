@@ -29,6 +29,7 @@ from petlib.engine.hooks.progress import ProgressHook
 from petlib.engine.hooks.rollback import RollbackHook
 from petlib.engine.hooks.skipped_steps import SkippedStepsHook
 from petlib.engine.hooks.timer import TimerHook
+from petlib.engine.micro_batches import MicroBatchStep
 from petlib.engine.skipping import StepGuard
 from petlib.engine.state import Batch, TrainState
 from petlib.engine.step import DefaultStep, TrainStep
@@ -58,13 +59,18 @@ def build_writers(cfg: PetlibConfig, *, start_iteration: int) -> list[Writer]:
 
 
 def build_step(cfg: PetlibConfig, device: torch.device) -> DefaultStep:
-    """Return the default iteration: accumulation, mixed precision and clipping as in ``SOLVER``."""
-    return DefaultStep(
-        accumulation=cfg.SOLVER.ACCUMULATION,
-        clipper=build_gradient_clipper(cfg),
-        precision=build_mixed_precision(cfg, device),
-        metrics=cfg.TRAIN.METRICS_ON,
-        guard=build_step_guard(cfg),
+    """Return the default iteration: accumulation, mixed precision and clipping as in ``SOLVER``, parts as ``TRAIN.MICRO_BATCH`` says."""
+    accumulation, clipper, precision = cfg.SOLVER.ACCUMULATION, build_gradient_clipper(cfg), build_mixed_precision(cfg, device)
+    metrics, guard, size = cfg.TRAIN.METRICS_ON, build_step_guard(cfg), cfg.TRAIN.MICRO_BATCH
+    if size == 0:
+        return DefaultStep(accumulation=accumulation, clipper=clipper, precision=precision, metrics=metrics, guard=guard)
+    return MicroBatchStep(
+        size=None if size == "auto" else size,
+        accumulation=accumulation,
+        clipper=clipper,
+        precision=precision,
+        metrics=metrics,
+        guard=guard,
     )
 
 

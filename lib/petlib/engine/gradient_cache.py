@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from petlib.distributed.parallel import no_sync
+from petlib.engine.beginning import random_states, restore_random_states
 from petlib.engine.state import Batch, BatchStream, TrainState
 from petlib.engine.step import DefaultStep
 from petlib.errors import ConfigError
@@ -62,14 +63,14 @@ class GradientCacheStep(DefaultStep):
         last = len(parts) - 1
         for place, part in enumerate(parts):
             own = {name: gradient.chunk(len(parts))[place] for name, gradient in gradients.items()}
-            after = _random_states()
-            _restore(states[place])
+            after = random_states()
+            restore_random_states(states[place])
             if place < last:
                 with no_sync(state.model):
                     self._replay(state, {**part, GRADIENTS: own})
             else:
                 self._replay(state, {**part, GRADIENTS: own})
-            _restore(after)
+            restore_random_states(after)
         after_backward(state)
         self._update(state, optimizer)
 
@@ -77,7 +78,7 @@ class GradientCacheStep(DefaultStep):
     def _encode(self, model: Encodes, parts: list[Batch]) -> tuple[list[list[Tensor]], Encoded]:
         states, encoded = [], []
         for part in parts:
-            states.append(_random_states())
+            states.append(random_states())
             with self.precision.autocast():
                 own = model.encode(part)
                 encoded.append({**own, **model.encode_teacher(part)})
@@ -120,14 +121,3 @@ def check_parts(network: nn.Module) -> None:
             f"GradientCacheStep: {norm} is a batch norm, whose statistics would be those of a part of the batch, so that the gradients are "
             "not those of the whole batch; take a network and a projector with layer or group norms"
         )
-
-
-def _random_states() -> list[Tensor]:
-    states = [torch.get_rng_state()]
-    return [*states, torch.cuda.get_rng_state()] if torch.cuda.is_initialized() else states  # type: ignore[no-untyped-call]
-
-
-def _restore(states: list[Tensor]) -> None:
-    torch.set_rng_state(states[0])
-    if len(states) > 1:
-        torch.cuda.set_rng_state(states[1])

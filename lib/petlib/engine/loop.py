@@ -25,6 +25,14 @@ class NamedSamples(Protocol):
         """Return what ``meta`` says of the samples of an iteration, counted from 0, on this rank."""
 
 
+@runtime_checkable
+class SizedBatches(Protocol):
+    """A loader that may know how large its batches can become."""
+
+    enlarge: Callable[[Batch], Batch] | None
+    """Makes of a batch one with as many samples that takes as much memory as any of the run may; None: it is not known."""
+
+
 class Step(Protocol):
     """One iteration: takes what it needs from ``data`` and changes the weights."""
 
@@ -43,7 +51,8 @@ def train(state: TrainState, loader: Loader, step: Step, hooks: Sequence[Hook]) 
     ordered = sort_hooks(hooks)
     calls = {name: _implementations(ordered, name) for name in CALLS}
     samples_of = loader.samples_of if isinstance(loader, NamedSamples) else None
-    data = BatchStream(loader.batches(state.iteration, state.max_iter), samples_of)
+    enlarge = loader.enlarge if isinstance(loader, SizedBatches) else None
+    data = BatchStream(loader.batches(state.iteration, state.max_iter), samples_of, enlarge)
     state.data, state.hooks = data, ordered
     state.model.train()
     try:

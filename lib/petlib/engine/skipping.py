@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from petlib.distributed.collectives import any_rank
+from petlib.engine.beginning import KeptBuffers
 from petlib.engine.state import Batch, LeftOut, TrainState
 
 SMALLEST_SCALE = 2.0**-10
@@ -56,20 +57,14 @@ class StepGuard:
     """
 
     def __init__(self) -> None:
-        self._buffers: list[Tensor] = []
-        self._kept: list[tuple[list[Tensor], list[Tensor]]] = []
+        self._buffers = KeptBuffers()
         self._samples: list[dict[str, Any]] = []
         self._totals: list[Tensor] = []
         self._records: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
 
-    @torch.no_grad()
     def begin(self, network: nn.Module) -> None:
         """Begin an iteration: remember the buffers."""
-        buffers = list(network.buffers())
-        if [*map(id, buffers)] != [*map(id, self._buffers)]:
-            self._buffers, self._kept = buffers, _with_copies(buffers)
-        for members, copies in self._kept:
-            torch._foreach_copy_(copies, members)
+        self._buffers.keep(network)
         self._samples, self._totals, self._records = [], [], []
 
     def put(self, batch: Batch, losses: dict[str, Tensor], metrics: dict[str, Tensor], *, total: Tensor) -> None:
@@ -95,19 +90,9 @@ class StepGuard:
         self._records = []
         return False
 
-    @torch.no_grad()
     def _leave_out(self, state: TrainState) -> None:
         state.left_out = LeftOut([float(total) for total in self._totals], self._samples)
-        for members, copies in self._kept:
-            torch._foreach_copy_(members, copies)
+        self._buffers.restore()
         if state.scaler is not None:
             # it would refuse to unscale the next gradients; the scale itself stays
             state.scaler.update(state.scaler.get_scale())
-
-
-def _with_copies(tensors: Iterable[Tensor]) -> list[tuple[list[Tensor], list[Tensor]]]:
-    """Return tensors of one device and type together, so that one operation copies them all, with room for a copy of each."""
-    groups: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
-    for tensor in tensors:
-        groups.setdefault((tensor.device, tensor.dtype), []).append(tensor)
-    return [(members, [torch.empty_like(member) for member in members]) for members in groups.values()]

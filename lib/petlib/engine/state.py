@@ -23,14 +23,21 @@ class BatchStream:
     Args:
         batches: the batches.
         samples_of: names the samples of an iteration, counted from 0, on this rank; None: they have no names.
+        enlarge: makes of a batch one that takes as much memory as any of the run may; None: all are of one size, or it is not known.
 
     Attributes:
         wait_seconds: seconds spent in ``next`` so far.
     """
 
-    def __init__(self, batches: Iterator[Batch], samples_of: Callable[[int], list[dict[str, Any]]] | None = None) -> None:
+    def __init__(
+        self,
+        batches: Iterator[Batch],
+        samples_of: Callable[[int], list[dict[str, Any]]] | None = None,
+        enlarge: Callable[[Batch], Batch] | None = None,
+    ) -> None:
         self._batches = batches
         self._samples_of = samples_of
+        self.enlarge = enlarge
         self.wait_seconds = 0.0
 
     def __iter__(self) -> "BatchStream":

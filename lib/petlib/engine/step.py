@@ -2,11 +2,11 @@
 
 import functools
 import operator
-from collections.abc import Callable, Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from petlib.distributed.parallel import no_sync
 from petlib.engine.loop import Step
@@ -15,21 +15,8 @@ from petlib.engine.state import Batch, BatchStream, TrainState
 from petlib.solver.optimizers import GradientClipper, gradients_of
 from petlib.solver.precision import MixedPrecision
 
-TARGET_COUNTS = "target_counts"
-"""The field of a batch of a step with several parts: what :meth:`CountsTargets.count_targets` gave for each of them, (parts, ...)."""
-
-
-@runtime_checkable
-class CountsTargets(Protocol):
-    """A network whose losses are divided by what all parts of a step have to learn from.
-
-    Attributes:
-        count_targets: gives a tensor, the same shape for each batch; None: the losses of a part depend on that part alone.
-    """
-
-    @property
-    def count_targets(self) -> Callable[[Batch], Tensor] | None:
-        """See the class."""
+Outputs = dict[str, dict[str, Tensor]]
+"""What a model returns in training: ``losses`` and ``metrics``."""
 
 
 class TrainStep(Step, Protocol):
@@ -82,41 +69,39 @@ class DefaultStep:
         optimizer.zero_grad(set_to_none=True)
         if self.guard is not None:
             self.guard.begin(state.network)
-        parts = self._parts(state, data)
         for _ in range(self.accumulation - 1):
             with no_sync(state.model):
-                self._forward_backward(state, next(parts))
-        self._forward_backward(state, next(parts))
+                self._forward_backward(state, next(data))
+        self._forward_backward(state, next(data))
         after_backward(state)
         self._update(state, optimizer)
 
-    def _parts(self, state: TrainState, data: BatchStream) -> Iterator[Batch]:
-        """Return the batches of an iteration: read one by one, or where the network counts their targets all at once."""
-        count = state.network.count_targets if self.accumulation > 1 and isinstance(state.network, CountsTargets) else None
-        if count is None:
-            return (next(data) for _ in range(self.accumulation))
-        parts = [next(data) for _ in range(self.accumulation)]
-        counts = torch.stack([count(part) for part in parts])
-        return iter([{**part, TARGET_COUNTS: counts} for part in parts])
-
     def _forward_backward(self, state: TrainState, batch: Batch) -> None:
+        outputs, total = self._forward(state.model, batch)
+        self._record(state, batch, outputs, total)
+        self._backward(state, total / self.accumulation if self.accumulation > 1 else total)
+
+    def _forward(self, model: nn.Module, batch: Batch) -> tuple[Outputs, Tensor]:
+        """Return what the model returns, and the sum of its losses."""
         if self.precision.enabled:
             with self.precision.autocast():
-                outputs = state.model(batch)
+                outputs: Outputs = model(batch)
         else:
-            outputs = state.model(batch)
+            outputs = model(batch)
         if not self._checked:
             check_losses(outputs)
             self._checked = True
-        losses: dict[str, Tensor] = outputs["losses"]
-        total = functools.reduce(operator.add, losses.values())
-        metrics: dict[str, Tensor] = outputs["metrics"] if self.metrics else {}
+        return outputs, functools.reduce(operator.add, outputs["losses"].values())
+
+    def _record(self, state: TrainState, batch: Batch, outputs: Outputs, total: Tensor) -> None:
+        """Hand the losses of a batch over to the storage; where there is a guard, it does so once the iteration counts."""
+        losses, metrics = outputs["losses"], outputs["metrics"] if self.metrics else {}
         if self.guard is None:
             state.storage.put(losses, metrics, total=total)
         else:
             self.guard.put(batch, losses, metrics, total=total)
-        if self.accumulation > 1:
-            total = total / self.accumulation
+
+    def _backward(self, state: TrainState, total: Tensor) -> None:
         if state.scaler is not None:
             total = state.scaler.scale(total)
         total.backward()  # type: ignore[no-untyped-call]

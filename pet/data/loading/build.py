@@ -30,6 +30,7 @@ from pet.data.targets.kinds import are_whole_image, find_kind
 from pet.data.targets.names import NO_NAMES, Names, names_of
 from pet.data.transforms.base import Compose, GeometricTransform
 from pet.data.transforms.build import build_transforms
+from pet.data.transforms.largest import EnlargeImages, largest_size
 from pet.data.transforms.normalize import Normalize
 from pet.typed import AnyConfig, PetConfig
 from petlib.arguments import fit_arguments
@@ -148,7 +149,7 @@ def prepare_readers(cfg: PetConfig) -> None:
 
 def _build_one(cfg: PetConfig, name: str, kinds: Sequence[str], names: Names) -> Dataset:
     entry = find_entry(cfg, name)
-    dataset = open_source(f"DATA.CATALOG.{name}", entry, _source(cfg, entry, kinds, names))
+    dataset = _open(cfg, name, entry, kinds, names)
     info = dataset.info
     lacking = [kind for kind in kinds if kind not in info.kinds]
     if lacking:
@@ -169,23 +170,13 @@ def _build_one(cfg: PetConfig, name: str, kinds: Sequence[str], names: Names) ->
     return share_of(dataset, start, end, seed=entry.seed)
 
 
-def open_source(place: str, entry: CatalogEntry, source: Source) -> Dataset:
-    """Return the data set of an entry, whose further keys are arguments of the function behind its type.
-
-    Args:
-        place: the key of the entry, for messages.
-        entry: the entry.
-        source: what it says of places and reading.
-
-    Raises:
-        ConfigError: a further key is wrong.
-        DataError: files are missing or wrong.
-    """
-    build = DATASETS.get(entry.type)
+def _open(cfg: PetConfig, name: str, entry: CatalogEntry, kinds: Sequence[str], names: Names) -> Dataset:
+    """Return the data set of an entry, whose further keys are arguments of the function behind its type."""
+    build, source = DATASETS.get(entry.type), _source(cfg, entry, kinds, names)
     first = next(iter(inspect.signature(build).parameters))
     example = f"{{{{type: {entry.type}, path: ..., {{argument}}: ...}}}}"
-    arguments = fit_arguments(f"{place}: data set", entry.type, build, {first: source, **dict(entry.options)}, example=example)
-    with name_in_errors({"flip_pairs": f"{place}.flip_pairs"}):
+    arguments = fit_arguments(f"DATA.CATALOG.{name}: data set", entry.type, build, {first: source, **dict(entry.options)}, example=example)
+    with name_in_errors({"flip_pairs": f"DATA.CATALOG.{name}.flip_pairs"}):
         dataset: Dataset = build(**arguments)
     return dataset
 
@@ -283,6 +274,7 @@ def build_train_loader(
     transforms, normalize = build_sample_transforms(cfg.TRAIN.TRANSFORMS, cfg.TRAIN.RESIZE.SCALES, dataset, place=TRAIN_TRANSFORMS)
     if any(isinstance(transform, GeometricTransform) and transform.mirrors for transform in transforms.transforms):
         report_sides(dataset.info, kinds, source="TRAIN.TRANSFORMS")
+    largest = largest_size(transforms.transforms)
     if not are_whole_image(kinds):
         transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
     return loaders.build_train_loader(
@@ -295,6 +287,7 @@ def build_train_loader(
         worker_init=start_worker,
         names=names_of(dataset.info, kinds),
         begin=begin,
+        enlarge=EnlargeImages(largest, divisor=PAD_DIVISOR) if largest is not None and not are_whole_image(kinds) else None,
     )
 
 

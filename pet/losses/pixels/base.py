@@ -94,6 +94,16 @@ def mean_of_counted(values: Tensor, counted: Tensor) -> Tensor:
     return values.sum() / counted.expand_as(values).sum().clamp(min=1)
 
 
+def labelled_pixels(labels: Tensor | Sequence[Tensor], *, ignore_label: int = IGNORE_LABEL) -> Tensor:
+    """Return how many pixels of each sample of a batch count, float32 (B,).
+
+    Args:
+        labels: integer (B, h, w), or B tensors (h, w) of several sizes.
+        ignore_label: the label of pixels that do not.
+    """
+    return torch.stack([(image != ignore_label).sum() for image in labels]).float()
+
+
 def class_weight_buffer(weights: Sequence[float] | None, *, loss: str) -> Tensor | None:
     """Return the weights of classes as float32, or None where there are none.
 

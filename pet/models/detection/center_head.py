@@ -13,6 +13,7 @@ from pet.models.detection.suppression import Suppression, build_suppression
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.structures.centers import draw_centers, find_peaks, gaussian_radius, locate_centers, values_at_peaks
 from pet.typed import VisionConfig
+from petlib.distributed.collectives import all_reduce_mean
 from petlib.errors import ConfigError
 
 CANDIDATES = 1000
@@ -32,6 +33,8 @@ class CenterHead(nn.Module):
         offset_weight: of the loss of the exact places.
         suppression: which detections are given out.
     """
+
+    waits_for_others = True
 
     def __init__(
         self,
@@ -78,6 +81,11 @@ class CenterHead(nn.Module):
         found = [self._detect(*image) for image in zip(*self.decode(finest), sizes.unbind(0), strict=True)]
         boxes, scores, labels = (list(field) for field in zip(*found, strict=True))
         return HeadOutput(predictions=as_predictions(boxes, scores, labels), regions=Regions(boxes=boxes, labels=labels, scores=scores))
+
+    def loss_counts(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Return how many objects each sample has that the losses count over, a mean over the processes: by :func:`mean_count`."""
+        counts = torch.tensor([float(len(of_image)) for of_image in batch["boxes"]], device=batch["image"].device)
+        return dict.fromkeys(("loss_heatmap", "loss_size", "loss_offset"), all_reduce_mean(counts))
 
     def decode(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the highest peaks, the best first: boxes float32 (B, N, 4) XYXY, scores (B, N) and labels (B, N).

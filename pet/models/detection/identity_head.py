@@ -34,6 +34,8 @@ class IdentityHead(nn.Module):
         length: of an embedding.
     """
 
+    waits_for_others = True
+
     def __init__(self, *, channels: int, stride: int, hidden: int, length: int) -> None:
         super().__init__()
         self.stride = stride
@@ -61,6 +63,11 @@ class IdentityHead(nn.Module):
         counts = [len(boxes) for boxes in regions.boxes]
         parts = torch.split(self.embed(features, regions.boxes), counts)
         return HeadOutput(predictions=[{"embeddings": part} for part in parts])
+
+    def loss_counts(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Return how many objects of known identity each sample has, a mean over the processes."""
+        known = torch.stack([(of_image >= 0).sum() for of_image in batch["identities"]])
+        return {"loss_identity": all_reduce_mean(known.float())}
 
     def embed(self, features: Features, boxes: list[Tensor]) -> Tensor:
         """Return the embeddings at the centres of boxes (n, 4) of each image, one after the other, float32 (N, D)."""

@@ -68,6 +68,8 @@ class AnchorHead(nn.Module):
         most: boxes that are found in a frame, before suppression.
     """
 
+    waits_for_others = True
+
     anchors: Tensor
 
     def __init__(self, *, in_channels: int, anchors: Sequence[Anchor], grid: Grid, stride: int, most: int) -> None:

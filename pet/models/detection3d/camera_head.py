@@ -80,6 +80,8 @@ class CameraHead(nn.Module):
         most: candidates of an image.
     """
 
+    waits_for_others = True
+
     def __init__(
         self,
         *,

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pet.losses.pixels.base import IGNORE_LABEL, pad_labels
+from pet.losses.pixels.base import IGNORE_LABEL, labelled_pixels, pad_labels
 from pet.losses.pixels.mixed import MixedLoss, build_pixel_loss
 from pet.models.classifiers import synchronise_batch_norm
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
@@ -74,6 +74,10 @@ class SemsegHead(nn.Module):
         losses = {"loss_semseg" if len(terms) == 1 else f"loss_semseg_{name}": value for name, value in terms.items()}
         metrics = {"semseg_accuracy": pixel_accuracy(logits, labels)} if self.with_metrics else {}
         return HeadOutput(losses=losses, metrics=metrics)
+
+    def loss_counts(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Return how many pixels of each sample count in the losses, which are means over them."""
+        return {"loss_semseg": labelled_pixels(batch["semseg"])}
 
     def predict(self, features: Features) -> Tensor:
         """Return the logits of the padded batch, float32 (B, num_classes, H, W).

@@ -35,6 +35,8 @@ class PretrainingMethod(nn.Module, ABC):
         projector: features to projections (B, D).
     """
 
+    waits_for_others = True
+
     compares_batch: ClassVar[bool]
 
     def __init__(self, *, backbone: nn.Module, projector: nn.Module) -> None:

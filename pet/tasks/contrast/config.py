@@ -157,6 +157,12 @@ def _check_processes(cfg: CfgNode) -> None:
             "are compared by themselves are small batches, not a large one; set CONTRAST.GRADIENT_CACHE to True, which compares the "
             "whole batch, or take moco, byol or dino"
         )
+    if cfg.TRAIN.MICRO_BATCH != 0 and (method in COMPARES_BATCH or cfg.CONTRAST.GRADIENT_CACHE or cfg.CONTRAST.BATCH_NORM_GROUPS > 1):
+        raise ConfigError(
+            f"TRAIN.MICRO_BATCH: {cfg.TRAIN.MICRO_BATCH} given, but samples of a batch count together here (CONTRAST.METHOD {method}, "
+            f"CONTRAST.BATCH_NORM_GROUPS {cfg.CONTRAST.BATCH_NORM_GROUPS}); set it to 0, and take SOLVER.ACCUMULATION with "
+            "CONTRAST.GRADIENT_CACHE where a batch does not fit"
+        )
     if cfg.CONTRAST.GRADIENT_CACHE and cfg.SOLVER.ACCUMULATION == 1:
         raise ConfigError("CONTRAST.GRADIENT_CACHE: True, but the batch has one part; set SOLVER.ACCUMULATION to the number of parts")
 

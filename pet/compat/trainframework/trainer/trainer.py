@@ -190,6 +190,8 @@ class BaseTrainer:
         if len(solvers) > 1:
             if self.cfg.run.SOLVER.AMP.ENABLED:
                 raise ConfigError("pet: SOLVER.AMP.ENABLED: True given; several networks are trained in full precision, set it to False")
+            if self.cfg.run.TRAIN.MICRO_BATCH != 0:
+                raise ConfigError("pet: TRAIN.MICRO_BATCH: several networks are trained on whole batches, set it to 0")
             clippers = {name: solver.clipper for name, solver in solvers.items()}
             return NetworksStep(
                 accumulation=self.cfg.run.SOLVER.ACCUMULATION, clippers=clippers, guard=engine.build_step_guard(self.cfg.run)

@@ -28,7 +28,6 @@ from petlib.engine.hook import Hook
 from petlib.solver.build import build_optimizer
 from petlib.solver.factor_schedule import FactorSchedule
 from petlib.solver.optimizers import OPTIMIZERS, GradientClipper
-from petlib.solver.precision import build_mixed_precision
 
 
 def build_checked_optimizer(network: nn.Module, cfg: CfgNode, settings: RunSettings) -> Optimizer:
@@ -63,13 +62,10 @@ def build_step(cfg: CfgNode, settings: RunSettings, device: torch.device) -> eng
         ConfigError: an argument of the clipping is unknown or wrong.
     """
     clipping = settings.components.get("optimizer_config.grad_clip")
-    return engine.DefaultStep(
-        accumulation=cfg.SOLVER.ACCUMULATION,
-        clipper=None if clipping is None else read_clipper(clipping),
-        precision=build_mixed_precision(cfg, device),
-        metrics=cfg.TRAIN.METRICS_ON,
-        guard=engine.build_step_guard(cfg),
-    )
+    clipper = None if clipping is None else read_clipper(clipping)
+    step = engine.build_step(cfg, device)
+    step.clipper = clipper
+    return step
 
 
 def read_clipper(clipping: Component) -> GradientClipper:
