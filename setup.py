@@ -38,6 +38,7 @@ DEV = [
     "types-PyYAML",
     "hypothesis>=6.100",
     "torchmetrics>=1.5",
+    "jsonschema>=4",
     "build>=1",
     "setuptools>=77",
 ]
@@ -46,9 +47,12 @@ ROOT = Path(__file__).parent
 COMMANDS = ("train", "test", "export", "inference", "check", "browse", "new", "configs", "doctor")
 SHIPPED = "pet.shipped"
 """Where an installed Pet has its configs and training scripts, which a checkout has in cfgs/ and tools/."""
+SHIPPED_FILES = ("cfgs/**/*.yaml", "cfgs/**/*.json", "tools/**/train_net.py")
 SHIPPED_FOLDERS = {
     f"{SHIPPED}.{'.'.join(folder.relative_to(ROOT).parts)}": str(folder.relative_to(ROOT))
-    for folder in sorted({file.parent for pattern in ("cfgs/**/*.yaml", "tools/**/train_net.py") for file in ROOT.glob(pattern)})
+    for folder in sorted(
+        {file.parent for pattern in ("cfgs/**/*.yaml", "cfgs/**/*.json", "tools/**/train_net.py") for file in ROOT.glob(pattern)}
+    )
 }
 VERSION = (ROOT / "pet" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
 
@@ -64,7 +68,7 @@ setup(
     package_dir={"petlib": "lib/petlib", **SHIPPED_FOLDERS},
     package_data={
         "": ["py.typed", "*.pyi"],
-        **{name: ["*.yaml"] for name in SHIPPED_FOLDERS},
+        **{name: ["*.yaml", "*.json"] for name in SHIPPED_FOLDERS},
         "pet.projects": ["*/presets/*.yaml"],
         "pet.templates": ["files/**/*.template"],
     },

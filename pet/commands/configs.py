@@ -22,6 +22,8 @@ BASE = "base_"
 SHARED_TYPE = "vision"
 HEAD = "MODEL.HAS_"
 LINK = re.compile(r" \(https?://[^)]*\)|[,:] https?://[^\s)]*[^\s),:.]")
+SCHEMA_LINE = "# yaml-language-server:"
+"""Beginning of the line that names a file's schema for editors."""
 LONGEST_LINE = 100
 """Characters of what a file says of itself."""
 
@@ -67,6 +69,8 @@ def _first_sentence(file: Path) -> str:
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
+        if line.startswith(SCHEMA_LINE):
+            continue
         words += line.removeprefix("#").split()
     text = LINK.sub("", " ".join(words)).partition(". ")[0].removesuffix(".")
     return shorten(text, LONGEST_LINE, placeholder=" ...")

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
+from jsonschema import Draft7Validator
 from torch import nn
 
 from pet.data import TRANSFORMS, build_transforms
@@ -171,6 +174,21 @@ def test_the_page_of_all_keys_is_what_the_code_says() -> None:
     command = [sys.executable, str(ROOT / "tools" / "docs" / "write_config_page.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
+
+
+def test_editors_find_nothing_wrong_in_any_config() -> None:
+    validators = {path: Draft7Validator(json.loads(path.read_text(encoding="utf-8"))) for path in (CFGS / "schemas").rglob("*.json")}
+    assert len(validators) == len(TASKS)
+    used = set()
+    for path in CFGS.rglob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        (named,) = re.findall(r"^# yaml-language-server: \$schema=(.*)$", text, re.MULTILINE)
+        schema = (path.parent / named).resolve()
+        kind = schema.relative_to(CFGS / "schemas").with_suffix("")
+        assert path.relative_to(CFGS).is_relative_to(kind), f"{path} names the schema of {kind}"
+        assert [f"{path}: {error.message}" for error in validators[schema].iter_errors(yaml.safe_load(text))] == []
+        used.add(schema)
+    assert used == set(validators)
 
 
 def test_the_page_of_transforms_has_each_with_its_arguments() -> None:

@@ -1,23 +1,28 @@
-"""Write what follows from the code: ``docs/config.md`` and the types of configs for editors and mypy, and ``docs/transforms.md``.
+"""Write what follows from the code: ``docs/config.md``, the types and JSON schemas of configs, and ``docs/transforms.md``.
 
 The page is the prose of ``docs/config_head.md`` and the tables of all keys; the types are ``petlib/config/typed.pyi`` and the stubs of
-``pet/typed``: what several tasks have, and for each folder of tasks those with settings of their own.
+``pet/typed``: what several tasks have, and for each folder of tasks those with settings of their own. The schemas are in
+``cfgs/schemas``, one for each type of config.
 
 python tools/docs/write_config_page.py [--check]
 """
 
 import argparse
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
 
 from pet.config import TASK_SCHEMA
+from pet.data.loading.build import LISTS_OF_TRANSFORMS
+from pet.data.transforms.build import TRANSFORMS
 from pet.segmentation.config import SEGMENTATION_SCHEMA
 from pet.vision.config import get_base_cfg as get_vision_cfg
 from petlib.config.defaults import PETLIB_SCHEMA
 from petlib.config.document import schema_as_markdown
 from petlib.config import CfgNode
+from petlib.config.json_schema import json_schema
 from petlib.config.key import Key, Schema, merge_schemas
 from petlib.config.document import SECTION, ConfigType, same_types, stub_of
 from transforms_page import transforms_page
@@ -105,6 +110,14 @@ def difference(schema: Schema, other: Schema) -> Schema:
     return found
 
 
+def schemas() -> dict[Path, str]:
+    """Return the JSON schema of each type of config by the file that it is written to."""
+    components = dict.fromkeys(LISTS_OF_TRANSFORMS, sorted(TRANSFORMS.names()))
+    every = {"vision": get_vision_cfg().schema, **TASKS}
+    found = {name: json_schema(schema, title=f"Pet: {name}", components=components) for name, schema in every.items()}
+    return {ROOT / "cfgs" / "schemas" / f"{name}.json": json.dumps(one, indent=1, ensure_ascii=False) + "\n" for name, one in found.items()}
+
+
 def petlib_stub() -> str:
     """Return the types of petlib's own settings."""
     return stub_of([PETLIB], imports=f"from petlib.config.key import Schema\n\n{SECTION}")
@@ -145,10 +158,12 @@ def main() -> int:
         DOCS / "config.md": page(),
         DOCS / "transforms.md": transforms_page(),
         ROOT / "lib" / "petlib" / "config" / "typed.pyi": petlib_stub(),
+        **schemas(),
         **{ROOT / "pet" / "typed" / f"{name}.pyi": text for name, text in pet_stubs().items()},
     }
     if not parser.parse_args().check:
         for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         return 0
     old = [path.name for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
