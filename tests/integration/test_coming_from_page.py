@@ -1,0 +1,59 @@
+"""What docs/coming_from.md says of Pet is there: commands, options, configs, keys and pages."""
+
+import ast
+import importlib
+import re
+import shlex
+
+import pytest
+
+from petlib.config import CfgNode
+from petlib.config.key import flat_schema
+from petlib.suggest import did_you_mean
+from tests.integration.conftest import ROOT
+
+PAGE = (ROOT / "docs" / "coming_from.md").read_text(encoding="utf-8")
+CODE = re.findall(r"`([^`]+)`", PAGE)
+COMMANDS = [code for code in CODE if code.startswith("pet-")]
+SCHEMA = importlib.import_module("pet.vision.config").get_base_cfg().schema
+SEGMENTATION = importlib.import_module("pet.projects.buildseg.config").get_base_cfg().schema
+KEYS = set(flat_schema(SCHEMA)) | set(flat_schema(SEGMENTATION))
+OURS = ("MISC", "TRAIN", "TEST", "EVAL", "DATA", "SOLVER", "MODEL", "ANALYSER")
+THEIRS = {
+    *("SOLVER.IMS_PER_BATCH", "SOLVER.MAX_ITER", "SOLVER.STEPS", "SOLVER.CHECKPOINT_PERIOD", "TEST.EVAL_PERIOD", "MODEL.WEIGHTS"),
+    *("MODEL.ROI_HEADS.NUM_CLASSES", "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "MODEL.MASK_ON", "MODEL.KEYPOINT_ON"),
+}
+
+
+def test_every_key_is_one_of_pets() -> None:
+    named = {key for code in CODE for key in re.findall(rf"\b(?:{'|'.join(OURS)})\.[A-Z_.]*[A-Z]\b", code)} - THEIRS
+    assert len(named) > 40
+    wrong = {key: did_you_mean(key, sorted(KEYS)) for key in named if key not in KEYS}
+    assert not wrong
+
+
+@pytest.mark.parametrize("code", [code for code in CODE if re.match(r"(?:SOLVER|EVAL|TRAIN|MISC)\.[A-Z_.]+ \S", code)])
+def test_settings_are_taken(code: str) -> None:
+    words = shlex.split(code)
+    cfg = CfgNode(SCHEMA)
+    cfg.merge_from_list(words)
+    assert set(words[::2]) <= KEYS
+
+
+def test_the_commands_have_their_options_and_configs() -> None:
+    setup = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    (installed,) = (
+        ast.literal_eval(node.value) for node in setup.body if isinstance(node, ast.Assign) and node.targets[0].id == "COMMANDS"
+    )
+    for code in COMMANDS:
+        words = shlex.split(code)
+        assert words[0].removeprefix("pet-") in installed, code
+        for config in (word for word in words if word.startswith("cfgs/") and "fruit" not in word):
+            assert (ROOT / config).is_file(), code
+        given = {word for word in words if word.startswith("--")}
+        assert given <= {"--cfg", "--data", "--epochs", "--images", "--out", "--track", "--gpu_id"}, code
+
+
+def test_its_links_lead_to_pages() -> None:
+    for name in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert (ROOT / "docs" / name).is_file(), name
