@@ -27,10 +27,12 @@ REQUIRED = [
 DEMO = ["scikit-learn>=1.4"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.18"]
 GEO = ["rasterio>=1.4"]
+DETR = ["transformers>=5.24,<6"]
 DEV = [
     *DEMO,
     *EXPORT,
     *GEO,
+    *DETR,
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.12",
@@ -73,6 +75,6 @@ setup(
         "pet.templates": ["files/**/*.template"],
     },
     install_requires=REQUIRED,
-    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "dev": DEV},
+    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "detr": DETR, "dev": DEV},
     entry_points={"console_scripts": [f"pet-{name} = pet.cli:{name}" for name in COMMANDS]},
 )

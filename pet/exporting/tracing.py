@@ -37,10 +37,24 @@ def trace(network: nn.Module, examples: Mapping[str, Tensor], free: FreeAxes | N
     shapes = None if free is None else tuple(dict.fromkeys(axes, Dim.DYNAMIC) for axes in free)
     try:
         with quiet():
-            return torch.export.export(network, tuple(examples.values()), dynamic_shapes=shapes, strict=False)
+            return without_checks(torch.export.export(network, tuple(examples.values()), dynamic_shapes=shapes, strict=False))
     except Exception as error:
         # whatever the code of a network raises while it is traced
         raise cannot_export(network, goal, first_line(error), _failing_module(network, error), dynamic=free is not None) from error
+
+
+def without_checks(program: ExportedProgram) -> ExportedProgram:
+    """Return a graph without the checks whether all of a tensor is true (``torch._check_tensor_all``): files have no operator for them."""
+    for node in list(program.graph.nodes):
+        if node.target is torch.ops.aten._is_all_true.default:
+            _erase_with_users(node)
+    return program
+
+
+def _erase_with_users(node: torch.fx.Node) -> None:
+    for user in list(node.users):
+        _erase_with_users(user)
+    node.graph.erase_node(node)
 
 
 def _sizes_of(examples: Mapping[str, Tensor]) -> str:

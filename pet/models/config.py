@@ -119,13 +119,17 @@ NETWORK_SCHEMA: Schema = {
 """Keys of every network: what is counted of it, and how the weights are read that it begins with."""
 
 
-def check_model(cfg: CfgNode) -> None:
+def check_model(cfg: CfgNode, *, needs_backbone: bool = True) -> None:
     """Check the ``MODEL`` section.
+
+    Args:
+        cfg: the config.
+        needs_backbone: whether a network has to be named.
 
     Raises:
         ConfigError: no network is named, labels would be smoothed away, or a size has not two numbers.
     """
-    if not cfg.MODEL.BACKBONE:
+    if needs_backbone and not cfg.MODEL.BACKBONE:
         raise ConfigError("MODEL.BACKBONE: nothing given; name a network, e.g. resnet20 or timm/resnet18")
     check_network(cfg)
     if cfg.MODEL.LABEL_SMOOTHING >= 1:

@@ -1,4 +1,4 @@
-"""Names that detectron2, Caffe2's detectors before it and the toolboxes of OpenMMLab give to layers that our models have too."""
+"""Names that detectron2, Caffe2's detectors before it, the toolboxes of OpenMMLab, CenterNet and FairMOT give to layers of our models."""
 
 import logging
 import re
@@ -15,6 +15,8 @@ class _Project(NamedTuple):
     rules: tuple[tuple[str, str], ...]
     needs: str = ""
     """The end of a name that the model has to have."""
+    unused: str = ""
+    """A pattern of names that no network computes with: they are left out."""
 
 
 def _stages(theirs: str, ours: str) -> tuple[tuple[str, str], ...]:
@@ -70,27 +72,49 @@ _MMSEGMENTATION = _Project(
     ),
     needs="decoder.decoder.conv.weight",
 )
+_CENTERNET = _Project(
+    re.compile(r"^ida_up\.proj_1\.conv\."),
+    (
+        (r"^base\.", "backbone.body."),
+        (r"^dla_up\.ida_(\d)\.", r"neck.dla_up.\1."),
+        (r"^ida_up\.", "neck.ida_up."),
+        *(
+            (rf"^(neck\..*){theirs}_{number}\.", rf"\1{ours}.{number - 1}.")
+            for theirs, ours in (("proj", "project"), ("up", "up"), ("node", "node"))
+            for number in (1, 2, 3)
+        ),
+        (r"^(neck\..*)\.conv\.", r"\1.0."),
+        (r"^(neck\..*)\.actf\.0\.", r"\1.1."),
+        *((rf"^{theirs}\.", f"heads.box.{ours}.") for theirs, ours in (("hm", "heatmap"), ("wh", "size"), ("reg", "offset"))),
+        (r"^id\.", "heads.identity.embedding."),
+    ),
+    needs="neck.ida_up.project.0.0.conv_offset_mask.weight",
+    # a classifier of ImageNet, and projections of trees whose inner trees have their own
+    unused=r"^base\.(?:fc|level[34]\.project)\.",
+)
+"""Of DLA-34 with deformable convolutions: https://github.com/ifzhang/FairMOT and https://github.com/xingyizhou/CenterNet."""
 
 
 def familiar_names(names: Iterable[str], own: Collection[str]) -> dict[str, str]:
-    """Return for each name of a file the one that ResNets and FPN of torchvision and the head of our HRNets have for the layer.
+    """Return for each name of a file the one that our models have for the layer, without those that no network computes with.
 
-    A file is recognised by some of its names; names that are of none of these projects stay as they are. Beginnings such as
-    ``backbone.bottom_up.`` stay too.
+    Layers of ResNets and FPN have torchvision's names. A file is recognised by some of its names; names that are of none of these
+    projects stay as they are. Beginnings such as ``backbone.bottom_up.`` stay too.
 
     Args:
         names: of the tensors in a file.
         own: those of the model.
     """
     known = {name: name for name in names}
-    for project in (_CAFFE2, _DETECTRON2, _DETECTRON2_FPN, _MMDETECTION, _MMSEGMENTATION):
+    for project in (_CAFFE2, _DETECTRON2, _DETECTRON2_FPN, _MMDETECTION, _MMSEGMENTATION, _CENTERNET):
         if any(map(project.sign.search, known.values())) and (not project.needs or any(name.endswith(project.needs) for name in own)):
             if project is _CAFFE2:
                 _LOGGER.warning(
                     "these weights of Caffe2 are of a ResNet that has the stride in its 1x1 convolutions and takes BGR images of 0 to 255: "
                     "set load_weights.convert_conv1, and expect less of them than of torchvision's"
                 )
-            known = {name: _renamed(new, project.rules) for name, new in known.items()}
+            used = {name: new for name, new in known.items() if not (project.unused and re.search(project.unused, new))}
+            known = {name: _renamed(new, project.rules) for name, new in used.items()}
     return known
 
 

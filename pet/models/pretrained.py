@@ -175,7 +175,7 @@ def weight_translation(cfg: AnyConfig) -> Translation:
 
     def translate(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
         names = familiar_names(state, own)
-        state = {names[name]: value for name, value in state.items()}
+        state = {new: state[name] for name, new in names.items()}
         if finds_boxes and any(name.startswith(DETECTOR_BODY) for name in state) and not any(name.startswith(OUR_HEADS) for name in state):
             state = select_coco_classes(state, num_classes=cfg.MODEL.NUM_CLASSES)
             state = {torchvision_key(name, detector): value for name, value in state.items()}

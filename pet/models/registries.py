@@ -6,7 +6,8 @@ A user's module adds one with ``DETECTORS.add(NAME, DetectorEntry(...))``; the c
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from petlib.config import Key, Schema
+from pet.models.detr.sizes import DFINE_SIZES
+from petlib.config import Key, Schema, Switch
 from petlib.registry import EntryRegistry
 
 Builder = str | Callable[..., Any]
@@ -26,6 +27,8 @@ class DetectorEntry(NamedTuple):
         settings: keys of its own.
         trace: ``(head, features) -> Detections`` without branches on values, see :mod:`pet.models.detection.traced_boxes`; empty: the
             detector cannot be exported.
+        whole: a network of its own, which looks at the images itself: there is no backbone, no neck and no suppression.
+        gives: switches of the heads whose results it gives with its boxes.
         published_key: ``(name) -> name`` of a weight in torchvision's published file, as torchvision's model has it today; empty: the same.
     """
 
@@ -36,6 +39,8 @@ class DetectorEntry(NamedTuple):
     neck: str = "fpn"
     settings: Schema = {}
     trace: Builder = ""
+    whole: bool = False
+    gives: tuple[str, ...] = ()
     published_key: Builder = ""
 
 
@@ -57,6 +62,15 @@ CENTERNET: Schema = {
     "EDGES": Key(False, "Learn how far the four edges are from the centre, as FairMOT does, in place of width and height."),
     "SIZE_WEIGHT": Key(0.1, "Weight of the loss of the sizes, which are in cells of the map.", minimum=0),
     "OFFSET_WEIGHT": Key(1.0, "Weight of the loss of the place inside of a cell.", minimum=0),
+}
+
+DFINE: Schema = {
+    "SIZE": Key("s", "Size as published, from nano to extra large.", choices=DFINE_SIZES),
+    "ARGS": Key(
+        {},
+        "Further fields of transformers.DFineConfig by its own names, e.g. {num_queries: 100}; backbone_config joins the published one.",
+        arguments=("build_network.args",),
+    ),
 }
 
 DETECTORS: EntryRegistry[DetectorEntry] = EntryRegistry(
@@ -90,9 +104,21 @@ DETECTORS: EntryRegistry[DetectorEntry] = EntryRegistry(
             settings={"MODEL": {"BOX": {"CENTERNET": CENTERNET}}},
             trace="pet.models.detection.traced_boxes:detect_peaks",
         ),
+        "dfine": DetectorEntry(
+            "pet.models.detr.dfine:build_dfine",
+            one_stage=True,
+            neck="",
+            settings={"MODEL": {"BOX": {"DFINE": DFINE}}},
+            trace="pet.models.detr.head:detect_set",
+            whole=True,
+        ),
     },
 )
 """``MODEL.BOX.DETECTOR`` -> detector."""
+
+WHOLE = tuple(name for name in DETECTORS if DETECTORS.get(name).whole)
+"""The built-in detectors that are networks of their own."""
+NEEDS_BACKBONE = Switch("MODEL.BOX.DETECTOR", none_of=WHOLE)
 
 FPN: Schema = {
     "CHANNELS": Key(256, "Channels of the feature pyramid (https://arxiv.org/abs/1612.03144).", minimum=1),

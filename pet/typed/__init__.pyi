@@ -213,6 +213,10 @@ class VisionModelBoxCenternet(ConfigSection):
     SIZE_WEIGHT: float
     OFFSET_WEIGHT: float
 
+class VisionModelBoxDfine(ConfigSection):
+    SIZE: str
+    ARGS: dict[str, Any]
+
 class VisionModelBox(ConfigSection):
     DETECTOR: str
     ANCHOR_SIZES: list[list[int]]
@@ -222,6 +226,7 @@ class VisionModelBox(ConfigSection):
     PRIOR: float
     CONVOLUTIONS: int
     CENTERNET: VisionModelBoxCenternet
+    DFINE: VisionModelBoxDfine
 
 class VisionModelMask(ConfigSection):
     POOL: int

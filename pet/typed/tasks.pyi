@@ -143,7 +143,9 @@ class InstanceModelUpsampling(ConfigSection):
 
 class InstanceModelKeypoints(ConfigSection):
     NUM_KEYPOINTS: int
+    TARGET: Literal["gaussian", "offsets"]
     SIGMA: float
+    RADIUS: float
     CONVENTION: Literal["pet", "msra", "udp"]
     CHANNELS: list[int]
     KERNEL: int

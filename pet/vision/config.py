@@ -8,7 +8,7 @@ from pet.data.config import FILTER_EMPTY, MIXUP
 from pet.exporting.config import COMPARE_SCORE, check_export
 from pet.former_keys import FORMER_KEYS
 from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, TEST_TIME, check_model, check_num_classes, check_test_time
-from pet.models.registries import DETECTORS
+from pet.models.registries import DETECTORS, NEEDS_BACKBONE
 from pet.vision.heads.table import HEADS, head_name, head_switches, heads_schema
 from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, name_run, used_if
 
@@ -37,9 +37,15 @@ LOSS_WEIGHTING: Schema = {
 }
 
 
+OF_BACKBONE = ("BACKBONE", "BACKBONE_ARGS")
+
+
 def vision_schema() -> Schema:
     """Return the settings, with the keys of all heads, detectors and necks that are registered now."""
+    backbone = {name: key for name, key in MODEL.items() if name in OF_BACKBONE}
+    maps = {name: key for name, key in DENSE_MODEL.items() if name != "FROZEN_BN"}
     dense: Schema = {"MODEL": used_if({**DENSE_MODEL, "LOSS_WEIGHTING": LOSS_WEIGHTING}, LOOKS_AT_MAPS)}
+    needs_backbone: Schema = {"MODEL": {**backbone, **used_if(maps, LOOKS_AT_MAPS)}, "FINETUNE": DROPOUT}
     labels: Schema = {"MODEL": {"LABEL_SMOOTHING": MODEL["LABEL_SMOOTHING"]}, "TRAIN": {"MIXUP": MIXUP}}
     objects: Schema = {"DATA": {"FILTER_EMPTY": FILTER_EMPTY}, "EXPORT": {"COMPARE_SCORE": COMPARE_SCORE}}
     return merge_schemas(
@@ -47,7 +53,7 @@ def vision_schema() -> Schema:
         MODEL_SCHEMA,
         TEST_TIME,
         dense,
-        {"FINETUNE": DROPOUT},
+        used_if(needs_backbone, NEEDS_BACKBONE),
         used_if(labels, CLASSIFIES),
         used_if(objects, Switch("MODEL.HAS_BOX")),
         heads_schema(),
@@ -75,7 +81,7 @@ def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     """
     if cfg_file is not None:
         name_run(cfg, cfg_file)
-    check_model(cfg)
+    check_model(cfg, needs_backbone=not _is_whole(cfg))
     check_export(cfg)
     check_test_time(cfg)
     _check_heads(cfg)
@@ -120,6 +126,23 @@ def _check_heads(cfg: CfgNode) -> None:
             raise ConfigError(
                 f"MODEL.{switch}: True needs regions, which MODEL.BOX.DETECTOR {cfg.MODEL.BOX.DETECTOR} does not give; take {suited}"
             )
-    if cfg.MODEL.HAS_BOX and not cfg.MODEL.NECK:
+    if _is_whole(cfg):
+        _check_whole(cfg, switches)
+    elif cfg.MODEL.HAS_BOX and not cfg.MODEL.NECK:
         neck = DETECTORS.get(cfg.MODEL.BOX.DETECTOR).neck
         raise ConfigError(f"MODEL.NECK: {cfg.MODEL.NECK!r} given; detectors look at the maps of a neck: set it to {neck}")
+
+
+def _is_whole(cfg: CfgNode) -> bool:
+    """Return whether the detector is a network of its own, without backbone and neck."""
+    return bool(cfg.MODEL.HAS_BOX) and DETECTORS.get(cfg.MODEL.BOX.DETECTOR).whole
+
+
+def _check_whole(cfg: CfgNode, switches: list[str]) -> None:
+    name = cfg.MODEL.BOX.DETECTOR
+    others = [switch for switch in switches if switch not in ("HAS_BOX", *DETECTORS.get(name).gives)]
+    if others:
+        suited = " or ".join(one for one in DETECTORS if not DETECTORS.get(one).whole)
+        raise ConfigError(
+            f"MODEL.{others[0]}: True needs the maps of a backbone, which MODEL.BOX.DETECTOR {name} does not give; take {suited}"
+        )

@@ -135,6 +135,7 @@ class TracedNetwork(PlainNetwork):
 HALF_PARTS = (
     "backbone",
     "neck",
+    "heads.box.network.backbone.model",
     "heads.box.head",
     "heads.box.heatmap",
     "heads.box.size",
@@ -166,7 +167,7 @@ def build_export_network(cfg: VisionConfig, model: GeneralizedCNN) -> TaskNetwor
     """
     check_exportable(cfg)
     if cfg.MODEL.HAS_CLS:
-        return classifier_network(model.eval().backbone)
+        return classifier_network(model.eval().get_submodule("backbone"))
     plain, traced = PlainNetwork(model.eval()), TracedNetwork(model.eval())
     names = plain.output_names
     task = TaskNetwork(
@@ -206,6 +207,10 @@ def check_exportable(cfg: VisionConfig) -> None:
     if cfg.MODEL.HAS_BOX and not DETECTORS.get(cfg.MODEL.BOX.DETECTOR).trace:
         exportable = " or ".join(name for name in DETECTORS if DETECTORS.get(name).trace)
         raise ConfigError(f"MODEL.BOX.DETECTOR: {cfg.MODEL.BOX.DETECTOR} cannot be exported; {exportable} can")
+    if cfg.MODEL.HAS_BOX and DETECTORS.get(cfg.MODEL.BOX.DETECTOR).whole and cfg.EXPORT.DYNAMIC:
+        raise ConfigError(
+            f"EXPORT.DYNAMIC: True, but the positions that {cfg.MODEL.BOX.DETECTOR} adds to its maps are those of one size; set it to False"
+        )
     if cfg.MODEL.HAS_BOX and cfg.TEST.SOFT_NMS.METHOD != "never":
         raise ConfigError(
             f"TEST.SOFT_NMS.METHOD: {cfg.TEST.SOFT_NMS.METHOD} cannot be exported: it is a loop over detections, each of which depends on "
@@ -221,5 +226,6 @@ def _has(model: GeneralizedCNN, name: str) -> bool:
 
 def _smallest(model: GeneralizedCNN) -> int:
     """Return the edge of an image whose coarsest map has two pixels: a length of 1 is traced as one that is always 1."""
-    assert model.neck is not None, "detectors have a neck"
+    if model.neck is None:
+        return 2 * cast("int", model.heads["box"].divisor)
     return 2 * max(cast("Neck", model.neck).strides)

@@ -1,6 +1,6 @@
 """The general CNN: a backbone, a neck and the heads that the config switches on."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,11 +13,13 @@ from pet.models.classifiers import build_classifier_backbone
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions, WindowedHead
 from pet.models.fpn import Neck, build_neck
+from pet.models.registries import DETECTORS
 from pet.models.segmentation.head import SemsegHead
 from pet.typed import VisionConfig
 from pet.vision.heads.table import add_parts_of_heads, build_heads, target_kinds, training_only
 from petlib.config import keys_in_errors
 from petlib.engine import CountsLosses
+from petlib.engine.step import CountsTargets
 
 COUNT_SETTINGS = {
     "label": "MODEL.NUM_CLASSES",
@@ -36,7 +38,7 @@ class GeneralizedCNN(nn.Module):
 
     Attributes:
         backbone: images to stages; for ``HAS_CLS`` a whole classifier, images to logits. The weights of timm and torchvision
-            fit key for key below ``backbone.``.
+            fit key for key below ``backbone.``. None: the detector looks at images itself.
         neck: stages to maps of one width; None: there is none.
         heads: by the name of their switch without ``HAS_``, in lower case: ``cls``, ``box``, ...
         detector: name of the detector that ``heads.box`` is; empty: there is none.
@@ -57,8 +59,13 @@ class GeneralizedCNN(nn.Module):
         self.detector: str = cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else ""
         rates = {"drop_rate": cfg.FINETUNE.DROP_RATE, "drop_path_rate": cfg.FINETUNE.DROP_PATH_RATE}
         args = {name: rate for name, rate in rates.items() if rate > 0}
-        self.backbone = build_classifier_backbone(cfg, args) if self._classifies else build_feature_extractor(cfg, args)
-        self.neck = None if self._classifies else build_neck(cfg, self.backbone)
+        self.backbone: nn.Module | None = None
+        self.neck: nn.Module | None = None
+        if self._classifies:
+            self.backbone = build_classifier_backbone(cfg, args)
+        elif not (self.detector and DETECTORS.get(self.detector).whole):
+            self.backbone = build_feature_extractor(cfg, args)
+            self.neck = build_neck(cfg, self.backbone)
         self.window: int = cfg.TEST.SLIDING.SIZE
         self.overlap: float = cfg.TEST.SLIDING.OVERLAP if self.window else 0.0
         info = self._feature_info()
@@ -92,6 +99,12 @@ class GeneralizedCNN(nn.Module):
         predictions = [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
         return to_original(predictions, batch["meta"]) if "meta" in batch and not self._classifies else predictions
 
+    @property
+    def count_targets(self) -> Callable[[dict[str, Any]], Tensor] | None:
+        """What counts the targets of a batch; None: no head divides its losses by those of all parts of a step."""
+        counting = [head.count_targets for head in self.heads.values() if isinstance(head, CountsTargets)]
+        return counting[0] if counting else None
+
     def loss_counts(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Return what the losses of the heads count over that are no means over samples, see :class:`petlib.engine.CountsLosses`."""
         counting = [cast("CountsLosses", head) for head in self.heads.values() if hasattr(head, "loss_counts")]
@@ -105,6 +118,8 @@ class GeneralizedCNN(nn.Module):
         """Return the feature maps of a batch; of a classifier the logits, as its only stage."""
         images: Tensor = batch["image"]
         sizes = batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images)
+        if self.backbone is None:
+            return Features(images=images, image_sizes=sizes, stages=[], maps={})
         if self._classifies:
             return Features(images=images, image_sizes=sizes, stages=[self.backbone(images)], maps={})
         stages = self.backbone(images)
@@ -127,7 +142,7 @@ class GeneralizedCNN(nn.Module):
         return to_original(predictions, batch["meta"]) if "meta" in batch else predictions
 
     def _feature_info(self) -> FeatureInfo:
-        if self._classifies:
+        if self._classifies or self.backbone is None:
             return FeatureInfo((), (), 0, ())
         extractor = cast("FeatureExtractor", self.backbone)
         if self.neck is None:

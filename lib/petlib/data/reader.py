@@ -14,6 +14,9 @@ from petlib.data.seeding import KeyedGenerators, preserved_global_generators, se
 from petlib.errors import ConfigError, DataError, UserError
 from petlib.launch.watch.status import status
 
+DRAW = "draw"
+"""Where in ``meta`` a sample of a training says which draw it is: epoch and position, from which random numbers that belong to it follow
+wherever they are needed."""
 REPLACES = "replaces"
 """Where in ``meta`` a sample that replaces another one says which, and why: a list of what could not be read."""
 
@@ -100,7 +103,7 @@ class SampleReader:
         if self._global_seeds is not None:
             seed_global_generators(int(self._global_seeds.at(key.epoch, key.position).integers(_SEED_LIMIT)))
         try:
-            return self._read_from(key.index, self._generators.at(key.epoch, key.position))
+            return self._read_from(key, key.index, self._generators.at(key.epoch, key.position))
         except UserError:
             raise
         except _UnreadableError as unreadable:
@@ -117,7 +120,7 @@ class SampleReader:
             if self._global_seeds is not None:
                 seed_global_generators(int(rng.integers(_SEED_LIMIT)))
             try:
-                sample = self._read_from(index, rng)
+                sample = self._read_from(key, index, rng)
             except _UnreadableError as another:
                 notes.append(_note(key, index, another))
                 continue
@@ -127,7 +130,7 @@ class SampleReader:
             f"{_MOST_REPLACEMENTS} that were drawn in its place (SampleReader.on_error is skip): {notes[-1]['reason']}"
         ) from unreadable.error
 
-    def _read_from(self, index: int, rng: np.random.Generator) -> Sample:
+    def _read_from(self, key: SampleKey, index: int, rng: np.random.Generator) -> Sample:
         """Return a sample.
 
         Raises:
@@ -136,6 +139,7 @@ class SampleReader:
         sample: Sample = {}
         try:
             sample = self._get(index)
+            sample["meta"][DRAW] = (key.epoch, key.position)
             return self._transform(sample, rng)
         except Exception as error:
             if isinstance(error, UserError) and not sample:

@@ -1,4 +1,5 @@
 from .collectives import all_gather_objects as all_gather_objects
+from .collectives import all_reduce_max as all_reduce_max
 from .collectives import all_reduce_mean as all_reduce_mean
 from .collectives import all_reduce_sum as all_reduce_sum
 from .collectives import any_rank as any_rank

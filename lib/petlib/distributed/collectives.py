@@ -68,6 +68,14 @@ def all_reduce_mean(tensor: Tensor) -> Tensor:
     return all_reduce_sum(tensor) / world_size()
 
 
+def all_reduce_max(tensor: Tensor) -> Tensor:
+    """Return the largest values of all ranks, element by element, as a new tensor; shapes and dtypes have to be the same."""
+    largest = tensor.detach().clone(memory_format=torch.contiguous_format)
+    if world_size() > 1:
+        distributed.all_reduce(largest, op=distributed.ReduceOp.MAX)
+    return largest
+
+
 def broadcast_buffers(model: nn.Module) -> None:
     """Give every rank the buffers of rank 0, such as batch-norm statistics, whole numbers and flags too."""
     broadcast_tensors(model.buffers())

@@ -2,8 +2,8 @@
 
 import functools
 import operator
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,23 @@ from petlib.engine.skipping import StepGuard
 from petlib.engine.state import Batch, BatchStream, TrainState
 from petlib.solver.optimizers import GradientClipper, gradients_of
 from petlib.solver.precision import MixedPrecision
+
+TARGET_COUNTS = "target_counts"
+"""The field of a batch of a step with several parts: what :meth:`CountsTargets.count_targets` gave for each of them, (parts, ...)."""
+
+
+@runtime_checkable
+class CountsTargets(Protocol):
+    """A network whose losses are divided by what all parts of a step have to learn from.
+
+    Attributes:
+        count_targets: gives a tensor, the same shape for each batch; None: the losses of a part depend on that part alone.
+    """
+
+    @property
+    def count_targets(self) -> Callable[[Batch], Tensor] | None:
+        """See the class."""
+
 
 Outputs = dict[str, dict[str, Tensor]]
 """What a model returns in training: ``losses`` and ``metrics``."""
@@ -69,12 +86,22 @@ class DefaultStep:
         optimizer.zero_grad(set_to_none=True)
         if self.guard is not None:
             self.guard.begin(state.network)
+        parts = self._parts(state, data)
         for _ in range(self.accumulation - 1):
             with no_sync(state.model):
-                self._forward_backward(state, next(data))
-        self._forward_backward(state, next(data))
+                self._forward_backward(state, next(parts))
+        self._forward_backward(state, next(parts))
         after_backward(state)
         self._update(state, optimizer)
+
+    def _parts(self, state: TrainState, data: BatchStream) -> Iterator[Batch]:
+        """Return the batches of an iteration: read one by one, or where the network counts their targets all at once."""
+        count = state.network.count_targets if self.accumulation > 1 and isinstance(state.network, CountsTargets) else None
+        if count is None:
+            return (next(data) for _ in range(self.accumulation))
+        parts = [next(data) for _ in range(self.accumulation)]
+        counts = torch.stack([count(part) for part in parts])
+        return iter([{**part, TARGET_COUNTS: counts} for part in parts])
 
     def _forward_backward(self, state: TrainState, batch: Batch) -> None:
         outputs, total = self._forward(state.model, batch)

@@ -27,7 +27,7 @@ WITH_VIDEOS = ("motions", "video_list", "frame_list", "ucf101", "something_somet
 WITH_OWN_LABELS = ("semseg_folder", "label_list", "label_records")
 WITH_READING = ("semseg_folder", "ade20k", "label_list", "label_records", "public_set")
 MOT_BENCHMARKS, MOT_SPLITS = ("MOT15", "MOT16", "MOT17", "MOT20"), ("train", "train_half", "val_half", "test")
-FURTHER_KEYS = {"mot": ("step",), "walkers": ("step",), "crowdhuman": ("box",)}
+FURTHER_KEYS = {"mot": ("step",), "walkers": ("step",), "crowdhuman": ("box",), "voc": ("corners",), "dots": ("corners",)}
 """Keys of one type alone, which the function behind it takes as arguments."""
 WHOLE_SHARE = (0.0, 1.0)
 SURFACE_MESH = "densepose/mesh.npz"

@@ -9,14 +9,14 @@ import numpy as np
 from pet.data.catalog.source import Source
 from pet.data.datasets.coco import build_coco
 from pet.data.datasets.dot_layouts import DottedImage, find_dots
-from pet.data.datasets.voc import VocDataset
+from pet.data.datasets.voc import build_voc
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_image
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from pet.data.targets.kinds import choose_kinds
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
-from petlib.errors import DataError
+from petlib.errors import ConfigError, DataError
 from petlib.suggest import did_you_mean
 
 DOTS = frozenset({"dots"})
@@ -112,16 +112,24 @@ def _choose(info: DatasetInfo, classes: list[str] | None) -> _Counted:
     return _Counted(chosen, [names.index(name) for name in chosen])
 
 
-def build_dots(source: Source) -> DotFiles | BoxCentres:
+def build_dots(source: Source, *, corners: str | None = None) -> DotFiles | BoxCentres:
     """Return the images of ``source.path`` with dots, which are centres of boxes where there is ``Annotations`` or a COCO file.
 
-    ``source.classes`` names what is counted; of boxes, the others are left out.
+    Args:
+        source: the place; its ``classes`` name what is counted; of boxes, the others are left out.
+        corners: what the corners in files of VOC are, see :class:`VocDataset`.
+
+    Raises:
+        ConfigError: ``corners`` is wrong, or the boxes are not in files of VOC.
+        DataError: files are missing or wrong.
     """
     choose_kinds(source.path, DOTS, source.kinds)
     boxes = source._replace(kinds=frozenset({"boxes"}), classes=None)
-    if source.annotations is not None and source.annotations.suffix == ".json":
+    is_coco = source.annotations is not None and source.annotations.suffix == ".json"
+    if not is_coco and (source.annotations is not None or (source.path / "Annotations").is_dir()):
+        return BoxCentres(build_voc(boxes, corners=corners), source.classes)
+    if corners is not None:
+        raise ConfigError(f"CatalogEntry.corners: {corners!r} given, but {source.path} has no annotation files of VOC; leave it out")
+    if is_coco:
         return BoxCentres(build_coco(boxes), source.classes)
-    if source.annotations is not None or (source.path / "Annotations").is_dir():
-        voc = VocDataset(folder=source.path, split=source.split, annotations=source.annotations, kinds=boxes.kinds, reach=source.reach)
-        return BoxCentres(voc, source.classes)
     return DotFiles(path=source.path, split=source.split, classes=source.classes, kinds=source.kinds, reach=source.reach)

@@ -27,6 +27,9 @@ NO_OBJECT = "image without <object>, kept as one without objects"
 NO_AREA = "object whose box has no area"
 OUTSIDE = "object whose box lies outside of the image"
 
+VOC_CORNERS = "pixels_from_1"
+CORNERS = {VOC_CORNERS: (-1.0, 0.0), "pixels_from_0": (0.0, 1.0), "edges": (0.0, 0.0)}
+"""What the corners of files may be: the first and last pixels of the object, or its edges; and what makes edges of them."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,9 @@ class VocHeader(NamedTuple):
     skipped: dict[str, int]
 
 
-def read_records(layout: VocLayout, names: Sequence[str], classes: Sequence[str] | None) -> Iterator[ImageTruth | VocHeader]:
+def read_records(
+    layout: VocLayout, names: Sequence[str], classes: Sequence[str] | None, corners: str | None = None
+) -> Iterator[ImageTruth | VocHeader]:
     """Yield a record for each image, and the header last.
 
     Args:
@@ -46,6 +51,7 @@ def read_records(layout: VocLayout, names: Sequence[str], classes: Sequence[str]
         names: the ids of the images.
         classes: names of the classes in the order of their labels; None: the 20 of VOC where no other one occurs, else those that
             occur, sorted.
+        corners: a name of ``CORNERS``; None: VOC's, and a line says where a corner shows that it is not.
 
     Raises:
         DataError: a file is missing or wrong, or names a class that is not in ``classes``.
@@ -54,7 +60,7 @@ def read_records(layout: VocLayout, names: Sequence[str], classes: Sequence[str]
     chosen = list(classes or _find_classes(files))
     labels = {name: label for label, name in enumerate(chosen)}
     skipped = SkipCounter(layout.folder)
-    images = ImageNames(layout.images)
+    images, first_pixels = ImageNames(layout.images), FirstPixels()
     _log_flags(layout.folder, files)
     for name, file in zip(names, files, strict=True):
         path = layout.annotation(name)
@@ -66,9 +72,42 @@ def read_records(layout: VocLayout, names: Sequence[str], classes: Sequence[str]
             )
         if not file.objects:
             skipped.add(NO_OBJECT, str(path))
-        yield _record(layout, (name, images.find(name, file.filename)), file, labels, skipped)
+        objects = [item._replace(box=_edges(item.box, corners or VOC_CORNERS)) for item in file.objects]
+        truth = _record(layout, (name, images.find(name, file.filename)), file._replace(objects=objects), labels, skipped)
+        first_pixels.look_at(file, truth, path)
+        yield truth
     skipped.log()
+    if corners is None:
+        first_pixels.log(layout.folder)
     yield VocHeader(chosen, skipped.counts)
+
+
+class FirstPixels:
+    """Finds out whether the corners of files are counted from 1, as VOC counts them: none of them is 0 then."""
+
+    def __init__(self) -> None:
+        self._zeros = 0
+        self._first = ""
+        self._reaches_end = False
+
+    def look_at(self, file: VocFile, truth: ImageTruth, path: Path) -> None:
+        """Look at the corners of an image."""
+        for place, item in enumerate(file.objects, start=1):
+            left, top, right, bottom = item.box
+            self._reaches_end |= right == truth.width or bottom == truth.height
+            if 0 <= left < 1 or 0 <= top < 1:
+                self._zeros += 1
+                self._first = self._first or f"object {place} ({item.name}) of {path}"
+
+    def log(self, folder: Path) -> None:
+        """Say that corners are counted from 0, where one of them is 0, and which key says so."""
+        if self._zeros:
+            likely = "edges, since some reach the width or height" if self._reaches_end else "pixels_from_0, or edges"
+            logger.warning(
+                "%s: %s with a corner at 0 (the first: %s), and VOC counts pixels from 1, so all boxes are read a pixel too far left and "
+                "up. Say in CatalogEntry what the corners are: corners: %s; corners: %s keeps this reading",
+                folder, counted(self._zeros, "object"), self._first, likely, VOC_CORNERS,
+            )  # fmt: skip
 
 
 def _log_flags(folder: Path, files: Sequence[VocFile]) -> None:
@@ -117,12 +156,15 @@ def _record(layout: VocLayout, names: tuple[str, str], file: VocFile, labels: di
     )
 
 
+def _edges(box: tuple[float, float, float, float], corners: str) -> tuple[float, float, float, float]:
+    first, last = CORNERS[corners]
+    return box[0] + first, box[1] + first, box[2] + last, box[3] + last
+
+
 def _box(item: VocObject, width: int, height: int) -> tuple[float, ...] | str:
     """Return XYXY inside of the image, or the reason why there is none."""
     left, top, right, bottom = item.box
-    # both corners belong to the object: one pixel has left == right
-    if left > right or top > bottom:
+    if left >= right or top >= bottom:
         return NO_AREA
-    # pixel i, counted from 1, covers [i - 1, i)
-    box = max(left - 1, 0.0), max(top - 1, 0.0), min(right, width), min(bottom, height)
+    box = max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height)
     return box if box[0] < box[2] and box[1] < box[3] else OUTSIDE

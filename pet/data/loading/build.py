@@ -149,7 +149,7 @@ def prepare_readers(cfg: PetConfig) -> None:
 
 def _build_one(cfg: PetConfig, name: str, kinds: Sequence[str], names: Names) -> Dataset:
     entry = find_entry(cfg, name)
-    dataset = _open(cfg, name, entry, kinds, names)
+    dataset = open_source(f"DATA.CATALOG.{name}", entry, _source(cfg, entry, kinds, names))
     info = dataset.info
     lacking = [kind for kind in kinds if kind not in info.kinds]
     if lacking:
@@ -170,13 +170,23 @@ def _build_one(cfg: PetConfig, name: str, kinds: Sequence[str], names: Names) ->
     return share_of(dataset, start, end, seed=entry.seed)
 
 
-def _open(cfg: PetConfig, name: str, entry: CatalogEntry, kinds: Sequence[str], names: Names) -> Dataset:
-    """Return the data set of an entry, whose further keys are arguments of the function behind its type."""
-    build, source = DATASETS.get(entry.type), _source(cfg, entry, kinds, names)
+def open_source(place: str, entry: CatalogEntry, source: Source) -> Dataset:
+    """Return the data set of an entry, whose further keys are arguments of the function behind its type.
+
+    Args:
+        place: the key of the entry, for messages.
+        entry: the entry.
+        source: what it says of places and reading.
+
+    Raises:
+        ConfigError: a further key is wrong.
+        DataError: files are missing or wrong.
+    """
+    build = DATASETS.get(entry.type)
     first = next(iter(inspect.signature(build).parameters))
     example = f"{{{{type: {entry.type}, path: ..., {{argument}}: ...}}}}"
-    arguments = fit_arguments(f"DATA.CATALOG.{name}: data set", entry.type, build, {first: source, **dict(entry.options)}, example=example)
-    with name_in_errors({"flip_pairs": f"DATA.CATALOG.{name}.flip_pairs"}):
+    arguments = fit_arguments(f"{place}: data set", entry.type, build, {first: source, **dict(entry.options)}, example=example)
+    with name_in_errors({"flip_pairs": f"{place}.flip_pairs"}):
         dataset: Dataset = build(**arguments)
     return dataset
 

@@ -7,7 +7,7 @@ from typing import Any
 from pet.data.catalog.entries import WHOLE_SHARE, CatalogEntry, below_root, read_entry
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import Reach
-from pet.data.loading.build import DATASETS
+from pet.data.loading.build import open_source
 from pet.data.loading.splits import named_in
 from pet.data.targets.dataset import Dataset
 from petlib.errors import ConfigError
@@ -39,7 +39,7 @@ def open_entry(given: Mapping[str, Any], data_root: Path) -> tuple[Dataset, Cata
         reach=Reach(root=data_root),
         flip_pairs=entry.flip_pairs,
     )
-    dataset: Dataset = DATASETS.get(entry.type)(source)
+    dataset = open_source("ENTRY", entry, source)
     if entry.only:
         dataset = named_in(dataset, below_root(data_root, entry.only), source.path)
     return dataset, entry

@@ -23,7 +23,7 @@ from pet.data.datasets.voc_layout import ALL, list_file
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.json_files import read_json
 from pet.data.files.skipped import SkipCounter
-from pet.data.loading.build import DATASETS
+from pet.data.loading.build import open_source
 from pet.data.targets.dataset import IGNORE, Dataset
 from petlib.errors import ConfigError, DataError
 
@@ -95,7 +95,7 @@ def open_entry(given: Mapping[str, Any], data_root: Path) -> Lists:
         reach=Reach(root=data_root),
         flip_pairs=entry.flip_pairs,
     )
-    return make(_Opened(dict(given), source, DATASETS.get(entry.type)(source)))
+    return make(_Opened(dict(given), source, open_source("ENTRY", entry, source)))
 
 
 def pixel_values(dataset: LabelledImages) -> Callable[[int], frozenset[str]]:

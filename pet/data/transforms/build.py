@@ -47,6 +47,7 @@ TRANSFORMS = Registry(
         "RandomIoUCrop": "pet.data.transforms.ssd:RandomIoUCrop",
         "RandomMirrorPoints": "pet.data.transforms.points:RandomMirrorPoints",
         "RandomResizedCrop": "pet.data.transforms.geometry:RandomResizedCrop",
+        "RandomAffine": "pet.data.transforms.rotate:RandomAffine",
         "RandomRotate90": "pet.data.transforms.rotate:RandomRotate90",
         "RandomRotation": "pet.data.transforms.rotate:RandomRotation",
         "RandomScale": "pet.data.transforms.scales:RandomScale",

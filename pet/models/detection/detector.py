@@ -25,7 +25,7 @@ def build_box_head(cfg: VisionConfig, info: FeatureInfo) -> nn.Module:
     """
     name = cfg.MODEL.BOX.DETECTOR
     entry = DETECTORS.get(name)
-    if not info.map_channels:
+    if not info.map_channels and not entry.whole:
         raise ConfigError(f"MODEL.NECK: empty, but {name} looks at the maps of a neck; set it to {entry.neck}")
     return cast("nn.Module", import_component(entry.build)(cfg, info))
 

@@ -15,10 +15,15 @@ from pet.models.detection3d.boxes import Candidates
 from pet.models.detection3d.pillars import Grid
 from pet.structures.centers import Centers, draw_centers, find_peaks, gaussian_radius, locate_centers, values_at_peaks
 
-NUMBERS = 8
-"""Read at a centre: its offset in the cell (2), height of the box's centre, logarithms of its edges (3), sine and cosine of the yaw."""
+NUMBERS = 10
+"""Read at a centre: its offset in the cell (2), height of the box's centre, logarithms of its edges (3), sine and cosine of twice the yaw
+(2) and of the yaw (2).
+
+The last two, which alone are published, teach nothing while the front of a box cannot be distinguished from its back, as they are
+opposite then. Twice the yaw is the same for both: it gives the line of the box, and the yaw only which end of it is ahead."""
 MIN_OVERLAP, MIN_RADIUS = 0.1, 2.0
-BOX_WEIGHT = 2.0
+BOX_WEIGHT = 2.0 * NUMBERS
+"""2 for each number, of whose errors the loss is the mean."""
 
 
 class CenterTargets(NamedTuple):
@@ -82,7 +87,9 @@ class CenterHead(nn.Module):
         ]
         all_boxes = torch.cat(boxes)
         yaw = all_boxes[:, 6:]
-        numbers = torch.cat([centers.offsets, all_boxes[:, 2:3], all_boxes[:, 3:6].log(), yaw.sin(), yaw.cos()], dim=1)
+        angles = torch.cat([2 * yaw, yaw], dim=1)
+        turns = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+        numbers = torch.cat([centers.offsets, all_boxes[:, 2:3], all_boxes[:, 3:6].log(), turns], dim=1)
         return CenterTargets(torch.stack(heatmaps), centers, numbers)
 
     def detect(self, maps: Tensor) -> Candidates:
@@ -90,7 +97,11 @@ class CenterHead(nn.Module):
         peaks = find_peaks(self.heatmap(maps).float().sigmoid(), most=self.most)
         values = values_at_peaks(self.boxes(maps).float(), peaks)
         places = (peaks.cells + values[..., :2]) * self.cell + values.new_tensor(self.grid.low[:2])
-        yaw = torch.atan2(values[..., 6:7], values[..., 7:8])
+        line = torch.atan2(values[..., 6:7], values[..., 7:8]) / 2
+        along = torch.cat([line.sin(), line.cos()], dim=2)
+        is_ahead = (along * values[..., 8:]).sum(dim=2, keepdim=True) >= 0
+        along = torch.where(is_ahead, along, -along)
+        yaw = torch.atan2(along[..., :1], along[..., 1:])
         boxes = torch.cat([places, values[..., 2:3], values[..., 3:6].clamp(-5, 5).exp(), yaw], dim=2)
         return Candidates(boxes, peaks.scores, peaks.labels)
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from pet.losses.parsing import IGNORED_PART, part_map_iou
 from pet.models.detection.parsing_modules import QualityEstimate
-from pet.models.instance.heatmaps import decode_keypoints, decode_plain, encode_keypoints, to_crop
+from pet.models.instance.keypoint_codings import KeypointCoding
 from pet.models.instance.trunks import STRIDE
 from pet.models.views import turn_back
 from pet.structures.pixel_conventions import MapGrid, PixelConvention
@@ -158,53 +158,48 @@ def _scores(crops: Crops, own: Tensor, quality: Tensor | None) -> Tensor:
 
 
 class KeypointHead(CropHead):
-    """A heatmap for each keypoint (https://arxiv.org/abs/1804.06208).
+    """Maps for each keypoint.
 
     Args:
         in_channels: of the map of the object.
         num_keypoints: K.
-        sigma: standard deviation of the learned Gaussians, pixels of the map.
-        decoding: a name of :data:`pet.models.instance.heatmaps.DECODERS`.
+        coding: what the maps say of the keypoints.
         convention: how pixels are counted.
         settings: what all heads have.
     """
 
     def __init__(
-        self, *, in_channels: int, num_keypoints: int, sigma: float, decoding: str, convention: PixelConvention, settings: HeadSettings
+        self, *, in_channels: int, num_keypoints: int, coding: KeypointCoding, convention: PixelConvention, settings: HeadSettings
     ) -> None:
-        super().__init__(in_channels=in_channels, out_channels=num_keypoints, settings=settings)
-        self.sigma = sigma
-        self.decoding = decoding
+        super().__init__(in_channels=in_channels, out_channels=num_keypoints * coding.maps_per_keypoint, settings=settings)
+        self.coding = coding
         self.convention = convention
 
     def probabilities(self, maps: Tensor) -> Tensor:
-        """Return the heatmaps, which are learned as they are."""
+        """Return the maps, which are learned as they are."""
         return maps
 
     def learn(self, maps: Tensor, targets: Targets) -> Learned:
-        """Return the squared error of the heatmaps of marked keypoints, and the mean similarity of those that are found."""
+        """Return the squared error of the maps of marked keypoints, and the mean similarity of those that are found."""
         points = targets.fields["keypoints"]
         marked = (points[..., 2] > 0).float()
-        size, grid = (maps.shape[2], maps.shape[3]), self._grid(maps)
-        expected = encode_keypoints(points[..., :2], size, grid, sigma=self.sigma, rounds=self.convention.rounds)
-        errors = ((maps - expected) ** 2).mean(dim=(2, 3)) * marked
-        losses = {"loss_keypoints": self.settings.loss_weight * errors.sum() / (targets.samples * maps.shape[1])}
+        grid = self._grid(maps)
+        errors = self.coding.errors(maps, points[..., :2], grid) * marked
+        losses = {"loss_keypoints": self.settings.loss_weight * errors.sum() / (targets.samples * marked.shape[1])}
         with torch.no_grad():
-            found, _ = decode_plain(maps, self.sigma)
-            similarity = _similarity(to_crop(found, grid), points, targets.fields["boxes"])
+            similarity = _similarity(self.coding.rough_places(maps, grid), points, targets.fields["boxes"])
             known = (marked.sum(dim=1) > 0).float()
         if self.quality is not None:
             losses["loss_keypoint_quality"] = self._quality_loss(maps, similarity, known, targets.samples)
         return Learned(losses, {"keypoint_similarity": (similarity * known).sum() / known.sum().clamp(min=1)})
 
     def turned_back(self, probabilities: Tensor, swap: Sequence[int]) -> Tensor:
-        """Return the heatmaps of mirrored crops for the crops as they are, moved as the convention has it."""
-        turned, shift = super().turned_back(probabilities, swap), self.convention.mirrored_shift
-        return torch.cat([turned[..., :shift], turned[..., : turned.shape[-1] - shift]], dim=-1) if shift else turned
+        """Return the maps of mirrored crops for the crops as they are; ``swap`` says which keypoint is which in them."""
+        return self.coding.turned_back(probabilities, swap)
 
     def exported(self, probabilities: Tensor) -> Tensor:
         """Return the keypoints (B, K, 3): x, y in pixels of the crop, score."""
-        return decode_keypoints(probabilities, self._grid(probabilities), decoding=self.decoding, sigma=self.sigma)
+        return self.coding.decode(probabilities, self._grid(probabilities))
 
     @staticmethod
     def found(exported: Tensor, quality: Tensor | None, crops: Crops) -> dict[str, Tensor]:

@@ -26,13 +26,19 @@ def encode_keypoints(points: Tensor, size: tuple[int, int], grid: MapGrid, *, si
         sigma: standard deviation in pixels of the map.
         rounds: the Gaussian lies around the pixel that is nearest to the point.
     """
-    x, y = ((points[..., axis].float() - grid.first[axis]) / grid.step[axis] for axis in (0, 1))
+    x, y = to_map(points, grid)
     if rounds:
         x, y = (x + 0.5).floor(), (y + 0.5).floor()
     rows, columns = (torch.arange(length, device=points.device) for length in size)
     across = torch.exp(-((columns - x[..., None]) ** 2) / (2 * sigma**2))
     down = torch.exp(-((rows - y[..., None]) ** 2) / (2 * sigma**2))
     return down[..., :, None] * across[..., None, :]
+
+
+def to_map(points: Tensor, grid: MapGrid) -> tuple[Tensor, Tensor]:
+    """Return x and y of points (..., 2) of the crop in a map, where whole numbers are the centres of pixels, float32."""
+    x, y = ((points[..., axis].float() - grid.first[axis]) / grid.step[axis] for axis in (0, 1))
+    return x, y
 
 
 def to_crop(places: Tensor, grid: MapGrid) -> Tensor:
@@ -78,7 +84,7 @@ def decode_dark(heatmaps: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
 def _parabola_top(heatmaps: Tensor, columns: Tensor, rows: Tensor, sigma: float) -> Tensor:
     """Return the way (B, K, 2) from the greatest pixel to the top of the parabola through the logarithm of the smoothed map."""
     height, width = heatmaps.shape[-2:]
-    logarithms = _smooth(heatmaps, sigma).clamp(min=TINY).log().flatten(2)
+    logarithms = smooth(heatmaps, sigma).clamp(min=TINY).log().flatten(2)
     x, y = columns.clamp(REACH, max(width - 1 - REACH, REACH)), rows.clamp(REACH, max(height - 1 - REACH, REACH))
 
     def at(right: int, down: int) -> Tensor:
@@ -139,7 +145,7 @@ def _greatest(heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return places % width, torch.div(places, width, rounding_mode="floor"), scores
 
 
-def _smooth(heatmaps: Tensor, sigma: float) -> Tensor:
+def smooth(heatmaps: Tensor, sigma: float) -> Tensor:
     """Return maps convolved with a Gaussian of 2.75 deviations to either side."""
     radius = _radius(sigma)
     distance = torch.arange(-radius, radius + 1, device=heatmaps.device, dtype=heatmaps.dtype)

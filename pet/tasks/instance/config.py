@@ -31,10 +31,24 @@ def _head(meaning: str, channels: list[int]) -> Schema:
     }
 
 
+GAUSSIANS = Switch("MODEL.KEYPOINTS.TARGET", one_of=("gaussian",))
 KEYPOINTS: Schema = {
     "NUM_KEYPOINTS": Key(17, "Number of keypoints of an object.", minimum=1),
+    "TARGET": Key(
+        "gaussian",
+        "What the maps of a keypoint learn: gaussian, a Gaussian around it; offsets, a disc around it and two maps of the ways from its pixels to the keypoint (section 4.2 of https://arxiv.org/abs/1911.07524, CombinedTarget of mmpose).",
+        choices=("gaussian", "offsets"),
+    ),
     "SIGMA": Key(
-        2.0, "Standard deviation of the Gaussians that are learned, pixels of the heatmap: 2 at a quarter of 256 x 192, 3 of 384 x 288."
+        2.0,
+        "Standard deviation of the Gaussians that are learned, pixels of the heatmap: 2 at a quarter of 256 x 192, 3 of 384 x 288.",
+        used_if=(GAUSSIANS,),
+    ),
+    "RADIUS": Key(
+        3.5,
+        "Radius of the discs that are learned, pixels of the map: 3.5 at a quarter of 256 x 192, 5.25 of 384 x 288.",
+        minimum=1,
+        used_if=(Switch("MODEL.KEYPOINTS.TARGET", one_of=("offsets",)),),
     ),
     "CONVENTION": Key(
         "pet",
@@ -85,7 +99,7 @@ TEST: Schema = {
         "dark",
         "How a heatmap becomes a place: plain, its greatest pixel; quarter, that and a quarter of a pixel towards the greater neighbour; dark, the top of the Gaussian around it (https://arxiv.org/abs/1910.06278).",
         choices=("plain", "quarter", "dark"),
-        used_if=(Switch("MODEL.HAS_KEYPOINTS"),),
+        used_if=(Switch("MODEL.HAS_KEYPOINTS"), GAUSSIANS),
     ),
     "OKS_NMS": Key(
         0.9,
@@ -153,6 +167,11 @@ def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     check_export(cfg)
     for key in ("TRAIN", "TEST"):
         _check_crops(cfg, f"{key}.TRANSFORMS", cfg[key].TRANSFORMS)
+    if cfg.MODEL.KEYPOINTS.TARGET == "offsets" and CONVENTIONS[cfg.MODEL.KEYPOINTS.CONVENTION].rounds:
+        raise ConfigError(
+            f"MODEL.KEYPOINTS.CONVENTION: {cfg.MODEL.KEYPOINTS.CONVENTION} given, which rounds places to pixels, but offsets (MODEL.KEYPOINTS.TARGET) "
+            "say what is lost by that; take pet or udp"
+        )
     wrong = [share for share in cfg.EVAL.PCK if not 0 < share <= 1]
     if wrong:
         raise ConfigError(f"EVAL.PCK: {wrong[0]:g} given, shares of the edge of a box above 0 and up to 1 expected, e.g. [0.05, 0.1]")

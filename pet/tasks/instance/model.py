@@ -10,6 +10,7 @@ from pet.models.classifiers import synchronise_batch_norm
 from pet.models.feature_extractor import FeatureExtractor
 from pet.models.instance.crop_places import CropPlaces
 from pet.models.instance.heads import CropHead, HeadSettings, KeypointHead, Learned, MaskHead, ParsingHead, Targets
+from pet.models.instance.keypoint_codings import GaussianCoding, KeypointCoding, OffsetCoding
 from pet.models.instance.trunks import build_trunk, build_upsampling
 from pet.structures.pixel_conventions import CONVENTIONS
 from pet.typed import InstanceConfig
@@ -172,12 +173,17 @@ def _build_heads(cfg: InstanceConfig, channels: int) -> dict[str, CropHead]:
 
 def _build_keypoint_head(cfg: InstanceConfig, channels: int) -> KeypointHead:
     own = cfg.MODEL.KEYPOINTS
+    convention = CONVENTIONS[own.CONVENTION]
+    coding: KeypointCoding = (
+        OffsetCoding(radius=own.RADIUS)
+        if own.TARGET == "offsets"
+        else GaussianCoding(sigma=own.SIGMA, decoding=cfg.TEST.DECODING, convention=convention)
+    )
     return KeypointHead(
         in_channels=channels,
         num_keypoints=own.NUM_KEYPOINTS,
-        sigma=own.SIGMA,
-        decoding=cfg.TEST.DECODING,
-        convention=CONVENTIONS[own.CONVENTION],
+        coding=coding,
+        convention=convention,
         settings=HeadSettings(tuple(own.CHANNELS), own.KERNEL, own.LOSS_WEIGHT, own.QUALITY, own.QUALITY_LOSS_WEIGHT),
     )
 

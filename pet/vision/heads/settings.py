@@ -1,12 +1,13 @@
 """The settings of the heads. Imports no torch, so that a mistake in a config is reported at once."""
 
 from pet.models.config import LOSSES
-from pet.models.registries import DETECTORS
+from pet.models.registries import DETECTORS, WHOLE
 from petlib.config import Effect, Key, Schema, Switch, used_if, with_effect
 
-TOWERS = Switch("MODEL.BOX.DETECTOR", none_of=("faster_rcnn", "cascade_rcnn", "centernet"))
-REGIONS = Switch("MODEL.BOX.DETECTOR", none_of=("retinanet", "fcos", "centernet"))
-ANCHORS = Switch("MODEL.BOX.DETECTOR", none_of=("fcos", "centernet"))
+TOWERS = Switch("MODEL.BOX.DETECTOR", none_of=("faster_rcnn", "cascade_rcnn", "centernet", *WHOLE))
+REGIONS = Switch("MODEL.BOX.DETECTOR", none_of=("retinanet", "fcos", "centernet", *WHOLE))
+ANCHORS = Switch("MODEL.BOX.DETECTOR", none_of=("fcos", "centernet", *WHOLE))
+SUPPRESSES = Switch("MODEL.BOX.DETECTOR", none_of=WHOLE, also=(Switch("TEST.VIEWS.SCALES"), Switch("TEST.VIEWS.FLIP")))
 """What the detectors look at; one of a user may look at everything."""
 
 RPN: Schema = {
@@ -70,13 +71,16 @@ BOX: Schema = {
         Effect.EVALUATIONS,
         {
             "SCORE_THRESHOLD": Key(0.05, "Detections with a lower score are dropped.", minimum=0),
-            "NMS": Key(0.5, "Intersection over union from which the weaker detection of a class is dropped.", minimum=0),
+            "NMS": Key(
+                0.5, "Intersection over union from which the weaker detection of a class is dropped.", minimum=0, used_if=(SUPPRESSES,)
+            ),
             "DETECTIONS_PER_IMAGE": Key(100, "Greatest number of detections of an image.", minimum=1),
             "SOFT_NMS": {
                 "METHOD": Key(
                     "never",
                     "Lower the scores of overlapping detections instead of dropping them (https://arxiv.org/abs/1704.04503).",
                     choices=("never", "linear", "gaussian"),
+                    used_if=(SUPPRESSES,),
                 ),
                 "SIGMA": Key(0.5, "Width of the gaussian.", minimum=0, used_if=(Switch("TEST.SOFT_NMS.METHOD", one_of=("gaussian",)),)),
             },

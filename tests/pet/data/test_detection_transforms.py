@@ -126,6 +126,26 @@ def test_a_quarter_turn_counter_clockwise() -> None:
     assert 50 < sum(stays) < 90
 
 
+def test_an_affine_map_moves_everything_at_once_and_identities_follow() -> None:
+    sample = sample_of(40, 60, [20, 10, 40, 30], [1, 1, 5, 5])
+    sample["identities"] = np.array([7, 8])
+    found = run(rotate.RandomAffine(degrees=0, shear=0, translate=0, scale=[2, 2]), sample)
+    assert np.allclose(found["meta"]["matrix"], [[2, 0, -30], [0, 2, -20], [0, 0, 1]])
+    assert found["image"].shape == (40, 60, 3) and found["boxes"].tolist() == [[10, 0, 50, 40]]
+    assert found["identities"].tolist() == [7], "the other one is no longer in the image"
+    maps = [run(rotate.RandomAffine(probability=0.8), sample, seed)["meta"].get("matrix") for seed in range(200)]
+    matrices = np.array([matrix for matrix in maps if matrix is not None])
+    assert 20 < len(maps) - len(matrices) < 60
+    areas = np.linalg.det(matrices)
+    assert 0.24 <= areas.min() and areas.max() <= 1.45
+    centres = matrices[:, :2, :2] @ [30, 20] + matrices[:, :2, 2] - [30, 20]
+    assert (np.abs(centres) <= [6, 4]).all() and (np.ptp(centres, axis=0) > [9, 6]).all()
+    # rows and columns are slanted each by its own angle
+    angles = np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])), np.degrees(np.arctan2(-matrices[:, 0, 1], matrices[:, 1, 1]))
+    assert max(np.abs(angles).max(axis=1)) <= 7.01 and np.abs(angles[0] - angles[1]).max() <= 4.01
+    assert np.ptp(angles[0] - angles[1]) > 4
+
+
 def test_moves_in_a_row_multiply_their_matrices() -> None:
     sample = sample_of(40, 60, [10, 10, 30, 20])
     found = run(scales.Pad(divisor=64), run(scales.ResizeShortestEdge(sizes=[80]), run(rotate.Rotate(degrees=[180, 180]), sample)))
@@ -167,6 +187,8 @@ def test_finished_samples_have_pixels_and_the_fields_that_are_wanted() -> None:
         (ssd.RandomIoUCrop, {"trials": 0}, "trials: 0 given"),
         (ssd.Expand, {"ratio": [0.5, 2.0]}, "Expand: ratio"),
         (rotate.Rotate, {"degrees": 300}, "Rotate: degrees"),
+        (rotate.RandomAffine, {"scale": [0, 1]}, "RandomAffine: scale: .* numbers above 0 expected"),
+        (rotate.RandomAffine, {"shear": 60}, "RandomAffine: shear: 60 given, degrees from 0 to below 45 expected"),
         (rotate.Rotate, {"degrees": 3, "interpolation": "area"}, "'area' given, one of linear, cubic, nearest"),
     ],
 )

@@ -72,6 +72,7 @@ TRANSFORMS: dict[str, SampleTransform] = {
     "iou crop": ssd.RandomIoUCrop(),
     "expand": ssd.Expand(ratio=[1.0, 2.0], probability=1.0),
     "rotate": rotate.Rotate(degrees=60),
+    "affine": rotate.RandomAffine(degrees=30, shear=15, scale=[0.8, 1.4], translate=0.2, fill=0),
     "mosaic": Mosaic(size=[140, 150], dataset=Samples()),
 }
 MIRRORS = {"hflip": -1.0, "vflip": -1.0}

@@ -12,7 +12,7 @@ from pet.data.datasets.voc import VocDataset, build_voc
 from pet.data.datasets.voc_layout import ALL
 from pet.data.datasets.voc_records import object_names
 from pet.data.files.allowed_paths import INSIDE
-from petlib.errors import DataError
+from petlib.errors import ConfigError, DataError
 
 HEIGHT, WIDTH = 20, 30
 CAT = "<object><name>cat</name><bndbox><xmin>3</xmin><ymin>4</ymin><xmax>12</xmax><ymax>9.0</ymax></bndbox></object>"
@@ -138,6 +138,41 @@ def test_a_box_of_one_pixel_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert dataset.truth(1).boxes.tolist() == [[11, 8, 12, 9], [11, 3, 12, 9]]
     assert dataset.truth(1).areas.tolist() == [1, 6]
     assert (dict(dataset.info.skipped), caplog.messages) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("corners", "expected"),
+    [(None, [2, 3, 12, 9]), ("pixels_from_1", [2, 3, 12, 9]), ("pixels_from_0", [3, 4, 13, 10]), ("edges", [3, 4, 12, 9])],
+)
+def test_corners_are_what_the_entry_says(corners: str | None, expected: list[int], tmp_path: Path) -> None:
+    dataset = build_voc(Source(write(tmp_path), "trainval", None), corners=corners)
+    assert dataset.truth(0).boxes[0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("right", "likely"),
+    [("12", "corners: pixels_from_0, or edges;"), (str(WIDTH), "corners: edges, since some reach the width or height;")],
+)
+def test_a_corner_at_0_shows_that_pixels_are_not_counted_from_1(
+    right: str, likely: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    at_zero = CAT.replace("<ymin>4<", "<ymin>0<").replace("<xmax>12<", f"<xmax>{right}<")
+    folder = write(tmp_path, b=CAT, a=CAT + at_zero + at_zero)
+    assert make(folder).truth(1).boxes[1].tolist() == [2, 0, int(right), 9]
+    (line,) = caplog.messages
+    assert line.startswith(f"{tmp_path}: 2 objects with a corner at 0 (the first: object 2 (cat) of {tmp_path}/Annotations/a.xml), and VOC")
+    assert likely in line and "corners: pixels_from_1 keeps this reading" in line
+    caplog.clear()
+    for corners in ("pixels_from_1", "pixels_from_0", "edges"):
+        build_voc(Source(folder, "trainval", None), corners=corners)
+    assert caplog.messages == []
+
+
+def test_other_corners_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match="CatalogEntry.corners: 'edge' given, pixels_from_1, pixels_from_0, edges expected; did you mean edges"
+    ):
+        build_voc(Source(write(tmp_path), "trainval", None), corners="edge")
 
 
 def test_boxes_are_clipped_to_the_image(tmp_path: Path) -> None:

@@ -202,6 +202,18 @@ def test_what_the_targets_ask_for_is_decoded_to_the_truth(kind: str) -> None:
         assert (own["labels3d"][nearest] == classes).all()
 
 
+def test_an_uncertain_front_leaves_the_line_of_a_box_as_it_is() -> None:
+    """What lies between a direction and its opposite chooses one of the two, and nothing between."""
+    head, label = whole_head("center"), torch.zeros(2, dtype=torch.int64)
+    set_perfect_maps(head, [BOXES], [label], (200, 128))
+    certain = head.detect(torch.zeros(1, 8, 200, 128)).boxes[0, :2, 6]
+    numbers = head.boxes(torch.zeros(1)).clone()
+    for share, turned in ((0.1, 0.0), (-0.1, torch.pi)):
+        head.boxes = Fixed(torch.cat([numbers[:, :8], share * numbers[:, 8:] + 0.05 * numbers[:, 8:].flip(1)], dim=1))
+        yaw = head.detect(torch.zeros(1, 8, 200, 128)).boxes[0, :2, 6]
+        torch.testing.assert_close((yaw - certain + turned).cos(), torch.ones(2), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("kind", ["center", "anchor"])
 def test_perfect_maps_have_all_of_kittis_precision(kind: str, tmp_path: Path) -> None:
     write_streets3d(tmp_path / "frames", split="test", count=8)

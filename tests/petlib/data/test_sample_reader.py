@@ -80,9 +80,9 @@ def test_global_generators_are_given_back_in_the_training_process():
 def test_meta_has_the_place_in_the_data_set_and_the_data_set_keeps_its_own():
     dataset = Numbers()
     sample = SampleReader(dataset, keep, seed=3).read([SampleKey(0, 4, 7)])[0]
-    assert sample["meta"] == {"file": "folder/a.png", "index": 7}
+    assert sample["meta"] == {"file": "folder/a.png", "index": 7, "draw": (0, 4)}
     assert dataset.sample["meta"] == {"file": "folder/a.png"}
-    assert SampleReader(Numbers({"value": 1}), keep, seed=3).read([SampleKey(0, 0, 2)])[0]["meta"] == {"index": 2}
+    assert SampleReader(Numbers({"value": 1}), keep, seed=3).read([SampleKey(0, 0, 2)])[0]["meta"] == {"index": 2, "draw": (0, 0)}
 
 
 @pytest.mark.parametrize(

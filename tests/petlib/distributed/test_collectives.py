@@ -13,6 +13,7 @@ def collect():
         "gather": distributed.gather_objects(rank * 10),
         "sum": distributed.all_reduce_sum(torch.full((2, 3), rank + 1.0).t()).tolist(),
         "mean": distributed.all_reduce_mean(mean_source).tolist(),
+        "largest": distributed.all_reduce_max(mean_source).tolist(),
         "any": distributed.any_rank(rank == 1, False, rank == 0),
         "source_after": mean_source.tolist(),
     }
@@ -26,6 +27,7 @@ def test_collectives_of_three_ranks(run_ranks):
         assert result["gather"] == ([0, 10, 20] if rank == 0 else None)
         assert result["sum"] == [[6.0, 6.0]] * 3
         assert result["mean"] == [1.0, 4.0]
+        assert result["largest"] == [2, 4]
         assert result["any"] == (True, False, True)
         assert result["source_after"] == [rank, 4]
 
@@ -39,6 +41,7 @@ def test_collectives_without_a_group():
         "gather": [0],
         "sum": [[1.0, 1.0]] * 3,
         "mean": [0.0, 4.0],
+        "largest": [0, 4],
         "any": (False, False, True),
         "source_after": [0, 4],
     }

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from petlib.engine.state import Batch, BatchStream, TrainState
-from petlib.engine.step import DefaultStep
+from petlib.engine.step import TARGET_COUNTS, DefaultStep
 from petlib.events.storage import WindowMeans
 from petlib.solver.optimizers import GradientClipper
 from petlib.solver.precision import MixedPrecision
@@ -85,6 +85,24 @@ def test_accumulation_equals_one_large_batch() -> None:
     x = rows(12)
     whole, _ = run(make_step(), [x])
     parts, calls = run(make_step(accumulation=3), [x[:4], x[4:8], x[8:]])
+    torch.testing.assert_close(parts.model.layer.weight, whole.model.layer.weight)
+    assert calls == ["after_backward"]
+    assert means_of(parts).total == pytest.approx(means_of(whole).total, rel=1e-6)
+
+
+def test_a_network_that_divides_by_the_targets_of_all_parts_gets_their_counts() -> None:
+    class Counting(Model):
+        def count_targets(self, batch: Batch) -> Tensor:
+            return torch.tensor([float((batch["x"][:, 0] > 0).sum()), len(batch["x"])])
+
+        def forward(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
+            counts = batch[TARGET_COUNTS] if TARGET_COUNTS in batch else self.count_targets(batch)[None]
+            positive = batch["x"][batch["x"][:, 0] > 0]
+            return {"losses": {"loss": self.layer(positive).square().sum() / counts[:, 0].mean()}, "metrics": {}}
+
+    x = rows(12)
+    whole, _ = run(make_step(), [x], Counting())
+    parts, calls = run(make_step(accumulation=3), [x[:4], x[4:8], x[8:]], Counting())
     torch.testing.assert_close(parts.model.layer.weight, whole.model.layer.weight)
     assert calls == ["after_backward"]
     assert means_of(parts).total == pytest.approx(means_of(whole).total, rel=1e-6)

@@ -34,6 +34,15 @@ def converted(entry: str, to: str, out: Path, **options: Any) -> None:
     assert convert(argparse.Namespace(data=entry, to=to, out=out, **{**defaults, **options})) == 0
 
 
+def test_keys_of_a_type_reach_it(drawn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    converted(drawn, "voc", tmp_path / "voc")
+    before = objects(opened(entry_in(capsys.readouterr().out)), "boxes")
+    converted(f"{{type: voc, path: {tmp_path}/voc, corners: edges}}", "coco", tmp_path / "coco")
+    after = objects(opened(entry_in(capsys.readouterr().out)), "boxes")
+    moved = np.concatenate([item["boxes"][:, :2] for item in after]) - np.concatenate([item["boxes"][:, :2] for item in before])
+    assert moved.tolist() == [[1, 1]] * len(moved)
+
+
 def entry_in(output: str) -> str:
     return output.strip().splitlines()[-1].partition(": ")[2]
 

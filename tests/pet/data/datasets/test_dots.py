@@ -105,6 +105,13 @@ def test_boxes_of_voc_files_are_dots(tmp_path):
     (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
     (tmp_path / "ImageSets" / "Main" / "train.txt").write_text("a\n")
     np.testing.assert_allclose(read(tmp_path)[0]["dots"], [[5, 10]])
+    source = Source(path=tmp_path, split="train", classes=None, kinds=frozenset({"dots"}))
+    np.testing.assert_allclose(build_dots(source, corners="edges")[0]["dots"], [[5.5, 10.5]])
+
+
+def test_other_dots_have_no_corners(tmp_path):
+    with pytest.raises(ConfigError, match=r"CatalogEntry.corners: 'edges' given, but .* has no annotation files of VOC"):
+        build_dots(Source(path=tmp_path, split="train", classes=None, kinds=frozenset({"dots"})), corners="edges")
 
 
 @pytest.mark.parametrize(

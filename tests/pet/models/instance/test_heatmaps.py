@@ -6,6 +6,7 @@ from torch import Tensor
 
 from pet.models.instance.heads import HeadSettings, KeypointHead
 from pet.models.instance.heatmaps import DECODERS, decode_keypoints, encode_keypoints, to_crop
+from pet.models.instance.keypoint_codings import GaussianCoding
 from pet.structures.pixel_conventions import CONVENTIONS
 
 SIZE, CROP, SIGMA = (64, 48), (256, 192), 2.0
@@ -101,7 +102,8 @@ def test_mirrored_views_are_biased_as_it_is_known_of_each_convention(convention:
     grid = own.grid(CROP, SIZE)
     points = to_crop(random_points(300, width=30.0, height=40.0) + 8, grid)
     mirrored = points * torch.tensor([-1.0, 1.0]) + torch.tensor([192.0, 0.0])
-    head = KeypointHead(in_channels=1, num_keypoints=1, sigma=SIGMA, decoding="dark", convention=own, settings=HeadSettings())
+    coding = GaussianCoding(sigma=SIGMA, decoding="dark", convention=own)
+    head = KeypointHead(in_channels=1, num_keypoints=1, coding=coding, convention=own, settings=HeadSettings())
     turned = encode_keypoints(mirrored, SIZE, grid, sigma=SIGMA)
     turned = head.turned_back(turned, []) if shift == own.mirrored_shift else turned.flip(-1)
     offsets = (head.exported(turned)[..., :2] - points) / torch.tensor(grid.step)

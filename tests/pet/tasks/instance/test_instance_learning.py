@@ -1,4 +1,4 @@
-"""All heads learn a few crops by heart, with pixels counted as UDP does: from the config to figures in the coordinates of the files."""
+"""All heads learn a few crops by heart, with pixels counted and offsets learned as UDP does: to figures in coordinates of the files."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from petlib.config import load_cfg
 
 CPU = torch.device("cpu")
 HEADS = (
-    "HAS_KEYPOINTS: True, KEYPOINTS: {NUM_KEYPOINTS: 5, SIGMA: 1.0, LOSS_WEIGHT: 10, CONVENTION: udp}, "
+    "HAS_KEYPOINTS: True, KEYPOINTS: {NUM_KEYPOINTS: 5, TARGET: offsets, RADIUS: 2.0, CONVENTION: udp}, "
     "HAS_MASK: True, MASK: {CHANNELS: [32]}, HAS_PARSING: True, PARSING: {NUM_PARTS: 7, CHANNELS: [32]}"
 )
 STEPS = 150

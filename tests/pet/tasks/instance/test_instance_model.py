@@ -22,6 +22,7 @@ HEIGHT, WIDTH = 64, 96
 SWAP = [0, 2, 1, 4, 3]
 PART_SWAP = [0, 1, 3, 2]
 TRANSFORMS = "[{name: CropObject, size: [64, 96]}, Normalize]"
+MSRA_CROPS = [f"{split}.TRANSFORMS=[{{name: CropObject, size: [64, 96], convention: msra}}, Normalize]" for split in ("TRAIN", "TEST")]
 ALL_HEADS = [
     *("MODEL.HAS_KEYPOINTS=True", "MODEL.KEYPOINTS.NUM_KEYPOINTS=5", "MODEL.KEYPOINTS.QUALITY=True"),
     *("MODEL.HAS_MASK=True", "MODEL.MASK.CHANNELS=[8]", "MODEL.MASK.QUALITY=True"),
@@ -200,6 +201,10 @@ def test_where_left_and_right_are_not_known_the_crop_counts_alone(network: Insta
             r"TEST\.TRANSFORMS: the size \[256, 190\] of CropObject given, multiples of 32 expected",
         ),
         (["MODEL.HAS_KEYPOINTS=True", "EVAL.PCK=[10.0]"], r"EVAL\.PCK: 10 given"),
+        (
+            ["MODEL.HAS_KEYPOINTS=True", "MODEL.KEYPOINTS.TARGET=offsets", "MODEL.KEYPOINTS.CONVENTION=msra", *MSRA_CROPS],
+            r"MODEL\.KEYPOINTS\.CONVENTION: msra given, which rounds places to pixels, but offsets",
+        ),
         (
             ["MODEL.HAS_KEYPOINTS=True", "MODEL.KEYPOINTS.CONVENTION=udp"],
             r"TRAIN\.TRANSFORMS: a crop with the convention pet given, but MODEL\.KEYPOINTS\.CONVENTION is udp: set both to the same",
