@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pet.autoconfig.set_detectors import sized_detector
 from pet.autoconfig.settings import Recipe, Settings, set_length
 from pet.models.registries import DETECTORS
 from pet.task import PACKAGE
@@ -35,10 +36,13 @@ def drawn_recipe(name: str, *, model: str = "", epochs: int | None = None) -> Re
     repository = repository_of(PACKAGE)
     assert repository is not None, "an installed Pet has its configs, and a checkout too"
     file = repository / CONFIG_FOLDER / DRAWN_SETS[name]
-    own = next(iter(sorted(file.parent.glob(f"{model}_*.yaml"))), None) if model else None
+    sized = sized_detector(model)
+    own = next(iter(sorted(file.parent.glob(f"{sized.name if sized else model}_*.yaml"))), None) if model else None
     file = own or file
     settings = _nested([(entry.key, entry.value) for layer in read_layers(file) for entry in layer.entries])
-    if model and own is None:
+    if sized is not None and own is not None and sized.name != model:
+        settings["MODEL"]["BOX"] = sized.settings
+    elif model and own is None:
         _set_model(settings, model)
     if epochs:
         set_length(settings, epochs=epochs, iterations=epochs)

@@ -24,17 +24,30 @@ def choose_weights(backbone: str) -> tuple[str, str]:
     published = timm.get_pretrained_cfg(name)
     if published is None or not published.hf_hub_id:
         return "", "random weights: timm publishes none"
-    if _is_cached(published.hf_hub_id):
-        return "timm", "ImageNet weights of timm, from the cache"
+    found, why = choose_repository(published.hf_hub_id, of="ImageNet", owner="timm")
+    return ("timm" if found else ""), why
+
+
+def choose_repository(repository: str, *, of: str, owner: str = "") -> tuple[bool, str]:
+    """Return whether weights lie in the cache or can be had over the network, and what is said of them, for people.
+
+    Args:
+        repository: on Hugging Face.
+        of: the data that they were trained on.
+        owner: whose they are, for people; empty: the repository's.
+    """
+    owner = owner or repository
+    if _is_cached(repository):
+        return True, f"{of} weights of {owner}, from the cache"
     if os.environ.get(OFFLINE, "0") not in ("", "0"):
-        return "", f"random weights: {OFFLINE} is set, and those of timm are not in the cache; TRAIN.WEIGHTS takes a file too"
-    request = urllib.request.Request(f"{os.environ.get(ENDPOINT, HOST)}/{published.hf_hub_id}", method="HEAD")
+        return False, f"random weights: {OFFLINE} is set, and those of {owner} are not in the cache; TRAIN.WEIGHTS takes a file too"
+    request = urllib.request.Request(f"{os.environ.get(ENDPOINT, HOST)}/{repository}", method="HEAD")
     try:
         urllib.request.urlopen(request, timeout=TIMEOUT).close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        return "", f"random weights: those of timm cannot be had ({reason}); TRAIN.WEIGHTS takes a file too"
-    return "timm", "ImageNet weights of timm, over the network"
+        return False, f"random weights: those of {owner} cannot be had ({reason}); TRAIN.WEIGHTS takes a file too"
+    return True, f"{of} weights of {owner}, over the network"
 
 
 def _is_cached(repository: str) -> bool:

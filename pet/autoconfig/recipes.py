@@ -8,6 +8,7 @@ import numpy as np
 from pet.autoconfig.facts import DataFacts
 from pet.autoconfig.formats.found import Entry
 from pet.autoconfig.pretrained import choose_weights
+from pet.autoconfig.set_detectors import BACKBONE_RATE, SizedDetector, sized_detector
 from pet.autoconfig.settings import Machine, Recipe, base_settings, batch_size, image_edge, scaled_rate, set_transforms, training_length
 from pet.models.registries import DETECTORS
 from petlib.errors import DataError
@@ -110,6 +111,9 @@ def classification(task: Task) -> Recipe:
 def detection(task: Task) -> Recipe:
     """Find objects with boxes, and with masks or keypoints where the labels have them."""
     facts, machine = task.facts, task.machine
+    sized = sized_detector(task.model)
+    if sized is not None:
+        return set_detection(task, sized)
     weights, why = choose_weights(task.backbone)
     detector = task.model if task.model in DETECTORS else "faster_rcnn"
     edge = image_edge(facts, machine.choose(gpu=640, cpu=320))
@@ -134,6 +138,25 @@ def detection(task: Task) -> Recipe:
     shortest = {"name": "ResizeShortestEdge", "max_size": round(edge * LONGER_EDGE)}
     set_transforms(settings, edge, [shortest, FLIP, COLOURS], [shortest])
     return Recipe("vision", settings, reason, f"{detector} on {task.backbone}, {task.why_backbone}; {why}")
+
+
+def set_detection(task: Task, detector: SizedDetector) -> Recipe:
+    """Fine-tune a detector that gives a set of objects: square images, no anchors, and a moving average of the weights."""
+    weights, why = detector.choose_weights()
+    edge = min(detector.resolution, image_edge(task.facts, task.machine.choose(gpu=detector.resolution, cpu=320)))
+    batch = batch_size(task.facts, task.machine, task.machine.choose(gpu=8, cpu=4))
+    settings = task.base(batch=batch, rate=1e-4 if weights else 5e-4, usual_batch=8, iterations=1500, weights=weights)
+    settings["MODEL"] = {"NUM_CLASSES": len(task.facts.classes), "HAS_BOX": True, "BOX": detector.settings}
+    settings["SOLVER"]["OPTIMIZER"] |= {
+        "WEIGHT_DECAY": 1e-4,
+        **({"RULES": [{"pattern": r"\.network\.(model\.)?backbone\.", "lr_mult": BACKBONE_RATE}]} if weights else {}),
+    }
+    settings["SOLVER"] |= {"CLIP_GRADIENTS": {"METHOD": "norm", "VALUE": 0.1}, "EMA": {"ENABLED": True, "DECAY": 0.99}}
+    square = {"name": "Resize", "size": [edge, edge]}
+    set_transforms(settings, edge, [FLIP, COLOURS, square], [square], normalize=detector.normalize)
+    classes = len(task.facts.classes)
+    reason = f"detection of {classes} class{'es' if classes > 1 else ''}, because objects have boxes"
+    return Recipe("vision", settings, reason, f"{detector.name}_{detector.size}, as asked for; {why}")
 
 
 def _regions(facts: DataFacts, machine: Machine, edge: int) -> dict[str, Any]:

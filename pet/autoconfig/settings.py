@@ -147,8 +147,8 @@ def set_length(settings: Settings, *, iterations: int, epochs: int = 0) -> None:
     scheduler["WARM_UP_ITERS"] = min(LONGEST_WARM_UP, int(WARM_UP_SHARE * iterations))
 
 
-def set_transforms(settings: Settings, edge: int, train: Sequence[Any], test: Sequence[Any]) -> None:
+def set_transforms(settings: Settings, edge: int, train: Sequence[Any], test: Sequence[Any], *, normalize: Any = NORMALIZE) -> None:
     """Set the size of images and how they are prepared; both end with the normalisation."""
     for section, transforms in (("TRAIN", train), ("TEST", test)):
         settings[section]["RESIZE"] = {"SCALES": [edge]}
-        settings[section]["TRANSFORMS"] = [*transforms, NORMALIZE]
+        settings[section]["TRANSFORMS"] = [*transforms, normalize]

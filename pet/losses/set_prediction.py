@@ -161,6 +161,25 @@ def varifocal_loss(logits: Tensor, overlaps: Tensor, labels: Tensor, matches: Ma
     return functional.binary_cross_entropy_with_logits(logits, wanted, weight=weight, reduction="sum")
 
 
+def overlap_aware_loss(logits: Tensor, overlaps: Tensor, labels: Tensor, matches: Matches, *, alpha: float) -> Tensor:
+    """Return the sum of the cross entropies of LW-DETR (https://arxiv.org/abs/2406.03459): matches learn a mean of score and overlap.
+
+    Args:
+        logits: float32 (S, B, Q, K).
+        overlaps: of each pair, (P,).
+        labels: of the objects, int64 (B, M).
+        matches: the pairs.
+        alpha: share of the score in that mean.
+    """
+    scores = logits.sigmoid()
+    place = (matches.layers, matches.images, matches.queries, matches.of_objects(labels))
+    quality = (scores[place].detach() ** alpha * overlaps ** (1 - alpha)).clamp(min=0.01)
+    present, absent = torch.zeros_like(logits), scores**2
+    present[place] = quality
+    absent = absent.index_put(place, 1 - quality)
+    return -(present * functional.logsigmoid(logits) + absent * functional.logsigmoid(-logits)).sum()
+
+
 def _corners(boxes: Tensor) -> Tensor:
     corners: Tensor = box_convert(boxes, "cxcywh", "xyxy")
     return corners

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pet.models.classifiers import LIBRARIES, find_classifier
+from pet.models.detr import published
 from pet.models.feature_extractor import timm_key
 from pet.models.foreign_names import familiar_names
 from pet.models.handed_over import handed_over_network, require_whole
@@ -62,7 +63,9 @@ def load_pretrained(model: nn.Module, cfg: AnyConfig, *, backbone: str | None = 
         report = load_published(model, name, library=source, translate=weight_translation(cfg), convert_conv1=cfg.MISC.CONV1_RGB2BGR)
         logger.info(report.summary())
     elif source:
-        with weights_file(source) as path:
+        if source == published.LIBRARY:
+            source = published.published_source(cfg)
+        with weights_file(source, num_classes=cfg.MODEL.NUM_CLASSES if "NUM_CLASSES" in cfg.MODEL else 0) as path:
             _load(model, str(path), cfg)
 
 
@@ -104,7 +107,7 @@ def load_test_weights(model: nn.Module, cfg: AnyConfig) -> Mapping[str, Sequence
             "compared with its checkpoint when it is written; tools/inference.py takes exported files"
         )
     source = find_test_weights(cfg)
-    with weights_file(source) as path:
+    with weights_file(source, num_classes=cfg.MODEL.NUM_CLASSES if "NUM_CLASSES" in cfg.MODEL else 0) as path:
         translate = weight_translation(cfg)
         with name_in_errors(engine.TEST_MAP):
             report = load_weights(
@@ -151,16 +154,23 @@ def find_test_weights(cfg: PetConfig) -> str:
     Raises:
         CheckpointError: there is no such file, or the output folder has no such checkpoint.
     """
-    return cfg.TEST.WEIGHTS if cfg.TEST.WEIGHTS.startswith(DETECTOR_PREFIX) else str(engine.find_test_weights(cfg))
+    is_named = cfg.TEST.WEIGHTS.startswith(DETECTOR_PREFIX) or published.is_transformers_weights(cfg.TEST.WEIGHTS)
+    return cfg.TEST.WEIGHTS if is_named else str(engine.find_test_weights(cfg))
 
 
 @contextmanager
-def weights_file(source: str) -> Iterator[Path]:
-    """Give the file of some weights: ``source`` itself, or for ``torchvision/NAME`` the published weights of that detector.
+def weights_file(source: str, *, num_classes: int = 0) -> Iterator[Path]:
+    """Give the file of some weights: ``source`` itself, or of what is published: ``torchvision/NAME`` the weights of that detector,
+    ``huggingface/OWNER/NAME``, or a folder with the files of such a repository, those of D-FINE and RF-DETR.
 
     Raises:
-        CheckpointError: torchvision has no such detector, or its weights are neither in the cache nor to be had over the network.
+        CheckpointError: there are no such weights, or they are neither in the cache nor to be had over the network.
+        ConfigError: transformers is not installed.
     """
+    if published.is_transformers_weights(source):
+        with _as_file(_fetch_once(lambda: published.published_state(source, num_classes=num_classes))) as path:
+            yield path
+        return
     if not source.startswith(DETECTOR_PREFIX) or Path(source).exists():
         yield Path(source)
         return

@@ -6,7 +6,7 @@ A user's module adds one with ``DETECTORS.add(NAME, DetectorEntry(...))``; the c
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pet.models.detr.sizes import DFINE_SIZES
+from pet.models.detr.sizes import DFINE_SIZES, RFDETR_SIZES
 from petlib.config import Key, Schema, Switch
 from petlib.registry import EntryRegistry
 
@@ -69,7 +69,16 @@ DFINE: Schema = {
     "ARGS": Key(
         {},
         "Further fields of transformers.DFineConfig by its own names, e.g. {num_queries: 100}; backbone_config joins the published one.",
-        arguments=("build_network.args",),
+        arguments=("build_dfine.args",),
+    ),
+}
+
+RFDETR: Schema = {
+    "SIZE": Key("nano", "Size as published.", choices=RFDETR_SIZES),
+    "ARGS": Key(
+        {},
+        "Further fields of transformers.RfDetrConfig by its own names, e.g. {group_detr: 5}; backbone_config joins the published one.",
+        arguments=("build_rfdetr.args",),
     ),
 }
 
@@ -109,6 +118,14 @@ DETECTORS: EntryRegistry[DetectorEntry] = EntryRegistry(
             one_stage=True,
             neck="",
             settings={"MODEL": {"BOX": {"DFINE": DFINE}}},
+            trace="pet.models.detr.head:detect_set",
+            whole=True,
+        ),
+        "rfdetr": DetectorEntry(
+            "pet.models.detr.rfdetr:build_rfdetr",
+            one_stage=True,
+            neck="",
+            settings={"MODEL": {"BOX": {"RFDETR": RFDETR}}},
             trace="pet.models.detr.head:detect_set",
             whole=True,
         ),

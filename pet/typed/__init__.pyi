@@ -217,6 +217,10 @@ class VisionModelBoxDfine(ConfigSection):
     SIZE: str
     ARGS: dict[str, Any]
 
+class VisionModelBoxRfdetr(ConfigSection):
+    SIZE: str
+    ARGS: dict[str, Any]
+
 class VisionModelBox(ConfigSection):
     DETECTOR: str
     ANCHOR_SIZES: list[list[int]]
@@ -227,6 +231,7 @@ class VisionModelBox(ConfigSection):
     CONVOLUTIONS: int
     CENTERNET: VisionModelBoxCenternet
     DFINE: VisionModelBoxDfine
+    RFDETR: VisionModelBoxRfdetr
 
 class VisionModelMask(ConfigSection):
     POOL: int

@@ -7,7 +7,7 @@ from pet.data.catalog.classes import check_classes, infer_classes
 from pet.data.config import FILTER_EMPTY, MIXUP
 from pet.exporting.config import COMPARE_SCORE, check_export
 from pet.former_keys import FORMER_KEYS
-from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, TEST_TIME, check_model, check_num_classes, check_test_time
+from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, SYNC_BN, TEST_TIME, check_model, check_num_classes, check_test_time
 from pet.models.registries import DETECTORS, NEEDS_BACKBONE
 from pet.vision.heads.table import HEADS, head_name, head_switches, heads_schema
 from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, name_run, used_if
@@ -37,6 +37,7 @@ LOSS_WEIGHTING: Schema = {
 }
 
 
+HAS_NORMS = Switch("MODEL.BOX.DETECTOR", none_of=("rfdetr",))
 OF_BACKBONE = ("BACKBONE", "BACKBONE_ARGS")
 
 
@@ -45,6 +46,8 @@ def vision_schema() -> Schema:
     backbone = {name: key for name, key in MODEL.items() if name in OF_BACKBONE}
     maps = {name: key for name, key in DENSE_MODEL.items() if name != "FROZEN_BN"}
     dense: Schema = {"MODEL": used_if({**DENSE_MODEL, "LOSS_WEIGHTING": LOSS_WEIGHTING}, LOOKS_AT_MAPS)}
+    frozen = used_if({"FROZEN_BN": DENSE_MODEL["FROZEN_BN"]}, LOOKS_AT_MAPS)
+    norms = used_if({"MODEL": {"SYNC_BN": SYNC_BN, **frozen}}, HAS_NORMS)
     needs_backbone: Schema = {"MODEL": {**backbone, **used_if(maps, LOOKS_AT_MAPS)}, "FINETUNE": DROPOUT}
     labels: Schema = {"MODEL": {"LABEL_SMOOTHING": MODEL["LABEL_SMOOTHING"]}, "TRAIN": {"MIXUP": MIXUP}}
     objects: Schema = {"DATA": {"FILTER_EMPTY": FILTER_EMPTY}, "EXPORT": {"COMPARE_SCORE": COMPARE_SCORE}}
@@ -54,6 +57,7 @@ def vision_schema() -> Schema:
         TEST_TIME,
         dense,
         used_if(needs_backbone, NEEDS_BACKBONE),
+        norms,
         used_if(labels, CLASSIFIES),
         used_if(objects, Switch("MODEL.HAS_BOX")),
         heads_schema(),

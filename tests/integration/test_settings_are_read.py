@@ -126,6 +126,11 @@ OF_CAMERA += [
 OF_CAMERA += [f"TRAIN.TRANSFORMS=[RandomHorizontalFlip, {SIZE}, Normalize]", f"TEST.TRANSFORMS=[{SIZE}, Normalize]"]
 MONOFLEX = ["MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", "MODEL.CAMERA.EDGE_CENTERS=True"]
 CALIBRATION = "TEST.CALIBRATION=data/streets3d/test/training/calib/000000.txt"
+RFDETR = [
+    "MODEL.BOX.DETECTOR=rfdetr",
+    "MODEL.BOX.RFDETR.SIZE=nano",
+    "MODEL.BOX.RFDETR.ARGS={group_detr: 2, num_queries: 20, decoder_layers: 1}",
+]
 FRAMES = "data/streets3d/test/training"
 LANDCOVER = "fcn_hr18_1024x1024_16k_landcover"
 GROUPS = {
@@ -137,6 +142,8 @@ GROUPS = {
         shapes("fcos_R-18-FPN"),
         shapes("centernet_R-18"),
         shapes("retinanet_R-18-FPN"),
+        Recorded("vision", "vision/shapes/dfine_tiny.yaml", [*SHORT, "EXPORT.SIZE=[128, 128]"], ("data/shapes/test/images",)),
+        Recorded("vision", "vision/shapes/dfine_tiny.yaml", [*SHORT, *RFDETR, "EXPORT.SIZE=[96, 96]"], ("data/shapes/test/images",)),
         shapes("semseg_R-18", "TEST.SLIDING.SIZE=64"),
         Recorded("vision", "vision/digits/resnet20_digits.yaml", [*SHORT, *EPOCHS, *MIXED]),
         Recorded("vision", "vision/digits/resnet20_digits.yaml", [*SHORT, "TRAIN.WEIGHTS=run8/model_latest.pth"]),

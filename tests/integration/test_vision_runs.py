@@ -62,6 +62,7 @@ CONFIGS = {
     "retinanet_R-18-FPN": BOX_NAMES,
     "fcos_R-18-FPN": BOX_NAMES,
     "centernet_R-18": BOX_NAMES,
+    "dfine_tiny": BOX_NAMES,
     "mask_rcnn_R-18-FPN": BOX_NAMES | MASK_NAMES,
     "keypoint_rcnn_R-18-FPN": BOX_NAMES | KEYPOINT_NAMES,
     "parsing_rcnn_R-18-FPN": BOX_NAMES | PARSING_NAMES,

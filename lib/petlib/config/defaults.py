@@ -244,7 +244,7 @@ SOLVER: Schema = {
 TRAIN: Schema = {
     "WEIGHTS": Key(
         "",
-        "Pretrained weights: a file, or timm or torchvision (their published ones, when the network is there). Empty: random.",
+        "Pretrained weights: a file, timm or torchvision (their published ones, when the network is there), or huggingface (those of D-FINE and RF-DETR), also huggingface/OWNER/NAME or a folder with its files. Empty: random.",
         effect=Effect.WEIGHTS_OF_CHECKPOINT,
         arguments=("published_weights.library",),
     ),

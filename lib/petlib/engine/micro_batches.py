@@ -18,7 +18,7 @@ from petlib.engine.beginning import Beginning
 from petlib.engine.fitting import FittedPart, device_of, equal_size, find_largest_part, peak_of, usable_memory
 from petlib.engine.skipping import StepGuard
 from petlib.engine.state import Batch, BatchStream, TrainState
-from petlib.engine.step import DefaultStep, Outputs
+from petlib.engine.step import TARGET_COUNTS, DefaultStep, Outputs, count_targets
 from petlib.errors import ConfigError, DeviceError
 from petlib.solver.optimizers import GradientClipper
 from petlib.solver.precision import MixedPrecision
@@ -101,9 +101,10 @@ class MicroBatchStep(DefaultStep):
             self.guard.begin(state.network)
         self._start.keep(state.network)
         records, ran_out = [], False
+        parts = count_targets(state.network, [cut(batch, size) for batch in batches])
         try:
             for place, batch in enumerate(batches):
-                records.append(self._compute_parts(state, batch, size, last=place == len(batches) - 1))
+                records.append(self._compute_parts(state, batch, parts[place], last=place == len(batches) - 1))
         except torch.OutOfMemoryError as error:
             if not self._repeats:
                 raise DeviceError(_cannot_repeat(state, size)) from error
@@ -119,10 +120,9 @@ class MicroBatchStep(DefaultStep):
             self._record(state, batch, outputs, total)
         return []
 
-    def _compute_parts(self, state: TrainState, batch: Batch, size: int, *, last: bool) -> tuple[Outputs, Tensor]:
+    def _compute_parts(self, state: TrainState, batch: Batch, parts: Sequence[Batch], *, last: bool) -> tuple[Outputs, Tensor]:
         """Return losses and metrics of a batch and the sum of the losses, after forward and backward passes of its parts."""
-        parts = cut(batch, size)
-        shares = _shares(state.network, batch, [count_samples(part) for part in parts])
+        shares = _shares(state.network, batch, parts)
         # where gradients are averaged afterwards, the network without the wrapper waits for no other process
         model = state.network if self._repeats and world_size() > 1 else state.model
         sums = _Sums()
@@ -207,7 +207,11 @@ class _Share(NamedTuple):
         return next((share for name, share in self.named.items() if loss.startswith(name)), self.samples)
 
 
-def _shares(network: nn.Module, batch: Batch, counts: list[int]) -> list[_Share]:
+def _shares(network: nn.Module, batch: Batch, parts: Sequence[Batch]) -> list[_Share]:
+    if TARGET_COUNTS in parts[0]:
+        # each part is divided by the mean of all parts already
+        return [_Share(1 / len(parts), {}) for _ in parts]
+    counts = [count_samples(part) for part in parts]
     whole = sum(counts)
     if len(counts) == 1 or not isinstance(network, CountsLosses):
         return [_Share(count / whole, {}) for count in counts]

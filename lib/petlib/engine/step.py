@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -96,12 +96,9 @@ class DefaultStep:
 
     def _parts(self, state: TrainState, data: BatchStream) -> Iterator[Batch]:
         """Return the batches of an iteration: read one by one, or where the network counts their targets all at once."""
-        count = state.network.count_targets if self.accumulation > 1 and isinstance(state.network, CountsTargets) else None
-        if count is None:
+        if self.accumulation == 1 or not isinstance(state.network, CountsTargets) or state.network.count_targets is None:
             return (next(data) for _ in range(self.accumulation))
-        parts = [next(data) for _ in range(self.accumulation)]
-        counts = torch.stack([count(part) for part in parts])
-        return iter([{**part, TARGET_COUNTS: counts} for part in parts])
+        return iter(count_targets(state.network, [[next(data) for _ in range(self.accumulation)]])[0])
 
     def _forward_backward(self, state: TrainState, batch: Batch) -> None:
         outputs, total = self._forward(state.model, batch)
@@ -146,6 +143,15 @@ class DefaultStep:
         else:
             scaler.step(optimizer)
             scaler.update()
+
+
+def count_targets(network: nn.Module, batches: Sequence[Sequence[Batch]]) -> list[list[Batch]]:
+    """Return the parts of the batches of a step, where the network is a :class:`CountsTargets` with the counts of all of them."""
+    count = network.count_targets if isinstance(network, CountsTargets) else None
+    if count is None or sum(map(len, batches)) == 1:
+        return [list(parts) for parts in batches]
+    counts = torch.stack([count(part) for parts in batches for part in parts])
+    return [[{**part, TARGET_COUNTS: counts} for part in parts] for parts in batches]
 
 
 def _clip(parameters: list[Tensor], clipper: GradientClipper | None, guard: StepGuard | None, state: TrainState) -> bool:

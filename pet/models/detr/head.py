@@ -30,6 +30,8 @@ class SetDetectionHead(nn.Module, ABC):
         most: greatest number of detections of an image.
     """
 
+    waits_for_others = True
+
     def __init__(self, network: nn.Module, *, num_queries: int, divisor: int, square: bool, score_threshold: float, most: int) -> None:
         super().__init__()
         self.network = network

@@ -40,21 +40,19 @@ def build_network(model_type: str, kind: str, size: PublishedSize, args: Mapping
     Raises:
         ConfigError: transformers is missing, or its config does not take the arguments.
     """
-    beginning = MODULES[model_type]
+    beginning, argument = MODULES[model_type], f"build_{model_type.replace('_', '')}.args"
     configuration = load_transformers(f"models.{model_type}.configuration_{model_type}")
     modeling = load_transformers(f"models.{model_type}.modeling_{model_type}")
     config_type = getattr(configuration, f"{beginning}Config")
     known = [field for field in config_type.__dataclass_fields__ if field not in own]
     unknown = sorted(set(args) - set(known))
     if unknown:
-        raise ConfigError(
-            f"build_network.args: {unknown[0]} is no field of transformers.{config_type.__name__}{did_you_mean(unknown[0], known)}"
-        )
+        raise ConfigError(f"{argument}: {unknown[0]} is no field of transformers.{config_type.__name__}{did_you_mean(unknown[0], known)}")
     fields = {**size.config, **args, **own}
     fields["backbone_config"] = {**size.config["backbone_config"], **args.get("backbone_config", {})}
     try:
         network: nn.Module = getattr(modeling, f"{beginning}{kind}")(config_type(**fields))
     except (TypeError, ValueError, RuntimeError, IndexError, import_module("huggingface_hub.errors").StrictDataclassError) as error:
         reason = str(error).strip().replace("\n", " ")
-        raise ConfigError(f"build_network.args: transformers.{config_type.__name__} does not take {dict(args)}: {reason}") from error
+        raise ConfigError(f"{argument}: transformers.{config_type.__name__} does not take {dict(args)}: {reason}") from error
     return network

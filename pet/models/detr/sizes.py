@@ -120,3 +120,33 @@ DFINE_SIZES: Mapping[str, PublishedSize] = {
 }
 """``MODEL.BOX.DFINE.SIZE`` -> network (https://github.com/Peterande/D-FINE/tree/master/configs/dfine, and the conversion of its weights in
 transformers, ``convert_d_fine_original_pytorch_checkpoint_to_hf.py``)."""
+
+
+def _rfdetr(resolution: int, *, patch: int = 16, windows: int = 2, layers: int, stages: tuple[int, ...] = (3, 6, 9, 12)) -> PublishedSize:
+    """Return an RF-DETR on a DINOv2 of small width, whose maps of some stages are joined; later blocks than the last stage are left out."""
+    backbone = {
+        "model_type": "rf_detr_dinov2",
+        "hidden_size": 384,
+        "num_attention_heads": 6,
+        "num_hidden_layers": stages[-1],
+        "image_size": resolution,
+        "patch_size": patch,
+        "num_windows": windows,
+        "out_features": [f"stage{stage}" for stage in stages],
+        "use_mask_token": False,
+    }
+    return PublishedSize({"backbone_config": backbone, "decoder_layers": layers, "decoder_n_points": 2, "dropout": 0.0}, "", resolution)
+
+
+RFDETR_SIZES: Mapping[str, PublishedSize] = {
+    "nano": _rfdetr(384, layers=2)._replace(weights="Roboflow/rf-detr-nano"),
+    "small": _rfdetr(512, layers=3)._replace(weights="Roboflow/rf-detr-small"),
+    "medium": _rfdetr(576, layers=4)._replace(weights="Roboflow/rf-detr-medium"),
+    "base": _rfdetr(560, patch=14, windows=4, layers=3, stages=(2, 5, 8, 11))._replace(weights="Roboflow/rf-detr-base"),
+    "large": _rfdetr(704, layers=4)._replace(weights="Roboflow/rf-detr-large"),
+}
+"""``MODEL.BOX.RFDETR.SIZE`` -> network (https://github.com/roboflow/rf-detr, ``config.py``, and the conversion of its weights,
+``convert_rf_detr_to_hf.py``). Extra large networks are not among them: their weights are under another licence than Apache-2.0."""
+
+SIZES: Mapping[str, Mapping[str, PublishedSize]] = {"dfine": DFINE_SIZES, "rfdetr": RFDETR_SIZES}
+"""``MODEL.BOX.DETECTOR`` -> its sizes, of which ``MODEL.BOX.<DETECTOR>.SIZE`` chooses one."""

@@ -139,6 +139,22 @@ def test_a_data_set_that_is_drawn_needs_no_folder() -> None:
     assert (detector["DETECTOR"], detector["CONVOLUTIONS"]) == ("fcos", 2)
 
 
+def test_a_detector_with_a_size_is_a_network_of_its_own(tmp_path: Path) -> None:
+    coco(tmp_path / "data", 8)
+    chosen = autoconfig.choose_config(tmp_path / "data", model="dfine_n")
+    found = settings(chosen)
+    assert found["MODEL"] == {"NUM_CLASSES": 2, "HAS_BOX": True, "BOX": {"DETECTOR": "dfine", "DFINE": {"SIZE": "n"}}}
+    assert chosen.lines[2].startswith("model:    dfine_n, as asked for; random weights: HF_HUB_OFFLINE is set")
+    resize, normalize = found["TEST"]["TRANSFORMS"]
+    assert resize["size"] == found["TRAIN"]["RESIZE"]["SCALES"] * 2
+    assert normalize == {"name": "Normalize", "mean": [0.0] * 3, "std": [1.0] * 3}
+    drawn = settings(autoconfig.choose_config("shapes", model="dfine_s", name="small"))["MODEL"]
+    assert drawn["BOX"] == {"DETECTOR": "dfine", "DFINE": {"SIZE": "s"}}
+    assert "ARGS" in settings(autoconfig.choose_config("shapes", model="dfine", name="tiny"))["MODEL"]["BOX"]["DFINE"]
+    with pytest.raises(ConfigError, match="--model rfdetr_s: rfdetr is published as rfdetr_nano, rfdetr_small"):
+        autoconfig.choose_config(tmp_path / "data", model="rfdetr_s", name="other")
+
+
 def test_mistakes_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--data digitz: there is no such folder.*digits.*data sets without a folder are digits, shapes"):
         autoconfig.choose_config("digitz")

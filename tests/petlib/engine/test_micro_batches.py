@@ -16,7 +16,7 @@ from petlib.engine.step import DefaultStep
 from petlib.errors import ConfigError, DeviceError
 from petlib.solver.precision import MixedPrecision
 from tests.conftest import RunRanks
-from tests.petlib.engine.test_step import make_state, means_of, rows
+from tests.petlib.engine.test_step import Counting, make_state, means_of, rows
 
 PRECISION = MixedPrecision(enabled=False, dtype="bf16", device=torch.device("cpu"))
 
@@ -90,6 +90,18 @@ def test_losses_that_are_means_over_something_else_count_by_that() -> None:
     state, expected = run(make_step(2), Masked(), [batch]), run(whole_step(), Masked(), [batch])
     torch.testing.assert_close(weights_of(state), weights_of(expected), rtol=1e-6, atol=1e-7)
     assert means_of(state)[0] == pytest.approx(means_of(expected)[0])
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_networks_that_divide_by_the_targets_of_all_parts_get_those_of_all_parts(accumulation: int) -> None:
+    batches = [rows(12), rows(12, seed=2)][:accumulation]
+    states = []
+    for step in (whole_step(accumulation), make_step(5, accumulation=accumulation)):
+        state = make_state(Counting())
+        step(state, BatchStream(iter([{"x": batch} for batch in batches])), lambda state: None)
+        states.append(state)
+    torch.testing.assert_close(states[1].model.layer.weight, states[0].model.layer.weight)
+    assert means_of(states[1]).total == pytest.approx(means_of(states[0]).total, rel=1e-6)
 
 
 def test_each_batch_of_an_accumulation_is_cut() -> None:

@@ -90,16 +90,19 @@ def test_accumulation_equals_one_large_batch() -> None:
     assert means_of(parts).total == pytest.approx(means_of(whole).total, rel=1e-6)
 
 
+class Counting(Model):
+    """Its loss is a mean over the rows that begin above 0, of all parts of a step."""
+
+    def count_targets(self, batch: Batch) -> Tensor:
+        return torch.tensor([float((batch["x"][:, 0] > 0).sum()), len(batch["x"])])
+
+    def forward(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
+        counts = batch[TARGET_COUNTS] if TARGET_COUNTS in batch else self.count_targets(batch)[None]
+        positive = batch["x"][batch["x"][:, 0] > 0]
+        return {"losses": {"loss": self.layer(positive).square().sum() / counts[:, 0].mean()}, "metrics": {}}
+
+
 def test_a_network_that_divides_by_the_targets_of_all_parts_gets_their_counts() -> None:
-    class Counting(Model):
-        def count_targets(self, batch: Batch) -> Tensor:
-            return torch.tensor([float((batch["x"][:, 0] > 0).sum()), len(batch["x"])])
-
-        def forward(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
-            counts = batch[TARGET_COUNTS] if TARGET_COUNTS in batch else self.count_targets(batch)[None]
-            positive = batch["x"][batch["x"][:, 0] > 0]
-            return {"losses": {"loss": self.layer(positive).square().sum() / counts[:, 0].mean()}, "metrics": {}}
-
     x = rows(12)
     whole, _ = run(make_step(), [x], Counting())
     parts, calls = run(make_step(accumulation=3), [x[:4], x[4:8], x[8:]], Counting())

@@ -32,7 +32,25 @@ TINY_DFINE: dict[str, Any] = {
     "num_queries": 20,
     "num_denoising": 10,
 }
-TINY = {"dfine": ("MODEL.BOX.DFINE.ARGS", TINY_DFINE)}
+TINY_RFDETR: dict[str, Any] = {
+    "backbone_config": {
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "num_hidden_layers": 2,
+        "patch_size": 8,
+        "image_size": 96,
+        "out_features": ["stage1", "stage2"],
+    },
+    "d_model": 32,
+    "decoder_ffn_dim": 32,
+    "decoder_self_attention_heads": 2,
+    "decoder_cross_attention_heads": 2,
+    "decoder_layers": 2,
+    "c2f_num_blocks": 1,
+    "num_queries": 10,
+    "group_detr": 3,
+}
+TINY = {"dfine": ("MODEL.BOX.DFINE.ARGS", TINY_DFINE), "rfdetr": ("MODEL.BOX.RFDETR.ARGS", TINY_RFDETR)}
 BATCH: dict[str, Any] = {
     "image": torch.randn(4, 3, 64, 96, generator=torch.Generator().manual_seed(0)),
     "boxes": [

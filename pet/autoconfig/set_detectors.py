@@ -1,0 +1,60 @@
+"""D-FINE and RF-DETR by a name with a size, ``dfine_s``, and the settings that fine-tune them."""
+
+from typing import Any, NamedTuple
+
+from pet.autoconfig.pretrained import choose_repository
+from pet.models.detr.sizes import SIZES
+from petlib.errors import ConfigError
+
+USUAL = {"dfine": "s", "rfdetr": "nano"}
+"""The size of a detector that is named without one."""
+BACKBONE_RATE = 0.3
+"""The rate of the backbone, which knows images already, as a share of the others'."""
+
+
+class SizedDetector(NamedTuple):
+    """A detector that is a network of its own.
+
+    Attributes:
+        name: ``MODEL.BOX.DETECTOR``.
+        size: of those that are published.
+    """
+
+    name: str
+    size: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its settings below ``MODEL.BOX``."""
+        return {"DETECTOR": self.name, self.name.upper(): {"SIZE": self.size}}
+
+    @property
+    def resolution(self) -> int:
+        """Height and width of the images that it was trained on, pixels."""
+        return SIZES[self.name][self.size].resolution
+
+    @property
+    def normalize(self) -> dict[str, Any] | str:
+        """How it takes images: D-FINE from 0 to 1 as they are."""
+        return {"name": "Normalize", "mean": [0.0] * 3, "std": [1.0] * 3} if self.name == "dfine" else "Normalize"
+
+    def choose_weights(self) -> tuple[str, str]:
+        """Return what ``TRAIN.WEIGHTS`` says and the reason, for people."""
+        repository = SIZES[self.name][self.size].weights
+        found, why = choose_repository(repository, of="COCO")
+        return ("huggingface" if found else ""), why
+
+
+def sized_detector(model: str) -> SizedDetector | None:
+    """Return the detector that ``dfine``, ``dfine_s``, ``rfdetr_nano`` and the like name; None: a model of another kind.
+
+    Raises:
+        ConfigError: it is not published in that size.
+    """
+    name, _, size = model.partition("_")
+    if name not in SIZES:
+        return None
+    size = size or USUAL[name]
+    if size not in SIZES[name]:
+        raise ConfigError(f"--model {model}: {name} is published as {', '.join(f'{name}_{one}' for one in SIZES[name])}")
+    return SizedDetector(name, size)
