@@ -225,10 +225,3 @@ def test_a_few_frames_are_learned_by_heart(run: Run, data: Path, tmp_path: Path,
     run(SCRIPT, "--cfg", str(CONFIGS / f"{name}.yaml"), *training(tmp_path / "run", *options, length=400), timeout=7200).succeeded()
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert max(line.get("3d/Car/moderate_R40@0.7", 0) for line in lines) >= 0.9
-
-
-@pytest.mark.nightly
-def test_streets_are_learned_in_ten_minutes_of_two_cores(run: Run, tmp_path: Path) -> None:
-    run(SCRIPT, "--cfg", str(CONFIGS / "centerpoint.yaml"), f"MISC.CKPT={tmp_path / 'run'}", timeout=7200).succeeded()
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert max(line.get("3d/Car/moderate_R40@0.5", 0) for line in lines) >= 0.8

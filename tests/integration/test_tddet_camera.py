@@ -165,10 +165,3 @@ def test_a_few_images_are_learned_by_heart(run: Run, data: Path, tmp_path: Path)
     run(SCRIPT, *options, *training(400), *same, timeout=7200).succeeded()
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert max(line.get("3d/Car/moderate_R40@0.7", 0) for line in lines) >= 0.9
-
-
-@pytest.mark.nightly
-def test_streets_are_learned_from_images(run: Run, tmp_path: Path) -> None:
-    run(SCRIPT, "--cfg", str(CONFIGS / "streets3d" / "smoke.yaml"), f"MISC.CKPT={tmp_path / 'run'}", timeout=7200).succeeded()
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert max(line.get("3d/Car/moderate_R40@0.5", 0) for line in lines) >= 0.5
