@@ -7,6 +7,7 @@ import torch
 
 from petlib.config.typed import PetlibConfig
 from petlib.errors import ConfigError, name_in_errors
+from petlib.solver.grad_scaler import WholeAndSharedGradScaler
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -33,7 +34,7 @@ class MixedPrecision:
         self.enabled = enabled
         self.dtype = DTYPES[dtype]
         self.device_type = device.type
-        self.scaler = torch.amp.GradScaler(device.type) if enabled and dtype == "fp16" else None
+        self.scaler = WholeAndSharedGradScaler(device.type) if enabled and dtype == "fp16" else None
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the context for a forward pass; it changes nothing where low precision is off."""

@@ -11,7 +11,6 @@ from pet.models.classifiers import build_classifier, synchronise_batch_norm
 from pet.typed import FaceConfig
 from petlib import engine
 from petlib.config import ConfigError, keys_in_errors
-from petlib.distributed.process_group import world_size
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
 
@@ -114,14 +113,10 @@ def build_centres(cfg: FaceConfig, device: torch.device) -> ClassCentres:
     """Return the centres of ``MODEL.NUM_CLASSES`` identities, shared out over the processes.
 
     Raises:
-        ConfigError: there are fewer than two identities, or several processes train in fp16.
+        ConfigError: there are fewer than two identities.
     """
     if cfg.MODEL.NUM_CLASSES < 2:
         raise ConfigError(f"MODEL.NUM_CLASSES: {cfg.MODEL.NUM_CLASSES} given; set it to the number of identities of the data, at least 2")
-    if cfg.SOLVER.AMP.ENABLED and cfg.SOLVER.AMP.DTYPE == "fp16" and world_size() > 1:
-        raise ConfigError(
-            "SOLVER.AMP.DTYPE: fp16 scales the losses, which torch cannot do for centres that several processes share out; set it to bf16"
-        )
     settings = cfg.MODEL.MARGIN
     margin = AngularMargin(
         scale=settings.SCALE,

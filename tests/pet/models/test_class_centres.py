@@ -7,11 +7,14 @@ from pet.losses.margins import AngularMargin
 from pet.models.class_centres import ClassCentres, random_numbers
 from petlib import distributed
 from petlib.checkpoint import Checkpointer
+from petlib.distributed.row_sharded import local_rows
+from petlib.solver.grad_scaler import WholeAndSharedGradScaler
 from petlib.solver.optimizers import GradientClipper
 from petlib.solver.precision import MixedPrecision
 
 CPU = torch.device("cpu")
 CLASSES, LENGTH, BATCH = 7, 5, 6
+OVERFLOW = 3
 
 
 class Recogniser(nn.Module):
@@ -46,22 +49,34 @@ def train(folder, sample_rate: float, iterations: range, save: bool, precision: 
     assert iterations.start == 0 or checkpointer.restore(parts)["iteration"] == iterations.start
     clip = GradientClipper(method="norm", value=1.0)
     mixed = MixedPrecision(enabled=precision == "bf16", dtype="bf16", device=CPU)
+    scaler = WholeAndSharedGradScaler("cpu", enabled=precision == "scaled", init_scale=2.0**10)
     losses, norms = [], []
     for iteration in iterations:
         network.centres.begin_iteration(iteration)
         with mixed.autocast():
             loss = model(*batch_of(iteration))
         optimizer.zero_grad()
-        loss.backward()
+        scaler.scale(loss).backward()
         network.centres.update.begin(optimizer)
+        if precision == "scaled" and iteration == OVERFLOW:
+            overflow_in_last_row(optimizer)
+        scaler.unscale_(optimizer)
         norms.append(float(clip(optimizer.param_groups[0]["params"])))
-        optimizer.step()
+        scaler.step(optimizer)
+        scaler.update()
         network.centres.update.end()
         losses.append(loss.item())
     if save:
         checkpointer.save({**parts, "iteration": iterations.stop}, iteration=iterations.stop)
         checkpointer.wait()
     return [losses, norms]
+
+
+def overflow_in_last_row(optimizer: torch.optim.Optimizer) -> None:
+    """Let the last of the centres that were looked at, which the last process has, have a gradient that is not finite."""
+    (centres,) = [parameter for group in optimizer.param_groups for parameter in group["params"] if parameter.shape[1:] == (LENGTH,)]
+    if distributed.rank() == distributed.world_size() - 1:
+        local_rows(centres.grad)[-1] = torch.inf
 
 
 def test_the_loss_is_that_of_a_dense_layer():
@@ -103,6 +118,18 @@ def test_gradients_in_bf16_are_clipped_together_over_processes(run_ranks, tmp_pa
         assert not np.allclose(found, exact, rtol=1e-5)
     # the limit is 1
     assert min(alone[1]) > 1
+
+
+@pytest.mark.parametrize(("sample_rate", "processes"), [(1.0, 2), (0.4, 3)])
+def test_an_overflow_on_one_process_leaves_out_the_step_of_all(run_ranks, tmp_path, sample_rate, processes):
+    alone = np.array(train(tmp_path, sample_rate, range(6), False, "scaled"))
+    assert not np.isfinite(alone[1, OVERFLOW])
+    assert np.isfinite(np.delete(alone[1], OVERFLOW)).all()
+    for found in run_ranks(train, processes, tmp_path, sample_rate, range(6), False, "scaled"):
+        np.testing.assert_allclose(found[0], alone[0], atol=1e-5)
+        np.testing.assert_allclose(np.delete(found[1], OVERFLOW), np.delete(alone[1], OVERFLOW), atol=1e-5)
+    before, after = (train(tmp_path, sample_rate, range(OVERFLOW + 1), False, kind)[0] for kind in ("float32", "scaled"))
+    np.testing.assert_allclose(before, after, atol=1e-6)
 
 
 def test_a_sample_has_the_classes_of_the_batch_and_about_its_share_of_the_others():
