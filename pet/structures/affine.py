@@ -19,7 +19,7 @@ def is_axis_aligned(matrix: np.ndarray) -> bool:
 
 def is_mirrored(matrix: np.ndarray) -> bool:
     """Return whether left and right change places."""
-    return bool(np.linalg.det(matrix[:2, :2]) < 0.0)
+    return bool(matrix[0, 0] * matrix[1, 1] < matrix[0, 1] * matrix[1, 0])
 
 
 def is_inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pet.data.transforms.base import GeometricTransform, check_gray, check_probability, check_size
 from pet.data.transforms.geometry import check_interpolation
-from pet.structures.affine import move_points, rectangle, shift
+from pet.structures.affine import move_points, rectangle
 from pet.structures.moves import Affine, Move
 from pet.structures.pixel_conventions import CONVENTIONS
 from petlib.data.protocols import Sample
@@ -102,10 +102,11 @@ class CropObject(GeometricTransform):
     def _crop(self, window: Window, *, degrees: float = 0.0, mirrored: bool = False) -> Affine:
         (width, height), origin = self.convention.lengths(self.size), self.convention.origin
         cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-        turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
         across, down = width / max(window.width, 1e-6), height / max(window.height, 1e-6)
-        grow = np.diag([-across if mirrored else across, down, 1.0])
-        matrix = shift(width / 2 + origin, height / 2 + origin) @ grow @ turn @ shift(-window.centre[0], -window.centre[1])
+        across = -across if mirrored else across
+        matrix = np.array([[across * cosine, across * sine, 0.0], [-down * sine, down * cosine, 0.0], [0.0, 0.0, 1.0]])
+        # the centre of the window becomes that of the crop
+        matrix[:2, 2] = np.array([width, height]) / 2 + origin - matrix[:2, :2] @ window.centre
         return Affine(matrix, self.size, interpolation=self.interpolation, fill=self.fill)
 
 
