@@ -178,4 +178,8 @@ def check_num_classes(cfg: CfgNode) -> None:
         ConfigError: it has fewer than two.
     """
     if cfg.MODEL.NUM_CLASSES < 2:
-        raise ConfigError(f"MODEL.NUM_CLASSES: {cfg.MODEL.NUM_CLASSES} given; set it to the number of classes of the data, at least 2")
+        classes = f" ({', '.join(map(str, cfg.DATA.CLASSES))})" if cfg.DATA.CLASSES else ""
+        raise ConfigError(
+            f"MODEL.NUM_CLASSES: {cfg.MODEL.NUM_CLASSES} given, or found in the data{classes}; a classifier needs at least 2: "
+            "set it to their number, name all of them in DATA.CLASSES, or add images of another class"
+        )

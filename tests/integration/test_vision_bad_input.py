@@ -129,7 +129,7 @@ CASES = {
     ),
     "a class that the file does not have": Case(
         set_entry(),
-        ("has classes that DATA.CLASSES does not know: dog (2 times)", "'dgo' of DATA.CLASSES; did you mean dog?"),
+        ("has classes that DATA.CLASSES does not know: dog (2 times)", "'dog' may be 'dgo' of DATA.CLASSES"),
         options=["DATA.CLASSES=[cat,dgo]"],
     ),
     "another number of classes than the model": Case(

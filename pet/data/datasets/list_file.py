@@ -25,6 +25,11 @@ WHOLE_NUMBER = re.compile(r"-?\d+")
 OTHER_LABEL = "image that an earlier line gives another label, kept as it is; at most one of them can be right"
 GREATEST_LABEL = 9_999_999
 MOST_DIGITS = 18
+HEADINGS = (
+    ("image", "images", "img", "file", "filename", "file name", "path", "filepath", "image path", "image name", "image file"),
+    ("label", "labels", "class", "classes", "category", "target", "class name", "label name"),
+)
+"""What the columns of images and of labels are called, in lower case, with blanks in place of ``_`` and ``-``."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +37,9 @@ logger = logging.getLogger(__name__)
 class ListFile(Dataset):
     """Images named in a text file: lines ``path label``, separated by a tab, a comma, or the last blank of the line.
 
-    A ``.csv`` file may quote its fields and begin with a heading, a row that names no image. Labels are numbers from 0, or names of
-    classes. Empty lines and lines that begin with ``#`` are skipped.
+    A ``.csv`` file may quote its fields and begin with a heading, a row that names no image. Where it names one column of images and one
+    of labels (``HEADINGS``), these are read, whatever their order and number; else there are two columns in this order. Labels are
+    numbers from 0, or names of classes. Empty lines and lines that begin with ``#`` are skipped.
 
     Args:
         path: the file. Paths of images are relative to its folder.
@@ -170,19 +176,33 @@ def _rows_of_text(text: str) -> Iterator[tuple[int, str, list[str]]]:
 def _rows_of_csv(path: Path, text: str) -> Iterator[tuple[int, str, list[str]]]:
     """Yield the same of each row but the heading; a comma, a semicolon or a tab separates the fields, and quotes keep them together."""
     lines = text.splitlines()
-    separators = (separator for separator in ",;\t" if any(len(row) == 2 for row in csv.reader(lines[:1], delimiter=separator)))
-    rows = csv.reader(lines, delimiter=next(separators, ","), skipinitialspace=True)
+    most = {separator: max(map(len, csv.reader(lines[:1], delimiter=separator)), default=0) for separator in ",;\t"}
+    # two columns where one of them makes two, else as many as there are
+    rows = csv.reader(lines, delimiter=max(most, key=lambda separator: (most[separator] == 2, most[separator])), skipinitialspace=True)
+    columns: tuple[int, int] | None = None
+    width = 0
     try:
         for fields in rows:
             stripped = [field.strip() for field in fields]
             if not any(stripped) or stripped[0].startswith("#"):
                 continue
-            if rows.line_num == 1 and not Path(stripped[0]).suffix and not (path.parent / stripped[0]).exists():
+            named = _columns(stripped) if rows.line_num == 1 else None
+            if named or (rows.line_num == 1 and not Path(stripped[0]).suffix and not (path.parent / stripped[0]).exists()):
                 logger.info("%s: the heading %s is no image and is skipped", path, ", ".join(stripped))
+                columns, width = named, len(stripped)
             else:
+                if columns and len(stripped) == width:
+                    stripped = [stripped[column] for column in columns]
                 yield rows.line_num, lines[rows.line_num - 1], stripped
     except csv.Error as error:
         raise DataError(f"{path}:{rows.line_num}: not a CSV file: {error}") from error
+
+
+def _columns(heading: list[str]) -> tuple[int, int] | None:
+    """Return the columns of images and labels where a heading names just one of each."""
+    names = [re.sub(r"[\s_-]+", " ", name).lower() for name in heading]
+    found = [[column for column, name in enumerate(names) if name in known] for known in HEADINGS]
+    return (found[0][0], found[1][0]) if len(found[0]) == len(found[1]) == 1 else None
 
 
 def _split(line: str) -> list[str]:

@@ -88,12 +88,14 @@ class FirstPixels:
     def __init__(self) -> None:
         self._zeros = 0
         self._first = ""
+        self._are_pixels = False
         self._reaches_end = False
 
     def look_at(self, file: VocFile, truth: ImageTruth, path: Path) -> None:
         """Look at the corners of an image."""
         for place, item in enumerate(file.objects, start=1):
             left, top, right, bottom = item.box
+            self._are_pixels |= max(right, bottom) > 1
             self._reaches_end |= right == truth.width or bottom == truth.height
             if 0 <= left < 1 or 0 <= top < 1:
                 self._zeros += 1
@@ -101,7 +103,7 @@ class FirstPixels:
 
     def log(self, folder: Path) -> None:
         """Say that corners are counted from 0, where one of them is 0, and which key says so."""
-        if self._zeros:
+        if self._zeros and self._are_pixels:
             likely = "edges, since some reach the width or height" if self._reaches_end else "pixels_from_0, or edges"
             logger.warning(
                 "%s: %s with a corner at 0 (the first: %s), and VOC counts pixels from 1, so all boxes are read a pixel too far left and "

@@ -58,6 +58,8 @@ def neighbour(path: str) -> str:
 
     They are looked for in its folder, or where that is missing as well in the nearest one above it.
     """
+    if os.path.islink(path):  # noqa: PTH114 -- any length
+        return f"; it is a link to {shortened(os.readlink(path), 500)}, where no file is"  # noqa: PTH115 -- any length
     folder, name = os.path.split(path)
     where = "its folder"
     while folder and not os.path.isdir(folder) and os.path.dirname(folder) != folder:  # noqa: PTH112, PTH120 -- any length

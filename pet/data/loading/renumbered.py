@@ -15,7 +15,7 @@ from pet.data.targets.names import OTHER, Names, names_of, numbers_in, shown
 from pet.data.targets.numbering import describe_difference
 from petlib.data.protocols import NamedFiles, Sample
 from petlib.errors import DataError
-from petlib.suggest import did_you_mean
+from petlib.suggest import nearest_names
 
 OtherClasses = Literal["refuse", "skip"]
 TRAINING = "the training"
@@ -210,7 +210,8 @@ def _find_others(dataset: Dataset, comparison: _Comparison) -> _Others:
 def _describe_others(comparison: _Comparison, found: _Others) -> str:
     source, kind, _, wanted, whose = comparison
     lacking = comparison.lacking
-    meant = next((f"; {known!r} of {whose}{hint}" for known in lacking if (hint := did_you_mean(known, found.counts))), "")
+    close = ((known, nearest_names(known, found.counts)) for known in lacking)
+    meant = next((f"; {' or '.join(map(repr, others))} may be {known!r} of {whose}" for known, others in close if others), "")
     lacks = f"; {source} has nothing of {shown(lacking)}" if lacking else ""
     first = f"; the first is in {found.first}" if found.first else ""
     return (

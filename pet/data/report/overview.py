@@ -19,7 +19,7 @@ from pet.typed import PetConfig
 from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.config import ConfigError
 from petlib.engine.changed_settings import other_names
-from petlib.errors import CheckpointError, DataError
+from petlib.errors import CheckpointError, DataError, in_users_names
 
 NO_DATASET = "a data set cannot be used"
 NO_FIT = "the data do not fit the model"
@@ -93,7 +93,7 @@ def check_run(
         own = tested if split == "test" and tested is not None else expected
         if "train" not in splits:
             trained = find_trained_names(cfg, own.kinds)
-        reports, datasets = _check_datasets(cfg, names, own, progress, trained)
+        reports, datasets = _check_datasets(cfg, names, own, progress, trained, learned=split == "train")
         if split == "train" and datasets:
             trained = names_of(datasets[0].info, own.kinds)
             report.findings += _check_names_of_run(cfg, trained)
@@ -107,6 +107,9 @@ def check_run(
             )
         report.findings += _check_types(cfg, split, reports)
     report.findings += [*_check_amount(cfg, report, filters=filters_empty(cfg, expected.kinds)), *shared_files(report)]
+    parts: list[RunReport | DatasetReport] = [report, *(part for reports in report.datasets.values() for part in reports)]
+    for part in parts:
+        part.findings = [finding._replace(detail=in_users_names(finding.detail)) for finding in part.findings]
     return report, readable
 
 
@@ -143,7 +146,7 @@ def _check_names_of_run(cfg: PetConfig, trained: Names) -> list[Finding]:
 
 
 def _check_datasets(
-    cfg: PetConfig, names: Sequence[str], expected: Expectation, progress: Progress, trained: Names
+    cfg: PetConfig, names: Sequence[str], expected: Expectation, progress: Progress, trained: Names, *, learned: bool
 ) -> tuple[list[DatasetReport], list[Dataset]]:
     reports, datasets = [], []
     for name in names:
@@ -153,6 +156,8 @@ def _check_datasets(
             reports.append(DatasetReport(name, findings=[Finding(NO_DATASET, name, str(error), True)]))
             continue
         report = report_dataset(name, dataset, _as_data_say(expected, dataset.info), progress=progress(name, len(dataset)))
+        if learned and expected.kinds and not dataset.info.annotated:
+            report.findings.append(Finding(NO_FIT, name, "the data have no annotations: nothing can be learned from them", True))
         for kind in expected.kinds if len(dataset) else ():
             report.findings += _try(NO_FIT, name, partial(check_info, dataset, replace(expected, kinds=(kind,))))
         reports.append(report)

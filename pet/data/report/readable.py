@@ -1,10 +1,12 @@
 """A report as lines of text."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pet.data.report.dataset_report import QUANTILES, DatasetReport
+from pet.data.report.examination import UNREADABLE
 from pet.data.report.overview import RunReport
 from pet.data.targets.observation import Finding
 from petlib.suggest import counted
@@ -34,7 +36,9 @@ def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
     objects = sum(count for count, _ in report.classes.values())
     has_objects = report.images_without_objects is not None
     about = f", {counted(objects, 'object')}, {counted(report.images_without_objects or 0, 'image')} without any" if has_objects else ""
-    yield f"{split}: {report.name}: {counted(report.samples, 'sample')}{about}"
+    unreadable = sum(finding.kind == UNREADABLE for finding in report.findings)
+    only = f", only {report.samples - unreadable:,} of which can be read and are below" if unreadable else ""
+    yield f"{split}: {report.name}: {counted(report.samples, 'sample')}{only}{about}"
     for reason, count in report.skipped.items():
         yield f"  while reading: {count:,} x {reason}"
     yield from _class_lines(report.classes, has_objects)
@@ -123,5 +127,6 @@ def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _examples(members: Iterable[Finding]) -> Iterator[str]:
     for finding in members:
-        line = finding.detail if finding.place in finding.detail else f"{finding.place}: {finding.detail}"
+        is_named = re.search(rf"(?<!\w){re.escape(finding.place)}(?!\w)", finding.detail)
+        line = finding.detail if is_named else f"{finding.place}: {finding.detail}"
         yield f"    {line.removesuffix(': ')}"

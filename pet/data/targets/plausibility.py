@@ -109,9 +109,10 @@ def truth_of_sample(sample: Sample) -> ImageTruth:
 def _doubts(objects: _Objects) -> Iterator[tuple[str, np.ndarray, str]]:
     """Yield kind of finding, bool (N,): the objects concerned, and cause with advice."""
     boxes, extents = objects.boxes, objects.boxes[:, 2:] - objects.boxes[:, :2]
-    shares = np.asarray((boxes[:, 2:] <= 1.001).all(axis=1) & (objects.sizes > 2).all(axis=1))
+    shares = np.asarray((boxes[:, :2] <= 1.001).all(axis=1) & (extents <= 1.001).all(axis=1) & (objects.sizes > 2).all(axis=1))
     if shares.mean() >= 1 - DOUBTFUL_SHARE:
-        yield SHARES, shares, "they are shares of width and height, as YOLO writes them; multiply them by the size of the image"
+        form = "" if (boxes[:, 2:] <= 1.001).all() else ", and write [left, top, width, height]"
+        yield SHARES, shares, f"they are shares of width and height, as YOLO writes them; multiply them by the size of the image{form}"
         return
     leaving = np.asarray((boxes[:, :2] < -1).any(axis=1) | (boxes[:, 2:] > objects.sizes + 1).any(axis=1))
     if leaving.mean() >= LEAVING_SHARE and (cause := _cause_of_leaving(objects, float(leaving.mean()))):

@@ -1,5 +1,6 @@
 """What is checked of pairs of dates, of rasters and of raw labels before a training, and what a report says of them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from pet.data.report.overview import RunReport
 from pet.data.targets.check import check_samples
 from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation
 from pet.data.targets.image import IMAGES
+from pet.data.targets.observation import Finding
 from pet.vision.config import get_base_cfg
+from petlib.config import keys_in_errors
 from petlib.errors import DataError
 from tests.pet.data.label_files import write, write_image
 
@@ -213,3 +216,33 @@ def test_types_that_differ_among_the_data_of_a_training_and_ranges_are_found(tmp
     cfg.set("TRAIN.TRANSFORMS", [{"name": "Normalize", "maximum": 4000}])
     report, _ = check_run(cfg, ("train",), SINGLE, lambda name, count: lambda: None)
     assert report.findings == []
+
+
+def test_the_report_has_the_keys_of_the_config_and_finds_what_nothing_can_be_learned_from(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    content: dict[str, Any] = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 4, "width": 6}],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    (tmp_path / "test.json").write_text(json.dumps(content))
+    (tmp_path / "train.json").write_text(json.dumps({**content, "annotations": []}))
+    cfg = get_base_cfg()
+    names = ("train", "test")
+    catalog = {name: {"type": "coco", "path": str(tmp_path), "annotations": str(tmp_path / f"{name}.json")} for name in names}
+    for key, value in {"DATA.CATALOG": catalog, "TRAIN.DATASETS": ["test"], "TRAIN.BATCH_SIZE": 1}.items():
+        cfg.set(key, value)
+    boxes = Expectation(("boxes",), {"boxes": 2}, settings={"boxes": "MODEL.NUM_CLASSES"})
+    with keys_in_errors(cfg):
+        report, _ = check_run(cfg, ("train",), boxes, lambda name, count: lambda: None)
+        details = [finding.detail for finding in report.datasets["train"][0].findings]
+    assert "the data have no annotations: nothing can be learned from them" in details
+    assert "test: the data have no annotations" in as_text(report)
+    assert any(detail.endswith("set MODEL.NUM_CLASSES to 1, or DATA.CLASSES to the names of all classes") for detail in details)
+    cfg.set("TRAIN.DATASETS", ["train"])
+    report, _ = check_run(cfg, ("train",), boxes, lambda name, count: lambda: None)
+    assert not any("no annotations" in finding.detail for finding in report.datasets["train"][0].findings)
+
+
+def test_a_data_set_is_named_although_its_name_is_part_of_a_word() -> None:
+    report = RunReport(findings=[Finding("odd", "val", "set label_values", False), Finding("odd", "val", "set it in val", False)])
+    assert "    val: set label_values\n    set it in val" in as_text(report)

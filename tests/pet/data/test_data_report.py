@@ -160,6 +160,11 @@ def test_classes_and_sizes_are_counted() -> None:
     json.dumps(report.as_dict())
 
 
+def test_figures_of_a_part_of_the_samples_say_so() -> None:
+    report = RunReport({"train": [report_dataset("pets", Given([detection([[0, 0, 9, 9]], [0]), DataError("cut off")]), BOXES)]})
+    assert "train: pets: 2 samples, only 1 of which can be read and are below, 1 object, " in as_text(report)
+
+
 def test_sizes_that_do_not_differ_are_one_number() -> None:
     one = report_dataset("pets", Given([detection([[0, 0, 10, 10]], [0], name="a")]), BOXES)
     lines = [" ".join(line.split()) for line in as_text(RunReport({"train": [one]})).splitlines()]

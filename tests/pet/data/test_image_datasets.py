@@ -191,9 +191,7 @@ def test_labels_from_one_are_reported_as_the_cause(tmp_path: Path) -> None:
 
 
 def test_other_mistakes_of_lists_are_reported(tmp_path: Path) -> None:
-    message = (
-        r"list\.txt has classes that DATA\.CLASSES does not know: dgo \(1 times\); the first is in .*b\.png; 'dog' .* did you mean dgo"
-    )
+    message = r"list\.txt has classes that DATA\.CLASSES does not know: dgo \(1 times\); the first is in .*b\.png; 'dgo' may be 'dog' of"
     with pytest.raises(DataError, match=message):
         build_dataset(make_cfg(DATA__CLASSES=["cat", "dog"]), [str(write_list(tmp_path, "a.png cat\nb.png dgo\n"))], ["label"])
     with pytest.raises(DataError, match=r"list\.txt:2: the list file is no UTF-8 text"):
@@ -276,3 +274,34 @@ def test_images_without_classes_are_named_by_the_catalogue(tmp_path: Path) -> No
     source = Source(tmp_path, "", None)
     with pytest.raises(DataError, match=r"^CatalogEntry: .*: no images in it"):
         build_images(source)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label,filename\ncat,a.png\ndog,b.png\n",
+        ",image_path,width,class\n0,a.png,4,cat\n1,b.png,4,dog\n",
+        "id;Class Name;File-Name\n0;cat;a.png\n1;dog;b.png\n",
+    ],
+)
+def test_a_heading_names_the_columns(text: str, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((4, 4, 3), 7, np.uint8))
+    (tmp_path / "list.csv").write_text(text)
+    dataset = ListFile(path=tmp_path / "list.csv")
+    assert [Path(dataset.file_of(place)).name for place in range(2)] == ["a.png", "b.png"]
+    assert [dataset[place]["label"] for place in range(2)] == [0, 1]
+    assert dataset.info.classes == ["cat", "dog"]
+
+
+def test_columns_that_no_heading_names_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("id,what,name\n0,cat,a.png\n")
+    with pytest.raises(DataError, match=r"list\.csv:2: '0,cat,a\.png' given, 'image label' expected"):
+        ListFile(path=tmp_path / "list.csv")
+
+
+def test_a_link_to_nothing_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "a.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(DataError, match=r"a\.png: the image cannot be read: .*; it is a link to .*gone\.png, where no file is"):
+        ImageFolder(folder=tmp_path)[0]

@@ -1,6 +1,7 @@
 """Pascal VOC: what samples and truths are, and what is reported when files are wrong."""
 
 import logging
+import re
 from pathlib import Path
 
 import cv2
@@ -166,6 +167,12 @@ def test_a_corner_at_0_shows_that_pixels_are_not_counted_from_1(
     for corners in ("pixels_from_1", "pixels_from_0", "edges"):
         build_voc(Source(folder, "trainval", None), corners=corners)
     assert caplog.messages == []
+
+
+def test_shares_of_the_image_do_not_show_how_pixels_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shares = re.sub(r">(\d+)[.0]*<", r">0.\1<", CAT)
+    make(write(tmp_path, a=shares, b=shares))
+    assert "corner at 0" not in caplog.text
 
 
 def test_other_corners_are_refused(tmp_path: Path) -> None:

@@ -157,3 +157,11 @@ def test_a_schedule_called_1x_sees_coco_twelve_times(name: str) -> None:
 def test_resnet110_runs_the_published_iterations() -> None:
     cfg = load_cfg(vision_config, CFGS / "vision/cifar/resnet110_cifar10.yaml")
     assert cfg.SOLVER.SCHEDULER.TOTAL_EPOCHS * (50_000 // cfg.TRAIN.BATCH_SIZE) == 63_960
+
+
+def test_a_classifier_of_one_class_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "train" / "cat" / "a.png").write_bytes(b"")
+    (tmp_path / "x.yaml").write_text(f"_BASE_: {CFGS / 'tasks/cls/finetune_resnet18.yaml'}\nMODEL: {{NUM_CLASSES: 0}}\n")
+    with pytest.raises(ConfigError, match=r"MODEL.NUM_CLASSES: 1 given, or found in the data \(cat\); a classifier needs at least 2: "):
+        load_cfg(cls_config, tmp_path / "x.yaml", ["TRAIN.DATASETS", str([str(tmp_path / "train")]), "TEST.DATASETS", "[]"])

@@ -132,6 +132,9 @@ def test_boxes_as_shares_of_the_image(caplog: pytest.LogCaptureFixture) -> None:
     assert warning.endswith("they are shares of width and height, as YOLO writes them; multiply them by the size of the image")
     (warning,) = said(Objects(boxes, knows_truth=False), caplog)
     assert warning.startswith("boxes lie within one pixel: ")
+    corners = [np.concatenate([own[:, :2], own[:, :2] + own[:, 2:]], axis=1) for own in boxes]
+    (warning,) = said(Objects(corners), caplog)
+    assert warning.endswith("by the size of the image, and write [left, top, width, height]")
 
 
 def test_annotations_that_are_there_twice(caplog: pytest.LogCaptureFixture) -> None:
