@@ -218,6 +218,7 @@ class TddetModelCamera(ConfigSection):
     ANGLE: Literal["vector", "bins"]
     MEAN_SIZES: list[Any]
     EDGE_CENTERS: bool
+    EDGE_FUSION: bool
     HIDDEN: int
     CORNER_WEIGHT: float
     OFFSET_WEIGHT: float

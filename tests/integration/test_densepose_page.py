@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pet.data.datasets.mannequins import COUNTS, write_mannequins
+from pet.prediction.videos import count_frames
 from tests.integration.conftest import ROOT, Done, environment, that_count
 from tests.integration.warm_python import warm_python
 
@@ -71,3 +72,12 @@ def test_the_commands_of_the_page_run_in_their_order(checkout: Path) -> None:
     found = json.loads(next((checkout / "pictures").glob("*.json")).read_text())
     assert found["surface"].endswith("_IUV.png") and {"uv_shape", "uv_data"} == set(found["objects"][0]["surface"])
     assert (run / "model.onnx").exists()
+    frames = [cv2.imread(str(path)) for path in sorted((checkout / "data" / "mannequins" / "test" / "images").glob("*.jpg"))[:3]]
+    writer = cv2.VideoWriter(str(checkout / "moving.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 5, (128, 128))
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    execute(f"python tools/inference.py --cfg {CONFIG} --images moving.mp4 --out moving VIS.SCORE_THRESHOLD=0.0", checkout)
+    found = json.loads((checkout / "moving" / "moving.json").read_text())["frames"]
+    assert len(found) == 3 and all("surface" in entry for frame in found for entry in frame["objects"])
+    assert count_frames(checkout / "moving" / "moving.mp4") == 3

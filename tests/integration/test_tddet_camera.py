@@ -23,8 +23,10 @@ SIZE = "{name: Resize, size: [64, 192]}"
 SMALL = [
     *("MODEL.BACKBONE_ARGS={channels: [8, 8, 16, 16]}", "MODEL.DLA_UP.CHANNELS=8", "MODEL.CAMERA.HIDDEN=8", "MODEL.CAMERA.FOCAL=123.0"),
     *(f"TRAIN.TRANSFORMS=[RandomHorizontalFlip, {SIZE}, Normalize]", f"TEST.TRANSFORMS=[{SIZE}, Normalize]"),
+    # group norms round otherwise where channels lie last, and of a network that has learned little many scores are nearly equal
+    "MISC.CHANNELS_LAST=False",
 ]
-MONOFLEX = ["MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", "MODEL.CAMERA.EDGE_CENTERS=True"]
+MONOFLEX = ["MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", "MODEL.CAMERA.EDGE_CENTERS=True", "MODEL.CAMERA.EDGE_FUSION=True"]
 LOW = ["TEST.SCORE_THRESHOLD=0.02", "VIS.SCORE_THRESHOLD=0.02", "TEST.MAX_BOXES=10"]
 
 

@@ -47,6 +47,7 @@ CAMERA = [
     *(f"TRAIN.TRANSFORMS=[RandomHorizontalFlip, {CAMERA_SIZE}, Normalize]", f"TEST.TRANSFORMS=[{CAMERA_SIZE}, Normalize]"),
     *("TEST.SCORE_THRESHOLD=0.0", "TEST.MAX_BOXES=10"),
 ]
+EDGES = ["MODEL.CAMERA.EDGE_CENTERS=True", "MODEL.CAMERA.EDGE_FUSION=True"]
 TASKS = {
     "digits": ("vision", "vision/digits/resnet20_digits.yaml", [TINY, "SOLVER.EMA.ENABLED=True", "TRAIN.MIXUP.MIXUP_ALPHA=0.2"]),
     "mask_rcnn": (
@@ -112,7 +113,7 @@ TASKS = {
     "smoke": ("tasks/tddet", "tasks/tddet/streets3d/smoke.yaml", CAMERA),
     "monoflex": (
         *("tasks/tddet", "tasks/tddet/streets3d/smoke.yaml"),
-        [*CAMERA, "MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", "MODEL.CAMERA.EDGE_CENTERS=True"],
+        [*CAMERA, "MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", *EDGES],
     ),
     "land cover, distilled": (
         *("projects/landcover", "projects/landcover/fcn_hr18_1024x1024_16k_landcover_semi.yaml"),

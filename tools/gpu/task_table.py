@@ -49,6 +49,7 @@ CHANGE_SETTINGS = (*SIZE, "TRAIN.BATCH_SIZE=8", FLOAT32)
 
 
 CAMERA_BATCH = ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4")
+MONOFLEX = tuple(f"MODEL.CAMERA.{own}" for own in ("DEPTH=ensemble", "ANGLE=bins", "EDGE_CENTERS=True", "EDGE_FUSION=True"))
 CAMERA = partial(
     Task,
     *("tasks/tddet", "tasks/tddet/streets3d/smoke.yaml", task_data.streets3d),
@@ -111,9 +112,7 @@ TASKS = {
         ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4"),
     ),
     "smoke": CAMERA(),
-    "monoflex": CAMERA(
-        settings=(*CAMERA_BATCH, "MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", "MODEL.CAMERA.EDGE_CENTERS=True"),
-    ),
+    "monoflex": CAMERA(settings=(*CAMERA_BATCH, *MONOFLEX)),
     "keypoint_rcnn": shapes_task("keypoint_rcnn_R-18-FPN"),
     "parsing_rcnn": shapes_task("parsing_rcnn_R-18-FPN"),
     "retinanet": shapes_task("retinanet_R-18-FPN", loss=0.01),

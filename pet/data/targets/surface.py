@@ -28,8 +28,8 @@ PART, MIRRORED = slice(2, 5), slice(5, 8)
 
 POINT_OUTSIDE = "a point of a surface lies outside of its image"
 NO_POINT = "no object has a point of its surface"
-BANDS = 4
-"""Shades of a part along u, which pictures show."""
+CHEQUERS = 4
+"""Fields along u and along v of the grid that pictures show on each part."""
 
 
 class Surface(Kind):
@@ -118,18 +118,20 @@ class Surface(Kind):
         return {"surface_masks": masks}, None
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
-        """Draw the points of targets; of predictions tint each part, in bands along u, the largest objects first."""
+        """Draw the points of targets; of predictions tint each part, in chequers of u and v, the highest scores in front."""
         surface, boxes = fields["surface"], fields.get("boxes")
         if not settings.parsing or boxes is None:
             return {}
+        if surface.dtype == np.uint8:
+            scores = fields.get("scores")
+            _draw_chequers(
+                canvas, _joined(canvas, fields, largest_first(boxes) if scores is None else np.argsort(scores)), settings.parsing_alpha
+            )
+            return {}
         for index in largest_first(boxes):
-            if surface.dtype == np.uint8:
-                pasted = paste_nearest(as_tensor(surface[index]), canvas_box(canvas, boxes[index]), canvas.size)[0].numpy()
-                _draw_bands(canvas, pasted, settings.parsing_alpha)
-            else:
-                points = surface[index][surface[index, :, 2] > 0]
-                for part in np.unique(points[:, 2]):
-                    canvas.draw_discs(points[points[:, 2] == part, :2], class_colour(int(part)), large=False)
+            points = surface[index][surface[index, :, 2] > 0]
+            for part in np.unique(points[:, 2]):
+                canvas.draw_discs(points[points[:, 2] == part, :2], class_colour(int(part)), large=False)
         return {}
 
 
@@ -139,10 +141,18 @@ def concatenate_points(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.pad(part, ((0, 0), (0, most - part.shape[1]), (0, 0))) for part in parts])
 
 
-def _draw_bands(canvas: Canvas, pasted: np.ndarray, alpha: float) -> None:
-    """Tint each part of an object (3, height, width): the colour is the part's, and its share grows with u."""
-    labels, bands = pasted[0], pasted[1].astype(np.int64) * BANDS // 256
-    for band in range(BANDS):
-        share = alpha * (0.55 + 0.45 * band / (BANDS - 1))
-        chosen = np.where(bands == band, labels, 0).astype(np.uint8)
-        canvas.draw_label_image(chosen, lambda label: class_colour(label) if label else None, share)
+def _joined(canvas: Canvas, fields: Fields, order: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Return part, u and v (3, height, width) of the objects of a picture, the last of them in front."""
+    joined = np.zeros((3, *canvas.size), np.uint8)
+    for index in order:
+        pasted = paste_nearest(as_tensor(fields["surface"][index]), canvas_box(canvas, fields["boxes"][index]), canvas.size)[0].numpy()
+        np.copyto(joined, pasted, where=pasted[0] > 0, casting="unsafe")
+    return joined
+
+
+def _draw_chequers(canvas: Canvas, joined: np.ndarray, alpha: float) -> None:
+    """Tint each part (3, height, width): the colour is the part's, its share is another in each second field of a grid of u and v."""
+    labels, (u, v) = joined[0], joined[1:].astype(np.int64) * CHEQUERS // 256
+    odd = (u + v) % 2 == 1
+    for chosen, share in ((~odd, alpha), (odd, 0.5 * alpha)):
+        canvas.draw_label_image(np.where(chosen, labels, 0), lambda label: class_colour(label) if label else None, share)

@@ -14,11 +14,14 @@ from pet.losses.centers import START, center_focal_loss, mean_count
 from pet.models.detection3d.camera_angles import AngleCode
 from pet.models.detection3d.camera_depths import DepthCode, DepthTruth
 from pet.models.detection3d.camera_geometry import centres_of, corners_of, place_boxes, project, view_boxes
+from pet.models.detection3d.edge_fusion import EdgeFusion
 from pet.structures.calibration import NEAR
 from pet.structures.centers import Centers, draw_centers, find_peaks, gaussian_radius, locate_centers, values_at, values_at_peaks
 
 GROUPS = 32
 """Of the group norm of the branches, as published."""
+OFFSETS = 2
+"""The first numbers of a place: where in it the centre is, x and y in cells."""
 LARGEST_RATIO = 2.0
 """Greatest logarithm of a box's edge in shares of the mean one of its class."""
 
@@ -74,6 +77,7 @@ class CameraHead(nn.Module):
         hidden: channels of the branches.
         focal: of views, pixels.
         edge_centers: learn boxes whose centres lie outside.
+        edge_fusion: let the cells at the edge of the image know of each other, see :mod:`pet.models.detection3d.edge_fusion`.
         corner_weight: of the mean distance of corners, as SMOKE takes it apart: direction, size and place are predicted in turn, with the
             other two as they are.
         offset_weight: of the error of the place of the centre in the image, in cells.
@@ -93,6 +97,7 @@ class CameraHead(nn.Module):
         hidden: int,
         focal: float,
         edge_centers: bool,
+        edge_fusion: bool = False,
         corner_weight: float,
         offset_weight: float,
         most: int,
@@ -104,13 +109,21 @@ class CameraHead(nn.Module):
         self.mean_sizes: Tensor
         self.register_buffer("mean_sizes", torch.tensor(mean_sizes, dtype=torch.float32), persistent=False)
         self.heatmap = _branch(channels, hidden, len(mean_sizes))
-        self.numbers = _branch(channels, hidden, 5 + depth.channels + angle.channels)
+        self.numbers = _branch(channels, hidden, OFFSETS + 3 + depth.channels + angle.channels)
+        self.edge_heatmap = EdgeFusion(hidden, len(mean_sizes)) if edge_fusion else None
+        self.edge_offset = EdgeFusion(hidden, OFFSETS) if edge_fusion else None
         nn.init.constant_(self.heatmap[-1].bias, math.log(START / (1 - START)))  # type: ignore[arg-type]  # the last is a convolution
 
-    def detect(self, maps: Tensor) -> Sightings:
-        """Return what maps (B, C, h, w) show, as many candidates as asked for; no calibration is needed for it."""
-        peaks = find_peaks(self.heatmap(maps).float().sigmoid(), most=self.most)
-        views, sure = self._decode(values_at_peaks(self.numbers(maps).float(), peaks), peaks.cells, peaks.labels)
+    def detect(self, maps: Tensor, sizes: Sequence[tuple[int, int]]) -> Sightings:
+        """Return what maps (B, C, h, w) show, as many candidates as asked for; no calibration is needed for it.
+
+        Args:
+            maps: of the images.
+            sizes: (height, width) of the images without padding.
+        """
+        heatmap, numbers = self._look(maps, sizes)
+        peaks = find_peaks(heatmap.float().sigmoid(), most=self.most)
+        views, sure = self._decode(values_at_peaks(numbers.float(), peaks), peaks.cells, peaks.labels)
         return Sightings(views, peaks.scores * sure, peaks.labels)
 
     def losses(
@@ -135,12 +148,25 @@ class CameraHead(nn.Module):
             for cells, own in zip(torch.split(centers.cells, counts), found, strict=True)
         ]
         count = mean_count(centers)
-        values = values_at(self.numbers(maps), centers.images, centers.cells).float()
+        heatmap, numbers = self._look(maps, sizes)
+        values = values_at(numbers, centers.images, centers.cells).float()
         of_objects = self._object_losses(values, centers, objects)
         return {
-            "loss_heatmap": center_focal_loss(self.heatmap(maps), torch.stack(drawn), count=count),
+            "loss_heatmap": center_focal_loss(heatmap, torch.stack(drawn), count=count),
             **{f"loss_{name}": loss.sum() / count for name, loss in of_objects.items()},
         }
+
+    def _look(self, maps: Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """Return the logits of the heatmap (B, classes, h, w), and the numbers of each place (B, N, h, w)."""
+        if self.edge_heatmap is None or self.edge_offset is None:
+            return self.heatmap(maps), self.numbers(maps)
+        cells = [tuple((length + self.stride - 1) // self.stride for length in size) for size in sizes]
+        heatmap, numbers = self.heatmap[:-1](maps), self.numbers[:-1](maps)
+        fused: tuple[Tensor, Tensor] = (
+            self.edge_heatmap(heatmap, self.heatmap[-1](heatmap), cells),
+            self.edge_offset(numbers, self.numbers[-1](numbers), cells),
+        )
+        return fused
 
     def _decode(self, values: Tensor, cells: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return views (..., 7) and how sure their depths are, of the numbers read at cells (..., 2)."""
@@ -152,7 +178,7 @@ class CameraHead(nn.Module):
 
     def _split(self, values: Tensor) -> Sequence[Tensor]:
         """Return offsets, edges, and the numbers of the depth and of the direction."""
-        return torch.split(values, [2, 3, self.depth.channels, self.angle.channels], dim=-1)
+        return torch.split(values, [OFFSETS, 3, self.depth.channels, self.angle.channels], dim=-1)
 
     def _objects(self, boxes: Tensor, labels: Tensor, projection: Tensor, size: tuple[int, int]) -> _Objects:
         """Return the objects of an image that can be learned."""

@@ -50,9 +50,9 @@ class CameraDetector(nn.Module):
         """
         images: Tensor = batch["image"]
         maps = self.extract(images)
-        if not self.training:
-            return self.place(self.head.detect(maps), batch["meta"])
         sizes = batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images)
+        if not self.training:
+            return self.place(self.head.detect(maps, sizes), batch["meta"])
         targets = list(batch["boxes3d"]), list(batch["labels3d"])
         return {"losses": self.head.losses(maps, *targets, projections_of(batch["meta"], images.device), sizes), "metrics": {}}
 
@@ -101,6 +101,7 @@ def build_camera_detector(cfg: AnyConfig) -> CameraDetector:
         hidden=settings.HIDDEN,
         focal=settings.FOCAL,
         edge_centers=settings.EDGE_CENTERS,
+        edge_fusion=settings.EDGE_CENTERS and settings.EDGE_FUSION,
         corner_weight=settings.CORNER_WEIGHT,
         offset_weight=settings.OFFSET_WEIGHT,
         most=cfg.TEST.CANDIDATES,

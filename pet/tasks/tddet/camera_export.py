@@ -35,7 +35,7 @@ class CameraOutputs(nn.Module):
         rows, columns = ((length + PAD_DIVISOR - 1) // PAD_DIVISOR * PAD_DIVISOR for length in images.shape[2:])
         # padding of no pixels would be traced as none for images of all sizes
         padded = functional.pad(images, (0, PAD_DIVISOR, 0, PAD_DIVISOR))[:, :, :rows, :columns]
-        views, scores, labels = self.detector.head.detect(self.detector.extract(padded))
+        views, scores, labels = self.detector.head.detect(self.detector.extract(padded), [(images.shape[2], images.shape[3])])
         return views[0], scores[0], labels[0]
 
 

@@ -84,6 +84,11 @@ CAMERA_HEAD: Schema = {
     "EDGE_CENTERS": Key(
         False, "Boxes whose centre lies outside of the image are peaks at its edge (MonoFlex); False: they are left out (SMOKE)."
     ),
+    "EDGE_FUSION": Key(
+        False,
+        "Convolutions along the border of the image add to the heatmap and to the places of centres there (MonoFlex).",
+        used_if=(Switch("MODEL.CAMERA.EDGE_CENTERS"),),
+    ),
     "HIDDEN": Key(256, "Channels of the two branches of the head.", minimum=1),
     "CORNER_WEIGHT": Key(
         1.0, "Weight of the mean distance of the corners of boxes in metres, which direction, size and place learn from.", minimum=0

@@ -149,7 +149,7 @@ def test_perfect_maps_give_the_true_boxes(move: str, code: str) -> None:
         sample |= {"boxes3d": sample["boxes3d"][kept], "labels3d": sample["labels3d"][kept]}
         head = build_head(code)
         paint(head, code, sample)
-        sightings = head.detect(torch.zeros(1, 4, 8, 8))
+        sightings = head.detect(torch.zeros(1, 4, 8, 8), [(8 * STRIDE, 8 * STRIDE)])
         found = geometry.place_boxes(sightings.views, projection, focal=FOCAL)[0]
         if move in ("mirrored", "all of it"):
             found, sample["boxes3d"] = geometry.mirrored(found), Boxes3D(sample["boxes3d"], "camera").mirrored().values

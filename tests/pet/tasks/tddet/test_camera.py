@@ -59,7 +59,7 @@ def test_boxes_are_those_before_the_camera_of_the_file(move: str) -> None:
 def test_of_two_boxes_in_one_place_the_better_one_stays() -> None:
     detector, sample = build().eval(), sample_of(0)
     paint(detector.head, "smoke", sample)
-    sightings = detector.head.detect(torch.zeros(1, 8, 8, 8))
+    sightings = detector.head.detect(torch.zeros(1, 8, 8, 8), [(32, 32)])
     twice = type(sightings)(*(torch.cat([field, field], dim=1) for field in sightings))
     once, both = (len(detector.place(own, [sample["meta"]])[0]["boxes3d"]) for own in (sightings, twice))
     assert once == both == len(sample["boxes3d"])
@@ -67,7 +67,12 @@ def test_of_two_boxes_in_one_place_the_better_one_stays() -> None:
 
 @pytest.mark.parametrize("code", ["smoke", "monoflex"])
 def test_all_parts_learn(code: str) -> None:
-    monoflex = {"MODEL.CAMERA.DEPTH": "ensemble", "MODEL.CAMERA.ANGLE": "bins", "MODEL.CAMERA.EDGE_CENTERS": True}
+    monoflex = {
+        "MODEL.CAMERA.DEPTH": "ensemble",
+        "MODEL.CAMERA.ANGLE": "bins",
+        "MODEL.CAMERA.EDGE_CENTERS": True,
+        "MODEL.CAMERA.EDGE_FUSION": True,
+    }
     detector = build(**(monoflex if code == "monoflex" else {})).train()
     transforms, _ = build_transforms([{"name": "Resize", "size": [64, 192]}], default_size=None)
     samples = [transforms(sample_of(seed), np.random.default_rng(0)) for seed in range(2)]
