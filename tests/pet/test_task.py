@@ -13,7 +13,7 @@ from pet.models.classifiers import build_classifier, last_layer_names
 from pet.projects import buildseg, landcover
 from pet.task import Task, find_task
 from petlib import solver
-from petlib.config import CfgNode, ConfigError, TaskConfig
+from petlib.config import CfgNode, ConfigError, TaskConfig, load_cfg
 from petlib.engine import FreezeHook, prepare_model
 
 SETTINGS = """
@@ -212,6 +212,19 @@ def test_a_body_frozen_for_good_needs_no_gradients() -> None:
     assert learning == ["backbone.fc.weight", "backbone.fc.bias"]
     optimized = [parameter for group in solver.build_optimizer(model, cfg, rules).param_groups for parameter in group["params"]]
     assert {id(parameter) for parameter in optimized} == {id(parameter) for parameter in model.backbone.fc.parameters()}
+
+
+def test_few_labels_teach_the_last_layer_of_a_vision_transformer() -> None:
+    """The config of DINOv2 with a tiny transformer in its place, for images of another size than its positions'."""
+    path = Path(__file__).parents[2] / "cfgs/tasks/cls/few_labels_dinov2_small.yaml"
+    cfg = load_cfg(vision.config, path, ["MODEL.HAS_CLS=True", "MODEL.NUM_CLASSES=3", "MODEL.BACKBONE=timm/test_vit"])
+    model = vision.TASK.build_model(cfg)
+    prepare_model(model, cfg, torch.device("cpu"), vision.TASK.build_rules(cfg, model))
+    learning = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert learning == ["backbone.head.weight", "backbone.head.bias"]
+    with torch.no_grad():
+        (found,) = model.eval()({"image": torch.zeros(1, 3, 224, 224)})
+    assert found["logits"].shape == (3,)
 
 
 @pytest.mark.parametrize(("epochs", "count"), [(0, 0), (2, 1), (-1, 1)])

@@ -1,5 +1,6 @@
 """D-FINE in the general CNN: its losses are those of the library and of the paper, the same however a batch is divided."""
 
+import sys
 from importlib import import_module
 from typing import Any, cast
 
@@ -15,7 +16,9 @@ from pet.vision import GeneralizedCNN
 from pet.vision.export import PlainNetwork, TracedNetwork, check_exportable
 from petlib.config import ConfigError
 from petlib.data.reader import DRAW
+from petlib.distributed.process_group import rank, world_size
 from petlib.engine.step import TARGET_COUNTS, CountsTargets
+from tests.conftest import RunRanks
 from tests.pet.models.detr.conftest import BATCH, make_cfg, make_model, part_of
 
 LOSSES = {"loss_score", "loss_box", "loss_overlap", "loss_edge", "loss_distillation", "loss_denoising"}
@@ -75,6 +78,29 @@ def test_the_parts_of_a_step_have_the_losses_of_the_whole_batch(draws: bool) -> 
     for name, value in whole.items():
         mean = torch.stack([part[name] for part in divided]).mean()
         torch.testing.assert_close(mean, value, rtol=1e-6, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def losses_of_rank() -> dict[str, Tensor]:
+    """Return the losses of this process's share of the batch."""
+    model = keep_statistics(make_model("dfine"))
+    size = 4 // world_size()
+    part = part_of({**BATCH, "meta": [{DRAW: (0, place)} for place in range(4)]}, rank() * size, (rank() + 1) * size)
+    with torch.no_grad():
+        losses: dict[str, Tensor] = model(part)["losses"]
+    return losses
+
+
+@pytest.mark.nightly
+def test_two_processes_have_the_losses_of_one(run_ranks: RunRanks) -> None:
+    alone, together = losses_of_rank(), run_ranks(losses_of_rank, 2)
+    for name, value in alone.items():
+        torch.testing.assert_close(torch.stack([one[name] for one in together]).mean(), value, rtol=1e-6, atol=1e-6)
+
+
+def test_without_the_extra_one_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers.models.d_fine.configuration_d_fine", None)
+    with pytest.raises(ConfigError, match=r"need transformers, which cannot be imported .*pip install 'pet-vision\[detr\]'"):
+        make_model("dfine")
 
 
 def no_denoising() -> dict[str, Any]:
