@@ -126,9 +126,9 @@ def load(task: Any, path: str, folder: Path, iterations: int, overrides: Sequenc
 
 
 def now(device: torch.device) -> float:
-    """Return the time, in seconds, when the device has done what it was given."""
+    """Return the time, in seconds, when the device has done what it was given; on a CPU that of this process, whatever else goes on."""
     synchronize(device)
-    return time.perf_counter()
+    return time.process_time() if device.type == "cpu" else time.perf_counter()
 
 
 def start_peak(device: torch.device) -> None:

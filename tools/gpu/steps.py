@@ -2,7 +2,7 @@
 
 ``classification``: ResNet-50 at 224 pixels, channels last, bf16, compiled, against torchvision's network. ``detection``: Faster R-CNN
 R-50-FPN on images of 800x1066, bf16, against torchvision's detector. ``segmentation``: SegFormer-B2 at 512 pixels, bf16, against
-segmentation-models-pytorch. Batches are random and lie on the device.
+segmentation-models-pytorch. Batches are random and lie on the device. tools/benchmark/training_step.py measures smaller ones on a CPU.
 """
 
 import statistics
@@ -48,16 +48,60 @@ class Case(NamedTuple):
     images: int
 
 
-def precision(dry: bool) -> list[str]:
-    """Return bf16; in a dry run float32, since some CPUs have no bf16 and are slow at it."""
-    return ["SOLVER.AMP.ENABLED=False"] if dry else ["SOLVER.AMP.ENABLED=True", "SOLVER.AMP.DTYPE=bf16"]
+class Scale(NamedTuple):
+    """How large the cases are.
+
+    Attributes:
+        resnet: the backbone of classification and detection.
+        image: edge, and images of a batch, of classification.
+        photograph: height and width, and images of a batch, of detection.
+        tile: likewise of segmentation.
+        segmenter: its network, and the width of SegFormer's decoder.
+        timed: iterations that are timed in a turn of each case.
+        turns: how many count.
+        bf16: mixed precision. Some CPUs have no bf16 and are slow at it.
+    """
+
+    resnet: str
+    image: tuple[int, int]
+    photograph: tuple[tuple[int, int], int]
+    tile: tuple[tuple[int, int], int]
+    segmenter: tuple[str, int]
+    timed: dict[str, int]
+    turns: int
+    bf16: bool = False
+
+    @property
+    def precision(self) -> list[str]:
+        """Settings of the mixed precision."""
+        return ["SOLVER.AMP.ENABLED=True", "SOLVER.AMP.DTYPE=bf16"] if self.bf16 else ["SOLVER.AMP.ENABLED=False"]
 
 
-def classification(folder: Path, device: torch.device, *, iterations: int, dry: bool) -> Case:
-    """Return ResNet-50 with the settings of cfgs/vision/imagenet."""
-    size, count = (32, 2) if dry else (224, 256)
-    network = "resnet18" if dry else "resnet50"
-    settings = [*precision(dry), f"MODEL.BACKBONE=torchvision/{network}"]
+GPU = Scale(
+    resnet="resnet50",
+    image=(224, 256),
+    photograph=((800, 1066), 8),
+    tile=((512, 512), 16),
+    segmenter=("segformer_b2", 768),
+    timed={"classification": 40, "detection": 25, "segmentation": 25},
+    turns=3,
+    bf16=True,
+)
+DRY = Scale(
+    resnet="resnet18",
+    image=(32, 2),
+    photograph=((64, 96), 2),
+    tile=((64, 64), 2),
+    segmenter=("segformer_b0", 256),
+    timed={"classification": 2, "detection": 2, "segmentation": 2},
+    turns=1,
+)
+
+
+def classification(folder: Path, device: torch.device, *, iterations: int, scale: Scale) -> Case:
+    """Return a ResNet with the settings of cfgs/vision/imagenet."""
+    size, count = scale.image
+    settings = [*scale.precision, f"MODEL.BACKBONE=torchvision/{scale.resnet}"]
     cfg = load(vision.config, "vision/imagenet/resnet50.yaml", folder, iterations, settings)
     generator = torch.Generator(device).manual_seed(0)
     batches = [
@@ -68,7 +112,7 @@ def classification(folder: Path, device: torch.device, *, iterations: int, dry: 
         }
         for _ in range(2)
     ]
-    bare = get_model(network).to(device=device, memory_format=torch.channels_last)
+    bare = get_model(scale.resnet).to(device=device, memory_format=torch.channels_last)
     if device.type == "cuda":
         bare.compile()
 
@@ -78,11 +122,10 @@ def classification(folder: Path, device: torch.device, *, iterations: int, dry: 
     return Case(cfg, vision.GeneralizedCNN(cfg), Repeated(batches), bare, loss, Repeated(batches), count)
 
 
-def detection(folder: Path, device: torch.device, *, iterations: int, dry: bool) -> Case:
+def detection(folder: Path, device: torch.device, *, iterations: int, scale: Scale) -> Case:
     """Return Faster R-CNN with the settings of cfgs/vision/mscoco; Pet gets pixels, torchvision images of 0 to 1."""
-    (height, width), count = ((64, 96), 2) if dry else ((800, 1066), 8)
-    network = "resnet18" if dry else "resnet50"
-    settings = [*precision(dry), f"MODEL.BACKBONE=torchvision/{network}"]
+    (height, width), count = scale.photograph
+    settings = [*scale.precision, f"MODEL.BACKBONE=torchvision/{scale.resnet}"]
     cfg = load(vision.config, "vision/mscoco/e2e_faster_rcnn_R-50-FPN_1x.yaml", folder, iterations, settings)
     generator = torch.Generator().manual_seed(0)
     normalize = NormalizeImages(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), channels_last=False, pad_divisor=32)
@@ -96,7 +139,7 @@ def detection(folder: Path, device: torch.device, *, iterations: int, dry: bool)
         batches.append({"image": list(pixels), "boxes": list(boxes), "labels": list(labels), "meta": [{} for _ in range(count)]})
         targets = [{"boxes": one, "labels": names + 1} for one, names in zip(boxes, labels, strict=True)]
         bare_batches.append({"images": list(pixels.permute(0, 3, 1, 2).float().div(255)), "targets": targets})
-    backbone = resnet_fpn_backbone(backbone_name=network, weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3)
+    backbone = resnet_fpn_backbone(backbone_name=scale.resnet, weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3)
     bare = FasterRCNN(backbone, num_classes=81, min_size=min(height, 800), max_size=1333).to(device)
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -109,23 +152,28 @@ def detection(folder: Path, device: torch.device, *, iterations: int, dry: bool)
     return Case(cfg, model, Repeated(batches, change), bare, loss, Repeated(bare_batches), count)
 
 
-def segmentation_case(folder: Path, device: torch.device, *, iterations: int, dry: bool) -> Case:
-    """Return SegFormer-B2 with one sigmoid channel and cross entropy."""
-    size, count = (64, 2) if dry else (512, 16)
-    network, width = ("b0", 256) if dry else ("b2", 768)
-    settings = [*precision(dry), "MODEL.LOSSES=[bce]", f"MODEL.NETWORK=segformer_{network}"]
-    cfg = load(buildseg.config, "projects/buildseg/segformer_b2_512.yaml", folder, iterations, settings)
+def segmentation_case(folder: Path, device: torch.device, *, iterations: int, scale: Scale) -> Case:
+    """Return SegFormer, or a U-Net with a ResNet-18, with one sigmoid channel and cross entropy."""
+    (height, width), count = scale.tile
+    network, decoder = scale.segmenter
+    preset = "unet_R-18_cpu" if network == "unet" else "segformer_b2_512"
+    settings = [*scale.precision, "MODEL.LOSSES=[bce]", f"MODEL.NETWORK={network}"]
+    cfg = load(buildseg.config, f"projects/buildseg/{preset}.yaml", folder, iterations, settings)
     generator = torch.Generator(device).manual_seed(0)
     batches = [
         {
-            "image": torch.randn(count, 3, size, size, device=device, generator=generator),
-            "semseg": torch.randint(2, (count, size, size), device=device, generator=generator, dtype=torch.uint8),
+            "image": torch.randn(count, 3, height, width, device=device, generator=generator),
+            "semseg": torch.randint(2, (count, height, width), device=device, generator=generator, dtype=torch.uint8),
             "meta": [{} for _ in range(count)],
         }
         for _ in range(2)
     ]
-    build: Any = segmentation_models_pytorch.Segformer
-    bare = build(f"mit_{network}", encoder_weights=None, decoder_segmentation_channels=width, classes=1)
+    bare: Any
+    if network == "unet":
+        bare = segmentation_models_pytorch.Unet("resnet18", encoder_weights=None, classes=1)
+    else:
+        build: Any = segmentation_models_pytorch.Segformer
+        bare = build(network.replace("segformer", "mit"), encoder_weights=None, decoder_segmentation_channels=decoder, classes=1)
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         return functional.binary_cross_entropy_with_logits(model(batch["image"])[:, 0].float(), batch["semseg"].float())
@@ -156,14 +204,14 @@ def bare_step(case: Case, optimizer: Optimizer, device: torch.device) -> Callabl
     return step
 
 
-def measure(name: str, report: Report, device: torch.device, *, dry: bool) -> None:
+def measure(name: str, report: Report, device: torch.device, scale: Scale) -> None:
     """Run the loops in turns and write rates, their ratio, and the peaks of the memory."""
-    timed, turns = (2, 1) if dry else {"classification": (40, 3), "detection": (25, 3), "segmentation": (25, 3)}[name]
+    timed, has_goals = scale.timed[name], device.type == "cuda"
     warm_up = max(2, timed // 5)
     with tempfile.TemporaryDirectory() as folder:
         # 1. Both networks, by the same recipe
         seed_everything(0)
-        case = CASES[name](Path(folder), device, iterations=warm_up + timed + 1, dry=dry)
+        case = CASES[name](Path(folder), device, iterations=warm_up + timed + 1, scale=scale)
         tame(case.model)
         tame(case.bare)
         model = engine.prepare_model(case.model, case.cfg, device)
@@ -179,7 +227,7 @@ def measure(name: str, report: Report, device: torch.device, *, dry: bool) -> No
 
         # 2. In turns, after a first one that compiles and is not counted
         pet, bare = [], []
-        for _ in range(turns + 1):
+        for _ in range(scale.turns + 1):
             bare_before = allocated(device)
             bare.append(run_bare(step, bare_optimizer, case.bare_batches, device, iterations=timed))
             bare_peak = bare[-1].peak - bare_before
@@ -191,11 +239,11 @@ def measure(name: str, report: Report, device: torch.device, *, dry: bool) -> No
         ratio = statistics.median(hand.seconds / ours.seconds for hand, ours in zip(bare[1:], pet[1:], strict=True))
         rate = case.images / statistics.median(one.seconds for one in pet[1:])
         goal = f"at least {IMAGES_PER_SECOND}" if name == "classification" else ""
-        report.add(f"{name}: Pet", rate, "images/s", passed=None if dry or not goal else rate >= IMAGES_PER_SECOND, note=goal)
+        report.add(f"{name}: Pet", rate, "images/s", passed=None if not has_goals or not goal else rate >= IMAGES_PER_SECOND, note=goal)
         report.add(f"{name}: bare step", case.images / statistics.median(one.seconds for one in bare[1:]), "images/s")
         turns_note = ", ".join(f"{hand.seconds * 1e3:.1f}/{ours.seconds * 1e3:.1f}" for hand, ours in zip(bare[1:], pet[1:], strict=True))
         note = f"at least {GOAL}; ms bare/Pet in turns: {turns_note}"
-        report.add(f"{name}: Pet's rate / bare", ratio, passed=None if dry else ratio >= GOAL, note=note)
+        report.add(f"{name}: Pet's rate / bare", ratio, passed=ratio >= GOAL if has_goals else None, note=note)
         if device.type == "cuda":
             share = pet_peak / bare_peak
             note = f"{pet_peak / 2**20:.0f} MiB, bare {bare_peak / 2**20:.0f} MiB, beyond weights and optimizer; at most 1.05"
@@ -207,7 +255,7 @@ def main() -> None:
     parser = part_options(__doc__)
     parser.add_argument("case", choices=CASES)
     arguments = parser.parse_args()
-    measure(arguments.case, Report(arguments.rows), device_of(arguments), dry=arguments.dry)
+    measure(arguments.case, Report(arguments.rows), device_of(arguments), DRY if arguments.dry else GPU)
 
 
 if __name__ == "__main__":
