@@ -71,12 +71,12 @@ def _evaluate(name: str, truth_path: Path, result_path: Path, benchmark: str) ->
     _check_ids(result_path, result)
     sums, breaks = {}, {}
     for label, counted, ignored, tracks in _classes(name, truth_path, truth, result, benchmark):
-        last = int(max(truth.frames.max(initial=0), result.frames.max(initial=0)))
-        frames = _frames(truth, counted, ignored, result.select(tracks), last)
+        # no figure depends on frames in which there is nothing at all
+        numbers = np.union1d(truth.frames, result.frames)
+        frames = _frames(truth, counted, ignored, result.select(tracks), numbers)
         prepared = prepare_frames(frames)
         sums[label], switches = measure_tracks(prepared.sequence)
-        numbers = range(1, last + 1)
-        breaks[label] = list(explain_switches(frames, numbers, switches, prepared.truth_ids, prepared.track_ids))
+        breaks[label] = list(explain_switches(frames, numbers.tolist(), switches, prepared.truth_ids, prepared.track_ids))
     return SequenceResult(sums, breaks)
 
 
@@ -99,12 +99,11 @@ def _classes(
     return [("pedestrian", to_find & (truth.classes == PEDESTRIAN), ignored, everything)]
 
 
-def _frames(truth: MotRows, counted: np.ndarray, ignored: np.ndarray, tracks: MotRows, last: int) -> list[FrameBoxes]:
-    numbers = np.arange(1, last + 2)
-    truth_ends, track_ends = np.searchsorted(truth.frames, numbers).tolist(), np.searchsorted(tracks.frames, numbers).tolist()
+def _frames(truth: MotRows, counted: np.ndarray, ignored: np.ndarray, tracks: MotRows, numbers: np.ndarray) -> list[FrameBoxes]:
+    begins, ends = ([np.searchsorted(rows.frames, numbers, side=side).tolist() for rows in (truth, tracks)] for side in ("left", "right"))
     frames = []
-    for place in range(last):
-        own, found = slice(*truth_ends[place : place + 2]), slice(*track_ends[place : place + 2])
+    for place in range(len(numbers)):
+        own, found = (slice(begin[place], end[place]) for begin, end in zip(begins, ends, strict=True))
         frames.append(FrameBoxes(truth.boxes[own], truth.ids[own], counted[own], ignored[own], tracks.boxes[found], tracks.ids[found]))
     return frames
 

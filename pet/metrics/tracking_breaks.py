@@ -45,16 +45,18 @@ def explain_switches(
     """Yield each switch with its cause.
 
     Args:
-        frames: of the sequence.
-        numbers: of the frames.
+        frames: of the sequence; those in which there is nothing may be left out.
+        numbers: of the frames, ascending.
         switches: places of frames, identities and tracks.
         truth_ids: the id behind each place of an identity.
         track_ids: the id behind each place of a track.
     """
+    if not switches:
+        return
     border = _border(frames)
     for switch in switches:
         identity = int(truth_ids[switch.truth])
-        gap = switch.frame - switch.last - 1
+        gap = numbers[switch.frame] - numbers[switch.last] - 1
         views = [_view(frames[place], identity) for place in (switch.last, switch.frame)]
         touches = any((box[:2] <= border[:2]).any() or (box[:2] + box[2:] >= border[2:]).any() for box, _ in views)
         crosses = any(overlaps_of_extents(box[None], others).max(initial=0.0) >= CROSSING for box, others in views)

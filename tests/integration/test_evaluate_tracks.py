@@ -47,6 +47,21 @@ def test_own_classes_count_by_themselves(tmp_path: Path) -> None:
     assert {name: (own.figures()["TP"], own.figures()["FP"]) for name, own in sums.items()} == {"car": (1, 1), "bus": (0, 0), "all": (1, 1)}
 
 
+def test_sequences_without_anything_and_frames_far_away_are_ordinary(tmp_path: Path) -> None:
+    box = "10,10,20,40,1,1,1"
+    write(tmp_path / "t" / "a" / "gt" / "gt.txt", [f"{frame},1,{box}" for frame in (1, 3, 9_000_000)])
+    write(tmp_path / "r" / "a.txt", [f"1,7,{box}", f"3,7,{box}", f"9000000,8,{box}", f"9000001,8,{box}"])
+    for name, truth, results in (("b", [], [f"2,1,{box}"]), ("c", [], [])):
+        write(tmp_path / "t" / name / "gt" / "gt.txt", truth)
+        write(tmp_path / "r" / f"{name}.txt", results)
+    found = evaluate_track_files(tmp_path / "t", tmp_path / "r")
+    figures = {name: result.sums["pedestrian"].figures() for name, result in found.items()}
+    assert (figures["a"]["TP"], figures["a"]["FP"], figures["a"]["IDSW"]) == (3, 1, 1)
+    (only,) = found["a"].breaks["pedestrian"]
+    assert (only.frame, only.gap) == (9_000_000, 9_000_000 - 3 - 1)
+    assert (figures["b"]["FP"], figures["c"]["FP"]) == (1, 0)
+
+
 def test_mistakes_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
     truth, results = folders
     with pytest.raises(ConfigError, match="benchmark: 'MOT18' given, one of MOT15, MOT16, MOT17, MOT20 expected"):

@@ -147,6 +147,9 @@ def _read_matrix(path: Path, name: str, text: str) -> np.ndarray:
         raise DataError(f"{path}: {name}: {error}; {MATRICES[name]} numbers expected") from error
     if len(values) != MATRICES[name] or not np.isfinite(values).all():
         raise DataError(f"{path}: {name} has {len(values)} numbers, {MATRICES[name]} finite ones expected")
+    # places are led back through it: of what lies in one plane or line there is no way back
+    if np.linalg.matrix_rank(values.reshape(3, -1)[:, :3]) < 3:
+        raise DataError(f"{path}: the first three columns of {name} are of no camera: they have no inverse")
     return values
 
 

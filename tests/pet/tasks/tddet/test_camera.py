@@ -89,7 +89,11 @@ def test_a_camera_is_read_from_kittis_file_or_from_twelve_numbers(tmp_path: Path
     alone.write_text("\n".join(" ".join(map(str, row)) for row in CALIBRATION.projection))
     for path in (whole, alone):
         np.testing.assert_allclose(read_camera(path).projection, CALIBRATION.projection, rtol=1e-9)
-    for text, message in (("P0: 1 2", "no P2 in it"), ("1 2 3", "P2 has 3 numbers, 12 finite ones expected")):
+    for text, message in (
+        ("P0: 1 2", "no P2 in it"),
+        ("1 2 3", "P2 has 3 numbers, 12 finite ones expected"),
+        ("0 " * 12, "the first three columns of P2 .* no inverse"),
+    ):
         alone.write_text(text)
         with pytest.raises(DataError, match=message):
             read_camera(alone)
