@@ -153,7 +153,7 @@ def _build_one(cfg: PetConfig, name: str, kinds: Sequence[str], names: Names) ->
     info = dataset.info
     lacking = [kind for kind in kinds if kind not in info.kinds]
     if lacking:
-        raise DataError(f"{name} ({entry.type}) has no {' and no '.join(lacking)}; it has {', '.join(sorted(info.kinds))}")
+        raise DataError(f"{name} ({entry.type}) has no {' and no '.join(lacking)}; it has {', '.join(sorted(info.kinds)) or 'images'}")
     whose = TRAINING
     if not names and cfg.DATA.CLASSES and (entry.classes or not entry.reading.classes_filter):
         # with a filter these are the names in the files, unless the entry has names of its own
