@@ -107,12 +107,14 @@ def base_settings(
         "SOLVER": {
             "OPTIMIZER": {"NAME": "AdamW", "BASE_LR": rate, "WEIGHT_DECAY": 0.05},
             "SCHEDULER": {"NAME": "cosine"},
-            **({"AMP": {"ENABLED": True, "DTYPE": "bf16"}} if machine.gpus else {}),
+            **({"AMP": {"ENABLED": "auto"}} if machine.gpus else {}),
         },
         "TRAIN": {
             "DATASETS": [f"{name}_train"],
             "WEIGHTS": weights,
             "BATCH_SIZE": batch,
+            # with several GPUs gradients would no longer be exchanged during the backward pass
+            **({"MICRO_BATCH": "auto"} if machine.gpus == 1 else {}),
             "NUM_WORKERS": machine.loader_workers,
         },
         "TEST": {

@@ -196,7 +196,7 @@ def bare_step(case: Case, optimizer: Optimizer, device: torch.device) -> Callabl
 
     def step(batch: Batch) -> None:
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=case.cfg.SOLVER.AMP.ENABLED):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=case.cfg.SOLVER.AMP.ENABLED is True):
             loss = case.bare_loss(case.bare, batch)
         loss.backward()
         optimizer.step()

@@ -150,12 +150,7 @@ SOLVER: Schema = {
                 unit="epochs",
                 minimum=0,
             ),
-            "WARM_UP_FACTOR": Key(
-                0.1,
-                "The warm-up starts at this share of the learning rate.",
-                minimum=0,
-                used_if=(WARM_UP,),
-            ),
+            "WARM_UP_FACTOR": Key(0.1, "The warm-up starts at this share of the learning rate.", minimum=0, used_if=(WARM_UP,)),
             "WARM_UP_METHOD": Key(
                 "linear",
                 "Shape of the warm-up.",
@@ -175,12 +170,17 @@ SOLVER: Schema = {
         "VALUE": Key(1.0, "The limit.", minimum=0, used_if=(Switch("SOLVER.CLIP_GRADIENTS.METHOD", none_of=("none",)),)),
     },
     "AMP": {
-        "ENABLED": Key(False, "Automatic mixed precision."),
+        "ENABLED": Key(
+            False,
+            "Automatic mixed precision. auto: on a GPU, in bf16 where it has that and in fp16 else; off on the CPU.",
+            type=bool | str,
+            choices=(False, True, "auto"),
+        ),
         "DTYPE": Key(
             "bf16",
             "Low precision type; fp16 is trained with a gradient scaler.",
             choices=("bf16", "fp16"),
-            used_if=(Switch("SOLVER.AMP.ENABLED"),),
+            used_if=(Switch("SOLVER.AMP.ENABLED", one_of=(True,)),),
         ),
     },
     "EMA": {

@@ -77,7 +77,7 @@ class PetlibSolverClipGradients(ConfigSection):
     VALUE: float
 
 class PetlibSolverAmp(ConfigSection):
-    ENABLED: bool
+    ENABLED: bool | str
     DTYPE: Literal["bf16", "fp16"]
 
 class PetlibSolverEma(ConfigSection):

@@ -220,7 +220,7 @@ def _build_nan_guard(cfg: PetlibConfig, *, save_every: int, evaluate_every: int)
 
 def _advice_on_divergence(cfg: PetlibConfig) -> str:
     """Return what may help a run whose loss or weights are not finite, by the settings for it."""
-    in_fp16 = cfg.SOLVER.AMP.ENABLED and cfg.SOLVER.AMP.DTYPE == "fp16"
+    in_fp16 = cfg.SOLVER.AMP.ENABLED is True and cfg.SOLVER.AMP.DTYPE == "fp16"
     precision = ", or use SOLVER.AMP.DTYPE bf16 instead of fp16" if in_fp16 else ""
     return (
         "with TRAIN.AUTO_RESUME the run continues from its last checkpoint. Lower SOLVER.OPTIMIZER.BASE_LR, lengthen "

@@ -1,13 +1,17 @@
 """Automatic mixed precision."""
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
 
 from petlib.config.typed import PetlibConfig
+from petlib.distributed.process_group import is_main_process
 from petlib.errors import ConfigError, name_in_errors
 from petlib.solver.grad_scaler import WholeAndSharedGradScaler
+
+logger = logging.getLogger(__name__)
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -47,8 +51,22 @@ def build_mixed_precision(cfg: PetlibConfig, device: torch.device) -> MixedPreci
     Raises:
         ConfigError: the device cannot train in this type.
     """
+    dtype = choose_precision(cfg, device)
+    if cfg.SOLVER.AMP.ENABLED == "auto" and is_main_process():
+        place = torch.cuda.get_device_name(device) if device.type == "cuda" else f"the {device.type.upper()}"
+        logger.info("SOLVER.AMP.ENABLED: auto is %s on %s", dtype or "off", place)
     with name_in_errors({"dtype": "SOLVER.AMP.DTYPE", "enabled": "SOLVER.AMP.ENABLED"}):
-        return MixedPrecision(enabled=cfg.SOLVER.AMP.ENABLED, dtype=cfg.SOLVER.AMP.DTYPE, device=device)
+        return MixedPrecision(enabled=dtype is not None, dtype=dtype or "bf16", device=device)
+
+
+def choose_precision(cfg: PetlibConfig, device: torch.device) -> Literal["bf16", "fp16"] | None:
+    """Return the type that ``SOLVER.AMP`` asks for on ``device``, as it is or, with ``auto``, as the device can; None: full precision."""
+    settings = cfg.SOLVER.AMP
+    if settings.ENABLED != "auto":
+        return settings.DTYPE if settings.ENABLED else None
+    if device.type != "cuda":
+        return None
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
 def _check_device(dtype: str, device: torch.device) -> None:

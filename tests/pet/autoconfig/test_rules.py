@@ -31,6 +31,15 @@ def test_a_batch_divides_among_devices_and_leaves_four_to_an_epoch(count: int, g
     assert batch_size(facts(count=count), Machine(gpus), 32) == batch
 
 
+@pytest.mark.parametrize(
+    ("gpus", "precision", "parts"), [(0, None, None), (1, {"ENABLED": "auto"}, "auto"), (2, {"ENABLED": "auto"}, None)]
+)
+def test_a_gpu_gets_mixed_precision_and_one_alone_parts_that_fit(gpus: int, precision: object, parts: object) -> None:
+    task = Task("own", "data", {"train": {}, "val": {}}, facts(objects=(0.1, 0.2)), Machine(gpus, 8))
+    settings = detection(task).settings
+    assert (settings["SOLVER"].get("AMP"), settings["TRAIN"].get("MICRO_BATCH")) == (precision, parts)
+
+
 @pytest.mark.parametrize(("count", "epochs"), [(1000, 32), (64, 100), (10_000, 10)])
 def test_the_length_is_about_so_many_iterations(count: int, epochs: int) -> None:
     assert training_length(facts(count=count), 32, 1000) == epochs

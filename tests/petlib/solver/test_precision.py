@@ -1,9 +1,12 @@
+import logging
+
 import pytest
 import torch
 from torch import nn
 
 from petlib.config import PETLIB_SCHEMA, CfgNode
 from petlib.errors import ConfigError
+from petlib.solver import precision as precision_module
 from petlib.solver.precision import MixedPrecision, build_mixed_precision
 
 CPU = torch.device("cpu")
@@ -47,6 +50,24 @@ def test_contexts_may_be_nested_and_used_again():
 def test_fp16_on_the_cpu_is_refused():
     with pytest.raises(ConfigError, match=r"SOLVER.AMP.DTYPE: fp16 cannot be trained on cpu; set it to bf16, which works on the CPU too"):
         build_mixed_precision(make_cfg(True, "fp16"), CPU)
+
+
+@pytest.mark.parametrize(("supported", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_auto_is_what_the_gpu_has(monkeypatch, caplog, supported, dtype):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: supported)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "some GPU")
+    monkeypatch.setattr(precision_module, "WholeAndSharedGradScaler", lambda device: f"scaler of {device}")
+    with caplog.at_level(logging.INFO):
+        precision = build_mixed_precision(make_cfg("auto", "fp16"), torch.device("cuda"))
+    assert (precision.enabled, precision.dtype) == (True, dtype)
+    assert precision.scaler == (None if supported else "scaler of cuda")
+    assert caplog.messages == [f"SOLVER.AMP.ENABLED: auto is {'bf16' if supported else 'fp16'} on some GPU"]
+
+
+def test_auto_is_off_on_the_cpu(caplog):
+    with caplog.at_level(logging.INFO):
+        assert not build_mixed_precision(make_cfg("auto", "bf16"), CPU).enabled
+    assert caplog.messages == ["SOLVER.AMP.ENABLED: auto is off on the CPU"]
 
 
 @pytest.mark.cuda

@@ -189,7 +189,10 @@ class BaseTrainer:
     def _build_step(self, solvers: dict[str, NetworkSolver]) -> TrainStep:
         if len(solvers) > 1:
             if self.cfg.run.SOLVER.AMP.ENABLED:
-                raise ConfigError("pet: SOLVER.AMP.ENABLED: True given; several networks are trained in full precision, set it to False")
+                given = self.cfg.run.SOLVER.AMP.ENABLED
+                raise ConfigError(
+                    f"pet: SOLVER.AMP.ENABLED: {given} given; several networks are trained in full precision, set it to False"
+                )
             if self.cfg.run.TRAIN.MICRO_BATCH != 0:
                 raise ConfigError("pet: TRAIN.MICRO_BATCH: several networks are trained on whole batches, set it to 0")
             clippers = {name: solver.clipper for name, solver in solvers.items()}

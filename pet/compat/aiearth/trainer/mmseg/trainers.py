@@ -251,7 +251,7 @@ class MMSegTrainer:
 
     def _lacks_half_precision(self) -> bool:
         precision = self._cfg.pet.SOLVER.AMP
-        return bool(precision.ENABLED) and precision.DTYPE == "fp16" and choose_device(self._cfg.pet.MISC.DEVICE).type == "cpu"
+        return precision.ENABLED is True and precision.DTYPE == "fp16" and choose_device(self._cfg.pet.MISC.DEVICE).type == "cpu"
 
     def _start_log(self, cfg: CfgNode, purpose: str) -> None:
         start_log(cfg.MISC.CKPT, purpose)

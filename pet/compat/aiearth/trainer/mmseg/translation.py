@@ -30,7 +30,7 @@ def _half_precision() -> Row:
     enabled, dtype = "SOLVER.AMP.ENABLED", "SOLVER.AMP.DTYPE"
 
     def read(cfg: CfgNode) -> dict[str, Any] | None:
-        return {"loss_scale": "dynamic"} if value_of(cfg, enabled) and value_of(cfg, dtype) == "fp16" else None
+        return {"loss_scale": "dynamic"} if value_of(cfg, enabled) is True and value_of(cfg, dtype) == "fp16" else None
 
     def write(_: CfgNode, value: Any) -> dict[str, Any]:
         # mmseg's own way to switch it on is an empty dictionary
