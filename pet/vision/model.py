@@ -57,14 +57,12 @@ class GeneralizedCNN(nn.Module):
         self.training_only = ("weighting.", *training_only(cfg))
         self._classifies = cfg.MODEL.HAS_CLS
         self.detector: str = cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else ""
-        rates = {"drop_rate": cfg.FINETUNE.DROP_RATE, "drop_path_rate": cfg.FINETUNE.DROP_PATH_RATE}
-        args = {name: rate for name, rate in rates.items() if rate > 0}
         self.backbone: nn.Module | None = None
         self.neck: nn.Module | None = None
         if self._classifies:
-            self.backbone = build_classifier_backbone(cfg, args)
+            self.backbone = build_classifier_backbone(cfg, _drop_rates(cfg))
         elif not (self.detector and DETECTORS.get(self.detector).whole):
-            self.backbone = build_feature_extractor(cfg, args)
+            self.backbone = build_feature_extractor(cfg, _drop_rates(cfg))
             self.neck = build_neck(cfg, self.backbone)
         self.window: int = cfg.TEST.SLIDING.SIZE
         self.overlap: float = cfg.TEST.SLIDING.OVERLAP if self.window else 0.0
@@ -185,3 +183,9 @@ def add_training_parts(cfg: VisionConfig, model: GeneralizedCNN) -> None:
     add_parts_of_heads(cfg, model.heads)
     if not cfg.MODEL.HAS_CLS and cfg.MODEL.LOSS_WEIGHTING.METHOD == "uncertainty":
         model.weighting = UncertaintyWeighting({name: cfg.MODEL.LOSS_WEIGHTING.START.get(name, 0.0) for name in model.heads})
+
+
+def _drop_rates(cfg: VisionConfig) -> dict[str, Any]:
+    """Return the arguments of a backbone that drops values or whole blocks."""
+    rates = {"drop_rate": cfg.FINETUNE.DROP_RATE, "drop_path_rate": cfg.FINETUNE.DROP_PATH_RATE}
+    return {name: rate for name, rate in rates.items() if rate > 0}
