@@ -177,6 +177,8 @@ def check_num_classes(cfg: CfgNode) -> None:
     Raises:
         ConfigError: it has fewer than two.
     """
+    if not cfg.MODEL.NUM_CLASSES:
+        raise ConfigError("MODEL.NUM_CLASSES: 0 given; set it to the number of classes of the data, or name all of them in DATA.CLASSES")
     if cfg.MODEL.NUM_CLASSES < 2:
         classes = f" ({', '.join(map(str, cfg.DATA.CLASSES))})" if cfg.DATA.CLASSES else ""
         raise ConfigError(

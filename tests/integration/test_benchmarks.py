@@ -23,6 +23,7 @@ SMALLEST = {
     "loop_overhead.py": ["--iterations", "102", "--repeats", "1", "--peers"],
     "segmentation_evaluation.py": ["--size", "64", "--repeats", "1"],
     "sliding_window.py": ["--sizes", "64", "--window", "32", "--repeats", "1"],
+    "training_step.py": ["classification", "--dry"],
     "video_pipeline.py": ["--frames", "70", "--repeats", "1"],
 }
 NUMBERS = {
@@ -38,6 +39,7 @@ NUMBERS = {
     "loop_overhead.py": {"bare_us", "overhead_us"},
     "segmentation_evaluation.py": {"forward_ms", "argmax_ms", "update_ms", "ratio"},
     "sliding_window.py": {"loaded_mb", "peak_mb", "beyond_mb", "seconds"},
+    "training_step.py": {"classification: Pet", "classification: bare step", "classification: Pet's rate / bare"},
     "video_pipeline.py": {f"{pattern}_{way}_fps" for pattern in ("sparse", "dense") for way in ("bare", "read", "pet", "seek")},
 }
 
@@ -91,3 +93,8 @@ def test_a_loop_too_short_to_time_is_refused(tmp_path: Path) -> None:
     done = execute("loop_overhead.py", tmp_path, "--iterations", "50")
     assert done.code == 2
     assert "--iterations: at least 102 expected" in done.output
+
+
+def test_the_pipelines_of_decoded_images_run(tmp_path: Path) -> None:
+    done = execute("data_pipeline.py", tmp_path, "--task", "cache", "--images", "2", "--repeats", "1")
+    assert json.loads(done.succeeded().output.splitlines()[-1]).keys() == {"ours", "ours_disk", "ours_no_cache", "torchvision_v2"}

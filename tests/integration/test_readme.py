@@ -118,7 +118,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_scripts_and_configs_in_the_text_exist() -> None:
-    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    # of the page about other toolboxes, which names their scripts, test_coming_from_page.py looks at Pet's
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "coming_from.md")
     named = set(re.findall(r"\b(?:cfgs|tools|docs|lib|pet|tests)/[\w./-]+\.(?:py|yaml|md)\b", text))
     missing = [name for name in sorted(named) if not (ROOT / name).exists() and not EXAMPLES.match(name)]
     assert not missing

@@ -236,7 +236,7 @@ def test_a_data_set_and_a_transform_of_a_users_module_are_learned_from(project: 
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("MODEL.BOX.DETECTOR=sharp_retinnet", "'retinanet', 'fcos', 'centernet', 'sharp_retinanet' expected"),
+        ("MODEL.BOX.DETECTOR=sharp_retinnet", "'centernet', 'dfine', 'rfdetr', 'sharp_retinanet' expected"),
         ("MODEL.NECK=laterl", "one of '', 'fpn', 'dla_up', 'lateral' expected"),
         ("MODEL.BOX.SHRP=2", "MODEL.BOX.SHRP: unknown key; did you mean MODEL.BOX.SHARP?"),
         ("EVAL.METRICS=[imags]", "EVAL.METRICS: unknown metric 'imags'; did you mean images?"),

@@ -5,7 +5,7 @@ ResNet-18 at 192x256 against segmentation-models-pytorch, all in float32, with t
 second of processor time, which other work on the machine does not count against. tools/gpu_check.py measures larger ones on a GPU.
 The last line is one JSON object.
 
-    python tools/benchmark/training_step.py [classification] [detection] [segmentation] [--turns 5] [--iterations 10]
+    python tools/benchmark/training_step.py [classification|detection|segmentation] [--repeats 5] [--iterations 10]
 """
 
 import argparse
@@ -20,15 +20,16 @@ from counts import count
 sys.path.append(str(Path(__file__).resolve().parents[1] / "gpu"))
 
 from report import Report
-from steps import CASES, Scale, measure
+from steps import CASES, DRY, Scale, measure
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("cases", nargs="*", choices=[[], *CASES])
-    parser.add_argument("--turns", type=count, default=5)
+    parser.add_argument("case", nargs="?", choices=CASES, help="default: all")
+    parser.add_argument("--repeats", type=count, default=5, help="turns that count")
     parser.add_argument("--iterations", type=count, default=10, help="timed ones of a turn")
+    parser.add_argument("--dry", action="store_true", help="tiny sizes: shows that the script runs, and measures nothing")
     arguments = parser.parse_args()
     scale = Scale(
         resnet="resnet18",
@@ -37,14 +38,14 @@ def main() -> None:
         tile=((192, 256), 8),
         segmenter=("unet", 0),
         timed=dict.fromkeys(CASES, arguments.iterations),
-        turns=arguments.turns,
+        turns=arguments.repeats,
     )
     torch.set_num_threads(1)
     figures = {}
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.jsonl"
-        for name in arguments.cases or CASES:
-            measure(name, Report(rows), torch.device("cpu"), scale)
+        for name in [arguments.case] if arguments.case else CASES:
+            measure(name, Report(rows), torch.device("cpu"), DRY if arguments.dry else scale)
         for row in map(json.loads, rows.read_text(encoding="utf-8").splitlines()):
             print(f"{row['name']:<32}{row['value']:>10.3f} {row['unit']:<10}{row['note']}")
             figures[row["name"]] = row["value"]

@@ -158,7 +158,7 @@ def test_objects_and_arrays_of_unequal_shapes_come_as_lists() -> None:
     assert batch["image_meta"] == [{"image_file": f"square {number}"} for number in range(3)]
     assert [boxes.shape for boxes in batch["bboxes"]] == [(0, 4), (1, 4), (2, 4)]
     assert batch["image"].shape == (3, 8, 8, 3)
-    assert set(batch["meta"][0]) == {"id", "file", "index"}
+    assert set(batch["meta"][0]) == {"id", "file", "index", "draw"}
 
 
 def test_an_evaluation_gives_every_sample_once_in_order() -> None:
