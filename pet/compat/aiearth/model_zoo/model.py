@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
 from pet.compat.shared.running import begin_script
+from pet.data.files.image_cache import user_caches
 from petlib.errors import CheckpointError, ConfigError
 from petlib.files import temporary_path
 
@@ -68,7 +69,7 @@ def _advice(name: str) -> str:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pet" / "models"
+    return user_caches() / "models"
 
 
 def _download(url: str, path: Path) -> None:
