@@ -1,11 +1,12 @@
 # Two commands on a fresh machine:
 #   make demo   sets up, trains, tests and shows the default example
 #   make test   sets up, then runs ruff, mypy and pytest
-# VENV=folder puts the environment elsewhere; PYTHON=python3.12 chooses the interpreter; JOBS=n the parallel tests.
+# VENV=folder puts the environment elsewhere; PYTHON=python3.12 chooses the interpreter; JOBS=n the parallel tests
+# (one more than the cores of a small machine, since tests wait for the processes that they start).
 
 PYTHON ?= python3
 VENV ?= .venv
-JOBS ?= 2
+JOBS ?= 3
 BIN = $(VENV)/bin
 CFG = cfgs/vision/digits/resnet20_digits.yaml
 OUT = ckpts/vision/digits/resnet20_digits

@@ -84,7 +84,8 @@ def train_paddleseg(folder: Path, hook: Observer) -> None:
 
 def train_aiearth(folder: Path, hook: Observer) -> None:
     write_pairs(folder, [f"p{number}" for number in range(8)])
-    job = ChangeJob(folder, work_dir=str(folder))
+    # without pairs to validate on, for which torch would trace the network again
+    job = ChangeJob(folder, work_dir=str(folder), parts=("train",))
     for key, value in ALL.items():
         job.trainer.cfg.pet.set(key, value)
     job.run(hooks=[hook])
