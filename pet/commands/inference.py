@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="PIXELS",
-        help="edge of the windows that segmentation looks through (default: TEST.SLIDING.SIZE, else 1024; of cfgs/vision whole images)",
+        help="edge of the windows that images are looked at through (default: TEST.SLIDING.SIZE; else 1024 of segmentation, else none)",
     )
     parser.add_argument(
         "--track",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pet.data.files.limits import MOST_FILE_BYTES, MOST_PIXELS
-from petlib.config import Effect, Key, Schema, Switch, with_effect
+from petlib.config import Effect, Key, Schema, Switch, used_if, with_effect
 
 SCALES = Key(
     [32],
@@ -36,6 +36,30 @@ MIXUP: Schema = {
 """``TRAIN.MIXUP``, for tasks that learn a label of the whole image."""
 FILTER_EMPTY = Key(True, "Leave images without objects out of the training of detectors.", arguments=("without_empty",))
 """For tasks that find objects."""
+TRAINED_WINDOWS: Schema = {
+    "SIZE": Key(
+        0,
+        "Learn from windows of so many pixels, cut from the files as they are: each object is whole in at least one, if it fits; 0: from whole images. Transforms see the windows.",
+        unit="pixels",
+        minimum=0,
+        arguments=("TrainingWindows.size",),
+    ),
+    **used_if(
+        {
+            "BACKGROUND": Key(
+                0.1, "Share of the windows that have no object, from 0 to below 1.", minimum=0, arguments=("TrainingWindows.background",)
+            ),
+            "MIN_SHARE": Key(
+                0.3,
+                "Share of the area of its box that must be in a window, or an object is none there.",
+                minimum=0,
+                arguments=("TrainingWindows.min_share",),
+            ),
+        },
+        Switch("TRAIN.SLIDING.SIZE"),
+    ),
+}
+"""``TRAIN.SLIDING``, for the general CNN with objects; ``TEST.SLIDING`` is in :mod:`pet.models.config`."""
 
 DATA_SCHEMA: Schema = {
     "MISC": {

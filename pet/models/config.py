@@ -92,11 +92,15 @@ VIEWS_AND_WINDOWS: Schema = {
     "SLIDING": {
         "SIZE": Key(
             0,
-            "Look at test images of semantic segmentation through overlapping windows of so many pixels, at each in all views; 0: at whole images.",
+            "Look at test images through overlapping windows of so many pixels, at each in all views; 0: at whole images. Pixels are blended, objects are joined where windows cut them.",
             unit="pixels",
             minimum=0,
         ),
-        "OVERLAP": Key(0.25, "Share of a window that its neighbour sees too; also of the windows of an inference.", minimum=0),
+        "OVERLAP": Key(
+            0.25,
+            "Share of a window that its neighbour sees too; also of the windows of an inference. Objects that are shorter are always whole in some window.",
+            minimum=0,
+        ),
     },
 }
 TEST_TIME: Schema = {"TEST": with_effect(Effect.EVALUATIONS, VIEWS_AND_WINDOWS)}

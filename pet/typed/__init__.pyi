@@ -130,8 +130,14 @@ class VisionTrainMixup(ConfigSection):
     PROBABILITY: float
     SWITCH_PROBABILITY: float
 
+class VisionTrainSliding(ConfigSection):
+    SIZE: int
+    BACKGROUND: float
+    MIN_SHARE: float
+
 class VisionTrain(PetTrain):
     MIXUP: VisionTrainMixup
+    SLIDING: VisionTrainSliding
 
 class VisionTestViews(ConfigSection):
     SCALES: list[float]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from pet.config import TASK_SCHEMA
 from pet.data.catalog.classes import check_classes, infer_classes
-from pet.data.config import FILTER_EMPTY, MIXUP
+from pet.data.config import FILTER_EMPTY, MIXUP, TRAINED_WINDOWS
 from pet.exporting.config import COMPARE_SCORE, check_export
 from pet.former_keys import FORMER_KEYS
 from pet.models.config import DENSE_MODEL, MODEL, MODEL_SCHEMA, SYNC_BN, TEST_TIME, check_model, check_num_classes, check_test_time
 from pet.models.registries import DETECTORS, NEEDS_BACKBONE
-from pet.vision.heads.table import HEADS, head_name, head_switches, heads_schema
+from pet.vision.heads.table import HEADS, cannot_look_through_windows, head_name, head_switches, heads_schema
 from petlib.config import CfgNode, ConfigError, Key, Schema, Switch, merge_schemas, name_run, used_if
 
 CLASSIFIES = Switch("MODEL.HAS_CLS")
@@ -50,7 +50,11 @@ def vision_schema() -> Schema:
     norms = used_if({"MODEL": {"SYNC_BN": SYNC_BN, **frozen}}, HAS_NORMS)
     needs_backbone: Schema = {"MODEL": {**backbone, **used_if(maps, LOOKS_AT_MAPS)}, "FINETUNE": DROPOUT}
     labels: Schema = {"MODEL": {"LABEL_SMOOTHING": MODEL["LABEL_SMOOTHING"]}, "TRAIN": {"MIXUP": MIXUP}}
-    objects: Schema = {"DATA": {"FILTER_EMPTY": FILTER_EMPTY}, "EXPORT": {"COMPARE_SCORE": COMPARE_SCORE}}
+    objects: Schema = {
+        "DATA": {"FILTER_EMPTY": FILTER_EMPTY},
+        "TRAIN": {"SLIDING": TRAINED_WINDOWS},
+        "EXPORT": {"COMPARE_SCORE": COMPARE_SCORE},
+    }
     return merge_schemas(
         TASK_SCHEMA,
         MODEL_SCHEMA,
@@ -88,6 +92,7 @@ def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     check_model(cfg, needs_backbone=not _is_whole(cfg))
     check_export(cfg)
     check_test_time(cfg)
+    _check_windows(cfg)
     _check_heads(cfg)
     if cfg.MODEL.HAS_CLS:
         infer_classes(cfg)
@@ -101,6 +106,13 @@ def infer_cfg(cfg: CfgNode, cfg_file: str | Path | None = None) -> CfgNode:
     return cfg
 
 
+def _check_windows(cfg: CfgNode) -> None:
+    for name in ("BACKGROUND", "MIN_SHARE") if cfg.TRAIN.SLIDING.SIZE else ():
+        share = cfg.TRAIN.SLIDING[name]
+        if not 0 <= share < 1:
+            raise ConfigError(f"TRAIN.SLIDING.{name}: {share:g} given, a share from 0 to below 1 expected")
+
+
 def _check_heads(cfg: CfgNode) -> None:
     switches = head_switches(cfg)
     if not switches:
@@ -110,11 +122,11 @@ def _check_heads(cfg: CfgNode) -> None:
             f"MODEL.HAS_CLS and MODEL.{switches[1]} are both True: a classifier of whole images has no feature maps for other heads, "
             "and no data set labels both; set one of them to False"
         )
-    if cfg.TEST.SLIDING.SIZE and (len(switches) > 1 or not HEADS.get(switches[0]).windows):
-        other = next((switch for switch in switches if not HEADS.get(switch).windows), switches[-1])
+    other = cannot_look_through_windows(cfg)
+    if cfg.TEST.SLIDING.SIZE and other:
         raise ConfigError(
-            f"TEST.SLIDING.SIZE: {cfg.TEST.SLIDING.SIZE} given, but MODEL.{other} is True, and only pixels are looked at through windows, "
-            "those of one head; set it to 0"
+            f"TEST.SLIDING.SIZE: {cfg.TEST.SLIDING.SIZE} given, but MODEL.{other} is True, and only objects, with masks, keypoints, parts and "
+            "identities, or pixels of one head alone are looked at through windows; set it to 0"
         )
     if "HAS_DENSITY" in switches and "HAS_DOTS" in switches:
         raise ConfigError("MODEL.HAS_DENSITY and MODEL.HAS_DOTS are both True, and both give the count; set one of them to False")

@@ -10,6 +10,7 @@ from pet.data.targets.dataset import Expectation
 from pet.data.targets.kinds import to_original
 from pet.losses.uncertainty import UncertaintyWeighting
 from pet.models.classifiers import build_classifier_backbone
+from pet.models.detection.windows import find_through_windows
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions, WindowedHead
 from pet.models.fpn import Neck, build_neck
@@ -82,20 +83,23 @@ class GeneralizedCNN(nn.Module):
             dictionary of predictions for each sample, in the coordinates of the image files where ``meta`` gives them.
             All tensors are on the device of the images.
         """
-        if self.window and not self.training:
-            return self._look_through_windows(batch)
+        if not self.training:
+            predictions = self._look_through_windows(batch) if self.window else self.predict(batch)
+            return to_original(predictions, batch["meta"]) if "meta" in batch and not self._classifies else predictions
         outputs = self.run_heads(self.extract(batch), batch)
-        if self.training:
-            losses = {name: output.losses for name, output in zip(self.heads, outputs, strict=True)}
-            return {
-                "losses": self.weighting(losses)
-                if self.weighting is not None
-                else {name: value for parts in losses.values() for name, value in parts.items()},
-                "metrics": {name: value for output in outputs for name, value in output.metrics.items()},
-            }
+        losses = {name: output.losses for name, output in zip(self.heads, outputs, strict=True)}
+        return {
+            "losses": self.weighting(losses)
+            if self.weighting is not None
+            else {name: value for parts in losses.values() for name, value in parts.items()},
+            "metrics": {name: value for output in outputs for name, value in output.metrics.items()},
+        }
+
+    def predict(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what all heads find in each image of a batch that is looked at whole, in the coordinates of the batch."""
+        outputs = self.run_heads(self.extract(batch), batch)
         parts = zip(*(output.predictions for output in outputs), strict=True)
-        predictions = [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
-        return to_original(predictions, batch["meta"]) if "meta" in batch and not self._classifies else predictions
+        return [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
 
     @property
     def count_targets(self) -> Callable[[dict[str, Any]], Tensor] | None:
@@ -134,10 +138,11 @@ class GeneralizedCNN(nn.Module):
         return outputs
 
     def _look_through_windows(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return what the only head finds in images of which the network sees one window after the other."""
+        """Return what is found in images of which the network sees one window after the other, in the coordinates of the batch."""
+        if self.detector:
+            return find_through_windows(self.predict, batch, window=self.window, overlap=self.overlap)
         (head,) = cast("Iterable[WindowedHead]", self.heads.values())
-        predictions = head.look_through_windows(self.extract, batch, window=self.window, overlap=self.overlap)
-        return to_original(predictions, batch["meta"]) if "meta" in batch else predictions
+        return head.look_through_windows(self.extract, batch, window=self.window, overlap=self.overlap)
 
     def _feature_info(self) -> FeatureInfo:
         if self._classifies or self.backbone is None:

@@ -17,7 +17,7 @@ from pet.prediction.run import FilePredictor
 from pet.prediction.windows import LabelledWindows, WindowSettings
 from pet.typed import VisionConfig
 from pet.vision.export import PlainNetwork
-from pet.vision.heads.table import head_switches
+from pet.vision.heads.table import cannot_look_through_windows, head_switches
 from pet.vision.model import GeneralizedCNN, expected_data
 from pet.vision.test_time import build_test_model
 from pet.visual.names import TargetNames
@@ -51,29 +51,43 @@ def build_predictor(cfg: VisionConfig, device: torch.device, *, window: int = 0)
     Args:
         cfg: the config.
         device: where the model runs; an exported file runs on the CPU.
-        window: edge of the windows that a model of pixels looks at large images through, at their own resolution, pixels; 0: it sees whole
-            images after ``TEST.TRANSFORMS``, as all others do.
+        window: edge of the windows that images are looked at through, pixels: those of pixels alone at their own resolution, others
+            after ``TEST.TRANSFORMS``. 0: as ``TEST.SLIDING.SIZE`` says, of pixels at whole images.
 
     Raises:
         CheckpointError: the weights are missing or do not fit.
         ConfigError: the network is unknown, or does not look through windows.
     """
-    if window and head_switches(cfg) != ["HAS_SEMSEG"]:
+    if window and cannot_look_through_windows(cfg):
         raise ConfigError(
-            f"build_predictor.window: {window} given, but only a model with no other head than HAS_SEMSEG looks through windows; leave it "
-            "out"
+            f"build_predictor.window: {window} given, but MODEL.{cannot_look_through_windows(cfg)} is True, which does not look through "
+            "windows; leave it out"
         )
-    if window:
+    if window and head_switches(cfg) == ["HAS_SEMSEG"]:
         return _build_windows(cfg, device, window)
+    size = window or cfg.TEST.SLIDING.SIZE
+    exported = find_onnx_weights(cfg) if size and cfg.MODEL.HAS_BOX else None
+    if exported is not None:
+        raise ConfigError(
+            f"build_predictor.window: {size} given (or TEST.SLIDING.SIZE), but {exported.path} is an exported file, which looks at whole "
+            "images; set it to 0, or take the weights that were exported"
+        )
     return build_whole_images(
         cfg,
         device,
-        lambda: GeneralizedCNN(cfg),
+        lambda: _build_network(cfg, window),
         expected_data(cfg).kinds,
         keypoint_labels=frozenset(cfg.MODEL.KEYPOINTS.LABELS),
         part_labels=frozenset(cfg.MODEL.PARSING.LABELS),
         finish=lambda model: build_test_model(cast("GeneralizedCNN", model), cfg),
     )
+
+
+def _build_network(cfg: VisionConfig, window: int) -> GeneralizedCNN:
+    network = GeneralizedCNN(cfg)
+    if window:
+        network.window, network.overlap = window, cfg.TEST.SLIDING.OVERLAP
+    return network
 
 
 def _build_windows(cfg: VisionConfig, device: torch.device, window: int) -> LabelledWindows:

@@ -11,6 +11,7 @@ from pet.data.targets.kinds import to_original
 from pet.models.config import has_views
 from pet.models.detection.detector import as_predictions
 from pet.models.detection.suppression import Suppression, build_suppression
+from pet.models.detection.windows import find_through_windows
 from pet.models.features import Features, HeadOutput, Regions
 from pet.models.segmentation.head import SemsegHead
 from pet.models.segmentation.sliding_window import as_logits, look_through_windows
@@ -53,8 +54,16 @@ class TestTimeAugmentation(nn.Module):
 
     def forward(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the predictions of ``model`` for each image, in the coordinates of the image files."""
-        if self.model.window:
+        if self.model.window and not self.model.detector:
             return self._label_through_windows(batch)
+        if self.model.window:
+            predictions = find_through_windows(self._find_in_views, batch, window=self.model.window, overlap=self.model.overlap)
+        else:
+            predictions = self._find_in_views(batch)
+        return to_original(predictions, batch["meta"]) if "meta" in batch and "cls" not in self.model.heads else predictions
+
+    def _find_in_views(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what is found in each image that is looked at whole, in the coordinates of the batch."""
         views = self._views(batch)
         features = [self.model.extract(view.batch) for view in views]
         regions: Regions | None = None
@@ -74,8 +83,7 @@ class TestTimeAugmentation(nn.Module):
                 assert regions is not None, "heads that look into boxes come after the box head"
                 outputs.append(HeadOutput(predictions=self._average_regions(name, head, views, features, regions)))
         parts = zip(*(output.predictions for output in outputs), strict=True)
-        predictions = [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
-        return to_original(predictions, batch["meta"]) if "meta" in batch and "cls" not in self.model.heads else predictions
+        return [{name: value for part in image_parts for name, value in part.items()} for image_parts in parts]
 
     def _views(self, batch: dict[str, Any]) -> list[View]:
         divisor = 1 if "cls" in self.model.heads else STRIDE

@@ -141,7 +141,7 @@ GROUPS = {
         shapes("cascade_rcnn_R-18-FPN"),
         shapes("fcos_R-18-FPN"),
         shapes("centernet_R-18"),
-        shapes("retinanet_R-18-FPN"),
+        shapes("retinanet_R-18-FPN", "TRAIN.SLIDING.SIZE=64", "TEST.SLIDING.SIZE=64"),
         Recorded("vision", "vision/shapes/dfine_tiny.yaml", [*SHORT, "EXPORT.SIZE=[128, 128]"], ("data/shapes/test/images",)),
         Recorded("vision", "vision/shapes/dfine_tiny.yaml", [*SHORT, *RFDETR, "EXPORT.SIZE=[96, 96]"], ("data/shapes/test/images",)),
         shapes("semseg_R-18", "TEST.SLIDING.SIZE=64"),

@@ -1,7 +1,10 @@
 """Large images are read in windows."""
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
 
 from petlib.errors import ConfigError
 
@@ -45,3 +48,25 @@ def window_starts(length: int, window: int, stride: int) -> list[int]:
     """Return where the windows of a side of ``length`` pixels begin."""
     last = max(length - window, 0)
     return [*range(0, last, stride), last]
+
+
+def spaced_windows(size: tuple[int, int], window: int, overlap: float) -> list[Window]:
+    """Return the windows, at equal distances, that cover an image of ``size`` (height, width), row by row; see :func:`spaced_starts`."""
+    height, width = size
+    tops, lefts = (spaced_starts(length, window, overlap) for length in size)
+    return [Window(top, left, min(window, height), min(window, width)) for top in tops for left in lefts]
+
+
+def spaced_starts(length: int, window: int, overlap: float) -> list[int]:
+    """Return where windows begin that cover a side at equal distances, the first at its beginning, the last at its end.
+
+    Args:
+        length: of the side, pixels.
+        window: edge of a window, pixels.
+        overlap: least share of a window that its neighbour covers too, from 0 to below 1.
+    """
+    assert length > 0 and window > 0 and 0 <= overlap < 1, f"length {length}, window {window}, overlap {overlap}"
+    last = max(length - window, 0)
+    stride = max(int(window * (1 - overlap)), 1)
+    starts: list[int] = np.linspace(0, last, math.ceil(last / stride) + 1).round().astype(int).tolist()
+    return starts

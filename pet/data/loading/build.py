@@ -23,6 +23,7 @@ from pet.data.loading.renumbered import TRAINING, in_order_of, with_names
 from pet.data.loading.sampling import build_sampler, without_empty
 from pet.data.loading.share_record import TRAIN_RECORD, ShareRecord
 from pet.data.loading.splits import named_in, share_of
+from pet.data.loading.windows import cut_into_windows
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.finish import FinishTargets
@@ -256,7 +257,7 @@ def build_training_data(
         logger.warning("DATA.CACHE: %s has no effect: %s are read from no image files of their own", cfg.DATA.CACHE, source)
     if filters_empty(cfg, expected.kinds):
         dataset = without_empty(dataset)
-    return build_train_loader(cfg, dataset, device, expected.kinds, begin=record.write)
+    return build_train_loader(cfg, cut_into_windows(cfg, dataset), device, expected.kinds, begin=record.write)
 
 
 def scales_by_type(entries: Sequence[Any]) -> bool:

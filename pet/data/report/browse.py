@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pet.data.loading.build import as_it_is, build_dataset, build_sample_transforms
+from pet.data.loading.windows import cut_into_windows
 from pet.data.report.trained_names import find_trained_names
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.finish import FinishTargets
@@ -84,6 +85,7 @@ def build_sample_views(
         raise ConfigError(f"{split.upper()}.DATASETS: nothing given; name the data to look at")
     names = find_trained_names(cfg, kinds) if split == "test" else NO_NAMES
     dataset = prepare(build_dataset(cfg, section.DATASETS, kinds, names=names))
+    dataset = cut_into_windows(cfg, dataset) if split == "train" else dataset
     transforms, normalize = build_sample_transforms(section.TRANSFORMS, section.RESIZE.SCALES, dataset, place=f"{split.upper()}.TRANSFORMS")
     finishing = Compose([*transforms.transforms, FinishTargets(kinds)])
     return SampleViews(dataset=dataset, transforms=finishing, normalize=normalize, seed=cfg.MISC.SEED)

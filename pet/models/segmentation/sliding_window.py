@@ -1,6 +1,5 @@
 """How networks of pixels look at test images: several views of each, and images of any size through windows that overlap."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pet.data.files.windows import Window
+from pet.data.files.windows import Window, spaced_starts
 from pet.data.targets.image import IMAGES
 from pet.losses.pixels.base import class_probabilities
 from pet.models.config import has_views
@@ -143,11 +142,7 @@ def plan_axis(length: int, window: int, overlap: float) -> Axis:
         window: pixels of a window.
         overlap: least share of a window that its neighbour covers too, from 0 to below 1.
     """
-    assert length > 0 and window > 0 and 0 <= overlap < 1, f"length {length}, window {window}, overlap {overlap}"
-    seen = min(length, window)
-    stride = max(int(window * (1 - overlap)), 1)
-    count = math.ceil((length - seen) / stride) + 1
-    starts = np.linspace(0, length - seen, count).round().astype(int).tolist()
+    starts, seen = spaced_starts(length, window, overlap), min(length, window)
     steps = [after - start for start, after in zip(starts, [*starts[1:], length], strict=True)]
     ramp = _ramp(seen, seen - min(steps[:-1], default=seen))
     total = np.zeros(length)

@@ -74,7 +74,9 @@ BOX: Schema = {
             "NMS": Key(
                 0.5, "Intersection over union from which the weaker detection of a class is dropped.", minimum=0, used_if=(SUPPRESSES,)
             ),
-            "DETECTIONS_PER_IMAGE": Key(100, "Greatest number of detections of an image.", minimum=1),
+            "DETECTIONS_PER_IMAGE": Key(
+                100, "Greatest number of detections of an image, or of each of its windows (TEST.SLIDING).", minimum=1
+            ),
             "SOFT_NMS": {
                 "METHOD": Key(
                     "never",

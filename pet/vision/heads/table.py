@@ -33,7 +33,9 @@ class HeadEntry(NamedTuple):
             ``outputs`` ``(head, features) -> tensors``.
         outputs: names of the tensors, batch first, that an exported network gives for a head that looks at the whole image, in the place
             of ``output``.
-        windows: alone it looks at images through windows (``TEST.SLIDING``): it is a :class:`~pet.models.features.WindowedHead`.
+        windows: it looks at images through windows (``TEST.SLIDING``). What it finds of the objects of each window is joined
+            (:mod:`pet.models.detection.window_joining`) with ``HAS_BOX`` and heads that look into its boxes; any other head looks alone: it
+            is a :class:`~pet.models.features.WindowedHead`.
         any_detector: the boxes that a detector finds are enough for it; False: in training it needs the proposals of two stages.
         add_training_parts: ``(cfg, head) -> None``, puts into the head what only a training needs; empty: there is no such part.
         training_parts: names of these parts, which a test and an exported file do without.
@@ -72,6 +74,7 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             targets=("boxes",),
             settings=settings.BOX,
             output="boxes",
+            windows=True,
         ),
         "HAS_MASK": HeadEntry(
             build="pet.models.detection.roi_heads:build_mask_head",
@@ -82,6 +85,7 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             needs="HAS_BOX",
             output="masks",
             trace="pet.models.detection.traced_regions:find_masks",
+            windows=True,
         ),
         "HAS_KEYPOINTS": HeadEntry(
             build="pet.models.detection.roi_heads:build_keypoint_head",
@@ -93,6 +97,7 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             swap="keypoint_swap",
             output="keypoints",
             trace="pet.models.detection.traced_regions:find_keypoints",
+            windows=True,
         ),
         "HAS_PARSING": HeadEntry(
             build="pet.models.detection.roi_parsing:build_parsing_head",
@@ -102,6 +107,7 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             settings=settings.PARSING,
             needs="HAS_BOX",
             swap="part_swap",
+            windows=True,
         ),
         "HAS_IDENTITY": HeadEntry(
             build="pet.models.detection.identity_head:build_identity_head",
@@ -115,6 +121,7 @@ HEADS: EntryRegistry[HeadEntry] = EntryRegistry(
             any_detector=True,
             add_training_parts="pet.models.detection.identity_head:add_identity_classifier",
             training_parts=("classifier",),
+            windows=True,
         ),
         "HAS_SURFACE": HeadEntry(
             build="pet.models.detection.roi_surface:build_surface_head",
@@ -175,6 +182,14 @@ def head_switches(cfg: VisionConfig) -> list[str]:
     """Return the switches that are on, in the order of the table."""
     # a config that was made before a user's head was registered has no switch for it
     return [switch for switch in HEADS if switch in cfg.MODEL and cfg.MODEL[switch]]
+
+
+def cannot_look_through_windows(cfg: VisionConfig) -> str:
+    """Return a switch that is on and keeps a model from looking through windows; empty: it looks through them."""
+    switches = head_switches(cfg)
+    # objects are joined one by one, pixels are blended: a model does one of both
+    family = [switch for switch in switches if switch == "HAS_BOX" or HEADS.get(switch).needs] or switches[:1]
+    return next((switch for switch in switches if not HEADS.get(switch).windows or switch not in family), "")
 
 
 def head_name(switch: str) -> str:

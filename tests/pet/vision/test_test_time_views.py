@@ -394,8 +394,3 @@ def test_pixels_are_looked_at_through_windows_each_in_all_views() -> None:
     assert not torch.equal(windows, model(batch)[0]["semseg"])
     model.window = 96
     assert (model(batch)[0]["semseg"] == model.heads["semseg"].decode(model.pixel_logits(batch["image"]), batch)[0]["semseg"]).all()
-
-
-def test_windows_are_for_pixels_alone() -> None:
-    with pytest.raises(ConfigError, match=r"TEST.SLIDING.SIZE: 64 given, but MODEL.HAS_BOX is True, and only pixels"):
-        make_cfg("BOX", "SEMSEG", **{"TEST.SLIDING.SIZE": 64})
