@@ -62,6 +62,7 @@ PARTS = [
     Part("step-classification", "steps.py", ("classification",), 150, alone=True),
     Part("step-detection", "steps.py", ("detection",), 70, alone=True),
     Part("step-segmentation", "steps.py", ("segmentation",), 70, alone=True),
+    Part("cifar", "cifar.py", seconds=90, alone=True),
     Part("input", "inputs.py", seconds=90, alone=True),
     Part("memory", "memory.py", seconds=60, alone=True),
     Part("export", "exported.py", seconds=150),
@@ -183,6 +184,7 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=480, metavar="SECONDS", help="for everything (default: 480)")
     parser.add_argument("--dry", action="store_true", help="on the CPU with tiny sizes: shows that the code runs, and measures nothing")
     parser.add_argument("--list", action="store_true", help="name the parts")
+    parser.add_argument("--cifar", type=Path, metavar="FOLDER", help="cifar-10-batches-py, for the time to 94 %% of the part cifar")
     arguments = parser.parse_args()
     if arguments.list:
         print("\n".join(f"{part.name:<32}{part.seconds:>5.0f} s{'  alone' * part.alone}" for part in PARTS))
@@ -190,6 +192,9 @@ def main() -> int:
     parts = choose_parts((arguments.parts or "").split(","))
     if not parts:
         parser.error(f"--parts: {arguments.parts} given; there are {', '.join(part.name for part in PARTS)}")
+    if arguments.cifar is not None:
+        options = ("--cifar", str(arguments.cifar.resolve()))
+        parts = [part._replace(options=options) if part.script == "cifar.py" else part for part in parts]
     deadline = time.monotonic() + arguments.limit
     if not arguments.dry:
         _require_gpu(parser)

@@ -100,8 +100,8 @@ DATA_SCHEMA: Schema = {
         ),
         "CACHE": Key(
             "none",
-            "Whether image files are decoded once for all epochs, processes and workers of a machine. disk: into DATA.CACHE_FOLDER, for later runs too. memory: into the memory, until the last run ends. The samples are the same, bit for bit; changed files are decoded again. Label images too; no videos, point clouds and GeoTIFFs.",
-            choices=("none", "disk", "memory"),
+            "Whether image files are decoded once for all epochs, processes and workers of a machine. disk: into DATA.CACHE_FOLDER, for later runs too. memory: into the memory, until the last run ends. The samples are the same, bit for bit; changed files are decoded again. Label images too; no videos, point clouds and GeoTIFFs. device: of tasks with a label of the whole image, the training images lie on the training device from its beginning, and are cropped, mirrored, coloured and covered there, in batches.",
+            choices=("none", "disk", "memory", "device"),
             effect=Effect.NONE,
             arguments=("open_cache.kind",),
         ),
@@ -114,7 +114,7 @@ DATA_SCHEMA: Schema = {
         ),
         "CACHE_SPARE": Key(
             5.0,
-            "How much of the disk or of the memory stays free: beyond it images are decoded each time.",
+            "How much of the disk, of the memory or of the device stays free: beyond it images are decoded each time, and those of a device are refused.",
             unit="percent",
             minimum=0,
             effect=Effect.NONE,

@@ -206,3 +206,51 @@ def resnet18_cifar(*, num_classes: int = 10) -> nn.Module:
     nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
     network.conv1, network.maxpool = first, nn.Identity()
     return network
+
+
+class CifarResNet9(nn.Module):
+    """Eight convolutions and a classifier, of which four are two residual blocks: few large layers, which a GPU computes fast.
+
+    Source: D. Page, How to Train Your ResNet, part 4 (https://myrtle.ai/learn/how-to-train-your-resnet/).
+
+    Args:
+        num_classes: length of the logits.
+        in_channels: channels of the images.
+        scale: factor of the logits, which keeps the softmax of the first iterations flat.
+    """
+
+    def __init__(self, *, num_classes: int = 10, in_channels: int = 3, scale: float = 0.125) -> None:
+        super().__init__()
+        self.scale = scale
+        self.conv1 = _convolution(in_channels, 64)
+        self.layer1 = nn.Sequential(_convolution(64, 128), nn.MaxPool2d(2), TwoConvolutions(128))
+        self.layer2 = nn.Sequential(_convolution(128, 256), nn.MaxPool2d(2))
+        self.layer3 = nn.Sequential(_convolution(256, 512), nn.MaxPool2d(2), TwoConvolutions(512))
+        self.fc = nn.Linear(512, num_classes, bias=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits (B, num_classes) for float images (B, C, H, W) with H and W of at least 8 pixels."""
+        features = self.layer3(self.layer2(self.layer1(self.conv1(image))))
+        logits: Tensor = self.fc(features.amax(dim=(2, 3))) * self.scale
+        return logits
+
+
+class TwoConvolutions(nn.Module):
+    """Two convolutions whose result is added to their input.
+
+    Args:
+        channels: of input and output.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(_convolution(channels, channels), _convolution(channels, channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape."""
+        added: Tensor = features + self.convolutions(features)
+        return added
+
+
+def _convolution(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU())

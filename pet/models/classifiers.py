@@ -15,6 +15,7 @@ from petlib.suggest import did_you_mean, nearest_names
 CLASSIFIERS = Registry(
     "network",
     {
+        "resnet9": "pet.models.cifar_resnet:CifarResNet9",
         "resnet20": "pet.models.cifar_resnet:resnet20",
         "resnet32": "pet.models.cifar_resnet:resnet32",
         "resnet44": "pet.models.cifar_resnet:resnet44",

@@ -27,7 +27,7 @@ SMALLEST_VIEW, LARGEST_VIEW = 0.1, 10.0
 MODEL: Schema = {
     "BACKBONE": Key(
         "",
-        "The network by name: one of Pet's own (resnet20, resnet32, resnet44, resnet56, resnet110, resnet18_cifar, resnext29_8x64d; for faces iresnet18, iresnet34, iresnet50, iresnet100, iresnet200, mobilefacenet), timm/NAME, torchvision/NAME, or a bare name, which is looked up in timm, then in torchvision.",
+        "The network by name: one of Pet's own (resnet9, resnet20, resnet32, resnet44, resnet56, resnet110, resnet18_cifar, resnext29_8x64d; for faces iresnet18, iresnet34, iresnet50, iresnet100, iresnet200, mobilefacenet), timm/NAME, torchvision/NAME, or a bare name, which is looked up in timm, then in torchvision.",
         arguments=(
             "find_classifier.name",
             "create_feature_extractor.name",

@@ -44,7 +44,7 @@ class PetData(PetlibData):
     ALLOW_OUTSIDE: bool
     MAX_PIXELS: int
     MAX_FILE_BYTES: int
-    CACHE: Literal["none", "disk", "memory"]
+    CACHE: Literal["none", "disk", "memory", "device"]
     CACHE_FOLDER: str
     CACHE_SPARE: float
     CHECK_SAMPLES: int

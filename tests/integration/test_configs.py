@@ -40,6 +40,7 @@ TRAINING_IMAGES = {"cifar10_train": 50_000, "imagenet_train": 1_281_167, "digits
 NO_SAMPLES: Any = []
 # what the comments of the configs say
 PARAMETERS = {
+    "vision/cifar/fast94.yaml": 6.573e6,
     "vision/cifar/resnet20_cifar10.yaml": 0.27e6,
     "vision/cifar/resnet110_cifar10.yaml": 1.7e6,
     "vision/cifar/resnext29-8x64d_cifar10.yaml": 34.4e6,

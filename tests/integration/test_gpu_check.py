@@ -16,7 +16,7 @@ import torch
 from tests.integration.conftest import ROOT, environment
 
 SCRIPT = ROOT / "tools" / "gpu_check.py"
-DRY = "task-digits,step-segmentation,input,memory,ranks"
+DRY = "task-digits,step-segmentation,cifar,input,memory,ranks"
 """Parts of every kind that take seconds; the others run the same scripts with other options."""
 
 
@@ -43,9 +43,11 @@ def test_the_parts_run_without_a_gpu(tmp_path: Path) -> None:
     assert rows["metrics, GPU and CPU"]["value"] == 0
     assert rows["2 ranks, gloo, exchange"]["value"] == "works"
     assert rows["segmentation: Pet's rate / bare"]["value"] > 0
+    assert rows["cifar: Pet"]["value"] > 0
+    assert "not measured" in rows["cifar: Pet"]["note"]
     assert rows["input: Pet"]["value"] > 0
     assert result["machine"]["device"] == "cpu"
-    assert "5 of 5 parts passed" in done.stdout
+    assert "6 of 6 parts passed" in done.stdout
 
 
 def test_every_script_belongs_to_a_part(check: ModuleType) -> None:

@@ -244,6 +244,7 @@ def pretended_gpu() -> Iterator[None]:
         "set_device": lambda device: None,
         "get_device_name": lambda *_: "pretended GPU",
         "is_bf16_supported": lambda **_: True,
+        "mem_get_info": lambda *_: (2**33, 2**34),
         "get_rng_state_all": list,
         "synchronize": lambda *_: None,
         "_lazy_init": lambda: None,

@@ -49,7 +49,11 @@ CAMERA = [
 ]
 EDGES = ["MODEL.CAMERA.EDGE_CENTERS=True", "MODEL.CAMERA.EDGE_FUSION=True"]
 TASKS = {
-    "digits": ("vision", "vision/digits/resnet20_digits.yaml", [TINY, "SOLVER.EMA.ENABLED=True", "TRAIN.MIXUP.MIXUP_ALPHA=0.2"]),
+    "digits": (
+        "vision",
+        "vision/digits/resnet20_digits.yaml",
+        [TINY, "SOLVER.EMA.ENABLED=True", "TRAIN.MIXUP.MIXUP_ALPHA=0.2", "DATA.CACHE=device"],
+    ),
     "mask_rcnn": (
         *("vision", "vision/shapes/mask_rcnn_R-18-FPN.yaml"),
         [*BOXES, "MODEL.MASK.CHANNELS=[16]", "TEST.VIEWS.FLIP=True", "TEST.SOFT_NMS.METHOD=gaussian", "SOLVER.NONFINITE=skip"],

@@ -126,7 +126,7 @@ TASKS = {
         settings=(
             *("SOLVER.EMA.ENABLED=True", "TEST.PRECISE_BN.ENABLED=True", "TEST.PRECISE_BN.NUM_ITERS=4", "SOLVER.ACCUMULATION=2"),
             *("SOLVER.NONFINITE=skip", "TRAIN.MIXUP.MIXUP_ALPHA=0.2", "TRAIN.MIXUP.CUTMIX_ALPHA=1.0", "TRAIN.NUM_WORKERS=2"),
-            *("MISC.PROFILER.ENABLED=True", "MISC.PROFILER.START_ITER=4", "MISC.PROFILER.ITERS=2"),
+            *("MISC.PROFILER.ENABLED=True", "MISC.PROFILER.START_ITER=4", "MISC.PROFILER.ITERS=2", "DATA.CACHE=device"),
         ),
     ),
     "mask_rcnn-bf16": shapes_task("mask_rcnn_R-18-FPN", *BF16, metric=0.1),

@@ -149,20 +149,21 @@ CACHE = ImageCache()
 """One for the process: those who read images are far below what knows the settings. Loader workers are forks."""
 
 
-def open_cache(kind: Literal["none", "disk", "memory"], *, folder: str, spare: float) -> None:
+def open_cache(kind: Literal["none", "disk", "memory", "device"], *, folder: str, spare: float) -> None:
     """Open the cache of this process, or close it.
 
     Args:
         kind: ``none``: images are decoded each time; ``disk``: once, into ``folder``, where they stay; ``memory``: into the memory of the
             machine, for all runs of this user that go on at the same time. The last of them leaves nothing behind; what killed
-            ones left the next one takes over.
+            ones left the next one takes over. ``device``: a training keeps them itself (:mod:`pet.data.loading.device_images`), and here
+            they are decoded each time.
         folder: of ``disk``; empty: ``pet/images`` in the user's folder of caches.
         spare: percent of the device that stay free.
 
     Raises:
         OutputError: the folder cannot be made, or this system has no memory that is used as a disk.
     """
-    if kind == "none":
+    if kind in ("none", "device"):
         CACHE.close()
         return
     if kind == "disk":

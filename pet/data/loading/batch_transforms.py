@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pet.data.targets.kinds import kinds_in
+from pet.data.targets.kinds import are_whole_image, kinds_in
 from pet.data.targets.pixel_types import greatest_value
 from pet.data.transforms.normalize import Normalize, check_channels, scale_and_shift
-from petlib.data.protocols import Batch
+from pet.typed import AnyConfig
+from petlib.data.protocols import Batch, BatchTransform
 from petlib.errors import ConfigError, DataError
 
 PAD_DIVISOR = 32
@@ -206,3 +207,25 @@ class MixupCutmix:
         mixed[..., top:bottom, left:right] = images.flip(0)[..., top:bottom, left:right]
         # the border of the image may have cut the box
         return mixed, 1.0 - (bottom - top) * (right - left) / (height * width)
+
+
+def build_mixing(cfg: AnyConfig, kinds: Sequence[str]) -> list[BatchTransform]:
+    """Return mixup and CutMix as far as they are on, of a task that has them.
+
+    Raises:
+        ConfigError: the targets ``kinds`` are not of whole images.
+    """
+    mixup = cfg.TRAIN.MIXUP
+    if not (mixup.MIXUP_ALPHA > 0 or mixup.CUTMIX_ALPHA > 0):
+        return []
+    if not are_whole_image(kinds):
+        raise ConfigError(f"TRAIN.MIXUP: mixes labels of whole images; this model learns from {', '.join(kinds)}. Set both alphas to 0")
+    return [
+        MixupCutmix(
+            num_classes=cfg.MODEL.NUM_CLASSES,
+            mixup_alpha=mixup.MIXUP_ALPHA,
+            cutmix_alpha=mixup.CUTMIX_ALPHA,
+            probability=mixup.PROBABILITY,
+            switch_probability=mixup.SWITCH_PROBABILITY,
+        )
+    ]

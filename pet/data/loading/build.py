@@ -17,7 +17,8 @@ from pet.data.files.allowed_paths import Reach
 from pet.data.files.image_cache import CACHE, open_cache
 from pet.data.files.images import silence_opencv
 from pet.data.files.limits import set_limits
-from pet.data.loading.batch_transforms import PAD_DIVISOR, MixupCutmix, NormalizeImages
+from pet.data.loading.batch_transforms import PAD_DIVISOR, NormalizeImages, build_mixing
+from pet.data.loading.device_images import build_loaded_images, check_cache
 from pet.data.loading.joined import JoinedDataset, SomeSamples
 from pet.data.loading.renumbered import TRAINING, in_order_of, with_names
 from pet.data.loading.sampling import build_sampler, without_empty
@@ -38,7 +39,7 @@ from petlib.arguments import fit_arguments
 from petlib.config import ConfigError, keys_in_errors
 from petlib.data import build as loaders
 from petlib.data.evaluation_loader import EvaluationLoader
-from petlib.data.protocols import BatchTransform
+from petlib.data.protocols import BatchTransform, SampleTransform
 from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
 from petlib.errors import DataError, name_in_errors
@@ -125,6 +126,7 @@ def build_dataset(
         raise ConfigError("no data set is named; set TRAIN.DATASETS and TEST.DATASETS to names of the catalogue, folders or list files")
     prepare_readers(cfg)
     with keys_in_errors(cfg), name_in_errors({"Source.kinds": "MODEL.HAS_..."}):
+        check_cache(cfg, kinds)
         open_cache(cfg.DATA.CACHE, folder=cfg.DATA.CACHE_FOLDER, spare=cfg.DATA.CACHE_SPARE)
         built = [_build_one(cfg, name, kinds, names) for name in datasets]
         if record is not None and cfg.MISC.CKPT:
@@ -253,7 +255,7 @@ def build_training_data(
         on_error=cfg.DATA.ON_ERROR,
         scales_by_type=scales_by_type(cfg.TRAIN.TRANSFORMS),
     )
-    if cfg.DATA.CACHE != "none" and cfg.DATA.CHECK_SAMPLES and not CACHE.read:
+    if cfg.DATA.CACHE in ("disk", "memory") and cfg.DATA.CHECK_SAMPLES and not CACHE.read:
         logger.warning("DATA.CACHE: %s has no effect: %s are read from no image files of their own", cfg.DATA.CACHE, source)
     if filters_empty(cfg, expected.kinds):
         dataset = without_empty(dataset)
@@ -288,13 +290,19 @@ def build_train_loader(
     largest = largest_size(transforms.transforms)
     if not are_whole_image(kinds):
         transforms = Compose([*transforms.transforms, FinishTargets(kinds)])
+    samples: Samples = dataset
+    sample_transforms: SampleTransform = transforms
+    batch_transforms = _build_batch_transforms(cfg, normalize, kinds)
+    if cfg.DATA.CACHE == "device":
+        loaded = build_loaded_images(cfg, dataset, transforms, device, place=TRAIN_TRANSFORMS, worker_init=start_worker)
+        samples, sample_transforms, batch_transforms = loaded.dataset, loaded.transforms, [loaded.cut, *batch_transforms]
     return loaders.build_train_loader(
         cfg,
-        dataset,
+        samples,
         device,
         sampler=build_sampler(cfg, dataset),
-        transforms=transforms,
-        batch_transforms=_build_batch_transforms(cfg, normalize, kinds),
+        transforms=sample_transforms,
+        batch_transforms=batch_transforms,
         worker_init=start_worker,
         names=names_of(dataset.info, kinds),
         begin=begin,
@@ -372,25 +380,7 @@ def _build_normalization(cfg: PetConfig, normalize: Normalize | None, kinds: Seq
 
 def _build_batch_transforms(cfg: PetConfig, normalize: Normalize | None, kinds: Sequence[str]) -> list[BatchTransform]:
     normalization: BatchTransform = _build_normalization(cfg, normalize, kinds)
-    return [normalization, *(_build_mixing(cfg, kinds) if "MIXUP" in cfg.TRAIN else [])]
-
-
-def _build_mixing(cfg: AnyConfig, kinds: Sequence[str]) -> list[BatchTransform]:
-    """Return mixup and CutMix as far as they are on, of a task that has them."""
-    mixup = cfg.TRAIN.MIXUP
-    if not (mixup.MIXUP_ALPHA > 0 or mixup.CUTMIX_ALPHA > 0):
-        return []
-    if not are_whole_image(kinds):
-        raise ConfigError(f"TRAIN.MIXUP: mixes labels of whole images; this model learns from {', '.join(kinds)}. Set both alphas to 0")
-    return [
-        MixupCutmix(
-            num_classes=cfg.MODEL.NUM_CLASSES,
-            mixup_alpha=mixup.MIXUP_ALPHA,
-            cutmix_alpha=mixup.CUTMIX_ALPHA,
-            probability=mixup.PROBABILITY,
-            switch_probability=mixup.SWITCH_PROBABILITY,
-        )
-    ]
+    return [normalization, *(build_mixing(cfg, kinds) if "MIXUP" in cfg.TRAIN else [])]
 
 
 def start_worker() -> None:

@@ -87,6 +87,9 @@ class ColorJitter(ImageTransform):
         saturation: likewise; factor 0 is a gray image.
         hue: greatest turn as a share of the colour circle, up to 0.5, or [least, greatest].
         probability: share of the images that are changed.
+
+    Attributes:
+        ranges: (name, least, greatest amount) of each change that is on.
     """
 
     def __init__(
@@ -105,18 +108,17 @@ class ColorJitter(ImageTransform):
             "saturation": _factor_range("saturation", saturation),
             "hue": _hue_range(hue),
         }
-        self._ranges = [(name, *bounds) for name, bounds in ranges.items() if bounds != ((0.0, 0.0) if name == "hue" else (1.0, 1.0))]
+        self.ranges = [(name, *bounds) for name, bounds in ranges.items() if bounds != ((0.0, 0.0) if name == "hue" else (1.0, 1.0))]
 
     def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the image in other colours."""
-        if self.probability < 1.0 and rng.random() >= self.probability:
+        drawn = self.draw(rng)
+        if drawn is None:
             return image
-        shares = rng.random(2 * len(self._ranges)).tolist()
-        order = sorted(range(len(self._ranges)), key=shares[len(self._ranges) :].__getitem__)
+        amounts, order = drawn
         pending: ColourMap | None = None
         for index in order:
-            name, low, high = self._ranges[index]
-            amount = low + (high - low) * shares[index]
+            name, amount = self.ranges[index][0], amounts[index]
             if pending is not None and (name == "hue" or pending.may_clip()):
                 image, pending = pending(image), None
             if name == "hue":
@@ -130,6 +132,14 @@ class ColorJitter(ImageTransform):
             else:
                 pending.saturate(amount)
         return image if pending is None else pending(image)
+
+    def draw(self, rng: np.random.Generator) -> tuple[list[float], list[int]] | None:
+        """Return the amount of each of ``ranges``, and in which order they come; None: the image stays as it is."""
+        if self.probability < 1.0 and rng.random() >= self.probability:
+            return None
+        shares = rng.random(2 * len(self.ranges)).tolist()
+        order = sorted(range(len(self.ranges)), key=shares[len(self.ranges) :].__getitem__)
+        return [low + (high - low) * share for (_, low, high), share in zip(self.ranges, shares, strict=False)], order
 
 
 class RandomGrayscale(ImageTransform):

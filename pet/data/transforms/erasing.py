@@ -26,6 +26,9 @@ class RandomErasing(ImageTransform):
         aspect: least and greatest height / width of the rectangle, drawn evenly on a logarithmic scale.
         value: what covers it, from 0 to 255: one gray value, [red, green, blue], or ``random`` values, another for each
             pixel and channel.
+
+    Attributes:
+        colour: uint8 (1,) or (3,) of what covers it; None: random values.
     """
 
     def __init__(
@@ -42,26 +45,33 @@ class RandomErasing(ImageTransform):
         if low <= 0.0:
             raise ConfigError(f"RandomErasing: aspect: {list(aspect)} given, numbers above 0 expected")
         self._log_aspect = math.log(low), math.log(high)
-        self._colour = _check_value(value)
+        self.colour = _check_value(value)
 
     def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the image, covered in part or as it is."""
-        if rng.random() >= self.probability:
+        box = self.draw((image.shape[0], image.shape[1]), rng)
+        if box is None:
             return image
-        rows, columns = image.shape[:2]
+        top, left, height, width = box
+        return self._cover(image, (slice(top, top + height), slice(left, left + width)), rng)
+
+    def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int, int, int] | None:
+        """Return top, left, height and width of the rectangle in an image of ``size`` (height, width); None: it stays as it is."""
+        if rng.random() >= self.probability:
+            return None
+        rows, columns = size
         for _ in range(ATTEMPTS):
             area = rows * columns * rng.uniform(*self._area)
             aspect = math.exp(rng.uniform(*self._log_aspect))
             height, width = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if 0 < height < rows and 0 < width < columns:
-                top, left = int(rng.integers(rows - height + 1)), int(rng.integers(columns - width + 1))
-                return self._cover(image, (slice(top, top + height), slice(left, left + width)), rng)
-        return image
+                return int(rng.integers(rows - height + 1)), int(rng.integers(columns - width + 1)), height, width
+        return None
 
     def _cover(self, image: np.ndarray, place: tuple[slice, slice], rng: np.random.Generator) -> np.ndarray:
         covered = image.copy()
         rectangle = covered[place]
-        rectangle[:] = rng.integers(0, 256, rectangle.shape, np.uint8) if self._colour is None else self._colour
+        rectangle[:] = rng.integers(0, 256, rectangle.shape, np.uint8) if self.colour is None else self.colour
         return covered
 
 

@@ -206,6 +206,9 @@ class RandomHorizontalFlip(GeometricTransform):
         swap_classes: False: all classes stay as they are.
         dataset: whose classes these are; given by the builder.
 
+    Attributes:
+        swap: the class that each one becomes; None: all stay.
+
     Raises:
         ConfigError: an action has a side and its mirror image is none of the classes.
     """
@@ -215,10 +218,10 @@ class RandomHorizontalFlip(GeometricTransform):
     def __init__(self, *, probability: float = 0.5, swap_classes: bool = True, dataset: Dataset | None = None) -> None:
         self.probability = check_probability("RandomHorizontalFlip: probability", probability)
         info = getattr(dataset, "info", None)
-        self._swap: np.ndarray | None = None
+        self.swap: np.ndarray | None = None
         if swap_classes and isinstance(info, DatasetInfo) and info.sided_classes:
             try:
-                self._swap = np.array(swap_of_classes(info.classes))
+                self.swap = np.array(swap_of_classes(info.classes))
             except ConfigError as error:
                 raise ConfigError(
                     f"transform RandomHorizontalFlip: {error}; take it out of TRANSFORMS, or say with swap_classes: false that all "
@@ -228,9 +231,9 @@ class RandomHorizontalFlip(GeometricTransform):
     def carry_out(self, sample: Sample, move: Move) -> Sample:
         """Return the mirrored sample."""
         mirrored = super().carry_out(sample, move)
-        if self._swap is not None:
+        if self.swap is not None:
             for kind in kinds_in(sample).targets:
-                mirrored |= kind.renumber(mirrored, self._swap)[0]
+                mirrored |= kind.renumber(mirrored, self.swap)[0]
         return mirrored
 
     def decide(self, size: tuple[int, int], rng: np.random.Generator) -> Move:
