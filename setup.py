@@ -28,11 +28,13 @@ DEMO = ["scikit-learn>=1.4"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.18"]
 GEO = ["rasterio>=1.4"]
 DETR = ["transformers>=5.24,<6"]
+REMOTE = ["obstore>=0.9"]
 DEV = [
     *DEMO,
     *EXPORT,
     *GEO,
     *DETR,
+    *REMOTE,
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.12",
@@ -41,12 +43,15 @@ DEV = [
     "hypothesis>=6.100",
     "torchmetrics>=1.5",
     "jsonschema>=4",
+    "moto[s3]>=5.1",
+    "flask>=3",
+    "flask-cors>=5",
     "build>=1",
     "setuptools>=77",
 ]
 
 ROOT = Path(__file__).parent
-COMMANDS = ("train", "test", "export", "inference", "check", "browse", "new", "configs", "doctor")
+COMMANDS = ("train", "test", "export", "inference", "check", "browse", "pack", "new", "configs", "doctor")
 SHIPPED = "pet.shipped"
 """Where an installed Pet has its configs and training scripts, which a checkout has in cfgs/ and tools/."""
 SHIPPED_FILES = ("cfgs/**/*.yaml", "cfgs/**/*.json", "tools/**/train_net.py")
@@ -75,6 +80,6 @@ setup(
         "pet.templates": ["files/**/*.template"],
     },
     install_requires=REQUIRED,
-    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "detr": DETR, "dev": DEV},
+    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "detr": DETR, "remote": REMOTE, "dev": DEV},
     entry_points={"console_scripts": [f"pet-{name} = pet.cli:{name}" for name in COMMANDS]},
 )

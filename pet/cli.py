@@ -71,6 +71,11 @@ def browse() -> NoReturn:
     commands.browse.main()
 
 
+def pack() -> NoReturn:
+    """Write a data set into shards, see :mod:`pet.commands.pack`, and exit."""
+    commands.pack.main()
+
+
 def new() -> NoReturn:
     """Write a project of a template, see :mod:`pet.templates.new_project`, and exit."""
     write_new_project()

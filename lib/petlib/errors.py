@@ -41,6 +41,19 @@ class OutputError(UserError):
     """The output folder of a run cannot be written."""
 
 
+class StoreError(UserError):
+    """A store of objects does not answer, refuses, or lacks an object. No sample is to blame, so none is left out for it.
+
+    Args:
+        message: what happened.
+        kind: ``missing``, ``refused``, ``setup`` or ``failed``.
+    """
+
+    def __init__(self, message: str, *, kind: str = "failed") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class WorkerError(RuntimeError):
     """A process that loads data died or hangs; no mistake of the user, but the message names settings that may help."""
 

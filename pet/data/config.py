@@ -68,7 +68,7 @@ DATA_SCHEMA: Schema = {
     "DATA": {
         "CATALOG": Key(
             {},
-            "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, images (without classes, at any depth), list_file; coco (with annotations: a JSON file), voc, yolo, cvat, labelme, label_studio, semseg_folder (with annotations: a folder, and images2 for pairs of dates), label_list, label_records, public_set, ade20k, cihp, shapes; to count dots (files of dots, or boxes in VOC's layout or of a COCO file as annotations, whose centres count; classes names those that do) and crowds; of sequences with identities mot (step: every how many frames one is read; split: train_half and val_half too) and walkers, and with annotations jde (the list of images) and crowdhuman (box: full, visible or head); of faces face_records, face_templates (the folder of IJB-C), verification_pairs (with annotations: the list of pairs), verification_bin, facets; of videos motions, video_folder, video_list and frame_list (with frame_name: img_{:05}.jpg), and with annotations ucf101, something_something, kinetics. Data with label images also take classes, classes_filter, label_values, ignore_values, label_colours, ignore_colours (semseg_folder label_ending too), raw_labels, bands, window, stride; all with targets share and seed, and only: a list of the names of images that are taken, one a line; coco with keypoints flip_pairs: pairs of names, or of numbers from 0, that change places in a mirrored image, where the names do not say it.",
+            "Data sets of your own by name: {flowers_train: {type: image_folder, path: flowers/train}}; types: digits, cifar10, cifar100, image_folder, images (without classes, at any depth), list_file; coco (with annotations: a JSON file), voc, yolo, cvat, labelme, label_studio, shards (what pet-pack wrote, in a folder or in a store, s3://...), semseg_folder (with annotations: a folder, and images2 for pairs of dates), label_list, label_records, public_set, ade20k, cihp, shapes; to count dots (files of dots, or boxes in VOC's layout or of a COCO file as annotations, whose centres count; classes names those that do) and crowds; of sequences with identities mot (step: every how many frames one is read; split: train_half and val_half too) and walkers, and with annotations jde (the list of images) and crowdhuman (box: full, visible or head); of faces face_records, face_templates (the folder of IJB-C), verification_pairs (with annotations: the list of pairs), verification_bin, facets; of videos motions, video_folder, video_list and frame_list (with frame_name: img_{:05}.jpg), and with annotations ucf101, something_something, kinetics. Data with label images also take classes, classes_filter, label_values, ignore_values, label_colours, ignore_colours (semseg_folder label_ending too), raw_labels, bands, window, stride; all with targets share and seed, and only: a list of the names of images that are taken, one a line; coco with keypoints flip_pairs: pairs of names, or of numbers from 0, that change places in a mirrored image, where the names do not say it.",
             arguments=("CatalogEntry",),
         ),
         "CLASSES": Key(
@@ -121,6 +121,36 @@ DATA_SCHEMA: Schema = {
             arguments=("open_cache.spare",),
             used_if=(Switch("DATA.CACHE", none_of=("none",)),),
         ),
+        "SHARDS": {
+            "GROUP": Key(
+                0,
+                "Order for data sets of the type shards that lie in a store: the shards are shuffled, so many of them at a time are a group, and the samples of each group are shuffled, so that every shard is fetched once an epoch. The cache holds two groups and a shard. 0: all samples are shuffled together.",
+                unit="shards",
+                minimum=0,
+                effect=Effect.OTHER_ORDER,
+                arguments=("ShardSampler.group",),
+            ),
+            "CACHE_FOLDER": Key(
+                "",
+                "Where whole shards of stores are kept on each node, for all of its processes; empty: pet/shards in the user's folder of caches.",
+                effect=Effect.NONE,
+            ),
+            "CACHE_SIZE": Key(
+                20.0,
+                "Greatest size of that folder. Without GROUP it is used for data that fit in as a whole. 0: samples are read one by one.",
+                unit="GB",
+                minimum=0,
+                effect=Effect.NONE,
+                arguments=("ShardCache.most_bytes",),
+            ),
+            "RETRY_SECONDS": Key(
+                60.0,
+                "For how long a request to a store that fails is repeated, before the run ends.",
+                unit="seconds",
+                minimum=0,
+                effect=Effect.NONE,
+            ),
+        },
         "CHECK_SAMPLES": Key(
             16, "How many samples are checked before training, spread over the data set; 0: none.", unit="samples", minimum=0
         ),

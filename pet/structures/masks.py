@@ -91,6 +91,10 @@ class InstanceMasks:
     def __len__(self) -> int:
         return len(self._outlines)
 
+    def parts(self) -> tuple[tuple[Outline, ...], tuple[Frame, ...], tuple[int, ...]]:
+        """Return what the masks are made of, as the constructor takes it: outlines, frames, and for each outline the place of its frame."""
+        return self._outlines, self._frames, self._places
+
     @property
     def known(self) -> np.ndarray:
         """Which objects have an outline, bool (N,)."""

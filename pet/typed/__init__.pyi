@@ -37,6 +37,12 @@ class PetTest(PetlibTest):
 class PetEval(PetlibEval):
     METRICS: list[Any]
 
+class PetDataShards(ConfigSection):
+    GROUP: int
+    CACHE_FOLDER: str
+    CACHE_SIZE: float
+    RETRY_SECONDS: float
+
 class PetData(PetlibData):
     CATALOG: dict[str, Any]
     CLASSES: list[str]
@@ -47,6 +53,7 @@ class PetData(PetlibData):
     CACHE: Literal["none", "disk", "memory", "device"]
     CACHE_FOLDER: str
     CACHE_SPARE: float
+    SHARDS: PetDataShards
     CHECK_SAMPLES: int
 
 class PetVisCls(ConfigSection):

@@ -12,7 +12,7 @@ import torch
 
 from petlib.config.typed import PetlibConfig
 from petlib.data.evaluation_loader import EvaluationLoader
-from petlib.data.protocols import Batch, BatchTransform, Dataset, Sampler, SampleTransform
+from petlib.data.protocols import Batch, BatchTransform, Dataset, SampleKey, Sampler, SampleTransform
 from petlib.data.reader import SampleReader
 from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.data.skipped_samples import SkippedSamples
@@ -116,6 +116,7 @@ def build_train_loader(
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
     begin: Callable[[], None] | None = None,
     enlarge: Callable[[Batch], Batch] | None = None,
+    ahead: Callable[[SampleKey], None] | None = None,
 ) -> TrainLoader:
     """Return this process's batches of a training. Every process calls it.
 
@@ -129,6 +130,7 @@ def build_train_loader(
         worker_init: called once in each worker process.
         seed_global_generators: seed the global generators before each sample, see :class:`petlib.data.SampleReader`.
         names, begin, enlarge: see :class:`TrainLoader`.
+        ahead: called with the key of each sample before it is read, see :class:`petlib.data.SampleReader`.
 
     Raises:
         ConfigError: the batch does not divide evenly among processes and parts.
@@ -138,16 +140,9 @@ def build_train_loader(
     if not isinstance(settings, TrainLoaderSettings):
         settings, keys = TrainLoaderSettings.of_training(settings), TRAIN_KEYS
     seed, on_error = settings.seed, settings.on_error
-    reader = SampleReader(dataset, transforms, seed=seed, seed_global_generators=seed_global_generators, on_error=on_error)
+    reader = SampleReader(dataset, transforms, seed=seed, seed_global_generators=seed_global_generators, on_error=on_error, ahead=ahead)
     with name_in_errors(keys):
-        batches = TrainBatches(
-            sampler or _build_sampler(len(dataset), settings),
-            batch_size=settings.batch_size,
-            rank=rank(),
-            world_size=world_size(),
-            accumulation=settings.accumulation,
-            epochwise=settings.epochwise,
-        )
+        batches = _build_batches(sampler or _build_sampler(len(dataset), settings), settings)
     return TrainLoader(
         reader,
         batches,
@@ -201,6 +196,17 @@ def build_evaluation_loader(
         seed=settings.seed,
         worker_init=worker_init,
         timeout=settings.timeout,
+    )
+
+
+def _build_batches(sampler: Sampler, settings: TrainLoaderSettings) -> TrainBatches:
+    return TrainBatches(
+        sampler,
+        batch_size=settings.batch_size,
+        rank=rank(),
+        world_size=world_size(),
+        accumulation=settings.accumulation,
+        epochwise=settings.epochwise,
     )
 
 

@@ -1,7 +1,7 @@
 """Reads one sample: from the data set, through the transforms, with its own random numbers."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from torch.utils.data import get_worker_info
 from petlib.data.concatenated import ConcatenatedDataset
 from petlib.data.protocols import Dataset, NamedFiles, Sample, SampleKey, SampleTransform
 from petlib.data.seeding import KeyedGenerators, preserved_global_generators, seed_global_generators
-from petlib.errors import ConfigError, DataError, UserError
+from petlib.errors import ConfigError, DataError, StoreError, UserError
 from petlib.launch.watch.status import status
 
 DRAW = "draw"
@@ -48,8 +48,9 @@ class SampleReader:
             training process :meth:`read` gives them their states back.
         on_error: ``raise`` raises what a sample raises. ``skip`` takes another sample in its place, drawn with a generator
             that follows from (seed, epoch, position), and notes in its ``meta`` what it replaces. So it does whatever the
-            data set raises, but for a wrong setting and lacking memory, and where a transform raises a ``DataError`` or an
-            ``OSError``: other errors of transforms are faults of the program.
+            data set raises, but for a wrong setting, a store that does not answer and lacking memory, and where a transform raises a
+            ``DataError`` or an ``OSError``: other errors of transforms are faults of the program.
+        ahead: called before each sample is read, so that what follows it can be fetched in the meantime; None: nothing is.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class SampleReader:
         seed: int,
         seed_global_generators: bool = False,
         on_error: Literal["raise", "skip"] = "raise",
+        ahead: Callable[[SampleKey], None] | None = None,
     ) -> None:
         self.dataset = dataset
+        self._ahead = ahead
         self._transforms = transforms or _unchanged
         self.skips = on_error == "skip"
         self._generators = KeyedGenerators(seed, "sample")
@@ -100,6 +103,8 @@ class SampleReader:
 
     def _read_one(self, key: SampleKey) -> Sample:
         status.set_sample(key.epoch, key.position, key.index)
+        if self._ahead is not None:
+            self._ahead(key)
         if self._global_seeds is not None:
             seed_global_generators(int(self._global_seeds.at(key.epoch, key.position).integers(_SEED_LIMIT)))
         try:
@@ -144,7 +149,11 @@ class SampleReader:
         except Exception as error:
             if isinstance(error, UserError) and not sample:
                 name_sample(error, index, self.dataset)
-            if not self.skips or isinstance(error, ConfigError | MemoryError) or (sample and not isinstance(error, DataError | OSError)):
+            if (
+                not self.skips
+                or isinstance(error, ConfigError | StoreError | MemoryError)
+                or (sample and not isinstance(error, DataError | OSError))
+            ):
                 raise
             file = sample["meta"].get("file") if sample else getattr(error, "filename", None)
             raise _UnreadableError(error, file or self.known_file_of(index)) from error

@@ -10,8 +10,11 @@ from pet.data.catalog.public_sets import PUBLIC_SETS
 from pet.data.catalog.source import WHOLE, Reading
 from pet.typed import PetConfig
 from petlib.config import ConfigError, keys_in_errors
+from petlib.object_store import address_of
 from petlib.suggest import did_you_mean
 
+PACK_HEAD = "pack.json"
+"""The file that is written last into a folder of shards."""
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
     *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "yolo", "semseg_folder", "ade20k", "cihp", "shapes"),
@@ -19,6 +22,7 @@ TYPES_OF_FILES = (
     *("kitti_points", "kitti_images", "streets3d_points", "streets3d_images"),
     *("label_list", "label_records", "public_set", "face_records", "face_templates", "verification_pairs", "verification_bin"),
     *("video_folder", "video_list", "frame_list", "ucf101", "something_something", "kinetics"),
+    "shards",
 )
 BUILTIN_TYPES = ("crowds", "digits", "facets", "motions", *TYPES_OF_FILES)
 WITH_ANNOTATIONS = ("coco", "mpii", "jde", "crowdhuman", "semseg_folder", "verification_pairs", "ucf101", "something_something", "kinetics")
@@ -212,7 +216,7 @@ EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
 
 
 def find_entry(cfg: PetConfig, name: str) -> CatalogEntry:
-    """Return what ``name`` refers to: an entry of ``DATA.CATALOG`` or of Pet, a folder of class folders, or a list file.
+    """Return what ``name`` refers to: an entry of ``DATA.CATALOG`` or of Pet, shards, a folder of class folders, or a list file.
 
     Raises:
         ConfigError: neither, or an entry of ``DATA.CATALOG`` is wrong.
@@ -223,6 +227,8 @@ def find_entry(cfg: PetConfig, name: str) -> CatalogEntry:
             return read_entry(f"DATA.CATALOG.{name}", own[name])
     if name in BUILTIN:
         return BUILTIN[name]
+    if address_of(name) or (resolve_path(cfg, name) / PACK_HEAD).is_file():
+        return CatalogEntry("shards", name)
     if name.endswith(LIST_SUFFIXES):
         return CatalogEntry("list_file", name)
     if "/" in name or Path(name).is_dir() or resolve_path(cfg, name).is_dir():
@@ -241,6 +247,8 @@ def resolve_path(cfg: PetConfig, path: str) -> Path:
 
 def below_root(root: Path, path: str) -> Path:
     """Return a path of the catalogue, see :func:`resolve_path`."""
+    if address_of(path):
+        return Path(path)
     below = root / path
     return Path(path) if not below.exists() and Path(path).exists() else below
 

@@ -2,7 +2,10 @@
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +19,34 @@ from petlib.errors import DataError
 
 PILLOW_ALONE = ("AVIF", "GIF", "JPEG2000")
 JPEG_SCAN, JPEG_END, PNG_END = b"\xff\xda", b"\xff\xd9", b"IEND"
+
+
+class EncodedImage(NamedTuple):
+    """An image that was decoded.
+
+    Attributes:
+        data: what it was decoded from.
+        pixels: what it was decoded to.
+        unchanged: with the channels that it has, see :func:`decode_image`.
+    """
+
+    data: bytes
+    pixels: np.ndarray
+    unchanged: bool
+
+
+_listeners: list[list[EncodedImage]] = []
+
+
+@contextmanager
+def encoded_images() -> Iterator[list[EncodedImage]]:
+    """Give a list that gets what this process decodes in the block, for who writes samples without encoding them anew."""
+    seen: list[EncodedImage] = []
+    _listeners.append(seen)
+    try:
+        yield seen
+    finally:
+        _listeners.remove(seen)
 
 
 def silence_opencv() -> None:
@@ -70,7 +101,10 @@ def decode_image(data: bytes, *, name: str, unchanged: bool = False) -> np.ndarr
         image = _decode_with_pillow(data, name, unchanged=unchanged)
     # OpenCV turns some kinds of files by itself, but none whose channels are to stay
     upright = turned(image, orientation_of(data))
-    return _colours_first(upright) if unchanged else upright
+    pixels = _colours_first(upright) if unchanged else upright
+    for seen in _listeners:
+        seen.append(EncodedImage(data, pixels, unchanged))
+    return pixels
 
 
 def _decode_with_pillow(data: bytes, name: str, *, unchanged: bool) -> np.ndarray:

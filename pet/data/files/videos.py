@@ -2,6 +2,7 @@
 
 import math
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from pet.data.files.images import read_image
+from pet.data.files.image_cache import MEMORY
+from pet.data.files.images import decode_image, read_image
 from pet.data.files.limits import check_pixels
 from pet.data.files.opening import check_file
 from petlib.errors import DataError
@@ -224,11 +226,7 @@ class FrameFolder(FrameSource):
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
         """Return frames; all have to be of one size."""
-        frames = [self._frame(int(number)) for number in numbers]
-        sizes = sorted({frame.shape[:2] for frame in frames})
-        if len(sizes) > 1:
-            raise DataError(f"{self.path}: its frames have different sizes (height, width): {sizes[:4]}; make them one")
-        return np.stack(frames)
+        return _of_one_size([self._frame(int(number)) for number in numbers], self.path)
 
     def decoded(self, numbers: np.ndarray) -> int:
         """Return the number of images."""
@@ -239,8 +237,112 @@ class FrameFolder(FrameSource):
         for number in (0, self.count - 1):
             check_file(self._file(number), what="the frame")
 
+    def files(self) -> list[Path]:
+        """Return the images of its frames."""
+        return [self._file(number) for number in range(self.count)]
+
     def _frame(self, number: int) -> np.ndarray:
         return read_image(self._file(number))
 
     def _file(self, number: int) -> Path:
         return Path(os.path.join(self.path, self._name.format(self._first + number)))  # noqa: PTH118 -- many files
+
+
+class VideoInMemory(FrameSource):
+    """A video whose file is in memory.
+
+    Args:
+        data: what the file holds.
+        facts: what is known of it.
+        name: what messages call it.
+    """
+
+    def __init__(self, data: bytes, facts: VideoFacts, *, name: str) -> None:
+        self.path = Path(name)
+        self.count, self.stated, self.rate = facts.frames, facts.stated, facts.rate
+        self._data, self._size = data, (facts.height, facts.width)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a frame."""
+        return self._size
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Return frames, see :func:`read_frames`."""
+        # OpenCV takes the names of files alone
+        with tempfile.NamedTemporaryFile(prefix="pet-video-", dir=MEMORY if MEMORY.is_dir() else None) as file:
+            file.write(self._data)
+            file.flush()
+            try:
+                return read_frames(Path(file.name), numbers)
+            except DataError as error:
+                raise DataError(str(error).replace(file.name, str(self.path))) from error
+
+    def decoded(self, numbers: np.ndarray) -> int:
+        """Return how many there are up to the last one."""
+        return int(numbers.max()) + 1
+
+
+class FramesInMemory(FrameSource):
+    """The images of frames, in memory.
+
+    Args:
+        files: what the file of each frame holds.
+        name: what messages call them.
+    """
+
+    rate = 0.0
+
+    def __init__(self, files: list[bytes], *, name: str) -> None:
+        self.path = Path(name)
+        self.count = self.stated = len(files)
+        self._files = files
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the first frame."""
+        frames = self.read(np.zeros(1, np.int64))
+        return frames.shape[1], frames.shape[2]
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Return frames; all have to be of one size."""
+        return _of_one_size(
+            [decode_image(self._files[number], name=f"{self.path}, frame {number}") for number in numbers.tolist()], self.path
+        )
+
+    def decoded(self, numbers: np.ndarray) -> int:
+        """Return the number of images."""
+        return len(numbers)
+
+
+class FrameArray(FrameSource):
+    """Frames in memory.
+
+    Args:
+        frames: uint8 (T, H, W, 3), RGB.
+        rate: frames a second.
+        stated: frames that were stated.
+        name: what messages call them.
+    """
+
+    def __init__(self, frames: np.ndarray, *, rate: float, stated: int, name: str) -> None:
+        self.path = Path(name)
+        self.count, self.rate, self.stated = len(frames), rate, stated
+        self._frames = frames
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a frame."""
+        return self._frames.shape[1], self._frames.shape[2]
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """Return frames."""
+        frames: np.ndarray = self._frames[numbers]
+        return frames
+
+
+def _of_one_size(frames: list[np.ndarray], path: Path) -> np.ndarray:
+    sizes = sorted({frame.shape[:2] for frame in frames})
+    if len(sizes) > 1:
+        raise DataError(f"{path}: its frames have different sizes (height, width): {sizes[:4]}; make them one")
+    return np.stack(frames)

@@ -21,10 +21,11 @@ from pet.data.loading.batch_transforms import PAD_DIVISOR, NormalizeImages, buil
 from pet.data.loading.device_images import build_loaded_images, check_cache
 from pet.data.loading.joined import JoinedDataset, SomeSamples
 from pet.data.loading.renumbered import TRAINING, in_order_of, with_names
-from pet.data.loading.sampling import build_sampler, without_empty
+from pet.data.loading.sampling import build_sampler, fetch_ahead, without_empty
 from pet.data.loading.share_record import TRAIN_RECORD, ShareRecord
 from pet.data.loading.splits import named_in, share_of
 from pet.data.loading.windows import cut_into_windows
+from pet.data.shards.reading import set_reading
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.finish import FinishTargets
@@ -94,6 +95,7 @@ DATASETS = Registry(
         "ucf101": "pet.data.datasets.videos:build_ucf101",
         "something_something": "pet.data.datasets.videos:build_something",
         "kinetics": "pet.data.datasets.videos:build_kinetics",
+        "shards": "pet.data.datasets.shards:build_shards",
     },
 )
 
@@ -128,6 +130,7 @@ def build_dataset(
     with keys_in_errors(cfg), name_in_errors({"Source.kinds": "MODEL.HAS_..."}):
         check_cache(cfg, kinds)
         open_cache(cfg.DATA.CACHE, folder=cfg.DATA.CACHE_FOLDER, spare=cfg.DATA.CACHE_SPARE)
+        set_reading(cfg)
         built = [_build_one(cfg, name, kinds, names) for name in datasets]
         if record is not None and cfg.MISC.CKPT:
             record.shares = _shares(cfg, datasets, built)
@@ -296,11 +299,13 @@ def build_train_loader(
     if cfg.DATA.CACHE == "device":
         loaded = build_loaded_images(cfg, dataset, transforms, device, place=TRAIN_TRANSFORMS, worker_init=start_worker)
         samples, sample_transforms, batch_transforms = loaded.dataset, loaded.transforms, [loaded.cut, *batch_transforms]
+    sampler = build_sampler(cfg, dataset)
     return loaders.build_train_loader(
         cfg,
         samples,
         device,
-        sampler=build_sampler(cfg, dataset),
+        sampler=sampler,
+        ahead=fetch_ahead(sampler, dataset),
         transforms=sample_transforms,
         batch_transforms=batch_transforms,
         worker_init=start_worker,

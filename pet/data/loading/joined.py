@@ -59,6 +59,19 @@ class JoinedDataset(ConcatenatedDataset, Dataset):
         number, inside = self.locate(index)
         return self._parts[number].labels_of(inside)
 
+    def shard_starts(self) -> np.ndarray | None:
+        """Return the first sample of each shard; data that do not lie in shards count as one."""
+        found = [part.shard_starts() for part in self._parts]
+        if all(starts is None for starts in found):
+            return None
+        begins = accumulate(map(len, self._parts[:-1]), initial=0)
+        return np.concatenate([begin + (np.zeros(1, np.int64) if own is None else own) for begin, own in zip(begins, found, strict=True)])
+
+    def fetch_ahead(self, index: int) -> None:
+        """Begin to fetch the shard of a sample."""
+        number, inside = self.locate(index)
+        self._parts[number].fetch_ahead(inside)
+
 
 class SomeSamples(Dataset):
     """Some samples of a data set, in the order in which they are named.
@@ -101,6 +114,18 @@ class SomeSamples(Dataset):
     def labels_of(self, index: int) -> np.ndarray | None:
         """Return the classes of an image or of its objects."""
         return self._dataset.labels_of(int(self._indices[index]))
+
+    def shard_starts(self) -> np.ndarray | None:
+        """Return the first sample of each shard that has some; None too where they are in another order."""
+        starts = self._dataset.shard_starts()
+        if starts is None or (np.diff(self._indices) < 0).any():
+            return None
+        firsts = np.unique(np.searchsorted(self._indices, starts))
+        return firsts[firsts < len(self)]
+
+    def fetch_ahead(self, index: int) -> None:
+        """Begin to fetch the shard of a sample."""
+        self._dataset.fetch_ahead(int(self._indices[index]))
 
 
 class EvaluationSamples:

@@ -25,6 +25,21 @@ def open_entry(given: Mapping[str, Any], data_root: Path) -> tuple[Dataset, Cata
         DataError: files are missing or wrong.
     """
     entry = read_entry("ENTRY", given)
+    return open_catalog_entry(entry, data_root), entry
+
+
+def open_catalog_entry(entry: CatalogEntry, data_root: Path, *, kinds: frozenset[str] | None = None) -> Dataset:
+    """Return the data set of an entry.
+
+    Args:
+        entry: the entry.
+        data_root: the folder that its paths start from.
+        kinds: kinds of targets that samples are to have; None: all that its files have.
+
+    Raises:
+        ConfigError: it takes a share of the data.
+        DataError: files are missing or wrong.
+    """
     if entry.share != WHOLE_SHARE:
         raise ConfigError(f"share: {list(entry.share)} given; all of a data set is looked at")
     source = Source(
@@ -35,6 +50,9 @@ def open_entry(given: Mapping[str, Any], data_root: Path) -> tuple[Dataset, Cata
         images2=below_root(data_root, entry.images2) if entry.images2 else None,
         label_ending=entry.label_ending,
         separator=entry.separator,
+        frame_name=entry.frame_name,
+        kinds=kinds,
+        mesh=below_root(data_root, entry.mesh) if entry.mesh else None,
         reading=entry.reading,
         reach=Reach(root=data_root),
         flip_pairs=entry.flip_pairs,
@@ -42,4 +60,4 @@ def open_entry(given: Mapping[str, Any], data_root: Path) -> tuple[Dataset, Cata
     dataset = open_source("ENTRY", entry, source)
     if entry.only:
         dataset = named_in(dataset, below_root(data_root, entry.only), source.path)
-    return dataset, entry
+    return dataset

@@ -72,6 +72,14 @@ class Renumbered(Dataset):
             labels = table[labels] if kind.classifies else labels
         return None if labels is None else labels[labels != OTHER]
 
+    def shard_starts(self) -> np.ndarray | None:
+        """Return the first sample of each shard."""
+        return self._dataset.shard_starts()
+
+    def fetch_ahead(self, index: int) -> None:
+        """Begin to fetch the shard of a sample."""
+        self._dataset.fetch_ahead(index)
+
 
 class _Comparison(NamedTuple):
     """The names of a kind in a data set, and those that its numbers are to have.

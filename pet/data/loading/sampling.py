@@ -10,9 +10,10 @@ from pet.data.targets.dataset import Dataset, ImageTruth, read_truths
 from pet.typed import PetConfig
 from petlib.config import ConfigError
 from petlib.data.aspect_ratio import AspectRatioSampler
-from petlib.data.protocols import Sampler
+from petlib.data.protocols import SampleKey, Sampler
 from petlib.data.repeat_factor import RepeatFactorSampler, repeat_factors
 from petlib.data.samplers import SequentialSampler, ShuffledSampler
+from petlib.data.shard_sampler import ShardSampler
 from petlib.distributed.process_group import world_size
 from petlib.errors import DataError
 
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_sampler(cfg: PetConfig, dataset: Dataset) -> Sampler:
-    """Return the order of ``TRAIN.SHUFFLE``, ``TRAIN.REPEAT_THRESHOLD`` and ``TRAIN.ASPECT_GROUPING``.
+    """Return the order of ``TRAIN.SHUFFLE``, ``DATA.SHARDS.GROUP``, ``TRAIN.REPEAT_THRESHOLD`` and ``TRAIN.ASPECT_GROUPING``.
 
     Raises:
         ConfigError: settings exclude each other, or need a data set of objects and this is none.
@@ -28,6 +29,13 @@ def build_sampler(cfg: PetConfig, dataset: Dataset) -> Sampler:
     repeats, groups = cfg.TRAIN.REPEAT_THRESHOLD > 0, cfg.TRAIN.ASPECT_GROUPING
     if (repeats or groups) and not cfg.TRAIN.SHUFFLE:
         raise ConfigError("TRAIN.SHUFFLE: False given; TRAIN.REPEAT_THRESHOLD and TRAIN.ASPECT_GROUPING shuffle by their nature")
+    if cfg.DATA.SHARDS.GROUP:
+        if repeats or groups or not cfg.TRAIN.SHUFFLE:
+            raise ConfigError(
+                f"DATA.SHARDS.GROUP: {cfg.DATA.SHARDS.GROUP} given, which is an order of its own: it takes TRAIN.SHUFFLE and neither "
+                "TRAIN.REPEAT_THRESHOLD nor TRAIN.ASPECT_GROUPING"
+            )
+        return _shard_sampler(cfg, dataset)
     sampler: Sampler = ShuffledSampler(len(dataset), cfg.MISC.SEED) if cfg.TRAIN.SHUFFLE else SequentialSampler(len(dataset))
     if repeats:
         labels = [truth.labels for truth in _truths(dataset)]
@@ -37,6 +45,45 @@ def build_sampler(cfg: PetConfig, dataset: Dataset) -> Sampler:
         device_batch = max(1, cfg.TRAIN.BATCH_SIZE // (world_size() * cfg.SOLVER.ACCUMULATION))
         sampler = AspectRatioSampler(sampler, wide, device_batch)
     return sampler
+
+
+def _shard_sampler(cfg: PetConfig, dataset: Dataset) -> ShardSampler:
+    starts = dataset.shard_starts()
+    if starts is None:
+        raise ConfigError(
+            f"DATA.SHARDS.GROUP: {cfg.DATA.SHARDS.GROUP} given, and TRAIN.DATASETS lie in no shards, or this task makes other samples "
+            "of theirs; 0 shuffles all samples"
+        )
+    return ShardSampler(starts, len(dataset), group=cfg.DATA.SHARDS.GROUP, seed=cfg.MISC.SEED)
+
+
+class FetchAhead:
+    """Fetches the shards of the group that a sample lies in, and those of the next one, before they are needed.
+
+    Args:
+        sampler: the order of the samples.
+        dataset: where they are.
+    """
+
+    def __init__(self, sampler: ShardSampler, dataset: Dataset) -> None:
+        self._sampler, self._dataset = sampler, dataset
+        self._at = (-1, -1)
+
+    def __call__(self, key: SampleKey) -> None:
+        """Look where a sample is that is going to be read."""
+        at = key.epoch, self._sampler.group_of(key.epoch, key.position)
+        if at == self._at:
+            return
+        self._at = at
+        following = (at[0], at[1] + 1) if at[1] + 1 < self._sampler.num_groups else (at[0] + 1, 0)
+        for place in (at, following):
+            for index in self._sampler.first_samples(*place).tolist():
+                self._dataset.fetch_ahead(index)
+
+
+def fetch_ahead(sampler: Sampler, dataset: Dataset) -> FetchAhead | None:
+    """Return what fetches shards before they are needed, in an order by shards; else None."""
+    return FetchAhead(sampler, dataset) if isinstance(sampler, ShardSampler) else None
 
 
 def _truths(dataset: Dataset) -> Iterator[ImageTruth]:

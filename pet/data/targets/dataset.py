@@ -231,6 +231,14 @@ class Dataset(Protocol):
         truth = self.truth(index)
         return None if truth is None else truth.labels
 
+    def shard_starts(self) -> np.ndarray | None:
+        """Return the first sample of each shard, int64, ascending from 0; None: the data do not lie in shards."""
+        return None
+
+    def fetch_ahead(self, index: int, /) -> None:
+        """Begin to fetch what the samples of a shard need, one of which is ``index``, without waiting for it."""
+        return
+
 
 def read_truths(dataset: Dataset) -> Iterator[ImageTruth]:
     """Yield the size and the objects of each image.
