@@ -319,7 +319,11 @@ def test_the_rule_finds_keys_below_the_config(source: str, found: list[str]) -> 
 
 
 def test_files_stay_small() -> None:
-    long = {str(path.relative_to(ROOT)): count for path in SOURCES if (count := len(path.read_text(encoding="utf-8").splitlines())) > 400}
+    texts = {path: path.read_text(encoding="utf-8") for path in SOURCES}
+    # a program wrote those, from schemas that are small
+    own = {path: text for path, text in texts.items() if not text.startswith("# Written by tools/")}
+    assert len(own) > 0.9 * len(texts)
+    long = {str(path.relative_to(ROOT)): count for path, text in own.items() if (count := len(text.splitlines())) > 400}
     assert not long
 
 
