@@ -19,6 +19,7 @@ REQUIRED = [
     "tensorboard>=2.16",
     "rich>=13",
     "matplotlib>=3.8",
+    "jinja2>=3.1",
     "pycocotools>=2.0.8",
     "faster-coco-eval>=1.6.5",
     "segmentation-models-pytorch>=0.5",
@@ -51,7 +52,7 @@ DEV = [
 ]
 
 ROOT = Path(__file__).parent
-COMMANDS = ("train", "test", "export", "inference", "check", "browse", "pack", "new", "configs", "doctor")
+COMMANDS = ("train", "test", "export", "inference", "check", "browse", "pack", "new", "configs", "doctor", "report", "view")
 SHIPPED = "pet.shipped"
 """Where an installed Pet has its configs and training scripts, which a checkout has in cfgs/ and tools/."""
 SHIPPED_FILES = ("cfgs/**/*.yaml", "cfgs/**/*.json", "tools/**/train_net.py")
@@ -78,6 +79,7 @@ setup(
         **{name: ["*.yaml", "*.json"] for name in SHIPPED_FOLDERS},
         "pet.projects": ["*/presets/*.yaml"],
         "pet.templates": ["files/**/*.template"],
+        "pet.report": ["assets/*"],
     },
     install_requires=REQUIRED,
     extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "detr": DETR, "remote": REMOTE, "dev": DEV},

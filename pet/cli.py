@@ -89,3 +89,13 @@ def configs() -> NoReturn:
 def doctor() -> NoReturn:
     """Say what this installation can do, see :mod:`pet.commands.doctor`, and exit."""
     commands.doctor.main()
+
+
+def report() -> NoReturn:
+    """Write the page of runs, see :mod:`pet.commands.report`, and exit."""
+    commands.report.main()
+
+
+def view() -> NoReturn:
+    """Serve the page of a run while it trains, see :mod:`pet.commands.view`, and exit."""
+    commands.view.main()

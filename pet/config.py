@@ -33,11 +33,23 @@ METRICS: Schema = {
     )
 }
 
+REPORT: Schema = {
+    "ENABLED": Key(
+        True, "Write report.html into the output folder after a training and a test: curves, figures, pictures of samples, settings."
+    ),
+    "SAMPLES": Key(
+        8,
+        "How many of the best and of the worst samples of a test are drawn; 0: none, and no pictures at evaluations.",
+        minimum=0,
+        used_if=(Switch("REPORT.ENABLED"),),
+    ),
+}
+
 TASK_SCHEMA: Schema = merge_schemas(
     PETLIB_SCHEMA,
     DATA_SCHEMA,
     NETWORK_SCHEMA,
     VIS_SCHEMA,
     EXPORT_SCHEMA,
-    {"FINETUNE": FINETUNE, "EVAL": with_effect(Effect.EVALUATIONS, METRICS)},
+    {"FINETUNE": FINETUNE, "EVAL": with_effect(Effect.EVALUATIONS, METRICS), "REPORT": with_effect(Effect.NONE, REPORT)},
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pet import data, evaluation, exporting, prediction
+from pet import data, evaluation, exporting, prediction, report
 from pet.typed import PetConfig
 from petlib import data as loading
 from petlib import engine, solver
@@ -146,19 +146,20 @@ class Task(ABC, Generic[Config]):
         return rules
 
     def build_hooks(self, cfg: Config, model: "nn.Module") -> "list[engine.Hook]":
-        """Return what this task does between iterations, in addition to the hooks of every run: it keeps frozen what ``FINETUNE`` says.
+        """Return what this task does between iterations, in addition to the hooks of every run: the report, and what ``FINETUNE`` freezes.
 
         Raises:
             ConfigError: the model has no such head.
         """
+        hooks = report.build_report_hooks(cfg)
         if cfg.FINETUNE.FREEZE_EPOCHS == 0:
-            return []
+            return hooks
         if not cfg.TRAIN.WEIGHTS and not engine.continues(cfg):
             logger.warning(
                 "FINETUNE.FREEZE_EPOCHS is %d, but the body that it freezes has random weights: name trained ones with TRAIN.WEIGHTS",
                 cfg.FINETUNE.FREEZE_EPOCHS,
             )
-        return [engine.FreezeHook(head=self._find_head(cfg, model), epochs=cfg.FINETUNE.FREEZE_EPOCHS)]
+        return [*hooks, engine.FreezeHook(head=self._find_head(cfg, model), epochs=cfg.FINETUNE.FREEZE_EPOCHS)]
 
     def _find_head(self, cfg: Config, model: "nn.Module") -> re.Pattern[str]:
         text = self.head_pattern(cfg, model)

@@ -26,7 +26,7 @@ PETLIB_FLOORS = [
 PET_FLOORS = [
     {"losses", "metrics", "visual", "structures", "tracking"},
     {"data", "models"},
-    {"evaluation", "exporting", "prediction"},
+    {"evaluation", "exporting", "prediction", "report"},
     {"config"},
     {"task"},
     {"segmentation", "vision"},

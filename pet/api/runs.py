@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 import yaml
 
-from pet import exporting, models
+from pet import exporting, models, report
 from pet.task import PACKAGE, Task, find_task
 from petlib import engine
 from petlib.config import CfgNode, keys_in_errors, load_cfg
@@ -154,7 +154,9 @@ def test_model(task: Task[Any], cfg: Any, device: torch.device) -> dict[str, flo
     # a task that evaluates data of its own may have no names of classes
     evaluation = task.build_evaluation(cfg, device, names=names) if names else task.build_evaluation(cfg, device)
     engine.write_record(cfg, engine.TEST_RECORD)
-    return evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
+    metrics = evaluation.test(model, Path(cfg.MISC.CKPT) / "test")
+    report.write_test_report(cfg)
+    return metrics
 
 
 def export_run(source: Source, path: Path, settings: Mapping[str, Any]) -> Path:

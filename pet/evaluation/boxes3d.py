@@ -14,6 +14,7 @@ from pet.metrics.box_errors import BoxErrors, measure_errors
 from pet.metrics.kitti import AveragePrecision, loose_overlap, measure, strict_overlap
 from pet.structures.boxes3d import Boxes3D
 from pet.structures.objects3d import Objects3D, found_objects
+from pet.visual.charts import Chart, Table
 from petlib.distributed.collectives import broadcast_object, gather_objects
 from petlib.errors import DataError
 from petlib.events.writers.console import format_figure
@@ -81,6 +82,16 @@ class SpatialEvaluator:
             writer.writerow(["view", "class", "part", "overlap", "R40", "R11", "objects"])
             for own in self._results[0]:
                 writer.writerow([own.view, own.name, own.part, own.overlap, f"{own.r40:.6f}", f"{own.r11:.6f}", own.count])
+
+    def charts(self) -> Sequence[Chart]:
+        """Return average precision of each class and level, and the errors of what was found."""
+        precisions, errors = self._results
+        rows = [[own.name, own.view, own.part, own.overlap, own.count, own.r40] for own in precisions]
+        off = [[own.name, own.found, own.count, own.place, own.size, own.yaw] for own in errors]
+        return [
+            Table("Average precision in space", ["class", "view", "part", "overlap", "objects", "R40 %"], rows),
+            Table("Errors of the boxes found", ["class", "found", "objects", "place, m", "size, m", "direction, degrees"], off),
+        ]
 
     def summary(self) -> str:
         """Return e.g. ``test_3d_R40 moderate: mAP: 41.20% | Car@0.7: 52.10% | Car@0.5: 83.30%``."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from pet.data.targets.dataset import Dataset
 from pet.metrics.classification import ClassificationMetrics, ClassificationResult
 from pet.metrics.results import write_predictions
 from pet.typed import VisionConfig
+from pet.visual.charts import Chart, Line, LineChart, Table, make_calibration, make_confusion, make_histogram
 from pet.visual.confusion_matrix import draw_confusion_matrix
 from petlib.distributed.collectives import gather_objects
 from petlib.events.writers.console import format_figure
@@ -39,6 +41,8 @@ class ClassificationEvaluator:
         self._metrics = ClassificationMetrics(num_classes, topk=(1, TOP_COUNT))
         self._predictions = _Predictions(top_count=min(TOP_COUNT, num_classes))
         self._result: ClassificationResult | None = None
+        # on the main process, where predictions are written
+        self._scores, self._right = np.zeros(0), np.zeros(0, bool)
 
     def update(self, batch: dict[str, Any], predictions: list[dict[str, Tensor]]) -> None:
         """Take one batch: ``label`` (B,) and ``meta`` of the batch, ``logits`` (num_classes,) of each prediction."""
@@ -65,9 +69,31 @@ class ClassificationEvaluator:
         shares = gather_objects(list(self._predictions.records()))
         if shares is None:
             return
-        write_predictions(folder / "predictions.jsonl", (record for share in shares for record in share))
+        records = [record for share in shares for record in share]
+        write_predictions(folder / "predictions.jsonl", records)
+        labelled = [record for record in records if record["label"] >= 0]
+        self._scores = np.array([record["score"] for record in labelled])
+        self._right = np.array([record["label"] == record["prediction"] for record in labelled], bool)
         self._write_tables(folder, result)
         draw_confusion_matrix(result.confusion_matrix, self.classes, folder / "confusion_matrix.png")
+
+    def charts(self) -> Sequence[Chart]:
+        """Return the figures of each class, the confusion matrix, and how far scores can be trusted."""
+        assert self._result is not None, "charts() is called after compute()"
+        counts = self._result.confusion_matrix.numpy()
+        found: list[Chart] = [chart_classes(self.prefix, self.classes, counts), make_confusion("Confusion matrix", self.classes, counts)]
+        if not len(self._scores):
+            return found
+        order = np.argsort(-self._scores, kind="stable")
+        shares = np.arange(1, len(order) + 1) / len(order)
+        accuracies = np.cumsum(self._right[order]) / np.arange(1, len(order) + 1)
+        note = "If only the samples with the highest scores are answered, so many of the answers are right."
+        return [
+            *found,
+            make_calibration(self._scores, self._right, what="samples"),
+            make_histogram("Scores of predictions", "score", {"right": self._scores[self._right], "wrong": self._scores[~self._right]}),
+            LineChart("Accuracy of the surest", "share of the samples", "accuracy", [Line("accuracy", shares, accuracies)], note),
+        ]
 
     def summary(self) -> str:
         """Return ``test_acc1: 94.28% | test_acc5: 99.88%``."""
@@ -90,6 +116,16 @@ class ClassificationEvaluator:
             writer.writerow(["class", "samples", "accuracy"])
             for name, row, accuracy in zip(self.classes, matrix, accuracies, strict=True):
                 writer.writerow([name, sum(row), f"{accuracy:.6f}" if sum(row) else ""])
+
+
+def chart_classes(prefix: str, classes: Sequence[str], counts: np.ndarray) -> Table:
+    """Return samples, recall, precision and F1 of each class, from a confusion matrix (C, C) whose rows are the truth."""
+    hits, truth, found = np.diag(counts).astype(np.float64), counts.sum(axis=1), counts.sum(axis=0)
+    rows = [
+        [name, int(there), *(hit / total if total else None for total in (there, taken, (there + taken) / 2))]
+        for name, hit, there, taken in zip(classes, hits.tolist(), truth.tolist(), found.tolist(), strict=True)
+    ]
+    return Table(f"{prefix} by class", ["class", "samples", "recall %", "precision %", "F1 %"], rows, "Recall is the accuracy of a class.")
 
 
 class _Predictions:

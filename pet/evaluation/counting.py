@@ -26,6 +26,7 @@ from pet.metrics.counting import (
 )
 from pet.metrics.dot_precision import THRESHOLDS, RankedDots, average_precisions, rank_dots
 from pet.typed import VisionConfig
+from pet.visual.charts import Chart, Line, LineChart, make_histogram
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import DataError, name_in_errors
@@ -119,6 +120,18 @@ class CountEvaluator:
             rows = [[*row, f"{low:.4f}", f"{high:.4f}"] for row, low, high in zip(rows, *self._interval.around(found), strict=True)]
         with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([header, *rows])
+
+    def charts(self) -> Sequence[Chart]:
+        """Return counts over true counts, and how the errors are spread."""
+        found, truth = self._counts()
+        if not len(truth):
+            return []
+        ends = [0.0, float(max(truth.max(), found.max()))]
+        lines = [Line("images", truth, found), Line("as the files say", ends, ends)]
+        return [
+            LineChart("Counts", "true count", "count", lines, points=True),
+            make_histogram("Errors of counts", "count less true count", {"images": found - truth}),
+        ]
 
     def summary(self) -> str:
         """Return e.g. ``test_MAE: 4.31 | RMSE: 6.90 | NAE: 0.091 | bias: -0.40 | always the mean: 51.69``."""

@@ -10,11 +10,13 @@ import numpy as np
 from torch import Tensor
 
 from pet.data.targets.dataset import Dataset, ImageTruth, read_truths
+from pet.evaluation.detection_charts import chart_detections
 from pet.evaluation.detection_measures import BOX_METRICS, CocoMeasure, Measure, Score
 from pet.evaluation.detection_results import DetectionCollector, Detections, distinct_ids, join_shares, result_records
 from pet.evaluation.detection_truth import labels_with_keypoints, objects_per_class
 from pet.metrics.coco import Kind
 from pet.typed import VisionConfig
+from pet.visual.charts import Chart
 from petlib.config import ConfigError
 from petlib.distributed.collectives import broadcast_object, gather_objects
 from petlib.errors import DataError
@@ -107,6 +109,13 @@ class DetectionEvaluator:
             return f"test_{self.kind}: the data have no annotations, so nothing is measured; {self.kind}.json has the predictions"
         figures = {name: value for score in self._scores for name, value in score.headline.items()}
         return "test_" + " | ".join(f"{name}: {format_figure(value, '.2%')}" for name, value in figures.items())
+
+    def charts(self) -> Sequence[Chart]:
+        """Return precision over recall; of boxes also how scores and sizes are spread, and what is taken for what."""
+        found = [chart for score in self._scores or () for chart in score.charts]
+        if self.kind != "bbox" or self._detections is None or not self._dataset.info.annotated:
+            return found
+        return [*found, *chart_detections(list(read_truths(self._dataset)), self._detections, self._dataset.info.classes)]
 
     def _measure(self, shares: Sequence[Detections]) -> list[Score]:
         classes = len(self._dataset.info.classes)

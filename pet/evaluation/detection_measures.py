@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from pet.data.targets.dataset import ImageTruth
+from pet.evaluation.detection_charts import chart_precision
 from pet.evaluation.detection_results import Detections, result_records
 from pet.evaluation.detection_truth import coco_truth, voc_truth
 from pet.metrics.coco import Kind, coco_precision
 from pet.metrics.voc import VocDetections, Way, voc_precision
+from pet.visual.charts import Chart
 from petlib.registry import Registry
 
 BOX_METRICS = Registry(
@@ -25,11 +29,13 @@ class Score(NamedTuple):
         metrics: names such as ``bbox/AP``, fractions from 0 to 1; NaN where undefined.
         headline: what a summary shows, short name -> fraction.
         per_class: name of a metric -> class -> fraction; classes without ground truth are left out.
+        charts: what more there is to show.
     """
 
     metrics: dict[str, float]
     headline: dict[str, float]
     per_class: dict[str, dict[str, float]]
+    charts: Sequence[Chart] = ()
 
 
 class Measure(Protocol):
@@ -67,6 +73,7 @@ class CocoMeasure:
                 f"{self.kind}/AP": {name: own.ap for name, own in result.per_class.items()},
                 f"{self.kind}/AP50": {name: own.ap50 for name, own in result.per_class.items()},
             },
+            [chart_precision(self.kind, np.linspace(0, 1, 101), result.curves)] if result.curves else [],
         )
 
 

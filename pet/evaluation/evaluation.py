@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,28 @@ import torch
 from torch import nn
 
 from pet.data.loading.build import build_dataset, build_test_loader, scales_by_type
+from pet.data.loading.fingerprint import record_fingerprint
 from pet.data.loading.joined import EvaluationSamples
 from pet.data.loading.renumbered import with_names
 from pet.data.loading.share_record import TEST_RECORD, ShareRecord
 from pet.data.targets.check import check_samples, describe_source, report_sides
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.names import NO_NAMES, Names
-from pet.evaluation.evaluator import Evaluator
+from pet.evaluation.evaluator import Charted, Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.evaluation.metrics import build_metrics
+from pet.evaluation.samples import LATEST, SampleGallery, build_gallery
 from pet.metrics.results import write_metrics_json
 from pet.typed import AnyConfig
+from pet.visual.charts import CHARTS_FILE, write_charts
 from petlib.config import ConfigError
 from petlib.data.protocols import Dataset as Samples
 from petlib.distributed.process_group import is_main_process
 from petlib.log import FILE_ONLY
 from petlib.solver.precision import build_mixed_precision
+
+SAMPLES = "samples"
+"""Folder of the pictures of samples, in that of a test."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +45,9 @@ class Evaluation:
         build_evaluators: gives new evaluators; its argument says whether they are to keep the predictions.
         autocast: gives the context of each forward pass, for mixed precision.
         begin: called before the samples are read.
+        build_gallery: gives what keeps pictures of some samples; its argument says whether they are the best and the worst ones of a
+            test. None: none are kept.
+        latest: where those of an evaluation within a training go.
     """
 
     def __init__(
@@ -48,15 +57,19 @@ class Evaluation:
         build_evaluators: Callable[[bool], Sequence[Evaluator]],
         autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
         begin: Callable[[], None] | None = None,
+        build_gallery: Callable[[bool], SampleGallery] | None = None,
+        latest: Path | None = None,
     ) -> None:
         self.loader = loader
         self.build_evaluators = build_evaluators
         self.autocast = autocast
         self._begin = begin
+        self._build_gallery = build_gallery
+        self._latest = latest
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return the metrics of ``model``; every process calls it and gets the same."""
-        return self._evaluate(model, self.build_evaluators(False))
+        return self._evaluate(model, self.build_evaluators(False), judges=False, pictures=self._latest)
 
     def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
         """Return the metrics of ``model``, write them and the predictions into ``folder``, and print the result.
@@ -71,15 +84,21 @@ class Evaluation:
     def measure(self, model: nn.Module, folder: Path) -> tuple[dict[str, float], Sequence[Evaluator]]:
         """Return the metrics of ``model``, and what measured them, which has written the predictions into ``folder``."""
         evaluators = self.build_evaluators(True)
-        metrics = self._evaluate(model, evaluators)
+        metrics = self._evaluate(model, evaluators, judges=True, pictures=folder / SAMPLES)
         for evaluator in evaluators:
             evaluator.write(folder)
         return metrics, evaluators
 
-    def _evaluate(self, model: nn.Module, evaluators: Sequence[Evaluator]) -> dict[str, float]:
+    def _evaluate(self, model: nn.Module, evaluators: Sequence[Evaluator], *, judges: bool, pictures: Path | None) -> dict[str, float]:
+        """Return the metrics, and write pictures of some samples into a folder."""
         if self._begin is not None:
             self._begin()
-        return evaluate(model, self.loader, evaluators, autocast=self.autocast)
+        if self._build_gallery is None or pictures is None:
+            return evaluate(model, self.loader, evaluators, autocast=self.autocast)
+        gallery = self._build_gallery(judges)
+        metrics = evaluate(model, self.loader, [*evaluators, gallery], autocast=self.autocast)
+        gallery.write(pictures)
+        return metrics
 
 
 class SeveralEvaluations(Evaluation):
@@ -114,6 +133,11 @@ def write_results(folder: Path, metrics: Mapping[str, float], evaluators: Sequen
     if not is_main_process():
         return
     write_metrics_json(folder / "metrics.json", metrics)
+    try:
+        charts = [chart for evaluator in evaluators if isinstance(evaluator, Charted) for chart in evaluator.charts()]
+        write_charts(folder / CHARTS_FILE, charts)
+    except Exception as error:  # noqa: BLE001 -- a chart never takes the figures away
+        logger.warning("the charts of this test are not written: %s: %s", type(error).__name__, error)
     logger.info("metrics and predictions are in %s", folder)
     for evaluator in evaluators:
         logger.info(evaluator.summary(), extra=FILE_ONLY)
@@ -164,11 +188,19 @@ def build_evaluation(
     # what is wrong with them is reported now, not at the first evaluation
     build_all(False)
     samples = EvaluationSamples(dataset, expected.kinds) if prepare is None else prepare(dataset)
+    gallery, tested = build_gallery(cfg), dataset
+
+    def begin() -> None:
+        record.write()
+        record_fingerprint(Path(cfg.MISC.CKPT), "test", cfg.TEST.DATASETS, tested)
+
     return Evaluation(
         loader=build_test_loader(cfg, samples, device, expected.kinds),
         build_evaluators=build_all,
         autocast=build_mixed_precision(cfg, device).autocast,
-        begin=record.write,
+        begin=cache(begin),
+        build_gallery=None if gallery is None else partial(gallery, dataset, expected.kinds),
+        latest=Path(cfg.MISC.CKPT) / LATEST,
     )
 
 

@@ -1,7 +1,10 @@
 """What turns predictions into metrics."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+from pet.visual.charts import Chart
 
 
 class Collector(Protocol):
@@ -26,3 +29,11 @@ class Evaluator(Collector, Protocol):
 
     def summary(self) -> str:
         """Return the result in one line, e.g. ``test_acc1: 94.28% | test_acc5: 99.88%``; ``-`` where undefined."""
+
+
+@runtime_checkable
+class Charted(Protocol):
+    """An evaluator that has more to show than numbers."""
+
+    def charts(self) -> "Sequence[Chart]":
+        """Return tables and charts of what was measured; the main process asks for them after :meth:`Evaluator.write`."""

@@ -11,8 +11,11 @@ from torch import Tensor
 
 from pet.metrics.multilabel import average_precision
 from pet.metrics.results import write_predictions
+from pet.visual.charts import Chart, Line, LineChart, Table, make_calibration, make_histogram
 from petlib.distributed.collectives import all_gather_objects, gather_objects
 from petlib.events.writers.console import format_figure
+
+MOST_CURVES = 8
 
 
 class MultilabelEvaluator:
@@ -32,6 +35,7 @@ class MultilabelEvaluator:
         self._targets: list[Tensor] = []
         self._meta: list[dict[str, Any]] = []
         self._precisions: list[float] = []
+        self._shares: list[tuple[np.ndarray, np.ndarray]] = []
 
     def update(self, batch: dict[str, Any], predictions: list[dict[str, Tensor]]) -> None:
         """Take one batch: ``multilabel`` (B, K) and ``meta`` of the batch, ``class_scores`` (K,) of each prediction."""
@@ -42,8 +46,8 @@ class MultilabelEvaluator:
 
     def compute(self) -> dict[str, float]:
         """Return ``cls/mAP`` over all processes, from 0 to 1, with prefix and suffix."""
-        shares = all_gather_objects(self._own_share())
-        scores, targets = (np.concatenate(parts) for parts in zip(*shares, strict=True))
+        self._shares = all_gather_objects(self._own_share())
+        scores, targets = (np.concatenate(parts) for parts in zip(*self._shares, strict=True))
         self._precisions = [average_precision(scores[:, label], targets[:, label] > 0) for label in range(len(self.classes))]
         return {f"{self.prefix}/mAP{self.suffix}": self._mean}
 
@@ -68,6 +72,24 @@ class MultilabelEvaluator:
             writer = csv.writer(file)
             writer.writerow(["class", "average precision"])
             writer.writerows([name, format_figure(value, ".6f")] for name, value in zip(self.classes, self._precisions, strict=True))
+
+    def charts(self) -> Sequence[Chart]:
+        """Return the figures of each class, precision over recall of the most frequent ones, and how far scores can be trusted."""
+        scores, targets = (np.concatenate(parts) for parts in zip(*self._shares, strict=True))
+        counts = (targets > 0).sum(axis=0)
+        rows = [[name, int(count), value] for name, count, value in zip(self.classes, counts, self._precisions, strict=True)]
+        lines = []
+        for label in np.argsort(-counts, kind="stable")[:MOST_CURVES].tolist():
+            hits = np.cumsum((targets[:, label] > 0)[np.argsort(-scores[:, label], kind="stable")])
+            if counts[label]:
+                lines.append(Line(self.classes[label], hits / counts[label], hits / np.arange(1, len(hits) + 1)))
+        right = targets.ravel() > 0
+        return [
+            Table(f"{self.prefix} by class", ["class", "samples", "average precision %"], rows),
+            LineChart("Precision and recall", "recall", "precision", lines, note=f"Of the {len(lines)} most frequent classes."),
+            make_calibration(scores.ravel(), right, what="classes"),
+            make_histogram("Scores of classes", "score", {"present": scores.ravel()[right], "absent": scores.ravel()[~right]}),
+        ]
 
     def summary(self) -> str:
         """Return ``test_mAP: 81.20%``."""

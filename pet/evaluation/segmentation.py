@@ -13,6 +13,7 @@ from pet.data.targets.dataset import Dataset
 from pet.evaluation.label_images import LabelImages
 from pet.metrics.segmentation import SegmentationMetrics, SegmentationResult, report_lines
 from pet.typed import VisionConfig
+from pet.visual.charts import Chart, Table, make_confusion
 from pet.visual.confusion_matrix import draw_confusion_matrix
 from petlib.distributed.collectives import all_reduce_sum
 from petlib.distributed.process_group import is_main_process
@@ -100,6 +101,19 @@ class SegmentationEvaluator:
         if is_main_process():
             write_class_table(folder / "per_class_iou.csv", self.classes, self._result)
             draw_confusion_matrix(self._result.confusion_matrix.numpy(), self.classes, folder / "semseg_confusion_matrix.png")
+
+    def charts(self) -> Sequence[Chart]:
+        """Return the figures of each class, and which pixels are taken for what."""
+        assert self._result is not None, "charts() is called after compute()"
+        result = self._result
+        counts = result.confusion_matrix.numpy()
+        columns = (result.per_class_iou(), result.per_class_accuracy(), result.per_class_precision(), result.per_class_f1())
+        rows = zip(self.classes, counts.sum(axis=1).tolist(), *(column.tolist() for column in columns), strict=True)
+        header = ["class", "pixels", "IoU %", "recall %", "precision %", "F1 %"]
+        return [
+            Table("Pixels by class", header, [list(row) for row in rows]),
+            make_confusion("Confusion of pixels", self.classes, counts),
+        ]
 
     def summary(self) -> str:
         """Return ``test_semseg_mIoU: 91.20% | pixel_accuracy: 98.10% | mean_accuracy: 95.00% | kappa: 0.9421``."""

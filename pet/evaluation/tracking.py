@@ -15,6 +15,7 @@ from pet.metrics.tracking import TrackingSums, measure_tracks
 from pet.metrics.tracking_frames import FrameBoxes, prepare_frames
 from pet.tracking import Detections, Tracker, build_tracker
 from pet.typed import VisionConfig
+from pet.visual.charts import Chart, Table
 from petlib.distributed.collectives import all_gather_objects
 from petlib.distributed.process_group import is_main_process, rank, world_size
 from petlib.errors import DataError
@@ -89,6 +90,11 @@ class TrackingEvaluator:
         for name, text in self._texts.items():
             write_text_atomically(folder / "tracks" / f"{name.replace('/', '_')}.txt", text)
         write_text_atomically(folder / "tracks.json", json.dumps({name: sums.figures() for name, sums in self._sums.items()}))
+
+    def charts(self) -> Sequence[Chart]:
+        """Return the figures of each sequence."""
+        rows = [[name, *(sums.figures()[figure] for figure in METRICS)] for name, sums in self._sums.items()]
+        return [Table("Tracks by sequence", ["sequence", *METRICS], rows)]
 
     def summary(self) -> str:
         """Return ``test_HOTA: 75.12% | test_MOTA: 80.20% | test_IDF1: 88.94% | test_IDSW: 23``."""

@@ -11,6 +11,7 @@ from pet.data.datasets.face_templates import FaceTemplates
 from pet.data.datasets.verification import Pairs
 from pet.evaluation.embeddings import EmbeddingCollector
 from pet.metrics import identification, verification
+from pet.visual.charts import Chart, Line, LineChart, make_histogram
 from petlib.distributed.collectives import gather_objects
 from petlib.distributed.process_group import is_main_process
 from petlib.events.writers.console import format_figure
@@ -72,6 +73,19 @@ class VerificationEvaluator:
             writer.writerow(["image", "image2", "same", "squared_distance"])
             for (first, second), same, distance in zip(self._pairs.places.tolist(), self._pairs.same, self._distances, strict=True):
                 writer.writerow([files[first], files[second], int(same), f"{distance:.6f}"])
+
+    def charts(self) -> Sequence[Chart]:
+        """Return how far apart pairs of one and of two persons are, and true over false accepts."""
+        same, distances = np.asarray(self._pairs.same, bool), self._distances
+        order = np.argsort(distances, kind="stable")
+        accepted = np.cumsum(same[order]) / max(same.sum(), 1)
+        mistaken = np.cumsum(~same[order]) / max((~same).sum(), 1)
+        pairs = {"one person": distances[same], "two persons": distances[~same]}
+        curve = [Line("this model", mistaken, accepted)]
+        return [
+            make_histogram(f"Distances of pairs: {self._name}", "squared distance", pairs),
+            LineChart(f"True and false accepts: {self._name}", "false accepts", "true accepts", curve),
+        ]
 
     def summary(self) -> str:
         """Return ``lfw: accuracy 99.80% +- 0.25% | tar@far=0.001: 99.70%``, with the strictest rate."""

@@ -5,7 +5,7 @@ The matching is faster-coco-eval's (https://github.com/MiXaiLL76/faster_coco_eva
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -86,10 +86,12 @@ class CocoResult:
             ``AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl``. Fractions from 0 to 1; NaN where the ground
             truth has nothing to be found, as large objects for ``APl`` (pycocotools says -1).
         per_class: name of the class -> average precision; classes without ground truth are left out.
+        curves: name of a range of IoU -> float64 (101,), the precision at the recalls 0, 0.01, ..., 1, the mean over the classes.
     """
 
     figures: dict[str, float]
     per_class: dict[str, ClassPrecision]
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def coco_precision(truth: Mapping[str, Any], detections: Sequence[Record], kind: Kind, *, sigmas: Sequence[float] = ()) -> CocoResult:
@@ -111,6 +113,7 @@ def coco_precision(truth: Mapping[str, Any], detections: Sequence[Record], kind:
     return CocoResult(
         {name: _defined_mean(_select(tables, figure)) for name, figure in figures.items()},
         _per_class([category["name"] for category in _sorted_categories(truth)], tables["precision"]),
+        _curves(tables["precision"]),
     )
 
 
@@ -171,6 +174,13 @@ def _per_class(names: Sequence[str], precision: np.ndarray) -> dict[str, ClassPr
         for name, values in classes.items()
         if (values > -1).any()
     }
+
+
+def _curves(precision: np.ndarray) -> dict[str, np.ndarray]:
+    # all areas, the greatest number of detections, the classes that occur
+    table = precision[..., 0, -1]
+    table = table[:, :, (table > -1).any(axis=(0, 1))]
+    return {"IoU 0.50": table[_AT_50].mean(axis=1), "IoU 0.75": table[_AT_75].mean(axis=1), "IoU 0.50 to 0.95": table.mean(axis=(0, 2))}
 
 
 def _defined_mean(values: np.ndarray) -> float:

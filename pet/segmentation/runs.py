@@ -6,6 +6,7 @@ from pathlib import Path
 from pet.data.targets.dataset import Dataset
 from pet.models.analysis import analyse
 from pet.models.pretrained import load_pretrained, load_test_weights
+from pet.report.hook import write_test_report
 from pet.segmentation.model import Segmenter
 from pet.segmentation.task import TASK, SegmentationTask
 from pet.typed import SegmentationConfig
@@ -82,4 +83,7 @@ def test(
         names = load_test_weights(model, cfg)
         evaluation = task.build_evaluation(cfg, device, test_dataset, names=names)
         engine.write_record(cfg, engine.TEST_RECORD)
-        return evaluation.test(task.build_test_model(cfg, engine.prepare_model(model, cfg, device)), folder or Path(cfg.MISC.CKPT) / "test")
+        prepared = task.build_test_model(cfg, engine.prepare_model(model, cfg, device))
+        metrics = evaluation.test(prepared, folder or Path(cfg.MISC.CKPT) / "test")
+        write_test_report(cfg)
+        return metrics

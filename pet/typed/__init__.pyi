@@ -118,6 +118,10 @@ class PetFinetune(ConfigSection):
     HEAD_LR_MULT: float
     HEAD: str
 
+class PetReport(ConfigSection):
+    ENABLED: bool
+    SAMPLES: int
+
 class PetConfig(PetlibConfig):
     """The settings that every task of Pet has."""
 
@@ -130,6 +134,7 @@ class PetConfig(PetlibConfig):
     VIS: PetVis
     EXPORT: PetExport
     FINETUNE: PetFinetune
+    REPORT: PetReport
 
 class VisionTrainMixup(ConfigSection):
     MIXUP_ALPHA: float

@@ -45,8 +45,8 @@ def draw_curves(metrics_jsonl: Path, path: Path) -> None:
         metrics_jsonl: the file, one JSON object a line, each with ``iteration``.
         path: the picture.
     """
-    series = _read(metrics_jsonl)
-    panels = _panels(series)
+    series = read_series(metrics_jsonl)
+    panels = find_panels(series)
     figure = make_figure(9.0, 0.6 + 2.4 * max(len(panels), 1))
     figure.suptitle(plain(f"Training of {metrics_jsonl.absolute().parent.name}", 80))
     all_axes = figure.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
@@ -60,7 +60,7 @@ def draw_curves(metrics_jsonl: Path, path: Path) -> None:
     save_figure(figure, path)
 
 
-def _read(path: Path) -> Series:
+def read_series(path: Path) -> Series:
     """Return the iterations and values of each name."""
     series: Series = {}
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -76,7 +76,7 @@ def _read(path: Path) -> Series:
     return series
 
 
-def _panels(series: Series) -> list[tuple[str, str, list[str]]]:
+def find_panels(series: Series) -> list[tuple[str, str, list[str]]]:
     """Return title, unit of the values and names of the series of each panel."""
     training = [name for name in series if "/" not in name and name not in NOT_METRICS]
     losses = [name for name in training if "loss" in name]

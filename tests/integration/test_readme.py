@@ -68,7 +68,7 @@ def test_the_default_example_trains_and_tests_as_described(checkout: Path) -> No
     assert all(isinstance(value, float) and 0.0 <= value <= 1.0 for value in metrics.values())
     assert metrics["cls/acc1"] >= 0.985
     names = documented_files()
-    assert len(names) == 11
+    assert len(names) == 12
     missing = [name for name in names if not (folder / name).exists()]
     assert not missing
     assert len((folder / "test" / "predictions.jsonl").read_text().splitlines()) == 360

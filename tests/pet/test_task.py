@@ -11,6 +11,7 @@ import torch
 from pet import segmentation, vision
 from pet.models.classifiers import build_classifier, last_layer_names
 from pet.projects import buildseg, landcover
+from pet.report import ReportHook
 from pet.task import Task, find_task
 from petlib import solver
 from petlib.config import CfgNode, ConfigError, TaskConfig, load_cfg
@@ -231,7 +232,7 @@ def test_few_labels_teach_the_last_layer_of_a_vision_transformer() -> None:
 def test_a_frozen_body_has_a_hook(epochs: int, count: int, caplog: pytest.LogCaptureFixture) -> None:
     cfg = classifier_cfg(FINETUNE__FREEZE_EPOCHS=epochs)
     hooks = vision.TASK.build_hooks(cfg, vision.TASK.build_model(cfg))
-    assert [type(hook) for hook in hooks] == [FreezeHook] * count
+    assert [type(hook) for hook in hooks] == [ReportHook, *[FreezeHook] * count]
     reported = "the body that it freezes has random weights: name trained ones with TRAIN.WEIGHTS" in caplog.text
     assert reported == (epochs != 0)
     caplog.clear()

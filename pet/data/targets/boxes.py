@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pet.data.targets.dataset import Expectation, sample_name
+from pet.data.targets.dataset import Expectation, ImageTruth, sample_name
 from pet.data.targets.identities import colour_number
-from pet.data.targets.kind import Fields, Motion, Tile
+from pet.data.targets.kind import Fields, Judgement, Motion, Tile
 from pet.data.targets.label import Classes
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
+from pet.metrics.box_matching import IGNORED, average_precision, match_boxes
 from pet.structures.affine import clip_tensor, enclose_tensor, move_points
 from pet.structures.moves import Size
 from pet.visual.canvas import Canvas
@@ -88,6 +89,27 @@ class Boxes(Classes):
     def restore(self, predictions: Fields, inverse: np.ndarray, size: Size | None) -> Fields:
         """Return the boxes around the moved corners, inside of the image."""
         return {"boxes": clip_tensor(enclose_tensor(predictions["boxes"], inverse), size)}
+
+    def judge(self, predictions: Fields, sample: Fields, truth: ImageTruth | None, names: TargetNames) -> Judgement | None:
+        """Return the average precision in this image at an intersection over union of 0.5, the boxes of all classes together.
+
+        Of an image without objects it is what is left by the highest score.
+        """
+        boxes, scores, labels = (predictions.get(name) for name in ("boxes", "scores", "labels"))
+        if boxes is None or scores is None or labels is None or truth is None:
+            return None
+        right = np.zeros(len(boxes), bool)
+        counts = np.ones(len(boxes), bool)
+        for label in np.unique(labels):
+            own, there = np.flatnonzero(labels == label), truth.crowd | (truth.labels == label)
+            places = match_boxes(truth.boxes[there], boxes[own], scores[own], ignored=truth.crowd[there]).places
+            right[own], counts[own] = places >= 0, places != IGNORED
+        objects = int((~truth.crowd).sum())
+        if not objects:
+            highest = float(scores[counts].max(initial=0.0))
+            return Judgement(1 - highest, f"no object; highest score {highest:.2f}")
+        precision = average_precision(scores[counts], right[counts], objects)
+        return Judgement(precision, f"{int(right.sum())} of {objects} objects found; AP50 of the image {precision:.0%}")
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Draw the boxes, the largest first, and write class, identity and score next to each, the best first."""

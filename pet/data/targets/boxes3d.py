@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
-from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.dataset import DatasetInfo, Expectation, ImageTruth, sample_name
+from pet.data.targets.kind import Fields, Judgement, Kind, Motion, Tile
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
+from pet.metrics.box_matching import average_precision
 from pet.structures.boxes3d import Boxes3D, Frame
 from pet.structures.calibration import Calibration
 from pet.structures.moves import Size
@@ -23,6 +24,8 @@ from petlib.errors import ConfigError, DataError
 
 NO_POINTS = "a box has no point in it"
 BEYOND = "a box lies outside of what the model looks at"
+REACH = 2.0
+"""Distance of the centres on the ground up to which a box is that of an object, metres, as nuScenes has it."""
 
 
 class SpatialBoxes(Kind):
@@ -99,6 +102,26 @@ class SpatialBoxes(Kind):
     def join(self, tiles: Sequence[Tile], size: Size) -> Fields:
         """Refuse to make one image of several, which have a camera each."""
         raise ConfigError("transform Mosaic: images with boxes in space are not joined; take it out of TRANSFORMS")
+
+    def judge(self, predictions: Fields, sample: Fields, truth: ImageTruth | None, names: TargetNames) -> Judgement | None:
+        """Return the average precision in this frame, an object found where the centre of a box of its class is within two metres."""
+        values, scores, labels = (predictions.get(name) for name in ("boxes3d", "scores3d", "labels3d"))
+        if values is None or scores is None or labels is None or truth is None or truth.objects3d is None:
+            return None
+        known = np.isin(truth.objects3d.types, list(names.classes))
+        objects = truth.objects3d[known]
+        if not len(objects):
+            return None
+        found = Boxes3D(values, frame_of(sample)).to_camera(sample["meta"]["calibration"]).values[:, [0, 2]]
+        free, right = np.ones(len(objects), bool), np.zeros(len(found), bool)
+        for place in np.argsort(-scores, kind="stable"):
+            distances = np.linalg.norm(objects.boxes.values[:, [0, 2]] - found[place], axis=1)
+            distances[~free | (objects.types != names.of_class(int(labels[place])))] = np.inf
+            nearest = int(distances.argmin())
+            if distances[nearest] <= REACH:
+                free[nearest], right[place] = False, True
+        precision = average_precision(scores, right, len(objects))
+        return Judgement(precision, f"{int(right.sum())} of {len(objects)} objects found within {REACH:g} m")
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Draw the boxes from above where the frame is that of points, else into the image of the camera."""

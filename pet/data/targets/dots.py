@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pet.data.targets.dataset import Expectation, sample_name
-from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.dataset import Expectation, ImageTruth, sample_name
+from pet.data.targets.kind import Fields, Judgement, Kind, Motion, Tile
 from pet.data.targets.observation import Found, Observation
 from pet.structures.affine import is_inside, move_points, move_tensor_points
 from pet.structures.moves import Size
@@ -63,6 +63,13 @@ class Dots(Kind):
     def restore(self, predictions: Fields, inverse: np.ndarray, size: Size | None) -> Fields:
         """Return the dots that a network found in the coordinates of the file."""
         return {"dots": move_tensor_points(predictions["dots"], inverse)}
+
+    def judge(self, predictions: Fields, sample: Fields, truth: ImageTruth | None, names: TargetNames) -> Judgement | None:
+        """Return the negative error of the count."""
+        count, dots = predictions.get("count"), sample.get("truth_dots")
+        if count is None or dots is None:
+            return None
+        return Judgement(-abs(float(count) - len(dots)), f"{float(count):.1f} counted, {len(dots)} in the file")
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Draw a disc at each dot, and write how many there are."""

@@ -8,10 +8,11 @@ import torch
 
 from pet.data.targets.boxes import largest_first
 from pet.data.targets.dataset import DatasetInfo, Expectation, ImageTruth, sample_name
-from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.kind import Fields, Judgement, Kind, Motion, Tile
 from pet.data.targets.left_right import swap_in_order
 from pet.data.targets.numbering import Sides
 from pet.data.targets.observation import Found, Observation
+from pet.metrics.box_matching import match_boxes
 from pet.structures.affine import is_inside, move_points, move_tensor_points
 from pet.structures.moves import Size
 from pet.visual.canvas import Canvas
@@ -22,6 +23,8 @@ from petlib.data.protocols import Sample
 from petlib.errors import DataError
 
 POINT_OUTSIDE = "a keypoint lies outside of its image"
+SPREAD = 0.08
+"""Of the similarity by which pictures are chosen: of COCO's keypoints the mean, as a share of the size of an object."""
 
 
 class Keypoints(Kind):
@@ -122,6 +125,24 @@ class Keypoints(Kind):
         """Return the moved points with their scores."""
         points = predictions["keypoints"]
         return {"keypoints": torch.cat([move_tensor_points(points[..., :2], inverse), points[..., 2:]], dim=-1)}
+
+    def judge(self, predictions: Fields, sample: Fields, truth: ImageTruth | None, names: TargetNames) -> Judgement | None:
+        """Return the mean similarity of the marked keypoints of each object with those of the box that fits it best."""
+        points, boxes = predictions.get("keypoints"), predictions.get("boxes")
+        if points is None or boxes is None or truth is None or truth.keypoints is None:
+            return None
+        marked = np.flatnonzero((truth.keypoints[..., 2] > 0).any(axis=1) & ~truth.crowd)
+        if not len(marked):
+            return None
+        scores = np.asarray(predictions.get("scores", np.ones(len(boxes))))
+        places = match_boxes(truth.boxes[marked], boxes, scores, ignored=np.zeros(len(marked), bool)).places
+        similarities = np.zeros(len(marked))
+        for found in np.flatnonzero(places >= 0):
+            own, box = truth.keypoints[marked[places[found]]], truth.boxes[marked[places[found]]]
+            area = max(float(np.prod(box[2:] - box[:2])), 1.0)
+            squared = ((points[found, :, :2] - own[:, :2]) ** 2).sum(axis=1) / (2 * area * (2 * SPREAD) ** 2)
+            similarities[places[found]] = np.exp(-squared)[own[:, 2] > 0].mean()
+        return Judgement(float(similarities.mean()), f"similarity of keypoints {similarities.mean():.0%}")
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Draw points and skeletons, the largest objects first; of predictions those points whose scores are high enough."""

@@ -20,6 +20,18 @@ Fields = dict[str, Any]
 """Some fields of a sample."""
 
 
+class Judgement(NamedTuple):
+    """How well a sample was predicted.
+
+    Attributes:
+        score: the higher the better; comparable among samples of one test.
+        remark: what the score says, in a few words.
+    """
+
+    score: float
+    remark: str
+
+
 def all_survive(boxes: np.ndarray, size: Size) -> np.ndarray:  # noqa: ARG001 -- what Motion.survivors may be
     """Return bool (N,): all of the boxes stay."""
     return np.ones(len(boxes), bool)
@@ -167,6 +179,17 @@ class Kind(Numbering):
         return {}
 
     # pictures
+
+    def judge(self, predictions: Fields, sample: Fields, truth: ImageTruth | None, names: TargetNames) -> Judgement | None:
+        """Return how well a sample was predicted, by which the best and the worst ones are chosen; None: it does not say.
+
+        Args:
+            predictions: for the sample, numpy arrays in the coordinates of its file.
+            sample: its fields in the batch of a test, numpy arrays: those of :attr:`fields` or of :attr:`truth_fields`.
+            truth: what the data set knows of its objects; None: nothing.
+            names: what the numbers mean.
+        """
+        return None
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Draw its field of a sample, or of predictions, which have ``scores``; return what colours mean that have no text next to them."""

@@ -7,8 +7,8 @@ from itertools import count
 
 import numpy as np
 
-from pet.data.targets.dataset import DatasetInfo, Expectation, sample_name
-from pet.data.targets.kind import Fields, Kind
+from pet.data.targets.dataset import DatasetInfo, Expectation, ImageTruth, sample_name
+from pet.data.targets.kind import Fields, Judgement, Kind
 from pet.data.targets.numbering import describe_difference, describe_misfit
 from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
 from pet.visual.canvas import Canvas
@@ -118,6 +118,16 @@ class Label(Classes):
 
     def _name(self, info: DatasetInfo, label: int) -> str:
         return info.classes[label] if label < len(info.classes) else str(label)
+
+    def judge(self, predictions: Fields, sample: Fields, truth: ImageTruth | None, names: TargetNames) -> Judgement | None:
+        """Return the probability of the label."""
+        logits, label = predictions.get("logits"), sample.get("label")
+        if logits is None or label is None or not 0 <= int(label) < len(logits):
+            return None
+        probabilities = softmax(logits)
+        own, best = float(probabilities[int(label)]), int(probabilities.argmax())
+        guess = "" if best == int(label) else f"; taken for {names.of_class(best)} ({probabilities[best]:.0%})"
+        return Judgement(own, f"{names.of_class(int(label))}: {own:.0%}{guess}")
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Write the class into the upper left corner."""

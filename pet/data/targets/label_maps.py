@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from pet.data.targets.boxes import largest_first
-from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation, PartSet, sample_name
-from pet.data.targets.kind import Fields, Kind, Motion, Tile
+from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation, ImageTruth, PartSet, sample_name
+from pet.data.targets.kind import Fields, Judgement, Kind, Motion, Tile
 from pet.data.targets.left_right import swap_from_names, swap_in_order
 from pet.data.targets.masks import as_tensor, canvas_box
 from pet.data.targets.numbering import Sides
@@ -126,6 +126,22 @@ class Semseg(LabelMap):
         """Refuse labels of several channels."""
         check_one_channel(sample)
         return {}, None
+
+    def judge(self, predictions: Fields, sample: Fields, truth: ImageTruth | None, names: TargetNames) -> Judgement | None:
+        """Return the mean intersection over union of the classes that the label image has."""
+        found, labels = predictions.get("semseg"), sample.get("truth_semseg")
+        if found is None or labels is None or found.shape != labels.shape:
+            return None
+        counts = labels != IGNORE
+        ious = {}
+        for label in np.unique(labels[counts]).tolist():
+            own, other = (labels == label) & counts, (found == label) & counts
+            ious[label] = float((own & other).sum() / (own | other).sum())
+        if not ious:
+            return None
+        worst = min(ious, key=lambda label: ious[label])
+        mean = float(np.mean(list(ious.values())))
+        return Judgement(mean, f"mean IoU {mean:.0%}, of {names.of_pixel_class(worst)} {ious[worst]:.0%}")
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Tint the pixels."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pet.data.targets.dataset import Expectation, sample_name
-from pet.data.targets.kind import Fields
+from pet.data.targets.dataset import Expectation, ImageTruth, sample_name
+from pet.data.targets.kind import Fields, Judgement
 from pet.data.targets.label import Classes
 from pet.data.targets.observation import Found, Observation
 from pet.visual.canvas import Canvas
@@ -47,6 +47,15 @@ class Multilabel(Classes):
         seen.labels = np.flatnonzero(sample["multilabel"]).tolist()
         if not seen.labels:
             yield "a sample is of no class", "", False
+
+    def judge(self, predictions: Fields, sample: Fields, truth: ImageTruth | None, names: TargetNames) -> Judgement | None:
+        """Return the mean over the classes of the probability of what is true of each."""
+        scores, classes = predictions.get("class_scores"), sample.get("multilabel")
+        if scores is None or classes is None:
+            return None
+        own = np.where(classes > 0, scores, 1 - scores)
+        worst = int(own.argmin())
+        return Judgement(float(own.mean()), f"least sure of {names.of_class(worst)}: {own[worst]:.0%}")
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Write the classes into the upper left corner."""
