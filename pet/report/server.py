@@ -1,4 +1,4 @@
-"""Serves the page of a run on this machine alone while it trains; it only reads, and answers nobody without the token of its address."""
+"""Serves the page of a run on this machine alone while it trains; it only reads, and refuses whoever lacks the token of its address."""
 
 import hmac
 import json
