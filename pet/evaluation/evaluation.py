@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pet.data.loading.build import build_dataset, build_test_loader, scales_by_type
-from pet.data.loading.fingerprint import record_fingerprint
+from pet.data.loading.fingerprint import recorder
 from pet.data.loading.joined import EvaluationSamples
 from pet.data.loading.renumbered import with_names
 from pet.data.loading.share_record import TEST_RECORD, ShareRecord
@@ -188,17 +188,12 @@ def build_evaluation(
     # what is wrong with them is reported now, not at the first evaluation
     build_all(False)
     samples = EvaluationSamples(dataset, expected.kinds) if prepare is None else prepare(dataset)
-    gallery, tested = build_gallery(cfg), dataset
-
-    def begin() -> None:
-        record.write()
-        record_fingerprint(Path(cfg.MISC.CKPT), "test", cfg.TEST.DATASETS, tested)
-
+    gallery = build_gallery(cfg)
     return Evaluation(
         loader=build_test_loader(cfg, samples, device, expected.kinds),
         build_evaluators=build_all,
         autocast=build_mixed_precision(cfg, device).autocast,
-        begin=cache(begin),
+        begin=recorder(record, Path(cfg.MISC.CKPT), "test", cfg.TEST.DATASETS, dataset),
         build_gallery=None if gallery is None else partial(gallery, dataset, expected.kinds),
         latest=Path(cfg.MISC.CKPT) / LATEST,
     )

@@ -19,7 +19,7 @@ from pet.data.files.images import silence_opencv
 from pet.data.files.limits import set_limits
 from pet.data.loading.batch_transforms import PAD_DIVISOR, NormalizeImages, build_mixing
 from pet.data.loading.device_images import build_loaded_images, check_cache
-from pet.data.loading.fingerprint import record_fingerprint
+from pet.data.loading.fingerprint import recorder
 from pet.data.loading.joined import JoinedDataset, SomeSamples
 from pet.data.loading.renumbered import TRAINING, in_order_of, with_names
 from pet.data.loading.sampling import build_sampler, fetch_ahead, without_empty
@@ -263,12 +263,7 @@ def build_training_data(
         logger.warning("DATA.CACHE: %s has no effect: %s are read from no image files of their own", cfg.DATA.CACHE, source)
     if filters_empty(cfg, expected.kinds):
         dataset = without_empty(dataset)
-    learned = dataset
-
-    def begin() -> None:
-        record.write()
-        record_fingerprint(Path(cfg.MISC.CKPT), "train", cfg.TRAIN.DATASETS, learned)
-
+    begin = recorder(record, Path(cfg.MISC.CKPT), "train", cfg.TRAIN.DATASETS, dataset)
     return build_train_loader(cfg, cut_into_windows(cfg, dataset), device, expected.kinds, begin=begin)
 
 

@@ -3,11 +3,13 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from pet.data.loading.share_record import ShareRecord
 from pet.data.targets.dataset import Dataset
 from petlib.data.protocols import NamedFiles
 from petlib.distributed.process_group import is_main_process
@@ -20,6 +22,17 @@ LOOKED_AT = 1000
 """Files whose names and sizes are looked at, spread over the data: a start with millions of files does not wait for it."""
 
 logger = logging.getLogger(__name__)
+
+
+def recorder(share: ShareRecord, folder: Path, use: str, names: Sequence[str], dataset: Dataset) -> Callable[[], None]:
+    """Return what a run calls when it begins with its data: once it writes down which they are, and what a share picked."""
+
+    @cache
+    def record() -> None:
+        share.write()
+        record_fingerprint(folder, use, names, dataset)
+
+    return record
 
 
 def record_fingerprint(folder: Path, use: str, names: Sequence[str], dataset: Dataset) -> None:
