@@ -5,7 +5,6 @@ from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import FrozenBatchNorm2d
 
 from pet.models.classifiers import construct, find_classifier, synchronise_batch_norm
 from pet.typed import VisionConfig
@@ -216,6 +215,8 @@ def _freeze_parts(extractor: nn.Module, count: int, name: str, *, image_size: tu
 
 
 def _set_epsilon(extractor: nn.Module, epsilon: float) -> None:
+    from torchvision.ops import FrozenBatchNorm2d  # slow to import, and classifiers do without
+
     for module in extractor.modules():
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = epsilon
@@ -226,6 +227,8 @@ def _frozen(norm: nn.BatchNorm2d) -> nn.Module:
         from timm import layers  # it made this subclass, which contains an activation too
 
         return cast("nn.Module", cast("Any", layers).freeze_batch_norm_2d(norm))
+    from torchvision.ops import FrozenBatchNorm2d  # slow to import, and most trainings do without
+
     frozen: nn.Module = FrozenBatchNorm2d(norm.num_features, eps=norm.eps)
     frozen.load_state_dict(norm.state_dict())
     return frozen

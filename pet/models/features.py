@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from pet.models.registries import NECKS
+from pet.typed import VisionConfig
+from petlib.registry import import_component
 
 
 class FeatureInfo(NamedTuple):
@@ -93,3 +97,29 @@ class WindowedHead(Protocol):
             overlap: share of a window that its neighbour covers too.
         """
         ...
+
+
+class Neck(Protocol):
+    """What turns the stages of a backbone, from fine to coarse, into maps of one width by name: ``"0"``, ``"1"``, ...
+
+    Attributes:
+        channels: of every map.
+        strides: of the maps, from fine to coarse.
+        num_top: how many of the last maps lie on top of the stages; regions are not pooled from these.
+    """
+
+    channels: int
+    strides: tuple[int, ...]
+    num_top: int
+
+    def __call__(self, stages: list[Tensor]) -> dict[str, Tensor]:
+        """Return the maps (B, channels, h, w)."""
+
+
+def build_neck(cfg: VisionConfig, extractor: nn.Module) -> nn.Module | None:
+    """Return the :class:`Neck` of ``MODEL.NECK``, or None without one.
+
+    Raises:
+        ConfigError: there is no such neck, or it does not suit the backbone.
+    """
+    return cast("nn.Module", import_component(NECKS.get(cfg.MODEL.NECK).build)(cfg, extractor)) if cfg.MODEL.NECK else None

@@ -1,34 +1,16 @@
-"""Necks: what turns the stages of a backbone into maps of one width."""
+"""The feature pyramid, a neck: it turns the stages of a backbone into maps of one width."""
 
 from itertools import pairwise
-from typing import Protocol, cast
+from typing import cast
 
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool, LastLevelP6P7
 
 from pet.models.feature_extractor import FeatureExtractor
-from pet.models.registries import DETECTORS, NECKS, DetectorEntry
+from pet.models.registries import DETECTORS, DetectorEntry
 from pet.typed import VisionConfig
 from petlib.errors import ConfigError
-from petlib.registry import import_component
-
-
-class Neck(Protocol):
-    """What turns the stages of a backbone, from fine to coarse, into maps of one width by name: ``"0"``, ``"1"``, ...
-
-    Attributes:
-        channels: of every map.
-        strides: of the maps, from fine to coarse.
-        num_top: how many of the last maps lie on top of the stages; regions are not pooled from these.
-    """
-
-    channels: int
-    strides: tuple[int, ...]
-    num_top: int
-
-    def __call__(self, stages: list[Tensor]) -> dict[str, Tensor]:
-        """Return the maps (B, channels, h, w)."""
 
 
 class Fpn(FeaturePyramidNetwork):  # type: ignore[misc]  # torchvision has no types
@@ -68,15 +50,6 @@ class Fpn(FeaturePyramidNetwork):  # type: ignore[misc]  # torchvision has no ty
         """Return the maps by name: ``"0"``, ``"1"``, ..., and those on top ``"pool"`` or ``"p6"``, ``"p7"``."""
         maps: dict[str, Tensor] = super().forward({str(name): stages[place] for name, place in enumerate(self.places)})
         return maps
-
-
-def build_neck(cfg: VisionConfig, extractor: nn.Module) -> nn.Module | None:
-    """Return the :class:`Neck` of ``MODEL.NECK``, or None without one.
-
-    Raises:
-        ConfigError: there is no such neck, or it does not suit the backbone.
-    """
-    return cast("nn.Module", import_component(NECKS.get(cfg.MODEL.NECK).build)(cfg, extractor)) if cfg.MODEL.NECK else None
 
 
 def build_fpn(cfg: VisionConfig, extractor: nn.Module) -> Fpn:

@@ -49,7 +49,7 @@ class NeckEntry(NamedTuple):
 
     Attributes:
         build: ``(cfg, extractor) -> neck`` with the backbone, a :class:`~pet.models.feature_extractor.FeatureExtractor`; see
-            :class:`pet.models.fpn.Neck`.
+            :class:`pet.models.features.Neck`.
         settings: keys of its own.
     """
 

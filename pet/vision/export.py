@@ -12,8 +12,7 @@ from pet.exporting.config import check_single_view
 from pet.exporting.matching import DetectionDifference
 from pet.exporting.network import TaskNetwork, classifier_network
 from pet.models.detection.traced_regions import with_traced_pooling
-from pet.models.features import Features
-from pet.models.fpn import Neck
+from pet.models.features import Features, Neck
 from pet.models.registries import DETECTORS
 from pet.models.segmentation.head import SemsegHead
 from pet.typed import VisionConfig

@@ -12,8 +12,7 @@ from pet.losses.uncertainty import UncertaintyWeighting
 from pet.models.classifiers import build_classifier_backbone
 from pet.models.detection.windows import find_through_windows
 from pet.models.feature_extractor import FeatureExtractor, build_feature_extractor
-from pet.models.features import FeatureInfo, Features, HeadOutput, Regions, WindowedHead
-from pet.models.fpn import Neck, build_neck
+from pet.models.features import FeatureInfo, Features, HeadOutput, Neck, Regions, WindowedHead, build_neck
 from pet.models.registries import DETECTORS
 from pet.models.segmentation.head import SemsegHead
 from pet.typed import VisionConfig

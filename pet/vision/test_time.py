@@ -5,12 +5,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
 
 from pet.data.targets.kinds import to_original
 from pet.models.config import has_views
-from pet.models.detection.detector import as_predictions
-from pet.models.detection.suppression import Suppression, build_suppression
+from pet.models.detection.suppression import Suppression, as_predictions, build_suppression
 from pet.models.detection.windows import find_through_windows
 from pet.models.features import Features, HeadOutput, Regions
 from pet.models.segmentation.head import SemsegHead
@@ -117,6 +115,8 @@ class TestTimeAugmentation(nn.Module):
     def _suppress(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.suppression.is_soft:
             return self.suppression.soften(boxes, scores, labels)
+        from torchvision.ops import batched_nms  # slow to import, and most trainings do without
+
         keep = batched_nms(boxes, scores, labels, self.suppression.iou_threshold)[: self.suppression.most]
         return boxes[keep], scores[keep], labels[keep]
 

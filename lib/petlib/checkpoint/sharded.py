@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from petlib.checkpoint import dcp, files
 from petlib.checkpoint.background import Worker
 from petlib.checkpoint.damage import Checksums, DamagedError, changed_files, checksums, zip_damage
-from petlib.checkpoint.snapshot import Snapshot, is_sharded
+from petlib.checkpoint.snapshot import Snapshot
 from petlib.checkpoint.state_file import read_file, write_file
 from petlib.distributed.collectives import all_gather_objects, broadcast_object
 from petlib.distributed.process_group import is_main_process, rank
+from petlib.distributed.row_sharded import is_sharded
 from petlib.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def insert(state: Any, path: tuple[Any, ...], value: Any) -> None:
 def find_mesh(component: Any) -> "DeviceMesh | None":
     """Return the mesh of ranks over which the networks of a nested component are sharded; None where none is."""
     if isinstance(component, nn.Module):
-        return next((parameter.device_mesh for parameter in component.parameters() if is_sharded(parameter)), None)  # type: ignore[attr-defined]
+        return next((parameter.device_mesh for parameter in component.parameters() if is_sharded(parameter)), None)
     values = component.values() if isinstance(component, Mapping) else ()
     return next((mesh for mesh in map(find_mesh, values) if mesh is not None), None)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from petlib.distributed.row_sharded import is_sharded
 from petlib.errors import CheckpointError
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
@@ -25,11 +26,6 @@ def collect_state(component: Any) -> Any:
     if isinstance(component, Mapping):
         return {name: collect_state(value) for name, value in component.items()}
     return component
-
-
-def is_sharded(value: Any) -> bool:
-    """Return whether ``value`` is a ``DTensor``, of which each rank has a part; asked in a way that does not import that class."""
-    return isinstance(value, Tensor) and hasattr(value, "device_mesh")
 
 
 class _Layout(NamedTuple):

@@ -16,7 +16,7 @@ from petlib.checkpoint.prefixes import Prefix, match_prefixes
 from petlib.checkpoint.rename_rules import Rules, propose_rules
 from petlib.checkpoint.rename_rules import rename as rename_names
 from petlib.checkpoint.restore import LoadReport, compare, shown_name
-from petlib.checkpoint.snapshot import is_sharded
+from petlib.distributed.row_sharded import is_sharded
 from petlib.errors import CheckpointError
 
 _LOGGER = logging.getLogger(__name__)

@@ -2,7 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor
+
+from petlib.distributed.row_sharded import is_sharded
 
 
 class WholeAndSharedGradScaler(torch.amp.GradScaler):
@@ -19,7 +20,7 @@ class WholeAndSharedGradScaler(torch.amp.GradScaler):
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         found: dict[torch.device, Tensor] = {}
         for shared in (False, True):
-            kind = [parameter for parameter in parameters if isinstance(parameter.grad, DTensor) == shared]
+            kind = [parameter for parameter in parameters if is_sharded(parameter.grad) == shared]
             found |= super()._unscale_grads_(_Parameters(kind), inv_scale, found_inf, allow_fp16)
         return found
 

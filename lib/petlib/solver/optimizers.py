@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from petlib.config import defaults
 from petlib.config.typed import PetlibConfig
+from petlib.distributed.row_sharded import is_sharded
 from petlib.errors import ConfigError
 from petlib.registry import Registry
 from petlib.suggest import did_you_mean
@@ -147,14 +147,14 @@ class GradientClipper:
         sharded: list[Tensor] = []
         whole: list[Tensor] = []
         for parameter in parameters:
-            (sharded if isinstance(parameter, DTensor) else whole).append(parameter)
+            (sharded if is_sharded(parameter) else whole).append(parameter)
         kinds = [kind for kind in (whole, sharded) if kind]
         if self.method == "value":
             for kind in kinds:
                 clip_grad_value_(kind, self.value)
             return None
         norms = [get_total_norm(gradients_of(kind), self.norm_type) for kind in kinds]
-        norms = [norm.full_tensor() if isinstance(norm, DTensor) else norm for norm in norms]
+        norms = [norm.full_tensor() if is_sharded(norm) else norm for norm in norms]
         norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), self.norm_type)
         for kind in kinds:
             clip_grads_with_norm_(kind, self.value, norm)

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from pet.losses.centers import START, center_focal_loss, center_l1_loss, mean_count
-from pet.models.detection.detector import as_predictions
-from pet.models.detection.suppression import Suppression, build_suppression
+from pet.models.detection.suppression import Suppression, as_predictions, build_suppression
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.structures.centers import draw_centers, find_peaks, gaussian_radius, locate_centers, values_at_peaks
 from pet.typed import VisionConfig

@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
@@ -40,14 +39,6 @@ def detection_targets(batch: dict[str, Any], *, first_label: int) -> list[dict[s
     return [
         {"boxes": boxes.reshape(-1, 4).float(), "labels": labels.long() + first_label}
         for boxes, labels in zip(batch["boxes"], batch["labels"], strict=True)
-    ]
-
-
-def as_predictions(boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]) -> list[dict[str, Tensor]]:
-    """Return one dictionary for each image: ``boxes`` (N, 4), ``scores`` (N,) float32, ``labels`` (N,) int64."""
-    return [
-        {"boxes": one_boxes.float(), "scores": one_scores.float(), "labels": one_labels.to(torch.int64)}
-        for one_boxes, one_scores, one_labels in zip(boxes, scores, labels, strict=True)
     ]
 
 

@@ -10,8 +10,8 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.retinanet import RetinaNet, RetinaNetHead
 from torchvision.ops import Conv2dNormActivation
 
-from pet.models.detection.detector import RETINANET_SCALES, Float32Anchors, as_predictions, build_anchors, detection_targets, fcos_anchors
-from pet.models.detection.suppression import Suppression, build_suppression
+from pet.models.detection.detector import RETINANET_SCALES, Float32Anchors, build_anchors, detection_targets, fcos_anchors
+from pet.models.detection.suppression import Suppression, as_predictions, build_suppression
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.typed import VisionConfig
 from petlib.errors import ConfigError

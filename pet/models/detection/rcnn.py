@@ -11,9 +11,9 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
 from pet.models.detection.box_regions import BoxPredictor, BoxRegions
-from pet.models.detection.detector import as_predictions, build_anchors, detection_targets
+from pet.models.detection.detector import build_anchors, detection_targets
 from pet.models.detection.roi_pooling import RegionPooling, region_strides
-from pet.models.detection.suppression import build_suppression
+from pet.models.detection.suppression import as_predictions, build_suppression
 from pet.models.features import FeatureInfo, Features, HeadOutput, Regions
 from pet.typed import VisionConfig
 from petlib.errors import ConfigError

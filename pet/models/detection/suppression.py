@@ -1,10 +1,9 @@
-"""Which detections of an image are given out."""
+"""Which detections of an image are given out, and in which form."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
 from pet.typed import VisionConfig
 from petlib.errors import ConfigError
@@ -110,6 +109,8 @@ def batched_soft_nms(
         ``(keep, new_scores)``: int64 (R,), places of the boxes that are kept, the best first, and their scores (R,).
     """
     assert method in METHODS, f"{method!r} is not one of {METHODS}"
+    from torchvision.ops import box_iou  # slow to import, and most networks do without
+
     device = boxes.device
     # Each step depends on the one before, so that a GPU would be waited for at every box
     boxes, scores, labels = boxes.detach().cpu().float(), scores.detach().cpu().float().clone(), labels.cpu()
@@ -129,3 +130,11 @@ def batched_soft_nms(
             scores[same] *= torch.exp(-overlaps.square() / sigma)
         left = left[scores[left] > score_threshold]
     return torch.tensor(keep, dtype=torch.int64, device=device), torch.tensor(kept_scores, dtype=torch.float32, device=device)
+
+
+def as_predictions(boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]) -> list[dict[str, Tensor]]:
+    """Return one dictionary for each image: ``boxes`` (N, 4), ``scores`` (N,) float32, ``labels`` (N,) int64."""
+    return [
+        {"boxes": one_boxes.float(), "scores": one_scores.float(), "labels": one_labels.to(torch.int64)}
+        for one_boxes, one_scores, one_labels in zip(boxes, scores, labels, strict=True)
+    ]

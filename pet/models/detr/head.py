@@ -9,7 +9,7 @@ from torch.nn import functional
 from torchvision.ops import box_convert
 
 from pet.losses.set_prediction import ObjectCounts, Objects, agree_on_counts, count_objects
-from pet.models.detection.detector import as_predictions
+from pet.models.detection.suppression import as_predictions
 from pet.models.detection.traced_boxes import Detections
 from pet.models.features import Features, HeadOutput, Regions
 from petlib.engine.step import TARGET_COUNTS

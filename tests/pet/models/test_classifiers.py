@@ -101,10 +101,14 @@ def test_random_weights_are_those_of_the_library() -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_pets_own_networks_need_no_library() -> None:
+def test_the_training_of_a_classifier_imports_nothing_slow_that_others_need() -> None:
     code = (
-        "import sys; from pet.models.classifiers import build_classifier; build_classifier('resnet20', num_classes=10);"
-        "print(sorted({'timm', 'torchvision'} & set(sys.modules)))"
+        "import sys; from pet import data, models, vision; from petlib import distributed, engine, solver;"
+        "from pet.models.classifiers import build_classifier; build_classifier('resnet20', num_classes=10);"
+        "vision.GeneralizedCNN, vision.TASK, models.analyse, models.load_pretrained, distributed.parallelize, engine.build_train_hooks;"
+        "engine.open_run, engine.train, solver.build_optimizer, solver.build_scheduler, data.build_train_loader;"
+        "slow = {'timm', 'torchvision', 'scipy', 'sympy', 'torch._dynamo', 'torch.distributed.tensor', 'torch.utils.tensorboard'};"
+        "print(sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=True)
     assert done.stdout.strip() == "[]"

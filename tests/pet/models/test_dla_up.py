@@ -11,7 +11,7 @@ from torch.nn import functional
 from pet.models.deformable import DeformableConv
 from pet.models.dla_up import DlaUp
 from pet.models.feature_extractor import build_feature_extractor
-from pet.models.fpn import build_neck
+from pet.models.features import build_neck
 from pet.vision.config import get_base_cfg
 from petlib.config import CfgNode
 from petlib.errors import ConfigError

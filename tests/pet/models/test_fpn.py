@@ -8,7 +8,7 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from pet.models.feature_extractor import build_feature_extractor
-from pet.models.fpn import build_neck
+from pet.models.features import build_neck
 from pet.vision.config import get_base_cfg
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
