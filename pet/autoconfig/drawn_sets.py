@@ -14,6 +14,7 @@ from petlib.launch.start.resolve import CONFIG_FOLDER, repository_of
 DRAWN_SETS = {
     "digits": "vision/digits/resnet20_digits.yaml",
     "shapes": "vision/shapes/faster_rcnn_R-18-FPN.yaml",
+    "confetti": "vision/confetti/faster_rcnn_R-18-FPN.yaml",
     "motions": "tasks/action/motions/tsm_test_resnet.yaml",
     "facets": "tasks/face/facets_iresnet18.yaml",
     "crowds": "projects/crowdcounting/crowds/crowds_resnet10.yaml",

@@ -9,7 +9,7 @@ from pet.autoconfig.formats.found import FoundData, files_named, folders_in
 from petlib.errors import DataError
 
 FORMATS: tuple[tuple[Callable[[Path], FoundData | None], str], ...] = (
-    (yolo.find, "YOLO: a data.yaml next to images and labels/*.txt with boxes, outlines or keypoints"),
+    (yolo.find, "YOLO: a data.yaml, a classes.txt or neither next to images and labels/*.txt with boxes, outlines or keypoints"),
     (coco.find, "COCO: JSON files with images, annotations and categories, and the images"),
     (labelling_tools.find_label_studio, "Label Studio: its JSON export and the images"),
     (labelling_tools.find_labelme, "labelme: a JSON file for each image"),

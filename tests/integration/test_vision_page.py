@@ -12,6 +12,7 @@ import pytest
 
 from pet.data.catalog.entries import BUILTIN
 from pet.data.catalog.public_sets import PUBLIC_SETS
+from pet.data.datasets import confetti
 from pet.data.datasets.shapes import COUNTS
 from pet.data.datasets.shapes_writing import write_shapes
 from tests.integration.conftest import ROOT, Done, environment, that_count
@@ -21,7 +22,7 @@ PAGE = (ROOT / "docs" / "vision.md").read_text(encoding="utf-8")
 COMMANDS = [line for line in re.findall(r"^    (python tools/.*)$", PAGE, re.MULTILINE) if "mscoco" not in line]
 IMAGES = 8
 SHORT = ["SOLVER.SCHEDULER.TOTAL_ITERS=2", "SOLVER.SCHEDULER.WARM_UP_ITERS=0", "MODEL.BACKBONE=timm/test_resnet"]
-SHORT += ["MODEL.FPN.CHANNELS=32", "MODEL.BOX.ROI.HIDDEN=32", "MISC.TENSORBOARD=False", "ANALYSER.ENABLED=False"]
+SHORT += ["MODEL.FPN.CHANNELS=32", "MODEL.BOX.ROI.HIDDEN=32", "MISC.TENSORBOARD=False", "ANALYSER.ENABLED=False", "DATA.CACHE=none"]
 WITH_LAUNCHER = COMMANDS[:2]
 """The others start the script of the task, as the launcher does, in the warm python."""
 
@@ -48,10 +49,13 @@ def run_cold(words: list[str], folder: Path) -> tuple[int, str]:
 def write_few_shapes(folder: Path) -> None:
     """Write the data set as a first run does, but say of a few images that they are all."""
     for split, count in COUNTS.items():
-        path = write_shapes(folder, split=split, count=IMAGES)
-        content = json.loads(path.read_text(encoding="utf-8"))
-        content["info"]["count"] = count
-        path.write_text(json.dumps(content), encoding="utf-8")
+        say_that_all_are_there(write_shapes(folder, split=split, count=IMAGES), count)
+
+
+def say_that_all_are_there(path: Path, count: int) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["info"]["count"] = count
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +65,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("cfgs", "tools"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     write_few_shapes(folder / "data" / "shapes")
+    for split, count in confetti.COUNTS.items():
+        say_that_all_are_there(confetti.write_confetti(folder / "data" / "confetti", split=split, count=1, size=720), count)
     execute("python tools/train_net_all.py --cfg cfgs/vision/shapes/mask_rcnn_R-18-FPN.yaml", folder)
     shutil.copy(next((folder / "data" / "shapes" / "test" / "images").iterdir()), folder / "photo.jpg")
     return folder

@@ -75,7 +75,8 @@ class WarmPython:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            # where pyarrow is installed, scikit-learn loads it, and its allocator starts a thread
+            env={**os.environ, "OMP_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"},
             start_new_session=True,
         )
 

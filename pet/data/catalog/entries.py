@@ -17,7 +17,21 @@ PACK_HEAD = "pack.json"
 """The file that is written last into a folder of shards."""
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
 TYPES_OF_FILES = (
-    *("cifar10", "cifar100", "image_folder", "images", "list_file", "coco", "voc", "yolo", "semseg_folder", "ade20k", "cihp", "shapes"),
+    *(
+        "cifar10",
+        "cifar100",
+        "image_folder",
+        "images",
+        "list_file",
+        "coco",
+        "voc",
+        "yolo",
+        "semseg_folder",
+        "ade20k",
+        "cihp",
+        "shapes",
+        "confetti",
+    ),
     *("cvat", "labelme", "label_studio", "lip", "mpii", "dots", "mot", "jde", "crowdhuman", "walkers", "mannequins"),
     *("kitti_points", "kitti_images", "streets3d_points", "streets3d_images"),
     *("label_list", "label_records", "public_set", "face_records", "face_templates", "verification_pairs", "verification_bin"),
@@ -108,6 +122,8 @@ BUILTIN = {
     "motions_test": CatalogEntry("motions", split="test"),
     "shapes_train": CatalogEntry("shapes", "shapes", "train"),
     "shapes_test": CatalogEntry("shapes", "shapes", "test"),
+    "confetti_train": CatalogEntry("confetti", "confetti", "train"),
+    "confetti_test": CatalogEntry("confetti", "confetti", "test"),
     "coco_2017_train": _coco("train2017", "instances_train2017"),
     "coco_2017_val": _coco("val2017", "instances_val2017"),
     "keypoints_coco_2017_train": _coco("train2017", "person_keypoints_train2017"),

@@ -85,7 +85,7 @@ def draw_image(rng: np.random.Generator, size: int) -> Drawing:
     areas: list[int] = []
     for _ in range(rng.integers(1, MOST_OBJECTS + 1)):
         label = int(rng.choice(len(CLASSES), p=CLASS_WEIGHTS))
-        patch = _draw_object(rng, label, size / 128, used_colours)
+        patch = draw_object(rng, label, size / 128, used_colours)
         place = _find_place(rng, patch, drawing, areas)
         if place is not None:
             _put(drawing, patch, label, place)
@@ -149,7 +149,7 @@ def _finish(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return finished
 
 
-def _draw_object(rng: np.random.Generator, label: int, scale: float, avoid: list[np.ndarray]) -> Patch:
+def draw_object(rng: np.random.Generator, label: int, scale: float, avoid: list[np.ndarray]) -> Patch:
     """Return an object of random form and colours, which differ from those to ``avoid``; at ``scale`` 1 it has 20 to 80 pixels."""
     if CLASSES[label] == "figure":
         return _draw_figure(rng, scale, avoid)

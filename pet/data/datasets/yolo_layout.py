@@ -21,7 +21,7 @@ SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("
 
 WHAT = "the file of a YOLO data set"
 EXAMPLE = "train: images/train, val: images/val and names: [cat, dog]"
-LABELS, IMAGES = "labels", "images"
+LABELS, IMAGES, CLASSES = "labels", "images", "classes.txt"
 
 
 class YoloSet(NamedTuple):
@@ -113,8 +113,38 @@ def find_yolo_file(path: Path) -> Path:
     return files[0]
 
 
+def read_yolo_folder(folder: Path) -> YoloSet | None:
+    """Return what a folder without a ``data.yaml`` has in ``images`` and ``labels``, themselves or for each split; None: it has none.
+
+    The names of the classes are the lines of ``classes.txt``, in the folder or among the labels, else numbers up to the greatest.
+
+    Raises:
+        DataError: a line of the labels does not begin with the number of a class.
+    """
+    known = [name for names in SPLITS.values() for name in names]
+    places = {name: place for name in known for place in (f"{IMAGES}/{name}", f"{name}/{IMAGES}") if (folder / place).is_dir()}
+    splits = {name: [place] for name, place in (places or {"train": IMAGES}).items()}
+    labels = [(folder / label_file(f"{place}/1")).parent for (place,) in splits.values()]
+    if not (folder / splits[next(iter(splits))][0]).is_dir() or not any(file for one in labels for file in one.glob("*.txt")):
+        return None
+    return YoloSet(folder, folder, splits, _classes_without_file(folder, labels), keypoints=(), keypoint_size=0, flip=None)
+
+
+def _classes_without_file(folder: Path, labels: Sequence[Path]) -> list[str]:
+    file = next((one / CLASSES for one in (folder, *labels) if (one / CLASSES).is_file()), None)
+    if file is not None:
+        return [text for _, text in read_lines(file, what="the names of the classes")]
+    greatest = 0
+    for path in (path for one in labels for path in sorted(one.rglob("*.txt"))):
+        for number, text in read_lines(path, what="the file of labels"):
+            if not text.split()[0].isdecimal():
+                raise DataError(f"{path}:{number}: {shown(text)} given, 'class x y width height' in numbers expected")
+            greatest = max(greatest, int(text.split()[0]))
+    return [str(number) for number in range(greatest + 1)]
+
+
 def read_yolo_file(path: Path, reach: Reach = INSIDE) -> YoloSet:
-    """Return what a ``data.yaml`` says (https://docs.ultralytics.com/datasets/detect).
+    """Return what a ``data.yaml`` says (https://docs.ultralytics.com/datasets/detect), or a folder that has none.
 
     Its ``path`` starts from its own folder or from the root of all data; where that leads nowhere, as on another machine, the paths of
     the splits start from its own folder.
@@ -126,6 +156,10 @@ def read_yolo_file(path: Path, reach: Reach = INSIDE) -> YoloSet:
     Raises:
         DataError: it cannot be read, or an entry is missing or wrong.
     """
+    has_file = not path.is_dir() or any(file.suffix.lower() in YAML for file in path.iterdir())
+    plain = None if has_file else read_yolo_folder(path)
+    if plain is not None:
+        return plain
     path = find_yolo_file(path)
     content = _load(path)
     classes = _names(content, path)

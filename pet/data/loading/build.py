@@ -77,6 +77,7 @@ DATASETS = Registry(
         "walkers": "pet.data.datasets.walkers:build_walkers",
         "mannequins": "pet.data.datasets.mannequins:build_mannequins",
         "shapes": "pet.data.datasets.shapes:build_shapes",
+        "confetti": "pet.data.datasets.confetti:build_confetti",
         "streets3d_images": "pet.data.datasets.streets3d:build_streets3d_images",
         "streets3d_points": "pet.data.datasets.streets3d:build_streets3d_points",
         "label_list": "pet.data.datasets.label_list:build_label_list",

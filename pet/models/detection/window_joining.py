@@ -130,9 +130,8 @@ def _join_pieces(objects: _Objects, pairs: np.ndarray, edges: np.ndarray) -> _Gr
     inside = [_overlaps(objects.boxes[part], shared) for part in (first, second)]
     both_cut = objects.cut[first].any(axis=1) & objects.cut[second].any(axis=1)
     joined = pairs[both_cut & (unions_shared(*inside) >= SAME_OBJECT)]
-    count = len(objects.boxes)
-    graph = coo_array((np.ones(len(joined)), (joined[:, 0], joined[:, 1])), shape=(count, count))
-    number, of = connected_components(graph, directed=False)
+    of = _components(len(objects.boxes), joined)
+    number = int(of.max(initial=-1)) + 1
     low, high, scores = np.full((number, 2), np.inf), np.full((number, 2), -np.inf), np.full(number, -np.inf)
     np.minimum.at(low, of, objects.boxes[:, :2])
     np.maximum.at(high, of, objects.boxes[:, 2:])
@@ -140,6 +139,16 @@ def _join_pieces(objects: _Objects, pairs: np.ndarray, edges: np.ndarray) -> _Gr
     pieces = np.zeros(number, bool)
     pieces[of] = objects.cut.any(axis=1)
     return _Groups(of, np.hstack([low, high]), scores, pieces & (np.bincount(of, minlength=number) == 1))
+
+
+def _components(count: int, joined: np.ndarray) -> np.ndarray:
+    """Return for each of ``count`` pieces the number of the group that pairs ``joined`` (J, 2) make of them."""
+    of = np.arange(count)
+    while (of[joined[:, 0]] != of[joined[:, 1]]).any():
+        least = of[joined].min(axis=1)
+        np.minimum.at(of, joined[:, 0], least)
+        np.minimum.at(of, joined[:, 1], least)
+    return np.unique(of, return_inverse=True)[1]
 
 
 def _without_doubles(groups: _Groups, pairs: np.ndarray) -> list[int]:

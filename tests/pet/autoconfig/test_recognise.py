@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from pet.autoconfig.recognise import recognise
+from pet.data.catalog.source import Source
+from pet.data.datasets.yolo import build_yolo
 from petlib.errors import DataError
 from tests.pet.autoconfig.folders import CLASSES, MAKERS, class_folders, coco, label_images, pictures, voc, write, yolo
 
@@ -134,6 +136,41 @@ def test_a_part_of_yolo_that_an_export_left_out_is_none(tmp_path: Path) -> None:
     text = (tmp_path / "data.yaml").read_text()
     (tmp_path / "data.yaml").write_text(text + "test: ../test/images\n")
     assert list(recognise(tmp_path)[1].entries) == ["train", "val"]
+
+
+@pytest.mark.parametrize("layout", ["whole", "parts", "Roboflow's"])
+def test_yolo_without_its_file_has_the_names_of_a_list_or_numbers(layout: str, tmp_path: Path) -> None:
+    yolo(tmp_path, parts=(("train", 16),) if layout == "whole" else (("train", 16), ("valid", 6)))
+    (tmp_path / "data.yaml").unlink()
+    if layout == "whole":
+        for kind in ("images", "labels"):
+            for path in (tmp_path / kind / "train").iterdir():
+                path.rename(tmp_path / kind / path.name)
+            (tmp_path / kind / "train").rmdir()
+    if layout == "Roboflow's":
+        for part in ("train", "valid"):
+            for kind in ("images", "labels"):
+                (tmp_path / part).mkdir(exist_ok=True)
+                (tmp_path / kind / part).rename(tmp_path / part / kind)
+        for kind in ("images", "labels"):
+            (tmp_path / kind).rmdir()
+    entries = recognise(tmp_path)[1].entries
+    parts = ["train"] if layout == "whole" else ["train", "val"]
+    assert entries == {part: {"type": "yolo", "path": ".", "split": part} for part in parts}
+    data = build_yolo(Source(tmp_path, "train", None))
+    assert (len(data), list(data.info.classes)) == (16, ["0", "1"])
+    (tmp_path / "classes.txt").write_text("disc\nsquare\n")
+    assert recognise(tmp_path)[1].entries == entries
+    assert list(build_yolo(Source(tmp_path, parts[-1], None)).info.classes) == ["disc", "square"]
+
+
+def test_labels_of_words_are_not_those_of_yolo(tmp_path: Path) -> None:
+    yolo(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    for path in tmp_path.glob("labels/*/*.txt"):
+        path.write_text("Car 0.0 0 1.5 599.4 156.4 629.7 189.2\n")
+    with pytest.raises(DataError, match="no format of data is recognised"):
+        recognise(tmp_path)
 
 
 def test_label_images_have_the_classes_of_a_list(tmp_path: Path) -> None:
