@@ -12,14 +12,14 @@ from pet.data.catalog.source import Source, check_split
 from pet.data.datasets.coco import CocoDataset, build_coco
 from pet.data.datasets.drawn_set import DrawnSet, replaced_folder
 from pet.data.datasets.shapes_background import draw_background
-from pet.data.datasets.shapes_drawing import CLASSES, FIGURE, Patch, draw_object
+from pet.data.datasets.shapes_drawing import FIGURE, Patch, draw_object
 
 COUNTS = {"train": 16, "test": 4}
 SIZE = 3000
 VERSION = 1
 """Goes up with every change of what is drawn or written; files of another version are written anew."""
 GENERATOR, ANNOTATIONS, IMAGES = "pet confetti", "annotations.json", "images"
-KINDS_OF_CONFETTI = CLASSES[:FIGURE]
+CLASS = "confetti"
 SCALE = 0.4
 """Of the shapes: about 16 pixels."""
 HEAPS, HEAP_RADIUS, MOST_IN_HEAP = 14, 100, 9
@@ -32,7 +32,7 @@ MOST_NOISE = 5.0
 def build_confetti(source: Source) -> CocoDataset:
     """Return a split of ``confetti``, 3000x3000 pixels: 16 images for training and 4 for testing, written first where absent.
 
-    Circles, squares and triangles of about 16 pixels lie in 14 heaps of up to 9, nothing over another, with boxes.
+    Circles, squares and triangles of about 16 pixels, all of one class, lie in 14 heaps of up to 9, nothing over another, with boxes.
 
     Raises:
         ConfigError: there is no such split.
@@ -62,7 +62,7 @@ def write_confetti(folder: Path, *, split: str, count: int, size: int = SIZE) ->
     with replaced_folder(folder / split) as temporary:
         (temporary / IMAGES).mkdir()
         for index in range(count):
-            image, objects = draw_confetti(np.random.default_rng([zlib.crc32(split.encode()), index]), size)
+            image, boxes = draw_confetti(np.random.default_rng([zlib.crc32(split.encode()), index]), size)
             encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
             (temporary / IMAGES / f"{index:03d}.jpg").write_bytes(encoded.tobytes())
             images.append({"id": index + 1, "file_name": f"{index:03d}.jpg", "height": size, "width": size})
@@ -70,44 +70,41 @@ def write_confetti(folder: Path, *, split: str, count: int, size: int = SIZE) ->
                 {
                     "id": (index + 1) * 1000 + place,
                     "image_id": index + 1,
-                    "category_id": label + 1,
+                    "category_id": 1,
                     "bbox": [left, top, right - left, bottom - top],
                     "area": (right - left) * (bottom - top),
                     "iscrowd": 0,
                 }
-                for place, (label, (left, top, right, bottom)) in enumerate(objects)
+                for place, (left, top, right, bottom) in enumerate(boxes)
             ]
         content = {
             "info": {"description": GENERATOR, "version": VERSION, "split": split, "count": count, "size": size},
             "images": images,
             "annotations": annotations,
-            "categories": [{"id": label + 1, "name": name} for label, name in enumerate(KINDS_OF_CONFETTI)],
+            "categories": [{"id": 1, "name": CLASS}],
         }
         (temporary / ANNOTATIONS).write_text(json.dumps(content), encoding="utf-8")
     return folder / split / ANNOTATIONS
 
 
-def draw_confetti(rng: np.random.Generator, size: int) -> tuple[np.ndarray, list[tuple[int, tuple[int, int, int, int]]]]:
-    """Return an image, uint8 (size, size, 3), RGB, and class and box (left, top, right, bottom) of each object."""
+def draw_confetti(rng: np.random.Generator, size: int) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
+    """Return an image, uint8 (size, size, 3), RGB, and the box (left, top, right, bottom) of each object."""
     small, colours = draw_background(rng, size // BACKGROUND_SHRINK)
     image = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
-    objects: list[tuple[int, tuple[int, int, int, int]]] = []
+    boxes: list[tuple[int, int, int, int]] = []
     for _ in range(round(HEAPS * min(size / SIZE * 2, 1))):
         middle = rng.uniform(0, size, 2)
         for _ in range(rng.integers(1, MOST_IN_HEAP + 1)):
-            label = int(rng.integers(len(KINDS_OF_CONFETTI)))
-            patch = draw_object(rng, label, SCALE, colours)
+            patch = draw_object(rng, int(rng.integers(FIGURE)), SCALE, colours)
             left, top = np.rint(middle + rng.uniform(-HEAP_RADIUS, HEAP_RADIUS, 2)).astype(int).tolist()
             box = _box_of(patch, left, top)
-            if _is_free(box, [earlier for _, earlier in objects], size):
+            if _is_free(box, boxes, size):
                 height, width = patch.alpha.shape
                 place = image[top : top + height, left : left + width]
                 place += (patch.colour - place) * patch.alpha[..., None]
-                objects.append((label, box))
-    noise = rng.standard_normal(image.shape, np.float32)
-    noise *= rng.uniform(1, MOST_NOISE)
-    noise += image
-    return np.clip(np.rint(noise), 0, 255).astype(np.uint8), objects
+                boxes.append(box)
+    noisy: np.ndarray = image + rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(1, MOST_NOISE))
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8), boxes
 
 
 def _box_of(patch: Patch, left: int, top: int) -> tuple[int, int, int, int]:

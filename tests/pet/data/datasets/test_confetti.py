@@ -15,14 +15,14 @@ from petlib.errors import ConfigError
 def test_objects_of_16_pixels_lie_apart_and_in_their_boxes() -> None:
     sizes = []
     for seed in range(3):
-        image, objects = draw_confetti(np.random.default_rng(seed), 800)
+        image, boxes = draw_confetti(np.random.default_rng(seed), 800)
         assert image.shape == (800, 800, 3) and image.dtype == np.uint8
         covered = np.zeros((800, 800), int)
-        for label, (left, top, right, bottom) in objects:
-            assert 0 <= label < 3 and 0 <= left < right <= 800 and 0 <= top < bottom <= 800
+        for left, top, right, bottom in boxes:
+            assert 0 <= left < right <= 800 and 0 <= top < bottom <= 800
             covered[top - GAP // 2 : bottom + GAP // 2, left - GAP // 2 : right + GAP // 2] += 1
             sizes += [right - left, bottom - top]
-            # what is around an object is background, which changes slowly: the object stands out
+            # what is around an object is background, which changes slowly: the object differs
             inside = image[top + 3 : bottom - 3, left + 3 : right - 3].reshape(-1, 3).astype(float)
             around = image[max(top - 3, 0) : top - 1, left:right].reshape(-1, 3).astype(float)
             if len(inside) and len(around):
@@ -35,7 +35,7 @@ def test_files_are_those_of_the_numbers_and_are_read(tmp_path: Path, monkeypatch
     monkeypatch.setattr(confetti, "COUNTS", {"train": 2, "test": 1})
     monkeypatch.setattr(confetti, "SIZE", 400)
     dataset = build_confetti(Source(tmp_path / "own", "train", None))
-    assert len(dataset) == 2 and list(dataset.info.classes) == ["circle", "square", "triangle"]
+    assert len(dataset) == 2 and list(dataset.info.classes) == ["confetti"]
     sample = dataset[1]
     assert sample["image"].shape == (400, 400, 3) and len(sample["boxes"]) == len(sample["labels"]) > 0
     again = write_confetti(tmp_path / "again", split="train", count=2, size=400)
