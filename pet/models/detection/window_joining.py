@@ -122,9 +122,6 @@ def _pairs(objects: _Objects, edges: np.ndarray) -> Iterator[tuple[int, int]]:
 
 def _join_pieces(objects: _Objects, pairs: np.ndarray, edges: np.ndarray) -> _Groups:
     """Return pieces as one object each that agree where both of their windows look."""
-    from scipy.sparse import coo_array  # slow to import, and most networks do without
-    from scipy.sparse.csgraph import connected_components
-
     first, second = pairs.T
     shared = _overlaps(edges[objects.owners[first]], edges[objects.owners[second]])
     inside = [_overlaps(objects.boxes[part], shared) for part in (first, second)]
