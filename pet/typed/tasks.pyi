@@ -212,10 +212,13 @@ class TddetModelDlaUp(ConfigSection):
 
 class TddetModelCamera(ConfigSection):
     FOCAL: float
-    DEPTH: Literal["direct", "ensemble"]
+    DEPTH: Literal["direct", "log", "ensemble"]
     DEPTH_MEAN: float
     DEPTH_DEVIATION: float
     ANGLE: Literal["vector", "bins"]
+    ANGLE_WEIGHT: float
+    ROWS: bool
+    REACH: int
     MEAN_SIZES: list[Any]
     EDGE_CENTERS: bool
     EDGE_FUSION: bool

@@ -11,8 +11,8 @@ from tests.integration.conftest import ROOT, Run
 
 LEAST = {
     "tasks/tddet/streets3d/centerpoint": {"3d/Car/moderate_R40@0.5": 0.8},
-    # 0.5 was the aim, 0.256 what it reached
-    "tasks/tddet/streets3d/smoke": {"3d/Car/moderate_R40@0.5": 0.2},
+    # 0.503 measured; processors without bf16 round otherwise
+    "tasks/tddet/streets3d/smoke": {"3d/Car/moderate_R40@0.5": 0.45},
     "projects/densepose/mannequins_R-18-FPN": {"gps/AP": 0.45, "gps/AP50": 0.8},
 }
 MOST = {"projects/crowdcounting/crowds/crowds_resnet10": {"count/MAE": 5.0}}

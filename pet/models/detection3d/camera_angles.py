@@ -37,17 +37,27 @@ class AngleCode(Protocol):
 
 
 class VectorAngle:
-    """Sine and cosine (SMOKE, https://arxiv.org/abs/2002.10111, section 3.2); the corners of boxes are what they learn from."""
+    """Sine and cosine (SMOKE, https://arxiv.org/abs/2002.10111, section 3.2); the corners of boxes are what they learn from.
+
+    Args:
+        weight: of the error of the two numbers themselves; 0, as published: there is no such loss.
+    """
 
     channels = 2
+
+    def __init__(self, *, weight: float = 0.0) -> None:
+        self._weight = weight
 
     def decode(self, values: Tensor) -> Tensor:
         """Return the angles (...,) of vectors (..., 2) of any length."""
         return torch.atan2(values[..., 0], values[..., 1])
 
     def losses(self, values: Tensor, angles: Tensor) -> dict[str, Tensor]:
-        """Return none."""
-        return {}
+        """Return ``angle`` (N,), where it has a weight: the sum of the absolute errors of sine and cosine."""
+        if not self._weight:
+            return {}
+        wanted = torch.stack([angles.sin(), angles.cos()], dim=-1)
+        return {"angle": self._weight * (values.float() - wanted).abs().sum(-1)}
 
 
 class BinAngle:

@@ -1,5 +1,6 @@
 """How a network says how far away a box is, in the scale of views (:mod:`pet.models.detection3d.camera_geometry`)."""
 
+import math
 from typing import NamedTuple, Protocol
 
 import torch
@@ -76,6 +77,44 @@ class DirectDepth:
     def losses(self, values: Tensor, heights: Tensor, truth: DepthTruth) -> dict[str, Tensor]:
         """Return none: the corners of boxes are what it learns from."""
         return {}
+
+
+class LogDepth:
+    """The logarithm of the depth, which learns from its own error too, and that of how uncertain it is.
+
+    An error of the logarithm is a share of the depth, so near and far boxes count the same; that of the corners is in metres. The
+    uncertainty is the scale of a Laplace distribution of these errors, which it alone learns from.
+
+    Args:
+        mean: of the depths of a data set, metres.
+        deviation: their standard deviation.
+        weights: of the losses of the depth and of its uncertainty.
+    """
+
+    channels = 2
+
+    def __init__(self, *, mean: float, deviation: float, weights: tuple[float, float] = (5.0, 0.1)) -> None:
+        self._mean, self._scale, self._weights = math.log(mean), deviation / mean, weights
+
+    def decode(self, values: Tensor, heights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return depths, and how probable it is that each is right to a metre."""
+        logarithms, uncertainties = self._estimates(values)
+        depths = logarithms.clamp(math.log(NEAREST), math.log(FARTHEST)).exp()
+        return depths, 1 - (-1 / (uncertainties * depths)).exp()
+
+    def losses(self, values: Tensor, heights: Tensor, truth: DepthTruth) -> dict[str, Tensor]:
+        """Return ``depth`` and ``uncertainty``, (N,) each."""
+        logarithms, uncertainties = self._estimates(values)
+        errors = (logarithms - truth.depths.log()).abs()
+        depth, uncertainty = self._weights
+        return {"depth": depth * errors, "uncertainty": uncertainty * (errors.detach() / uncertainties + uncertainties.log())}
+
+    def _estimates(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logarithms of depths and uncertainties, shares of them, (...,) each."""
+        values = values.float()
+        # a tenth to begin with
+        uncertainties = 0.1 * values[..., 1].clamp(-LARGEST_LOG, LARGEST_LOG).exp()
+        return values[..., 0] * self._scale + self._mean, uncertainties
 
 
 class DepthEnsemble:

@@ -22,6 +22,8 @@ GROUPS = 32
 """Of the group norm of the branches, as published."""
 OFFSETS = 2
 """The first numbers of a place: where in it the centre is, x and y in cells."""
+ROW_SCALE = 5.0
+"""Brings rows, as shares of the focal length, to the size of other channels."""
 LARGEST_RATIO = 2.0
 """Greatest logarithm of a box's edge in shares of the mean one of its class."""
 
@@ -82,6 +84,9 @@ class CameraHead(nn.Module):
             other two as they are.
         offset_weight: of the error of the place of the centre in the image, in cells.
         most: candidates of an image.
+        rows: the numbers are read from the map and the row of each cell, as the row where a box meets flat ground says how far away it is.
+        reach: cells around a centre, in each direction, that learn the box too, as far as they show it. As published (0) only the cell of
+            the centre does, and what is read is unlearned wherever a peak lies next to it.
     """
 
     waits_for_others = True
@@ -101,15 +106,18 @@ class CameraHead(nn.Module):
         corner_weight: float,
         offset_weight: float,
         most: int,
+        rows: bool = False,
+        reach: int = 0,
     ) -> None:
         super().__init__()
         self.stride, self.focal, self.most = stride, focal, most
+        self.rows, self.reach = rows, reach
         self.depth, self.angle = depth, angle
         self.edge_centers, self.corner_weight, self.offset_weight = edge_centers, corner_weight, offset_weight
         self.mean_sizes: Tensor
         self.register_buffer("mean_sizes", torch.tensor(mean_sizes, dtype=torch.float32), persistent=False)
         self.heatmap = _branch(channels, hidden, len(mean_sizes))
-        self.numbers = _branch(channels, hidden, OFFSETS + 3 + depth.channels + angle.channels)
+        self.numbers = _branch(channels + rows, hidden, OFFSETS + 3 + depth.channels + angle.channels)
         self.edge_heatmap = EdgeFusion(hidden, len(mean_sizes)) if edge_fusion else None
         self.edge_offset = EdgeFusion(hidden, OFFSETS) if edge_fusion else None
         nn.init.constant_(self.heatmap[-1].bias, math.log(START / (1 - START)))  # type: ignore[arg-type]  # the last is a convolution
@@ -149,24 +157,41 @@ class CameraHead(nn.Module):
         ]
         count = mean_count(centers)
         heatmap, numbers = self._look(maps, sizes)
+        heatmap_loss = center_focal_loss(heatmap, torch.stack(drawn), count=count)
+        centers, objects, shares = self._spread(centers, objects, size)
         values = values_at(numbers, centers.images, centers.cells).float()
         of_objects = self._object_losses(values, centers, objects)
-        return {
-            "loss_heatmap": center_focal_loss(heatmap, torch.stack(drawn), count=count),
-            **{f"loss_{name}": loss.sum() / count for name, loss in of_objects.items()},
-        }
+        return {"loss_heatmap": heatmap_loss, **{f"loss_{name}": (shares * loss).sum() / count for name, loss in of_objects.items()}}
+
+    def _spread(self, centers: Centers, objects: _Objects, size: tuple[int, int]) -> tuple[Centers, _Objects, Tensor]:
+        """Return each object once for each cell that learns it, and the share of its losses that is of this cell."""
+        steps = torch.arange(-self.reach, self.reach + 1, device=centers.cells.device)
+        moves = torch.cartesian_prod(steps, steps)
+        cells = centers.cells[:, None] + moves
+        seen = (moves.abs() * self.stride * 2 <= objects.extents[:, None]) | (moves == 0).all(1, keepdim=True)
+        learns = (seen & (cells >= 0) & (cells < cells.new_tensor([size[1], size[0]]))).all(2)
+        which = torch.nonzero(learns)[:, 0]
+        shares = learns.sum(1).float().reciprocal()[which]
+        spread = Centers(centers.images[which], cells[learns], centers.offsets[which])
+        return spread, _Objects(*(field[which] for field in objects)), shares
 
     def _look(self, maps: Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         """Return the logits of the heatmap (B, classes, h, w), and the numbers of each place (B, N, h, w)."""
+        with_rows = self._with_rows(maps) if self.rows else maps
         if self.edge_heatmap is None or self.edge_offset is None:
-            return self.heatmap(maps), self.numbers(maps)
+            return self.heatmap(maps), self.numbers(with_rows)
         cells = [tuple((length + self.stride - 1) // self.stride for length in size) for size in sizes]
-        heatmap, numbers = self.heatmap[:-1](maps), self.numbers[:-1](maps)
+        heatmap, numbers = self.heatmap[:-1](maps), self.numbers[:-1](with_rows)
         fused: tuple[Tensor, Tensor] = (
             self.edge_heatmap(heatmap, self.heatmap[-1](heatmap), cells),
             self.edge_offset(numbers, self.numbers[-1](numbers), cells),
         )
         return fused
+
+    def _with_rows(self, maps: Tensor) -> Tensor:
+        """Return maps (B, C, h, w) with another channel, how far down a cell lies."""
+        rows = torch.arange(maps.shape[2], device=maps.device, dtype=maps.dtype) * (self.stride / self.focal * ROW_SCALE)
+        return torch.cat([maps, rows[:, None].expand_as(maps[:, :1])], dim=1)
 
     def _decode(self, values: Tensor, cells: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return views (..., 7) and how sure their depths are, of the numbers read at cells (..., 2)."""

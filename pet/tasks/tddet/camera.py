@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pet.models.detection3d.boxes import Candidates, select_boxes
 from pet.models.detection3d.camera_angles import BinAngle, VectorAngle
-from pet.models.detection3d.camera_depths import DepthEnsemble, DirectDepth
+from pet.models.detection3d.camera_depths import DepthCode, DepthEnsemble, DirectDepth, LogDepth
 from pet.models.detection3d.camera_geometry import mirrored, place_boxes
 from pet.models.detection3d.camera_head import CameraHead, Sightings
 from pet.models.dla_up import DlaUp, build_dla_up
@@ -89,15 +89,12 @@ def build_camera_detector(cfg: AnyConfig) -> CameraDetector:
     with keys_in_errors(cfg):
         neck = build_dla_up(cfg, backbone)
     (stride,) = neck.strides
-    direct = settings.DEPTH == "direct"
     head = CameraHead(
         channels=neck.channels,
         stride=stride,
         mean_sizes=settings.MEAN_SIZES,
-        depth=DirectDepth(mean=settings.DEPTH_MEAN, deviation=settings.DEPTH_DEVIATION)
-        if direct
-        else DepthEnsemble(focal=settings.FOCAL, stride=stride),
-        angle=VectorAngle() if settings.ANGLE == "vector" else BinAngle(),
+        depth=_build_depth(settings, stride),
+        angle=VectorAngle(weight=settings.ANGLE_WEIGHT) if settings.ANGLE == "vector" else BinAngle(),
         hidden=settings.HIDDEN,
         focal=settings.FOCAL,
         edge_centers=settings.EDGE_CENTERS,
@@ -105,6 +102,8 @@ def build_camera_detector(cfg: AnyConfig) -> CameraDetector:
         corner_weight=settings.CORNER_WEIGHT,
         offset_weight=settings.OFFSET_WEIGHT,
         most=cfg.TEST.CANDIDATES,
+        rows=settings.ROWS,
+        reach=settings.REACH,
     )
     return CameraDetector(
         backbone=backbone,
@@ -114,3 +113,11 @@ def build_camera_detector(cfg: AnyConfig) -> CameraDetector:
         max_overlap=cfg.TEST.NMS,
         most=cfg.TEST.MAX_BOXES,
     )
+
+
+def _build_depth(settings: Any, stride: int) -> DepthCode:
+    """Return the code of ``MODEL.CAMERA.DEPTH``."""
+    if settings.DEPTH == "ensemble":
+        return DepthEnsemble(focal=settings.FOCAL, stride=stride)
+    code = DirectDepth if settings.DEPTH == "direct" else LogDepth
+    return code(mean=settings.DEPTH_MEAN, deviation=settings.DEPTH_DEVIATION)

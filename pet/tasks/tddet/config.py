@@ -64,20 +64,32 @@ CAMERA_HEAD: Schema = {
     ),
     "DEPTH": Key(
         "direct",
-        "direct: one number (SMOKE); ensemble: it and three depths from the heights of upright lines of the box, weighted by learned uncertainties (MonoFlex).",
-        choices=("direct", "ensemble"),
+        "direct: one number (SMOKE); log: its logarithm, which learns from its own error too, a share of the depth; ensemble: one number and three depths from the heights of upright lines of the box, weighted by learned uncertainties (MonoFlex).",
+        choices=("direct", "log", "ensemble"),
     ),
     "DEPTH_MEAN": Key(
-        28.01, "Mean depth of the training data.", unit="metres", used_if=(Switch("MODEL.CAMERA.DEPTH", one_of=("direct",)),)
+        28.01, "Mean depth of the training data.", unit="metres", used_if=(Switch("MODEL.CAMERA.DEPTH", one_of=("direct", "log")),)
     ),
     "DEPTH_DEVIATION": Key(
-        16.32, "Its standard deviation.", unit="metres", minimum=0, used_if=(Switch("MODEL.CAMERA.DEPTH", one_of=("direct",)),)
+        16.32, "Its standard deviation.", unit="metres", minimum=0, used_if=(Switch("MODEL.CAMERA.DEPTH", one_of=("direct", "log")),)
     ),
     "ANGLE": Key(
         "vector",
         "Direction relative to the line of sight: vector, as sine and cosine (SMOKE), or bins, four parts of the circle with a rest each (MonoFlex).",
         choices=("vector", "bins"),
     ),
+    "ANGLE_WEIGHT": Key(
+        0.0,
+        "Weight of the error of sine and cosine, in addition to that of the corners; 0, as SMOKE: none.",
+        minimum=0,
+        used_if=(Switch("MODEL.CAMERA.ANGLE", one_of=("vector",)),),
+        arguments=("VectorAngle.weight",),
+    ),
+    "ROWS": Key(
+        False,
+        "Depths, sizes and directions are read from the map and the row of each cell: the row where a box meets flat ground says how far away it is. False, as published: from the map alone.",
+    ),
+    "REACH": Key(0, "Cells around a centre, in each direction, that learn the box too; 0, as published: none.", minimum=0),
     "MEAN_SIZES": Key(
         MEAN_SIZES, "Mean length, width and height of each class in order, metres; sizes are learned relative to them.", type=list[Any]
     ),

@@ -13,7 +13,7 @@ from pet.data.transforms.build import build_transforms
 from pet.metrics.kitti import measure
 from pet.models.detection3d import camera_geometry as geometry
 from pet.models.detection3d.camera_angles import AngleCode, BinAngle, VectorAngle
-from pet.models.detection3d.camera_depths import EDGES, KEYPOINTS, DepthCode, DepthEnsemble, DirectDepth
+from pet.models.detection3d.camera_depths import EDGES, KEYPOINTS, DepthCode, DepthEnsemble, DepthTruth, DirectDepth, LogDepth
 from pet.models.detection3d.camera_head import CameraHead
 from pet.structures.boxes3d import Boxes3D
 from pet.structures.centers import locate_centers
@@ -23,6 +23,7 @@ from petlib import distributed
 FOCAL, STRIDE = 700.0, 4
 CODES: dict[str, tuple[DepthCode, AngleCode]] = {
     "smoke": (DirectDepth(mean=28.01, deviation=16.32), VectorAngle()),
+    "log": (LogDepth(mean=24.0, deviation=12.0), VectorAngle(weight=1.0)),
     "monoflex": (DepthEnsemble(focal=FOCAL, stride=STRIDE), BinAngle()),
 }
 
@@ -63,8 +64,9 @@ class Painted(torch.nn.Module):
 
 
 def angle_numbers(code: str, angles: Tensor) -> Tensor:
-    if code == "smoke":
-        return torch.stack([angles.sin(), angles.cos()], 1) * 3
+    if code != "monoflex":
+        # any length does, where only the corners of boxes count
+        return torch.stack([angles.sin(), angles.cos()], 1) * (3 if code == "smoke" else 1)
     middles = torch.arange(4) * np.pi / 2
     distances = geometry.wrapped(angles[:, None] - middles)
     logits = torch.stack([torch.zeros_like(distances), -distances.abs()], 2)
@@ -74,6 +76,9 @@ def angle_numbers(code: str, angles: Tensor) -> Tensor:
 def depth_numbers(code: str, boxes: Tensor, views: Tensor, projection: Tensor, cells: Tensor) -> Tensor:
     if code == "smoke":
         return (views[:, 2:3] - 28.01) / 16.32
+    if code == "log":
+        # sure to a thousandth
+        return torch.cat([(views[:, 2:3] / 24).log() * 2, torch.full((len(boxes), 1), np.log(0.01))], 1)
     corners = geometry.corners_of(boxes)
     points = torch.cat([corners, corners[:, :4].mean(1, keepdim=True), corners[:, 4:].mean(1, keepdim=True)], 1)
     keypoints = geometry.project(points, projection)[0] / STRIDE - cells[:, None]
@@ -179,6 +184,10 @@ def test_perfect_maps_have_no_error_of_corners_offsets_and_keypoints(code: str) 
     batch = [torch.from_numpy(sample["boxes3d"])], [torch.from_numpy(sample["labels3d"])], projection_of(sample)[None], [SIZE]
     losses = head.losses(torch.zeros(1, 4, *head.numbers.maps.shape[2:]), *batch)
     assert losses["loss_corners"] < 1e-3 and losses["loss_offset"] < 1e-4
+    if code == "log":
+        assert losses["loss_depth"] < 1e-4 and losses["loss_angle"] < 1e-4
+        # what is left is the logarithm of the uncertainty
+        assert losses["loss_uncertainty"] == pytest.approx(0.1 * np.log(0.001), abs=0.01)
     if code == "monoflex":
         assert losses["loss_keypoints"] < 1e-3
         # the depths of upright lines are right: what is left are the logarithms of their uncertainties
@@ -254,6 +263,48 @@ def test_the_surest_depth_counts_most() -> None:
     values[0, 1] = -6
     depth, sure_of_it = code.decode(values, torch.tensor([1.5]))
     assert abs(depth - 20) < 0.1 and sure < sure_of_it <= 0.99
+
+
+def test_the_error_of_a_logarithm_is_a_share_and_its_uncertainty_the_chance_of_a_metre() -> None:
+    code = LogDepth(mean=24.0, deviation=12.0, weights=(1.0, 1.0))
+    values = torch.zeros(2, 2)
+    # half the mean depth and the mean one; how uncertain they are: a tenth of them
+    values[0, 0] = np.log(0.5) * 2
+    depths, sure = code.decode(values, torch.full((2,), 1.5))
+    torch.testing.assert_close(depths, torch.tensor([12.0, 24.0]))
+    torch.testing.assert_close(sure, 1 - torch.tensor([-1 / 1.2, -1 / 2.4]).exp())
+    truth = DepthTruth(depths * 1.1, torch.zeros(2, 2), torch.zeros(2, 10, 2), torch.ones(2, 10, dtype=torch.bool))
+    losses = code.losses(values, torch.full((2,), 1.5), truth)
+    torch.testing.assert_close(losses["depth"], torch.full((2,), np.log(1.1)).float())
+    torch.testing.assert_close(losses["uncertainty"], torch.full((2,), np.log(1.1) / 0.1 + np.log(0.1)).float())
+
+
+def test_rows_distinguish_cells_that_look_the_same() -> None:
+    maps = torch.ones(1, 4, 6, 5)
+    for rows in (False, True):
+        head = build_head("log", rows=rows)
+        numbers = head._look(maps, [(24, 20)])[1]
+        # away from the border, whose padding shows where it is
+        apart = (numbers[0, :, 2, 2] - numbers[0, :, 3, 2]).abs().max()
+        assert (apart > 1e-3) == rows
+        torch.testing.assert_close(numbers[0, :, 2, 2], numbers[0, :, 2, 3 if rows else 2])
+
+
+@pytest.mark.parametrize(
+    ("reach", "length", "learning"), [(0, 100.0, 1), (1, 100.0, 9), (2, 100.0, 25), (2, 17.0, 25), (2, 15.0, 9), (2, 7.0, 1)]
+)
+def test_cells_around_a_centre_learn_the_box_as_far_as_they_show_it(reach: int, length: float, learning: int) -> None:
+    head, sample = build_head("log", reach=reach), sample_of(2)
+    projection, size = projection_of(sample), (94, 311)
+    boxes, labels = torch.from_numpy(sample["boxes3d"][:1]), torch.from_numpy(sample["labels3d"][:1])
+    objects = head._objects(boxes, labels, projection, SIZE)._replace(extents=torch.full((1, 2), length))
+    centers = locate_centers([objects.points / STRIDE], size)
+    spread, own, shares = head._spread(centers, objects, size)
+    assert len(spread.cells) == len(own.labels) == learning and shares.sum() == pytest.approx(1)
+    assert (spread.cells - centers.cells).abs().max() == (learning**0.5 - 1) / 2
+    # at the corner of the map a quarter of them is left
+    corner = centers._replace(cells=torch.zeros(1, 2, dtype=torch.int64))
+    assert len(head._spread(corner, objects, size)[0].cells) == ((learning**0.5 + 1) / 2) ** 2
 
 
 @pytest.mark.parametrize("code", CODES)

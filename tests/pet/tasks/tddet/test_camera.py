@@ -65,7 +65,7 @@ def test_of_two_boxes_in_one_place_the_better_one_stays() -> None:
     assert once == both == len(sample["boxes3d"])
 
 
-@pytest.mark.parametrize("code", ["smoke", "monoflex"])
+@pytest.mark.parametrize("code", ["smoke", "log", "monoflex"])
 def test_all_parts_learn(code: str) -> None:
     monoflex = {
         "MODEL.CAMERA.DEPTH": "ensemble",
@@ -73,7 +73,8 @@ def test_all_parts_learn(code: str) -> None:
         "MODEL.CAMERA.EDGE_CENTERS": True,
         "MODEL.CAMERA.EDGE_FUSION": True,
     }
-    detector = build(**(monoflex if code == "monoflex" else {})).train()
+    log = {"MODEL.CAMERA.DEPTH": "log", "MODEL.CAMERA.ANGLE_WEIGHT": 1.0, "MODEL.CAMERA.ROWS": True, "MODEL.CAMERA.REACH": 1}
+    detector = build(**{"smoke": {}, "log": log, "monoflex": monoflex}[code]).train()
     transforms, _ = build_transforms([{"name": "Resize", "size": [64, 192]}], default_size=None)
     samples = [transforms(sample_of(seed), np.random.default_rng(0)) for seed in range(2)]
     batch = {name: [torch.from_numpy(sample[name]) for sample in samples] for name in ("boxes3d", "labels3d")}
