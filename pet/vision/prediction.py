@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pet.exporting.description import ModelDescription
-from pet.exporting.runtime import find_onnx_weights
+from pet.exporting.runtime import ONNX_SUFFIX, find_onnx_weights
 from pet.exporting.task import find_normalize
 from pet.models.pretrained import load_test_weights
 from pet.models.segmentation.network import SegmentationNetwork
@@ -66,11 +66,10 @@ def build_predictor(cfg: VisionConfig, device: torch.device, *, window: int = 0)
     if window and head_switches(cfg) == ["HAS_SEMSEG"]:
         return _build_windows(cfg, device, window)
     size = window or cfg.TEST.SLIDING.SIZE
-    exported = find_onnx_weights(cfg) if size and cfg.MODEL.HAS_BOX else None
-    if exported is not None:
+    if size and cfg.MODEL.HAS_BOX and cfg.TEST.WEIGHTS.lower().endswith(ONNX_SUFFIX):
         raise ConfigError(
-            f"build_predictor.window: {size} given (or TEST.SLIDING.SIZE), but {exported.path} is an exported file, which looks at whole "
-            "images; set it to 0, or take the weights that were exported"
+            f"build_predictor.window: {size} given (or TEST.SLIDING.SIZE), but {cfg.TEST.WEIGHTS} is an exported file, which looks at "
+            "whole images; set it to 0, or take the weights that were exported"
         )
     return build_whole_images(
         cfg,

@@ -144,8 +144,21 @@ def test_pixels_through_windows_by_the_network_and_by_its_file(tmp_path: Path) -
     assert sum(entry["count"] for entry in fixed["pixels"]) == 96 * 160
 
 
+def test_windows_of_an_inference_are_those_of_a_test(tmp_path: Path) -> None:
+    cfg = make(tmp_path, **DETECTOR)
+    path = write_image(tmp_path, 96, 160)
+    chosen = predict(cfg, path, tmp_path / "chosen", window=64)["objects"]
+    cfg.set("TEST.SLIDING.SIZE", 64)
+    assert predict(cfg, path, tmp_path / "set")["objects"] == chosen
+    # six of each of the six windows, and of them those that are no pieces and no doubles
+    assert 6 < len(chosen) <= 36
+    cfg.set("TEST.WEIGHTS", "model.onnx")
+    with pytest.raises(ConfigError, match="64 given .* but .*model.onnx is an exported file, which looks at whole images"):
+        build_predictor(cfg, CPU)
+
+
 def test_what_does_not_look_through_windows_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="window: 64 given, but only a model with no other head than HAS_SEMSEG"):
+    with pytest.raises(ConfigError, match="window: 64 given, but MODEL.HAS_CLS is True, which does not look through windows"):
         build_predictor(make(tmp_path, **CLASSIFIER), CPU, window=64)
 
 
