@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from pet.data.targets.check import check_samples, describe_source
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.names import names_of
 from pet.evaluation.embeddings import EmbeddingCollector, Embeddings, collect_embeddings
-from pet.evaluation.evaluation import Evaluation, write_results
+from pet.evaluation.evaluation import SAMPLES, Evaluation, write_results
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.evaluation.metrics import build_metrics
+from pet.evaluation.samples import SampleGallery, build_gallery
 from pet.metrics.collapse import effective_rank, spread
 from pet.metrics.linear_probe import fit_linear
 from pet.metrics.neighbours import Neighbours, NeighbourSearch, vote
@@ -36,6 +38,9 @@ logger = logging.getLogger(__name__)
 LABELS = ("label",)
 MOST_FOR_RANK = 4096
 """Embeddings that the effective rank is measured on."""
+
+SMALLEST_VOTE = 1e-6
+"""In place of a class that no neighbour votes for."""
 
 
 class RawPixels(nn.Module):
@@ -64,6 +69,7 @@ class ProbeEvaluation(Evaluation):
         linear: also fit a linear classifier.
         autocast: gives the context of each forward pass, for mixed precision.
         build_evaluators: gives further metrics of the test images' embeddings; its argument says whether they will write.
+        build_gallery: gives what keeps pictures of the test images that the votes of their neighbours are best and worst for; None: none.
     """
 
     def __init__(
@@ -77,8 +83,11 @@ class ProbeEvaluation(Evaluation):
         linear: bool,
         autocast: Callable[[], AbstractContextManager[None]],
         build_evaluators: Callable[[bool], Sequence[Evaluator]] = lambda _: [],
+        build_gallery: Callable[[bool], SampleGallery] | None = None,
     ) -> None:
-        super().__init__(loader=loader, build_evaluators=build_evaluators, autocast=autocast)
+        super().__init__(loader=loader, build_evaluators=build_evaluators, autocast=autocast, build_gallery=build_gallery)
+        self._votes = torch.zeros(0, num_classes)
+        self._queries: Embeddings | None = None
         self.baseline: dict[str, float] = {}
         self._bank = bank
         self._num_classes = num_classes
@@ -92,6 +101,7 @@ class ProbeEvaluation(Evaluation):
 
     def _probe(self, model: nn.Module, evaluators: Sequence[Evaluator]) -> dict[str, float]:
         bank, queries, further = self._embed(model, evaluators)
+        self._queries = queries
         metrics = self._neighbour_accuracies(bank, queries)
         if self._linear:
             metrics["linear/acc"] = self._linear_accuracy(bank, queries)
@@ -119,12 +129,23 @@ class ProbeEvaluation(Evaluation):
             folder.mkdir(parents=True, exist_ok=True)
         for evaluator in evaluators:
             evaluator.write(folder)
+        self._draw_samples(folder / SAMPLES)
         write_results(folder, metrics, evaluators)
         if is_main_process():
             summary = "test_" + " | ".join(f"{name.replace('/', '_')}: {value:.2%}" for name, value in metrics.items() if "/acc" in name)
             logger.info(summary, extra=FILE_ONLY)
             print(summary, flush=True)
         return metrics
+
+    def _draw_samples(self, folder: Path) -> None:
+        """Draw the images whose neighbours vote best and worst for their class."""
+        if self._build_gallery is None or self._queries is None:
+            return
+        gallery = self._build_gallery(True)
+        batch = {"meta": [{"index": place} for place in self._queries.places.tolist()], "label": self._queries.labels}
+        # votes are weights, and galleries take logits
+        gallery.update(batch, [{"logits": row} for row in self._votes.clamp_min(SMALLEST_VOTE).log()])
+        gallery.write(folder)
 
     def _embed(self, model: nn.Module, evaluators: Sequence[Evaluator] = ()) -> tuple[Embeddings, Embeddings, dict[str, float]]:
         bank = collect_embeddings(model, self._bank, autocast=self.autocast).own()
@@ -137,7 +158,9 @@ class ProbeEvaluation(Evaluation):
         for source in range(world_size()):
             search.add(broadcast_rows(bank.vectors, source))
         labels, found = gather_rows(bank.labels), search.neighbours()
-        return {f"knn/acc{count}": self._accuracy(self._vote(found, labels, count), queries.labels) for count in self._neighbours}
+        votes = {count: self._vote(found, labels, count) for count in self._neighbours}
+        self._votes = votes[max(self._neighbours)]
+        return {f"knn/acc{count}": self._accuracy(own, queries.labels) for count, own in votes.items()}
 
     def _vote(self, found: Neighbours, labels: Tensor, count: int) -> Tensor:
         if not len(found.places):
@@ -186,6 +209,7 @@ def build_probe_evaluation(cfg: ContrastConfig, device: torch.device, dataset: D
 
     # what is wrong with them is reported now, not at the first evaluation
     build_evaluators(False)
+    gallery = build_gallery(cfg)
     bank_loader, loader = (build_test_loader(cfg, EvaluationSamples(data, LABELS), device, LABELS) for data in (bank, test))
     return ProbeEvaluation(
         bank=bank_loader,
@@ -196,4 +220,5 @@ def build_probe_evaluation(cfg: ContrastConfig, device: torch.device, dataset: D
         linear=cfg.PROBE.LINEAR,
         autocast=build_mixed_precision(cfg, device).autocast,
         build_evaluators=build_evaluators,
+        build_gallery=None if gallery is None else partial(gallery, test, LABELS),
     )

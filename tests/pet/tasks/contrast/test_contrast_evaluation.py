@@ -70,6 +70,37 @@ def test_further_metrics_see_the_embeddings_of_the_test_images(tmp_path, capsys)
     assert capsys.readouterr().out.splitlines()[-2] == "own: 25"
 
 
+def test_the_votes_of_neighbours_choose_the_samples_that_are_drawn(tmp_path):
+    class Recorded:
+        def __init__(self):
+            self.places, self.shares = [], []
+
+        def update(self, batch, predictions):
+            self.places = [meta["index"] for meta in batch["meta"]]
+            self.shares = [float(one["logits"].softmax(0)[label]) for one, label in zip(predictions, batch["label"].tolist(), strict=True)]
+
+        def write(self, folder):
+            (folder / "..").resolve().joinpath("drawn.txt").write_text(folder.name)
+
+    gallery = Recorded()
+    evaluation = ProbeEvaluation(
+        bank=batches(70, 1),
+        loader=batches(25, 2),
+        num_classes=CLASSES,
+        neighbours=[1, 5],
+        temperature=0.1,
+        linear=False,
+        autocast=nullcontext,
+        build_gallery=lambda judges: gallery if judges else None,
+    )
+    metrics = evaluation.test(Half(), tmp_path)
+    assert gallery.places == list(range(25))
+    # a class that has more than half of the votes wins
+    assert sum(share > 0.5 for share in gallery.shares) / 25 <= metrics["knn/acc5"] + 1e-9
+    assert max(gallery.shares) <= 1
+    assert (tmp_path / "drawn.txt").read_text() == "samples"
+
+
 def measure(bank=70, queries=25):
     evaluation = ProbeEvaluation(
         bank=batches(bank, 1),
