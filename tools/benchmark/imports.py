@@ -1,16 +1,17 @@
 """How long the imports of a training run take, compared with those of torch, torchvision and timm, and the first word of the launcher.
 
-Each measurement is a fresh python; they take turns, medians count. The last line is one JSON object.
+Each measurement is the processor time of a fresh python, whatever else the machine does; they take turns, medians count. The last line
+is one JSON object.
 
     python tools/benchmark/imports.py [--repeats 7]
 """
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from counts import count
@@ -37,10 +38,11 @@ COMMANDS = {
 
 
 def seconds(command: list[str]) -> float:
-    """Return the wall time of a command."""
-    begin = time.perf_counter()
+    """Return the processor time of a command."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - begin
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:

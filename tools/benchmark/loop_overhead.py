@@ -1,8 +1,9 @@
 """What an iteration costs beyond a bare PyTorch loop that does the same work.
 
 A tiny MLP is trained on the CPU by a bare loop and by Pet's loop with all default hooks and writers, a line every 20
-iterations. The two take turns; the medians of their repeats are compared. ``--peers`` adds Lightning, mmengine and
-accelerate where they are installed (see ``loop_peers.py``). The last line is one JSON object.
+iterations. The two take turns; the medians of their repeats are compared, in processor time, whatever else the machine does.
+``--peers`` adds Lightning, mmengine and accelerate where they are installed (see ``loop_peers.py``). The last line is one JSON
+object.
 
     python tools/benchmark/loop_overhead.py [--iterations 2000] [--repeats 7] [--peers]
 """
@@ -56,9 +57,9 @@ class Probe(engine.Hook):
     def after_step(self, state: engine.TrainState) -> None:
         """Note the time."""
         if state.iteration == WARM_UP:
-            self.begin = time.perf_counter()
+            self.begin = time.process_time()
         if state.iteration == state.max_iter - 1:
-            self.end = time.perf_counter()
+            self.end = time.process_time()
 
 
 def optimizer_of(model: nn.Module) -> torch.optim.Optimizer:
@@ -77,9 +78,9 @@ def bare(iterations: int) -> float:
         model(batch)["losses"]["loss"].backward()
         optimizer.step()
         if index + 1 == WARM_UP:
-            begin = time.perf_counter()
+            begin = time.process_time()
         if index + 1 == iterations - 1:
-            end = time.perf_counter()
+            end = time.process_time()
     return (end - begin) / (iterations - 1 - WARM_UP)
 
 

@@ -50,9 +50,9 @@ class Stopwatch:
     def note(self, completed: int) -> None:
         """Report how many iterations are completed; called at the end of each."""
         if completed == self.first:
-            self.begin = time.perf_counter()
+            self.begin = time.process_time()
         if completed == self.last:
-            self.end = time.perf_counter()
+            self.end = time.process_time()
 
     def seconds_per_iteration(self) -> float:
         """Return the mean over the timed iterations."""
