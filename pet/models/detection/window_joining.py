@@ -21,8 +21,10 @@ from pet.structures.moves import Size
 LEAST_CUT_DISTANCE = 2.0
 CUT_SHARE = 0.05
 """An object ends at a border if it ends nearer to it than so many pixels, or than this share of its length."""
-SAME_OBJECT = 0.5
-"""Intersection over union from which two windows see one object."""
+SAME_OBJECT = 0.3
+"""Intersection over union from which two windows see one object; boxes of small objects differ much from window to window."""
+AGREEING = 0.5
+"""The same, of what both windows see of an object that both cut."""
 PART_OF_OBJECT = 0.7
 """Share of the area of a piece that lies in another object from which it is a part of that."""
 FAR_SIDES = np.array([False, False, True, True])
@@ -126,7 +128,7 @@ def _join_pieces(objects: _Objects, pairs: np.ndarray, edges: np.ndarray) -> _Gr
     shared = _overlaps(edges[objects.owners[first]], edges[objects.owners[second]])
     inside = [_overlaps(objects.boxes[part], shared) for part in (first, second)]
     both_cut = objects.cut[first].any(axis=1) & objects.cut[second].any(axis=1)
-    joined = pairs[both_cut & (unions_shared(*inside) >= SAME_OBJECT)]
+    joined = pairs[both_cut & (unions_shared(*inside) >= AGREEING)]
     of = _components(len(objects.boxes), joined)
     number = int(of.max(initial=-1)) + 1
     low, high, scores = np.full((number, 2), np.inf), np.full((number, 2), -np.inf), np.full(number, -np.inf)
