@@ -54,9 +54,11 @@ class ShardSampler:
             indices[chosen] = self._starts[found] + places - (shards.ends[ranks] - self._sizes[found])
         return indices
 
-    def group_of(self, epoch: int, position: int) -> int:
-        """Return the group that a position of an epoch lies in."""
-        return int(np.searchsorted(self._shards_of_epoch(epoch).borders, position, "right")) - 1
+    def group_of(self, epoch: int, position: int) -> tuple[int, bool]:
+        """Return the group that a position of an epoch lies in, and whether it lies in the second half of that."""
+        borders = self._shards_of_epoch(epoch).borders
+        group = int(np.searchsorted(borders, position, "right")) - 1
+        return group, bool(2 * position >= borders[group] + borders[group + 1])
 
     def first_samples(self, epoch: int, group: int) -> np.ndarray:
         """Return the first sample of each shard of a group of an epoch."""

@@ -243,10 +243,10 @@ def find_entry(cfg: PetConfig, name: str) -> CatalogEntry:
             return read_entry(f"DATA.CATALOG.{name}", own[name])
     if name in BUILTIN:
         return BUILTIN[name]
-    if address_of(name) or (resolve_path(cfg, name) / PACK_HEAD).is_file():
-        return CatalogEntry("shards", name)
     if name.endswith(LIST_SUFFIXES):
         return CatalogEntry("list_file", name)
+    if address_of(name) or (resolve_path(cfg, name) / PACK_HEAD).is_file():
+        return CatalogEntry("shards", name)
     if "/" in name or Path(name).is_dir() or resolve_path(cfg, name).is_dir():
         return CatalogEntry("image_folder", name)
     raise ConfigError(

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pet.data.files.limits import LIMITS, shortened
-from petlib.errors import DataError
+from petlib.errors import DataError, StoreError
+from petlib.object_store import ObjectStore, address_of
 from petlib.plain_pickles import PlainPickleError, parse_plain_pickle
 
 KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
@@ -18,6 +19,8 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 LONGEST_NAME = 500
 LONGEST_PATH = 4096
 MOST_PICKLED = 1024**3
+STORE = ObjectStore()
+"""Reads single objects; its helper process starts with the first."""
 
 
 def open_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | None = None) -> io.FileIO:
@@ -92,14 +95,33 @@ def check_file(path: str | Path, *, what: str) -> None:
 def read_file(path: str | Path, *, what: str, hint: str = "", most_bytes: int | None = None) -> bytes:
     """Return what a file holds, see :func:`open_file`; at most ``set_limits.file_bytes`` where ``most_bytes`` is None.
 
+    ``path`` may be the address of an object in a store, ``s3://bucket/key``, or a path made of one.
+
     Raises:
         DataError: it cannot be read.
+        StoreError: the store refuses or does not answer.
     """
+    address = address_of(path)
+    if address is not None:
+        return _read_object(address, what, hint, LIMITS.file_bytes if most_bytes is None else most_bytes)
     try:
         with open_file(path, what=what, hint=hint, most_bytes=LIMITS.file_bytes if most_bytes is None else most_bytes) as file:
             return file.read()
     except OSError as error:
         raise DataError(f"{os.fspath(path)}: {what} cannot be read: {error.strerror}{hint}") from error
+
+
+def _read_object(address: str, what: str, hint: str, most_bytes: int) -> bytes:
+    try:
+        # a byte more than may be, so that what is larger is not fetched as a whole
+        data = STORE.get(address, length=most_bytes + 1)
+    except StoreError as error:
+        if error.kind != "missing":
+            raise
+        raise DataError(f"{address}: {what} cannot be read: there is no such object{hint}") from error
+    if len(data) > most_bytes:
+        raise DataError(f"{address}: {what} cannot be read: at most {most_bytes:,} bytes are read ({_setting(most_bytes)}){hint}")
+    return data
 
 
 def read_text(path: Path, *, what: str, hint: str = "") -> str:

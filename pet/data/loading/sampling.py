@@ -58,7 +58,9 @@ def _shard_sampler(cfg: PetConfig, dataset: Dataset) -> ShardSampler:
 
 
 class FetchAhead:
-    """Fetches the shards of the group that a sample lies in, and those of the next one, before they are needed.
+    """Fetches the shards of the group that a sample lies in, and from the middle of that on those of the next one.
+
+    Earlier would not do: other workers may still be in the group before, whose shards had to make room for a third group.
 
     Args:
         sampler: the order of the samples.
@@ -67,18 +69,18 @@ class FetchAhead:
 
     def __init__(self, sampler: ShardSampler, dataset: Dataset) -> None:
         self._sampler, self._dataset = sampler, dataset
-        self._at = (-1, -1)
+        self._at = (-1, -1, False)
 
     def __call__(self, key: SampleKey) -> None:
         """Look where a sample is that is going to be read."""
-        at = key.epoch, self._sampler.group_of(key.epoch, key.position)
-        if at == self._at:
+        epoch, (group, is_second_half) = key.epoch, self._sampler.group_of(key.epoch, key.position)
+        if self._at == (epoch, group, is_second_half):
             return
-        self._at = at
-        following = (at[0], at[1] + 1) if at[1] + 1 < self._sampler.num_groups else (at[0] + 1, 0)
-        for place in (at, following):
-            for index in self._sampler.first_samples(*place).tolist():
-                self._dataset.fetch_ahead(index)
+        self._at = epoch, group, is_second_half
+        if is_second_half:
+            epoch, group = (epoch, group + 1) if group + 1 < self._sampler.num_groups else (epoch + 1, 0)
+        for index in self._sampler.first_samples(epoch, group).tolist():
+            self._dataset.fetch_ahead(index)
 
 
 def fetch_ahead(sampler: Sampler, dataset: Dataset) -> FetchAhead | None:

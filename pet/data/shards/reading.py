@@ -7,6 +7,8 @@ import queue
 import threading
 import time
 import zlib
+from array import array
+from bisect import bisect_right
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,6 +92,7 @@ class Pack:
         if self._table.dtype != layout.SHARD_ROW or not len(self._table):
             raise DataError(f"{self.place}/{layout.SHARDS}: not the table of a pack's shards")
         self.starts = np.concatenate([[0], np.cumsum(self._table["samples"], dtype=np.int64)])
+        self._starts = array("q", self.starts)
         whole = READING.grouped or int(self._table["size"].sum()) <= READING.most_bytes
         self._shards = ShardCache(READING.folder, most_bytes=READING.most_bytes) if self.url and READING.most_bytes and whole else None
         self._open: OrderedDict[int, _OpenShard] = OrderedDict()
@@ -108,7 +111,7 @@ class Pack:
 
     def shard_of(self, index: int) -> int:
         """Return the shard of a sample."""
-        return int(np.searchsorted(self.starts, index, "right")) - 1
+        return bisect_right(self._starts, index) - 1
 
     def read(self, index: int) -> memoryview:
         """Return the members of a sample as they lie in its shard.
@@ -152,10 +155,10 @@ class Pack:
         """
         path = self.file(name)
         try:
-            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+            found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise DataError(f"{self.place}/{name}: not an array that can be read: {error}") from error
-        return array
+        return found
 
     def has(self, name: str) -> bool:
         """Return whether the pack has a file."""
@@ -204,7 +207,7 @@ class Pack:
 
     def _read_once(self, shard: int, index: int) -> memoryview:
         opened = self._opened(shard)
-        offset, size, crc = (int(value) for value in opened.rows[index - int(self.starts[shard])].item())
+        offset, size, crc = opened.rows[index - self._starts[shard]].item()
         span = self._bytes(shard, opened.descriptor, offset, size)
         if len(span) != size:
             raise DataError(f"the shard is cut off: {len(span):,} of {size:,} bytes of the sample are there; pack the data anew")

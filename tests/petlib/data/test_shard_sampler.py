@@ -23,9 +23,11 @@ def test_an_epoch_has_every_sample_once_and_the_shards_of_a_group_together(group
         indices = order.indices(epoch, np.arange(LENGTH))
         assert sorted(indices) == list(range(LENGTH))
         shards = np.searchsorted(STARTS, indices, "right") - 1
-        groups = np.array([order.group_of(epoch, position) for position in range(LENGTH)])
+        groups = np.array([order.group_of(epoch, position)[0] for position in range(LENGTH)])
         assert (np.diff(groups) >= 0).all() and groups[-1] == order.num_groups - 1 == -(-len(STARTS) // group) - 1
         for number in range(order.num_groups):
+            halves = [order.group_of(epoch, int(position))[1] for position in np.flatnonzero(groups == number)]
+            assert halves == sorted(halves) and abs(sum(halves) - len(halves) / 2) <= 0.5
             assert {*STARTS[shards[groups == number]]} == {*order.first_samples(epoch, number)}
 
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from pet.data.datasets.list_file import ListFile
 from pet.data.datasets.shards import ShardedDataset
+from pet.data.files.images import read_image
 from pet.data.loading.sampling import FetchAhead
 from pet.data.shards.reading import READING
 from pet.data.shards.writing import write_pack
@@ -258,3 +260,20 @@ def test_an_epoch_fetches_every_shard_once_with_a_cache_of_two_groups(store: Pro
     numbers = loader_of(dataset, tmp_path, workers=2, group=2, iterations=40)
     assert sorted(sum(numbers, [])) == list(range(160))
     assert bytes_of_shards(store) <= 1.05 * written.size
+
+
+def test_single_files_in_a_store_are_read_by_their_address(store: Proxy, tmp_path: Path) -> None:
+    files = EveryKind(tmp_path)
+    objects = ObjectStore()
+    for number in range(2):
+        objects.upload(files.folder / f"{number}.jpg", f"s3://data/photos/{number}.jpg")
+    objects.put("s3://data/photos/list.txt", b"0.jpg cat\n1.jpg dog\n")
+    # a path loses a slash of its address
+    images = ListFile(path=Path("s3://data/photos/list.txt"))
+    np.testing.assert_array_equal(images[1]["image"], files[1]["image"])
+    assert images[1]["label"] == 1
+    with pytest.raises(DataError, match="s3://data/photos/none.jpg: the image cannot be read: there is no such object"):
+        read_image("s3://data/photos/none.jpg")
+    store.fault = lambda method, path: "refuse"
+    with pytest.raises(StoreError, match="s3://data/photos/0.jpg: the store refuses"):
+        read_image("s3://data/photos/0.jpg")
