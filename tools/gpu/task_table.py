@@ -48,7 +48,7 @@ DIGITS = partial(Task, "vision", "vision/digits/resnet20_digits.yaml")
 CHANGE_SETTINGS = (*SIZE, "TRAIN.BATCH_SIZE=8", FLOAT32)
 
 
-CAMERA_BATCH = ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4")
+CAMERA_BATCH = ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4", FLOAT32)
 MONOFLEX = tuple(f"MODEL.CAMERA.{own}" for own in ("DEPTH=ensemble", "ANGLE=bins", "EDGE_CENTERS=True", "EDGE_FUSION=True"))
 CAMERA = partial(
     Task,
@@ -89,7 +89,7 @@ TASKS = {
     ),
     "fairmot": Task(
         *("projects/fairmot", "projects/fairmot/walkers/fairmot_R-18.yaml", task_data.walkers),
-        ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4"),
+        ("TRAIN.BATCH_SIZE=4", "TEST.IMS_PER_GPU=4", FLOAT32),
         metric=0.1,
     ),
     "density": Task(
