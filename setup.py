@@ -52,7 +52,7 @@ DEV = [
 ]
 
 ROOT = Path(__file__).parent
-COMMANDS = ("train", "test", "export", "inference", "check", "browse", "pack", "new", "configs", "doctor", "report", "view")
+COMMANDS = ("train", "test", "export", "inference", "check", "browse", "pack", "new", "configs", "models", "doctor", "report", "view")
 SHIPPED = "pet.shipped"
 """Where an installed Pet has its configs and training scripts, which a checkout has in cfgs/ and tools/."""
 SHIPPED_FILES = ("cfgs/**/*.yaml", "cfgs/**/*.json", "tools/**/train_net.py")
@@ -78,6 +78,7 @@ setup(
         "": ["py.typed", "*.pyi"],
         **{name: ["*.yaml", "*.json"] for name in SHIPPED_FOLDERS},
         "pet.projects": ["*/presets/*.yaml"],
+        "pet.models.zoo": ["models.yaml"],
         "pet.templates": ["files/**/*.template"],
         "pet.report": ["assets/*"],
     },

@@ -86,6 +86,11 @@ def configs() -> NoReturn:
     commands.configs.main()
 
 
+def models() -> NoReturn:
+    """List published weights and download them, see :mod:`pet.commands.models`, and exit."""
+    commands.models.main()
+
+
 def doctor() -> NoReturn:
     """Say what this installation can do, see :mod:`pet.commands.doctor`, and exit."""
     commands.doctor.main()

@@ -13,6 +13,7 @@ from pet import data, evaluation, exporting, prediction, report
 from pet.typed import PetConfig
 from petlib import data as loading
 from petlib import engine, solver
+from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.config import ConfigError
 from petlib.launch.start.task_folder import TaskFolder, find_task_folder
 from petlib.user_code import parse_user_module
@@ -209,16 +210,31 @@ class Task(ABC, Generic[Config]):
         raise _lacks(self, "an export")
 
     def export(
-        self, cfg: Config, model: "nn.Module", path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
+        self,
+        cfg: Config,
+        model: "nn.Module",
+        path: Path,
+        *,
+        names: Mapping[str, Sequence[str]] = NO_NAMES,
+        origin: Origin = UNRECORDED,
     ) -> "exporting.ExportReport":
-        """Write a trained model as ONNX or ``.pt2``, checked against PyTorch; ``names`` of its weights are kept in the file.
+        """Write a trained model as ONNX or ``.pt2``, checked against PyTorch; the file keeps names and licence.
+
+        Args:
+            cfg: the config.
+            model: the model.
+            path: the file.
+            names: what the numbers of the model mean, as its weights say.
+            origin: what its training began with.
 
         Raises:
             ConfigError: the network cannot be exported, or the file does not give what PyTorch gives.
             OutputError: the file cannot be written.
         """
         kinds, network = self.expected_data(cfg).kinds, self.build_export_network(cfg, model)
-        return exporting.export_task(cfg, network, kinds, path, names=names, prepare=lambda found: self.prepare_data(cfg, found))
+        return exporting.export_task(
+            cfg, network, kinds, path, names=names, origin=origin, prepare=lambda found: self.prepare_data(cfg, found)
+        )
 
 
 def find_task(config: Path, *, type_folder: str | None = None) -> Task[Any]:

@@ -28,6 +28,11 @@ def write_text_atomically(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def user_caches() -> Path:
+    """Return Pet's folder among the user's caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pet"
+
+
 MOST_WAITING_BYTES = 4 * 2**20
 
 

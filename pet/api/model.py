@@ -8,6 +8,7 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
+from pet import exporting, models
 from pet.api.prediction import Prediction
 from pet.api.runs import Source, evaluate_run, export_run, load_run_config, settings_of
 from pet.data.files.videos import VIDEO_SUFFIXES
@@ -72,6 +73,17 @@ class Model:
     def names(self) -> TargetNames:
         """What the numbers of its predictions mean."""
         return self._predictor.names
+
+    @property
+    def licence(self) -> str:
+        """That of the weights which its training, or the first one of a chain, began with, in small letters, e.g. ``apache-2.0``.
+
+        Empty where it began with random weights; ``unknown`` where it is not recorded.
+        """
+        exported = exporting.find_onnx_weights(self.cfg)
+        if exported is not None:
+            return exporting.ModelDescription.from_metadata(exported.metadata, name=str(exported.path)).licence
+        return models.origin_of_test_weights(self.cfg).licence
 
     @overload
     def predict(self, image: Image, image2: Image | None = None) -> Prediction: ...

@@ -175,4 +175,4 @@ def export_trained(task: Task[Any], cfg: Any, path: Path) -> "exporting.ExportRe
     task.check_export(cfg)
     model = task.build_model(cfg)
     names = models.load_test_weights(model, cfg)
-    return task.export(cfg, model, path, names=names)
+    return task.export(cfg, model, path, names=names, origin=models.origin_of_test_weights(cfg))

@@ -1,56 +1,50 @@
-"""Whether the published weights of a backbone can be had: from the cache, or over the network."""
+"""Whether the published weights of a network can be had: from this machine, or over the network."""
 
-import os
-import urllib.request
+from typing import NamedTuple
 
-HOST = "https://huggingface.co"
-TIMEOUT = 3.0
-"""Seconds to wait for an answer."""
+from pet.models.zoo.sources import PublishedWeights, timm_weights
+from petlib.errors import CheckpointError
+
 PREFIX = "timm/"
-FILES = ("model.safetensors", "pytorch_model.bin")
-ENDPOINT, OFFLINE = "HF_ENDPOINT", "HF_HUB_OFFLINE"
 
 
-def choose_weights(backbone: str) -> tuple[str, str]:
-    """Return what ``TRAIN.WEIGHTS`` says of a backbone, ``timm`` or nothing, and the reason, for people.
+class ChosenWeights(NamedTuple):
+    """What a training begins with.
 
-    The weights of ImageNet are taken where they lie in the cache or the network can be reached; only of timm's networks.
+    Attributes:
+        value: of ``TRAIN.WEIGHTS``; empty: random weights.
+        why: the reason, for people.
+        published: the weights; None: random ones.
     """
+
+    value: str
+    why: str
+    published: PublishedWeights | None = None
+
+
+def choose_weights(backbone: str) -> ChosenWeights:
+    """Return those that timm publishes for a backbone, where they can be had; other libraries' are not looked for."""
     name = backbone.removeprefix(PREFIX)
     if name == backbone:
-        return "", "random weights; TRAIN.WEIGHTS names a file with others"
-    import timm  # slow to import, and only needed for its weights
-
-    published = timm.get_pretrained_cfg(name)
-    if published is None or not published.hf_hub_id:
-        return "", "random weights: timm publishes none"
-    found, why = choose_repository(published.hf_hub_id, of="ImageNet", owner="timm")
-    return ("timm" if found else ""), why
+        return ChosenWeights("", "random weights; TRAIN.WEIGHTS names a file with others")
+    try:
+        published = timm_weights(name)
+    except CheckpointError:
+        return ChosenWeights("", "random weights: timm publishes none")
+    return choose_published("timm", published, of="weights of timm")
 
 
-def choose_repository(repository: str, *, of: str, owner: str = "") -> tuple[bool, str]:
-    """Return whether weights lie in the cache or can be had over the network, and what is said of them, for people.
+def choose_published(value: str, published: PublishedWeights, *, of: str) -> ChosenWeights:
+    """Return published weights where they lie on this machine or can be had over the network, else random ones.
 
     Args:
-        repository: on Hugging Face.
-        of: the data that they were trained on.
-        owner: whose they are, for people; empty: the repository's.
+        value: of ``TRAIN.WEIGHTS``, which means them.
+        published: the weights.
+        of: what they are, for people.
     """
-    owner = owner or repository
-    if _is_cached(repository):
-        return True, f"{of} weights of {owner}, from the cache"
-    if os.environ.get(OFFLINE, "0") not in ("", "0"):
-        return False, f"random weights: {OFFLINE} is set, and those of {owner} are not in the cache; TRAIN.WEIGHTS takes a file too"
-    request = urllib.request.Request(f"{os.environ.get(ENDPOINT, HOST)}/{repository}", method="HEAD")
-    try:
-        urllib.request.urlopen(request, timeout=TIMEOUT).close()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        return False, f"random weights: those of {owner} cannot be had ({reason}); TRAIN.WEIGHTS takes a file too"
-    return True, f"{of} weights of {owner}, over the network"
-
-
-def _is_cached(repository: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache  # slow to import, and only needed for weights
-
-    return any(isinstance(try_to_load_from_cache(repository, file), str) for file in FILES)
+    if published.find() is not None:
+        return ChosenWeights(value, f"{of} ({published.licence}), on this machine", published)
+    reason = published.reach()
+    if reason:
+        return ChosenWeights("", f"random weights: {of} cannot be had ({reason}); pet-models download says what to put where")
+    return ChosenWeights(value, f"{of} ({published.licence}), over the network", published)

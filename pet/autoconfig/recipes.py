@@ -11,12 +11,14 @@ from pet.autoconfig.pretrained import choose_weights
 from pet.autoconfig.set_detectors import BACKBONE_RATE, SizedDetector, sized_detector
 from pet.autoconfig.settings import Machine, Recipe, base_settings, batch_size, image_edge, scaled_rate, set_transforms, training_length
 from pet.models.registries import DETECTORS
+from pet.models.zoo.table import published_models
 from petlib.errors import DataError
 
 LABEL, PIXELS = frozenset({"label"}), frozenset({"semseg"})
 MOST_WITHOUT_OUTLINE = 0.1
 """Share of the objects that may have no outline in data that masks are learned from."""
 GPU_BACKBONE, CPU_BACKBONE = "timm/resnet50", "timm/resnet18"
+FEW_LABELS_RATE = 1e-3
 COLOURS = {"name": "ColorJitter", "brightness": 0.2, "contrast": 0.2, "saturation": 0.2}
 FLIP = "RandomHorizontalFlip"
 LONGER_EDGE = 1.667
@@ -94,18 +96,26 @@ def choose_recipe(task: Task) -> Recipe:
 
 def classification(task: Task) -> Recipe:
     """Fine-tune a classifier: crops of up to 224 pixels."""
-    weights, why = choose_weights(task.backbone)
-    edge, per_device = image_edge(task.facts, 224), task.machine.choose(gpu=64, cpu=32)
+    weights, why, published = choose_weights(task.backbone)
+    body = published_models().get(task.backbone) if weights else None
+    edge, per_device = 224 if body and body.few_labels else image_edge(task.facts, 224), task.machine.choose(gpu=64, cpu=32)
     batch = batch_size(task.facts, task.machine, per_device)
     settings = task.base(batch=batch, rate=1e-4 if weights else 1e-3, usual_batch=32, iterations=1000, weights=weights)
     settings["MODEL"] = {"BACKBONE": task.backbone, "NUM_CLASSES": len(task.facts.classes), "LABEL_SMOOTHING": 0.1}
-    if weights:
+    if body and body.few_labels:
+        settings["MODEL"] |= body.settings
+        settings["FINETUNE"] = {"FREEZE_EPOCHS": -1}
+        settings["SOLVER"]["OPTIMIZER"]["BASE_LR"] = FEW_LABELS_RATE
+        why = f"{why}; it stays as it is, a last layer learns"
+    elif weights:
         settings["FINETUNE"] = {"HEAD_LR_MULT": 10.0}
     crops = {"name": "RandomResizedCrop", "scale": [0.3, 1.0]}
     settings["MISC"]["CHANNELS_LAST"] = True
-    set_transforms(settings, edge, [crops, FLIP, COLOURS], [{"name": "Resize", "size": round(edge * 8 / 7)}, "CenterCrop"])
+    normalize = {"name": "Normalize", **body.normalize} if body and body.normalize else "Normalize"
+    whole = [{"name": "Resize", "size": round(edge * 8 / 7)}, "CenterCrop"]
+    set_transforms(settings, edge, [crops, FLIP, COLOURS], whole, normalize=normalize)
     reason = f"classification, because every image has one class of {len(task.facts.classes)}"
-    return Recipe("tasks/cls", settings, reason, f"{task.backbone}, {task.why_backbone}; {why}")
+    return Recipe("tasks/cls", settings, reason, f"{task.backbone}, {task.why_backbone}; {why}", published)
 
 
 def detection(task: Task) -> Recipe:
@@ -114,7 +124,7 @@ def detection(task: Task) -> Recipe:
     sized = sized_detector(task.model)
     if sized is not None:
         return set_detection(task, sized)
-    weights, why = choose_weights(task.backbone)
+    weights, why, published = choose_weights(task.backbone)
     detector = task.model if task.model in DETECTORS else "faster_rcnn"
     edge = image_edge(facts, machine.choose(gpu=640, cpu=320))
     per_device = machine.choose(gpu=8, cpu=4)
@@ -137,26 +147,35 @@ def detection(task: Task) -> Recipe:
     settings["SOLVER"]["CLIP_GRADIENTS"] = {"METHOD": "norm", "VALUE": 10.0}
     shortest = {"name": "ResizeShortestEdge", "max_size": round(edge * LONGER_EDGE)}
     set_transforms(settings, edge, [shortest, FLIP, COLOURS], [shortest])
-    return Recipe("vision", settings, reason, f"{detector} on {task.backbone}, {task.why_backbone}; {why}")
+    return Recipe("vision", settings, reason, f"{detector} on {task.backbone}, {task.why_backbone}; {why}", published)
 
 
 def set_detection(task: Task, detector: SizedDetector) -> Recipe:
     """Fine-tune a detector that gives a set of objects: square images, no anchors, and a moving average of the weights."""
-    weights, why = detector.choose_weights()
+    weights, why, published = detector.choose_weights()
     edge = min(detector.resolution, image_edge(task.facts, task.machine.choose(gpu=detector.resolution, cpu=320)))
     batch = batch_size(task.facts, task.machine, task.machine.choose(gpu=8, cpu=4))
     settings = task.base(batch=batch, rate=1e-4 if weights else 5e-4, usual_batch=8, iterations=1500, weights=weights)
-    settings["MODEL"] = {"NUM_CLASSES": len(task.facts.classes), "HAS_BOX": True, "BOX": detector.settings}
+    has_masks = detector.has_masks and task.facts.outlines >= 1 - MOST_WITHOUT_OUTLINE
+    settings["MODEL"] = {
+        "NUM_CLASSES": len(task.facts.classes),
+        "HAS_BOX": True,
+        "BOX": detector.settings,
+        **({"HAS_MASK": True} if has_masks else {}),
+    }
     settings["SOLVER"]["OPTIMIZER"] |= {
         "WEIGHT_DECAY": 1e-4,
-        **({"RULES": [{"pattern": r"\.network\.(model\.)?backbone\.", "lr_mult": BACKBONE_RATE}]} if weights else {}),
+        **({"RULES": [{"pattern": r"\.network\.(model\.)*backbone\.", "lr_mult": BACKBONE_RATE}]} if weights else {}),
     }
     settings["SOLVER"] |= {"CLIP_GRADIENTS": {"METHOD": "norm", "VALUE": 0.1}, "EMA": {"ENABLED": True, "DECAY": 0.99}}
     square = {"name": "Resize", "size": [edge, edge]}
     set_transforms(settings, edge, [FLIP, COLOURS, square], [square], normalize=detector.normalize)
     classes = len(task.facts.classes)
-    reason = f"detection of {classes} class{'es' if classes > 1 else ''}, because objects have boxes"
-    return Recipe("vision", settings, reason, f"{detector.name}_{detector.size}, as asked for; {why}")
+    kind, cause = (
+        ("instance masks", f"{task.facts.outlines:.0%} of the objects have outlines") if has_masks else ("detection", "objects have boxes")
+    )
+    reason = f"{kind} of {classes} class{'es' if classes > 1 else ''}, because {cause}"
+    return Recipe("vision", settings, reason, f"{detector.name}_{detector.size}, as asked for; {why}", published)
 
 
 def _regions(facts: DataFacts, machine: Machine, edge: int) -> dict[str, Any]:
@@ -197,7 +216,7 @@ def _object_head(task: Task, detector: str) -> tuple[dict[str, Any], str]:
 
 def segmentation(task: Task) -> Recipe:
     """Give every pixel a class, with a U-Net's decoder."""
-    weights, why = choose_weights(task.backbone)
+    weights, why, published = choose_weights(task.backbone)
     edge = image_edge(task.facts, task.machine.choose(gpu=512, cpu=256))
     batch = batch_size(task.facts, task.machine, task.machine.choose(gpu=16, cpu=8))
     settings = task.base(batch=batch, rate=3e-4 if weights else 3e-3, usual_batch=8, iterations=1500, weights=weights)
@@ -212,7 +231,7 @@ def segmentation(task: Task) -> Recipe:
     settings["MISC"]["CHANNELS_LAST"] = True
     set_transforms(settings, edge, [shortest, {"name": "RandomCrop", "size": edge}, FLIP, COLOURS], [shortest])
     reason = f"semantic segmentation, because every pixel has one of {len(task.facts.classes)} classes"
-    return Recipe("vision", settings, reason, f"U-Net on {task.backbone}, {task.why_backbone}; {why}")
+    return Recipe("vision", settings, reason, f"U-Net on {task.backbone}, {task.why_backbone}; {why}", published)
 
 
 def change(task: Task) -> Recipe:

@@ -2,12 +2,15 @@
 
 from typing import Any, NamedTuple
 
-from pet.autoconfig.pretrained import choose_repository
+from pet.autoconfig.pretrained import ChosenWeights, choose_published
 from pet.models.detr.sizes import SIZES
+from pet.models.zoo.sources import HUGGINGFACE, repository_weights
+from pet.models.zoo.table import published_models, sized_models
 from petlib.errors import ConfigError
 
 USUAL = {"dfine": "s", "rfdetr": "nano"}
 """The size of a detector that is named without one."""
+WITH_MASKS = "seg_"
 BACKBONE_RATE = 0.3
 """The rate of the backbone, which knows images already, as a share of the others'."""
 
@@ -24,6 +27,11 @@ class SizedDetector(NamedTuple):
     size: str
 
     @property
+    def has_masks(self) -> bool:
+        """Whether it is published with masks."""
+        return self.size.startswith(WITH_MASKS)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Its settings below ``MODEL.BOX``."""
         return {"DETECTOR": self.name, self.name.upper(): {"SIZE": self.size}}
@@ -38,11 +46,10 @@ class SizedDetector(NamedTuple):
         """How it takes images: D-FINE from 0 to 1 as they are."""
         return {"name": "Normalize", "mean": [0.0] * 3, "std": [1.0] * 3} if self.name == "dfine" else "Normalize"
 
-    def choose_weights(self) -> tuple[str, str]:
-        """Return what ``TRAIN.WEIGHTS`` says and the reason, for people."""
-        repository = SIZES[self.name][self.size].weights
-        found, why = choose_repository(repository, of="COCO")
-        return ("huggingface" if found else ""), why
+    def choose_weights(self) -> ChosenWeights:
+        """Return what its training begins with."""
+        published = repository_weights(sized_models(self.name)[self.size].weights.removeprefix(HUGGINGFACE))
+        return choose_published(HUGGINGFACE.rstrip("/"), published, of=f"COCO weights of {published.name}")
 
 
 def sized_detector(model: str) -> SizedDetector | None:
@@ -55,6 +62,9 @@ def sized_detector(model: str) -> SizedDetector | None:
     if name not in SIZES:
         return None
     size = size or USUAL[name]
-    if size not in SIZES[name]:
-        raise ConfigError(f"--model {model}: {name} is published as {', '.join(f'{name}_{one}' for one in SIZES[name])}")
+    sizes = sized_models(name)
+    if size not in sizes:
+        known = published_models().get(model)
+        why = f", and under {known.licence} as {model}, for which Pet has no network" if known else ""
+        raise ConfigError(f"--model {model}: {name} is published as {', '.join(one.name for one in sizes.values())}{why}")
     return SizedDetector(name, size)

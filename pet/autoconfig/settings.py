@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pet.autoconfig.facts import DataFacts
 from pet.autoconfig.formats.found import Entry
+from pet.models.zoo.sources import PublishedWeights
 
 Settings = dict[str, Any]
 EDGE_STEP, LEAST_EDGE = 32, 64
@@ -43,12 +44,14 @@ class Recipe(NamedTuple):
         settings: the config.
         task: the task and the reason for it, for people.
         model: likewise the model.
+        published: the weights that its training begins with; None: random ones, or those of a config.
     """
 
     type_folder: str
     settings: Settings
     task: str
     model: str
+    published: PublishedWeights | None = None
 
 
 def image_edge(facts: DataFacts, most: int) -> int:

@@ -17,9 +17,10 @@ from pet.autoconfig.settings import Machine, Recipe, set_length
 from pet.autoconfig.split import divide
 from pet.autoconfig.time_budget import iterations_within
 from pet.data.loading.open_entry import open_entry
+from pet.models.zoo.licences import require_accepted
 from pet.task import PACKAGE, check_task_source
 from petlib.config import load_cfg, override_layer
-from petlib.errors import ConfigError, UserError
+from petlib.errors import ConfigError, UserError, name_in_errors
 from petlib.files import write_text_atomically
 from petlib.launch import launch
 from petlib.launch.start.devices import visible_gpus
@@ -124,6 +125,10 @@ def choose_config(
         recipe, lines = _recipe_of_folder(path, name, machine, model, epochs)
     for entry in override_layer(list(overrides)).entries:
         _set(recipe.settings, entry.key, entry.value)
+    if recipe.published is not None and recipe.settings["TRAIN"].get("WEIGHTS"):
+        weights, accepted = recipe.published, recipe.settings["MISC"].get("ACCEPTED_LICENCES", [])
+        with name_in_errors({"require_accepted.accepted": "MISC.ACCEPTED_LICENCES"}):
+            require_accepted(weights.name, weights.licence, accepted, page=weights.page)
     length = _length(recipe)
     if seconds is not None:
         count, length = iterations_within(seconds, recipe.settings, recipe.type_folder, options)

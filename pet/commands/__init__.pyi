@@ -4,6 +4,7 @@ from . import configs as configs
 from . import doctor as doctor
 from . import export_net as export_net
 from . import inference as inference
+from . import models as models
 from . import pack as pack
 from . import report as report
 from . import test_net as test_net

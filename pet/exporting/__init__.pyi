@@ -1,9 +1,11 @@
+from .description import ModelDescription as ModelDescription
 from .export import ExportReport as ExportReport
 from .export import export_model as export_model
 from .export import export_onnx as export_onnx
 from .network import TaskNetwork as TaskNetwork
 from .program_file import ProgramModel as ProgramModel
 from .runtime import OnnxModel as OnnxModel
+from .runtime import find_onnx_weights as find_onnx_weights
 from .task import choose_weights as choose_weights
 from .task import export_task as export_task
 from .task import print_report as print_report

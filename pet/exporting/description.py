@@ -7,9 +7,10 @@ from typing import Any
 
 from pet import __version__
 from pet.visual.names import BACKGROUND, TargetNames
+from petlib.checkpoint.origin import UNKNOWN, Origin
 from petlib.errors import CheckpointError
 
-LATER_FIELDS = ("outputs", "names")
+LATER_FIELDS = ("outputs", "names", "licence", "began_with")
 """Those that files of earlier versions lack."""
 FIELDS = ("classes", "mean", "std", "maximum", "threshold", "bands", "normalizes")
 
@@ -28,6 +29,8 @@ class ModelDescription:
         normalizes: the network normalises its images itself.
         outputs: what the outputs are, in their order, whatever the file calls them, e.g. ``logits``; empty: as the file calls them.
         names: of classes, keypoints and parts by kind of target, as the training knew them; empty: they are not known.
+        licence: of the weights that the training began with; empty: of random ones.
+        began_with: these weights; empty: random ones.
     """
 
     classes: tuple[str, ...]
@@ -39,10 +42,16 @@ class ModelDescription:
     normalizes: bool = False
     outputs: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    licence: str = UNKNOWN
+    began_with: str = ""
 
     def with_names(self, names: Mapping[str, Sequence[str]]) -> "ModelDescription":
         """Return the description with the names that the training knew, the classes first; without such as it is."""
         return replace(self, classes=tuple(next(iter(names.values()))), names=dict(names)) if names else self
+
+    def with_origin(self, origin: Origin) -> "ModelDescription":
+        """Return the description with what the training began with."""
+        return replace(self, licence=origin.licence, began_with=origin.weights)
 
     def is_background(self, label: int) -> bool:
         """Return whether a class is the background: by its name, or 0 where there are two classes or no names."""

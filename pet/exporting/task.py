@@ -22,6 +22,7 @@ from pet.exporting.network import ExportSettings, TaskNetwork, export_network
 from pet.exporting.rewriting import InputNormalization
 from pet.exporting.samples import TestImages, as_inputs, read_test_images
 from pet.typed import PetConfig
+from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.config import ConfigError
 
 SUFFIXES = (".onnx", ".pt2")
@@ -36,6 +37,7 @@ def export_task(
     path: Path,
     *,
     names: Names = NO_NAMES,
+    origin: Origin = UNRECORDED,
     prepare: Callable[[Dataset], Dataset] = as_it_is,
 ) -> ExportReport:
     """Write a network as the ``EXPORT`` section says, checked against PyTorch.
@@ -46,6 +48,7 @@ def export_task(
         kinds: the kinds of targets that the test data have, whose images transforms may move.
         path: the file, ``.onnx`` or ``.pt2``.
         names: what the numbers of the network mean, which the file keeps; empty: ``DATA.CLASSES``.
+        origin: what its training began with, whose licence the file keeps.
         prepare: makes of the test data what samples are taken from.
 
     Raises:
@@ -83,16 +86,16 @@ def export_task(
             time_limit=cfg.EXPORT.TIME_LIMIT,
         ),
         samples=[sample for sample in samples if _is_large_enough(sample, task, dynamic=cfg.EXPORT.DYNAMIC)],
-        metadata=_describe(cfg, task, normalize, {kind: names[kind] for kind in kinds if kind in names}).to_metadata(),
+        metadata=_describe(cfg, task, normalize, {kind: names[kind] for kind in kinds if kind in names}, origin).to_metadata(),
     )
     return replace(report, note="; ".join(filter(None, [images.note, report.note])))
 
 
-def _describe(cfg: PetConfig, task: TaskNetwork, normalize: Normalize, names: Names) -> ModelDescription:
+def _describe(cfg: PetConfig, task: TaskNetwork, normalize: Normalize, names: Names, origin: Origin) -> ModelDescription:
     """Return what the file says of itself."""
     usual = ModelDescription(tuple(cfg.DATA.CLASSES), normalize.mean, normalize.std, normalize.maximum)
     description = replace(task.description or usual, normalizes=bool(cfg.EXPORT.NORMALIZE), outputs=tuple(task.output_names))
-    return description.with_names(names)
+    return description.with_names(names).with_origin(origin)
 
 
 def find_normalize(cfg: PetConfig, *, required: bool = False) -> Normalize:

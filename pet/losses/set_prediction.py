@@ -100,7 +100,7 @@ def agree_on_counts(parts: Tensor) -> ObjectCounts:
 
 
 @torch.no_grad()
-def match_queries(logits: Tensor, boxes: Tensor, objects: Objects, costs: Costs) -> Matches:
+def match_queries(logits: Tensor, boxes: Tensor, objects: Objects, costs: Costs, further: Tensor | None = None) -> Matches:
     """Return the pairs of queries and objects that cost least in sum, each of them in at most one pair (https://arxiv.org/abs/2005.12872).
 
     Args:
@@ -108,6 +108,7 @@ def match_queries(logits: Tensor, boxes: Tensor, objects: Objects, costs: Costs)
         boxes: float32 (S, B, Q, 4).
         objects: of the B images.
         costs: what counts.
+        further: added to the costs, float32 (S, B, Q, M); None: nothing.
     """
     from scipy.optimize import linear_sum_assignment  # slow to import
 
@@ -117,6 +118,8 @@ def match_queries(logits: Tensor, boxes: Tensor, objects: Objects, costs: Costs)
     absent = (1 - costs.alpha) * scores**costs.gamma * -(1 - scores + EPSILON).log()
     distances = torch.cdist(boxes, objects.boxes[None].expand(len(boxes), -1, -1, -1), p=1)
     cost = costs.label * (present - absent) + costs.box * distances - costs.overlap * _pairwise_giou(boxes, objects.boxes)
+    if further is not None:
+        cost = cost + further
     largest = torch.finfo(cost.dtype).max
     table = cost.nan_to_num(nan=largest, posinf=largest, neginf=largest).cpu().numpy()
     pairs = [

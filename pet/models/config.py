@@ -32,7 +32,7 @@ MODEL: Schema = {
             "find_classifier.name",
             "create_feature_extractor.name",
             "build_decoder.info",
-            "published_weights.name",
+            "classifier.name",
         ),
     ),
     "BACKBONE_ARGS": Key(
@@ -111,6 +111,13 @@ MODEL_SCHEMA: Schema = {"MODEL": MODEL}
 NETWORK_SCHEMA: Schema = {
     "ANALYSER": ANALYSER,
     "MISC": {
+        "ACCEPTED_LICENCES": Key(
+            [],
+            "Licences of published weights that you have read and accept, e.g. [dinov3-license]; weights under other than permissive licences are only taken with them.",
+            type=list[str],
+            effect=Effect.NONE,
+            arguments=("require_accepted.accepted",),
+        ),
         "CONV1_RGB2BGR": Key(
             False,
             "Swap red and blue in the first convolution of the weights that TRAIN.WEIGHTS names, for weights trained on BGR images.",

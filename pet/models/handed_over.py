@@ -3,11 +3,13 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import nn
 
 from pet.models.classifiers import last_layer_names
 from pet.models.feature_extractor import TimmFeatures
+from petlib.checkpoint.origin import UNKNOWN, UNRECORDED, Origin
 from petlib.checkpoint.restore import LoadReport, shown_name
 from petlib.errors import CheckpointError, OutputError
 from petlib.files import temporary_path
@@ -20,13 +22,21 @@ BEHIND_THE_MAPS = ("head.", "norm.", "fc_norm.", "head_norm.")
 """Beginnings of names, in timm, of what comes behind the last feature map: a network of feature maps lacks it."""
 
 
-def write_backbone(backbone: nn.Module, path: Path, *, network: str) -> None:
+class HandedOver(NamedTuple):
+    """What a file of :func:`write_backbone` says of itself: the name of the network, and what its training began with."""
+
+    network: str
+    origin: Origin
+
+
+def write_backbone(backbone: nn.Module, path: Path, *, network: str, origin: Origin = UNRECORDED) -> None:
     """Write the weights of a backbone as safetensors, in one go.
 
     Args:
         backbone: its weights get the names that they have below it.
         path: the file.
         network: what ``MODEL.BACKBONE`` calls it.
+        origin: what its training began with.
 
     Raises:
         OutputError: the file cannot be written.
@@ -38,23 +48,26 @@ def write_backbone(backbone: nn.Module, path: Path, *, network: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_path(path) as temporary:
-            save_file(state, temporary, metadata={"format": "pt", MARK: network})
+            save_file(state, temporary, metadata={"format": "pt", MARK: network, **origin._asdict()})
     except (OSError, SafetensorError) as error:
         raise OutputError(f"{path}: the backbone cannot be written: {error}") from error
 
 
-def handed_over_network(path: Path) -> str:
-    """Return the name of the network of a file that :func:`write_backbone` wrote; empty: it is another file."""
+def read_handed_over(path: Path) -> HandedOver | None:
+    """Return what a file that :func:`write_backbone` wrote says of itself; None: it is another file."""
     if path.suffix != SUFFIX or not path.is_file():
-        return ""
+        return None
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return str((file.metadata() or {}).get(MARK, ""))
+            saved = file.metadata() or {}
     except (SafetensorError, OSError):
         # whoever reads the weights reports what is wrong with the file
-        return ""
+        return None
+    if MARK not in saved:
+        return None
+    return HandedOver(str(saved[MARK]), Origin(saved.get("weights", ""), saved.get("licence", UNKNOWN)))
 
 
 def require_whole(report: LoadReport, model: nn.Module, *, network: str) -> None:

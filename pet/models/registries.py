@@ -25,8 +25,8 @@ class DetectorEntry(NamedTuple):
         top: the coarser maps on top where ``MODEL.FPN.TOP`` is ``auto``.
         neck: the neck that it usually looks at.
         settings: keys of its own.
-        trace: ``(head, features) -> Detections`` without branches on values, see :mod:`pet.models.detection.traced_boxes`; empty: the
-            detector cannot be exported.
+        trace: ``(head, features) -> Detections`` without branches on values, see :mod:`pet.models.detection.traced_boxes`, with the
+            outputs of the heads that it ``gives`` behind boxes, scores and labels; empty: the detector cannot be exported.
         whole: a network of its own, which looks at the images itself: there is no backbone, no neck and no suppression.
         gives: switches of the heads whose results it gives with its boxes.
         published_key: ``(name) -> name`` of a weight in torchvision's published file, as torchvision's model has it today; empty: the same.
@@ -74,7 +74,8 @@ DFINE: Schema = {
 }
 
 RFDETR: Schema = {
-    "SIZE": Key("nano", "Size as published.", choices=RFDETR_SIZES),
+    "SIZE": Key("nano", "Size as published; those that begin with seg_ with masks (MODEL.HAS_MASK).", choices=RFDETR_SIZES),
+    "MASK_EDGE": Key(56, "Height and width of the masks over their boxes.", unit="pixels", minimum=1, used_if=(Switch("MODEL.HAS_MASK"),)),
     "ARGS": Key(
         {},
         "Further fields of transformers.RfDetrConfig by its own names, e.g. {group_detr: 5}; backbone_config joins the published one.",
@@ -128,6 +129,7 @@ DETECTORS: EntryRegistry[DetectorEntry] = EntryRegistry(
             settings={"MODEL": {"BOX": {"RFDETR": RFDETR}}},
             trace="pet.models.detr.head:detect_set",
             whole=True,
+            gives=("HAS_MASK",),
         ),
     },
 )

@@ -12,12 +12,13 @@ from pet.segmentation.task import TASK, SegmentationTask
 from pet.typed import SegmentationConfig
 from pet.visual.curves import draw_run
 from petlib import distributed, engine, solver
+from petlib.checkpoint.origin import Origin
 
 
-def load_first_weights(model: Segmenter, cfg: SegmentationConfig) -> None:
-    """Log the cost of a model, and load what ``TRAIN.WEIGHTS`` names."""
+def load_first_weights(model: Segmenter, cfg: SegmentationConfig) -> Origin:
+    """Log the cost of a model, and load what ``TRAIN.WEIGHTS`` names; return what it begins with."""
     analyse(model, cfg, name=cfg.MODEL.NETWORK, num_images=cfg.DATA.NUM_IMAGES, channels=cfg.MODEL.IN_CHANNELS)
-    load_pretrained(model, cfg, backbone=model.network.encoder_name)
+    return load_pretrained(model, cfg, backbone=model.network.encoder_name)
 
 
 def train(
@@ -26,7 +27,7 @@ def train(
     task: SegmentationTask = TASK,
     train_dataset: Dataset | None = None,
     test_dataset: Dataset | None = None,
-    begin: Callable[[Segmenter, SegmentationConfig], None] = load_first_weights,
+    begin: Callable[[Segmenter, SegmentationConfig], Origin] = load_first_weights,
     hooks: Sequence[engine.Hook] = (),
 ) -> None:
     """Train the model that ``cfg`` describes; what comes out lies in ``MISC.CKPT``.
@@ -36,7 +37,7 @@ def train(
         task: whose model, data and hooks they are.
         train_dataset: the data to learn from; None: ``TRAIN.DATASETS``.
         test_dataset: the data of the evaluations; None: ``TEST.DATASETS``.
-        begin: gives a new model its first weights.
+        begin: gives a new model its first weights, and returns what these began with.
         hooks: further ones than those of the task.
     """
     with engine.open_run(cfg) as device:
@@ -45,7 +46,7 @@ def train(
         evaluation = task.build_evaluation(cfg, device, test_dataset, names=loader.names) if has_test_data else None
 
         segmenter = task.build_model(cfg)
-        begin(segmenter, cfg)
+        origin = begin(segmenter, cfg)
         rules = task.build_rules(cfg, segmenter)
         model = engine.parallelize(engine.prepare_model(segmenter, cfg, device, rules), cfg, device)
         optimizer = solver.build_optimizer(distributed.unwrap(model), cfg, rules)
@@ -58,6 +59,7 @@ def train(
             step=step,
             iterations_per_epoch=loader.iterations_per_epoch,
             names=loader.names,
+            origin=origin,
         )
         all_hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation)
         all_hooks += [*task.build_hooks(cfg, state.network), *hooks]

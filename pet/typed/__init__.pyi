@@ -11,6 +11,7 @@ from petlib.config.typed import ConfigSection, PetlibAnalyser, PetlibConfig, Pet
 
 class PetMisc(PetlibMisc):
     DATA_ROOT: str
+    ACCEPTED_LICENCES: list[str]
     CONV1_RGB2BGR: bool
 
 class PetAnalyser(PetlibAnalyser):
@@ -237,6 +238,7 @@ class VisionModelBoxDfine(ConfigSection):
 
 class VisionModelBoxRfdetr(ConfigSection):
     SIZE: str
+    MASK_EDGE: int
     ARGS: dict[str, Any]
 
 class VisionModelBox(ConfigSection):

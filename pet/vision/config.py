@@ -137,8 +137,10 @@ def _check_heads(cfg: CfgNode) -> None:
         needed = HEADS.get(switch).needs
         if needed and needed not in switches:
             raise ConfigError(f"MODEL.{switch}: True looks into the boxes that MODEL.{needed} finds; set MODEL.{needed} to True as well")
-        if needed == "HAS_BOX" and not HEADS.get(switch).any_detector and DETECTORS.get(cfg.MODEL.BOX.DETECTOR).one_stage:
-            suited = " or ".join(name for name in DETECTORS if not DETECTORS.get(name).one_stage)
+        detector = DETECTORS.get(cfg.MODEL.BOX.DETECTOR)
+        looks_into_regions = needed == "HAS_BOX" and not HEADS.get(switch).any_detector and switch not in detector.gives
+        if looks_into_regions and detector.one_stage:
+            suited = " or ".join(name for name in DETECTORS if not DETECTORS.get(name).one_stage or switch in DETECTORS.get(name).gives)
             raise ConfigError(
                 f"MODEL.{switch}: True needs regions, which MODEL.BOX.DETECTOR {cfg.MODEL.BOX.DETECTOR} does not give; take {suited}"
             )

@@ -43,7 +43,7 @@ class PlainNetwork(nn.Module):
     def output_names(self) -> list[str]:
         """What :meth:`forward` returns, in its order."""
         heads = self.model.heads
-        names = [*OBJECT_OUTPUTS] if "box" in heads else []
+        names = [*OBJECT_OUTPUTS, *self.model.given] if "box" in heads else []
         names += [entry.output for entry in self._region_heads().values()]
         names += ["logits"] if PIXEL_HEAD in heads else []
         return [*names, *(name for entry in self._whole_heads().values() for name in entry.outputs)]
@@ -119,8 +119,8 @@ class TracedNetwork(PlainNetwork):
         heads = self.model.heads
         if "box" in heads:
             detect = import_component(DETECTORS.get(self.model.detector).trace)
-            boxes, scores, labels = detect(heads["box"], features)
-            outputs = [boxes.float(), scores.float(), labels.to(torch.int64)]
+            boxes, scores, labels, *given = detect(heads["box"], features)
+            outputs = [boxes.float(), scores.float(), labels.to(torch.int64), *given]
             for name, entry in self._region_heads().items():
                 outputs.append(import_component(entry.trace)(heads[name], features, boxes, labels))
         return (*outputs, *self._pixels(features, images), *self._whole(features))

@@ -16,7 +16,7 @@ from pet.models.features import FeatureInfo, Features, HeadOutput, Neck, Regions
 from pet.models.registries import DETECTORS
 from pet.models.segmentation.head import SemsegHead
 from pet.typed import VisionConfig
-from pet.vision.heads.table import add_parts_of_heads, build_heads, target_kinds, training_only
+from pet.vision.heads.table import add_parts_of_heads, build_heads, given_outputs, target_kinds, training_only
 from petlib.config import keys_in_errors
 from petlib.engine import CountsLosses
 from petlib.engine.step import CountsTargets
@@ -42,6 +42,7 @@ class GeneralizedCNN(nn.Module):
         neck: stages to maps of one width; None: there is none.
         heads: by the name of their switch without ``HAS_``, in lower case: ``cls``, ``box``, ...
         detector: name of the detector that ``heads.box`` is; empty: there is none.
+        given: names of the outputs that it gives with its boxes in the place of other heads, e.g. ``masks``.
         window: in evaluation images are looked at through overlapping windows of so many pixels; 0: whole.
         overlap: share of a window that its neighbour covers too.
         weighting: weighs the losses of the heads; :func:`add_training_parts` puts it here. None: they are added as they are.
@@ -57,6 +58,7 @@ class GeneralizedCNN(nn.Module):
         self.training_only = ("weighting.", *training_only(cfg))
         self._classifies = cfg.MODEL.HAS_CLS
         self.detector: str = cfg.MODEL.BOX.DETECTOR if cfg.MODEL.HAS_BOX else ""
+        self.given = given_outputs(cfg)
         self.backbone: nn.Module | None = None
         self.neck: nn.Module | None = None
         if self._classifies:

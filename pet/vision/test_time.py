@@ -46,6 +46,11 @@ class TestTimeAugmentation(nn.Module):
         self.scales = tuple(scales) or (1.0,)
         self.flip = flip
         self.suppression = suppression
+        if model.given:
+            raise ConfigError(
+                f"TestTimeAugmentation: the {' and '.join(model.given)} of {model.detector} cannot be averaged over several views; "
+                "leave SCALES empty and FLIP False"
+            )
         for name, head in model.heads.items():
             if name not in ("box", "cls") and not hasattr(head, "predict"):
                 raise ConfigError(f"TestTimeAugmentation: the head {name} cannot average several views; leave SCALES empty and FLIP False")

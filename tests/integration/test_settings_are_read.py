@@ -128,7 +128,8 @@ MONOFLEX = ["MODEL.CAMERA.DEPTH=ensemble", "MODEL.CAMERA.ANGLE=bins", "MODEL.CAM
 CALIBRATION = "TEST.CALIBRATION=data/streets3d/test/training/calib/000000.txt"
 RFDETR = [
     "MODEL.BOX.DETECTOR=rfdetr",
-    "MODEL.BOX.RFDETR.SIZE=nano",
+    "MODEL.BOX.RFDETR.SIZE=seg_nano",
+    "MODEL.HAS_MASK=True",
     "MODEL.BOX.RFDETR.ARGS={group_detr: 2, num_queries: 20, decoder_layers: 1}",
 ]
 FRAMES = "data/streets3d/test/training"

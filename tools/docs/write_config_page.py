@@ -1,4 +1,5 @@
-"""Write what follows from the code: ``docs/config.md``, the types and JSON schemas of configs, and ``docs/transforms.md``.
+"""Write what follows from the code: ``docs/config.md``, the types and JSON schemas of configs, ``docs/transforms.md`` and
+``docs/model_zoo.md``.
 
 The page is the prose of ``docs/config_head.md`` and the tables of all keys; the types are ``petlib/config/typed.pyi`` and the stubs of
 ``pet/typed``: what several tasks have, and for each folder of tasks those with settings of their own. The schemas are in
@@ -25,6 +26,7 @@ from petlib.config import CfgNode
 from petlib.config.json_schema import json_schema
 from petlib.config.key import Key, Schema, merge_schemas
 from petlib.config.document import SECTION, ConfigType, same_types, stub_of
+from model_zoo_page import model_zoo_page
 from transforms_page import transforms_page
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +159,7 @@ def main() -> int:
     texts = {
         DOCS / "config.md": page(),
         DOCS / "transforms.md": transforms_page(),
+        DOCS / "model_zoo.md": model_zoo_page(),
         ROOT / "lib" / "petlib" / "config" / "typed.pyi": petlib_stub(),
         **schemas(),
         **{ROOT / "pet" / "typed" / f"{name}.pyi": text for name, text in pet_stubs().items()},

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from petlib.checkpoint.origin import Origin
 from petlib.checkpoint.sharded import distribute_like
 from petlib.errors import CheckpointError
 from petlib.suggest import counted
@@ -51,6 +52,7 @@ class LoadReport:
         mismatched: names that both have with different shapes, or one with whole numbers or complex ones and the other not.
         proposal: rules for ``load_weights.rename`` by which further tensors would fit, as their shapes and their order agree.
         names: what the numbers of the model are called, by kind of target, as a checkpoint of a run says; None: it does not say.
+        origin: what its weights began with, likewise.
     """
 
     source: str
@@ -60,6 +62,7 @@ class LoadReport:
     mismatched: list[Mismatch] = field(default_factory=list)
     proposal: list[tuple[str, str]] = field(default_factory=list)
     names: Mapping[str, Sequence[str]] | None = None
+    origin: Origin | None = None
 
     @property
     def complete(self) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from petlib.checkpoint.locate import read_checkpoint
+from petlib.checkpoint.origin import UNRECORDED, Origin, origin_in
 from petlib.checkpoint.prefixes import Prefix, match_prefixes
 from petlib.checkpoint.rename_rules import Rules, propose_rules
 from petlib.checkpoint.rename_rules import rename as rename_names
@@ -63,7 +64,7 @@ def load_weights(
     report = load_state(
         model, state, str(source), key_prefixes=key_prefixes, translate=translate, rename=rename, convert_conv1=convert_conv1
     )
-    return replace(report, names=_names(content))
+    return replace(report, names=_names(content), origin=origin_in(content))
 
 
 def load_state(
@@ -110,6 +111,15 @@ def read_weights(source: str | Path, *, prefer_ema: bool = False) -> tuple[dict[
     """
     content = read_checkpoint(Path(source))
     return _state_dict(content, prefer_ema, str(source)), _names(content)
+
+
+def read_origin(path: Path) -> Origin:
+    """Return what a checkpoint began with; :data:`~petlib.checkpoint.origin.UNRECORDED` where it does not say.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or no checkpoint.
+    """
+    return origin_in(read_checkpoint(path)) or UNRECORDED
 
 
 def _names(content: Mapping[str, Any]) -> dict[str, list[str]] | None:

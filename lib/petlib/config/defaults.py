@@ -246,7 +246,7 @@ TRAIN: Schema = {
         "",
         "Pretrained weights: a file, timm or torchvision (their published ones, when the network is there), or huggingface (those of D-FINE and RF-DETR), also huggingface/OWNER/NAME or a folder with its files. Empty: random.",
         effect=Effect.WEIGHTS_OF_CHECKPOINT,
-        arguments=("published_weights.library",),
+        arguments=("classifier.library",),
     ),
     "WEIGHTS_MAP": Key(
         [],

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.checkpoint.sharded import find_mesh
 from petlib.config.typed import PetlibConfig
 from petlib.distributed.parallel import unwrap
@@ -109,6 +110,7 @@ def build_state(
     scheduler: LRScheduler | Mapping[str, LRScheduler] | None = None,
     checkpointer: Checkpointer | None = None,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    origin: Origin = UNRECORDED,
 ) -> TrainState:
     """Return the state of a run at its beginning. Every run gets it here, so that no part of it is left out.
 
@@ -122,6 +124,8 @@ def build_state(
         checkpointer: writes and reads the checkpoints; None: that of the output folder.
         names: what the numbers that the model gives are called, by kind of target: ``names`` of the loader. They are in its checkpoints,
             so that tests and predictions know them; a run with other names is not continued.
+        origin: what the weights began with, as loading them returned it. Its checkpoints say it, and those of trainings that begin with
+            these.
 
     Raises:
         ConfigError: the schedule contradicts the length of the run.
@@ -143,6 +147,7 @@ def build_state(
         checkpointer=checkpointer or build_checkpointer(cfg, network=unwrap(model)),
         scaler=step.scaler,
         names=names,
+        origin=origin,
     )
 
 

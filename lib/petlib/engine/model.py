@@ -11,6 +11,7 @@ from torch import nn
 from petlib import distributed
 from petlib.analyser import Analyser
 from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.checkpoint.origin import RANDOM, UNRECORDED, Origin
 from petlib.checkpoint.state_file import existing_file
 from petlib.checkpoint.weights import load_weights
 from petlib.config.typed import PetlibConfig
@@ -49,17 +50,23 @@ def analyse(
         logger.info("parts: %s", analyser.parts())
 
 
-def load_initial_weights(model: nn.Module, cfg: PetlibConfig) -> None:
+def load_initial_weights(model: nn.Module, cfg: PetlibConfig) -> Origin:
     """Load the file ``TRAIN.WEIGHTS`` into ``model`` and log what fits; nothing where it is empty or a run is continued.
 
     A layer whose shape differs stays random and is reported. Every process calls it.
+
+    Returns:
+        What the weights began with, for the state of the run.
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network.
         ConfigError: a rule of ``TRAIN.WEIGHTS_MAP`` is wrong or finds nothing.
     """
-    if cfg.TRAIN.WEIGHTS and not continues(cfg):
-        logger.info("%s", load_weights(model, cfg.TRAIN.WEIGHTS, prefer_ema=True, rename=cfg.TRAIN.WEIGHTS_MAP).summary())
+    if not cfg.TRAIN.WEIGHTS or continues(cfg):
+        return RANDOM
+    report = load_weights(model, cfg.TRAIN.WEIGHTS, prefer_ema=True, rename=cfg.TRAIN.WEIGHTS_MAP)
+    logger.info("%s", report.summary())
+    return report.origin or UNRECORDED._replace(weights=cfg.TRAIN.WEIGHTS)
 
 
 def continues(cfg: PetlibConfig) -> bool:

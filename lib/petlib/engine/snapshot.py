@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from petlib.checkpoint.origin import FIELD, UNRECORDED, origin_in
 from petlib.config.typed import PetlibConfig
 from petlib.data.seeding import random_state, restore_random_state, seed_everything
 from petlib.distributed.collectives import all_gather_objects
@@ -37,6 +38,7 @@ def snapshot_of(state: TrainState, *, config: str) -> dict[str, Any]:
         "random": all_gather_objects(random_state()),
         "config": config,
         "names": {kind: list(names) for kind, names in state.names.items()},
+        FIELD: state.origin._asdict(),
         "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
     }
 
@@ -63,6 +65,7 @@ def resume(state: TrainState, hooks: Sequence[Hook], cfg: PetlibConfig) -> bool:
         seed_everything(cfg.MISC.SEED + 1 + rank())
         return False
     state.iteration = saved["iteration"]
+    state.origin = origin_in(saved) or UNRECORDED
     if len(saved["random"]) == world_size():
         restore_random_state(saved["random"][rank()])
     else:

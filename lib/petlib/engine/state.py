@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.distributed.parallel import unwrap
 from petlib.events.storage import EventStorage, Writer
 
@@ -110,6 +111,7 @@ class TrainState:
         writers: who print and keep figures, on rank 0, while the loop runs.
         hooks: the hooks of the run, while the loop runs.
         names: what the numbers that the model gives are called, by kind of target; saved with it. Empty: not known.
+        origin: what its weights began with; saved with it.
         left_out: why the optimizers did not step in the iteration that was just done; None: they did.
     """
 
@@ -130,6 +132,7 @@ class TrainState:
     hooks: Sequence[KeyedState] = ()
     left_out: LeftOut | None = None
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    origin: Origin = UNRECORDED
 
     @property
     def network(self) -> nn.Module:

@@ -29,6 +29,7 @@ import numpy as np
 
 from pet.data.files.limits import check_pixels
 from petlib.errors import OutputError
+from petlib.files import user_caches
 
 logger = logging.getLogger(__name__)
 
@@ -175,11 +176,6 @@ def open_cache(kind: Literal["none", "disk", "memory", "device"], *, folder: str
     if CACHE.folder != shared:
         CACHE.open(shared, spare=spare / 100, in_memory=True)
         _leave_nothing(shared)
-
-
-def user_caches() -> Path:
-    """Return Pet's folder among the user's caches."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pet"
 
 
 def free_memory(proc: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/cgroup")) -> float:

@@ -20,7 +20,7 @@ from pet.losses.set_prediction import (
 )
 from pet.models.classifiers import synchronise_batch_norm
 from pet.models.detr.denoising import NoiseRules, NoisyQueries, make_noisy_queries
-from pet.models.detr.head import SetDetectionHead
+from pet.models.detr.head import Found, SetDetectionHead
 from pet.models.detr.networks import build_network
 from pet.models.detr.sizes import DFINE_SIZES
 from pet.models.features import FeatureInfo
@@ -88,10 +88,10 @@ class DFineHead(SetDetectionHead):
         self.costs = costs
         self.weights = weights
 
-    def find(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def find(self, images: Tensor) -> Found:
         """Return what the last layer says."""
         outputs: Any = self.network(images)
-        return outputs.intermediate_logits[:, -1], outputs.intermediate_reference_points[:, -1]
+        return Found(outputs.intermediate_logits[:, -1], outputs.intermediate_reference_points[:, -1])
 
     def learn(self, images: Tensor, objects: Objects, counts: ObjectCounts, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Return the losses of all layers, and of those queries that are objects with noise."""

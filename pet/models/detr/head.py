@@ -1,18 +1,40 @@
 """What D-FINE and RF-DETR have in common as a box head of the general CNN: the batch that they take, and the detections that they give."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import box_convert
 
+from pet.losses.set_masks import masks_in_boxes
 from pet.losses.set_prediction import ObjectCounts, Objects, agree_on_counts, count_objects
 from pet.models.detection.suppression import as_predictions
 from pet.models.detection.traced_boxes import Detections
 from pet.models.features import Features, HeadOutput, Regions
 from petlib.engine.step import TARGET_COUNTS
+
+
+class Found(NamedTuple):
+    """What a network finds in B images.
+
+    Attributes:
+        logits: of each query and class, (B, Q, K).
+        boxes: (B, Q, 4), centre, width and height as shares of the image.
+        masks: logits over the whole image, (B, Q, h, w); None: it finds none.
+    """
+
+    logits: Tensor
+    boxes: Tensor
+    masks: Tensor | None = None
+
+
+class SetDetections(NamedTuple):
+    """The detections of an image, and their masks: logits over the whole image (N, h, w); None: there are none."""
+
+    detections: Detections
+    masks: Tensor | None = None
 
 
 class SetDetectionHead(nn.Module, ABC):
@@ -28,11 +50,22 @@ class SetDetectionHead(nn.Module, ABC):
         square: it takes square images only.
         score_threshold: detections with a lower score are dropped.
         most: greatest number of detections of an image.
+        mask_edge: height and width of the masks over their boxes; 0: it finds none.
     """
 
     waits_for_others = True
 
-    def __init__(self, network: nn.Module, *, num_queries: int, divisor: int, square: bool, score_threshold: float, most: int) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        num_queries: int,
+        divisor: int,
+        square: bool,
+        score_threshold: float,
+        most: int,
+        mask_edge: int = 0,
+    ) -> None:
         super().__init__()
         self.network = network
         self.num_queries = num_queries
@@ -40,6 +73,7 @@ class SetDetectionHead(nn.Module, ABC):
         self.square = square
         self.score_threshold = score_threshold
         self.most = most
+        self.mask_edge = mask_edge
 
     def forward(self, features: Features, batch: dict[str, Any], regions: Regions | None = None) -> HeadOutput:
         """Return losses in training, detections in evaluation.
@@ -53,9 +87,12 @@ class SetDetectionHead(nn.Module, ABC):
         if self.training:
             counts = agree_on_counts(batch[TARGET_COUNTS] if TARGET_COUNTS in batch else self.count_targets(batch)[None])
             return HeadOutput(losses=self.learn(images, objects_of(batch, images, most=counts.most), counts, batch))
-        found = [self.drop_weak(one, size) for one, size in zip(self.detect(images), features.image_sizes, strict=True)]
-        boxes, scores, labels = (list(field) for field in zip(*found, strict=True))
-        return HeadOutput(predictions=as_predictions(boxes, scores, labels), regions=Regions(boxes=boxes, labels=labels, scores=scores))
+        found = [self.finish(one, images, size) for one, size in zip(self.detect(images), features.image_sizes, strict=True)]
+        boxes, scores, labels = (list(field) for field in zip(*(one.detections for one in found), strict=True))
+        predictions = as_predictions(boxes, scores, labels)
+        if self.mask_edge:
+            predictions = [{**image, "masks": one.masks} for image, one in zip(predictions, found, strict=True) if one.masks is not None]
+        return HeadOutput(predictions=predictions, regions=Regions(boxes=boxes, labels=labels, scores=scores))
 
     def count_targets(self, batch: dict[str, Any]) -> Tensor:
         """Return how many objects a batch has, for the losses of a step with several parts."""
@@ -68,36 +105,53 @@ class SetDetectionHead(nn.Module, ABC):
             height = width = max(height, width)
         return functional.pad(images, (0, width - images.shape[3], 0, height - images.shape[2]))
 
-    def detect(self, images: Tensor) -> list[Detections]:
+    def detect(self, images: Tensor) -> list[SetDetections]:
         """Return the best detections of each image, in its pixels, the best first."""
-        logits, boxes = self.find(images)
+        logits, boxes, masks = self.find(images)
         scores, places = logits.float().sigmoid().flatten(1).topk(min(self.most, logits.shape[1] * logits.shape[2]), dim=1)
         queries, labels = places // logits.shape[2], places % logits.shape[2]
-        sides = torch.tensor([images.shape[3], images.shape[2]] * 2, dtype=torch.float32, device=images.device)
-        corners = box_convert(boxes.float(), "cxcywh", "xyxy") * sides
+        corners = box_convert(boxes.float(), "cxcywh", "xyxy") * _sides(images)
         chosen = corners.gather(1, queries[..., None].expand(-1, -1, 4))
-        return [Detections(*image) for image in zip(chosen, scores, labels, strict=True)]
+        outlines = [None] * len(images) if masks is None else [image[own] for image, own in zip(masks, queries, strict=True)]
+        detections = [Detections(*image) for image in zip(chosen, scores, labels, strict=True)]
+        return [SetDetections(*image) for image in zip(detections, outlines, strict=True)]
 
-    def drop_weak(self, found: Detections, size: tuple[Any, Any]) -> Detections:
-        """Return the detections of an image that are strong enough, inside of its height and width."""
-        height, width = size
-        x, y = found.boxes[:, 0::2].clamp(min=0).clamp(max=width), found.boxes[:, 1::2].clamp(min=0).clamp(max=height)
+    def finish(self, found: SetDetections, images: Tensor, size: tuple[Any, Any]) -> SetDetections:
+        """Return the detections of an image that are strong enough, inside of its height and width, with masks over their boxes.
+
+        Args:
+            found: the detections.
+            images: the batch, padded as the network takes it.
+            size: height and width of the image without padding.
+        """
+        (boxes, scores, labels), (height, width) = found.detections, size
+        x, y = boxes[:, 0::2].clamp(min=0).clamp(max=width), boxes[:, 1::2].clamp(min=0).clamp(max=height)
         boxes = torch.stack([x, y], dim=2).flatten(1)
-        strong = (found.scores > self.score_threshold) & (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
-        return Detections(boxes, found.scores, found.labels).take(torch.where(strong)[0])
+        rows = torch.where((scores > self.score_threshold) & (boxes[:, 2:] > boxes[:, :2]).all(dim=1))[0]
+        kept = Detections(boxes, scores, labels).take(rows)
+        if found.masks is None:
+            return SetDetections(kept)
+        return SetDetections(kept, masks_in_boxes(found.masks[rows], kept.boxes, _sides(images), edge=self.mask_edge))
 
     @abstractmethod
-    def find(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (B, Q, K) and boxes (B, Q, 4), centre, width and height as shares of the image, of an evaluation."""
+    def find(self, images: Tensor) -> Found:
+        """Return what an evaluation finds."""
 
     @abstractmethod
     def learn(self, images: Tensor, objects: Objects, counts: ObjectCounts, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Return the losses of a training."""
 
 
-def detect_set(head: SetDetectionHead, features: Features) -> Detections:
-    """Return the detections in a batch of one image, the best first, without branches on values."""
-    return head.drop_weak(head.detect(head.fit(features.images))[0], features.image_sizes[0])
+def detect_set(head: SetDetectionHead, features: Features) -> tuple[Tensor, ...]:
+    """Return boxes, scores, labels and, where there are any, masks in a batch of one image, the best first, without branches on values."""
+    images = head.fit(features.images)
+    found = head.finish(head.detect(images)[0], images, features.image_sizes[0])
+    return (*found.detections, *([] if found.masks is None else [found.masks]))
+
+
+def _sides(images: Tensor) -> Tensor:
+    """Return width, height, width and height of images, float32 (4,)."""
+    return torch.tensor([images.shape[3], images.shape[2]] * 2, dtype=torch.float32, device=images.device)
 
 
 def objects_of(batch: dict[str, Any], images: Tensor, *, most: int) -> Objects:
@@ -110,7 +164,7 @@ def objects_of(batch: dict[str, Any], images: Tensor, *, most: int) -> Objects:
     """
     labels = torch.zeros(len(images), most, dtype=torch.int64, device=images.device)
     boxes = torch.zeros(len(images), most, 4, device=images.device)
-    sides = torch.tensor([images.shape[3], images.shape[2]] * 2, dtype=torch.float32, device=images.device)
+    sides = _sides(images)
     for place, (own_boxes, own_labels) in enumerate(zip(batch["boxes"], batch["labels"], strict=True)):
         labels[place, : len(own_labels)] = own_labels
         boxes[place, : len(own_boxes)] = box_convert(own_boxes.reshape(-1, 4).float() / sides, "xyxy", "cxcywh")

@@ -1,6 +1,5 @@
 """Weights of D-FINE and RF-DETR as transformers publishes them: a repository on Hugging Face, or a folder with its files."""
 
-import logging
 import re
 from pathlib import Path
 
@@ -10,24 +9,24 @@ from torch import Tensor
 from pet.models.detr.networks import MODULES, load_transformers
 from pet.models.detr.sizes import SIZES
 from pet.models.torchvision_names import COCO_CATEGORY_IDS, TORCHVISION_COCO_OUTPUTS
+from pet.models.zoo.sources import HUGGINGFACE
+from pet.models.zoo.table import sized_models
 from pet.typed import AnyConfig
 from petlib.errors import CheckpointError, ConfigError
 
-LIBRARY = "huggingface"
-PREFIX = f"{LIBRARY}/"
 OUR_NETWORK = "heads.box.network."
 CONFIG_FILE = "config.json"
-
-logger = logging.getLogger(__name__)
-
-
-def is_transformers_weights(source: str) -> bool:
-    """Return whether ``source`` is ``huggingface/OWNER/NAME`` or a folder with the files of such a repository."""
-    return source.startswith(PREFIX) or (Path(source) / CONFIG_FILE).is_file()
+WITH_MASKS = "ForInstanceSegmentation"
+"""End of the name of the classes whose networks find masks too."""
 
 
-def published_source(cfg: AnyConfig) -> str:
-    """Return where the weights of COCO lie that are published for the detector of a config, ``huggingface/OWNER/NAME``.
+def is_transformers_folder(folder: Path) -> bool:
+    """Return whether a folder has the files of a repository of transformers."""
+    return (folder / CONFIG_FILE).is_file()
+
+
+def repository_of(cfg: AnyConfig) -> str:
+    """Return the repository with the weights of COCO that are published for the detector of a config, ``OWNER/NAME``.
 
     Raises:
         ConfigError: it is no detector of transformers.
@@ -35,39 +34,38 @@ def published_source(cfg: AnyConfig) -> str:
     detector = cfg.MODEL.BOX.DETECTOR if "BOX" in cfg.MODEL else ""
     if detector not in SIZES:
         raise ConfigError(
-            f"TRAIN.WEIGHTS: {LIBRARY}: the network is not one of transformers ({' or '.join(SIZES)} as MODEL.BOX.DETECTOR); "
+            f"TRAIN.WEIGHTS: huggingface: the network is not one of transformers ({' or '.join(SIZES)} as MODEL.BOX.DETECTOR); "
             "take timm, torchvision or a file"
         )
-    size = SIZES[detector][cfg.MODEL.BOX[detector.upper()].SIZE]
-    logger.info("the weights that are published for this size are %s, licensed under Apache-2.0", size.weights)
-    return PREFIX + size.weights
+    return sized_models(detector)[cfg.MODEL.BOX[detector.upper()].SIZE].weights.removeprefix(HUGGINGFACE)
 
 
-def published_state(source: str, *, num_classes: int) -> dict[str, Tensor]:
-    """Return published weights under the names that they have in our models.
+def read_transformers_folder(folder: Path, *, num_classes: int) -> dict[str, Tensor]:
+    """Return the weights of a folder under the names that they have in our models.
 
     Args:
-        source: see :func:`is_transformers_weights`.
+        folder: with ``config.json`` and ``model.safetensors``.
         num_classes: of the model; with 80, those are picked of the 91 outputs of networks that were trained on COCO's ids.
 
     Raises:
-        CheckpointError: they are neither in the cache nor to be had over the network, or are of another network.
+        CheckpointError: they cannot be read, or are of another network.
         ConfigError: transformers is not installed.
     """
-    name = source.removeprefix(PREFIX)
     configs = load_transformers("configuration_utils").PreTrainedConfig
     try:
-        config, _ = configs.get_config_dict(name)
+        config, _ = configs.get_config_dict(str(folder))
         model_type = config.get("model_type", "")
         if model_type not in MODULES:
-            raise CheckpointError(f"{source}: the weights of a network {model_type or 'without a type'}; {' or '.join(MODULES)} expected")
+            raise CheckpointError(f"{folder}: the weights of a network {model_type or 'without a type'}; {' or '.join(MODULES)} expected")
         modeling = load_transformers(f"models.{model_type}.modeling_{model_type}")
-        state = getattr(modeling, f"{MODULES[model_type]}ForObjectDetection").from_pretrained(name, dtype=torch.float32).state_dict()
+        kind = next(
+            (one for one in config.get("architectures") or [] if one.endswith(WITH_MASKS)), f"{MODULES[model_type]}ForObjectDetection"
+        )
+        state = getattr(modeling, kind).from_pretrained(str(folder), dtype=torch.float32).state_dict()
     except (OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(
-            f"{source}: the published weights cannot be had: {str(error).partition(chr(10))[0]}\n"
-            f"  they come over the network from https://huggingface.co/{name}; without one, put its {CONFIG_FILE} and model.safetensors "
-            "into a folder and give that folder"
+            f"{folder}: the weights cannot be read: {str(error).partition(chr(10))[0]}\n"
+            f"  {CONFIG_FILE} and model.safetensors of one repository belong into that folder"
         ) from error
     # our D-FINE is what theirs calls its model, with the heads of its decoder
     beginning = "model." if model_type == "d_fine" else ""

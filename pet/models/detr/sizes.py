@@ -1,4 +1,4 @@
-"""The published sizes of D-FINE and RF-DETR: their networks in the words of transformers, and their weights. Imports no torch."""
+"""The published sizes of D-FINE and RF-DETR: their networks in the words of transformers. Imports no torch."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,12 +9,10 @@ class PublishedSize(NamedTuple):
 
     Attributes:
         config: fields of its config in transformers that differ from the defaults there.
-        weights: repository of its weights of COCO on Hugging Face; all of them are licensed under Apache-2.0.
         resolution: height and width of the images that it was trained on, pixels.
     """
 
     config: Mapping[str, Any]
-    weights: str
     resolution: int
 
 
@@ -69,7 +67,6 @@ DFINE_SIZES: Mapping[str, PublishedSize] = {
             "depth_mult": 0.5,
             "hidden_expansion": 0.34,
         },
-        "ustc-community/dfine-nano-coco",
         640,
     ),
     "s": PublishedSize(
@@ -81,7 +78,6 @@ DFINE_SIZES: Mapping[str, PublishedSize] = {
             "depth_mult": 0.34,
             "hidden_expansion": 0.5,
         },
-        "ustc-community/dfine-small-coco",
         640,
     ),
     "m": PublishedSize(
@@ -92,7 +88,6 @@ DFINE_SIZES: Mapping[str, PublishedSize] = {
             "decoder_layers": 4,
             "depth_mult": 0.67,
         },
-        "ustc-community/dfine-medium-coco",
         640,
     ),
     "l": PublishedSize(
@@ -101,7 +96,6 @@ DFINE_SIZES: Mapping[str, PublishedSize] = {
             "decoder_n_points": [3, 6, 3],
             "decoder_layers": 6,
         },
-        "ustc-community/dfine-large-coco",
         640,
     ),
     "x": PublishedSize(
@@ -114,7 +108,6 @@ DFINE_SIZES: Mapping[str, PublishedSize] = {
             "decoder_layers": 6,
             "reg_scale": 8.0,
         },
-        "ustc-community/dfine-xlarge-coco",
         640,
     ),
 }
@@ -122,7 +115,9 @@ DFINE_SIZES: Mapping[str, PublishedSize] = {
 transformers, ``convert_d_fine_original_pytorch_checkpoint_to_hf.py``)."""
 
 
-def _rfdetr(resolution: int, *, patch: int = 16, windows: int = 2, layers: int, stages: tuple[int, ...] = (3, 6, 9, 12)) -> PublishedSize:
+def _rfdetr(
+    resolution: int, *, patch: int = 16, windows: int = 2, layers: int, stages: tuple[int, ...] = (3, 6, 9, 12), queries: int = 300
+) -> PublishedSize:
     """Return an RF-DETR on a DINOv2 of small width, whose maps of some stages are joined; later blocks than the last stage are left out."""
     backbone = {
         "model_type": "rf_detr_dinov2",
@@ -135,18 +130,26 @@ def _rfdetr(resolution: int, *, patch: int = 16, windows: int = 2, layers: int, 
         "out_features": [f"stage{stage}" for stage in stages],
         "use_mask_token": False,
     }
-    return PublishedSize({"backbone_config": backbone, "decoder_layers": layers, "decoder_n_points": 2, "dropout": 0.0}, "", resolution)
+    decoder = {"decoder_layers": layers, "decoder_n_points": 2, "dropout": 0.0, "num_queries": queries}
+    return PublishedSize({"backbone_config": backbone, **decoder}, resolution)
 
 
 RFDETR_SIZES: Mapping[str, PublishedSize] = {
-    "nano": _rfdetr(384, layers=2)._replace(weights="Roboflow/rf-detr-nano"),
-    "small": _rfdetr(512, layers=3)._replace(weights="Roboflow/rf-detr-small"),
-    "medium": _rfdetr(576, layers=4)._replace(weights="Roboflow/rf-detr-medium"),
-    "base": _rfdetr(560, patch=14, windows=4, layers=3, stages=(2, 5, 8, 11))._replace(weights="Roboflow/rf-detr-base"),
-    "large": _rfdetr(704, layers=4)._replace(weights="Roboflow/rf-detr-large"),
+    "nano": _rfdetr(384, layers=2),
+    "small": _rfdetr(512, layers=3),
+    "medium": _rfdetr(576, layers=4),
+    "base": _rfdetr(560, patch=14, windows=4, layers=3, stages=(2, 5, 8, 11)),
+    "large": _rfdetr(704, layers=4),
+    "seg_nano": _rfdetr(312, patch=12, windows=1, layers=4, queries=100),
+    "seg_small": _rfdetr(384, patch=12, layers=4, queries=100),
+    "seg_medium": _rfdetr(432, patch=12, layers=5, queries=200),
+    "seg_large": _rfdetr(504, patch=12, layers=5, queries=200),
+    "seg_xlarge": _rfdetr(624, patch=12, layers=6),
+    "seg_2xlarge": _rfdetr(768, patch=12, layers=6),
 }
 """``MODEL.BOX.RFDETR.SIZE`` -> network (https://github.com/roboflow/rf-detr, ``config.py``, and the conversion of its weights,
-``convert_rf_detr_to_hf.py``). Extra large networks are not among them: their weights are under another licence than Apache-2.0."""
+``convert_rf_detr_to_hf.py``); those that begin with ``seg_`` are published with masks. Extra large detectors without masks are not
+among them: their weights are under another licence than Apache-2.0."""
 
 SIZES: Mapping[str, Mapping[str, PublishedSize]] = {"dfine": DFINE_SIZES, "rfdetr": RFDETR_SIZES}
 """``MODEL.BOX.DETECTOR`` -> its sizes, of which ``MODEL.BOX.<DETECTOR>.SIZE`` chooses one."""

@@ -1,17 +1,16 @@
 """Networks of clips by name: Pet's own and torchvision's."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from pet.models.classifiers import construct
-from petlib.errors import CheckpointError, ConfigError
+from petlib.errors import ConfigError
 from petlib.registry import Registry
 from petlib.suggest import did_you_mean
 
-LIBRARY = "torchvision"
-PREFIX = f"{LIBRARY}/"
+PREFIX = "torchvision/"
 
 VIDEO_NETWORKS = Registry(
     "network of clips",
@@ -58,25 +57,6 @@ def is_video_network(name: str) -> bool:
     from torchvision import models  # slow to import, and Pet's own networks do without
 
     return name.startswith(PREFIX) and name.removeprefix(PREFIX) in models.list_models(module=models.video)
-
-
-def published_video_weights(name: str) -> dict[str, Tensor]:
-    """Return the weights that torchvision publishes for a network of clips.
-
-    Raises:
-        CheckpointError: they are neither in the cache nor to be had over the network.
-        ConfigError: torchvision has no such network.
-    """
-    from torchvision import models  # slow to import, and only needed for its weights
-
-    own_name = _own_name(name)
-    try:
-        return cast("dict[str, Tensor]", models.get_model_weights(own_name).DEFAULT.get_state_dict(progress=False, check_hash=True))
-    except (OSError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{name}: the published weights cannot be had: {str(error).partition(chr(10))[0]}\n"
-            "  they come over the network; without one, give a file with them"
-        ) from error
 
 
 def _own_name(name: str) -> str:

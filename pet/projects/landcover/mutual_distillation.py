@@ -16,6 +16,7 @@ from pet.projects.landcover.views import OUTSIDE, STRONG, WEAK
 from pet.segmentation.model import Segmenter
 from pet.segmentation.model import build_model as build_segmenter
 from pet.typed import LandcoverConfig
+from petlib.checkpoint.origin import RANDOM, Origin
 from petlib.engine.teacher import follow, make_teacher
 from petlib.solver.schedules import Factor
 
@@ -176,27 +177,31 @@ def build_model(cfg: LandcoverConfig) -> Segmenter:
     )
 
 
-def load_students(model: MutualDistillation, cfg: LandcoverConfig) -> None:
+def load_students(model: MutualDistillation, cfg: LandcoverConfig) -> Origin:
     """Load what ``TRAIN.WEIGHTS`` names into both students, and begin with teachers that are like them; nothing where it is empty.
 
     Weights of a segmenter or of a backbone go into both. A checkpoint of this model has each student's own.
+
+    Returns:
+        What they begin with, for the state of the run.
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network, or published weights cannot be had.
         ConfigError: weights of a library that the network does not come from.
     """
     if not cfg.TRAIN.WEIGHTS:
-        return
+        return RANDOM
     second = model.student(1)
     # the whole model comes last: a checkpoint of it has other weights for the second student than for the first
     for part in (second, model):
-        load_pretrained(part, cfg, backbone=second.network.encoder_name)
+        origin = load_pretrained(part, cfg, backbone=second.network.encoder_name)
     model.update_teacher(0.0)
     if _equal_students(model):
         logger.warning(
             "TRAIN.WEIGHTS: both students begin with the very same weights, so neither can teach the other anything; give weights of a "
             "backbone, or a checkpoint of a training with SEMI.ENABLED"
         )
+    return origin
 
 
 def _equal_students(model: MutualDistillation) -> bool:

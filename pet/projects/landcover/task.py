@@ -13,6 +13,7 @@ from pet.projects.landcover.mutual_distillation import MutualDistillation, build
 from pet.segmentation.model import Segmenter
 from pet.segmentation.task import SegmentationTask
 from pet.typed import AnyConfig, LandcoverConfig
+from petlib.checkpoint.origin import Origin
 from petlib.config import ConfigError
 from petlib.data.protocols import Dataset as Samples
 from petlib.data.train_loader import TrainLoader
@@ -78,7 +79,7 @@ def test(cfg: LandcoverConfig, *, test_dataset: Dataset | None = None, folder: P
     return segmentation.test(cfg, task=TASK, test_dataset=test_dataset, folder=folder)
 
 
-def _begin_students(model: Segmenter, cfg: AnyConfig) -> None:
+def _begin_students(model: Segmenter, cfg: AnyConfig) -> Origin:
     assert isinstance(model, MutualDistillation), f"SEMI.ENABLED built a {type(model).__name__}"
     analyse(model.student(0), cfg, name=f"each student, {cfg.MODEL.NETWORK}", channels=cfg.MODEL.IN_CHANNELS)
-    load_students(model, cfg)
+    return load_students(model, cfg)

@@ -12,6 +12,7 @@ from pet.models.selfsup.projector import PrototypeHead, build_mlp
 from pet.models.selfsup.siamese import BarlowTwins, SimCLR
 from pet.models.selfsup.student_teacher import BYOL, DINO, MoCo, MoCoV3, StudentTeacher
 from pet.typed import ContrastConfig
+from petlib.checkpoint.origin import Origin
 from petlib.config import ConfigError, keys_in_errors
 from petlib.distributed.process_group import world_size
 from petlib.engine.gradient_cache import check_parts
@@ -34,16 +35,20 @@ def build_model(cfg: ContrastConfig) -> PretrainingMethod:
     return _synchronised(model, cfg) if cfg.MODEL.SYNC_BN else model
 
 
-def load_backbone(model: PretrainingMethod, cfg: ContrastConfig) -> None:
+def load_backbone(model: PretrainingMethod, cfg: ContrastConfig) -> Origin:
     """Load what ``TRAIN.WEIGHTS`` names into the backbone, and let a teacher begin as its student; nothing where it is empty.
+
+    Returns:
+        What it begins with, for the state of the run.
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network, or published weights cannot be had.
         ConfigError: weights of a library that the network does not come from.
     """
-    load_pretrained(model, cfg)
+    origin = load_pretrained(model, cfg)
     if cfg.TRAIN.WEIGHTS and isinstance(model, StudentTeacher):
         model.update_teacher(0.0)
+    return origin
 
 
 def _build_projector(cfg: ContrastConfig, features: int) -> nn.Module:

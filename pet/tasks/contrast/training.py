@@ -192,7 +192,8 @@ class HandoverHook(Hook):
         """Write ``backbone.safetensors`` into the output folder; the main process does it."""
         self._written_at = state.iteration
         if is_main_process():
-            write_backbone(cast("PretrainingMethod", state.network).handed_over(), self._path(state), network=self._network)
+            network = cast("PretrainingMethod", state.network).handed_over()
+            write_backbone(network, self._path(state), network=self._network, origin=state.origin)
 
     def _path(self, state: TrainState) -> Path:
         return state.checkpointer.folder / "backbone.safetensors"

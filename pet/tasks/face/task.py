@@ -20,6 +20,7 @@ from pet.task import NO_NAMES, Task
 from pet.tasks.face.model import FaceNetwork, MarginHook, build_centres, build_network
 from pet.typed import FaceConfig
 from petlib import engine
+from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.config import ConfigError
 
 TESTED = Expectation(kinds=())
@@ -98,10 +99,16 @@ class FaceTask(Task[FaceConfig]):
         return embedding_network(model.backbone)
 
     def export(
-        self, cfg: FaceConfig, model: nn.Module, path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
+        self,
+        cfg: FaceConfig,
+        model: nn.Module,
+        path: Path,
+        *,
+        names: Mapping[str, Sequence[str]] = NO_NAMES,
+        origin: Origin = UNRECORDED,
     ) -> "exporting.ExportReport":
         """Write the backbone, compared with PyTorch on the images of the pairs; the names of the training mean nothing to it."""
-        return exporting.export_task(cfg, self.build_export_network(cfg, model), (), path)
+        return exporting.export_task(cfg, self.build_export_network(cfg, model), (), path, origin=origin)
 
 
 TASK = FaceTask()

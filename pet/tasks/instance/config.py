@@ -63,7 +63,7 @@ NETWORK: Schema = {
     "BACKBONE": Key(
         "",
         "The network by name: timm/hrnet_w32 and other HRNets, timm/vit_small_patch16_224 and other plain vision transformers, or any of timm or torchvision that gives maps of several strides, e.g. timm/resnet50.",
-        arguments=("find_classifier.name", "create_feature_extractor.name", "published_weights.name", "build_upsampling.stride"),
+        arguments=("find_classifier.name", "create_feature_extractor.name", "classifier.name", "build_upsampling.stride"),
     ),
     "BACKBONE_ARGS": MODEL["BACKBONE_ARGS"],
     "SYNC_BN": MODEL["SYNC_BN"],

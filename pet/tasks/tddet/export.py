@@ -19,6 +19,7 @@ from pet.exporting.network import ExportSettings, TaskNetwork, export_network
 from pet.exporting.verify import relative_difference
 from pet.tasks.tddet.model import PointDetector
 from pet.typed import TddetConfig
+from petlib.checkpoint.origin import Origin
 from petlib.config import ConfigError
 from petlib.data.protocols import SampleKey
 from petlib.data.reader import SampleReader
@@ -100,7 +101,7 @@ def build_export_network(cfg: TddetConfig, model: PointDetector) -> TaskNetwork:
     )
 
 
-def export_points(cfg: TddetConfig, task: TaskNetwork, path: Path, names: Names) -> ExportReport:
+def export_points(cfg: TddetConfig, task: TaskNetwork, path: Path, names: Names, origin: Origin) -> ExportReport:
     """Write a detector of points as ONNX or ``.pt2``, checked against PyTorch on frames of the test data.
 
     Raises:
@@ -123,7 +124,7 @@ def export_points(cfg: TddetConfig, task: TaskNetwork, path: Path, names: Names)
             time_limit=cfg.EXPORT.TIME_LIMIT,
         ),
         samples=[{name: frame} for frame in frames[1:]],
-        metadata=task.description.with_names({kind: names[kind] for kind in (KIND,) if kind in names}).to_metadata(),
+        metadata=task.description.with_names({kind: names[kind] for kind in (KIND,) if kind in names}).with_origin(origin).to_metadata(),
     )
     return replace(report, note=f"{note}; {report.note}")
 

@@ -19,6 +19,7 @@ from pet.tasks.tddet.model import PointDetector, build_model
 from pet.tasks.tddet.prediction import build_predictor
 from pet.typed import TddetConfig
 from petlib import engine
+from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.config import ConfigError
 
 POINTS_OF_ANALYSIS = 20_000
@@ -92,12 +93,18 @@ class SpatialDetection(Task[TddetConfig]):
         return build_export_network(cfg, model)
 
     def export(
-        self, cfg: TddetConfig, model: nn.Module, path: Path, *, names: Mapping[str, Sequence[str]] = NO_NAMES
+        self,
+        cfg: TddetConfig,
+        model: nn.Module,
+        path: Path,
+        *,
+        names: Mapping[str, Sequence[str]] = NO_NAMES,
+        origin: Origin = UNRECORDED,
     ) -> "exporting.ExportReport":
         """Write a trained model as ONNX or ``.pt2``, checked against PyTorch on images or frames of the test data."""
         if cfg.MODEL.HEAD == CAMERA:
-            return super().export(cfg, model, path, names=names)
-        return export_points(cfg, self.build_export_network(cfg, model), path, names)
+            return super().export(cfg, model, path, names=names, origin=origin)
+        return export_points(cfg, self.build_export_network(cfg, model), path, names, origin)
 
 
 TASK = SpatialDetection()

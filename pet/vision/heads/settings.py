@@ -93,8 +93,13 @@ BOX: Schema = {
 MASK: Schema = {
     "MODEL": {
         "MASK": {
-            "POOL": Key(14, "Height and width that a region's features are pooled to; masks have twice as many pixels.", minimum=1),
-            "CHANNELS": Key([256, 256, 256, 256], "Channels of the convolutions.", type=list[int]),
+            "POOL": Key(
+                14,
+                "Height and width that a region's features are pooled to; masks have twice as many pixels.",
+                minimum=1,
+                used_if=(REGIONS,),
+            ),
+            "CHANNELS": Key([256, 256, 256, 256], "Channels of the convolutions.", type=list[int], used_if=(REGIONS,)),
         }
     }
 }

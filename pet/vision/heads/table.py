@@ -192,6 +192,17 @@ def cannot_look_through_windows(cfg: VisionConfig) -> str:
     return next((switch for switch in switches if not HEADS.get(switch).windows or switch not in family), "")
 
 
+def given_switches(cfg: VisionConfig) -> list[str]:
+    """Return the switches that are on of what the detector gives with its boxes, without a head of its own."""
+    given = DETECTORS.get(cfg.MODEL.BOX.DETECTOR).gives if cfg.MODEL.HAS_BOX else ()
+    return [switch for switch in head_switches(cfg) if switch in given]
+
+
+def given_outputs(cfg: VisionConfig) -> tuple[str, ...]:
+    """Return the names of the tensors that an exported detector gives for them, behind boxes, scores and labels."""
+    return tuple(HEADS.get(switch).output for switch in given_switches(cfg))
+
+
 def head_name(switch: str) -> str:
     """Return the name of a head in a model, e.g. ``"box"`` for ``"HAS_BOX"``."""
     return switch.removeprefix("HAS_").lower()
@@ -203,13 +214,14 @@ def target_kinds(cfg: VisionConfig) -> tuple[str, ...]:
 
 
 def build_heads(cfg: VisionConfig, info: Any) -> dict[str, Any]:
-    """Return the heads that are on by name, modules.
+    """Return the heads that are on by name, modules; what the detector gives with its boxes needs none.
 
     Args:
         cfg: the config.
         info: the feature maps of the network, a :class:`~pet.models.features.FeatureInfo`.
     """
-    return {head_name(switch): import_component(HEADS.get(switch).build)(cfg, info) for switch in head_switches(cfg)}
+    own = [switch for switch in head_switches(cfg) if switch not in given_switches(cfg)]
+    return {head_name(switch): import_component(HEADS.get(switch).build)(cfg, info) for switch in own}
 
 
 def add_parts_of_heads(cfg: VisionConfig, heads: Any) -> None:

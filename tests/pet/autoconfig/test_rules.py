@@ -103,16 +103,18 @@ def test_iterations_fill_the_time_that_start_and_evaluations_leave(monkeypatch: 
         time_budget.iterations_within(50, {}, "vision", ())
 
 
-def test_weights_come_from_the_cache_or_the_network_or_are_random(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrained, "_is_cached", lambda repository: repository == "timm/resnet18.a1_in1k")
+def test_weights_come_from_the_store_or_the_network_or_are_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PET_MODELS", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert pretrained.choose_weights("timm/resnet18") == ("timm", "ImageNet weights of timm, from the cache")
-    assert pretrained.choose_weights("timm/resnet50")[0] == ""
-    assert "HF_HUB_OFFLINE is set" in pretrained.choose_weights("timm/resnet50")[1]
-    assert pretrained.choose_weights("torchvision/resnet18") == ("", "random weights; TRAIN.WEIGHTS names a file with others")
-    assert pretrained.choose_weights("timm/no_such_network") == ("", "random weights: timm publishes none")
+    (tmp_path / "timm" / "resnet18.a1_in1k").mkdir(parents=True)
+    (tmp_path / "timm" / "resnet18.a1_in1k" / "model.safetensors").touch()
+    assert pretrained.choose_weights("timm/resnet18")[:2] == ("timm", "weights of timm (apache-2.0), on this machine")
+    assert pretrained.choose_weights("timm/resnet152")[0] == ""
+    assert "HF_HUB_OFFLINE is set" in pretrained.choose_weights("timm/resnet152")[1]
+    assert pretrained.choose_weights("torchvision/resnet18")[:2] == ("", "random weights; TRAIN.WEIGHTS names a file with others")
+    assert pretrained.choose_weights("timm/no_such_network")[:2] == ("", "random weights: timm publishes none")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    weights, reason = pretrained.choose_weights("timm/resnet50")
+    weights, reason, _ = pretrained.choose_weights("timm/resnet152")
     assert weights == ""
-    assert "those of timm cannot be had" in reason
+    assert "weights of timm cannot be had ([Errno 111] Connection refused)" in reason

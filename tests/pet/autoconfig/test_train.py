@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pet import autoconfig
-from pet.autoconfig import pretrained
+from pet.models.zoo.sources import PublishedWeights
 from petlib.errors import ConfigError, DataError, UserError
 from tests.pet.autoconfig.folders import MAKERS, class_folders, coco
 
@@ -19,7 +19,7 @@ def _work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "no_cache"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr(pretrained, "_is_cached", lambda repository: False)
+    monkeypatch.setattr(PublishedWeights, "_find_in_caches", lambda self, file: None)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
@@ -144,7 +144,8 @@ def test_a_detector_with_a_size_is_a_network_of_its_own(tmp_path: Path) -> None:
     chosen = autoconfig.choose_config(tmp_path / "data", model="dfine_n")
     found = settings(chosen)
     assert found["MODEL"] == {"NUM_CLASSES": 2, "HAS_BOX": True, "BOX": {"DETECTOR": "dfine", "DFINE": {"SIZE": "n"}}}
-    assert chosen.lines[2].startswith("model:    dfine_n, as asked for; random weights: HF_HUB_OFFLINE is set")
+    reason = "random weights: COCO weights of ustc-community/dfine-nano-coco cannot be had (HF_HUB_OFFLINE is set)"
+    assert chosen.lines[2].startswith(f"model:    dfine_n, as asked for; {reason}")
     resize, normalize = found["TEST"]["TRANSFORMS"]
     assert resize["size"] == found["TRAIN"]["RESIZE"]["SCALES"] * 2
     assert normalize == {"name": "Normalize", "mean": [0.0] * 3, "std": [1.0] * 3}
@@ -153,6 +154,40 @@ def test_a_detector_with_a_size_is_a_network_of_its_own(tmp_path: Path) -> None:
     assert "ARGS" in settings(autoconfig.choose_config("shapes", model="dfine", name="tiny"))["MODEL"]["BOX"]["DFINE"]
     with pytest.raises(ConfigError, match="--model rfdetr_s: rfdetr is published as rfdetr_nano, rfdetr_small"):
         autoconfig.choose_config(tmp_path / "data", model="rfdetr_s", name="other")
+
+
+def test_a_detector_with_masks_learns_them_where_objects_have_outlines(tmp_path: Path) -> None:
+    coco(tmp_path / "data", 8)
+    chosen = autoconfig.choose_config(tmp_path / "data", model="rfdetr_seg_nano")
+    assert settings(chosen)["MODEL"] == {
+        "NUM_CLASSES": 2,
+        "HAS_BOX": True,
+        "BOX": {"DETECTOR": "rfdetr", "RFDETR": {"SIZE": "seg_nano"}},
+        "HAS_MASK": True,
+    }
+    assert chosen.lines[1] == "task:     instance masks of 2 classes, because 100% of the objects have outlines"
+    with pytest.raises(ConfigError, match="and under pml-1.0 as rfdetr_xlarge, for which Pet has no network"):
+        autoconfig.choose_config(tmp_path / "data", model="rfdetr_xlarge", name="other")
+
+
+def test_a_body_for_few_labels_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class_folders(tmp_path / "data", 4)
+    names = ("timm/vit_small_patch14_dinov2.lvd142m", "timm/vit_small_patch16_dinov3.lvd1689m")
+    monkeypatch.setenv("PET_MODELS", str(tmp_path / "store"))
+    for name in names:
+        (tmp_path / "store" / name).mkdir(parents=True)
+        (tmp_path / "store" / name / "model.safetensors").touch()
+    free, asking = names
+    found = settings(autoconfig.choose_config(tmp_path / "data", model=free))
+    assert found["FINETUNE"] == {"FREEZE_EPOCHS": -1}
+    assert found["MODEL"]["BACKBONE_ARGS"] == {"dynamic_img_size": True}
+    assert found["TRAIN"]["RESIZE"]["SCALES"] == [224]
+    with pytest.raises(ConfigError, match=f"MISC.ACCEPTED_LICENCES: the weights {asking} are licensed under dinov3-license"):
+        autoconfig.choose_config(tmp_path / "data", model=asking, name="other")
+    accepted = "MISC.ACCEPTED_LICENCES=['dinov3-license']"
+    chosen = autoconfig.choose_config(tmp_path / "data", model=asking, name="other", overrides=[accepted])
+    assert settings(chosen)["TRAIN"]["WEIGHTS"] == "timm"
+    assert chosen.lines[2].endswith("weights of timm (dinov3-license), on this machine; it stays as it is, a last layer learns")
 
 
 def test_mistakes_are_reported(tmp_path: Path) -> None:

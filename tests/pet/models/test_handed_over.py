@@ -10,13 +10,16 @@ from torch import nn
 
 import pet.vision.config
 from pet.models.embedding import build_embedding_network
-from pet.models.handed_over import handed_over_network, write_backbone
+from pet.models.handed_over import HandedOver, read_handed_over, write_backbone
 from pet.models.pretrained import load_pretrained
 from pet.segmentation import build_model as build_segmenter
 from pet.vision import GeneralizedCNN
+from petlib.checkpoint.origin import Origin
 from petlib.config import CfgNode, load_cfg
 from petlib.errors import CheckpointError, ConfigError
 from tests.integration.conftest import ROOT
+
+BEGUN = Origin("timm/resnet18.a1_in1k", "apache-2.0")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def handed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network, length = build_embedding_network("timm/resnet18")
     assert length == 512
     path = tmp_path_factory.mktemp("run") / "backbone.safetensors"
-    write_backbone(network, path, network="timm/resnet18")
+    write_backbone(network, path, network="timm/resnet18", origin=BEGUN)
     return path
 
 
@@ -40,13 +43,13 @@ def classifier_cfg(path: Path, **values: object) -> CfgNode:
 def test_the_file_has_the_names_of_the_library(handed: Path) -> None:
     names = set(timm.create_model("resnet18").state_dict())
     assert set(load_file(handed)) == names - {"fc.weight", "fc.bias"}
-    assert handed_over_network(handed) == "timm/resnet18"
+    assert read_handed_over(handed) == HandedOver("timm/resnet18", BEGUN)
 
 
 def test_a_classifier_takes_it_whole(handed: Path) -> None:
     cfg = classifier_cfg(handed)
     model = GeneralizedCNN(cfg)
-    load_pretrained(model, cfg)
+    assert load_pretrained(model, cfg) == BEGUN
     own = model.backbone.state_dict()
     assert all(torch.equal(own[name], value) for name, value in load_file(handed).items())
 
@@ -88,9 +91,9 @@ def test_another_network_is_refused(handed: Path, backbone: str, lost: str) -> N
 
 def test_other_files_are_taken_as_far_as_they_fit(handed: Path, tmp_path: Path) -> None:
     torch.save(load_file(handed), tmp_path / "plain.pth")
-    assert handed_over_network(tmp_path / "plain.pth") == ""
+    assert read_handed_over(tmp_path / "plain.pth") is None
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
-    assert handed_over_network(tmp_path / "broken.safetensors") == ""
+    assert read_handed_over(tmp_path / "broken.safetensors") is None
     cfg = classifier_cfg(tmp_path / "plain.pth", **{"MODEL.BACKBONE": "resnet18_cifar"})
     load_pretrained(GeneralizedCNN(cfg), cfg)
 

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torchvision import models as torchvision_models
 
-from pet.models import load_pretrained, load_test_weights, pretrained
+from pet.models import load_pretrained, load_test_weights
 from pet.models.classifiers import build_classifier
 from pet.vision import GeneralizedCNN, config
+from petlib.checkpoint.origin import Origin
 from petlib.config import CfgNode
 from petlib.errors import CheckpointError, ConfigError
 
@@ -91,38 +93,62 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("library", ["timm", "torchvision"])
-def test_published_weights(library: str, timm_resnet: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def fetch(name: str, library: str) -> dict[str, torch.Tensor]:
-        asked.append((library, name))
-        return timm_resnet.state_dict()
-
-    monkeypatch.setattr(pretrained, "_fetch", fetch)
+def test_published_weights_come_from_the_store(
+    library: str, timm_resnet: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PET_MODELS", str(tmp_path))
+    if library == "timm":
+        (tmp_path / "timm" / "resnet18.a1_in1k").mkdir(parents=True)
+        save_file(timm_resnet.state_dict(), tmp_path / "timm" / "resnet18.a1_in1k" / "model.safetensors")
+    else:
+        (tmp_path / "torchvision").mkdir()
+        torch.save(timm_resnet.state_dict(), tmp_path / "torchvision" / "resnet18-f37072fd.pth")
     cfg = make_cfg(**{"MODEL.BACKBONE": f"{library}/resnet18", "MODEL.NUM_CLASSES": 5, "TRAIN.WEIGHTS": library})
     model = GeneralizedCNN(cfg)
-    load_pretrained(model, cfg)
-    assert asked == [(library, "resnet18")]
+    origin = load_pretrained(model, cfg)
+    assert (
+        origin
+        == {
+            "timm": Origin("timm/resnet18.a1_in1k", "apache-2.0"),
+            "torchvision": Origin("torchvision/resnet18", "bsd-3-clause"),
+        }[library]
+    )
     assert torch.equal(model.state_dict()["backbone.conv1.weight"], timm_resnet.state_dict()["conv1.weight"])
 
 
-@pytest.mark.parametrize("error", [OSError("Name or service not known"), RuntimeError("No pretrained weights exist")])
-def test_published_weights_that_cannot_be_had(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fetch(name: str, library: str) -> dict[str, torch.Tensor]:
-        raise error
-
-    monkeypatch.setattr(pretrained, "_fetch", fetch)
-    cfg = make_cfg(**{"MODEL.BACKBONE": "timm/resnet18", "TRAIN.WEIGHTS": "timm"})
+def test_published_weights_that_cannot_be_had_say_what_to_put_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PET_MODELS", str(tmp_path / "store"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    cfg = make_cfg(**{"MODEL.BACKBONE": "timm/resnet34", "TRAIN.WEIGHTS": "timm"})
     with pytest.raises(CheckpointError) as raised:
         load_pretrained(nn.Identity(), cfg)
-    assert f"the published weights of resnet18 cannot be had: {error}" in str(raised.value)
-    assert "set published_weights.library to a file" in str(raised.value)
+    assert str(raised.value) == (
+        "the published weights timm/resnet34.a1_in1k are not on this machine and cannot be had: HF_HUB_OFFLINE is set\n"
+        "  on a machine with a network get model.safetensors from https://huggingface.co/timm/resnet34.a1_in1k/tree/main, and put it into "
+        f"{tmp_path}/store/timm/resnet34.a1_in1k"
+    )
+
+
+def test_weights_that_are_not_free_for_products_ask_for_a_yes(tmp_path: Path) -> None:
+    begun = Origin("timm/vit_small_patch16_dinov3.lvd1689m", "dinov3-license")
+    values = {"MODEL.BACKBONE": "resnet20", "TRAIN.WEIGHTS": str(tmp_path / "earlier.pth"), "TRAIN.AUTO_RESUME": False}
+    cfg = make_cfg(**values)
+    model = GeneralizedCNN(cfg)
+    torch.save({"model": model.state_dict(), "iteration": 3, "origin": begun._asdict()}, tmp_path / "earlier.pth")
+    with pytest.raises(ConfigError, match="licensed under dinov3-license, which is not free for every product") as raised:
+        load_pretrained(model, cfg)
+    assert str(raised.value).endswith("if you accept it, name it in require_accepted.accepted")
+    # of a chain of trainings the first weights count
+    assert load_pretrained(model, make_cfg(**values, **{"MISC.ACCEPTED_LICENCES": ["dinov3-license"]})) == begun
+    torch.save(model.state_dict(), tmp_path / "earlier.pth")
+    assert load_pretrained(model, cfg) == Origin(str(tmp_path / "earlier.pth"), "unknown")
 
 
 @pytest.mark.parametrize("backbone", ["resnet20", "torchvision/resnet18"])
 def test_weights_of_a_library_that_the_network_is_not_from(backbone: str) -> None:
     cfg = make_cfg(**{"MODEL.BACKBONE": backbone, "TRAIN.WEIGHTS": "timm"})
-    with pytest.raises(ConfigError, match=rf"published_weights.library: timm: the network {backbone} is "):
+    with pytest.raises(ConfigError, match=rf"classifier.library: timm: the network {backbone} is "):
         load_pretrained(nn.Identity(), cfg)
 
 

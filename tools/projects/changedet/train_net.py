@@ -21,7 +21,7 @@ def train(cfg: SegmentationConfig) -> None:
 
         # 4. Checkpointer, and the weights to begin with
         checkpointer = engine.build_checkpointer(cfg)
-        models.load_pretrained(model, cfg, backbone=model.network.encoder_name)
+        origin = models.load_pretrained(model, cfg, backbone=model.network.encoder_name)
 
         # 5. Device, frozen parameters, and processes that share the work
         rules = task.build_rules(cfg, model)
@@ -46,6 +46,7 @@ def train(cfg: SegmentationConfig) -> None:
             step=step,
             iterations_per_epoch=epoch,
             names=loader.names,
+            origin=origin,
         )
 
         # 9. Hooks: what happens between the iterations

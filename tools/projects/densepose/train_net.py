@@ -22,7 +22,7 @@ def train(cfg: VisionConfig) -> None:
 
         # 4. Checkpointer, and the weights to begin with
         checkpointer = engine.build_checkpointer(cfg)
-        models.load_pretrained(model, cfg)
+        origin = models.load_pretrained(model, cfg)
 
         # 5. Device, frozen parameters, and processes that share the work
         rules = task.build_rules(cfg, model)
@@ -47,6 +47,7 @@ def train(cfg: VisionConfig) -> None:
             step=step,
             iterations_per_epoch=epoch,
             names=loader.names,
+            origin=origin,
         )
 
         # 9. Hooks: what happens between the iterations

@@ -25,9 +25,9 @@ def train(cfg: LandcoverConfig) -> None:
         # 4. Checkpointer, and the weights to begin with
         checkpointer = engine.build_checkpointer(cfg)
         if cfg.SEMI.ENABLED:
-            landcover.load_students(model, cfg)
+            origin = landcover.load_students(model, cfg)
         else:
-            models.load_pretrained(model, cfg, backbone=model.network.encoder_name)
+            origin = models.load_pretrained(model, cfg, backbone=model.network.encoder_name)
 
         # 5. Device, frozen parameters, and processes that share the work
         rules = task.build_rules(cfg, model)
@@ -52,6 +52,7 @@ def train(cfg: LandcoverConfig) -> None:
             step=step,
             iterations_per_epoch=epoch,
             names=loader.names,
+            origin=origin,
         )
 
         # 9. Hooks: what happens between the iterations

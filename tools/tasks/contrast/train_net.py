@@ -21,7 +21,7 @@ def train(cfg: ContrastConfig) -> None:
 
         # 4. Checkpointer, and the weights to begin with
         checkpointer = engine.build_checkpointer(cfg)
-        contrast.load_backbone(model, cfg)
+        origin = contrast.load_backbone(model, cfg)
 
         # 5. Device, frozen parameters, and processes that share the work; each keeps its queue to itself
         rules = task.build_rules(cfg, model)
@@ -40,6 +40,7 @@ def train(cfg: ContrastConfig) -> None:
             optimizer=optimizer,
             step=step,
             iterations_per_epoch=loader.iterations_per_epoch,
+            origin=origin,
         )
 
         # 8. Hooks: what happens between the iterations

@@ -19,7 +19,7 @@ def train(cfg: FaceConfig) -> None:
         # 3. Model: parameters, FLOPs and activations; the weights to begin with
         model = task.build_model(cfg)
         analyse(model, cfg)
-        models.load_pretrained(model, cfg)
+        origin = models.load_pretrained(model, cfg)
 
         # 4. Centres of the identities, which the processes share out, and the checkpointer that knows of it
         model.centres = task.build_centres(cfg, device)
@@ -37,7 +37,7 @@ def train(cfg: FaceConfig) -> None:
         # 7. One iteration, and the state of the run
         step = engine.build_step(cfg, device)
         parts = {"model": network, "optimizer": optimizer, "checkpointer": checkpointer, "step": step}
-        state = engine.build_state(cfg, **parts, iterations_per_epoch=loader.iterations_per_epoch, names=loader.names)
+        state = engine.build_state(cfg, **parts, iterations_per_epoch=loader.iterations_per_epoch, names=loader.names, origin=origin)
 
         # 8. Hooks: what happens between the iterations
         hooks = engine.build_train_hooks(cfg, state, batches=loader.batches, evaluate=evaluation, average=average)

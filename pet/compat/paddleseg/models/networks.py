@@ -144,7 +144,7 @@ def load_trained(network: nn.Module, path: str | Path) -> None:
 def _load_published(network: nn.Module, source: str, encoder_name: str) -> None:
     has_timm = encoder_name.startswith("timm/")
     if source == "timm" and has_timm:
-        with name_in_errors({"published_weights.library": "pretrained"}):
+        with name_in_errors({"classifier.library": "pretrained"}):
             logger.info("%s", load_published(network, encoder_name, library="timm").summary())
         return
     own = f"pretrained='timm' takes those that timm publishes for {encoder_name}" if has_timm else "timm has none of this network"

@@ -10,8 +10,8 @@ from pet.compat.paddleseg import paddle
 from pet.compat.paddleseg.models import FCN, DeepLabV3P, HRNet_W18, OCRNet, ResNet50_vd, SegFormer_B0, UNet, losses, segformer
 from pet.compat.paddleseg.segmenter import build_segmenter
 from pet.losses import pixels
-from pet.models import pretrained
 from pet.models.segmentation.networks import build_network
+from pet.models.zoo.sources import PublishedWeights
 from petlib.errors import CheckpointError, ConfigError
 
 
@@ -133,11 +133,12 @@ def test_published_weights_are_those_of_timm(make, monkeypatch: pytest.MonkeyPat
     torch.manual_seed(1)
     published: dict[str, torch.Tensor] = {}
 
-    def fetch(name: str, library: str) -> dict[str, torch.Tensor]:
+    def read(name: str, _: Path) -> dict[str, torch.Tensor]:
         published.update(timm.create_model(name, pretrained=False).state_dict())
         return published
 
-    monkeypatch.setattr(pretrained, "_fetch", fetch)
+    monkeypatch.setattr("pet.models.published._read_timm", read)
+    monkeypatch.setattr(PublishedWeights, "fetch", lambda weights: [Path(weights.name)])
     own = make("timm").state_dict()
     shared = {name.removeprefix("body."): value for name, value in own.items()}
     assert "conv1.weight" in shared

@@ -16,7 +16,7 @@ from pet.compat.aiearth.trainer.mmseg.translation import LATEST, TABLE
 from pet.compat.shared.running import begin_script, start_log
 from pet.compat.shared.translation import process_count, words_of
 from pet.data.targets.dataset import Dataset
-from pet.models.pretrained import load_test_weights
+from pet.models.pretrained import load_test_weights, origin_of_test_weights
 from pet.projects import changedet, landcover, target_extraction
 from pet.segmentation.model import Segmenter
 from petlib.checkpoint.checkpointer import Checkpointer
@@ -240,7 +240,7 @@ class MMSegTrainer:
             model = self.runs.build_model(cfg)
             names = load_test_weights(model, cfg)
             file = Path(cfg.MISC.CKPT) / "model.onnx" if output_file is None else Path(output_file)
-            report = segmentation.TASK.export(cfg, model, file, names=names)
+            report = segmentation.TASK.export(cfg, model, file, names=names, origin=origin_of_test_weights(cfg))
         logger.info("%s", report.summary())
         return report.path
 

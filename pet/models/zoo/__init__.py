@@ -1,0 +1,1 @@
+"""Published weights: what there is, under which licence, and how its files come to this machine."""
