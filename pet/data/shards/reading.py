@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pet.data.files.image_cache import user_caches
 from pet.data.files.opening import open_file, read_file
 from pet.data.shards import layout
 from pet.data.shards.cache import ShardCache, Wanted
 from pet.data.shards.layout import shard_name
 from pet.typed import PetConfig
 from petlib.errors import DataError, OutputError, StoreError
+from petlib.files import user_caches
 from petlib.object_store import RETRY_SECONDS, Downloaded, ObjectStore, address_of
 
 MOST_OPEN, MOST_CACHED_OPEN, MOST_INDEXES = 128, 16, 1024
