@@ -10,7 +10,6 @@ from pet.metrics.collapse import effective_rank, spread
 from pet.models.handed_over import write_backbone
 from pet.models.selfsup.method import PretrainingMethod
 from pet.models.selfsup.student_teacher import DINO
-from pet.report.hook import build_report_hooks
 from pet.tasks.contrast.config import WITH_TEACHER
 from pet.tasks.contrast.evaluation import ProbeEvaluation
 from pet.typed import ContrastConfig
@@ -221,11 +220,7 @@ def build_hooks(cfg: ContrastConfig, state: TrainState, evaluation: ProbeEvaluat
         evaluation: measures the embeddings; None: the run is not evaluated.
     """
     options = cfg.CONTRAST
-    hooks: list[Hook] = [
-        *build_report_hooks(cfg),
-        CollapseHook(every=cfg.MISC.DISPLAY_ITER),
-        HandoverHook(network=cfg.MODEL.BACKBONE),
-    ]
+    hooks: list[Hook] = [CollapseHook(every=cfg.MISC.DISPLAY_ITER), HandoverHook(network=cfg.MODEL.BACKBONE)]
     if evaluation is not None:
         hooks.append(BaselineHook(evaluation=evaluation))
     if options.METHOD in WITH_TEACHER:
