@@ -10,6 +10,7 @@ from pet.prediction.build import check_kinds, find_names
 from pet.prediction.predictors.samples import build_model_samples
 from pet.vision import config as vision_config
 from pet.visual import TargetNames
+from petlib.checkpoint.origin import Origin
 from petlib.config import ConfigError, load_cfg
 from tests.integration.conftest import DIGITS
 
@@ -44,6 +45,10 @@ def test_an_exported_file_keeps_the_names_of_its_weights() -> None:
     assert (read.classes, read.names) == (("cat", "dog"), {"boxes": ["cat", "dog"], "semseg": ["sky"]})
     earlier = {key: value for key, value in plain.to_metadata().items() if key != "names"}
     assert ModelDescription.from_metadata(earlier, name="x.onnx").names == {}
+    assert ModelDescription.from_metadata(earlier, name="x.onnx").licence == "unknown"
+    begun = named.with_origin(Origin("timm/resnet18.a1_in1k", "apache-2.0"))
+    read = ModelDescription.from_metadata(begun.to_metadata(), name="x.onnx")
+    assert (read.licence, read.began_with) == ("apache-2.0", "timm/resnet18.a1_in1k")
 
 
 def test_a_file_of_another_kind_of_model_is_refused() -> None:

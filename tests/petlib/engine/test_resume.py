@@ -12,6 +12,8 @@ from torch import nn
 
 from petlib import engine, solver
 from petlib.checkpoint.checkpointer import Checkpointer
+from petlib.checkpoint.origin import Origin
+from petlib.checkpoint.weights import read_origin
 from petlib.config import PETLIB_SCHEMA, CfgNode, Effect, Key, load_cfg, merge_schemas
 from petlib.config.key import flat_schema
 from petlib.engine.changed_settings import changed_settings
@@ -232,3 +234,13 @@ def test_configs_that_cannot_be_compared_are_no_changes(tmp_path: Path, text: An
 )
 def test_a_key_knows_what_another_value_means_for_a_run_that_continues(key: str, effect: Effect | None) -> None:
     assert flat_schema(PETLIB_SCHEMA)[key].effect is effect
+
+
+def test_what_the_weights_began_with_stays_in_the_checkpoints_of_the_run(tmp_path: Path) -> None:
+    cfg, begun = make_cfg(tmp_path), Origin("timm/resnet18.a1_in1k", "apache-2.0")
+    state = make_state(cfg)
+    state.origin = begun
+    state.checkpointer.save(snapshot_of(state, config=cfg.dump()), iteration=1)
+    state.checkpointer.wait()
+    assert resume(cfg).origin == begun
+    assert read_origin(state.checkpointer.latest_path) == begun
