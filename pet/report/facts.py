@@ -29,7 +29,6 @@ def collect_facts(cfg: PetConfig, device: torch.device) -> dict[str, Any]:
         "settings": settings_that_differ(cfg),
         "versions": {"python": platform.python_version(), **{name: version for name in PACKAGES if (version := _version_of(name))}},
         "hardware": _hardware(device),
-        "weights": {"began with": cfg.TRAIN.WEIGHTS or "random weights"},
         "started": now(),
     }
 

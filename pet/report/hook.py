@@ -14,6 +14,7 @@ from pet.report.facts import collect_facts, now, write_facts
 from pet.report.page import PAGE, write_page
 from pet.report.run_folder import RECORD, read_json
 from pet.typed import PetConfig
+from petlib.checkpoint.origin import Origin
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.hook import Hook
 from petlib.engine.state import TrainState
@@ -67,6 +68,7 @@ class ReportHook(Hook):
             "iterations": state.max_iter,
             "iterations an epoch": state.iterations_per_epoch,
             "classes": {kind: list(names) for kind, names in state.names.items()},
+            "weights": _describe_weights(state.origin),
             "state": RUNNING,
         }
         write_facts(self._folder, self._facts)
@@ -93,6 +95,13 @@ def write_test_report(cfg: PetConfig) -> None:
     if cfg.REPORT.ENABLED and is_main_process():
         # the last line on the screen is the result of the test
         _attempt("the report is not written", partial(_write_page, Path(cfg.MISC.CKPT), FILE_ONLY), FILE_ONLY)
+
+
+def _describe_weights(origin: Origin) -> dict[str, str]:
+    """Return what the training began with, and the licence of that where it was not random."""
+    if not origin.licence:
+        return {"began with": "random weights"}
+    return {"began with": origin.weights or "weights that are not recorded", "licence": origin.licence}
 
 
 def _device() -> torch.device:

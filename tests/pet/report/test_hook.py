@@ -9,6 +9,7 @@ import pytest
 from pet.report import hook as hook_module
 from pet.report.hook import ReportHook, build_report_hooks, write_test_report
 from pet.vision.config import get_base_cfg
+from petlib.checkpoint.origin import Origin
 from petlib.config import CfgNode
 from petlib.engine.state import TrainState
 from tests.pet.report.made_runs import write_run
@@ -21,7 +22,14 @@ def make_cfg(folder: Path, *overrides: str) -> Any:
 
 
 def make_state(iteration: int = 0, stop_reason: str = "") -> TrainState:
-    parts = SimpleNamespace(iteration=iteration, max_iter=40, iterations_per_epoch=10, names={"boxes": ("cat",)}, stop_reason=stop_reason)
+    parts = SimpleNamespace(
+        iteration=iteration,
+        max_iter=40,
+        iterations_per_epoch=10,
+        names={"boxes": ("cat",)},
+        stop_reason=stop_reason,
+        origin=Origin("timm", "apache-2.0"),
+    )
     return cast("TrainState", parts)
 
 
@@ -38,6 +46,7 @@ def test_a_training_records_what_it_is_made_of_and_gets_its_page(tmp_path: Path)
     begun = json.loads((folder / "run.json").read_text())
     assert (begun["state"], begun["iterations"], begun["classes"]) == ("running", 40, {"boxes": ["cat"]})
     assert {"key": "SOLVER.OPTIMIZER.BASE_LR", "value": 0.25, "default": 0.1, "place": "command line"} in begun["settings"]
+    assert begun["weights"] == {"began with": "timm", "licence": "apache-2.0"}
     assert not any(entry["key"] == "MISC.CKPT" for entry in begun["settings"])
     hook.after_train(make_state(40))
     ended = json.loads((folder / "run.json").read_text())
