@@ -21,6 +21,7 @@ SMALLEST = {
     "instance_crops.py": ["--crops", "40", "--repeats", "1"],
     "launch.py": ["--ranks", "1", "--repeats", "1", "--warm_up", "0"],
     "loop_overhead.py": ["--iterations", "102", "--repeats", "1", "--peers"],
+    "scale.py": ["--samples", "100000000", "--repeats", "1"],
     "segmentation_evaluation.py": ["--size", "64", "--repeats", "1"],
     "sliding_window.py": ["--sizes", "64", "--window", "32", "--repeats", "1"],
     "training_step.py": ["classification", "--dry"],
@@ -37,6 +38,7 @@ NUMBERS = {
     "instance_crops.py": {"pet", "pet_crops", "plain", "ratio"},
     "launch.py": {"pet_s", "torchrun_s", "ratio"},
     "loop_overhead.py": {"bare_us", "overhead_us"},
+    "scale.py": {"shards", "seconds to the first keys", "MB held", "MB at most", "microseconds a key"},
     "segmentation_evaluation.py": {"forward_ms", "argmax_ms", "update_ms", "ratio"},
     "sliding_window.py": {"loaded_mb", "peak_mb", "beyond_mb", "seconds"},
     "training_step.py": {"classification: Pet", "classification: bare step", "classification: Pet's rate / bare"},
@@ -51,8 +53,8 @@ def execute(name: str, folder: Path, *options: str) -> Done:
 
 def test_every_script_is_tested() -> None:
     scripts = {path.name for path in FOLDER.glob("*.py") if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")}
-    # a soak takes minutes: tests/faults/test_long_run.py
-    assert scripts - {"soak.py"} == set(SMALLEST) == set(NUMBERS)
+    # a soak takes minutes: tests/faults/test_long_run.py; eight workers a while: below
+    assert scripts - {"soak.py", "shards.py"} == set(SMALLEST) == set(NUMBERS)
 
 
 @pytest.mark.parametrize("name", sorted(SMALLEST))
@@ -67,6 +69,16 @@ def test_the_last_line_is_one_json_object(name: str, tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(("torchinductor_", ".ses"))], (
         "a benchmark leaves nothing behind"
     )
+
+
+@pytest.mark.nightly
+def test_shards_are_read_in_the_same_order_and_fetched_once(tmp_path: Path) -> None:
+    pytest.importorskip("moto.server")
+    done = execute("shards.py", tmp_path, "--samples", "400", "--edge", "64")
+    figures = json.loads(done.succeeded().output.splitlines()[-1])
+    assert figures["start"]["bytes of shards read before"] == 0
+    assert figures["order"] == {"2 workers": True, "8 workers": True, "2 ranks": True}
+    assert figures["epoch"]["bytes fetched / bytes of the data"] <= 1.05
 
 
 def test_the_detection_pipelines_run(tmp_path: Path) -> None:

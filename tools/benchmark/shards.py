@@ -11,6 +11,7 @@ A store of objects is started on this machine (moto, in this process), photograp
 import argparse
 import json
 import logging
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -31,7 +32,6 @@ from pet.data.shards.writing import write_pack
 from petlib.data.build import TrainLoaderSettings, build_train_loader
 from petlib.data.shard_sampler import ShardSampler
 from petlib.data.train_batches import TrainBatches
-from tests.object_stores import Proxy, open_store
 
 ADDRESS = "s3://data/photographs"
 SHARDS, GROUP, BATCH = 50, 2, 4
@@ -64,7 +64,7 @@ def numbers_of(dataset: ShardedDataset, folder: Path, *, workers: int, start: in
     return numbers
 
 
-def measure_start(proxy: Proxy, folder: Path) -> dict[str, float]:
+def measure_start(proxy: Any, folder: Path) -> dict[str, float]:
     """Open the data anew at iteration 10^6, with an empty cache, and read one batch."""
     READING.set(folder=str(folder / "start"), gigabytes=10, retry_seconds=10, grouped=True)
     proxy.forget()
@@ -98,7 +98,7 @@ def measure_order(folder: Path) -> dict[str, bool]:
     return {**same, "2 ranks": [key.index for keys in parts for part in keys for key in part] == first}
 
 
-def measure_epoch(proxy: Proxy, folder: Path, size: int) -> dict[str, float]:
+def measure_epoch(proxy: Any, folder: Path, size: int) -> dict[str, float]:
     """Count the bytes that an epoch of two workers fetches, of three from an empty cache of a tenth of the data on.
 
     At their end the first group of the fourth has been fetched as well.
@@ -132,7 +132,7 @@ def measure_speed(sources: dict[str, Any], starts: np.ndarray, count: int) -> di
     return found
 
 
-def measure(folder: Path, samples: int, edge: int, proxy: Proxy) -> dict[str, dict[str, Any]]:
+def measure(folder: Path, samples: int, edge: int, proxy: Any) -> dict[str, dict[str, Any]]:
     """Write the data, pack them twice and measure everything."""
     write_images(folder / "files", samples, edge)
     files = ImageFolder(folder=folder / "files")
@@ -164,6 +164,10 @@ def main() -> None:
     parser.add_argument("--edge", type=int, default=384, help="of an image, pixels")
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     options = parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    # the store is the one of the tests
+    from tests.object_stores import open_store
+
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -171,6 +175,7 @@ def main() -> None:
         found = measure(Path(folder), options.samples, options.edge, proxy)
     if options.out is not None:
         options.out.write_text(json.dumps(found, indent=1))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
