@@ -30,12 +30,14 @@ EXPORT = ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.18"]
 GEO = ["rasterio>=1.4"]
 DETR = ["transformers>=5.24,<6"]
 REMOTE = ["obstore>=0.9"]
+SLURM = ["submitit>=1.5"]
 DEV = [
     *DEMO,
     *EXPORT,
     *GEO,
     *DETR,
     *REMOTE,
+    *SLURM,
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.12",
@@ -52,7 +54,22 @@ DEV = [
 ]
 
 ROOT = Path(__file__).parent
-COMMANDS = ("train", "test", "export", "inference", "check", "browse", "pack", "new", "configs", "models", "doctor", "report", "view")
+COMMANDS = (
+    "train",
+    "test",
+    "export",
+    "inference",
+    "check",
+    "browse",
+    "pack",
+    "new",
+    "configs",
+    "models",
+    "doctor",
+    "report",
+    "view",
+    "jobs",
+)
 SHIPPED = "pet.shipped"
 """Where an installed Pet has its configs and training scripts, which a checkout has in cfgs/ and tools/."""
 SHIPPED_FILES = ("cfgs/**/*.yaml", "cfgs/**/*.json", "tools/**/train_net.py")
@@ -83,6 +100,6 @@ setup(
         "pet.report": ["assets/*"],
     },
     install_requires=REQUIRED,
-    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "detr": DETR, "remote": REMOTE, "dev": DEV},
+    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "detr": DETR, "remote": REMOTE, "slurm": SLURM, "dev": DEV},
     entry_points={"console_scripts": [f"pet-{name} = pet.cli:{name}" for name in COMMANDS]},
 )

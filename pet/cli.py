@@ -1,6 +1,7 @@
 """The installed commands: ``pet-train``, ``pet-test``, ``pet-export`` and the others, a function each."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,6 +10,7 @@ from pet.task import PACKAGE, check_task_source
 from pet.templates.new_project import main as write_new_project
 from petlib.config import CfgNode
 from petlib.launch import call_own_script, launch
+from petlib.launch.start.main import read_launch
 from petlib.launch.start.resolve import repository_of
 
 COMMANDS = Path(__file__).parent / "commands"
@@ -22,7 +24,9 @@ def train(repository: Path | None = REPOSITORY) -> int:
     Args:
         repository: root of the scripts that train Pet's own tasks, where ``--type`` looks last.
     """
-    if any(word.partition("=")[0] == "--data" for word in sys.argv[1:]):
+    if _is_given("--on"):
+        return commands.submit.main("train", lambda words: _planned(words, "train_net.py", repository))
+    if _is_given("--data"):
         return commands.train_on_data.main()
     return launch("train_net.py", package=PACKAGE, check_task=check_task_source, check_components=_check_components, repository=repository)
 
@@ -33,6 +37,8 @@ def test(repository: Path | None = REPOSITORY) -> int:
     A task may have a ``tools/<type>/<...>/test_net.py`` of its own; else one script serves all.
     """
     own = COMMANDS / "test_net.py"
+    if _is_given("--on"):
+        return commands.submit.main("test", lambda words: _planned(words, "test_net.py", repository, own))
     return launch(
         "test_net.py",
         package=PACKAGE,
@@ -43,6 +49,22 @@ def test(repository: Path | None = REPOSITORY) -> int:
     )
 
 
+def _is_given(option: str) -> bool:
+    return any(word.partition("=")[0] == option for word in sys.argv[1:])
+
+
+def _planned(words: Sequence[str], script_name: str, repository: Path | None, script_of_all_tasks: Path | None = None) -> CfgNode | None:
+    """Return the checked config of a command that another machine is to run; None: the script alone knows its settings."""
+    return read_launch(
+        words,
+        script_name,
+        package=PACKAGE,
+        check_task=check_task_source,
+        script_of_all_tasks=script_of_all_tasks,
+        repository=repository,
+    ).cfg
+
+
 def _check_components(cfg: CfgNode) -> None:
     """Check the transforms that a config names; the first use of ``data`` imports torch, which a launch does without."""
     data.check_transforms(cfg)
@@ -50,6 +72,8 @@ def _check_components(cfg: CfgNode) -> None:
 
 def export(repository: Path | None = REPOSITORY) -> int:
     """Export a trained model with the config of the command line and return the exit code; see :func:`test`."""
+    if _is_given("--on"):
+        return commands.submit.main("export", commands.export_net.read_config)
     code = call_own_script("export_net.py", repository=repository)
     if code is None:
         commands.export_net.main()
@@ -104,3 +128,8 @@ def report() -> NoReturn:
 def view() -> NoReturn:
     """Serve the page of a run while it trains, see :mod:`pet.commands.view`, and exit."""
     commands.view.main()
+
+
+def jobs() -> NoReturn:
+    """List, follow, stop and fetch jobs on clusters, see :mod:`pet.commands.jobs`, and exit."""
+    commands.jobs.main()

@@ -31,7 +31,7 @@ PET_FLOORS = [
     {"task"},
     {"segmentation", "vision"},
     {"tasks", "projects"},
-    {"autoconfig"},
+    {"autoconfig", "cluster"},
     {"compat", "templates", "api"},
     {"commands"},
     {"cli"},
@@ -259,13 +259,14 @@ def test_the_rule_finds_refused_words(source: str, found: list[str]) -> None:
     assert refused_words(source) == found
 
 
-# compatibility layers translate settings, autoconfig writes them, commands describe their options by them, the Python API sets them
+# compatibility layers translate settings, autoconfig writes them, jobs say where results go, commands describe their options by
+# them, the Python API sets them
 FOLDERS_BELOW_THE_CONFIG = [
     "lib/petlib",
     *(
         f"pet/{path.name}"
         for path in (ROOT / "pet").iterdir()
-        if path.is_dir() and path.name not in ("api", "autoconfig", "compat", "commands", "templates", "__pycache__")
+        if path.is_dir() and path.name not in ("api", "autoconfig", "cluster", "compat", "commands", "templates", "__pycache__")
     ),
 ]
 DOTTED_KEY = re.compile(r"\b[A-Z][A-Z0-9_]+(?:\.[A-Z][A-Z0-9_]+)+\b")

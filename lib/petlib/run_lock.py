@@ -1,4 +1,4 @@
-"""One run at a time in a folder: a lock that dies with its process."""
+"""One run at a time in a folder: a lock that dies with its process, and that lapses with a machine that is lost."""
 
 import errno
 import fcntl
@@ -8,18 +8,22 @@ import os
 import socket
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from petlib.errors import OutputError
+from petlib.errors import USER_ERROR_EXIT_CODE, OutputError
 
 WAIT_SECONDS = 3.0
 """How long a holder on this machine is waited for: the kernel takes a moment to end a large process."""
 ORPHAN_WAIT_SECONDS = 45.0
 """The same where its parent has died: what a killed launcher leaves behind has half a minute to save."""
+LEASE_SECONDS = 45.0
+"""How long a holder that cannot be looked at, one of another machine, may leave its lock without a sign of life."""
+RENEWAL_SECONDS = 5.0
 POLL_SECONDS = 0.1
 SETTLE_SECONDS = 0.5
 MOST_BYTES = 65536
@@ -68,7 +72,8 @@ class RunLock:
 
     The kernel holds the lock and drops it when the process ends, however that is; no child inherits it. The file says whose
     it is: for messages, and for file systems on which one machine does not see the locks of another. A lock whose process is
-    gone is taken over.
+    gone is taken over. The holder touches the file every few seconds, so that a lock of a machine that is lost lapses; a holder that
+    comes back later, from a machine that was suspended, finds another one in its place and ends its process.
 
     Args:
         path: the lock file; its folder is the one to write into.
@@ -78,12 +83,15 @@ class RunLock:
         self.path = path
         self._descriptor: int | None = None
         self._process = 0
+        self._released = threading.Event()
+        self._renewal = threading.Thread()
+        self._watched: _Watched | None = None
 
     def acquire(self) -> None:
-        """Take the lock, after a short wait for a holder that is ending.
+        """Take the lock, after a short wait for a holder that is ending, or a longer one for the sign of life of another machine.
 
         Raises:
-            OutputError: another run holds it, or a run of another machine which cannot be asked; or the file cannot be written.
+            OutputError: another run holds it; or the file cannot be written.
         """
         begin, reported = time.monotonic(), False
         while True:
@@ -98,9 +106,11 @@ class RunLock:
             waited = time.monotonic() - begin
             if waited >= may_end:
                 raise OutputError(refusal)
-            if may_end == ORPHAN_WAIT_SECONDS and waited > WAIT_SECONDS and not reported:
+            if may_end > WAIT_SECONDS < waited and not reported:
                 reported = True
-                logger.warning("%s: waiting for a run whose launcher was killed to save and end", self.path.parent)
+                lapses = f"whether a run of another machine has ended: its lock lapses after {LEASE_SECONDS:g} s without a sign of life"
+                what = lapses if self._watched is not None else "for a run whose launcher was killed to save and end"
+                logger.warning("%s: waiting %s", self.path.parent, what)
             time.sleep(POLL_SECONDS)
 
     def release(self) -> None:
@@ -108,6 +118,9 @@ class RunLock:
         if self._descriptor is None or self._process != os.getpid():
             return
         descriptor, self._descriptor = self._descriptor, None
+        self._released.set()
+        # it uses the descriptor; a file system that hangs must not keep the run from its end
+        self._renewal.join(POLL_SECONDS)
         try:
             if _is_at(descriptor, self.path):
                 self.path.unlink()
@@ -129,6 +142,9 @@ class RunLock:
             os.close(descriptor)
         else:
             self._descriptor, self._process = descriptor, os.getpid()
+            self._released.clear()
+            self._renewal = threading.Thread(target=self._renew, args=(descriptor, _read(descriptor)), name="run-lock", daemon=True)
+            self._renewal.start()
         return refusal, may_end
 
     def _claim(self, descriptor: int) -> tuple[str, float]:
@@ -137,15 +153,15 @@ class RunLock:
         kernel = _lock(descriptor)
         holder, me = _read(descriptor), _describe_this_process()
         if kernel is False:
-            return self._refuse_running(holder), _patience(holder, me)
+            # the server of a file system drops the locks of a machine that is lost, but later than that
+            is_far = holder is not None and holder.boot != me.boot
+            return self._refuse_running(holder), self._lease(holder, descriptor) if holder and is_far else _patience(holder, me)
         if not _is_at(descriptor, self.path):
             return self._refuse_running(holder), WAIT_SECONDS
         if holder is not None:
-            gone = _is_gone(holder, me, kernel_says_so=kernel is True)
-            if gone is None:
-                return self._refuse_unknown(holder), 0.0
-            if not gone:
-                return self._refuse_running(holder), _patience(holder, me)
+            may_end = self._may_end(holder, me, descriptor, kernel_says_so=kernel is True)
+            if may_end is not None:
+                return self._refuse_running(holder), may_end
             logger.warning("%s: taken over from a run that ended without giving it back: %s", self.path, holder)
         _write(descriptor, me)
         if kernel is None:
@@ -161,11 +177,54 @@ class RunLock:
             "wait for it, stop it, or choose another folder with RunLock.folder"
         )
 
-    def _refuse_unknown(self, holder: Holder) -> str:
-        return (
-            f"{self.path.parent}: a run of another machine may still write into this folder, and cannot be looked at from here: {holder}; "
-            f"{_latest_change(self.path)}. If that run has ended, delete {self.path}; else choose another folder with RunLock.folder"
-        )
+    def _may_end(self, holder: Holder, me: Holder, descriptor: int, *, kernel_says_so: bool) -> float | None:
+        """Return for how many seconds a holder may be waited for; None: it has ended."""
+        gone = _is_gone(holder, me, kernel_says_so=kernel_says_so)
+        if gone is not None:
+            return None if gone else _patience(holder, me)
+        return None if self._has_lapsed(holder, descriptor) else self._lease(holder, descriptor)
+
+    def _lease(self, holder: Holder, descriptor: int) -> float:
+        """Return for how many seconds a holder that cannot be looked at may be waited for: none where it gives signs of life."""
+        return 0.0 if self._has_lapsed(holder, descriptor) is False else 3 * LEASE_SECONDS
+
+    def _has_lapsed(self, holder: Holder, descriptor: int) -> bool | None:
+        """Return whether a holder gave no sign of life for long enough, False where it gave one; None: it is too early to say."""
+        touched = os.fstat(descriptor).st_mtime_ns
+        if self._watched is None or self._watched.holder != holder:
+            self._watched = _Watched(holder, touched, time.monotonic())
+        if self._watched.touched != touched:
+            return False
+        return True if time.monotonic() - self._watched.since >= LEASE_SECONDS else None
+
+    def _renew(self, descriptor: int, me: Holder | None) -> None:
+        """Touch the file until the lock is given back; end the process where another one has taken it."""
+        while not self._released.wait(RENEWAL_SECONDS):
+            try:
+                os.utime(descriptor)
+                holder = _read(descriptor) if _is_at(descriptor, self.path) else _read_path(self.path)
+            except OSError as error:
+                logger.debug("%s: the lock cannot be renewed now: %s", self.path, error)
+                continue
+            if holder is not None and holder != me and not self._released.is_set():
+                logger.error("%s: this run gave no sign of life for so long that another one has taken its place: %s", self.path, holder)
+                # whatever it would still write belongs to the other one
+                os._exit(USER_ERROR_EXIT_CODE)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A holder that cannot be looked at.
+
+    Attributes:
+        holder: who it is.
+        touched: when it touched its lock last, in the time of the file system.
+        since: from when on it is watched, in this process's monotonic time.
+    """
+
+    holder: Holder
+    touched: int
+    since: float
 
 
 def _lock(descriptor: int) -> bool | None:
@@ -225,6 +284,15 @@ def _read(descriptor: int) -> Holder | None:
     return Holder(**printable)
 
 
+def _read_path(path: Path) -> Holder | None:
+    """Do the same with another file than the one that this process holds: closing that one would end the kernel's lock."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        return _read(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _write(descriptor: int, holder: Holder) -> None:
     text = json.dumps(asdict(holder), indent=1).encode()
     os.ftruncate(descriptor, 0)
@@ -267,15 +335,6 @@ def _answers(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _latest_change(lock: Path) -> str:
-    """Say when a file of the folder was changed last."""
-    found = [(path.stat().st_mtime, path.name) for path in lock.parent.iterdir() if path.is_file() and path != lock]
-    if not found:
-        return "the folder holds nothing else"
-    latest, name = max(found)
-    return f"the newest file is {name} of {time.strftime('%Y-%m-%d %H:%M:%S %z', time.localtime(latest))}"
 
 
 def _printable(text: str) -> str:

@@ -4,9 +4,11 @@ from . import configs as configs
 from . import doctor as doctor
 from . import export_net as export_net
 from . import inference as inference
+from . import jobs as jobs
 from . import models as models
 from . import pack as pack
 from . import report as report
+from . import submit as submit
 from . import test_net as test_net
 from . import train_on_data as train_on_data
 from . import view as view

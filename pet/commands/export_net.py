@@ -1,14 +1,19 @@
 """Exports a trained model of any task as ONNX or .pt2."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from pet import api, exporting
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
+from petlib.config import CfgNode
 from petlib.errors import name_in_errors
 from petlib.launch import run_tool
+from petlib.launch.process.tool import read_tool
+
+DESCRIPTION = "Exports a trained model as ONNX, or for torch.export where the file ends with .pt2."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +32,12 @@ def export_model(cfg: PetConfig, options: argparse.Namespace) -> int:
     return 0
 
 
+def read_config(argv: Sequence[str]) -> CfgNode:
+    """Return the checked config of a command line that another machine is to run."""
+    cfg, _ = read_tool(argv, package=PACKAGE, description=DESCRIPTION, add_options=add_options)
+    return cfg
+
+
 def main() -> NoReturn:
     """Read the command line, export, and exit."""
-    description = "Exports a trained model as ONNX, or for torch.export where the file ends with .pt2."
-    run_tool(export_model, package=PACKAGE, description=description, add_options=add_options)
+    run_tool(export_model, package=PACKAGE, description=DESCRIPTION, add_options=add_options)

@@ -15,7 +15,7 @@ from tests.pet.compat.aiearth.image_files import write_gid, write_pairs
 
 PAGE = (ROOT / "docs" / "train_job.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-JOB, MAIN, QUICK_START, CHANGE = BLOCKS
+JOB, MAIN, CLOUD, QUICK_START, CHANGE = BLOCKS
 
 SMALL = """        trainer.cfg.pet.TRAIN.RESIZE.SCALES = [64]
         trainer.cfg.data.workers_per_gpu = 0

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +56,31 @@ def processes() -> Iterator[Processes]:
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(run_lock, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(run_lock, "LEASE_SECONDS", 0.5)
     return tmp_path / "run" / "config.lock"
 
 
 def change(path: Path, **values: Any) -> None:
     """Make a lock say other things."""
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@contextmanager
+def renewed(path: Path) -> Iterator[None]:
+    """Give the signs of life of a holder on another machine."""
+    ends = threading.Event()
+
+    def touch() -> None:
+        while not ends.wait(0.05):
+            os.utime(path)
+
+    thread = threading.Thread(target=touch)
+    thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        thread.join()
 
 
 def left_by_an_earlier_process(path: Path, **values: Any) -> None:
@@ -139,19 +160,51 @@ def test_which_locks_are_left_over(
     path: Path, changes: dict[str, Any], taken: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     left_by_an_earlier_process(path, **changes)
-    (path.parent / "metrics.jsonl").write_text("")
-    os.utime(path.parent / "metrics.jsonl", (1_700_000_000, 1_700_000_000))
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     if taken:
         RunLock(path).acquire()
         assert caplog.messages[0].startswith(f"{path}: taken over from a run that ended without giving it back: process ")
         return
-    with pytest.raises(OutputError) as refused:
+    with renewed(path), pytest.raises(OutputError, match=r"another run writes into this folder: process \d+ on node7, since "):
         RunLock(path).acquire()
-    assert "on node7, since " in str(refused.value)
-    assert "; the newest file is metrics.jsonl of 2023-11-" in str(refused.value)
-    assert str(refused.value).endswith(f"If that run has ended, delete {path}; else choose another folder with RunLock.folder")
+
+
+def test_a_lock_of_a_machine_that_is_lost_lapses(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    left_by_an_earlier_process(path, boot="another", host="node7")
+    begin = time.monotonic()
+    lock = RunLock(path)
+    lock.acquire()
+    assert time.monotonic() - begin >= 0.5
+    waiting, taken = caplog.messages
+    assert waiting == (
+        f"{path.parent}: waiting whether a run of another machine has ended: its lock lapses after 0.5 s without a sign of life"
+    )
+    assert taken.startswith(f"{path}: taken over from a run that ended without giving it back: process ") and " on node7, " in taken
+    lock.release()
+
+
+def test_a_holder_renews_its_lock_and_keeps_the_kernels(path: Path, processes: Processes) -> None:
+    holder = processes.hold(path, "import petlib.run_lock as module; lock.release(); module.RENEWAL_SECONDS = 0.05; lock.acquire()")
+    touched = path.stat().st_mtime_ns
+    deadline = time.monotonic() + 60
+    while path.stat().st_mtime_ns == touched:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with path.open("r+b") as file, pytest.raises(OSError, match="Resource temporarily unavailable|Permission denied"):
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert holder.poll() is None
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_holder_that_comes_back_too_late_ends_itself(path: Path, processes: Processes, replaced: bool) -> None:
+    holder = processes.hold(path, "import petlib.run_lock as module; lock.release(); module.RENEWAL_SECONDS = 0.05; lock.acquire()")
+    text = path.read_text()
+    if replaced:
+        path.unlink()
+    path.write_text(text)
+    change(path, host="node7", boot="another")
+    assert holder.wait(60) == 2
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[1, 2]", '{"pid": 1}', "[" * 30000, "\x00" * 100])
@@ -164,7 +217,7 @@ def test_a_file_that_says_nothing_is_taken(path: Path, text: str) -> None:
 
 def test_values_of_other_types_and_control_characters_are_not_believed(path: Path) -> None:
     left_by_an_earlier_process(path, boot="another", host="\x1b[2Jnode7\n")
-    with pytest.raises(OutputError) as refused:
+    with renewed(path), pytest.raises(OutputError) as refused:
         RunLock(path).acquire()
     assert "on ?[2Jnode7?," in str(refused.value)
     change(path, pid="12")
@@ -185,7 +238,7 @@ def test_without_locks_of_the_file_system_the_file_decides(path: Path, processes
     holder.wait()
     RunLock(path).acquire()
     left_by_an_earlier_process(path.with_name("other.lock"), namespace="pid:[1]")
-    with pytest.raises(OutputError, match="cannot be looked at from here"):
+    with renewed(path.with_name("other.lock")), pytest.raises(OutputError, match="another run writes into this folder"):
         RunLock(path.with_name("other.lock")).acquire()
 
 

@@ -76,6 +76,28 @@ class TrainJob(abc.ABC):
         trainer = self._prepare()
         return trainer.export_for(self._data, output_file, checkpoint_path, shape, dynamic=dynamic)
 
+    def check(self) -> None:
+        """Check everything that a training needs, and write nothing.
+
+        Raises:
+            UserError: settings, classes or data are wrong, or there are no training data.
+        """
+        trainer = self._prepare()
+        trainer.settings(self._data.class_names)
+        self._data.required("train", purpose="training")
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes, in the order of their labels."""
+        self._prepare()
+        return self._data.class_names
+
+    @property
+    def has_test_data(self) -> bool:
+        """Whether there is anything that :meth:`test` could measure on."""
+        self._prepare()
+        return any(self._data.joined(part) is not None for part in ("test", "val"))
+
     @property
     def _data(self) -> TrainerData:
         advice = 'append a data set to self.datasets["{part}"] in set_datasets'

@@ -43,11 +43,7 @@ def run_tool(
     """
 
     def run() -> int:
-        options, overrides = parse_tool_arguments(sys.argv[1:] if argv is None else argv, description=description, add_options=add_options)
-        options.cfg = find_config(Path(options.cfg), package)
-        read_layers(options.cfg)
-        task = find_task_folder(options.cfg, package, type_folder=options.type)
-        cfg = load_cfg(task.config, options.cfg, overrides, type_folder=task.type_folder)
+        cfg, options = read_tool(sys.argv[1:] if argv is None else argv, package=package, description=description, add_options=add_options)
         logging.getLogger().addHandler(ConsoleHandler())
         logging.getLogger().setLevel(logging.INFO)
         import_user_modules(cfg.MISC.IMPORTS)
@@ -58,6 +54,22 @@ def run_tool(
         return code
 
     sys.exit(exit_code_of(run))
+
+
+def read_tool(
+    argv: Sequence[str], *, package: str, description: str, add_options: Callable[[argparse.ArgumentParser], None]
+) -> tuple[CfgNode, argparse.Namespace]:
+    """Read the command line and the config of its task; see :func:`run_tool` for the arguments.
+
+    Raises:
+        UserError: something is wrong with the config or its path.
+        SystemExit: ``--help``, or an option is malformed.
+    """
+    options, overrides = parse_tool_arguments(argv, description=description, add_options=add_options)
+    options.cfg = find_config(Path(options.cfg), package)
+    read_layers(options.cfg)
+    task = find_task_folder(options.cfg, package, type_folder=options.type)
+    return load_cfg(task.config, options.cfg, overrides, type_folder=task.type_folder), options
 
 
 def call_own_script(script_name: str, *, repository: Path | None = None, argv: Sequence[str] | None = None) -> int | None:

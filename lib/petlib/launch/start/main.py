@@ -83,18 +83,16 @@ def launch(
         argv: the command line without the program's name; default: that of the process.
     """
     open_missing_streams()
-    description = f"Runs tools/<type>/<...>/{script_name} for a config below cfgs/<type>/<...>, one process for each device."
     try:
-        arguments = parse_launch_arguments(sys.argv[1:] if argv is None else argv, description=description)
-        planned = plan_launch(
-            arguments._replace(cfg=find_config(arguments.cfg, package)),
+        planned = read_launch(
+            sys.argv[1:] if argv is None else argv,
             script_name,
             package=package,
             check_task=check_task,
             script_of_all_tasks=script_of_all_tasks,
             repository=repository,
         )
-        if arguments.dry_run:
+        if planned.arguments.dry_run:
             if planned.cfg is not None and check_components is not None:
                 import_user_modules(planned.cfg.MISC.IMPORTS)
                 with keys_in_errors(planned.cfg):
@@ -107,6 +105,33 @@ def launch(
         return USER_ERROR_EXIT_CODE
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE
+
+
+def read_launch(
+    argv: Sequence[str],
+    script_name: str,
+    *,
+    package: str,
+    check_task: Callable[[TaskFolder], None] | None = None,
+    script_of_all_tasks: Path | None = None,
+    repository: Path | None = None,
+) -> Launch:
+    """Read a command line and plan what it asks for; see :func:`launch` for the arguments.
+
+    Raises:
+        UserError: something is wrong with the command, the config, its path or the devices.
+        SystemExit: ``--help``, or an option is malformed.
+    """
+    description = f"Runs tools/<type>/<...>/{script_name} for a config below cfgs/<type>/<...>, one process for each device."
+    arguments = parse_launch_arguments(argv, description=description)
+    return plan_launch(
+        arguments._replace(cfg=find_config(arguments.cfg, package)),
+        script_name,
+        package=package,
+        check_task=check_task,
+        script_of_all_tasks=script_of_all_tasks,
+        repository=repository,
+    )
 
 
 def plan_launch(

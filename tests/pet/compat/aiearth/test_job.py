@@ -297,8 +297,3 @@ def test_kinds_of_building_change_are_learned_with_the_preset_of_its_own(folder:
     cfg = trainer.settings(classes)
     assert (cfg.SOLVER.OPTIMIZER.BASE_LR, cfg.SOLVER.SCHEDULER.NAME, cfg.SOLVER.AMP.ENABLED) == (0.01, "cosine", False)
     assert list(cfg.MODEL.LOSSES) == [{"name": "ohem", "threshold": 0.7, "min_kept": 100000}]
-
-
-def test_a_job_of_the_platform_says_how_to_train_here() -> None:
-    with pytest.raises(ImportError, match=r"JobCloudWrap: .*job.run\(\) trains on this machine, and torchrun"):
-        from pet.compat.aiearth.cloud.trainer import JobCloudWrap  # noqa: F401

@@ -1,0 +1,70 @@
+"""The engines that run jobs: what each of them can do, under one signature."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from pet.cluster import local, records, slurm
+from pet.cluster.job import ClusterJob, Target
+from pet.cluster.package import Package
+from pet.cluster.records import Record
+from petlib.errors import ConfigError
+
+ACTIVE = ("pending", "running")
+
+
+class Engine(Protocol):
+    """What :mod:`pet.cluster.slurm` and :mod:`pet.cluster.local` have."""
+
+    def check(self, job: ClusterJob, target: Target) -> None:
+        """Refuse what cannot be submitted from here."""
+
+    def submit(self, job: ClusterJob, target: Target, package: Package) -> str:
+        """Submit a job and return the engine's number of it."""
+
+    def state(self, record: Record) -> str:
+        """Return pending, running, done, stopped, failed or lost."""
+
+    def follow(self, record: Record) -> Iterator[str]:
+        """Yield what a job prints until it has ended."""
+
+    def stop(self, record: Record) -> None:
+        """Have a job save and end."""
+
+
+ENGINES: dict[str, Engine] = {"slurm": slurm, "local": local}
+
+
+def check(job: ClusterJob, target: Target) -> None:
+    """Refuse a job that cannot be submitted from here, or whose run another job is at.
+
+    Raises:
+        ConfigError: the engine cannot be reached, or a job of this name is under way.
+    """
+    ENGINES[target.engine].check(job, target)
+    earlier = records.newest(job.name)
+    if earlier is not None and earlier.job.storage == job.storage and (now := state(earlier)) in ACTIVE:
+        raise ConfigError(
+            f"{earlier.job.id} is {now} and writes into {job.run_folder}; wait for it, stop it with pet-jobs stop {job.name}, or take "
+            "another --name"
+        )
+
+
+def submit(job: ClusterJob, target: Target, package: Package) -> Record:
+    """Submit a checked job and note it."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    return records.remember(job, target, ENGINES[target.engine].submit(job, target, package))
+
+
+def state(record: Record) -> str:
+    """Return how far a job is: pending, running, done, stopped, failed, or lost."""
+    return ENGINES[record.target.engine].state(record)
+
+
+def follow(record: Record) -> Iterator[str]:
+    """Yield what a job prints until it has ended."""
+    return ENGINES[record.target.engine].follow(record)
+
+
+def stop(record: Record) -> None:
+    """Have a job save and end."""
+    ENGINES[record.target.engine].stop(record)

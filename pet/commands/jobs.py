@@ -1,0 +1,83 @@
+"""Jobs on clusters: pet-jobs list, pet-jobs follow NAME, pet-jobs stop NAME, pet-jobs fetch NAME [--out FOLDER]."""
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import NoReturn
+
+from pet.cluster import engines, records
+from pet.cluster.records import Record
+from pet.commands.submit import follow_to_end, print_text
+from petlib.errors import ConfigError, OutputError
+from petlib.launch.process.tool import run_plain_tool
+from petlib.suggest import counted
+
+ACTIONS = ("list", "follow", "stop", "fetch")
+FETCHED = Path("ckpts")
+NOT_FETCHED = shutil.ignore_patterns("*.lock", ".*.tmp.*")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this tool."""
+    parser.add_argument("action", choices=ACTIONS, help="list all, follow what one prints, stop one (it saves), or fetch its results")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="of the run, for its newest job; or the id of a job")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"where fetch puts the results (default: {FETCHED}/NAME)")
+
+
+def act(options: argparse.Namespace) -> int:
+    """Do what the command line says and return the exit code.
+
+    Raises:
+        ConfigError: there is no such job, or no name was given.
+    """
+    if options.action == "list":
+        return list_jobs()
+    if options.name is None:
+        raise ConfigError(f"pet-jobs {options.action} NAME: which job? pet-jobs list shows all that were submitted from here")
+    record = records.find(options.name)
+    if options.action == "follow":
+        return follow_to_end(record, print_text)
+    if options.action == "stop":
+        return stop(record)
+    return fetch(record, options.out or FETCHED / record.job.name)
+
+
+def list_jobs() -> int:
+    """Print the jobs that were submitted from here, the newest last."""
+    for record in records.all_records():
+        print(f"{record.submitted}  {engines.state(record):8}  {record.target!s:24}  {record.job.id}")
+    return 0
+
+
+def stop(record: Record) -> int:
+    """Have a job save and end, unless it has ended already."""
+    state = engines.state(record)
+    if state not in engines.ACTIVE:
+        print(f"{record.job.id} is {state}")
+        return 0
+    engines.stop(record)
+    print(f"{record.job.id}: asked to save and end; the same command goes on from there")
+    return 0
+
+
+def fetch(record: Record, folder: Path) -> int:
+    """Copy the results of a job.
+
+    Raises:
+        OutputError: there are none yet, or they cannot be copied.
+    """
+    source = record.job.run_folder
+    if not source.is_dir():
+        raise OutputError(f"{source}: no results yet; {record.job.id} is {engines.state(record)}")
+    try:
+        shutil.copytree(source, folder, dirs_exist_ok=True, symlinks=True, ignore=NOT_FETCHED)
+    except (OSError, shutil.Error) as error:
+        raise OutputError(f"{folder}: the results cannot be copied: {error}") from error
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    print(f"{folder}: {counted(len(files), 'file')} of {record.job.id}, which is {engines.state(record)}")
+    return 0
+
+
+def main() -> NoReturn:
+    """Read the command line, act, and exit."""
+    run_plain_tool(act, description=(__doc__ or "").partition("\n")[0], add_options=add_options)

@@ -1,0 +1,131 @@
+from pathlib import Path
+
+import pytest
+
+from pet.cluster import engines, records
+from pet.cluster.job import ClusterJob, Target, check_batch, check_name, parse_nodes
+from pet.cluster.node import is_failure, launcher_words, read_ending, write_ending
+from pet.commands import submit
+from petlib.errors import ConfigError
+
+
+def job_of(storage: Path, **changes: object) -> ClusterJob:
+    return ClusterJob("a-train-1", "a", "train", ("--cfg", "x.yaml"), "/code", str(storage), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["slurm", "slurm:gpu", "local"])
+def test_targets(text: str) -> None:
+    assert str(Target.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "slrm", "local:a", "kubernetes:a"])
+def test_other_targets_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"--on {text}: .* expected"):
+        Target.parse(text)
+
+
+def test_numbers_of_nodes() -> None:
+    assert parse_nodes("2") == (2, 2)
+    assert parse_nodes("1-4") == (1, 4)
+    for text in ("0", "4-1", "two", "1-", "-1", "0-2"):
+        with pytest.raises(ConfigError, match="a number from 1 on, or MIN-MAX expected"):
+            parse_nodes(text)
+
+
+def test_a_batch_fits_every_number_of_nodes() -> None:
+    check_batch(64, (1, 2), 8)
+    with pytest.raises(ConfigError, match="64 cannot be divided by 3 nodes x 8 processes; with 1, 2, 4 nodes it can"):
+        check_batch(64, (1, 4), 8)
+    with pytest.raises(ConfigError, match="60 cannot be divided by 2 nodes x 8 processes; choose a multiple of 16"):
+        check_batch(60, (2, 2), 8)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", "a b", ".hidden", "模型"])
+def test_a_name_is_a_name_of_a_folder(name: str) -> None:
+    with pytest.raises(ConfigError, match="--name: .* given, a name of letters"):
+        check_name(name, place="--name")
+
+
+def test_the_command_of_a_node_is_the_launchers(tmp_path: Path) -> None:
+    words = launcher_words(job_of(tmp_path, gpus_per_node=8), nodes=2, node_rank=1, endpoint="n1:29500")
+    assert words[3:] == [
+        *("--nproc", "8", "--nnodes", "2", "--node_rank", "1", "--rdzv_endpoint", "n1:29500"),
+        *("--cfg", "x.yaml", f"MISC.CKPT={tmp_path}/a/run"),
+    ]
+    assert launcher_words(job_of(tmp_path), nodes=1, node_rank=0, endpoint="")[3:] == ["--cfg", "x.yaml", f"MISC.CKPT={tmp_path}/a/run"]
+    export = ClusterJob("a", "a", "export", ("--cfg", "x"), "/code", str(tmp_path), gpus_per_node=1)
+    assert launcher_words(export, nodes=1, node_rank=0, endpoint="")[3:] == ["--cfg", "x", f"MISC.CKPT={tmp_path}/a/run"]
+
+
+def test_endings(tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    assert read_ending(job) is None
+    write_ending(job, 143)
+    assert read_ending(job) == 143
+    assert [code for code in (0, 1, 2, 129, 130, 134, 137, 143) if is_failure(code)] == [1, 134, 137]
+
+
+def test_records_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert records.all_records() == []
+    first, second = job_of(tmp_path), ClusterJob("a-train-2", "a", "train", (), "/code", str(tmp_path))
+    records.remember(first, Target("slurm", "gpu"), "17")
+    records.remember(second, Target("local"), "1")
+    (tmp_path / "cache" / "pet" / "jobs" / "damaged.json").write_text("{")
+    assert [record.job for record in records.all_records()] == [first, second]
+    assert records.find("a").job == second
+    assert (records.find("a-train-1").target, records.find("a-train-1").number) == (Target("slurm", "gpu"), "17")
+    with pytest.raises(ConfigError, match=r"there is no job 'b'"):
+        records.find("b")
+
+
+def test_a_local_job_that_is_gone_ended_as_it_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    record = records.remember(job_of(tmp_path), Target("local"), "4194305")
+    assert engines.state(record) == "lost"
+    for code, state in ((0, "done"), (143, "stopped"), (1, "failed"), (2, "failed")):
+        write_ending(record.job, code)
+        assert engines.state(record) == state
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "folder"], "a cluster takes a config"),
+        (["--cfg", "x", "--nnodes", "2"], "--nnodes and --on: the cluster says this on each node"),
+        (["--cfg", "x", "MISC.CKPT=there"], "MISC.CKPT and --on: the results go to <storage>/<name>/run"),
+        (["SOLVER.X=1"], "--cfg PATH is missing"),
+        (["--cfg", "x", "--storage", "s3://bucket"], "--storage s3://bucket: object stores do not serve for jobs yet"),
+        (["--cfg", "x", "--name", "a/b"], "--name: 'a/b' given"),
+        (["--cfg", "/etc/hostname"], "--cfg /etc/hostname: what is sent is the folder"),
+        (["--cfg", "x", "--nproc", "2", "--gpus_per_node", "4"], "leave one of the two out"),
+    ],
+)
+def test_mistakes_on_the_command_line(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert submit.main("train", lambda given: None, ["--on", "slurm", *words]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_name_of_a_run_comes_from_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "cfgs" / "vision" / "my net.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("")
+    seen: list[list[str]] = []
+
+    def check(given: object) -> None:
+        seen.append(list(given))  # type: ignore[call-overload]
+
+    assert submit.main("train", check, ["--cfg", str(config), "--on", "local", "--dry_run", "A.B=1"]) == 0
+    assert seen == [["--cfg", str(config), "A.B=1", "MISC.DEVICE=cpu"]]
+    printed = capsys.readouterr().out
+    assert "train of vision-my_net on local: 1 node(s), 1 process(es) on each" in printed
+    assert f"results: {tmp_path}/ckpts/jobs/vision-my_net/run" in printed
+    assert "'cfgs/vision/my net.yaml'" in printed
+    assert not (tmp_path / "ckpts").exists()

@@ -1,0 +1,126 @@
+"""Jobs for a cluster: what is checked before anything is sent, and what the cluster does."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from onnxruntime import InferenceSession
+
+from pet.cluster import engines
+from pet.cluster.job import ClusterJob
+from pet.cluster.node import INSIDE
+from pet.cluster.package import JOB_FILE, LIMIT_BYTES
+from pet.compat.aiearth import aie
+from pet.compat.aiearth.cloud import trainer as cloud
+from pet.compat.aiearth.cloud.trainer import JobCloudWrap
+from petlib.errors import ConfigError, DataError, DeviceError
+from tests.pet.compat.aiearth.image_files import write_pairs
+from tests.pet.compat.aiearth.test_job import CLASSES, ChangeJob
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    yield
+    for handler in [handler for handler in root.handlers if handler not in handlers]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data and a script, which is the one that runs."""
+    write_pairs(tmp_path, [f"p{number}" for number in range(8)], size=64)
+    (tmp_path / "job.py").write_text("the script")
+    main = ModuleType("__main__")
+    main.__file__ = str(tmp_path / "job.py")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    monkeypatch.setattr(sys, "argv", ["job.py", "--fast"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("PET_CLUSTER", "PET_STORAGE", INSIDE, "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def wrapped(folder: Path, job: ChangeJob | None = None, **changes: Any) -> JobCloudWrap:
+    arguments: dict[str, Any] = {"model_name": "change_0.1", "code_dir": folder, "desc": "from sdk", **changes}
+    return JobCloudWrap(job or ChangeJob(folder), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_name": "a/b"}, "JobCloudWrap: model_name: 'a/b' given"),
+        ({"gpu_num": 0}, "JobCloudWrap: gpu_num: 0 given, a number from 1 on expected"),
+        ({"gpu_num": True}, "gpu_num: True given"),
+        ({"onnx_shape": (64,)}, r"onnx_shape: \(64,\) given, height and width in pixels expected"),
+        ({"onnx_shape": 64}, "onnx_shape: 64 given"),
+    ],
+)
+def test_arguments_are_checked_at_once(folder: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        wrapped(folder, **changes)
+    with pytest.raises(ConfigError, match="job: 'a job' given, an instance of a TrainJob expected"):
+        JobCloudWrap("a job", "a", folder)  # type: ignore[arg-type]
+
+
+def test_nothing_is_sent_before_everything_is_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "submit", lambda *_: pytest.fail("it was sent"))
+    with pytest.raises(DataError, match="there are no training data"):
+        wrapped(folder, ChangeJob(folder, parts=("val",))).run()
+    with pytest.raises(ConfigError, match=r"the script .*job\.py lies outside of it"):
+        wrapped(folder, code_dir=folder / "images1").run()
+    monkeypatch.setattr(cloud, "visible_gpus", lambda: ["0"])
+    with pytest.raises(DeviceError, match="gpu_num: 2 given, and this machine has 1"):
+        wrapped(folder, gpu_num=2).run()
+    monkeypatch.setenv("PET_CLUSTER", "slurm:nowhere")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ConfigError, match="there is no sbatch on this machine|needs submitit"):
+        wrapped(folder).run()
+    with (folder / "film.mp4").open("wb") as film:
+        film.truncate(LIMIT_BYTES)
+    with pytest.raises(ConfigError, match=r"the largest files: film\.mp4 \(512\.0 MB\)"):
+        wrapped(folder).run()
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    with pytest.raises(ConfigError, match="write this one into a file in"):
+        wrapped(folder).run()
+    assert not (folder / "ckpts").exists() and not (folder / "work").exists()
+
+
+def test_the_cluster_trains_tests_exports_and_registers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = folder / "storage"
+    job = ClusterJob("change_0.1-1", "change_0.1", "script", ("job.py",), str(folder), str(storage), description="from sdk")
+    (folder / JOB_FILE).write_text(job.to_json())
+    monkeypatch.setenv(INSIDE, str(job.folder))
+    wrapped(folder, onnx_shape=(64, 96)).run()
+    place = storage / "models" / "change_0.1" / "1"
+    assert {path.name for path in place.iterdir()} == {"model.pth", "model.onnx", "config.yaml", "card.json"}
+    card = json.loads((place / "card.json").read_text())
+    assert (card["name"], card["version"], card["description"], card["classes"]) == ("change_0.1", 1, "from sdk", CLASSES)
+    assert 0 <= card["metrics"]["semseg/mIoU"] <= 1
+    assert card["weights"]["began_with"] == "random weights"
+    assert card["files"].keys() == {"model.pth", "model.onnx", "config.yaml"}
+    assert InferenceSession(place / "model.onnx").get_inputs()[0].shape == [1, 3, 64, 96]
+    assert (job.run_folder / "model_best.pth").exists() and not (folder / "work").exists()
+
+
+def test_the_environment_names_the_cluster(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("PET_CLUSTER", "slurm:gpu")
+    aie.Authenticate("a secret")
+    aie.Initialize()
+    assert caplog.messages == [
+        "aie.Authenticate: a local run needs no token; the one that was given is not used",
+        "aie.Initialize: jobs of JobCloudWrap go to slurm:gpu (PET_CLUSTER)",
+    ]
+    monkeypatch.setenv("PET_CLUSTER", "somewhere")
+    with pytest.raises(ConfigError, match="PET_CLUSTER somewhere: slurm, slurm:PARTITION or local expected"):
+        aie.Initialize()
