@@ -205,7 +205,7 @@ class Pixels(nn.Module):
 
 
 class Stub(nn.Module):
-    window = 0
+    window, given = 0, ()
 
     def __init__(self, **heads: nn.Module) -> None:
         super().__init__()
