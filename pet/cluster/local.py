@@ -1,5 +1,6 @@
 """Jobs on this machine, each as a process that ends with the command that submitted it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -109,7 +110,9 @@ def _ask_to_stop(process: "subprocess.Popen[bytes]") -> None:
 
 def _when_input_ends(stop: Callable[[], object]) -> None:
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # past python's own buffer, whose lock a thread that still waits would hold when python ends
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
         stop()
 
     threading.Thread(target=wait, name="stop-request", daemon=True).start()

@@ -44,14 +44,9 @@ def write_paddleseg(folder: Path) -> list[str]:
     return []
 
 
-# a network that is exported in a tenth of the time of the document's, whose export test_train_job.py runs
-LIGHT = 'trainer.cfg.pet.MODEL.NETWORK = "unet"'
-SCALES = "trainer.cfg.pet.TRAIN.RESIZE.SCALES = [64]"
-
-
 def write_job(folder: Path) -> list[str]:
     test_train_job.write_tutorial(folder, "unet")
-    job = test_train_job.smaller(test_train_job.JOB).replace(SCALES, f"{SCALES}\n        {LIGHT}")
+    job = test_train_job.with_light_network(test_train_job.smaller(test_train_job.JOB))
     (folder / "script.py").write_text(f"{job}\n{test_train_job.MAIN}    job.test()\n")
     return []
 
@@ -59,7 +54,7 @@ def write_job(folder: Path) -> list[str]:
 QUICK_SHORT = {
     "dataset, 20)": "dataset, 2)",
     "(1024, 1024)": "(64, 64)",
-    "samples_per_gpu = 1": f"samples_per_gpu = 1\ntrainer.cfg.data.workers_per_gpu = 0\n{SCALES}\n{LIGHT}",
+    "samples_per_gpu = 1": f"samples_per_gpu = 1\ntrainer.cfg.data.workers_per_gpu = 0\n{test_train_job.SCALES}\n{test_train_job.LIGHT}",
 }
 
 

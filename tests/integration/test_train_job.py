@@ -1,5 +1,6 @@
 """The scripts of docs/train_job.md, as they are there: the example of AI Earth's document, and change detection on files of one's own."""
 
+import hashlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from onnxruntime import InferenceSession
 
 from pet.models.segmentation.networks import build_network
 from tests.integration.conftest import ROOT, Done, environment
@@ -41,6 +43,17 @@ def smaller(text: str) -> str:
     """Return a script whose crops are small."""
     assert text.count("        return trainer\n") == 1
     return text.replace("        return trainer\n", SMALL)
+
+
+# a network that is exported in a tenth of the time of the document's
+LIGHT = 'trainer.cfg.pet.MODEL.NETWORK = "unet"'
+SCALES = "trainer.cfg.pet.TRAIN.RESIZE.SCALES = [64]"
+
+
+def with_light_network(text: str) -> str:
+    """Return a script with small crops and a small network."""
+    assert text.count(SCALES) == 1
+    return text.replace(SCALES, f"{SCALES}\n        {LIGHT}")
 
 
 def write_tutorial(folder: Path, network: str) -> None:
@@ -94,6 +107,27 @@ def test_the_example_without_its_files(tmp_path: Path) -> None:
     done = start(script, timeout=120)
     assert "Get the files at https://captain-whu.github.io/GID15/ and put them into" in done.output
     assert {entry.name for entry in tmp_path.iterdir()} == {"job.py", "store"}
+
+
+def test_the_job_of_a_cluster_on_a_machine_without_one(tmp_path: Path) -> None:
+    write_tutorial(tmp_path, "unet")
+    assert CLOUD.count('desc="from sdk",') == 1
+    last = CLOUD.replace('desc="from sdk",', 'desc="from sdk", onnx_shape=(64, 96),')
+    script = write_script(tmp_path, f"{with_light_network(smaller(JOB))}\n{last}")
+    output = start(script, timeout=300).succeeded().output
+    place = tmp_path / "ckpts" / "jobs" / "models" / "landcover_0.1" / "1"
+    assert f"landcover_0.1, version 1: {place}" in output.splitlines()[-1]
+    assert "Fatal Python error" not in output
+    assert {path.name for path in place.iterdir()} == {"model.pth", "model.onnx", "config.yaml", "card.json"}
+    card = json.loads((place / "card.json").read_text())
+    assert (card["name"], card["version"], card["description"], len(card["classes"])) == ("landcover_0.1", 1, "from sdk", 16)
+    assert 0 <= card["metrics"]["semseg/mIoU"] <= 1
+    assert card["weights"]["began_with"] == "landcover_v1.6.pth"
+    for name, facts in card["files"].items():
+        assert facts["sha256"] == hashlib.sha256((place / name).read_bytes()).hexdigest()
+    assert InferenceSession(place / "model.onnx").get_inputs()[0].shape == [1, 3, 64, 96]
+    # the script's own folder is not written into
+    assert {path.name for path in (tmp_path / "work_dirs" / "tutorial").iterdir()} == {"GID"}
 
 
 def test_change_detection_on_files_of_ones_own(tmp_path: Path) -> None:

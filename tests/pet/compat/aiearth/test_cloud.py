@@ -1,6 +1,5 @@
-"""Jobs for a cluster: what is checked before anything is sent, and what the cluster does."""
+"""Jobs for a cluster: what is checked before anything is sent. ``tests/integration/test_train_job.py`` runs one."""
 
-import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -9,18 +8,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from onnxruntime import InferenceSession
 
 from pet.cluster import engines
-from pet.cluster.job import ClusterJob
 from pet.cluster.node import INSIDE
-from pet.cluster.package import JOB_FILE, LIMIT_BYTES
+from pet.cluster.package import LIMIT_BYTES
 from pet.compat.aiearth import aie
 from pet.compat.aiearth.cloud import trainer as cloud
 from pet.compat.aiearth.cloud.trainer import JobCloudWrap
 from petlib.errors import ConfigError, DataError, DeviceError
 from tests.pet.compat.aiearth.image_files import write_pairs
-from tests.pet.compat.aiearth.test_job import CLASSES, ChangeJob
+from tests.pet.compat.aiearth.test_job import ChangeJob
 
 
 @pytest.fixture(autouse=True)
@@ -93,23 +90,6 @@ def test_nothing_is_sent_before_everything_is_checked(folder: Path, monkeypatch:
     with pytest.raises(ConfigError, match="write this one into a file in"):
         wrapped(folder).run()
     assert not (folder / "ckpts").exists() and not (folder / "work").exists()
-
-
-def test_the_cluster_trains_tests_exports_and_registers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = folder / "storage"
-    job = ClusterJob("change_0.1-1", "change_0.1", "script", ("job.py",), str(folder), str(storage), description="from sdk")
-    (folder / JOB_FILE).write_text(job.to_json())
-    monkeypatch.setenv(INSIDE, str(job.folder))
-    wrapped(folder, onnx_shape=(64, 96)).run()
-    place = storage / "models" / "change_0.1" / "1"
-    assert {path.name for path in place.iterdir()} == {"model.pth", "model.onnx", "config.yaml", "card.json"}
-    card = json.loads((place / "card.json").read_text())
-    assert (card["name"], card["version"], card["description"], card["classes"]) == ("change_0.1", 1, "from sdk", CLASSES)
-    assert 0 <= card["metrics"]["semseg/mIoU"] <= 1
-    assert card["weights"]["began_with"] == "random weights"
-    assert card["files"].keys() == {"model.pth", "model.onnx", "config.yaml"}
-    assert InferenceSession(place / "model.onnx").get_inputs()[0].shape == [1, 3, 64, 96]
-    assert (job.run_folder / "model_best.pth").exists() and not (folder / "work").exists()
 
 
 def test_the_environment_names_the_cluster(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
