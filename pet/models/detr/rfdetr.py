@@ -144,5 +144,5 @@ def build_rfdetr(cfg: VisionConfig, _: FeatureInfo) -> RfDetrHead:
         score_threshold=cfg.TEST.SCORE_THRESHOLD,
         most=cfg.TEST.DETECTIONS_PER_IMAGE,
         masks=rules if has_masks else None,
-        mask_edge=settings.MASK_EDGE,
+        mask_edge=settings.MASK_EDGE if has_masks else 0,
     )

@@ -93,7 +93,7 @@ def build_camera_detector(cfg: AnyConfig) -> CameraDetector:
         channels=neck.channels,
         stride=stride,
         mean_sizes=settings.MEAN_SIZES,
-        depth=_build_depth(settings, stride),
+        depth=_build_depth(cfg, stride),
         angle=VectorAngle(weight=settings.ANGLE_WEIGHT) if settings.ANGLE == "vector" else BinAngle(),
         hidden=settings.HIDDEN,
         focal=settings.FOCAL,
@@ -115,8 +115,9 @@ def build_camera_detector(cfg: AnyConfig) -> CameraDetector:
     )
 
 
-def _build_depth(settings: Any, stride: int) -> DepthCode:
+def _build_depth(cfg: AnyConfig, stride: int) -> DepthCode:
     """Return the code of ``MODEL.CAMERA.DEPTH``."""
+    settings = cfg.MODEL.CAMERA
     if settings.DEPTH == "ensemble":
         return DepthEnsemble(focal=settings.FOCAL, stride=stride)
     code = DirectDepth if settings.DEPTH == "direct" else LogDepth
