@@ -34,6 +34,7 @@ def test_the_wheel_holds_all_of_the_two_packages(wheel: Path) -> None:
     wanted = {path.relative_to(ROOT / "lib" if "lib" in path.relative_to(ROOT).parts[0] else ROOT) for path in files if path.is_file()}
     wanted = {path for path in wanted if path.suffix in (".py", ".pyi", ".typed", ".yaml", ".template")}
     shipped = [*(ROOT / "cfgs").rglob("*.yaml"), *(ROOT / "cfgs").rglob("*.json"), *(ROOT / "tools").rglob("train_net.py")]
+    wanted |= {path.relative_to(ROOT) for path in (ROOT / "pet" / "report" / "assets").iterdir()}
     wanted |= {Path("pet/shipped") / path.relative_to(ROOT) for path in shipped}
     assert {str(path) for path in wanted} == {name for name in names if not name.startswith(metadata)}
     assert {"pet/py.typed", "petlib/py.typed", "petlib/engine/__init__.pyi"} <= names
