@@ -7,7 +7,7 @@ from pet.cluster import local, records, slurm
 from pet.cluster.job import ClusterJob, Target
 from pet.cluster.package import Package
 from pet.cluster.records import Record
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, OutputError
 
 ACTIVE = ("pending", "running")
 
@@ -50,8 +50,15 @@ def check(job: ClusterJob, target: Target) -> None:
 
 
 def submit(job: ClusterJob, target: Target, package: Package) -> Record:
-    """Submit a checked job and note it."""
-    job.folder.mkdir(parents=True, exist_ok=True)
+    """Submit a checked job and note it.
+
+    Raises:
+        OutputError: the storage cannot be written.
+    """
+    try:
+        job.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"--storage {job.storage}: the folder of the job cannot be made: {error}") from error
     return records.remember(job, target, ENGINES[target.engine].submit(job, target, package))
 
 

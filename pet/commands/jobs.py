@@ -28,9 +28,13 @@ def act(options: argparse.Namespace) -> int:
     """Do what the command line says and return the exit code.
 
     Raises:
-        ConfigError: there is no such job, or no name was given.
+        ConfigError: there is no such job, no name was given, or something that the action does not take.
     """
+    if options.out is not None and options.action != "fetch":
+        raise ConfigError(f"pet-jobs {options.action} --out {options.out}: only fetch writes a folder")
     if options.action == "list":
+        if options.name is not None:
+            raise ConfigError(f"pet-jobs list {options.name}: list takes no name, it shows all jobs")
         return list_jobs()
     if options.name is None:
         raise ConfigError(f"pet-jobs {options.action} NAME: which job? pet-jobs list shows all that were submitted from here")

@@ -80,6 +80,8 @@ def _row(model: PublishedModel) -> tuple[str, ...]:
 
 
 def _download(name: str, accepted: str) -> int:
+    if not name:
+        raise ConfigError("pet-models download NAME: which entry? pet-models lists all")
     model = published_models().get(name)
     if model is None:
         raise ConfigError(

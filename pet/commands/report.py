@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pet.report.page import PAGE, write_page
+from petlib.errors import OutputError
 from petlib.launch.process.tool import run_plain_tool
 
 
@@ -19,9 +20,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Write the page and say where it is."""
+    """Write the page and say where it is.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     path = options.out or (options.runs[0] / PAGE if len(options.runs) == 1 else Path(PAGE))
-    write_page(options.runs, path)
+    try:
+        write_page(options.runs, path)
+    except OSError as error:
+        raise OutputError(f"--out {path}: the page cannot be written: {error.strerror}") from error
     print(f"written: {path}")
     return 0
 

@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from pet.data.objects import OBJECTS
 from pet.data.report.display import side_by_side, title_of
 from pet.data.targets.dataset import Dataset, ImageTruth
 from pet.data.targets.drawing import draw_predictions, draw_targets
 from pet.data.targets.kind import Judgement
-from pet.data.targets.kinds import find_kind
+from pet.data.targets.kinds import find_kind, select_objects
 from pet.typed import AnyConfig
 from pet.visual.canvas import scale_to_fit
 from pet.visual.names import TargetNames
@@ -42,9 +43,10 @@ logger = logging.getLogger(__name__)
 
 
 class _Kept(NamedTuple):
-    """A sample: its place in the data set, what is said of it, and the predictions."""
+    """A sample: its image's place in the data set, that of the single object it is about, what is said of it, and the predictions."""
 
     place: int
+    object: int | None
     judgement: Judgement | None
     predictions: Mapping[str, Any]
 
@@ -67,7 +69,8 @@ class SampleGallery:
         self._dataset, self._drawing, self._most, self._judges = dataset, drawing, most, judges
         self._kinds = [find_kind(kind) for kind in kinds]
         self._names = TargetNames.of_dataset(dataset)
-        self._kept: dict[str, list[tuple[float, int, _Kept]]] = {BEST: [], WORST: [], SHOWN: []}
+        self._kept: dict[str, list[tuple[float, int, int, _Kept]]] = {BEST: [], WORST: [], SHOWN: []}
+        self._taken = 0
         self._failure = ""
 
     def update(self, batch: dict[str, Any], predictions: list[dict[str, Any]]) -> None:
@@ -104,16 +107,18 @@ class SampleGallery:
             # a sample of a single object is one of an image
             index = int(meta.get("image", meta["index"]))
             arrays = {name: _as_array(value) for name, value in prediction.items()}
+            self._taken += 1
             if not self._judges:
-                self._keep(SHOWN, -index, index, None, arrays)
+                self._keep(SHOWN, -index, _Kept(index, meta.get("object"), None, arrays))
                 continue
             sample = {"meta": meta, **{name: _as_array(values[place]) for name, values in fields.items()}}
             judgement = self._judge(arrays, sample, self._truth(meta, index))
+            kept = _Kept(index, meta.get("object"), judgement, arrays)
             if judgement is None:
-                self._keep(SHOWN, -index, index, None, arrays)
+                self._keep(SHOWN, -index, kept)
             else:
-                self._keep(BEST, judgement.score, index, judgement, arrays)
-                self._keep(WORST, -judgement.score, index, judgement, arrays)
+                self._keep(BEST, judgement.score, kept)
+                self._keep(WORST, -judgement.score, kept)
 
     def _compared(self) -> set[str]:
         return {name for kind in self._kinds for name in (*kind.fields, *kind.truth_fields.values())}
@@ -132,13 +137,13 @@ class SampleGallery:
             return None
         return Judgement(float(np.mean([one.score for one in judged])), "; ".join(one.remark for one in judged))
 
-    def _keep(self, sort: str, rank: float, index: int, judgement: Judgement | None, predictions: Mapping[str, Any]) -> None:
-        # of equal ranks the first sample stays, whatever the batches
-        entry = (rank, -index, _Kept(index, judgement, predictions))
+    def _keep(self, sort: str, rank: float, sample: _Kept) -> None:
+        # of equal ranks the first sample stays, whatever the batches; several may be of one image, and predictions have no order
+        entry = (rank, -sample.place, -self._taken, sample)
         kept = self._kept[sort]
         if len(kept) < self._most:
             heappush(kept, entry)
-        elif entry[:2] > kept[0][:2]:
+        elif entry[:3] > kept[0][:3]:
             heappushpop(kept, entry)
 
     def _write(self, folder: Path, shares: Sequence[Mapping[str, Any]]) -> None:
@@ -147,35 +152,40 @@ class SampleGallery:
             earlier.unlink()
         records, seen = [], set()
         for sort in (WORST, BEST, SHOWN):
-            entries = sorted((entry for kept in shares for entry in kept[sort]), key=lambda entry: entry[:2], reverse=True)
-            for _, _, entry in entries[: self._most]:
+            entries = sorted((entry for kept in shares for entry in kept[sort]), key=lambda entry: entry[:3], reverse=True)
+            for *_, entry in entries[: self._most]:
                 # few samples are both
-                if entry.place not in seen:
-                    seen.add(entry.place)
+                if entry[:2] not in seen:
+                    seen.add(entry[:2])
                     records.append({"sort": sort, **self._draw(folder, entry)})
         write_text_atomically(folder / SAMPLES_FILE, json.dumps(records, ensure_ascii=False))
 
     def _draw(self, folder: Path, entry: _Kept) -> dict[str, Any]:
-        sample = self._dataset[entry.place]
-        views = side_by_side(title_of(sample, entry.place), sample)
+        sample, stem = self._dataset[entry.place], f"sample{entry.place}"
+        name = title_of(sample, entry.place)
+        if entry.object is not None and entry.object >= 0:
+            sample = select_objects(sample, np.arange(len(sample[OBJECTS])) == entry.object, OBJECTS)
+            name, stem = f"{name}, object {entry.object + 1}", f"{stem}_{entry.object}"
+        views = side_by_side(name, sample)
         shown = views[-1][1]
         fitting = self._drawing._replace(scale=scale_to_fit(shown["image"].shape[:2], PICTURE))
         pictures = [(title, draw_targets(view, self._names, fitting)) for title, view in views[:-1]]
         found = {**entry.predictions, "meta": sample["meta"]}
-        pictures += [
-            ("truth", draw_targets(shown, self._names, fitting)),
-            ("prediction", draw_predictions(shown["image"], found, self._names, fitting)),
-        ]
+        truth, prediction = draw_targets(shown, self._names, fitting), draw_predictions(shown["image"], found, self._names, fitting)
+        if entry.judgement is None and np.array_equal(truth, prediction):
+            pictures.append(("image", truth))
+        else:
+            pictures += [("truth", truth), ("prediction", prediction)]
         files = []
         for number, (title, picture) in enumerate(pictures):
-            file = f"sample{entry.place}_{number}.jpg"
+            file = f"{stem}_{number}.jpg"
             done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
             assert done, "OpenCV encodes JPEG"
             (folder / file).write_bytes(data.tobytes())
             files.append({"title": title, "file": file, "width": picture.shape[1], "height": picture.shape[0]})
         judgement = entry.judgement or Judgement(float("nan"), "")
         score = judgement.score if np.isfinite(judgement.score) else None
-        return {"name": title_of(sample, entry.place), "score": score, "remark": judgement.remark, "pictures": files}
+        return {"name": name, "score": score, "remark": judgement.remark, "pictures": files}
 
 
 def _as_array(value: Any) -> Any:

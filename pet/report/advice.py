@@ -78,6 +78,8 @@ def _weakest(run: RunFolder) -> Iterator[str]:
             head, figure, label = name.split("/", 2)
             if figure in run.classes:
                 figure, label = label, figure
+            if not run.may_be_class(label):
+                continue  # of a range of counts or distances
             by_figure.setdefault(f"{head}/{figure}", {})[label] = value
     figure, classes = max(by_figure.items(), key=lambda entry: len(entry[1]), default=("", {}))
     if len(classes) >= 3:

@@ -76,6 +76,10 @@ class RunFolder:
         """The names of classes, parts and the like that the training recorded."""
         return {name for names in self.facts.get("classes", {}).values() for name in names}
 
+    def may_be_class(self, name: str) -> bool:
+        """Return whether a part of a metric's name is one of a class, and not of a range of counts; earlier runs recorded no classes."""
+        return "classes" not in self.facts or name in self.classes
+
 
 def read_run(path: Path) -> RunFolder:
     """Return what lies in the folder of a run; a file that is being written, or is broken, counts as missing.

@@ -105,13 +105,22 @@ def _load(run: RunFolder) -> list[str]:
 
 def _summary(run: RunFolder) -> Iterator[Block]:
     metrics = flat_metrics(run.metrics) or {name: values[-1] for name, (_, values) in run.series.items() if name.count("/") == 1}
-    tiles: list[tuple[str, Any]] = [(name, value) for name, value in metrics.items() if value is not None][:MOST_TILES]
+    tiles: list[tuple[str, Any]] = _first_of_each({name: value for name, value in metrics.items() if value is not None})
     facts = run.facts
     if "seconds" in facts:
         tiles.append(("time of the training", duration(facts["seconds"])))
     yield {"kind": "tiles", "tiles": tiles}
     if lines := advise(run):
         yield {"kind": "advice", "title": "What is worth a look, and what to do next", "lines": lines}
+
+
+def _first_of_each(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return the first figures of each evaluator, in its order: boxes do not hide tracks."""
+    groups: dict[str, list[tuple[str, float]]] = {}
+    for name, value in metrics.items():
+        groups.setdefault(name.partition("/")[0], []).append((name, value))
+    share = max(1, MOST_TILES // max(1, len(groups)))
+    return [tile for group in groups.values() for tile in group[:share]]
 
 
 def _figures(run: RunFolder) -> Iterator[Block]:
@@ -133,7 +142,9 @@ def _figures(run: RunFolder) -> Iterator[Block]:
             shown = {row: {name: values[row] for name, values in columns.items() if row in values} for row in rows}
             rows = list(dict.fromkeys(name for values in shown.values() for name in values))
         table = [[row, *(values.get(row) for values in shown.values())] for row in rows]
-        yield table_block(f"{head} by class", ["class", *shown], table, wide=len(shown) > 4)
+        # ranges of counts or distances are no classes
+        word = "class" if any(map(run.may_be_class, rows)) else "group"
+        yield table_block(f"{head} by {word}", [word, *shown], table, wide=len(shown) > 4)
 
 
 def _samples(records: Sequence[Mapping[str, Any]]) -> list[Block]:

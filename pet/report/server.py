@@ -41,7 +41,7 @@ class RunServer:
 
     Raises:
         DataError: it is no folder of a run.
-        OutputError: the port is taken.
+        OutputError: the port is taken, or no number of a port.
     """
 
     def __init__(self, folder: Path, *, port: int = 0) -> None:
@@ -52,8 +52,10 @@ class RunServer:
         self._known: tuple[float, RunFolder] | None = None
         try:
             self._server = ThreadingHTTPServer((LOOPBACK, port), _handler(self._token, self._answer))
-        except OSError as error:
-            raise OutputError(f"RunServer.port: {port}: {error.strerror}; choose another one, or 0 for any that is free") from error
+        except (OSError, OverflowError) as error:
+            raise OutputError(
+                f"RunServer.port: {port}: {getattr(error, 'strerror', error)}; choose another one, or 0 for any that is free"
+            ) from error
         self.port = self._server.server_address[1]
         self.address = f"http://{LOOPBACK}:{self.port}/?token={self._token}"
 

@@ -22,6 +22,9 @@ CELL = (400, 480)
 GAP_SHARE = 40
 """Of the width of two views: what lies between them."""
 
+FRAMES = "img1"
+"""The folder of the frames in each sequence of MOT."""
+
 DARKEST, BRIGHTEST = 2.0, 98.0
 """Percentiles of the values of a deep image that become black and white."""
 
@@ -43,9 +46,15 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def title_of(sample: Sample, index: int) -> str:
-    """Return what a picture of a sample is called: its file with the folder that it is in, which may be its class, or its number."""
+    """Return what a picture of a sample is called: its file with the folder that it is in, which may be its class, or its number.
+
+    Frames of a sequence have the sequence's name too.
+    """
     file = sample["meta"].get("file")
-    return str(index) if file is None else "/".join(Path(str(file)).parts[-2:])
+    if file is None:
+        return str(index)
+    parts = Path(str(file)).parts
+    return "/".join(parts[-3:] if parts[-2:-1] == (FRAMES,) else parts[-2:])
 
 
 def side_by_side(title: str, sample: Sample) -> list[tuple[str, dict[str, Any]]]:

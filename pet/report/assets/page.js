@@ -8,7 +8,7 @@
   const short = (value) => {
     if (value === null || value === undefined) return "-";
     const size = Math.abs(value);
-    return size !== 0 && (size < 1e-3 || size >= 1e6) ? String(Number(value.toPrecision(3))) : String(Number(value.toPrecision(4)));
+    return size !== 0 && (size < 1e-3 || size >= 1e6) ? Number(value.toPrecision(3)).toExponential() : String(Number(value.toPrecision(4)));
   };
 
   function axes(chart) {

@@ -5,8 +5,9 @@ import pytest
 from pet.cluster import engines, records
 from pet.cluster.job import ClusterJob, Target, check_batch, check_name, parse_nodes
 from pet.cluster.node import is_failure, launcher_words, read_ending, write_ending
-from pet.commands import submit
-from petlib.errors import ConfigError
+from pet.cluster.package import Package
+from pet.commands import jobs, submit
+from petlib.errors import ConfigError, OutputError
 
 
 def job_of(storage: Path, **changes: object) -> ClusterJob:
@@ -129,3 +130,29 @@ def test_the_name_of_a_run_comes_from_the_config(
     assert f"results: {tmp_path}/ckpts/jobs/vision-my_net/run" in printed
     assert "'cfgs/vision/my net.yaml'" in printed
     assert not (tmp_path / "ckpts").exists()
+
+
+def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "storage").write_text("a file")
+    job = job_of(tmp_path / "storage")
+    with pytest.raises(OutputError, match=f"^--storage {job.storage}: the folder of the job cannot be made: .*Not a directory"):
+        engines.submit(job, Target("local"), Package(tmp_path, {}, {}))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["list", "mine"], "pet-jobs list mine: list takes no name"),
+        (["stop", "mine", "--out", "here"], "pet-jobs stop --out here: only fetch writes a folder"),
+        (["follow"], "pet-jobs follow NAME: which job"),
+        (["fetch", "mine"], "there is no job 'mine'"),
+    ],
+)
+def test_mistakes_about_jobs(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["pet-jobs", *words])
+    with pytest.raises(SystemExit, match="2"):
+        jobs.main()
+    assert message in capsys.readouterr().err

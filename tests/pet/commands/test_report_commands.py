@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pet.commands import report, view
+from petlib.errors import OutputError
 from tests.pet.report.made_runs import write_run
 
 PAGE = Path(__file__).parents[3] / "docs" / "report.md"
@@ -32,6 +33,14 @@ def test_the_page_of_several_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert report.report(parsed("pet-report", report.add_options)) == 0
     assert capsys.readouterr().out == "written: both.html\n"
     assert "SOLVER.OPTIMIZER.BASE_LR" in Path("both.html").read_text(encoding="utf-8")
+
+
+def test_a_place_where_no_page_can_be_written_is_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", images=1, pictures=1)
+    with pytest.raises(OutputError, match=f"^--out {tmp_path}: the page cannot be written: Is a directory$"):
+        report.report(argparse.Namespace(runs=[run], out=tmp_path))
+    with pytest.raises(OutputError, match="^--port: 99999: bind.*0-65535.*choose another one"):
+        view.view(argparse.Namespace(run=run, port=99999))
 
 
 def test_the_page_of_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from pet.data.targets.dataset import Dataset, DatasetInfo, ImageTruth
+from pet.data.targets.kind import Judgement
 from pet.evaluation.samples import SampleGallery
 from pet.visual.settings import DrawSettings
 
@@ -101,6 +102,51 @@ def test_an_evaluation_within_a_training_shows_the_first_ones(tmp_path: Path) ->
     feed(gallery, [boxes_at(40), boxes_at(0), boxes_at(0)])
     gallery.write(tmp_path)
     assert [(one["sort"], one["name"]) for one in read(tmp_path)] == [("shown", "f/0.png"), ("shown", "f/1.png")]
+
+
+class Pairs(Squares):
+    """Two boxes in each image, a sample each."""
+
+    def truth(self, index: int) -> ImageTruth:
+        boxes = self._boxes()
+        return ImageTruth(index, "x", *SIZE, boxes["boxes"], boxes["labels"], np.zeros(2, bool), np.full(2, 100.0, np.float32))
+
+    @staticmethod
+    def _boxes() -> dict[str, np.ndarray]:
+        return {"boxes": np.array([[10, 10, 20, 20], [30, 10, 40, 20]], np.float32), "labels": np.zeros(2, np.int64)}
+
+
+@pytest.mark.parametrize("judges", [True, False])
+def test_single_objects_of_one_image_are_samples_of_their_own(
+    judges: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = make_gallery(judges=judges, most=4, dataset=Pairs())
+    monkeypatch.setattr(gallery, "_judge", lambda *_: Judgement(0.5, "the same"))
+    meta = [{"index": 10 + place, "image": place // 2, "object": place % 2, "file": "x"} for place in range(3)]
+    gallery.update({"meta": meta}, [boxes_at(0), boxes_at(20), boxes_at(0)])
+    gallery.write(tmp_path)
+    assert not caplog.records
+    records = read(tmp_path)
+    assert [one["name"] for one in records] == ["f/0.png, object 1", "f/0.png, object 2", "f/1.png, object 1"]
+    assert len({picture["file"] for one in records for picture in one["pictures"]}) == 6
+    # the truth of the first one has its own box alone
+    truth = cv2.imread(str(tmp_path / records[0]["pictures"][0]["file"])).astype(int)
+    scale = truth.shape[1] / SIZE[1]
+    own, other = (np.s_[int(19 * scale) : int(20.5 * scale), int(x * scale)] for x in (15, 35))
+    assert np.abs(truth[own] - 90).max() > 60
+    assert np.abs(truth[other] - 90).max() < 20
+
+
+def test_a_sample_of_which_nothing_can_be_drawn_is_one_picture(tmp_path: Path) -> None:
+    class Bare(Squares):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            sample = super().__getitem__(index)
+            return {"image": sample["image"], "meta": sample["meta"]}
+
+    gallery = make_gallery(dataset=Bare(), judges=False)
+    feed(gallery, [{"embedding": torch.ones(4)}])
+    gallery.write(tmp_path)
+    assert [picture["title"] for picture in read(tmp_path)[0]["pictures"]] == ["image"]
 
 
 def test_what_fails_is_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

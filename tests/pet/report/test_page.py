@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pet.report.advice import advise
 from pet.report.page import PAGE, render_page, write_page
-from pet.report.run_folder import read_run
+from pet.report.run_folder import RunFolder, read_run
+from pet.report.sections import sections_of
 from petlib.errors import DataError
 from tests.pet.report.made_runs import METRICS, write_run
 
@@ -73,6 +75,21 @@ def test_what_is_worth_a_look_is_said_with_its_numbers(tmp_path: Path) -> None:
     assert "bbox/AP was best at iteration 20 (0.6) and is 0.4 at the end" in text
     assert "The log of the training has 1 warning," in text
     assert "There is no test yet" in render_page([read_run(write_run(tmp_path / "other", tested=False))])
+
+
+def test_the_summary_has_figures_of_each_evaluator() -> None:
+    metrics = {**{f"bbox/{name}": 0.5 for name in ("AP", "AP50", "AP75", "APs")}, "track/HOTA": 0.1, "track/IDSW": None, "track/IDF1": 0.2}
+    (tiles,) = next(section for section in sections_of(RunFolder(Path(), "", metrics=metrics)) if section.id == "summary").blocks
+    assert [name for name, _ in tiles["tiles"]] == ["bbox/AP", "bbox/AP50", "bbox/AP75", "track/HOTA", "track/IDF1"]
+
+
+def test_ranges_of_counts_are_no_classes() -> None:
+    ranges = {f"count/MAE/{name}": 0.5 for name in ("0", "1-100", "101-500")}
+    run = RunFolder(Path(), "", facts={"classes": {}}, metrics=ranges)
+    titles = [block["title"] for section in sections_of(run) for block in section.blocks if section.id == "test"]
+    assert titles == ["count by group"]
+    assert not any("weakest" in line for line in advise(run))
+    assert any("weakest classes by count/MAE" in line for line in advise(RunFolder(Path(), "", metrics=ranges)))
 
 
 def test_runs_next_to_each_other_say_what_differs(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from petlib.config.layers import recorded_type
 from petlib.errors import ConfigError
-from petlib.suggest import did_you_mean
+from petlib.suggest import did_you_mean, nearest_names
 
 CONFIG_FOLDER = "cfgs"
 SCRIPT_FOLDER = "tools"
@@ -95,12 +95,26 @@ def find_config(config: Path, package: str) -> Path:
     Args:
         config: a path, or a name below ``cfgs`` of the package, with or without ``cfgs/``, e.g. ``vision/shapes/fcos_R-18-FPN.yaml``.
         package: e.g. ``"pet"``.
+
+    Raises:
+        ConfigError: there is neither; the package has one of a similar name, and the folder of ``config`` has no config here.
     """
     repository = None if config.exists() or config.is_absolute() or ".." in config.parts else repository_of(package)
     if repository is None:
         return config
-    names = (repository / CONFIG_FOLDER / config, repository / config)
-    return next((file for file in names if file.is_file() and file.is_relative_to(repository / CONFIG_FOLDER)), config)
+    shipped = repository / CONFIG_FOLDER
+    file = next((file for file in (shipped / config, repository / config) if file.is_file() and file.is_relative_to(shipped)), None)
+    if file is None and not any(config.parent.glob("*.yaml")) and (similar := _similar_configs(config, shipped)):
+        raise ConfigError(f"{config}: there is no such config, neither here nor in {package}; did you mean {' or '.join(similar)}?")
+    return file or config
+
+
+def _similar_configs(config: Path, shipped: Path) -> list[str]:
+    """Return the configs below a folder that have the name of ``config``, with or without its ending; else those that resemble it."""
+    names = sorted(file.relative_to(shipped).as_posix() for file in shipped.rglob("*.yaml"))
+    given = config.as_posix().removeprefix(f"{CONFIG_FOLDER}/").removesuffix(".yaml")
+    same = [name for name in names if f"/{name.removesuffix('.yaml')}".endswith(f"/{given}")]
+    return same[:3] or nearest_names(f"{given}.yaml", names)
 
 
 def _spellings(config: Path) -> list[Path]:

@@ -22,6 +22,7 @@ def test_deep_values_are_stretched() -> None:
 
 def test_the_title_of_a_picture_has_the_folder_which_may_be_the_class() -> None:
     assert title_of({"meta": {"file": "/data/train/rose/1.jpg"}}, 3) == "rose/1.jpg"
+    assert title_of({"meta": {"file": "/data/MOT17/train/MOT17-02/img1/000001.jpg"}}, 3) == "MOT17-02/img1/000001.jpg"
     assert title_of({"meta": {}}, 3) == "3"
 
 

@@ -189,6 +189,17 @@ def test_a_config_is_the_file_that_is_there_or_one_of_the_package(packages):
     shipped = packages / "site/tiny/shipped/cfgs/vision/a.yaml"
     assert find_config(Path("vision/a.yaml"), "tiny") == find_config(Path("cfgs/vision/a.yaml"), "tiny") == shipped
     assert find_config(Path("cfgs/own.yaml"), "tiny") == Path("cfgs/own.yaml")
-    assert find_config(Path("vision/b.yaml"), "tiny") == Path("vision/b.yaml")
+    assert find_config(Path("nothing_like_it.yaml"), "tiny") == Path("nothing_like_it.yaml")
     assert find_config(Path("../tools/vision/train_net.py"), "tiny") == Path("../tools/vision/train_net.py")
     assert find_config(Path("vision/a.yaml"), "bare") == Path("vision/a.yaml")
+
+
+@pytest.mark.parametrize("given", ["vision/a", "cfgs/vision/a", "vision/b.yaml", "cfgs/vison/a.yaml", "a.yaml", "a"])
+def test_a_name_that_nearly_fits_a_config_of_the_package_is_answered_with_that(packages, given):
+    with pytest.raises(ConfigError, match=f"^{given}: there is no such config, neither here nor in tiny; did you mean vision/a.yaml.$"):
+        find_config(Path(given), "tiny")
+
+
+def test_where_own_configs_lie_a_mistyped_name_is_no_config_of_the_package(packages):
+    make(packages, "work/vision/own.yaml")
+    assert find_config(Path("vision/b.yaml"), "tiny") == Path("vision/b.yaml")
