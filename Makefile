@@ -13,7 +13,7 @@ OUT = ckpts/vision/digits/resnet20_digits
 # torch and torchvision are free within the range of setup.py, everything else comes in the versions that were tested
 TESTED = constraints/tested.txt
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint style docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python tools/train_net_all.py --cfg $(CFG)
@@ -22,13 +22,17 @@ demo: $(VENV)/.demo
 	@echo "checkpoint: $(OUT)/model_best.pth"
 	$(BIN)/python tools/test_net_all.py --cfg $(CFG)
 
-test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -n $(JOBS) tests
+# the types are checked on the one core that they need while the tests run
+test: $(VENV)/.dev style
+	@echo "$(BIN)/mypy & $(BIN)/python -m pytest -n $(JOBS) tests"
+	@$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest -n $(JOBS) tests; tests=$$?; wait $$types && exit $$tests
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev style
+	$(BIN)/mypy
+
+style: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 
 docs: $(VENV)/.dev
 	$(BIN)/python tools/docs/write_config_page.py
