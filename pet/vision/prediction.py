@@ -56,8 +56,10 @@ def build_predictor(cfg: VisionConfig, device: torch.device, *, window: int = 0)
 
     Raises:
         CheckpointError: the weights are missing or do not fit.
-        ConfigError: the network is unknown, or does not look through windows.
+        ConfigError: the network is unknown, or does not look through windows, or ``window`` is no size.
     """
+    if window < 0:
+        raise ConfigError(f"build_predictor.window: {window} given, a number of pixels expected, or 0 for what the config says")
     if window and cannot_look_through_windows(cfg):
         raise ConfigError(
             f"build_predictor.window: {window} given, but MODEL.{cannot_look_through_windows(cfg)} is True, which does not look through "

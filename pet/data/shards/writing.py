@@ -46,7 +46,7 @@ class Target:
         store: writes there.
 
     Raises:
-        OutputError: there are files already.
+        OutputError: there are files already, or the folder cannot be made.
     """
 
     def __init__(self, place: str, store: ObjectStore) -> None:
@@ -56,7 +56,10 @@ class Target:
         taken = bool(store.list(place)) if self._url else self._folder.is_dir() and any(self._folder.iterdir())
         if taken:
             raise OutputError(f"{place}: there are files already; a pack gets a place of its own")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{place}: the folder of the pack cannot be made: {error.strerror}") from error
 
     def path_of(self, name: str) -> Path:
         """Return where a file is written; :meth:`finish` brings it to its place."""

@@ -160,6 +160,8 @@ def test_windows_of_an_inference_are_those_of_a_test(tmp_path: Path) -> None:
 def test_what_does_not_look_through_windows_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="window: 64 given, but MODEL.HAS_CLS is True, which does not look through windows"):
         build_predictor(make(tmp_path, **CLASSIFIER), CPU, window=64)
+    with pytest.raises(ConfigError, match="window: -5 given, a number of pixels expected"):
+        build_predictor(make(tmp_path, **CLASSIFIER), CPU, window=-5)
 
 
 def test_files_that_cannot_predict_samples(tmp_path: Path) -> None:
