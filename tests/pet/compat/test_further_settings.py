@@ -112,7 +112,12 @@ def train_antgo(folder: Path, hook: Observer) -> None:
 LAYERS = {"PaddleSeg": train_paddleseg, "AI Earth": train_aiearth, "TrainFramework": train_trainframework, "antgo": train_antgo}
 
 
-@pytest.mark.parametrize("run", LAYERS.values(), ids=list(LAYERS))
+# torch traces the network of AI Earth's layer for half a minute; the engine is that of the others
+SLOW = {"AI Earth"}
+RUNS = [pytest.param(run, marks=[pytest.mark.nightly] * (name in SLOW), id=name) for name, run in LAYERS.items()]
+
+
+@pytest.mark.parametrize("run", RUNS)
 def test_a_layer_reaches_what_the_engine_has(
     run: Callable[[Path, Observer], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,7 @@ def memory_of_measuring(folder: Path) -> int:
     return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
+@pytest.mark.nightly
 def test_measuring_takes_less_than_200_megabytes(run_ranks: RunRanks, tmp_path: Path) -> None:
     (growth,) = run_ranks(memory_of_measuring, 1, tmp_path)
     assert 0 <= growth < 200e6

@@ -59,6 +59,7 @@ def test_resnet50_at_224_as_in_the_literature() -> None:
     assert flops == pytest.approx(ResNet50_Weights.IMAGENET1K_V1.meta["_ops"], rel=0.01)
 
 
+@pytest.mark.nightly
 def test_faster_rcnn_at_800_by_1333_as_in_the_literature() -> None:
     """The work on the image grows with its pixels, that on the 1,000 proposals does not.
 
