@@ -13,7 +13,7 @@ OUT = ckpts/vision/digits/resnet20_digits
 # torch and torchvision are free within the range of setup.py, everything else comes in the versions that were tested
 TESTED = constraints/tested.txt
 
-.PHONY: demo test lint style docs clean
+.PHONY: demo test lint style docs site clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python tools/train_net_all.py --cfg $(CFG)
@@ -37,6 +37,10 @@ style: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python tools/docs/write_config_page.py
 
+# in build/site; `python -m http.server -d build/site` shows it with its search
+site: $(VENV)/.docs
+	$(BIN)/python tools/docs/build_site.py
+
 # uv is several times faster; pip does the same
 define install
 	@if command -v uv >/dev/null 2>&1; then \
@@ -54,6 +58,9 @@ $(VENV)/.demo: setup.py $(TESTED)
 
 $(VENV)/.dev: setup.py $(TESTED)
 	$(call install,dev)
+
+$(VENV)/.docs: setup.py $(TESTED)
+	$(call install,docs)
 
 clean:
 	rm -rf $(VENV) ckpts build dist *.egg-info

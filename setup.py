@@ -31,6 +31,7 @@ GEO = ["rasterio>=1.4"]
 DETR = ["transformers>=5.24,<6"]
 REMOTE = ["obstore>=0.9"]
 SLURM = ["submitit>=1.5"]
+DOCS = ["mkdocs-material>=9.8"]
 DEV = [
     *DEMO,
     *EXPORT,
@@ -49,6 +50,8 @@ DEV = [
     "moto[s3]>=5.1",
     "flask>=3",
     "flask-cors>=5",
+    "mkdocs>=1.6,<2",
+    "pymdown-extensions>=11",
     "build>=1",
     "setuptools>=77",
 ]
@@ -100,6 +103,6 @@ setup(
         "pet.report": ["assets/*"],
     },
     install_requires=REQUIRED,
-    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "detr": DETR, "remote": REMOTE, "slurm": SLURM, "dev": DEV},
+    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "detr": DETR, "remote": REMOTE, "slurm": SLURM, "docs": DOCS, "dev": DEV},
     entry_points={"console_scripts": [f"pet-{name} = pet.cli:{name}" for name in COMMANDS]},
 )

@@ -41,20 +41,20 @@ WITHOUT_DEFAULT = {"size": "`RESIZE.SCALES[0]`", "sizes": "`RESIZE.SCALES`"}
 def transforms_page() -> str:
     """Return the whole page."""
     rows = [row for name in sorted(TRANSFORMS.names()) for row in _rows(name, TRANSFORMS.get(name))]
-    keys = [f"| `{name}` | `{key.default!r}` | {_cell(key.meaning)} |" for name, key in MIXUP.items() if isinstance(key, Key)]
+    keys = [f"| `{name}` | `{key.default!r}` | {cell(key.meaning)} |" for name, key in MIXUP.items() if isinstance(key, Key)]
     return HEAD + "\n".join(rows) + "\n" + BATCH + "\n".join(keys) + "\n"
 
 
 def _rows(name: str, transform: Callable[..., Any]) -> Iterator[str]:
     text = inspect.getdoc(transform) or ""
     meanings = argument_meanings(text)
-    yield f"| **`{name}`** | | {_cell(text.partition(chr(10) * 2)[0])} |"
+    yield f"| **`{name}`** | | {cell(text.partition(chr(10) * 2)[0])} |"
     for argument, parameter in inspect.signature(transform).parameters.items():
         # what the loader hands over is no argument of a config
         if argument != "dataset":
             required = parameter.default is inspect.Parameter.empty
             default = WITHOUT_DEFAULT.get(argument, "") if required else f"`{parameter.default!r}`"
-            yield f"| `{argument}` | {default} | {_cell(meanings[argument])} |"
+            yield f"| `{argument}` | {default} | {cell(meanings[argument])} |"
 
 
 def argument_meanings(text: str) -> dict[str, str]:
@@ -63,6 +63,6 @@ def argument_meanings(text: str) -> dict[str, str]:
     return {name: meaning for name, meaning in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)}
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Return a text as one cell of a table, with the code marks of Markdown."""
     return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", " ".join(text.split()).replace("``", "`")).replace("|", "\\|").replace("<", "\\<")

@@ -1,5 +1,5 @@
-"""Write what follows from the code: ``docs/config.md``, the types and JSON schemas of configs, ``docs/transforms.md`` and
-``docs/model_zoo.md``.
+"""Write what follows from the code: ``docs/config.md``, the types and JSON schemas of configs, ``docs/transforms.md``, ``docs/api.md``,
+``docs/model_zoo.md`` and ``docs/gallery.md``.
 
 The page is the prose of ``docs/config_head.md`` and the tables of all keys; the types are ``petlib/config/typed.pyi`` and the stubs of
 ``pet/typed``: what several tasks have, and for each folder of tasks those with settings of their own. The schemas are in
@@ -26,6 +26,8 @@ from petlib.config import CfgNode
 from petlib.config.json_schema import json_schema
 from petlib.config.key import Key, Schema, merge_schemas
 from petlib.config.document import SECTION, ConfigType, same_types, stub_of
+from api_page import api_page
+from gallery import gallery_page
 from model_zoo_page import model_zoo_page
 from transforms_page import transforms_page
 
@@ -159,7 +161,9 @@ def main() -> int:
     texts = {
         DOCS / "config.md": page(),
         DOCS / "transforms.md": transforms_page(),
+        DOCS / "api.md": api_page(),
         DOCS / "model_zoo.md": model_zoo_page(),
+        DOCS / "gallery.md": gallery_page(),
         ROOT / "lib" / "petlib" / "config" / "typed.pyi": petlib_stub(),
         **schemas(),
         **{ROOT / "pet" / "typed" / f"{name}.pyi": text for name, text in pet_stubs().items()},
