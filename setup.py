@@ -32,6 +32,7 @@ DETR = ["transformers>=5.24,<6"]
 REMOTE = ["obstore>=0.9"]
 SLURM = ["submitit>=1.5"]
 DOCS = ["mkdocs-material>=9.8"]
+RAY = ["ray[default]>=2.60,<3"]
 DEV = [
     *DEMO,
     *EXPORT,
@@ -103,6 +104,16 @@ setup(
         "pet.report": ["assets/*"],
     },
     install_requires=REQUIRED,
-    extras_require={"demo": DEMO, "export": EXPORT, "geo": GEO, "detr": DETR, "remote": REMOTE, "slurm": SLURM, "docs": DOCS, "dev": DEV},
+    extras_require={
+        "demo": DEMO,
+        "export": EXPORT,
+        "geo": GEO,
+        "detr": DETR,
+        "remote": REMOTE,
+        "slurm": SLURM,
+        "docs": DOCS,
+        "ray": RAY,
+        "dev": DEV,
+    },
     entry_points={"console_scripts": [f"pet-{name} = pet.cli:{name}" for name in COMMANDS]},
 )

@@ -1,1 +1,1 @@
-"""Runs commands of Pet on clusters that others operate: Slurm, through submitit, which is imported when it is needed; or here."""
+"""Runs commands of Pet on clusters that others operate: Slurm through submitit, Ray through its jobs; or here."""

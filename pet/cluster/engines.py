@@ -1,19 +1,20 @@
 """The engines that run jobs: what each of them can do, under one signature."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from pet.cluster import local, records, slurm
+from pet.cluster import local, ray, records, slurm
 from pet.cluster.job import ClusterJob, Target
 from pet.cluster.package import Package
 from pet.cluster.records import Record
-from petlib.errors import ConfigError, OutputError
+from petlib.errors import ConfigError, OutputError, UserError
 
 ACTIVE = ("pending", "running")
 
 
 class Engine(Protocol):
-    """What :mod:`pet.cluster.slurm` and :mod:`pet.cluster.local` have."""
+    """What :mod:`pet.cluster.slurm`, :mod:`pet.cluster.ray` and :mod:`pet.cluster.local` have."""
 
     def check(self, job: ClusterJob, target: Target) -> None:
         """Refuse what cannot be submitted from here."""
@@ -31,7 +32,7 @@ class Engine(Protocol):
         """Have a job save and end."""
 
 
-ENGINES: dict[str, Engine] = {"slurm": slurm, "local": local}
+ENGINES: dict[str, Engine] = {"slurm": slurm, "ray": ray, "local": local}
 
 
 def check(job: ClusterJob, target: Target) -> None:
@@ -53,13 +54,20 @@ def submit(job: ClusterJob, target: Target, package: Package) -> Record:
     """Submit a checked job and note it.
 
     Raises:
-        OutputError: the storage cannot be written.
+        UserError: the storage cannot be written, or the engine refuses the job.
     """
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"--storage {job.storage}: the folder of the job cannot be made: {error}") from error
-    return records.remember(job, target, ENGINES[target.engine].submit(job, target, package))
+    try:
+        number = ENGINES[target.engine].submit(job, target, package)
+    except UserError:
+        with contextlib.suppress(OSError):
+            # empty: nothing was sent
+            job.folder.rmdir()
+        raise
+    return records.remember(job, target, number)
 
 
 def state(record: Record) -> str:

@@ -12,18 +12,20 @@ from petlib.errors import ConfigError, DataError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NODES = re.compile(r"(\d+)(?:-(\d+))?")
-ENGINES = ("slurm", "local")
+ENGINES = ("slurm", "ray", "local")
+RAY_ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+"""Environment variables in which ``--on ray`` looks for the address."""
 STORAGE = "PET_STORAGE"
 DEFAULT_STORAGE = Path("ckpts/jobs")
 
 
 @dataclass(frozen=True)
 class Target:
-    """An engine, and which of its clusters: ``slurm``, ``slurm:gpu``, ``local``.
+    """An engine, and which of its clusters: ``slurm``, ``slurm:gpu``, ``ray:http://HOST:8265``, ``local``.
 
     Attributes:
-        engine: ``slurm``, or ``local`` for this machine.
-        place: a partition; empty: the default one.
+        engine: ``slurm``, ``ray``, or ``local`` for this machine.
+        place: a partition, empty: the default one; or the address of Ray's job server.
     """
 
     engine: str
@@ -34,16 +36,16 @@ class Target:
         """Read what ``--on`` says.
 
         Args:
-            text: what was given.
+            text: what was given; the address of ``ray`` alone is that of the environment.
             place: where, for messages.
 
         Raises:
-            ConfigError: there is no such engine.
+            ConfigError: there is no such engine, or Ray's address is missing or something else.
         """
-        engine, _, partition = text.partition(":")
-        if engine not in ENGINES or engine == "local" and partition:
-            raise ConfigError(f"{place} {text}: slurm, slurm:PARTITION or local expected")
-        return cls(engine, partition)
+        engine, _, where = text.partition(":")
+        if engine not in ENGINES or engine == "local" and where:
+            raise ConfigError(f"{place} {text}: slurm, slurm:PARTITION, ray:http://HOST:8265 or local expected")
+        return cls(engine, _ray_address(where, place=f"{place} {text}") if engine == "ray" else where)
 
     def __str__(self) -> str:
         return f"{self.engine}:{self.place}" if self.place else self.engine
@@ -116,6 +118,25 @@ class ClusterJob:
             return cls(**{**known, "words": tuple(known["words"]), "nodes": tuple(known["nodes"])})
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"this is no record of a job: {type(error).__name__}: {error}") from error
+
+
+def _ray_address(given: str, *, place: str) -> str:
+    """Return the address of a job server, the one of the environment where none was given.
+
+    Raises:
+        ConfigError: there is none, or it is not one.
+    """
+    variable = next((name for name in RAY_ADDRESSES if os.environ.get(name)), "")
+    address = given or os.environ.get(variable, "")
+    if not address:
+        raise ConfigError(
+            f"{place}: which cluster? --on ray:http://HOST:8265 with the machine on which `ray start --head` was called, or its address in "
+            f"{RAY_ADDRESSES[0]}; who has no cluster takes --on local"
+        )
+    if not address.startswith(("http://", "https://")):
+        said = "" if given else f" ({variable}={address})"
+        raise ConfigError(f"{place}{said}: the address of Ray's dashboard, which takes jobs, expected, e.g. ray:http://HOST:8265")
+    return address.rstrip("/")
 
 
 def new_id(name: str, program: str) -> str:

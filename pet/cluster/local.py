@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pet.cluster.job import ClusterJob, Target
-from pet.cluster.node import STOPPED, NodeProcess, forget_ending, is_failure, read_ending, write_ending
+from pet.cluster.node import NodeProcess, ending_state, forget_ending, is_failure, read_ending, write_ending
 from pet.cluster.package import JOB_FILE, Package
 from pet.cluster.records import Record
 from petlib.errors import ConfigError, OutputError
@@ -26,7 +26,7 @@ def check(job: ClusterJob, target: Target) -> None:
         ConfigError: the job is for several machines.
     """
     if job.nodes[0] > 1:
-        raise ConfigError(f"--on {target} is this machine alone; --nodes 1, or --on slurm")
+        raise ConfigError(f"--on {target} is this machine alone; --nodes 1, or --on slurm or ray")
 
 
 def submit(job: ClusterJob, target: Target, package: Package) -> str:  # noqa: ARG001 -- there is one machine
@@ -52,7 +52,7 @@ def state(record: Record) -> str:
     if process.poll() is None if process is not None else _is_alive(record.number):
         return "running"
     code = read_ending(record.job)
-    return "lost" if code is None else "done" if code == 0 else "stopped" if code in STOPPED else "failed"
+    return "lost" if code is None else ending_state(code)
 
 
 def follow(record: Record) -> Iterator[str]:

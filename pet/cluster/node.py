@@ -111,6 +111,11 @@ def is_failure(code: int) -> bool:
     return code not in (0, USER_ERROR_EXIT_CODE, *STOPPED)
 
 
+def ending_state(code: int) -> str:
+    """Return done, stopped or failed for the exit code of a job."""
+    return "done" if code == 0 else "stopped" if code in STOPPED else "failed"
+
+
 def write_ending(job: ClusterJob, code: int) -> None:
     """Note how a job ended, for whoever asks when the engine has forgotten it."""
     write_text_atomically(job.folder / ENDED_FILE, json.dumps({"code": code, "time": time.strftime("%Y-%m-%d %H:%M:%S %z")}))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pet.cluster.job import ClusterJob, Target
-from pet.cluster.node import STOPPED, NodeProcess, forget_ending, free_port, is_failure, read_ending, write_ending
+from pet.cluster.node import STOPPED, NodeProcess, ending_state, forget_ending, free_port, is_failure, read_ending, write_ending
 from pet.cluster.package import Package
 from pet.cluster.records import Record
 from petlib.errors import ConfigError, OutputError
@@ -160,7 +160,7 @@ def state(record: Record) -> str:
         return known
     code = read_ending(record.job)
     if code is not None:
-        return "done" if code == 0 else "stopped" if code in STOPPED else "failed"
+        return ending_state(code)
     return {"": "lost", "CANCELLED": "stopped"}.get(values.get("JobState", ""), "failed")
 
 

@@ -1,4 +1,4 @@
-"""Sends a training, a test or an export to a cluster: pet-train --cfg PATH --on slurm[:PARTITION] | local [--nodes N] ..."""
+"""Sends a training, test or export to a cluster: pet-train --cfg PATH --on slurm[:PARTITION] | ray[:ADDRESS] | local [--nodes N] ..."""
 
 import argparse
 import shlex
@@ -128,10 +128,12 @@ def print_text(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Sends this command to a cluster.",
-        usage="%(prog)s --cfg PATH --on slurm[:PARTITION] | local [options] [KEY VALUE | KEY=VALUE ...]",
+        usage="%(prog)s --cfg PATH --on slurm[:PARTITION] | ray[:ADDRESS] | local [options] [KEY VALUE | KEY=VALUE ...]",
         allow_abbrev=False,
     )
-    parser.add_argument("--on", required=True, metavar="CLUSTER", help="slurm, slurm:PARTITION, or local: a copy, on this machine")
+    parser.add_argument(
+        "--on", required=True, metavar="CLUSTER", help="slurm, slurm:PARTITION, ray:http://HOST:8265, or local: a copy, on this machine"
+    )
     parser.add_argument("--nodes", default="1", metavar="N|MIN-MAX", help="number of machines (default: 1)")
     parser.add_argument("--gpus_per_node", type=int, default=0, metavar="N", help="GPUs that each machine has to have, a process each")
     parser.add_argument("--cpus_per_node", type=int, metavar="N", help="cores that each machine has to have (default: 1)")

@@ -7,13 +7,15 @@ from pet.cluster.job import Target
 from pet.compat.shared.running import begin_script
 
 CLUSTER = "PET_CLUSTER"
-"""Environment variable: where jobs of ``JobCloudWrap`` go, ``slurm:PARTITION`` or ``local``."""
+"""Environment variable: where jobs of ``JobCloudWrap`` go, ``slurm:PARTITION``, ``ray:http://HOST:8265`` or ``local``."""
 
 logger = logging.getLogger(__name__)
 
 
 def Authenticate(token: str | None = None) -> None:  # noqa: N802 -- named by AI Earth
-    """Say that local runs need no token, nor does Slurm. One that is given is neither kept nor sent nor printed.
+    """Say that local runs need no token, nor does Slurm; Ray has variables of its own for it.
+
+    One that is given is neither kept nor sent nor printed.
 
     Args:
         token: what AI Earth's platform wants.

@@ -30,8 +30,8 @@ class JobCloudWrap:
     """A job for a cluster. ``run`` checks everything, sends the folder of the script, and follows what the cluster does with it.
 
     The cluster runs the same script; there ``run`` trains, tests, exports ONNX, compares it with PyTorch, and registers the model in
-    ``<storage>/models/<model_name>/<version>``. The cluster is that of the variable ``PET_CLUSTER`` (``slurm:PARTITION``), the storage
-    that of ``PET_STORAGE``; without a cluster the job runs on this machine, in a copy of the folder.
+    ``<storage>/models/<model_name>/<version>``. The cluster is that of the variable ``PET_CLUSTER`` (``slurm:PARTITION``,
+    ``ray:http://HOST:8265``), the storage that of ``PET_STORAGE``; without a cluster the job runs on this machine, in a copy of the folder.
 
     Args:
         job: the training.

@@ -102,5 +102,5 @@ def test_the_environment_names_the_cluster(monkeypatch: pytest.MonkeyPatch, capl
         "aie.Initialize: jobs of JobCloudWrap go to slurm:gpu (PET_CLUSTER)",
     ]
     monkeypatch.setenv("PET_CLUSTER", "somewhere")
-    with pytest.raises(ConfigError, match="PET_CLUSTER somewhere: slurm, slurm:PARTITION or local expected"):
+    with pytest.raises(ConfigError, match="PET_CLUSTER somewhere: slurm, slurm:PARTITION, ray:http://HOST:8265 or local expected"):
         aie.Initialize()

@@ -1,0 +1,142 @@
+"""Jobs on a real Ray of two nodes: trained, stopped, continued with another number of nodes, and with a node killed."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.faults.training import assert_same_run
+from tests.integration.clusters import (
+    LENGTH,
+    LIMIT_SECONDS,
+    OPTIONS,
+    SAVE_SECONDS,
+    Project,
+    samples_of_one_machine,
+    wait_for,
+    without_cluster,
+)
+from tests.integration.ray_nodes import JOB_SERVER, RayCluster, why_not
+from tests.integration.test_train_job import CLOUD, JOB, smaller, with_light_network, write_script, write_tutorial
+
+pytestmark = [pytest.mark.nightly, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+ON = f"ray:{JOB_SERVER}"
+
+
+@dataclass
+class RayProject(Project):
+    """A project in the network of the cluster."""
+
+    cluster: RayCluster = field(kw_only=True)
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        return self.cluster.prefix
+
+    def printed(self) -> str:
+        return self.cluster.log()
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[RayCluster]:
+    pytest.importorskip("ray")
+    # the paths of sockets are short
+    folder = Path(tempfile.mkdtemp(prefix="pet-ray-", dir="/tmp"))
+    cluster = RayCluster(folder)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def project(ray: RayCluster, tmp_path: Path) -> RayProject:
+    return RayProject(tmp_path / "project", without_cluster(), cluster=ray)
+
+
+def test_two_nodes_then_one_read_the_samples_of_one_machine(project: RayProject) -> None:
+    project.pause_at(3)
+    said = project.train("digits", ON, "--nodes", "2").output
+    assert f"train of digits on {ON}: 2 node(s), 1 process(es) on each" in said and "left out: secrets: .env" in said
+    project.wait_until_paused(2)
+    assert project.pet("jobs", "list").succeeded().output.split()[3] == "running"
+
+    begin = time.monotonic()
+    assert "asked to save and end" in project.pet("jobs", "stop", "digits").succeeded().output
+    project.go_on()
+    wait_for((project.run_folder("digits") / "model_latest.pth").exists, "checkpoint", project.printed)
+    assert time.monotonic() - begin < SAVE_SECONDS
+    printed = project.pet("jobs", "follow", "digits").succeeded().output
+    assert "SIGTERM received: saving a checkpoint after iteration" in printed
+    assert printed.splitlines()[-1].split()[1] == "stopped;"
+    reached = project.iteration("digits")
+    assert 3 < reached < LENGTH
+
+    project.train("digits", ON)
+    printed = project.pet("jobs", "follow", "digits").succeeded().output
+    assert f"continuing from iteration {reached} of {LENGTH}" in printed
+    assert printed.splitlines()[-1].split()[1] == "done;"
+    assert project.iteration("digits") == LENGTH
+    assert project.samples() == samples_of_one_machine()
+    project.pet("jobs", "fetch", "digits", "--out", "here").succeeded()
+    assert (project.folder / "here" / "model_latest.pth").exists()
+
+
+def test_a_node_that_is_lost_changes_nothing(project: RayProject, ray: RayCluster) -> None:
+    project.train("undisturbed", ON, "--nodes", "2")
+    project.pet("jobs", "follow", "undisturbed").succeeded()
+    project.pause_at(14)
+    project.train("disturbed", ON, "--nodes", "2")
+    project.wait_until_paused(2)
+    ray.kill_node("n2")
+    project.go_on()
+    wait_for(lambda: "a node is lost" in ray.log(), "lost node", ray.log)
+    ray.start_node("n2")
+    printed = project.pet("jobs", "follow", "disturbed").succeeded().output
+    assert "the job is started again, and goes on from its last checkpoint" in printed
+    assert printed.splitlines()[-1].split()[1] == "done;", printed
+    assert_same_run(project.checkpoint("disturbed"), project.checkpoint("undisturbed"))
+    assert project.samples() == samples_of_one_machine()
+
+
+def test_with_fewer_nodes_it_goes_on_with_those(project: RayProject, ray: RayCluster) -> None:
+    project.pause_at(6)
+    project.train("digits", ON, "--nodes", "1-2")
+    project.wait_until_paused(2)
+    ray.kill_node("n2")
+    project.go_on()
+    printed = project.pet("jobs", "follow", "digits").succeeded().output
+    assert printed.splitlines()[-1].split()[1] == "done;", printed
+    assert project.samples() == samples_of_one_machine()
+    ray.start_node("n2")
+
+
+def test_the_script_of_a_job_for_the_cloud(ray: RayCluster, tmp_path: Path) -> None:
+    write_tutorial(tmp_path, "unet")
+    last = CLOUD.replace('desc="from sdk",', 'desc="from sdk", onnx_shape=(64, 96),')
+    script = write_script(tmp_path, f"{with_light_network(smaller(JOB))}\n{last}")
+    environment = {**without_cluster(), "PET_CLUSTER": ON, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    words = [*ray.prefix, sys.executable, script]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    place = tmp_path / "ckpts" / "jobs" / "models" / "landcover_0.1" / "1"
+    assert f"landcover_0.1, version 1: {place}" in done.stdout + done.stderr
+    assert {path.name for path in place.iterdir()} == {"model.pth", "model.onnx", "config.yaml", "card.json"}
+
+
+def test_a_mistake_is_not_repeated(project: RayProject) -> None:
+    project.train("wrong", ON, "TRAIN.DATASETS=['digits_train','nowhere']")
+    printed = project.pet("jobs", "follow", "wrong").output
+    assert "nowhere" in printed and printed.splitlines()[-1].split()[1] == "failed;"
+    assert "started again" not in printed
+    refused = project.pet("train", *OPTIONS, "--on", "ray:http://127.0.0.1:1", "--storage", str(project.storage), "--name", "away")
+    assert refused.code == 2 and "Failed to connect to Ray at address: http://127.0.0.1:1" in refused.output
+    assert not any((project.storage / "away").rglob("*.json"))
