@@ -166,8 +166,11 @@ def within(seconds: float, call: Callable[[], Answer], late: str) -> Answer:
         return answer.result(timeout=seconds)
     except TimeoutError:
         raise ConfigError(late) from None
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        # what its client makes of connections that are refused and of answers that report a mistake
+    except ConnectionError as error:
+        advice = "Is Ray's dashboard running there (`ray start --head`), and does this machine reach it?"
+        raise ConfigError(f"{str(error).strip()} {advice}") from error
+    except (RuntimeError, ValueError) as error:
+        # what its client makes of answers that report a mistake
         raise ConfigError(f"Ray: {str(error).strip()}") from error
 
 
