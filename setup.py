@@ -101,6 +101,7 @@ setup(
         "pet.projects": ["*/presets/*.yaml"],
         "pet.models.zoo": ["models.yaml"],
         "pet.templates": ["files/**/*.template"],
+        "pet.exporting": ["scripts/*.template"],
         "pet.report": ["assets/*"],
     },
     install_requires=REQUIRED,

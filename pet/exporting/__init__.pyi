@@ -6,6 +6,7 @@ from .network import TaskNetwork as TaskNetwork
 from .program_file import ProgramModel as ProgramModel
 from .runtime import OnnxModel as OnnxModel
 from .runtime import find_onnx_weights as find_onnx_weights
+from .script import Script as Script
 from .task import choose_weights as choose_weights
 from .task import export_task as export_task
 from .task import print_report as print_report

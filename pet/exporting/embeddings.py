@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from pet.exporting.network import TaskNetwork
+from pet.exporting.script import Script
 from pet.exporting.verify import largest_difference
 from petlib.errors import ConfigError
 
@@ -59,8 +60,13 @@ class EmbeddingDifference:
         return f"least cosine {self._least:.6f}"
 
 
-def embedding_network(backbone: nn.Module) -> TaskNetwork:
-    """Return what is exported of a backbone: the input ``images`` and the output ``embedding`` (B, D), not normalised."""
+def embedding_network(backbone: nn.Module, *, flip: bool = False) -> TaskNetwork:
+    """Return what is exported of a backbone: the input ``images`` and the output ``embedding`` (B, D), not normalised.
+
+    Args:
+        backbone: normalised images to embeddings.
+        flip: what predicts with the file adds the embedding of the mirrored image.
+    """
     difference = EmbeddingDifference()
     return TaskNetwork(
         network=Embeddings(backbone),
@@ -69,4 +75,5 @@ def embedding_network(backbone: nn.Module) -> TaskNetwork:
         exact_size=True,
         measure=difference,
         describe_comparison=difference.describe,
+        script=Script("embeddings", {"flip": flip}),
     )

@@ -44,6 +44,7 @@ class ExportReport:
         largest_difference: between an output of PyTorch and one of the file; where it has values above 1, divided by the largest.
         checked: shapes of the first input that were compared.
         note: what the inputs were, and further figures of the comparison.
+        script: a program next to the file that predicts with it; None: there is none.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class ExportReport:
     largest_difference: float
     checked: list[tuple[int, ...]]
     note: str = ""
+    script: Path | None = None
 
     def summary(self) -> str:
         """Return file, size and difference in one line, for a log."""

@@ -10,6 +10,7 @@ from pet.data.transforms.normalize import Normalize
 from pet.exporting.description import ModelDescription
 from pet.exporting.export import NO_METADATA, OPSET, TIME_LIMIT, ExportReport, export_model
 from pet.exporting.rewriting import InputNormalization, with_half
+from pet.exporting.script import Script
 from pet.exporting.verify import Measure, largest_difference
 
 CHANNELS = 3
@@ -34,6 +35,7 @@ class TaskNetwork:
         exact_size: images of another size than the file's are refused instead of distorted, which would change what is compared.
         description: kept in the file; None: what the config says of classes and normalisation.
         describe_comparison: what a report says of the comparison, asked for after it; empty: nothing. It may refuse the file.
+        script: the program that is written next to an ONNX file; None: there is none.
     """
 
     network: nn.Module
@@ -50,6 +52,7 @@ class TaskNetwork:
     exact_size: bool = False
     description: ModelDescription | None = None
     describe_comparison: Callable[[], str] = str
+    script: Script | None = None
 
 
 class ClassLogits(nn.Module):
@@ -71,7 +74,7 @@ class ClassLogits(nn.Module):
 
 def classifier_network(backbone: nn.Module) -> TaskNetwork:
     """Return what is exported of a classifier: the input ``images`` and the output ``logits`` (B, classes)."""
-    return TaskNetwork(network=ClassLogits(backbone), output_names=["logits"], half=["backbone"])
+    return TaskNetwork(network=ClassLogits(backbone), output_names=["logits"], half=["backbone"], script=Script("classes"))
 
 
 @dataclass(frozen=True)

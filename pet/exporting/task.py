@@ -20,7 +20,9 @@ from pet.exporting.description import ModelDescription
 from pet.exporting.export import ExportReport
 from pet.exporting.network import ExportSettings, TaskNetwork, export_network
 from pet.exporting.rewriting import InputNormalization
+from pet.exporting.runtime import ONNX_SUFFIX
 from pet.exporting.samples import TestImages, as_inputs, read_test_images
+from pet.exporting.script import NetworkFacts, write_script
 from pet.typed import PetConfig
 from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.config import ConfigError
@@ -73,22 +75,36 @@ def export_task(
     if task.size_input:
         # the size of an image that fills three quarters of each edge
         samples.append({**examples, inputs[-1]: torch.tensor([length * 3 // 4 for length in size])})
+    description = _describe(cfg, task, normalize, {kind: names[kind] for kind in kinds if kind in names}, origin)
     report = export_network(
         replace(task, output_names=outputs),
         examples,
         path,
-        settings=ExportSettings(
-            dynamic=cfg.EXPORT.DYNAMIC,
-            half=cfg.EXPORT.HALF,
-            normalize=normalize if cfg.EXPORT.NORMALIZE else None,
-            tolerance=cfg.EXPORT.TOLERANCE,
-            half_tolerance=cfg.EXPORT.HALF_TOLERANCE,
-            time_limit=cfg.EXPORT.TIME_LIMIT,
-        ),
+        settings=read_settings(cfg, normalize if cfg.EXPORT.NORMALIZE else None, dynamic=cfg.EXPORT.DYNAMIC),
         samples=[sample for sample in samples if _is_large_enough(sample, task, dynamic=cfg.EXPORT.DYNAMIC)],
-        metadata=_describe(cfg, task, normalize, {kind: names[kind] for kind in kinds if kind in names}, origin).to_metadata(),
+        metadata=description.to_metadata(),
     )
-    return replace(report, note="; ".join(filter(None, [images.note, report.note])))
+    facts = NetworkFacts(inputs, task.output_names, fixed, bool(task.size_input), description)
+    return replace(report, note="; ".join(filter(None, [images.note, report.note])), script=add_script(cfg, task, facts, path))
+
+
+def read_settings(cfg: PetConfig, normalize: Normalize | None, *, dynamic: bool) -> ExportSettings:
+    """Return how the ``EXPORT`` section has a file made."""
+    return ExportSettings(
+        dynamic=dynamic,
+        half=cfg.EXPORT.HALF,
+        normalize=normalize,
+        tolerance=cfg.EXPORT.TOLERANCE,
+        half_tolerance=cfg.EXPORT.HALF_TOLERANCE,
+        time_limit=cfg.EXPORT.TIME_LIMIT,
+    )
+
+
+def add_script(cfg: PetConfig, task: TaskNetwork, facts: NetworkFacts, path: Path) -> Path | None:
+    """Write the program that predicts with an ONNX file next to it, and return its path; None: the task has none, or no file of ONNX."""
+    if task.script is None or path.suffix != ONNX_SUFFIX:
+        return None
+    return write_script(cfg, task.script, facts, path)
 
 
 def _describe(cfg: PetConfig, task: TaskNetwork, normalize: Normalize, names: Names, origin: Origin) -> ModelDescription:
@@ -125,6 +141,8 @@ def print_report(report: ExportReport) -> None:
     print(f"compared with PyTorch on {len(report.checked)} inputs: {report.note}")
     engine = "onnxruntime" if report.opset else "the .pt2 file"
     print(f"{engine} and PyTorch differ by at most {report.largest_difference:.2g} on {len(report.checked)} inputs")
+    if report.script:
+        print(f"{report.script} predicts with it, without Pet")
 
 
 def _check_settings(cfg: PetConfig, task: TaskNetwork, path: Path) -> None:

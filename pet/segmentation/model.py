@@ -9,6 +9,7 @@ from pet.data.targets.image import IMAGES
 from pet.exporting.config import check_single_view
 from pet.exporting.description import ModelDescription
 from pet.exporting.network import TaskNetwork
+from pet.exporting.script import Script
 from pet.exporting.task import find_normalize
 from pet.losses.pixels.base import labelled_pixels, pad_labels
 from pet.losses.pixels.mixed import MixedLoss, build_pixel_loss
@@ -175,6 +176,8 @@ def _images(count: int) -> str:
     return "one image" if count == 1 else f"{count} images"
 
 
+WINDOW = 1024
+"""Edge of the windows that images are looked at through where the config does not say it, pixels."""
 INPUTS = ("images", "images2")
 OUTPUT = "logits"
 
@@ -202,14 +205,31 @@ def build_export_network(cfg: SegmentationConfig, model: Segmenter) -> TaskNetwo
         ConfigError: ``TEST.TRANSFORMS`` is wrong or has no ``Normalize`` at its end, or the model looks at an image several times.
     """
     check_single_view(cfg)
+    description = describe_model(cfg)
     return TaskNetwork(
         network=MainLogits(model.network),
         output_names=[OUTPUT],
         half=["network"],
         input_names=INPUTS[: cfg.DATA.NUM_IMAGES],
         channels=cfg.MODEL.IN_CHANNELS,
-        description=describe_model(cfg),
+        description=description,
+        script=choose_script(cfg, description),
     )
+
+
+def choose_script(cfg: SegmentationConfig, description: ModelDescription) -> Script:
+    """Return the program that looks at images through windows, as a prediction with Pet does."""
+    values = {
+        "largest": cfg.TEST.SLIDING.SIZE or WINDOW,
+        "overlap": cfg.TEST.SLIDING.OVERLAP,
+        "channels": cfg.MODEL.IN_CHANNELS,
+        "scales_16_bits": not description.maximum,
+        "binary": cfg.MODEL.BINARY,
+        "threshold": description.threshold,
+        "batch": 1 if cfg.EXPORT.DYNAMIC else cfg.EXPORT.BATCH,
+    }
+    pairs = "BEFORE AFTER [BEFORE AFTER ...]"
+    return Script("windows", values, pairs if cfg.DATA.NUM_IMAGES > 1 else "IMAGE [IMAGE ...]")
 
 
 def describe_model(cfg: SegmentationConfig) -> ModelDescription:

@@ -9,7 +9,7 @@ from pet.models.pretrained import load_test_weights
 from pet.models.segmentation.sliding_window import view_network
 from pet.prediction.predictors.pixels import NetworkPixels, OnnxPixels, PixelPredictor
 from pet.prediction.windows import LabelledWindows, WindowSettings
-from pet.segmentation.model import Segmenter, build_model, describe_model
+from pet.segmentation.model import WINDOW, Segmenter, build_model, describe_model
 from pet.typed import SegmentationConfig
 from petlib.solver.precision import build_mixed_precision
 
@@ -29,7 +29,7 @@ def build_predictor(
         CheckpointError: there are no weights, or they do not fit.
         ConfigError: ``TEST.TRANSFORMS`` does not end with ``Normalize``.
     """
-    windows = WindowSettings(size=window or cfg.TEST.SLIDING.SIZE or WindowSettings.size, overlap=cfg.TEST.SLIDING.OVERLAP)
+    windows = WindowSettings(size=window or cfg.TEST.SLIDING.SIZE or WINDOW, overlap=cfg.TEST.SLIDING.OVERLAP)
     exported = find_onnx_weights(cfg)
     predictor = OnnxPixels(exported) if exported is not None else _build_network(cfg, device, build)
     return LabelledWindows(predictor, windows, predictor.description.target_names())

@@ -1,5 +1,6 @@
 """What is exported of a model of the general CNN, and that model with tensors as its only inputs and outputs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from pet.data.loading.batch_transforms import PAD_DIVISOR
 from pet.exporting.config import check_single_view
 from pet.exporting.matching import DetectionDifference
 from pet.exporting.network import TaskNetwork, classifier_network
+from pet.exporting.script import Script
 from pet.models.detection.traced_regions import with_traced_pooling
 from pet.models.features import Features, Neck
 from pet.models.registries import DETECTORS
@@ -174,6 +176,7 @@ def build_export_network(cfg: VisionConfig, model: GeneralizedCNN) -> TaskNetwor
         reference=plain,
         output_names=names,
         half=[f"model.{name}" for name in HALF_PARTS if _has(traced.model, name)],
+        script=choose_script(names),
     )
     if not cfg.MODEL.HAS_BOX:
         return task
@@ -216,6 +219,15 @@ def check_exportable(cfg: VisionConfig) -> None:
             "those before; set it to never"
         )
     check_single_view(cfg)
+
+
+def choose_script(outputs: Sequence[str]) -> Script | None:
+    """Return the program for these outputs; None: none of them knows all."""
+    if set(OBJECT_OUTPUTS) <= set(outputs):
+        return None if "count" in outputs else Script("objects")
+    if "count" in outputs:
+        return Script("counts") if "logits" not in outputs and outputs.count("count") == 1 else None
+    return Script("pixels")
 
 
 def _has(model: GeneralizedCNN, name: str) -> bool:

@@ -120,7 +120,14 @@ class ActionTask(Task[ActionConfig]):
         output, half = "logits", "backbone"
         if cfg.MODEL.MULTI_LABEL:
             network, output, half = nn.Sequential(network, nn.Sigmoid()), "class_scores", "0.backbone"
-        return exporting.TaskNetwork(network=network, output_names=[output], half=[half], input_names=["clips"], frames=cfg.MODEL.FRAMES)
+        return exporting.TaskNetwork(
+            network=network,
+            output_names=[output],
+            half=[half],
+            input_names=["clips"],
+            frames=cfg.MODEL.FRAMES,
+            script=exporting.Script("clips", usage="VIDEO [VIDEO ...]"),
+        )
 
 
 def _count_views(cfg: ActionConfig, key: str) -> tuple[int, int]:

@@ -96,7 +96,7 @@ class FaceTask(Task[FaceConfig]):
     def build_export_network(self, cfg: FaceConfig, model: nn.Module) -> "exporting.TaskNetwork":
         """Return the backbone: images to embeddings, of the image as it is and not normalised."""
         assert isinstance(model, FaceNetwork), f"a {type(model).__name__} is no model of this task"
-        return embedding_network(model.backbone)
+        return embedding_network(model.backbone, flip=cfg.TEST.FLIP)
 
     def export(
         self,

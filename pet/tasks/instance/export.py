@@ -6,9 +6,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from pet.exporting.network import TaskNetwork
+from pet.exporting.script import Script
 from pet.exporting.verify import largest_difference
 from pet.models.instance.heads import SURE
-from pet.tasks.instance.model import InstanceNetwork
+from pet.tasks.instance.model import InstanceNetwork, keypoint_origin
 from pet.typed import InstanceConfig
 from petlib.config import ConfigError
 
@@ -126,4 +127,10 @@ def build_export_network(cfg: InstanceConfig, model: InstanceNetwork) -> TaskNet
         half=["network.backbone", "network.upsampling"],
         measure=difference,
         describe_comparison=difference.describe,
+        script=choose_script(cfg),
     )
+
+
+def choose_script(cfg: InstanceConfig) -> Script:
+    """Return the program that cuts objects out of images as ``CropObject`` does."""
+    return Script("crops", {"sure": SURE, "keypoint_origin": keypoint_origin(cfg)})

@@ -15,7 +15,9 @@ from pet.exporting.config import check_export, chosen_names
 from pet.exporting.description import ModelDescription
 from pet.exporting.export import ExportReport
 from pet.exporting.matching import DetectionDifference
-from pet.exporting.network import ExportSettings, TaskNetwork, export_network
+from pet.exporting.network import TaskNetwork, export_network
+from pet.exporting.script import NetworkFacts, Script
+from pet.exporting.task import add_script, read_settings
 from pet.exporting.verify import relative_difference
 from pet.tasks.tddet.model import PointDetector
 from pet.typed import TddetConfig
@@ -98,7 +100,14 @@ def build_export_network(cfg: TddetConfig, model: PointDetector) -> TaskNetwork:
         input_names=("points",),
         description=ModelDescription(tuple(cfg.DATA.CLASSES), (0.0,), (1.0,), normalizes=True, outputs=tuple(OUTPUTS)),
         describe_comparison=difference.pairs.describe,
+        script=choose_script(cfg),
     )
+
+
+def choose_script(cfg: TddetConfig) -> Script:
+    """Return the program, which also suppresses boxes."""
+    selection = {"least": cfg.TEST.SCORE_THRESHOLD, "overlap": cfg.TEST.NMS, "most": cfg.TEST.MAX_BOXES}
+    return Script("points", {"channels": cfg.MODEL.POINT_CHANNELS, **selection}, "FILE [FILE ...]")
 
 
 def export_points(cfg: TddetConfig, task: TaskNetwork, path: Path, names: Names, origin: Origin) -> ExportReport:
@@ -112,21 +121,17 @@ def export_points(cfg: TddetConfig, task: TaskNetwork, path: Path, names: Names,
     outputs = chosen_names(list(cfg.EXPORT.OUTPUT_NAMES), list(task.output_names), "EXPORT.OUTPUT_NAMES")
     frames, note = _test_frames(cfg)
     assert task.description is not None, "a detector of points describes itself"
+    description = task.description.with_names({kind: names[kind] for kind in (KIND,) if kind in names}).with_origin(origin)
     report = export_network(
         replace(task, output_names=outputs),
         {name: frames[0] if frames else _random_points(cfg)},
         path,
-        settings=ExportSettings(
-            dynamic=True,
-            half=cfg.EXPORT.HALF,
-            tolerance=cfg.EXPORT.TOLERANCE,
-            half_tolerance=cfg.EXPORT.HALF_TOLERANCE,
-            time_limit=cfg.EXPORT.TIME_LIMIT,
-        ),
+        settings=read_settings(cfg, None, dynamic=True),
         samples=[{name: frame} for frame in frames[1:]],
-        metadata=task.description.with_names({kind: names[kind] for kind in (KIND,) if kind in names}).with_origin(origin).to_metadata(),
+        metadata=description.to_metadata(),
     )
-    return replace(report, note=f"{note}; {report.note}")
+    facts = NetworkFacts([name], task.output_names, None, padded=False, description=description)
+    return replace(report, note=f"{note}; {report.note}", script=add_script(cfg, task, facts, path))
 
 
 def _test_frames(cfg: TddetConfig) -> tuple[list[Tensor], str]:
