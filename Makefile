@@ -41,14 +41,14 @@ docs: $(VENV)/.dev
 site: $(VENV)/.docs
 	$(BIN)/python tools/docs/build_site.py
 
-# uv is several times faster; pip does the same
+# uv is several times faster; pip does the same. Python compiles what it imports by itself, which is far less than all that is installed.
 define install
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
 		uv pip install --quiet --python $(BIN)/python -c $(TESTED) --build-constraints $(TESTED) -e '.[$(1)]'; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		PIP_BUILD_CONSTRAINT=$(TESTED) $(BIN)/python -m pip install --quiet -c $(TESTED) -e '.[$(1)]'; \
+		PIP_BUILD_CONSTRAINT=$(TESTED) $(BIN)/python -m pip install --quiet --no-compile -c $(TESTED) -e '.[$(1)]'; \
 	fi
 	@touch $@
 endef

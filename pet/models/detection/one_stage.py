@@ -128,6 +128,51 @@ class FcosBoxHead(FCOS):  # type: ignore[misc]  # torchvision has no types
             return _losses(self.compute_loss(targets, levels.outputs, levels.anchors, levels.counts))
         return _detections(self.postprocess_detections(*levels.split(), features.image_sizes), self.suppression)
 
+    def loss_counts(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Return how many points of each sample learn a box: the losses are divided by their number."""
+        images: Tensor = batch["image"]
+        # each map rounds half of the one before up, as convolutions with padding do
+        shapes = [[-(-length // stride) for length in images.shape[2:]] for (stride,) in self.anchor_generator.sizes]
+        maps = [images.new_empty((1, 1, *shape)) for shape in shapes]
+        (anchors,) = self.anchor_generator(ImageList(images[:1], [(images.shape[2], images.shape[3])]), maps)
+        points = _Points.of_anchors(anchors, [height * width for height, width in shapes])
+        counts = [points.count_learning(boxes, radius=self.center_sampling_radius) for boxes in batch["boxes"]]
+        return dict.fromkeys(LOSS_NAMES.values(), torch.stack(counts).float())
+
+
+class _Points(NamedTuple):
+    """The P points of FCOS's maps.
+
+    Attributes:
+        places: float32 (P, 2), x and y.
+        strides: float32 (P,).
+        reach: smallest and largest distance to the furthest edge of a box that a point learns, float32 (P, 2).
+    """
+
+    places: Tensor
+    strides: Tensor
+    reach: Tensor
+
+    @classmethod
+    def of_anchors(cls, anchors: Tensor, counts: list[int]) -> "_Points":
+        """Return the points of squares (P, 4) as wide as the strides, of levels with so many of them."""
+        strides = anchors[:, 2] - anchors[:, 0]
+        reach = torch.stack([strides * 4, strides * 8], dim=1)
+        reach[: counts[0], 0] = 0
+        reach[-counts[-1] :, 1] = torch.inf
+        return cls((anchors[:, :2] + anchors[:, 2:]) / 2, strides, reach)
+
+    def count_learning(self, boxes: Tensor, *, radius: float) -> Tensor:
+        """Return how many points learn one of the boxes (N, 4): inside of it, near its centre, and of its size."""
+        if not len(boxes):
+            return torch.zeros((), dtype=torch.int64, device=boxes.device)
+        centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+        is_near = (self.places[:, None] - centers).abs().amax(dim=2) < radius * self.strides[:, None]
+        edges = torch.cat([self.places[:, None] - boxes[:, :2], boxes[:, 2:] - self.places[:, None]], dim=2)
+        furthest = edges.amax(dim=2)
+        fits = (furthest > self.reach[:, :1]) & (furthest < self.reach[:, 1:])
+        return (is_near & fits & (edges.amin(dim=2) > 0)).any(dim=1).sum()
+
 
 def build_retinanet(cfg: VisionConfig, info: FeatureInfo) -> RetinaNetBoxHead:
     """Return the head for ``MODEL.BOX``.

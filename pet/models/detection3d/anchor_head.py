@@ -102,6 +102,11 @@ class AnchorHead(nn.Module):
         way = functional.cross_entropy(directions[found], target.directions, reduction="sum") / count
         return {"loss_class": scores, "loss_box": BOX_WEIGHT * smooth, "loss_direction": DIRECTION_WEIGHT * way}
 
+    def loss_counts(self, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
+        """Return how many anchors of each frame the losses count over, float32 (B,), a mean over the processes."""
+        matches = [self._match(own, classes) for own, classes in zip(boxes, labels, strict=True)]
+        return all_reduce_mean(torch.stack([(match >= 0).sum() for match in matches]).float())
+
     def targets(self, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> AnchorTargets:
         """Return what the anchors learn of the boxes of each frame."""
         matches = torch.stack([self._match(own, classes) for own, classes in zip(boxes, labels, strict=True)])

@@ -17,6 +17,7 @@ from pet.models.detection3d.camera_geometry import centres_of, corners_of, place
 from pet.models.detection3d.edge_fusion import EdgeFusion
 from pet.structures.calibration import NEAR
 from pet.structures.centers import Centers, draw_centers, find_peaks, gaussian_radius, locate_centers, values_at, values_at_peaks
+from petlib.distributed.collectives import all_reduce_mean
 
 GROUPS = 32
 """Of the group norm of the branches, as published."""
@@ -162,6 +163,13 @@ class CameraHead(nn.Module):
         values = values_at(numbers, centers.images, centers.cells).float()
         of_objects = self._object_losses(values, centers, objects)
         return {"loss_heatmap": heatmap_loss, **{f"loss_{name}": (shares * loss).sum() / count for name, loss in of_objects.items()}}
+
+    def loss_counts(
+        self, boxes: Sequence[Tensor], labels: Sequence[Tensor], projections: Tensor, sizes: Sequence[tuple[int, int]]
+    ) -> Tensor:
+        """Return how many objects of each image the losses count over, float32 (B,), a mean over the processes; see :meth:`losses`."""
+        found = [self._objects(*image) for image in zip(boxes, labels, projections, sizes, strict=True)]
+        return all_reduce_mean(torch.tensor([float(len(own.labels)) for own in found], device=projections.device))
 
     def _spread(self, centers: Centers, objects: _Objects, size: tuple[int, int]) -> tuple[Centers, _Objects, Tensor]:
         """Return each object once for each cell that learns it, and the share of its losses that is of this cell."""

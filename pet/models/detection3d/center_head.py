@@ -14,6 +14,7 @@ from pet.losses.centers import START, center_focal_loss, center_l1_loss, mean_co
 from pet.models.detection3d.boxes import Candidates
 from pet.models.detection3d.pillars import Grid
 from pet.structures.centers import Centers, draw_centers, find_peaks, gaussian_radius, locate_centers, values_at_peaks
+from petlib.distributed.collectives import all_reduce_mean
 
 NUMBERS = 10
 """Read at a centre: its offset in the cell (2), height of the box's centre, logarithms of its edges (3), sine and cosine of twice the yaw
@@ -72,6 +73,10 @@ class CenterHead(nn.Module):
             "loss_center": center_focal_loss(self.heatmap(maps), target.heatmap, count=count),
             "loss_box": BOX_WEIGHT * center_l1_loss(self.boxes(maps), target.centers, target.numbers, count=count),
         }
+
+    def loss_counts(self, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
+        """Return how many boxes of each frame the losses count over, float32 (B,), a mean over the processes."""
+        return all_reduce_mean(torch.stack([self._inside(of_frame).sum() for of_frame in boxes]).float())
 
     def targets(self, boxes: Sequence[Tensor], labels: Sequence[Tensor], size: tuple[int, int]) -> CenterTargets:
         """Return what maps of a size (height, width) learn of the boxes whose centres lie in the grid."""

@@ -48,13 +48,14 @@ class CameraDetector(nn.Module):
             batch: ``image``, float (B, 3, H, W), ``image_sizes``, (height, width) of each without padding (by default all of it), ``meta``
                 with calibrations, and in training ``boxes3d``, frame ``camera``, and ``labels3d``.
         """
-        images: Tensor = batch["image"]
-        maps = self.extract(images)
-        sizes = batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images)
+        maps = self.extract(batch["image"])
         if not self.training:
-            return self.place(self.head.detect(maps, sizes), batch["meta"])
-        targets = list(batch["boxes3d"]), list(batch["labels3d"])
-        return {"losses": self.head.losses(maps, *targets, projections_of(batch["meta"], images.device), sizes), "metrics": {}}
+            return self.place(self.head.detect(maps, _sizes_of(batch)), batch["meta"])
+        return {"losses": self.head.losses(maps, *_targets_of(batch)), "metrics": {}}
+
+    def loss_counts(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Return how many objects of each image all losses count over, see :class:`petlib.engine.CountsLosses`."""
+        return {"loss_": self.head.loss_counts(*_targets_of(batch))}
 
     def extract(self, images: Tensor) -> Tensor:
         """Return the map (B, C, h, w) of normalised images."""
@@ -70,6 +71,17 @@ class CameraDetector(nn.Module):
             {**own, "boxes3d": mirrored(own["boxes3d"])} if is_mirrored(_matrix_of(meta)) else own
             for own, meta in zip(found, metas, strict=True)
         ]
+
+
+def _sizes_of(batch: Mapping[str, Any]) -> list[tuple[int, int]]:
+    images: Tensor = batch["image"]
+    return batch.get("image_sizes") or [(images.shape[2], images.shape[3])] * len(images)
+
+
+def _targets_of(batch: Mapping[str, Any]) -> tuple[list[Tensor], list[Tensor], Tensor, list[tuple[int, int]]]:
+    """Return boxes, classes, projections and sizes of the images of a batch."""
+    projections = projections_of(batch["meta"], batch["image"].device)
+    return list(batch["boxes3d"]), list(batch["labels3d"]), projections, _sizes_of(batch)
 
 
 def projections_of(metas: Metas, device: torch.device) -> Tensor:

@@ -55,6 +55,10 @@ class PointDetector(nn.Module):
             return {"losses": self.head.losses(maps, list(batch["boxes3d"]), list(batch["labels3d"])), "metrics": {}}
         return self._select(self.head.detect(maps))
 
+    def loss_counts(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Return what all losses count over that is in each frame, see :class:`petlib.engine.CountsLosses`."""
+        return {"loss_": self.head.loss_counts(list(batch["boxes3d"]), list(batch["labels3d"]))}
+
     def candidates(self, points: Tensor) -> Candidates:
         """Return the boxes of one frame (P, C) before suppression."""
         places = torch.zeros(points.shape[0], dtype=torch.int64, device=points.device)
