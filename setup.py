@@ -31,7 +31,7 @@ GEO = ["rasterio>=1.4"]
 DETR = ["transformers>=5.24,<6"]
 REMOTE = ["obstore>=0.9"]
 SLURM = ["submitit>=1.5"]
-DOCS = ["mkdocs-material>=9.8"]
+DOCS = ["mkdocs-material>=9.8", "jieba>=0.42.1"]
 RAY = ["ray[default]>=2.60,<3"]
 DEV = [
     *DEMO,

@@ -14,8 +14,8 @@ CHINESE = DOCS / "zh"
 ENGLISH = {"README.md": ROOT / "README.md", "config.md": DOCS / "config_head.md"}
 """The English page of a Chinese one, where it is not the page of the same name in docs/."""
 NAMES = sorted(page.name for page in CHINESE.glob("*.md"))
-HOPE = {"quick_start.md", "config.md", "data.md", "launcher.md"}
-HOPE |= {"paddleseg.md", "train_job.md", "trainframework_reference.md", "antgo.md"}
+PROMISED = {"README.md", "quick_start.md", "config.md", "data.md", "launcher.md"}
+PROMISED |= {"paddleseg.md", "train_job.md", "trainframework_reference.md", "antgo.md"}
 OTHER_LANGUAGE = re.compile(r"^\[(?:English|中文)\]\(.*\)$", re.MULTILINE)
 BLOCK = re.compile(r"^```[^`]*?^```$|(?:(?<=\n\n)(?:^    [^\n]*\n)+)", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
@@ -85,7 +85,7 @@ def place(link: str, page: Path) -> str:
 
 
 def test_what_is_promised_is_there() -> None:
-    assert set(NAMES) == HOPE
+    assert set(NAMES) == PROMISED
     for name in NAMES:
         english = ENGLISH.get(name, DOCS / name)
         there = f"[English]({'../../README.md' if name == 'README.md' else f'../{name}'})"

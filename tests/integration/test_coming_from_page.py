@@ -21,6 +21,8 @@ KEYS = set(flat_schema(SCHEMA)) | set(flat_schema(SEGMENTATION))
 OURS = ("MISC", "TRAIN", "TEST", "EVAL", "DATA", "SOLVER", "MODEL", "ANALYSER")
 THEIRS = {
     *("SOLVER.IMS_PER_BATCH", "SOLVER.MAX_ITER", "SOLVER.STEPS", "SOLVER.CHECKPOINT_PERIOD", "TEST.EVAL_PERIOD", "MODEL.WEIGHTS"),
+    *("SOLVER.BASE_LR", "SOLVER.GAMMA", "SOLVER.WARMUP_ITERS", "SOLVER.CLIP_GRADIENTS.CLIP_VALUE", "TEST.AUG.ENABLED"),
+    *("TEST.PRECISE_BN", "MODEL.BACKBONE.FREEZE_AT", "MODEL.RPN.NMS_THRESH", "MODEL.BOX"),
     *("MODEL.ROI_HEADS.NUM_CLASSES", "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "MODEL.MASK_ON", "MODEL.KEYPOINT_ON"),
 }
 
@@ -51,7 +53,8 @@ def test_the_commands_have_their_options_and_configs() -> None:
         for config in (word for word in words if word.startswith("cfgs/") and "fruit" not in word):
             assert (ROOT / config).is_file(), code
         given = {word for word in words if word.startswith("--")}
-        assert given <= {"--cfg", "--data", "--epochs", "--images", "--out", "--track", "--gpu_id"}, code
+        ours = {"--cfg", "--data", "--epochs", "--images", "--out", "--track", "--gpu_id", "--dry_run", "--on"}
+        assert given <= {*ours, "--nnodes", "--node_rank", "--rdzv_endpoint"}, code
 
 
 def test_its_links_lead_to_pages() -> None:

@@ -97,7 +97,7 @@ GALLERY = (
     _browse(
         "confetti",
         "Small objects in large images",
-        "Windows of `confetti`, images that are too large to be looked at as a whole (`TRAIN.SLIDING`).",
+        "Windows in the large images of `confetti`, around objects and of the background alone (`TRAIN.SLIDING`).",
         "cfgs/vision/confetti/faster_rcnn_R-18-FPN.yaml",
         "--count 3 --views 3",
     ),
@@ -139,7 +139,7 @@ GALLERY = (
     _browse(
         "motions",
         "Actions in videos",
-        "Frames of clips; the class is how the disc moves.",
+        "Frames of clips; the class is how the shape moves.",
         "cfgs/tasks/action/motions/tsm_test_resnet.yaml",
         "--count 2 --views 2",
     ),
