@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+ANSWERS = {"refuse": (403, "AccessDenied"), "busy": (503, "SlowDown"), "full": (507, "XMinioStorageFull")}
 NOT_FORWARDED = ("transfer-encoding", "connection", "content-length")
 
 
@@ -19,7 +20,8 @@ class Proxy(ThreadingHTTPServer):
 
     Attributes:
         fault: gets method and path of a request, and may say what goes wrong: ``drop`` (half of the body, then nothing), ``refuse``
-            (403), ``busy`` (503), ``change`` (another byte in the middle of the body) or ``cut`` (half of the body, as if that were all).
+            (403), ``busy`` (503), ``full`` (507), ``change`` (another byte in the middle of the body) or ``cut`` (half of the body, as if
+            that were all).
         requests: how often each (method, path) was asked for.
         sent: bytes of bodies that were sent, by path.
     """
@@ -59,8 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.requests[self.command, path] += 1
         fault = self.server.fault(self.command, path)
-        if fault in ("refuse", "busy"):
-            self._answer(403 if fault == "refuse" else 503, [], b"<Error><Code>AccessDenied</Code></Error>")
+        if fault in ANSWERS:
+            code, reason = ANSWERS[fault]
+            self._answer(code, [], f"<Error><Code>{reason}</Code></Error>".encode())
             return
         connection = http.client.HTTPConnection(*self.server.store, timeout=60)
         connection.request(self.command, self.path, body, dict(self.headers))

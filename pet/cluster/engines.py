@@ -45,7 +45,7 @@ def check(job: ClusterJob, target: Target) -> None:
     earlier = records.newest(job.name)
     if earlier is not None and earlier.job.storage == job.storage and (now := state(earlier)) in ACTIVE:
         raise ConfigError(
-            f"{earlier.job.id} is {now} and writes into {job.run_folder}; wait for it, stop it with pet-jobs stop {job.name}, or take "
+            f"{earlier.job.id} is {now} and writes into {job.results}; wait for it, stop it with pet-jobs stop {job.name}, or take "
             "another --name"
         )
 

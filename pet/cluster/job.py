@@ -1,14 +1,17 @@
 """What is sent to a cluster: one command of Pet, its code, its nodes, and where the results go."""
 
+import hashlib
 import json
 import os
 import re
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from petlib.errors import ConfigError, DataError
+from petlib.object_store import address_of
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NODES = re.compile(r"(\d+)(?:-(\d+))?")
@@ -56,7 +59,8 @@ class ClusterJob:
     """One command of Pet on the nodes of a cluster.
 
     The results are in ``<storage>/<name>/run``, whichever job of that name made them: a test finds what the training left, and a training
-    goes on. What belongs to one job alone (log, copy of the code) is in ``<storage>/<name>/jobs/<id>``.
+    goes on. What belongs to one job alone (log, copy of the code) is in ``<storage>/<name>/jobs/<id>``; where the storage is a store of
+    objects, below ``ckpts/jobs`` of ``code_dir`` instead, and each node works in a folder of its own.
 
     Attributes:
         id: distinguishes it from all others.
@@ -64,7 +68,7 @@ class ClusterJob:
         program: ``train``, ``test``, ``export``, or ``script`` for a script of the user's that trains by itself.
         words: the command line of the program; that of a script begins with its path in ``code_dir``.
         code_dir: the folder that is sent, absolute.
-        storage: a folder that the nodes and this machine share, absolute.
+        storage: a folder that the nodes and this machine share, absolute, or an address in a store of objects.
         nodes: smallest and largest number of machines.
         gpus_per_node: GPUs that each node has to have; 0: the processes compute on what a node has, a CPU where there is no GPU.
         processes: processes on each node; 0: one for each GPU, or one.
@@ -87,14 +91,25 @@ class ClusterJob:
     description: str = ""
 
     @property
+    def is_in_store(self) -> bool:
+        """Whether the results go to a store of objects."""
+        return address_of(self.storage) is not None
+
+    @property
+    def results(self) -> str:
+        """Where the results are when it has ended: a folder, or an address in a store."""
+        return f"{self.storage}/{self.name}/run"
+
+    @property
     def run_folder(self) -> Path:
-        """The output folder of the run."""
-        return Path(self.storage) / self.name / "run"
+        """The output folder of the run, on the machine that asks where the results go to a store."""
+        return node_folder() / _digest(self.storage) / self.name / "run" if self.is_in_store else Path(self.results)
 
     @property
     def folder(self) -> Path:
-        """What belongs to this job alone."""
-        return Path(self.storage) / self.name / "jobs" / self.id
+        """What belongs to this job alone, in a folder that the nodes and this machine share."""
+        shared = Path(self.code_dir) / DEFAULT_STORAGE if self.is_in_store else Path(self.storage)
+        return shared / self.name / "jobs" / self.id
 
     @property
     def ranks_per_node(self) -> int:
@@ -159,18 +174,31 @@ def check_name(name: str, *, place: str) -> str:
     return name
 
 
+def storage_of(given: str | None) -> str:
+    """Return where results go: an address of a store, or the absolute path of a folder; given, of ``PET_STORAGE``, or ``ckpts/jobs``."""
+    text = given or os.environ.get(STORAGE) or str(DEFAULT_STORAGE)
+    return text.rstrip("/") if address_of(text) else str(storage_folder(text))
+
+
 def storage_folder(given: str | None) -> Path:
-    """Return the absolute folder of the results: the one given, that of ``PET_STORAGE``, or ``ckpts/jobs``.
+    """Return the same where only a folder will do.
 
     Raises:
         ConfigError: it is the address of an object store.
     """
     text = given or os.environ.get(STORAGE) or str(DEFAULT_STORAGE)
     if "://" in text:
-        raise ConfigError(
-            f"--storage {text}: object stores do not serve for jobs yet; a folder that all nodes and this machine see expected"
-        )
+        raise ConfigError(f"--storage {text}: a folder that all nodes and this machine see expected")
     return Path(text).expanduser().absolute()
+
+
+def node_folder() -> Path:
+    """Return the folder of this user for runs on this machine alone, below ``TMPDIR``."""
+    return Path(tempfile.gettempdir()) / f"pet-runs-{os.getuid()}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def parse_nodes(text: str) -> tuple[int, int]:

@@ -5,14 +5,15 @@ import logging
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from pet.cluster.job import ClusterJob
+from pet.cluster.job import ClusterJob, node_folder
 from pet.cluster.package import LINKS_FILE
-from petlib.errors import USER_ERROR_EXIT_CODE
+from petlib.errors import USER_ERROR_EXIT_CODE, OutputError
 from petlib.files import write_text_atomically
 
 INSIDE = "PET_CLUSTER_JOB"
@@ -46,6 +47,8 @@ class NodeProcess:
     def __init__(self, job: ClusterJob, *, code: Path, nodes: int = 1, node_rank: int = 0, endpoint: str = "") -> None:
         link_left_out(code)
         job.folder.mkdir(parents=True, exist_ok=True)
+        if job.is_in_store:
+            make_private(node_folder())
         words = launcher_words(job, nodes=nodes, node_rank=node_rank, endpoint=endpoint)
         self._process = subprocess.Popen(words, cwd=code, env=_environment(job, code), stdin=subprocess.DEVNULL)
 
@@ -82,7 +85,22 @@ def launcher_words(job: ClusterJob, *, nodes: int, node_rank: int, endpoint: str
             words += ["--nproc", str(job.ranks_per_node)]
         if nodes > 1:
             words += ["--nnodes", str(nodes), "--node_rank", str(node_rank), "--rdzv_endpoint", endpoint]
-    return [*words, *job.words, f"MISC.CKPT={job.run_folder}"]
+    return [*words, *job.words, f"MISC.CKPT={job.run_folder}", *([f"MISC.STORAGE={job.results}"] if job.is_in_store else [])]
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder of this user's runs on this node, which no other user may look into.
+
+    Raises:
+        OutputError: it is another user's, or cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder of this node's runs cannot be made: {error}; name another place with TMPDIR") from error
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
+        raise OutputError(f"{folder}: it is no folder of this user; name another place for this node's runs with TMPDIR")
 
 
 def link_left_out(code: Path) -> None:

@@ -8,6 +8,7 @@ from typing import NoReturn
 from pet import api, exporting
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
+from petlib import engine
 from petlib.config import CfgNode
 from petlib.errors import name_in_errors
 from petlib.launch import run_tool
@@ -29,6 +30,8 @@ def export_model(cfg: PetConfig, options: argparse.Namespace) -> int:
     with name_in_errors({"export_task.path": "--out"}):
         report = api.export_trained(task, cfg, options.out or Path(cfg.MISC.CKPT) / "model.onnx")
     exporting.print_report(report)
+    if options.out is None:
+        engine.keep_results(cfg)
     return 0
 
 

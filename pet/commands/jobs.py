@@ -8,8 +8,11 @@ from typing import NoReturn
 from pet.cluster import engines, records
 from pet.cluster.records import Record
 from pet.commands.submit import follow_to_end, print_text
+from petlib.checkpoint.fetch import fetch_run
+from petlib.checkpoint.stored import CheckpointStore
 from petlib.errors import ConfigError, OutputError
 from petlib.launch.process.tool import run_plain_tool
+from petlib.object_store import RETRY_SECONDS
 from petlib.suggest import counted
 
 ACTIONS = ("list", "follow", "stop", "fetch")
@@ -70,16 +73,26 @@ def fetch(record: Record, folder: Path) -> int:
     Raises:
         OutputError: there are none yet, or they cannot be copied.
     """
-    source = record.job.run_folder
+    if record.job.is_in_store:
+        is_there = fetch_run(CheckpointStore(record.job.results, retry_seconds=RETRY_SECONDS), folder)
+    else:
+        is_there = _copy(record.job.run_folder, folder)
+    if not is_there:
+        raise OutputError(f"{record.job.results}: no results yet; {record.job.id} is {engines.state(record)}")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    print(f"{folder}: {counted(len(files), 'file')} of {record.job.id}, which is {engines.state(record)}")
+    return 0
+
+
+def _copy(source: Path, folder: Path) -> bool:
+    """Copy a run folder; return whether there is one."""
     if not source.is_dir():
-        raise OutputError(f"{source}: no results yet; {record.job.id} is {engines.state(record)}")
+        return False
     try:
         shutil.copytree(source, folder, dirs_exist_ok=True, symlinks=True, ignore=NOT_FETCHED)
     except (OSError, shutil.Error) as error:
         raise OutputError(f"{folder}: the results cannot be copied: {error}") from error
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    print(f"{folder}: {counted(len(files), 'file')} of {record.job.id}, which is {engines.state(record)}")
-    return 0
+    return True
 
 
 def main() -> NoReturn:

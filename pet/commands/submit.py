@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pet.cluster import engines
-from pet.cluster.job import DEFAULT_STORAGE, STORAGE, ClusterJob, Target, check_batch, check_name, new_id, parse_nodes, storage_folder
+from pet.cluster.job import DEFAULT_STORAGE, STORAGE, ClusterJob, Target, check_batch, check_name, new_id, parse_nodes, storage_of
 from pet.cluster.node import launcher_words
 from pet.cluster.package import Package, package_folder
 from pet.cluster.records import Record
@@ -69,7 +69,7 @@ def build_job(program: str, words: Sequence[str], options: argparse.Namespace, c
         program=program,
         words=tuple(_relative_config(words)),
         code_dir=str(Path.cwd()),
-        storage=str(storage_folder(options.storage)),
+        storage=storage_of(options.storage),
         nodes=nodes,
         gpus_per_node=options.gpus_per_node,
         processes=options.nproc or 0,
@@ -81,6 +81,10 @@ def build_job(program: str, words: Sequence[str], options: argparse.Namespace, c
     if cfg is not None and program == "train":
         with name_in_errors({"check_batch.batch_size": "TRAIN.BATCH_SIZE"}):
             check_batch(cfg.TRAIN.BATCH_SIZE, nodes, job.ranks_per_node)
+        if job.is_in_store and nodes[1] > 1 and cfg.TRAIN.PARALLEL == "fsdp":
+            raise ConfigError(
+                f"--storage {job.storage}: several nodes write checkpoints of TRAIN.PARALLEL fsdp together, into a folder that they share"
+            )
     return job
 
 
@@ -92,7 +96,7 @@ def describe(job: ClusterJob, target: Target, package: Package) -> list[str]:
     return [
         f"{job.program} of {job.name} on {target}: {count} node(s){gpus}, {job.ranks_per_node} process(es) on each",
         f"command: pet-{job.program} {shlex.join(words)}",
-        f"results: {job.run_folder}",
+        f"results: {job.results}",
         *package.describe(),
     ]
 
@@ -110,7 +114,7 @@ def follow_to_end(record: Record, show: Callable[[str], object]) -> int:
     """Show what a job prints until it has ended; return 0 where it is done or stopped, else 1."""
     show_all(engines.follow(record), show)
     state = engines.state(record)
-    print(f"{record.job.id}: {state}; results: {record.job.run_folder}")
+    print(f"{record.job.id}: {state}; results: {record.job.results}")
     return 0 if state in ("done", "stopped") else 1
 
 
@@ -138,7 +142,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gpus_per_node", type=int, default=0, metavar="N", help="GPUs that each machine has to have, a process each")
     parser.add_argument("--cpus_per_node", type=int, metavar="N", help="cores that each machine has to have (default: 1)")
     parser.add_argument("--nproc", type=int, metavar="N", help="processes on each machine (default: one for each GPU, or one)")
-    parser.add_argument("--storage", metavar="FOLDER", help=f"shared folder of the results (default: {STORAGE}, or {DEFAULT_STORAGE})")
+    parser.add_argument(
+        "--storage",
+        metavar="FOLDER|ADDRESS",
+        help=f"of the results: a shared folder, or s3://bucket/prefix (gs://, az://) (default: {STORAGE}, or {DEFAULT_STORAGE})",
+    )
     parser.add_argument("--name", default="", metavar="NAME", help="of the run (default: from the config's path)")
     parser.add_argument(
         "--max_restarts",
@@ -158,6 +166,8 @@ def _check_words(words: Sequence[str]) -> None:
     given = next((name for name in names if name in OF_THE_NODES), None)
     if given is not None:
         raise ConfigError(f"{given} and --on: the cluster says this on each node; choose with --nodes, --gpus_per_node and --nproc")
+    if "MISC.STORAGE" in names:
+        raise ConfigError("MISC.STORAGE and --on: the results go to <storage>/<name>/run; choose with --storage and --name")
     if "MISC.CKPT" in names:
         raise ConfigError("MISC.CKPT and --on: the results go to <storage>/<name>/run; choose with --storage and --name")
 

@@ -57,7 +57,8 @@ class Training:
 
     def environment(self, variables: dict[str, str] | None = None) -> dict[str, str]:
         """Return the environment of the commands: one thread, and the modules of :meth:`module` are found."""
-        return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.root), **(variables or {})}
+        path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
+        return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **(variables or {})}
 
     def start(self, *options: str, ranks: int = 1, environment: dict[str, str] | None = None, **popen: Any) -> subprocess.Popen[bytes]:
         """Start the command; options of the launcher begin with ``--``, settings are ``KEY=VALUE``."""

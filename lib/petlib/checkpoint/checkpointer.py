@@ -14,6 +14,7 @@ from petlib.checkpoint.run_folder import RunFolder
 from petlib.checkpoint.sharded import find_mesh, on_main, write_folder
 from petlib.checkpoint.snapshot import Snapshot, collect_state
 from petlib.checkpoint.state_file import write_file
+from petlib.checkpoint.upload import Uploader
 from petlib.distributed.collectives import broadcast_object
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import CheckpointError
@@ -43,6 +44,7 @@ class Checkpointer:
     Attributes:
         restored_path: what :meth:`restore` took; None: nothing.
         saved_iteration: of the last save that was begun; 0: there was none.
+        uploader: see below.
 
     Args:
         folder: the output folder; made at the first save.
@@ -50,15 +52,24 @@ class Checkpointer:
         background: go on training while a thread writes.
         sharded: write folders, for a network that is sharded over the ranks.
         timeout: seconds after which a save that is still not on the disk has failed.
+        uploader: gets each checkpoint that is on the disk, on rank 0.
     """
 
     def __init__(
-        self, folder: str | Path, *, keep: int = 2, background: bool = True, sharded: bool = False, timeout: float = 600.0
+        self,
+        folder: str | Path,
+        *,
+        keep: int = 2,
+        background: bool = True,
+        sharded: bool = False,
+        timeout: float = 600.0,
+        uploader: Uploader | None = None,
     ) -> None:
         assert keep >= 0, f"keep is a number of checkpoints or 0 for all, {keep} given"
         self.folder = Path(folder)
         self.restored_path: Path | None = None
         self.saved_iteration = 0
+        self.uploader = uploader
         self._background = background
         self._sharded = sharded
         self._run_folder = RunFolder(self.folder, keep=keep, suffix=".dcp" if sharded else ".pth")
@@ -219,9 +230,14 @@ class Checkpointer:
         try:
             self._run_folder.prepare()
             write_file(path, state)
-            self._run_folder.publish(path, roles)
+            self._publish(path, roles)
         except (OSError, RuntimeError) as error:
             raise self._run_folder.failure(path, error) from error
+
+    def _publish(self, path: Path, roles: list[str]) -> None:
+        self._run_folder.publish(path, roles)
+        if self.uploader is not None:
+            self.uploader.offer(path, iteration=self.saved_iteration, best="best" in roles)
 
     def _save_folder(self, iteration: int, state: Any, roles: list[str]) -> None:
         paths = [self.folder / f"model_iter{iteration}.dcp"]
@@ -234,7 +250,7 @@ class Checkpointer:
             on_main("begun", lambda: self._worker.run(begin))
             paths.append(broadcast_object(paths[-1]))
             write_folder(paths[-1], state, self._worker)
-            on_main("named", lambda: self._worker.run(lambda: self._run_folder.publish(paths[-1], roles)))
+            on_main("named", lambda: self._worker.run(lambda: self._publish(paths[-1], roles)))
         except CheckpointError as error:
             raise CheckpointError(f"{paths[-1]}: the checkpoint could not be saved: {error}; earlier checkpoints are untouched") from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from petlib.checkpoint.damage import DamagedError
 from petlib.checkpoint.locate import damage_of_checkpoint, read_checkpoint
+from petlib.checkpoint.nodes import give_to_all_nodes
 from petlib.distributed.collectives import all_gather_objects, broadcast_object
 from petlib.distributed.process_group import is_main_process, rank, world_size
 from petlib.errors import CheckpointError
@@ -74,6 +75,7 @@ def _try(path: Path, mesh: "DeviceMesh | None") -> tuple[dict[str, Any] | None, 
     damage = next(filter(None, found), "")
     if damage:
         return None, damage
+    give_to_all_nodes(path)
     state, problem, is_damage = None, "", True
     try:
         state = read_checkpoint(path, mesh, checked=True)

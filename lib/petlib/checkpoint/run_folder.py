@@ -52,6 +52,10 @@ class RunFolder:
                 distinct.setdefault(_identity(path), path)
         return list(distinct.values())
 
+    def newest_iteration(self) -> int:
+        """Return the number in the name of the newest numbered checkpoint; 0: there is none."""
+        return next((int(found[1]) for path in self._by_age() if (found := re.search(r"iter(\d+)", path.name))), 0)
+
     def new_path(self, iteration: int) -> Path:
         """Return the name of a new checkpoint.
 

@@ -28,6 +28,8 @@ class PetlibMiscProfiler(ConfigSection):
 class PetlibMisc(ConfigSection):
     NAME: str
     CKPT: str
+    STORAGE: str
+    STORAGE_TIMEOUT: float
     DEVICE: Literal["auto", "cuda", "cpu"]
     CUDNN: bool
     DETERMINISTIC: bool

@@ -29,5 +29,6 @@ from .state import Batch as Batch
 from .state import BatchStream as BatchStream
 from .state import TrainState as TrainState
 from .step import DefaultStep as DefaultStep
+from .storage import keep_results as keep_results
 from .teacher import follow as follow
 from .teacher import make_teacher as make_teacher

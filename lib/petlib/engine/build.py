@@ -30,10 +30,12 @@ from petlib.engine.hooks.progress import ProgressHook
 from petlib.engine.hooks.rollback import RollbackHook
 from petlib.engine.hooks.skipped_steps import SkippedStepsHook
 from petlib.engine.hooks.timer import TimerHook
+from petlib.engine.hooks.upload import UploadHook
 from petlib.engine.micro_batches import MicroBatchStep
 from petlib.engine.skipping import StepGuard
 from petlib.engine.state import Batch, TrainState
 from petlib.engine.step import DefaultStep, TrainStep
+from petlib.engine.storage import build_uploader
 from petlib.engine.weight_average import WeightAverage
 from petlib.errors import ConfigError
 from petlib.events.storage import Writer
@@ -90,13 +92,15 @@ def build_checkpointer(cfg: PetlibConfig, folder: str | Path | None = None, *, n
     """
     sharded = cfg.TRAIN.PARALLEL == "fsdp" or find_mesh(network) is not None
     timeout = cfg.SOLVER.SNAPSHOT_TIMEOUT
+    folder = cfg.MISC.CKPT if folder is None else folder
     return Checkpointer(
-        cfg.MISC.CKPT if folder is None else folder,
+        folder,
         keep=cfg.SOLVER.SNAPSHOT_KEEP,
         background=cfg.SOLVER.SNAPSHOT_BACKGROUND,
         sharded=sharded,
         # Ranks that have written their parts wait for the others in a collective operation.
         timeout=min(timeout, 0.8 * cfg.MISC.DIST_TIMEOUT) if sharded else timeout,
+        uploader=build_uploader(cfg, folder),
     )
 
 
@@ -213,6 +217,8 @@ def build_train_hooks(
         saves_beginning=cfg.SOLVER.NONFINITE == "rollback",
     )
     hooks += [checkpoint, InterruptHook(save=save_unplanned)]
+    if state.checkpointer.uploader is not None:
+        hooks.append(UploadHook(uploader=state.checkpointer.uploader))
     return sort_hooks(hooks)
 
 

@@ -17,6 +17,7 @@ from petlib.checkpoint.weights import load_weights
 from petlib.config.typed import PetlibConfig
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.state import Batch
+from petlib.engine.storage import fetch_trained
 from petlib.errors import CheckpointError, name_in_errors
 from petlib.solver.build import RULE_KEYS, build_rules
 from petlib.solver.parameter_groups import ParameterRule, freeze_parameters
@@ -94,9 +95,14 @@ def load_test_weights(model: nn.Module, cfg: PetlibConfig) -> Mapping[str, Seque
 def find_test_weights(cfg: PetlibConfig) -> Path:
     """Return the file that ``TEST.WEIGHTS`` means.
 
+    With ``MISC.STORAGE`` the checkpoints come from there, where the output folder has none or older ones.
+
     Raises:
         CheckpointError: there is no such file, or the output folder has no such checkpoint.
+        StoreError: the store refuses or does not answer.
     """
+    if cfg.TEST.WEIGHTS in ("", "best", "latest"):
+        fetch_trained(cfg)
     checkpointer = Checkpointer(cfg.MISC.CKPT)
     present = {"best": checkpointer.has_best(), "latest": checkpointer.has_latest()}
     if cfg.TEST.WEIGHTS and cfg.TEST.WEIGHTS not in present:

@@ -13,12 +13,14 @@ from petlib.config.typed import PetlibConfig
 from petlib.data.seeding import seed_everything
 from petlib.distributed.collectives import broadcast_object
 from petlib.distributed.process_group import choose_device, destroy_process_group, init_process_group, is_main_process, world_size
+from petlib.engine.storage import keep_results, open_storage
 from petlib.errors import OutputError
 from petlib.files import write_text_atomically
 from petlib.registry import import_user_modules
 from petlib.run_lock import RunLock
 from petlib.suggest import counted
 
+TRAIN_RECORD = "config.yaml"
 TEST_RECORD = "test/config.yaml"
 """Where a test records its config, so that the training's record stays."""
 
@@ -26,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_run(cfg: PetlibConfig, *, record: str = "config.yaml") -> Iterator[torch.device]:
+def open_run(cfg: PetlibConfig, *, record: str = TRAIN_RECORD) -> Iterator[torch.device]:
     """Prepare this process for a run and give the device to compute on; leave the process group at the end.
 
     Weights are drawn from ``MISC.SEED``, the same on every rank. A lock next to the record, e.g. ``config.lock``, keeps a second run of
@@ -38,6 +40,7 @@ def open_run(cfg: PetlibConfig, *, record: str = "config.yaml") -> Iterator[torc
 
     Raises:
         OutputError: another run holds the lock (every rank raises it), or the output folder cannot be written.
+        StoreError: ``MISC.STORAGE`` refuses or does not answer.
     """
     with keys_in_errors(cfg), _surroundings(cfg, record) as device:
         yield device
@@ -55,7 +58,11 @@ def _surroundings(cfg: PetlibConfig, record: str) -> Iterator[torch.device]:
         seed_everything(cfg.MISC.SEED)
         if is_main_process():
             logger.info("%s on %s, torch %s", counted(world_size(), "process"), device.type, torch.__version__)
+        if record == TRAIN_RECORD:
+            open_storage(cfg)
         yield device
+        if record in (TRAIN_RECORD, TEST_RECORD):
+            keep_results(cfg)
     finally:
         lock.release()
         destroy_process_group()
@@ -74,7 +81,7 @@ def _acquire(lock: RunLock) -> None:
         raise OutputError(refusal)
 
 
-def write_record(cfg: PetlibConfig, record: str = "config.yaml") -> None:
+def write_record(cfg: PetlibConfig, record: str = TRAIN_RECORD) -> None:
     """Write the merged config to ``record`` in the output folder; the main process does it.
 
     A run does so when its weights and its checkpoint are in place: one that is refused leaves the record of the run before.

@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
-from petlib.config import defaults
+from petlib.config import solver_defaults
 from petlib.config.typed import PetlibConfig
 from petlib.distributed.row_sharded import is_sharded
 from petlib.errors import ConfigError
 from petlib.registry import Registry
 from petlib.suggest import did_you_mean
 
-OPTIMIZERS = Registry("optimizer", {**{name: f"torch.optim:{name}" for name in defaults.OPTIMIZERS}, "Lars": "timm.optim.lars:Lars"})
+OPTIMIZERS = Registry("optimizer", {**{name: f"torch.optim:{name}" for name in solver_defaults.OPTIMIZERS}, "Lars": "timm.optim.lars:Lars"})
 
 logger = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pet.cluster import engines, records
-from pet.cluster.job import ClusterJob, Target, check_batch, check_name, parse_nodes
-from pet.cluster.node import is_failure, launcher_words, read_ending, write_ending
+from pet.cluster.job import ClusterJob, Target, check_batch, check_name, node_folder, parse_nodes, storage_folder, storage_of
+from pet.cluster.node import is_failure, launcher_words, make_private, read_ending, write_ending
 from pet.cluster.package import Package
 from pet.commands import jobs, submit
 from petlib.errors import ConfigError, OutputError
@@ -23,6 +23,29 @@ def test_targets(text: str) -> None:
 def test_other_targets_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=f"--on {text}: .* expected"):
         Target.parse(text)
+
+
+def test_a_store_has_the_results_and_each_node_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    job = ClusterJob("a-train-1", "a", "train", ("--cfg", "x.yaml"), "/code", storage_of("s3://bucket/jobs/"))
+    assert job.results == "s3://bucket/jobs/a/run"
+    assert job.folder == Path("/code/ckpts/jobs/a/jobs/a-train-1")
+    assert job.run_folder.parts[-2:] == ("a", "run")
+    assert job.run_folder.is_relative_to(node_folder())
+    words = launcher_words(job, nodes=1, node_rank=0, endpoint="")
+    assert words[-2:] == [f"MISC.CKPT={job.run_folder}", "MISC.STORAGE=s3://bucket/jobs/a/run"]
+    other = ClusterJob("a-train-1", "a", "train", (), "/code", "s3://other/jobs")
+    assert other.run_folder != job.run_folder
+    with pytest.raises(ConfigError, match=r"^--storage s3://bucket: a folder that all nodes and this machine see expected"):
+        storage_folder("s3://bucket")
+
+
+def test_the_folder_of_a_nodes_runs_is_private(tmp_path: Path) -> None:
+    make_private(tmp_path / "runs")
+    assert (tmp_path / "runs").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(OutputError, match="it is no folder of this user; name another place for this node's runs with TMPDIR"):
+        make_private(tmp_path / "link")
 
 
 def test_numbers_of_nodes() -> None:
@@ -96,7 +119,7 @@ def test_a_local_job_that_is_gone_ended_as_it_noted(tmp_path: Path, monkeypatch:
         (["--cfg", "x", "--nnodes", "2"], "--nnodes and --on: the cluster says this on each node"),
         (["--cfg", "x", "MISC.CKPT=there"], "MISC.CKPT and --on: the results go to <storage>/<name>/run"),
         (["SOLVER.X=1"], "--cfg PATH is missing"),
-        (["--cfg", "x", "--storage", "s3://bucket"], "--storage s3://bucket: object stores do not serve for jobs yet"),
+        (["--cfg", "x", "MISC.STORAGE=s3://b/x"], "MISC.STORAGE and --on: the results go to <storage>/<name>/run"),
         (["--cfg", "x", "--name", "a/b"], "--name: 'a/b' given"),
         (["--cfg", "/etc/hostname"], "--cfg /etc/hostname: what is sent is the folder"),
         (["--cfg", "x", "--nproc", "2", "--gpus_per_node", "4"], "leave one of the two out"),

@@ -8,6 +8,7 @@ from typing import NamedTuple, NoReturn
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
+FOLDER_KEY, STORAGE_KEY = "MISC.CKPT", "MISC.STORAGE"
 OVERRIDES_HELP = "settings that replace those of the config, as KEY VALUE or KEY=VALUE, e.g. SOLVER.OPTIMIZER.BASE_LR 0.05"
 
 
@@ -59,7 +60,7 @@ def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchAr
         _refuse(parser, options, script_options)
     arguments = LaunchArguments(
         cfg=Path(options.cfg),
-        overrides=overrides,
+        overrides=[*overrides, *_storage(options.storage)],
         gpu_id=options.gpu_id,
         type_folder=options.type,
         nproc=options.nproc,
@@ -102,6 +103,7 @@ def _launch_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--node_rank", type=_not_negative, metavar="R", help="which machine this is; machine 0 hosts the rendezvous")
     parser.add_argument("--rdzv_endpoint", metavar="HOST:PORT", help="where the machines meet; the same on all")
     parser.add_argument("--max_restarts", type=_not_negative, default=0, metavar="N", help="start all processes again after a failure")
+    parser.add_argument("--storage", metavar="ADDRESS", help=f"s3://bucket/prefix (gs://, az://) of this run: the same as {STORAGE_KEY}")
     parser.add_argument("--dry_run", action="store_true", help="print script, processes and environment, and start nothing")
     return parser
 
@@ -199,6 +201,19 @@ def _refuse(parser: argparse.ArgumentParser, options: argparse.Namespace, unknow
             f"unknown option {name}: the launcher has it, which starts this script in each process (tools/train_net_all.py, pet-train)"
         )
     parser.error(f"unknown option {name}{did_you_mean(name, known)}")
+
+
+def _storage(given: str | None) -> list[str]:
+    """Return the setting that ``--storage`` means.
+
+    Raises:
+        ConfigError: it is a folder.
+    """
+    if given is None:
+        return []
+    if "://" not in given:
+        raise ConfigError(f"--storage {given}: an address such as s3://bucket/prefix expected; a folder is given as {FOLDER_KEY}={given}")
+    return [f"{STORAGE_KEY}={given}"]
 
 
 def _check_nodes(arguments: LaunchArguments) -> None:
