@@ -33,6 +33,7 @@ REMOTE = ["obstore>=0.9"]
 SLURM = ["submitit>=1.5"]
 DOCS = ["mkdocs-material>=9.8", "jieba>=0.42.1"]
 RAY = ["ray[default]>=2.60,<3"]
+CHECK = ["imagehash>=4.3"]
 DEV = [
     *DEMO,
     *EXPORT,
@@ -40,6 +41,7 @@ DEV = [
     *DETR,
     *REMOTE,
     *SLURM,
+    *CHECK,
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff>=0.12",
@@ -114,6 +116,7 @@ setup(
         "slurm": SLURM,
         "docs": DOCS,
         "ray": RAY,
+        "check": CHECK,
         "dev": DEV,
     },
     entry_points={"console_scripts": [f"pet-{name} = pet.cli:{name}" for name in COMMANDS]},

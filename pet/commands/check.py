@@ -1,6 +1,7 @@
 """Looks at every sample of a config's data sets: python tools/data/check.py --cfg PATH [--split train] [--out FOLDER].
 
-Prints what there is and what is wrong, and writes ``report.json`` and ``samples.png``. Exit code 1: a training would fail on samples; 2: it
+Prints what there is and what is wrong, and writes ``report.json``, ``samples.png`` and ``check.html``: every finding with its picture and
+what to do. Exit code 1: a training would fail on samples; 2: it
 would not begin, because a data set cannot be used.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from pet import data, visual
 from pet.data import report
+from pet.report.data_page import DATA_PAGE, write_data_page
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
 from petlib.errors import USER_ERROR_EXIT_CODE, DataError
@@ -30,7 +32,9 @@ COLUMNS = 4
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this tool."""
     parser.add_argument("--split", choices=SPLITS, default="both", help="which data to look at (default: both)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where report.json and samples.png go (default: MISC.CKPT/data)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where report.json, samples.png and check.html go (default: MISC.CKPT/data)"
+    )
 
 
 def check(cfg: PetConfig, options: argparse.Namespace) -> int:
@@ -56,11 +60,15 @@ def check(cfg: PetConfig, options: argparse.Namespace) -> int:
 
         found, datasets = report.check_run(cfg, SPLITS[options.split], expected, start, tested=tested)
     write_text_atomically(folder / "report.json", json.dumps({"config": str(options.cfg), **found.as_dict()}, indent=1))
-    sheet = draw_samples(datasets, visual.build_draw_settings(cfg))
+    written, drawing = [folder / "report.json"], visual.build_draw_settings(cfg)
+    sheet = draw_samples(list(datasets.values()), drawing)
     if sheet is not None:
-        cv2.imwrite(str(folder / "samples.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        written.append(folder / "samples.png")
+        cv2.imwrite(str(written[-1]), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    written.append(folder / DATA_PAGE)
+    write_data_page(written[-1], found, datasets, drawing, title=Path(options.cfg).stem)
     print(report.as_text(found))
-    print(f"written: {folder / 'report.json'}" + (f", {folder / 'samples.png'}" if sheet is not None else ""))
+    print(f"written: {', '.join(map(str, written))}")
     return USER_ERROR_EXIT_CODE if found.lacks_data else int(found.fails)
 
 

@@ -7,7 +7,6 @@ from heapq import heappush, heappushpop
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from pet.data.targets.kind import Judgement
 from pet.data.targets.kinds import find_kind, select_objects
 from pet.typed import AnyConfig
 from pet.visual.canvas import scale_to_fit
+from pet.visual.encoding import encode_jpeg
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings, build_draw_settings
 from petlib.distributed.collectives import gather_objects
@@ -31,7 +31,6 @@ SAMPLES_FILE = "samples.json"
 PICTURE = (320, 420)
 """Height and width that a picture fits into, pixels."""
 
-QUALITY = 82
 BEST, WORST, SHOWN = "best", "worst", "shown"
 
 LATEST = "latest"
@@ -179,9 +178,7 @@ class SampleGallery:
         files = []
         for number, (title, picture) in enumerate(pictures):
             file = f"{stem}_{number}.jpg"
-            done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-            assert done, "OpenCV encodes JPEG"
-            (folder / file).write_bytes(data.tobytes())
+            (folder / file).write_bytes(encode_jpeg(picture))
             files.append({"title": title, "file": file, "width": picture.shape[1], "height": picture.shape[0]})
         judgement = entry.judgement or Judgement(float("nan"), "")
         score = judgement.score if np.isfinite(judgement.score) else None

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pet.report.blocks import Block, Section, table_block
 from pet.report.run_folder import RunFolder
-from pet.report.sections import Block, Section, curve_block, flat_facts, flat_metrics, shown_value, table_block
+from pet.report.sections import curve_block, flat_facts, flat_metrics, shown_value
 from pet.visual.curves import find_panels
 
 MISSING = "(default)"

@@ -1,6 +1,5 @@
 """The folder of a run as a page sees it. Imports no torch: a page can be made where no network runs."""
 
-import base64
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from pet.visual.charts import CHARTS_FILE
 from pet.visual.curves import Series, read_series
+from pet.visual.encoding import jpeg_address
 from petlib.errors import DataError
 
 METRICS_LOG, RECORD, TEST = "metrics.jsonl", "run.json", "test"
@@ -150,7 +150,7 @@ def _read_samples(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _as_address(path: Path) -> str:
     try:
-        return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+        return jpeg_address(path.read_bytes())
     except OSError:
         # a new evaluation is writing its own
         return ""

@@ -1,28 +1,20 @@
 """What a page says of one run: its sections, each a list of blocks that the template draws."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pet.report.advice import advise
+from pet.report.blocks import Block, Section, samples_block, table_block
 from pet.report.run_folder import RunFolder, duration
 from pet.visual.charts import Line, LineChart, as_record
 from pet.visual.curves import find_panels
 from petlib.suggest import counted
 
-Block = Mapping[str, Any]
 MOST_LINES = 10
 MOST_TILES = 6
 SORTS = {"worst": "Worst samples", "best": "Best samples", "shown": "Samples"}
 WIDE_SPAN = 100
 """A logarithmic axis from here on: the greatest value is so many times the least."""
-
-
-class Section(NamedTuple):
-    """A part of a page with a heading."""
-
-    id: str
-    title: str
-    blocks: Sequence[Block]
 
 
 def sections_of(run: RunFolder, *, live: bool = False) -> list[Section]:
@@ -44,11 +36,6 @@ def sections_of(run: RunFolder, *, live: bool = False) -> list[Section]:
         Section("log", "Log", list(_log(run, live))),
     ]
     return [section for section in found if section is not None and section.blocks]
-
-
-def table_block(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], **further: Any) -> Block:
-    """Return a table; numbers keep all of their digits, which the template shortens."""
-    return {"kind": "table", "title": title, "columns": list(columns), "rows": [list(row) for row in rows], **further}
 
 
 def curve_block(title: str, unit: str, names: Sequence[str], runs: Mapping[str, RunFolder]) -> Block:
@@ -149,7 +136,7 @@ def _figures(run: RunFolder) -> Iterator[Block]:
 
 def _samples(records: Sequence[Mapping[str, Any]]) -> list[Block]:
     sorts = {sort: [record for record in records if record.get("sort") == sort] for sort in SORTS}
-    return [{"kind": "samples", "title": SORTS[sort], "samples": found} for sort, found in sorts.items() if found]
+    return [samples_block(SORTS[sort], found) for sort, found in sorts.items() if found]
 
 
 def _settings(run: RunFolder) -> Iterator[Block]:

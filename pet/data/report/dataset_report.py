@@ -1,19 +1,20 @@
 """What all samples of a data set hold, together."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from pet.data.report.examination import examine
+from pet.data.report.near_duplicates import HashedImages, collect_hashes
 from pet.data.targets.check import expectation_of
 from pet.data.targets.dataset import IGNORE, Dataset, DatasetInfo, Expectation
 from pet.data.targets.kinds import find_kind
-from pet.data.targets.observation import Finding, Observation, findings_at
+from pet.data.targets.observation import Finding, Observation, SamplePlace, findings_at
 from pet.data.targets.pixel_types import PixelTypes
 from pet.data.targets.plausibility import ObjectLook
 from petlib.errors import in_users_names
@@ -46,6 +47,8 @@ class DatasetReport:
         types: of the pixels of the images.
         pixels: share of each label among those that count, of ``semseg`` and ``parsing``: name -> share.
         files: of all samples that could be read.
+        places: the first sample of each file.
+        hashed: what finds images that are nearly the same; None: nothing was read.
         groups: what these were cut from, where it is known.
         digests: of the pixels of images that have a label or no target, and of clips, with a file of each.
         people: names of the persons that images without a label show, where they are known.
@@ -63,6 +66,8 @@ class DatasetReport:
     image_sizes: dict[str, Any] = field(default_factory=dict)
     pixels: dict[str, dict[str, float]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+    hashed: HashedImages | None = None
     groups: set[str] = field(default_factory=set)
     digests: dict[int, str] = field(default_factory=dict)
     people: set[str] = field(default_factory=set)
@@ -76,10 +81,10 @@ class DatasetReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``report.json`` holds."""
-        shown = asdict(self)
-        del shown["files"], shown["groups"], shown["digests"], shown["people"]
+        inner = ("files", "places", "hashed", "groups", "digests", "people", "findings")
+        shown: dict[str, Any] = {name: value for name, value in vars(self).items() if name not in inner}
         shown["types"] = self.types.as_dict()
-        shown["findings"] = [finding._asdict() for finding in self.findings]
+        shown["findings"] = [finding.as_dict() for finding in self.findings]
         shown["classes"] = {name: {"objects": objects, "images": images} for name, (objects, images) in self.classes.items()}
         return {**shown, "fails": self.fails}
 
@@ -108,15 +113,19 @@ def report_dataset(
             observation.truth = None
         progress()
     report.samples = len(seen)
-    report.findings = [finding for observation in seen for finding in observation.findings]
-    report.findings += _duplicates(seen)
+    report.places = _first_places(seen)
+    report.hashed = collect_hashes(seen)
+    report.findings = [
+        finding._replace(samples=(SamplePlace(name, observation.index),)) for observation in seen for finding in observation.findings
+    ]
+    report.findings += _duplicates(name, seen)
     if not seen:
         report.findings.append(Finding(NO_SAMPLE, name, "the data set is empty", True))
     for kind in (*expected.inputs, *expected.kinds):
         report.findings += findings_at(name, find_kind(kind).summarise(seen))
         report.findings += findings_at(name, find_kind(kind).survey(seen, dataset.info))
     report.findings += findings_at(name, objects.findings())
-    report.findings = [finding._replace(detail=in_users_names(finding.detail)) for finding in report.findings]
+    report.findings = [_completed(finding, report) for finding in report.findings]
     report.groups = {observation.group for observation in seen if observation.group}
     report.people = {observation.identity for observation in seen if observation.identity}
     report.digests = {observation.digest: observation.file for observation in seen if observation.digest}
@@ -140,11 +149,36 @@ def _walk(dataset: Dataset, expected: Expectation, threads: int) -> Iterator[Obs
             yield from pool.map(lambda index: examine(dataset, index, expected), indices)
 
 
-def _duplicates(seen: Sequence[Observation]) -> Iterator[Finding]:
-    ids = Counter(observation.id for observation in seen if observation.id is not None)
-    yield from (Finding(DUPLICATE_ID, f"id {own}", f"{count} times", False) for own, count in ids.items() if count > 1)
-    files = Counter((observation.file, observation.window) for observation in seen if observation.file)
-    yield from (Finding(DUPLICATE_FILE, file, f"{count} times", False) for (file, _), count in files.items() if count > 1)
+def _first_places(seen: Sequence[Observation]) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for observation in seen:
+        if observation.file:
+            places.setdefault(observation.file, observation.index)
+    return places
+
+
+def _completed(finding: Finding, report: DatasetReport) -> Finding:
+    """Return a finding in the user's names, with the samples whose files it names."""
+    named = [report.places[file] for file in finding.evidence.files if file in report.places]
+    samples = finding.samples or tuple(SamplePlace(report.name, place) for place in named)
+    return finding._replace(detail=in_users_names(finding.detail), samples=samples)
+
+
+def _duplicates(name: str, seen: Sequence[Observation]) -> Iterator[Finding]:
+    ids: dict[int | str, list[SamplePlace]] = defaultdict(list)
+    files: dict[tuple[str, Any], list[SamplePlace]] = defaultdict(list)
+    for observation in seen:
+        place = SamplePlace(name, observation.index)
+        if observation.id is not None:
+            ids[observation.id].append(place)
+        if observation.file:
+            files[observation.file, observation.window].append(place)
+    for own, places in ids.items():
+        if len(places) > 1:
+            yield Finding(DUPLICATE_ID, f"id {own}", f"{len(places)} times", False, samples=tuple(places))
+    for (file, _), places in files.items():
+        if len(places) > 1:
+            yield Finding(DUPLICATE_FILE, file, f"{len(places)} times", False, samples=tuple(places))
 
 
 def _count_classes(seen: Sequence[Observation], names: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -5,10 +5,12 @@ from functools import partial
 
 import numpy as np
 
+from pet.data.report.display import as_rgb
 from pet.data.targets.check import check_pixels
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.data.targets.kinds import find_kind, kinds_in, sample_size
-from pet.data.targets.observation import Finding, Found, Observation, findings_at
+from pet.data.targets.observation import Finding, Found, Observation, evidence_of_box, findings_at
+from pet.data.targets.perceptual_hash import hash_image
 from pet.data.targets.plausibility import truth_of_sample
 from petlib.data.protocols import Sample
 from petlib.errors import DataError
@@ -68,6 +70,9 @@ def _examine_pixels(sample: Sample, expected: Expectation, seen: Observation) ->
         return
     seen.size = sample_size(sample)
     pixels = kinds_in(sample).pixels
+    image = sample[pixels[0].name]
+    if pixels[0].has_colours and isinstance(image, np.ndarray) and image.ndim == 3:
+        seen.hashed = hash_image(as_rgb(image))
     seen.types.add([sample[kind.name] for kind in pixels if kind.has_colours], seen.file)
     for kind in pixels:
         yield from kind.examine(sample, expected, seen)
@@ -86,6 +91,9 @@ def _examine_truth(dataset: Dataset, sample: Sample, seen: Observation) -> Itera
     seen.truth = truth_of_sample(sample) if truth is None and not any(finding.fatal for finding in seen.findings) else truth
     if truth is None:
         return
+    seen.sequence = truth.sequence
     beyond = np.maximum(-truth.boxes[:, :2], truth.boxes[:, 2:] - (truth.width, truth.height)).max(axis=1, initial=0.0)
     for place in np.flatnonzero(beyond > 1.0):
-        yield BOX_OUTSIDE, f"object {place}: {truth.boxes[place].tolist()} in {truth.width} x {truth.height}, used up to the border", False
+        box = truth.boxes[place]
+        detail = f"object {place}: {box.tolist()} in {truth.width} x {truth.height}, used up to the border"
+        yield BOX_OUTSIDE, detail, False, evidence_of_box(box)

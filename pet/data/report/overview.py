@@ -7,6 +7,7 @@ from typing import Any
 
 from pet.data.loading.build import build_dataset, filters_empty, scales_by_type
 from pet.data.report.dataset_report import DatasetReport, report_dataset
+from pet.data.report.shared import near_duplicates, shared_samples
 from pet.data.report.trained_names import find_trained_names
 from pet.data.targets.boxes import NO_OBJECTS
 from pet.data.targets.check import check_info
@@ -14,6 +15,7 @@ from pet.data.targets.dataset import Dataset, DatasetInfo, Expectation
 from pet.data.targets.kinds import find_kind
 from pet.data.targets.names import NO_NAMES, Names, names_of
 from pet.data.targets.observation import Finding
+from pet.data.targets.perceptual_hash import can_hash
 from pet.data.targets.pixel_types import MIXED, UNUSED_RANGE, PixelTypes
 from pet.typed import PetConfig
 from petlib.checkpoint.checkpointer import Checkpointer
@@ -26,10 +28,7 @@ NO_FIT = "the data do not fit the model"
 NO_JOIN = "the data sets cannot be joined"
 OTHER_NAMES = "the run in MISC.CKPT cannot be continued on these data"
 TOO_FEW = "there are fewer samples than a batch takes"
-SHARED = "a file is in the training data and in the test data"
-SHARED_PIXELS = "equal images or clips are in the training data and in the test data"
-SHARED_IDENTITY = "an identity of the training data has images in the test data, whose people are to be others"
-SHARED_GROUP = "parts of one whole, as clips of one video, are in the training data and in the test data"
+NO_HASHES = "images that are nearly the same were not looked for: ImageHash is missing; pip install 'pet-vision[check]'"
 
 Progress = Callable[[str, int], Callable[[], None]]
 """Takes the name of a data set and its number of samples, and returns what is to be called for each."""
@@ -42,17 +41,22 @@ class RunReport:
     Attributes:
         datasets: of each split, ``train`` and ``test``.
         findings: what concerns several data sets.
+        not_looked_for: what could not be looked for here, and why.
     """
 
     datasets: dict[str, list[DatasetReport]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    not_looked_for: list[str] = field(default_factory=list)
+
+    @property
+    def all_findings(self) -> list[Finding]:
+        """Those that concern several data sets, then those of each."""
+        return [*self.findings, *(finding for parts in self.datasets.values() for part in parts for finding in part.findings)]
 
     @property
     def fails(self) -> bool:
         """Whether a training would fail."""
-        return any(finding.fatal for finding in self.findings) or any(
-            report.fails for reports in self.datasets.values() for report in reports
-        )
+        return any(finding.fatal for finding in self.all_findings)
 
     @property
     def lacks_data(self) -> bool:
@@ -63,15 +67,16 @@ class RunReport:
         """Return what ``report.json`` holds."""
         return {
             "fails": self.fails,
-            "findings": [finding._asdict() for finding in self.findings],
+            "findings": [finding.as_dict() for finding in self.findings],
+            "not_looked_for": self.not_looked_for,
             **{split: [report.as_dict() for report in reports] for split, reports in self.datasets.items()},
         }
 
 
 def check_run(
     cfg: PetConfig, splits: Sequence[str], expected: Expectation, progress: Progress, *, tested: Expectation | None = None
-) -> tuple[RunReport, list[Dataset]]:
-    """Read all samples of ``TRAIN.DATASETS`` and ``TEST.DATASETS``; return what was found, and the data sets that can be read.
+) -> tuple[RunReport, dict[str, Dataset]]:
+    """Read all samples of ``TRAIN.DATASETS`` and ``TEST.DATASETS``; return what was found, and the data sets that can be read, by name.
 
     Args:
         cfg: the config.
@@ -83,7 +88,8 @@ def check_run(
     Raises:
         ConfigError: a data set is unknown, or none is named.
     """
-    report, readable, trained = RunReport(), [], NO_NAMES
+    report, trained = RunReport(), NO_NAMES
+    readable: dict[str, Dataset] = {}
     for split in splits:
         names = cfg[split.upper()].DATASETS
         if not names and len(splits) > 1 and split == "test":
@@ -95,10 +101,10 @@ def check_run(
             trained = find_trained_names(cfg, own.kinds)
         reports, datasets = _check_datasets(cfg, names, own, progress, trained, learned=split == "train")
         if split == "train" and datasets:
-            trained = names_of(datasets[0].info, own.kinds)
+            trained = names_of(next(iter(datasets.values())).info, own.kinds)
             report.findings += _check_names_of_run(cfg, trained)
         report.datasets[split] = reports
-        readable += datasets
+        readable |= datasets
         if len(names) > 1 and len(datasets) == len(names):
             report.findings += _try(
                 NO_JOIN,
@@ -106,31 +112,14 @@ def check_run(
                 partial(build_dataset, cfg, names, own.kinds, names=trained if split == "test" else NO_NAMES),
             )
         report.findings += _check_types(cfg, split, reports)
-    report.findings += [*_check_amount(cfg, report, filters=filters_empty(cfg, expected.kinds)), *shared_files(report)]
+    report.findings += [*_check_amount(cfg, report, filters=filters_empty(cfg, expected.kinds)), *shared_samples(report.datasets)]
+    report.findings += near_duplicates(report.datasets, report.findings)
+    if not can_hash():
+        report.not_looked_for.append(NO_HASHES)
     parts: list[RunReport | DatasetReport] = [report, *(part for reports in report.datasets.values() for part in reports)]
     for part in parts:
         part.findings = [finding._replace(detail=in_users_names(finding.detail)) for finding in part.findings]
     return report, readable
-
-
-def shared_files(report: RunReport) -> list[Finding]:
-    """Return a finding for each file, for other files of equal pixels, for each group of samples and each identity that is on both sides.
-
-    Metrics would be too good.
-    """
-    sides = [report.datasets.get(split, []) for split in ("train", "test")]
-    files = [{file for part in parts for file in part.files} for parts in sides]
-    trained, tested = ({digest: file for part in parts for digest, file in part.digests.items()} for parts in sides)
-    equal = sorted((trained[digest], tested[digest]) for digest in trained.keys() & tested.keys())
-    groups = [{group for part in parts for group in part.groups} for parts in sides]
-    known = {name for part in sides[0] for name, (_, images) in part.classes.items() if images}
-    people = known & {name for part in sides[1] for name in part.people}
-    return [
-        *(Finding(SHARED_IDENTITY, name, "by the name of its folder", False) for name in sorted(people)),
-        *(Finding(SHARED, file, "", False) for file in sorted(files[0] & files[1])),
-        *(Finding(SHARED_PIXELS, file, f"and {other}", False) for file, other in equal if file != other),
-        *(Finding(SHARED_GROUP, group, "", False) for group in sorted(groups[0] & groups[1])),
-    ]
 
 
 def _check_names_of_run(cfg: PetConfig, trained: Names) -> list[Finding]:
@@ -147,8 +136,8 @@ def _check_names_of_run(cfg: PetConfig, trained: Names) -> list[Finding]:
 
 def _check_datasets(
     cfg: PetConfig, names: Sequence[str], expected: Expectation, progress: Progress, trained: Names, *, learned: bool
-) -> tuple[list[DatasetReport], list[Dataset]]:
-    reports, datasets = [], []
+) -> tuple[list[DatasetReport], dict[str, Dataset]]:
+    reports, datasets = [], {}
     for name in names:
         try:
             dataset = build_dataset(cfg, [name], expected.kinds, names=trained)
@@ -161,7 +150,7 @@ def _check_datasets(
         for kind in expected.kinds if len(dataset) else ():
             report.findings += _try(NO_FIT, name, partial(check_info, dataset, replace(expected, kinds=(kind,))))
         reports.append(report)
-        datasets.append(dataset)
+        datasets[name] = dataset
     return reports, datasets
 
 

@@ -22,14 +22,32 @@ def as_text(report: RunReport) -> str:
     for split, datasets in report.datasets.items():
         for dataset in datasets:
             lines += [*_dataset_lines(split, dataset), ""]
-    everything = [*report.findings, *(finding for part in report.datasets.values() for dataset in part for finding in dataset.findings)]
-    lines += _finding_lines(everything)
-    fatal = sum(finding.fatal for finding in everything)
-    odd = len(everything) - fatal
-    verdict = f"a training would FAIL: {counted(fatal, 'fault')}" if fatal else "a training can read all of it"
+    lines += [*_finding_lines(report.all_findings), *report.not_looked_for]
     noted = sum(sum(dataset.skipped.values()) for datasets in report.datasets.values() for dataset in datasets)
     skipped = f"; {noted:,} noted while reading, see above" if noted else ""
-    return "\n".join([*lines, f"{verdict}; {counted(odd, 'oddity')}{skipped}"])
+    return "\n".join([*lines, f"{verdict_of(report)}{skipped}"])
+
+
+def verdict_of(report: RunReport) -> str:
+    """Return whether a training can read the data, and how many faults and oddities there are."""
+    everything = report.all_findings
+    fatal = sum(finding.fatal for finding in everything)
+    verdict = f"a training would FAIL: {counted(fatal, 'fault')}" if fatal else "a training can read all of it"
+    return f"{verdict}; {counted(len(everything) - fatal, 'oddity')}"
+
+
+def by_kind(findings: Iterable[Finding]) -> dict[tuple[bool, str], list[Finding]]:
+    """Return the findings of each kind, in their order, by whether they are fatal and what they are; oddities first."""
+    groups: dict[tuple[bool, str], list[Finding]] = defaultdict(list)
+    for finding in sorted(findings, key=lambda finding: finding.fatal):
+        groups[finding.fatal, finding.kind].append(finding)
+    return groups
+
+
+def describe(finding: Finding) -> str:
+    """Return a finding as a line: its place is not said twice."""
+    is_named = re.search(rf"(?<!\w){re.escape(finding.place)}(?!\w)", finding.detail)
+    return (finding.detail if is_named else f"{finding.place}: {finding.detail}").removesuffix(": ")
 
 
 def _dataset_lines(split: str, report: DatasetReport) -> Iterator[str]:
@@ -113,20 +131,8 @@ def _quantile_lines(report: DatasetReport) -> Iterator[str]:
 
 
 def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
-    for fatal, title in ((False, "ODD"), (True, "FAULT")):
-        groups: dict[str, list[Finding]] = defaultdict(list)
-        for finding in findings:
-            if finding.fatal == fatal:
-                groups[finding.kind].append(finding)
-        for kind, members in groups.items():
-            yield f"{title}: {len(members):,} x {kind}"
-            yield from _examples(members[:MOST_EXAMPLES])
-            if len(members) > MOST_EXAMPLES:
-                yield f"    and {len(members) - MOST_EXAMPLES:,} more, see report.json"
-
-
-def _examples(members: Iterable[Finding]) -> Iterator[str]:
-    for finding in members:
-        is_named = re.search(rf"(?<!\w){re.escape(finding.place)}(?!\w)", finding.detail)
-        line = finding.detail if is_named else f"{finding.place}: {finding.detail}"
-        yield f"    {line.removesuffix(': ')}"
+    for (fatal, kind), members in by_kind(findings).items():
+        yield f"{'FAULT' if fatal else 'ODD'}: {len(members):,} x {kind}"
+        yield from (f"    {describe(finding)}" for finding in members[:MOST_EXAMPLES])
+        if len(members) > MOST_EXAMPLES:
+            yield f"    and {len(members) - MOST_EXAMPLES:,} more, see report.json"

@@ -8,7 +8,7 @@ from pet.data.targets.dataset import Expectation, ImageTruth, sample_name
 from pet.data.targets.identities import colour_number
 from pet.data.targets.kind import Fields, Judgement, Motion, Tile
 from pet.data.targets.label import Classes
-from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
+from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation, evidence_of_box
 from pet.metrics.box_matching import IGNORED, average_precision, match_boxes
 from pet.structures.affine import clip_tensor, enclose_tensor, move_points
 from pet.structures.moves import Size
@@ -67,10 +67,11 @@ class Boxes(Classes):
         seen.labels = [int(label) for label in labels]
         seen.areas = [float(area) for area in (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])]
         for place in np.flatnonzero(~((boxes[:, 2:] > boxes[:, :2]).all(axis=1))):
-            yield NO_AREA, f"object {place}: {boxes[place].tolist()} (left, top, right, bottom)", True
+            yield NO_AREA, f"object {place}: {boxes[place].tolist()} (left, top, right, bottom)", True, evidence_of_box(boxes[place])
         known = expected.counts.get(self.name)
         for place in _outside(labels, known):
-            yield LABEL_OUTSIDE, f"object {place}: label {labels[place]}, {_range(known)} expected", True
+            detail = f"object {place}: label {labels[place]}, {_range(known)} expected"
+            yield LABEL_OUTSIDE, detail, True, evidence_of_box(boxes[place])
 
     def move(self, sample: Sample, motion: Motion) -> Fields:
         """Return the upright boxes around the moved ones, float64, which may lie outside of the image yet."""

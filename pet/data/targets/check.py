@@ -80,8 +80,8 @@ def check_samples(
     summary = _summarise(expected, seen)
     if any(map(_is_fatal, summary)):
         summary = _summarise(expected, list(_look_further(dataset, expected, read or dataset.__getitem__, on_error)))
-    for kind_of_finding, detail, _ in filter(_is_fatal, summary):
-        raise DataError(f"{source}: {kind_of_finding}: {detail}")
+    for found in filter(_is_fatal, summary):
+        raise DataError(f"{source}: {found[0]}: {found[1]}")
     _warn(source, [*summary, *of_samples.findings()])
     unused = types.unused_range() if scales_by_type else None
     if unused is not None:
@@ -110,8 +110,8 @@ def _look_further(
 
 
 def _warn(source: str, findings: Iterable[Found]) -> None:
-    for kind, detail, _ in findings:
-        logger.warning("%s: %s: %s", source, kind, detail)
+    for found in findings:
+        logger.warning("%s: %s: %s", source, found[0], found[1])
 
 
 def _look_at_objects(dataset: Dataset, expected: Expectation) -> ObjectLook:

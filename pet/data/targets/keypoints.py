@@ -11,7 +11,7 @@ from pet.data.targets.dataset import DatasetInfo, Expectation, ImageTruth, sampl
 from pet.data.targets.kind import Fields, Judgement, Kind, Motion, Tile
 from pet.data.targets.left_right import swap_in_order
 from pet.data.targets.numbering import Sides
-from pet.data.targets.observation import Found, Observation
+from pet.data.targets.observation import Found, Observation, evidence_of_box
 from pet.metrics.box_matching import match_boxes
 from pet.structures.affine import is_inside, move_points, move_tensor_points
 from pet.structures.moves import Size
@@ -100,7 +100,7 @@ class Keypoints(Kind):
         points = sample["keypoints"]
         outside = (points[..., :2] < 0).any(axis=-1) | (points[..., :2] > (seen.size[1], seen.size[0])).any(axis=-1)
         for place in np.flatnonzero(((points[..., 2] > 0) & outside).any(axis=1)):
-            yield POINT_OUTSIDE, f"object {place}", False
+            yield POINT_OUTSIDE, f"object {place}", False, evidence_of_box(sample["boxes"][place])
 
     def move(self, sample: Sample, motion: Motion) -> Fields:
         """Return the moved points; those that leave the image become absent: 0, 0, 0."""

@@ -10,7 +10,7 @@ import numpy as np
 from pet.data.targets.dataset import DatasetInfo, Expectation, ImageTruth, sample_name
 from pet.data.targets.kind import Fields, Judgement, Kind
 from pet.data.targets.numbering import describe_difference, describe_misfit
-from pet.data.targets.observation import LABEL_OUTSIDE, Found, Observation
+from pet.data.targets.observation import LABEL_OUTSIDE, Evidence, Found, Observation
 from pet.visual.canvas import Canvas
 from pet.visual.names import TargetNames
 from pet.visual.palette import class_colour
@@ -108,7 +108,8 @@ class Label(Classes):
                 equal.setdefault(observation.digest, []).append(observation)
         for group in equal.values():
             if len({label for observation in group for label in observation.labels}) > 1:
-                yield SEVERAL_CLASSES, ", ".join(observation.file for observation in group[:MOST_FILES]), False
+                files = tuple(observation.file for observation in group[:MOST_FILES])
+                yield SEVERAL_CLASSES, ", ".join(files), False, Evidence(files)
         counts = Counter(label for observation in seen for label in observation.labels)
         for kind, number in ((NO_IMAGE, 0), (ONE_IMAGE, 1)):
             found = [self._name(info, label) for label in range(info.num_classes) if counts[label] == number]

@@ -9,7 +9,7 @@ from pet.data.targets.boxes import largest_first
 from pet.data.targets.dataset import IGNORE, Expectation, ImageTruth, sample_name
 from pet.data.targets.identities import colour_number
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
-from pet.data.targets.observation import Found, Observation
+from pet.data.targets.observation import Found, Observation, evidence_of_box
 from pet.structures.affine import shift
 from pet.structures.masks import InstanceMasks
 from pet.structures.moves import Size
@@ -61,7 +61,7 @@ class Masks(Kind):
         if len(areas) == len(seen.labels):
             seen.areas = np.where(known, areas, seen.areas).tolist()
         for place in np.flatnonzero((areas == 0) & known):
-            yield EMPTY_MASK, f"object {place}", False
+            yield EMPTY_MASK, f"object {place}", False, evidence_of_box(sample["boxes"][place])
 
     def move(self, sample: Sample, motion: Motion) -> Fields:
         """Return the moved outlines."""

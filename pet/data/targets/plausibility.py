@@ -8,7 +8,7 @@ import numpy as np
 from pet.data.targets.boxes import NO_OBJECTS
 from pet.data.targets.dataset import ImageTruth
 from pet.data.targets.kinds import sample_size
-from pet.data.targets.observation import Found
+from pet.data.targets.observation import Found, evidence_of_box
 from petlib.data.protocols import Sample
 
 OTHER_FORM = "boxes do not fit their images"
@@ -92,7 +92,8 @@ class ObjectLook:
             first = int(np.flatnonzero(chosen)[0])
             box = ", ".join(f"{value:g}" for value in objects.boxes[first].round(3))
             example = f"the first: left, top, right, bottom {box} in {self._files[objects.images[first]]}"
-            yield kind, f"{np.count_nonzero(chosen):,} of {len(chosen):,} objects ({example}): {cause}", False
+            evidence = evidence_of_box(objects.boxes[first])._replace(files=(self._files[objects.images[first]],))
+            yield kind, f"{np.count_nonzero(chosen):,} of {len(chosen):,} objects ({example}): {cause}", False, evidence
 
 
 def truth_of_sample(sample: Sample) -> ImageTruth:

@@ -9,7 +9,7 @@ from pet.data.targets.dataset import IGNORE, DatasetInfo, Expectation, ImageTrut
 from pet.data.targets.kind import Fields, Kind, Motion, Tile
 from pet.data.targets.masks import as_tensor, canvas_box
 from pet.data.targets.numbering import Sides
-from pet.data.targets.observation import Found, Observation
+from pet.data.targets.observation import Found, Observation, evidence_of_box
 from pet.structures.affine import is_inside, move_points, shift
 from pet.structures.masks import InstanceMasks
 from pet.structures.moves import Size
@@ -80,7 +80,7 @@ class Surface(Kind):
         points = sample["surface"]
         outside = (points[..., 2] > 0) & ~is_inside(points[..., :2], seen.size)
         for place in np.flatnonzero(outside.any(axis=1)):
-            yield POINT_OUTSIDE, f"object {place}: {int(outside[place].sum())} points", False
+            yield POINT_OUTSIDE, f"object {place}: {int(outside[place].sum())} points", False, evidence_of_box(sample["boxes"][place])
 
     def move(self, sample: Sample, motion: Motion) -> Fields:
         """Return the moved points and masks; points that leave the image become absent: all 0."""

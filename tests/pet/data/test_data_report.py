@@ -69,7 +69,7 @@ def test_a_good_sample_has_no_finding() -> None:
 
 def test_what_cannot_be_read_is_fatal() -> None:
     [finding] = examine(Given([DataError("a/b.jpg: the image file is empty")]), 0, BOXES).findings
-    assert finding == ("a sample cannot be read", "sample 0", "a/b.jpg: the image file is empty", True)
+    assert finding[:4] == ("a sample cannot be read", "sample 0", "a/b.jpg: the image file is empty", True)
     [finding] = examine(Given([KeyError("bbox")]), 0, BOXES).findings
     assert finding.detail == "KeyError: 'bbox'"
 
@@ -221,7 +221,7 @@ def quiet(name: str, count: int) -> Any:
 def test_good_data_of_a_config() -> None:
     report, datasets = check_run(config(), ("train", "test"), LABELS, quiet)
     assert not report.fails
-    assert [len(dataset) for dataset in datasets] == [1437, 360]
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"digits_train": 1437, "digits_test": 360}
     text = as_text(report)
     assert "train: digits_train: 1,437 samples" in text
     assert text.endswith("a training can read all of it; 0 oddities")

@@ -13,7 +13,7 @@ from pet.data.datasets.image_folder import ImageFolder
 from pet.data.datasets.verification import ListedPairs, PickledPairs
 from pet.data.files.record_io import MAGIC, RecordFile
 from pet.data.report.dataset_report import report_dataset
-from pet.data.report.overview import SHARED_IDENTITY, SHARED_PIXELS, RunReport, shared_files
+from pet.data.report.shared import SHARED_IDENTITY, SHARED_PIXELS, shared_samples
 from pet.data.targets.dataset import Expectation
 from petlib.errors import DataError
 
@@ -210,7 +210,7 @@ def test_people_and_pictures_of_the_training_are_found_in_the_test(people):
     (people / "pairs.txt").write_text("Ada_B/Ada_B_0001.png Ada_B/Ada_B_0002.png 1\nDora/1.png Dora/5.png 1\n")
     training = report_dataset("train", ImageFolder(folder=people / "Training"), Expectation(kinds=("label",), counts={"label": 2}))
     test = report_dataset("test", ListedPairs(path=people / "pairs.txt", root=people), Expectation(kinds=()))
-    found = shared_files(RunReport({"train": [training], "test": [test]}))
+    found = shared_samples({"train": [training], "test": [test]})
     assert [(finding.kind, finding.place, finding.fatal) for finding in found] == [
         (SHARED_IDENTITY, "Ada_B", False),
         (SHARED_PIXELS, str(people / "Training" / "Emil" / "x.png"), False),

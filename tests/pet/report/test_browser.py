@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pet.report.data_page import DATA_PAGE, write_data_page
 from pet.report.page import PAGE, write_page
 from pet.report.server import RunServer
+from pet.visual.settings import DrawSettings
 from tests.pet.report.chromium import Browser, find_chromium, open_browser
+from tests.pet.report.made_data import faulty_data
 from tests.pet.report.made_runs import write_run
 
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="there is no chromium; apt-get install chromium brings it")
@@ -21,6 +24,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, page: Path) -> dict[str, Path]:
+    path = tmp_path_factory.mktemp("data") / DATA_PAGE
+    write_data_page(path, *faulty_data(), DrawSettings(), title="pets")
+    return {"run": page, "data": path}
+
+
+@pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_run(tmp_path_factory.mktemp("runs") / "run")
     write_page([folder], folder / PAGE)
@@ -28,7 +38,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
-def test_it_opens_from_the_disk_without_a_request_or_a_complaint(browser: Browser, page: Path, width: int, dark: bool) -> None:
+@pytest.mark.parametrize("name", ["run", "data"])
+def test_it_opens_from_the_disk_without_a_request_or_a_complaint(
+    browser: Browser, pages: dict[str, Path], name: str, width: int, dark: bool
+) -> None:
+    page = pages[name]
     browser.look(page.as_uri(), width=width, dark=dark)
     assert browser.complaints() == []
     assert browser.requests() == [page.as_uri()]
