@@ -34,9 +34,10 @@ class Hosts:
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def start(self) -> None:
-        names = self.folder / "hosts"
-        names.write_text("127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in NAMES.items()))
-        for name in NAMES:
+        for name, address in NAMES.items():
+            # as between containers, no host knows another one by its name
+            names = self.folder / name
+            names.write_text(f"127.0.0.1 localhost\n{address} {name}\n")
             begin = f"hostname {name} && mount --bind {names} /etc/hosts && ip link set lo up && echo up && exec sleep infinity"
             words = ["unshare", "--net", "--uts", "--mount", "sh", "-c", begin]
             self.processes[name] = subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)

@@ -15,11 +15,17 @@ from tests.integration.hosts import NAMES, Hosts, why_not
 
 pytestmark = [pytest.mark.nightly, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 ROOT = Path(__file__).parent.parent.parent
-ENDPOINT = "pet-host0:29500"
+ENDPOINT = "10.77.0.1:29500"
 PET = [sys.executable, "-c", "import sys; from pet import cli; sys.exit(cli.train())"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=1", "--rdzv_backend=c10d", "--rdzv_id=7"]
 SCRIPT = str(ROOT / "tools/vision/train_net.py")
-TRAINING = [*(word for word in OPTIONS if not word.startswith("MISC.IMPORTS")), "MISC.DEVICE=cpu"]
+# the script itself takes the path of a config, not the name of one that comes with Pet
+TRAINING = [
+    "--cfg",
+    str(ROOT / "cfgs" / OPTIONS[1]),
+    *(word for word in OPTIONS[2:] if not word.startswith("MISC.IMPORTS")),
+    "MISC.DEVICE=cpu",
+]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +81,7 @@ def test_the_launcher_on_each_host(hosts: Hosts, one_machine: dict[str, Any], tm
 
 
 def test_torchrun_on_each_host(hosts: Hosts, one_machine: dict[str, Any], tmp_path: Path) -> None:
-    words = [*TORCHRUN, "--nnodes=2", f"--rdzv_endpoint={ENDPOINT}", SCRIPT, *TRAINING, f"MISC.CKPT={tmp_path}/run"]
-    start(hosts, dict.fromkeys(NAMES, words))
+    agent = [*TORCHRUN, "--nnodes=2", f"--rdzv_endpoint={ENDPOINT}"]
+    training = [SCRIPT, *TRAINING, f"MISC.CKPT={tmp_path}/run"]
+    start(hosts, {name: [*agent, f"--local_addr={address}", *training] for name, address in NAMES.items()})
     assert_same_run(checkpoint(tmp_path / "run"), one_machine)

@@ -45,7 +45,7 @@ class RayProject(Project):
 
 @pytest.fixture(scope="module")
 def ray() -> Iterator[RayCluster]:
-    pytest.importorskip("ray")
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'pet-vision[ray]'")
     # the paths of sockets are short
     folder = Path(tempfile.mkdtemp(prefix="pet-ray-", dir="/tmp"))
     cluster = RayCluster(folder)
@@ -123,7 +123,7 @@ def test_the_script_of_a_job_for_the_cloud(ray: RayCluster, tmp_path: Path) -> N
     write_tutorial(tmp_path, "unet")
     last = CLOUD.replace('desc="from sdk",', 'desc="from sdk", onnx_shape=(64, 96),')
     script = write_script(tmp_path, f"{with_light_network(smaller(JOB))}\n{last}")
-    environment = {**without_cluster(), "PET_CLUSTER": ON, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**without_cluster(), "PET_CLUSTER": ON, "PET_MODELS": "store", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     words = [*ray.prefix, sys.executable, script]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr

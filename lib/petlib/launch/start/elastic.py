@@ -1,8 +1,10 @@
 """Several machines, by torch's elastic agent."""
 
+import ipaddress
 import os
 import shlex
 import signal
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,7 +33,7 @@ AGENT_GRACE_SECONDS = 30.0
 
 def elastic_environment(arguments: LaunchArguments, devices: Devices, folder: Path | str, root: Path | None = None) -> dict[str, str]:
     """Return the variables that all ranks of this machine share; torch adds ``RANK`` and the others that differ."""
-    loopback = loopback_environment(os.environ) if _local_address(arguments) else {}
+    loopback = loopback_environment(os.environ) if _host(arguments) in LOOPBACK_NAMES else {}
     return {
         **search_path_environment(root, os.environ),
         **device_environment(devices, os.environ),
@@ -102,9 +104,27 @@ def _rendezvous_options(arguments: LaunchArguments) -> dict[str, Any]:
 
 
 def _local_address(arguments: LaunchArguments) -> str | None:
-    """Return the address of this machine where the run stays on it, else None: torch asks for the host name."""
-    host = (arguments.rdzv_endpoint or "").rpartition(":")[0]
-    return "127.0.0.1" if host in LOOPBACK_NAMES else None
+    """Return the address at which the others reach this machine, the one from which it reaches the rendezvous.
+
+    Names of hosts need not lead from one to another then, as they do not between containers. None where there is no such address: torch
+    takes the name of the host.
+    """
+    host, port = _host(arguments), (arguments.rdzv_endpoint or "").rpartition(":")[2]
+    if host in LOOPBACK_NAMES:
+        return "127.0.0.1"
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            # a datagram socket sends nothing when it is connected
+            probe.connect(address)
+            found = str(probe.getsockname()[0])
+    except OSError:
+        return None
+    return None if ipaddress.ip_address(found).is_loopback else found
+
+
+def _host(arguments: LaunchArguments) -> str:
+    return (arguments.rdzv_endpoint or "").rpartition(":")[0]
 
 
 def _report_failure(error: Any, folder: Path) -> int:
