@@ -22,7 +22,12 @@ COMMON = [
 ]
 DETECTORS: dict[str, list[str]] = {
     "dfine": [f"MODEL.BOX.DFINE.ARGS={TINY_DFINE}"],
-    "rfdetr": ["MODEL.BOX.DETECTOR=rfdetr", "MODEL.HAS_MASK=True", f"MODEL.BOX.RFDETR.ARGS={TINY_RFDETR}", "MODEL.BOX.RFDETR.SIZE=seg_nano"],
+    "rfdetr": [
+        "MODEL.BOX.DETECTOR=rfdetr",
+        "MODEL.HAS_MASK=True",
+        f"MODEL.BOX.RFDETR.ARGS={TINY_RFDETR}",
+        "MODEL.BOX.RFDETR.SIZE=seg_nano",
+    ],
 }
 
 
