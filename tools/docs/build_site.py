@@ -7,6 +7,7 @@ python tools/docs/build_site.py [--out build/site]
 
 import argparse
 import html
+import importlib.util
 import os
 import re
 import shutil
@@ -98,6 +99,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="the folder of the site")
     out = parser.parse_args().out.resolve()
+    if importlib.util.find_spec("material") is None:
+        print("error: mkdocs-material, which makes the site, is not installed: pip install 'pet-vision[docs]'", file=sys.stderr)
+        return 2
     shutil.rmtree(PAGES, ignore_errors=True)
     prepare_pages(PAGES)
     return subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "-f", CONFIG, "-d", out], check=False).returncode
