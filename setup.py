@@ -34,6 +34,7 @@ SLURM = ["submitit>=1.5"]
 DOCS = ["mkdocs-material>=9.8", "jieba>=0.42.1"]
 RAY = ["ray[default]>=2.60,<3"]
 CHECK = ["imagehash>=4.3"]
+TRACKERS = {"mlflow": ["mlflow-skinny>=3", "sqlalchemy>=2", "alembic>=1.13"], "wandb": ["wandb>=0.20"], "trackio": ["trackio>=0.30"]}
 DEV = [
     *DEMO,
     *EXPORT,
@@ -117,6 +118,7 @@ setup(
         "docs": DOCS,
         "ray": RAY,
         "check": CHECK,
+        **TRACKERS,
         "dev": DEV,
     },
     entry_points={"console_scripts": [f"pet-{name} = pet.cli:{name}" for name in COMMANDS]},

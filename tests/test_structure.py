@@ -20,7 +20,7 @@ PETLIB_FLOORS = [
     {"registry", "log"},
     {"config"},
     {"arguments", "distributed", "launch"},
-    {"data", "solver", "checkpoint", "events", "analyser"},
+    {"data", "solver", "checkpoint", "events", "analyser", "trackers"},
     {"engine"},
 ]
 PET_FLOORS = [

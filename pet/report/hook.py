@@ -12,8 +12,9 @@ import torch
 
 from pet.report.facts import collect_facts, now, write_facts
 from pet.report.page import PAGE, write_page
-from pet.report.run_folder import RECORD, read_json
+from pet.report.run_folder import METRICS_LOG, RECORD, read_json
 from pet.typed import PetConfig
+from pet.visual.curves import draw_curves
 from petlib.checkpoint.origin import Origin
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.hook import Hook
@@ -22,6 +23,7 @@ from petlib.log import FILE_ONLY
 
 FINISHED, RUNNING, FAILED = "finished", "running", "ended by an error"
 
+CURVES = "curves.png"
 EVERYWHERE: Mapping[str, bool] = MappingProxyType({})
 """Where a line of the log goes."""
 
@@ -82,12 +84,34 @@ class ReportHook(Hook):
         _attempt("the report is not written", partial(_write_page, self._folder))
 
 
+class CurvesHook(Hook):
+    """Draws the curves when a training ends and before trackers look for pictures; without trackers the script does so after all hooks.
+
+    Args:
+        folder: of the run.
+    """
+
+    order = 94
+    key = "curves"
+    intervals = ()
+
+    def __init__(self, *, folder: Path) -> None:
+        self._folder = folder
+
+    def after_train(self, state: TrainState) -> None:
+        """Draw them."""
+        if is_main_process():
+            _attempt("the curves are not drawn", partial(draw_curves, self._folder / METRICS_LOG, self._folder / CURVES))
+
+
 def build_report_hooks(cfg: PetConfig) -> list[Hook]:
-    """Return the hook that writes the page of a training; none where ``REPORT.ENABLED`` is off."""
-    if not cfg.REPORT.ENABLED:
-        return []
-    # the device is chosen by then
-    return [ReportHook(folder=Path(cfg.MISC.CKPT), collect=lambda: collect_facts(cfg, _device()))]
+    """Return the hook that writes the page of a training, unless ``REPORT.ENABLED`` is off, and with trackers the one of their curves."""
+    folder = Path(cfg.MISC.CKPT)
+    hooks: list[Hook] = [CurvesHook(folder=folder)] if cfg.MISC.TRACKERS else []
+    if cfg.REPORT.ENABLED:
+        # the device is chosen by then
+        hooks.append(ReportHook(folder=folder, collect=lambda: collect_facts(cfg, _device())))
+    return hooks
 
 
 def write_test_report(cfg: PetConfig) -> None:

@@ -37,6 +37,10 @@ class PetlibMisc(ConfigSection):
     SEED: int
     DISPLAY_ITER: int
     TENSORBOARD: bool
+    TRACKERS: list[str]
+    TRACKED_CHECKPOINT: Literal["best", "last", "none"]
+    TRACKED_MAX_MB: float
+    TRACKERS_TIMEOUT: float
     COMPILE: Literal["never", "cuda", "always"]
     CHANNELS_LAST: bool
     IMPORTS: list[str]

@@ -7,7 +7,7 @@ import yaml
 
 from petlib.config.key import Switch, flat_schema
 from petlib.config.layers import COMMAND_LINE
-from petlib.config.node import CfgNode
+from petlib.config.node import CfgNode, HasSchema
 from petlib.errors import ConfigError
 
 _LONGEST_VALUE = 200
@@ -74,6 +74,13 @@ def describe_settings(cfg: CfgNode) -> str:
     groups = sorted(by_place.items(), key=lambda group: group[0] == COMMAND_LINE)
     lines = [line for place, settings in groups for line in (f"  {place}", *settings)]
     return "\n".join([*(lines or ["  nothing"]), *_unused_line(cfg)])
+
+
+def changed_settings(cfg: HasSchema) -> dict[str, Any]:
+    """Return the settings that differ from their defaults by their paths."""
+    assert isinstance(cfg, CfgNode), type(cfg)
+    keys = flat_schema(cfg.schema)
+    return {path: value for path, value in cfg.flat().items() if path in keys and value != keys[path].default}
 
 
 def unread_overrides(cfg: CfgNode) -> list[str]:

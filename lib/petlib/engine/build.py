@@ -14,6 +14,7 @@ from petlib.checkpoint.checkpointer import Checkpointer
 from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.checkpoint.sharded import find_mesh
 from petlib.config.typed import PetlibConfig
+from petlib.config.usage import changed_settings
 from petlib.distributed.parallel import unwrap
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.hook import Hook, sort_hooks
@@ -30,6 +31,7 @@ from petlib.engine.hooks.progress import ProgressHook
 from petlib.engine.hooks.rollback import RollbackHook
 from petlib.engine.hooks.skipped_steps import SkippedStepsHook
 from petlib.engine.hooks.timer import TimerHook
+from petlib.engine.hooks.trackers import TrackersHook
 from petlib.engine.hooks.upload import UploadHook
 from petlib.engine.micro_batches import MicroBatchStep
 from petlib.engine.skipping import StepGuard
@@ -45,6 +47,7 @@ from petlib.events.writers.tensorboard import TensorBoardWriter
 from petlib.solver.build import build_scheduler
 from petlib.solver.optimizers import build_gradient_clipper
 from petlib.solver.precision import build_mixed_precision
+from petlib.trackers.tracker import TrackedRun
 
 
 def build_writers(cfg: PetlibConfig, *, start_iteration: int) -> list[Writer]:
@@ -179,8 +182,10 @@ def build_train_hooks(
         average: moving average of the weights; None: one of the whole network where ``SOLVER.EMA`` wants it.
     """
 
+    trackers = _build_trackers(cfg)
+
     def writers(start_iteration: int) -> list[Writer]:
-        return build_writers(cfg, start_iteration=start_iteration)
+        return [*build_writers(cfg, start_iteration=start_iteration), *(trackers.writers(start_iteration) if trackers else [])]
 
     def save_unplanned(state: TrainState) -> None:
         metric_writer.write_ended(state)
@@ -216,10 +221,26 @@ def build_train_hooks(
         check=None if guard is None else guard.check,
         saves_beginning=cfg.SOLVER.NONFINITE == "rollback",
     )
-    hooks += [checkpoint, InterruptHook(save=save_unplanned)]
+    hooks += [checkpoint, InterruptHook(save=save_unplanned), *([trackers] if trackers else [])]
     if state.checkpointer.uploader is not None:
         hooks.append(UploadHook(uploader=state.checkpointer.uploader))
     return sort_hooks(hooks)
+
+
+def _build_trackers(cfg: PetlibConfig) -> TrackersHook | None:
+    """Return what experiment trackers get of a run; None: ``MISC.TRACKERS`` names none."""
+    if not cfg.MISC.TRACKERS:
+        return None
+    folder = Path(cfg.MISC.CKPT)
+    name = folder.absolute().name
+    return TrackersHook(
+        names=cfg.MISC.TRACKERS,
+        run=TrackedRun(experiment=Path(cfg.MISC.NAME).stem or name, name=name, folder=folder, settings=changed_settings(cfg)),
+        imports=cfg.MISC.IMPORTS,
+        checkpoint=cfg.MISC.TRACKED_CHECKPOINT,
+        max_megabytes=cfg.MISC.TRACKED_MAX_MB,
+        timeout=cfg.MISC.TRACKERS_TIMEOUT,
+    )
 
 
 def _build_nan_guard(cfg: PetlibConfig, *, save_every: int, evaluate_every: int) -> NanGuardHook | None:

@@ -19,6 +19,7 @@ from petlib.files import write_text_atomically
 from petlib.registry import import_user_modules
 from petlib.run_lock import RunLock
 from petlib.suggest import counted
+from petlib.trackers.tracker import check_trackers
 
 TRAIN_RECORD = "config.yaml"
 TEST_RECORD = "test/config.yaml"
@@ -55,6 +56,8 @@ def _surroundings(cfg: PetlibConfig, record: str) -> Iterator[torch.device]:
         _acquire(lock)
         _set_backends(cfg)
         import_user_modules(cfg.MISC.IMPORTS)
+        if record != TEST_RECORD and is_main_process():
+            check_trackers(cfg.MISC.TRACKERS)
         seed_everything(cfg.MISC.SEED)
         if is_main_process():
             logger.info("%s on %s, torch %s", counted(world_size(), "process"), device.type, torch.__version__)

@@ -1,5 +1,6 @@
 """Values of the iterations, kept on their device until they are asked for."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,11 @@ class TrainingRecord:
     losses: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
 
+    def scalars(self) -> dict[str, float]:
+        """Return losses, metrics, learning rate and times by the names that TensorBoard and trackers show."""
+        values = {"lr": self.lr, "time/iter_time": self.iter_time, "time/data_time": self.data_time}
+        return {**values, **{f"train/{name}": value for name, value in {**self.losses, **self.metrics}.items()}}
+
 
 @dataclass(frozen=True)
 class EvaluationRecord:
@@ -49,6 +55,10 @@ class EvaluationRecord:
 
     iteration: int
     metrics: dict[str, float]
+
+    def scalars(self) -> dict[str, float]:
+        """Return the metrics that are defined by the names that TensorBoard and trackers show."""
+        return {f"eval/{name}": value for name, value in self.metrics.items() if not math.isnan(value)}
 
 
 class Writer(Protocol):

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import math
 import os
 import socket
 import time
@@ -54,13 +53,11 @@ class TensorBoardWriter:
 
     def write_training(self, record: TrainingRecord) -> None:
         """Write losses, metrics, learning rate and times of a window."""
-        values = {"lr": record.lr, "time/iter_time": record.iter_time, "time/data_time": record.data_time}
-        values.update({f"train/{name}": value for name, value in {**record.losses, **record.metrics}.items()})
-        self._write(record.iteration, values)
+        self._write(record.iteration, record.scalars())
 
     def write_evaluation(self, record: EvaluationRecord) -> None:
         """Write the metrics of an evaluation that are defined."""
-        self._write(record.iteration, {f"eval/{name}": value for name, value in record.metrics.items() if not math.isnan(value)})
+        self._write(record.iteration, record.scalars())
 
     def close(self) -> None:
         """Close the event file."""
