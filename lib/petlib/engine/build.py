@@ -221,10 +221,16 @@ def build_train_hooks(
         check=None if guard is None else guard.check,
         saves_beginning=cfg.SOLVER.NONFINITE == "rollback",
     )
-    hooks += [checkpoint, InterruptHook(save=save_unplanned), *([trackers] if trackers else [])]
+    hooks += [checkpoint, InterruptHook(save=save_unplanned), *_hooks_of_places_elsewhere(state, trackers)]
+    return sort_hooks(hooks)
+
+
+def _hooks_of_places_elsewhere(state: TrainState, trackers: TrackersHook | None) -> list[Hook]:
+    """Return what keeps a run elsewhere too: trackers, and a store of objects."""
+    hooks: list[Hook] = [] if trackers is None else [trackers]
     if state.checkpointer.uploader is not None:
         hooks.append(UploadHook(uploader=state.checkpointer.uploader))
-    return sort_hooks(hooks)
+    return hooks
 
 
 def _build_trackers(cfg: PetlibConfig) -> TrackersHook | None:
