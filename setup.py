@@ -34,6 +34,7 @@ SLURM = ["submitit>=1.5"]
 DOCS = ["mkdocs-material>=9.8", "jieba>=0.42.1"]
 RAY = ["ray[default]>=2.60,<3"]
 CHECK = ["imagehash>=4.3"]
+SEARCH = ["optuna>=4.4", *DEMO]
 TRACKERS = {"mlflow": ["mlflow-skinny>=3", "sqlalchemy>=2", "alembic>=1.13"], "wandb": ["wandb>=0.20"], "trackio": ["trackio>=0.30"]}
 DEV = [
     *DEMO,
@@ -42,6 +43,7 @@ DEV = [
     *DETR,
     *REMOTE,
     *SLURM,
+    *SEARCH,
     *CHECK,
     "pytest>=8",
     "pytest-xdist>=3.5",
@@ -76,6 +78,7 @@ COMMANDS = (
     "report",
     "view",
     "jobs",
+    "search",
 )
 SHIPPED = "pet.shipped"
 """Where an installed Pet has its configs and training scripts, which a checkout has in cfgs/ and tools/."""
@@ -118,6 +121,7 @@ setup(
         "docs": DOCS,
         "ray": RAY,
         "check": CHECK,
+        "search": SEARCH,
         **TRACKERS,
         "dev": DEV,
     },

@@ -130,6 +130,11 @@ def view() -> NoReturn:
     commands.view.main()
 
 
+def search() -> int:
+    """Search for settings, see :mod:`pet.commands.search`, and return the exit code."""
+    return commands.search.main()
+
+
 def jobs() -> NoReturn:
     """List, follow, stop and fetch jobs on clusters, see :mod:`pet.commands.jobs`, and exit."""
     commands.jobs.main()

@@ -8,6 +8,7 @@ from . import jobs as jobs
 from . import models as models
 from . import pack as pack
 from . import report as report
+from . import search as search
 from . import submit as submit
 from . import test_net as test_net
 from . import train_on_data as train_on_data

@@ -49,9 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(OPTION, required=True, metavar="FOLDER", help="the data: a folder in any format, or digits, shapes, crowds, ...")
     parser.add_argument("--model", default="", metavar="NAME", help="a detector (fcos), a backbone (timm/resnet50) or a network")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=_count, metavar="N", help="length of the training (default: by the number of images)")
+    length.add_argument("--epochs", type=whole_number, metavar="N", help="length of the training (default: by the number of images)")
     length.add_argument(
-        "--time", type=_seconds, metavar="TIME", help="the same as a time, 90s, 10m or 2h: some iterations are measured first"
+        "--time", type=time_in_seconds, metavar="TIME", help="the same as a time, 90s, 10m or 2h: some iterations are measured first"
     )
     parser.add_argument("--name", default="", metavar="NAME", help="of the config and the run (default: that of the folder)")
     return parser
@@ -80,13 +80,15 @@ def _divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return launcher, overrides
 
 
-def _count(text: str) -> int:
+def whole_number(text: str) -> int:
+    """Return a number of a command line, from 1 on."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} given, a whole number from 1 on expected")
     return int(text)
 
 
-def _seconds(text: str) -> float:
+def time_in_seconds(text: str) -> float:
+    """Return a time of a command line, 90s, 10m or 2h, in seconds."""
     found = TIME.fullmatch(text)
     if found is None or float(found[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} given, a time expected: 90s, 10m or 2h")

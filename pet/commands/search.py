@@ -1,0 +1,172 @@
+"""Searches for settings: pet-search --cfg x.yaml SPACE.yaml [--trials N] [--time 2h] [--processes N] [--no-prune] [KEY VALUE ...].
+
+Each trial is a training of its own with other settings of SPACE.yaml. The same command goes on with a search that was interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pet.commands.train_on_data import time_in_seconds, whole_number
+from pet.search.loop import Search, Slot
+from pet.search.results import BEST_CONFIG, describe_search
+from pet.search.space import read_space
+from pet.search.study import SearchStudy, check_installed
+from pet.search.trial_config import Around, check_space
+from pet.search.trial_run import TrialRun, training_command
+from pet.task import PACKAGE
+from petlib.config import load_cfg, read_layers
+from petlib.errors import ConfigError, OutputError, name_in_errors
+from petlib.launch.process.tool import exit_code_of
+from petlib.launch.start.arguments import parse_tool_arguments
+from petlib.launch.start.devices import choose_devices, visible_gpus
+from petlib.launch.start.resolve import find_config
+from petlib.launch.start.task_folder import find_task_folder
+from petlib.run_lock import RunLock
+
+TRIALS = 20
+SPACE_SUFFIXES = (".yaml", ".yml")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line (that of the process by default), search, and return the exit code."""
+    return exit_code_of(lambda: search(sys.argv[1:] if argv is None else argv)) or 0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.usage = "%(prog)s --cfg PATH SPACE.yaml [options] [KEY VALUE | KEY=VALUE ...]"
+    parser.add_argument("--trials", type=whole_number, default=TRIALS, metavar="N", help=f"trials in all (default: {TRIALS})")
+    parser.add_argument("--time", type=time_in_seconds, metavar="TIME", help="begin no further trial after it: 90s, 10m or 2h")
+    parser.add_argument("--processes", type=whole_number, default=1, metavar="N", help="trials at the same time (default: 1)")
+    parser.add_argument(
+        "--gpu_id", metavar="IDS", help="GPUs that the trials divide among them, e.g. 0,1,2,3 (default: all that are visible)"
+    )
+    parser.add_argument("--no-prune", action="store_true", help="let every trial reach its end")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the search (default: that of the config's run, with _search)")
+
+
+def search(argv: Sequence[str]) -> int:
+    """Search and return the exit code.
+
+    Raises:
+        UserError: something is wrong with the command, the config, the space, or the folder.
+    """
+    options, words = parse_tool_arguments(argv, description=(__doc__ or "").partition(":")[0], add_options=add_options)
+    space, overrides = _take_space(words)
+    check_installed()
+    around = _read_config(options, overrides)
+    folder: Path = options.out or Path(f"{around.cfg.MISC.CKPT}_search")
+    dimensions = read_space(space, around.cfg)
+    if not around.cfg.TEST.DATASETS:
+        raise ConfigError("TEST.DATASETS is empty: a search compares evaluations; name data to evaluate on")
+    slots = _divide(options.gpu_id, options.processes, around.cfg.MISC.DEVICE)
+    lock = RunLock(folder / "search.lock")
+    with name_in_errors({"RunLock.folder": "--out"}):
+        lock.acquire()
+        try:
+            check_space(around, dimensions, space, folder / "checked.yaml")
+            (folder / "checked.yaml").unlink(missing_ok=True)
+            study = SearchStudy(
+                folder,
+                dimensions=dimensions,
+                around=_compared(around, [one.key for one in dimensions]),
+                greater=around.cfg.EVAL.BEST_RULE == "greater",
+                seed=around.cfg.MISC.SEED,
+                prunes=not options.no_prune,
+            )
+            return _run(study, around, folder, slots, options)
+        finally:
+            (folder / "checked.yaml").unlink(missing_ok=True)
+            lock.release()
+
+
+def _run(study: SearchStudy, around: Around, folder: Path, slots: Sequence[Slot], options: argparse.Namespace) -> int:
+    running = Search(
+        study=study,
+        folder=folder,
+        slots=slots,
+        trials=options.trials,
+        seconds=options.time,
+        begin=partial(_begin, around),
+        greater=around.cfg.EVAL.BEST_RULE == "greater",
+        say=_say,
+    )
+    _say(f"search: {folder}, {options.trials} trials, {options.processes} at a time; Ctrl-C saves, and the same command goes on")
+    running.run()
+    best = study.best()
+    if best is not None:
+        around.write(folder / BEST_CONFIG, folder / "best", best["point"])
+    for line in describe_search(study, folder=folder, metric=around.cfg.EVAL.BEST_METRIC or "metric"):
+        _say(line)
+    return 128 + running.signal_number if running.signal_number else 0
+
+
+def _begin(around: Around, folder: Path, point: Mapping[str, Any], slot: Slot) -> TrialRun:
+    config = folder.with_suffix(".yaml")
+    try:
+        around.write(config, folder, point)
+        return TrialRun(
+            folder=folder,
+            command=training_command(config, slot.options),
+            environment=slot.environment or {},
+            metric=around.cfg.EVAL.BEST_METRIC,
+        )
+    except OSError as error:
+        raise OutputError(f"{folder}: the trial cannot begin: {error.strerror}") from error
+
+
+def _read_config(options: argparse.Namespace, overrides: Sequence[str]) -> Around:
+    config = find_config(Path(options.cfg), PACKAGE)
+    read_layers(config)
+    task = find_task_folder(config, PACKAGE, type_folder=options.type)
+    cfg = load_cfg(task.config, config, overrides, type_folder=task.type_folder)
+    return Around(config=config, type_folder=task.type_folder, task=task.config, cfg=cfg)
+
+
+def _take_space(words: Sequence[str]) -> tuple[Path, list[str]]:
+    """Return the file of the space, which is the YAML file in the place of a key, and the settings.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    place = 0
+    while place < len(words):
+        if "=" not in words[place] and words[place].endswith(SPACE_SUFFIXES):
+            return Path(words[place]), [*words[:place], *words[place + 1 :]]
+        place += 1 if "=" in words[place] else 2
+    raise ConfigError("SPACE.yaml is missing: which settings are searched? docs/search.md shows one")
+
+
+def _divide(gpu_id: str | None, processes: int, device: str) -> list[Slot]:
+    """Return what each of the trials at the same time computes on.
+
+    Raises:
+        DeviceError: a GPU is not there.
+        ConfigError: the GPUs cannot be divided equally.
+    """
+    with name_in_errors({"choose_devices.device": "MISC.DEVICE"}):
+        visible = visible_gpus()
+        devices = choose_devices(gpu_id=gpu_id, nproc=None, device=device, visible=visible)
+    if not devices.gpus:
+        threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // processes))
+        return processes * [Slot(environment={"OMP_NUM_THREADS": threads})]
+    count, rest = divmod(len(devices.gpus), processes)
+    if rest or not count:
+        raise ConfigError(f"--processes {processes}: {len(devices.gpus)} GPUs cannot be divided equally; name others by --gpu_id")
+    positions = [str(visible.index(gpu)) for gpu in devices.gpus]
+    return [Slot(options=("--gpu_id", ",".join(positions[start : start + count]))) for start in range(0, len(positions), count)]
+
+
+def _compared(around: Around, keys: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that all trials have in common and that change what comes out of them."""
+    left_out = {*keys, "MISC.CKPT", "MISC.NAME", "MISC.DEVICE", "MISC.TRACKERS"}
+    return {key: value for key, value in around.cfg.flat().items() if key not in left_out}
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,128 @@
+"""The training of a trial: a process of its own, and the evaluations that it has written."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+METRICS_LOG = "metrics.jsonl"
+PROGRAM = """
+import signal, sys
+from petlib.launch.watch.processes import request_death_signal
+# it does not outlive the search: it saves and ends
+request_death_signal(signal.SIGTERM)
+from pet import cli
+sys.exit(cli.train())
+"""
+STOPPED_CODES = (128 + signal.SIGTERM, -signal.SIGTERM)
+"""Of a training that saved and ended, and of one that had not begun yet."""
+LAST_LINES = 3
+
+
+class Evaluation(NamedTuple):
+    """The main metric of an evaluation."""
+
+    iteration: int
+    value: float
+
+
+def training_command(config: Path, options: Sequence[str] = ()) -> list[str]:
+    """Return the command that trains with a config, as ``pet-train`` does.
+
+    Args:
+        config: the file.
+        options: of the launcher.
+    """
+    return [sys.executable, "-c", PROGRAM, "--cfg", str(config), *options]
+
+
+class TrialRun:
+    """The training of one trial.
+
+    Args:
+        folder: output folder of the run.
+        command: what trains.
+        environment: variables that are set for it.
+        metric: the metric that counts; empty: the first one of an evaluation.
+    """
+
+    def __init__(self, *, folder: Path, command: Sequence[str], environment: Mapping[str, str], metric: str) -> None:
+        self.folder = folder
+        self._metric = metric
+        self._stopping = False
+        with log_path(folder).open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                # Ctrl-C goes to the search, which asks its trials to end
+                start_new_session=True,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None: it has not ended."""
+        return self._process.poll()
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it saved and ended because it was asked to."""
+        return self._stopping and self.exit_code in STOPPED_CODES
+
+    def stop(self) -> None:
+        """Ask it to save and to end."""
+        self._stopping = True
+        if self.exit_code is None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it and all that it started."""
+        if self.exit_code is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def evaluations(self) -> list[Evaluation]:
+        """Return the evaluations that it has written so far, those in which the metric is defined."""
+        return read_evaluations(self.folder / METRICS_LOG, self._metric)
+
+    def last_words(self) -> str:
+        """Return the last lines that it printed."""
+        lines = log_path(self.folder).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return "\n".join(lines[-LAST_LINES:])
+
+
+def log_path(folder: Path) -> Path:
+    """Return where the process of a trial prints, next to its output folder."""
+    return folder.with_name(f"{folder.name}.log")
+
+
+def read_evaluations(path: Path, metric: str) -> list[Evaluation]:
+    """Return the main metric of each evaluation in ``metrics.jsonl``; a line that is being written is left out.
+
+    Args:
+        path: the file; it may be missing.
+        metric: its name; empty: the first one of an evaluation.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        # figures of iterations have a learning rate
+        figures = {name: value for name, value in record.items() if name != "iteration"}
+        value = None if "lr" in record or not figures else figures.get(metric or next(iter(figures)))
+        if isinstance(value, int | float) and math.isfinite(value):
+            found.append(Evaluation(int(record["iteration"]), float(value)))
+    return found
