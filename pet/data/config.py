@@ -130,6 +130,14 @@ DATA_SCHEMA: Schema = {
                 effect=Effect.OTHER_ORDER,
                 arguments=("ShardSampler.group",),
             ),
+            "LANES": Key(
+                1,
+                "With GROUP, for several nodes: the shuffled shards are dealt out to so many lanes, groups are made in each, and each batch has as many samples of every lane, so that a node reads the shards of its own lanes alone. A multiple of the number of nodes that divides the batch; it belongs to the order, whatever the number of nodes.",
+                minimum=1,
+                effect=Effect.OTHER_ORDER,
+                arguments=("LaneSampler.lanes",),
+                used_if=(Switch("DATA.SHARDS.GROUP"),),
+            ),
             "CACHE_FOLDER": Key(
                 "",
                 "Where whole shards of stores are kept on each node, for all of its processes; empty: pet/shards in the user's folder of caches.",

@@ -193,7 +193,7 @@ def build_evaluation(
         loader=build_test_loader(cfg, samples, device, expected.kinds),
         build_evaluators=build_all,
         autocast=build_mixed_precision(cfg, device).autocast,
-        begin=recorder(record, Path(cfg.MISC.CKPT), "test", cfg.TEST.DATASETS, dataset),
+        begin=recorder(record, cfg.MISC.CKPT, "test", cfg.TEST.DATASETS, dataset),
         build_gallery=None if gallery is None else partial(gallery, dataset, expected.kinds),
         latest=Path(cfg.MISC.CKPT) / LATEST,
     )

@@ -58,6 +58,8 @@ def arithmetic(options: argparse.Namespace) -> list[dict[str, float]]:
                 "of a node, GB a second": round(size / nodes / 1e9, 3),
                 "requests a second by shards": round(per_second / options.per_shard * nodes, 2),
                 "GB a second where every node reads all shards": round(size * nodes / 1e9, 3),
+                "GB a second by lanes": round(size * (1 + (nodes - 1) * options.per_shard / options.samples) / 1e9, 3),
+                "requests a second by lanes": round(per_second / options.per_shard, 2),
                 "requests a second one by one": per_second,
                 "hours of an epoch": round(options.samples / per_second / 3600, 2),
                 "MB of indexes that a node keeps": round(2 * options.group * options.per_shard * SAMPLE_ROW.itemsize / 1e6, 2),

@@ -30,6 +30,7 @@ from pet.data.loading.sampling import FetchAhead
 from pet.data.shards.reading import READING
 from pet.data.shards.writing import write_pack
 from petlib.data.build import TrainLoaderSettings, build_train_loader
+from petlib.data.samplers import ShuffledSampler
 from petlib.data.shard_sampler import ShardSampler
 from petlib.data.train_batches import TrainBatches
 
@@ -114,9 +115,8 @@ def measure_epoch(proxy: Any, folder: Path, size: int) -> dict[str, float]:
     return {"bytes fetched / bytes of the data": share, "requests of an epoch": requests / EPOCHS, "shards": len(dataset.shard_starts())}
 
 
-def measure_speed(sources: dict[str, Any], starts: np.ndarray, count: int) -> dict[str, float]:
-    """Read samples in the order by shards from each source, in turn, and return samples a second of processor time."""
-    sampler = ShardSampler(starts, count, group=GROUP, seed=0)
+def measure_speed(sources: dict[str, Any], sampler: ShardSampler | ShuffledSampler, count: int) -> dict[str, float]:
+    """Read samples in an order from each source, in turn, and return samples a second of processor time."""
     seconds: dict[str, list[float]] = {name: [] for name in sources}
     for epoch in range(ROUNDS):
         order = sampler.indices(epoch, np.arange(min(count, 600))).tolist()
@@ -152,8 +152,13 @@ def measure(folder: Path, samples: int, edge: int, proxy: Any) -> dict[str, dict
     cached = ShardedDataset(ADDRESS)
     assert all(cached[index]["label"] == files[index]["label"] for index in range(samples)), "it is warm from here on"
     sources = {"files": files, "shards": ShardedDataset(folder / "pack"), "warm cache": cached}
-    found["speed"] = measure_speed(sources, cached.shard_starts(), samples)
-    print(f"speed: {found['speed']}", flush=True)
+    orders = {
+        "speed": ShardSampler(cached.shard_starts(), samples, group=GROUP, seed=0),
+        "speed in random order": ShuffledSampler(samples, 0),
+    }
+    for name, sampler in orders.items():
+        found[name] = measure_speed(sources, sampler, samples)
+        print(f"{name}: {found[name]}", flush=True)
     return found
 
 

@@ -60,6 +60,10 @@ class ShardSampler:
         group = int(np.searchsorted(borders, position, "right")) - 1
         return group, bool(2 * position >= borders[group] + borders[group + 1])
 
+    def next_group(self, epoch: int, group: int) -> tuple[int, int]:
+        """Return the epoch and the group that follow."""
+        return (epoch, group + 1) if group + 1 < self.num_groups else (epoch + 1, 0)
+
     def first_samples(self, epoch: int, group: int) -> np.ndarray:
         """Return the first sample of each shard of a group of an epoch."""
         firsts: np.ndarray = self._starts[self._shards_of_epoch(epoch).order[group * self._group : (group + 1) * self._group]]

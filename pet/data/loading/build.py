@@ -264,7 +264,7 @@ def build_training_data(
         logger.warning("DATA.CACHE: %s has no effect: %s are read from no image files of their own", cfg.DATA.CACHE, source)
     if filters_empty(cfg, expected.kinds):
         dataset = without_empty(dataset)
-    begin = recorder(record, Path(cfg.MISC.CKPT), "train", cfg.TRAIN.DATASETS, dataset)
+    begin = recorder(record, cfg.MISC.CKPT, "train", cfg.TRAIN.DATASETS, dataset)
     return build_train_loader(cfg, cut_into_windows(cfg, dataset), device, expected.kinds, begin=begin)
 
 

@@ -24,13 +24,22 @@ LOOKED_AT = 1000
 logger = logging.getLogger(__name__)
 
 
-def recorder(share: ShareRecord, folder: Path, use: str, names: Sequence[str], dataset: Dataset) -> Callable[[], None]:
-    """Return what a run calls when it begins with its data: once it writes down which they are, and what a share picked."""
+def recorder(share: ShareRecord, folder: str, use: str, names: Sequence[str], dataset: Dataset) -> Callable[[], None]:
+    """Return what a run calls when it begins with its data: once it writes down which they are, and what a share picked.
+
+    Args:
+        share: what entries of the catalogue picked.
+        folder: of the run; empty: it has none, and nothing is written.
+        use: ``train`` or ``test``.
+        names: of the data sets, as the config has them.
+        dataset: the samples.
+    """
 
     @cache
     def record() -> None:
-        share.write()
-        record_fingerprint(folder, use, names, dataset)
+        if folder:
+            share.write()
+            record_fingerprint(Path(folder), use, names, dataset)
 
     return record
 

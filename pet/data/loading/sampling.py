@@ -10,6 +10,7 @@ from pet.data.targets.dataset import Dataset, ImageTruth, read_truths
 from pet.typed import PetConfig
 from petlib.config import ConfigError
 from petlib.data.aspect_ratio import AspectRatioSampler
+from petlib.data.lane_sampler import LaneSampler
 from petlib.data.protocols import SampleKey, Sampler
 from petlib.data.repeat_factor import RepeatFactorSampler, repeat_factors
 from petlib.data.samplers import SequentialSampler, ShuffledSampler
@@ -17,11 +18,14 @@ from petlib.data.shard_sampler import ShardSampler
 from petlib.distributed.process_group import world_size
 from petlib.errors import DataError
 
+MOST_REMEMBERED = 1024
+"""Halves of groups that were asked for: each lane that a process reads has one at a time."""
+
 logger = logging.getLogger(__name__)
 
 
 def build_sampler(cfg: PetConfig, dataset: Dataset) -> Sampler:
-    """Return the order of ``TRAIN.SHUFFLE``, ``DATA.SHARDS.GROUP``, ``TRAIN.REPEAT_THRESHOLD`` and ``TRAIN.ASPECT_GROUPING``.
+    """Return the order of ``TRAIN.SHUFFLE``, ``DATA.SHARDS``, ``TRAIN.REPEAT_THRESHOLD`` and ``TRAIN.ASPECT_GROUPING``.
 
     Raises:
         ConfigError: settings exclude each other, or need a data set of objects and this is none.
@@ -47,14 +51,26 @@ def build_sampler(cfg: PetConfig, dataset: Dataset) -> Sampler:
     return sampler
 
 
-def _shard_sampler(cfg: PetConfig, dataset: Dataset) -> ShardSampler:
+def _shard_sampler(cfg: PetConfig, dataset: Dataset) -> ShardSampler | LaneSampler:
     starts = dataset.shard_starts()
     if starts is None:
         raise ConfigError(
             f"DATA.SHARDS.GROUP: {cfg.DATA.SHARDS.GROUP} given, and TRAIN.DATASETS lie in no shards, or this task makes other samples "
             "of theirs; 0 shuffles all samples"
         )
-    return ShardSampler(starts, len(dataset), group=cfg.DATA.SHARDS.GROUP, seed=cfg.MISC.SEED)
+    group, lanes = cfg.DATA.SHARDS.GROUP, cfg.DATA.SHARDS.LANES
+    in_flight = cfg.TRAIN.BATCH_SIZE * max(1, cfg.TRAIN.NUM_WORKERS * cfg.TRAIN.PREFETCH)
+    in_a_group = len(dataset) // len(starts) * min(group * lanes, len(starts))
+    if in_flight > in_a_group < len(dataset):
+        logger.warning(
+            "ShardSampler.group: %d shards have %d samples, and %d are read at a time: shards whose room in a small cache others need are "
+            "fetched again; take larger groups, smaller batches or fewer workers",
+            *(group * lanes, in_a_group, in_flight),
+        )
+    if lanes == 1:
+        return ShardSampler(starts, len(dataset), group=group, seed=cfg.MISC.SEED)
+    batch, accumulation = cfg.TRAIN.BATCH_SIZE, cfg.SOLVER.ACCUMULATION
+    return LaneSampler(starts, len(dataset), lanes=lanes, group=group, batch_size=batch, accumulation=accumulation, seed=cfg.MISC.SEED)
 
 
 class FetchAhead:
@@ -67,25 +83,27 @@ class FetchAhead:
         dataset: where they are.
     """
 
-    def __init__(self, sampler: ShardSampler, dataset: Dataset) -> None:
+    def __init__(self, sampler: ShardSampler | LaneSampler, dataset: Dataset) -> None:
         self._sampler, self._dataset = sampler, dataset
-        self._at = (-1, -1, False)
+        self._done: dict[tuple[int, int, bool], None] = {}
 
     def __call__(self, key: SampleKey) -> None:
         """Look where a sample is that is going to be read."""
         epoch, (group, is_second_half) = key.epoch, self._sampler.group_of(key.epoch, key.position)
-        if self._at == (epoch, group, is_second_half):
+        if (epoch, group, is_second_half) in self._done:
             return
-        self._at = epoch, group, is_second_half
+        self._done[epoch, group, is_second_half] = None
+        if len(self._done) > MOST_REMEMBERED:
+            del self._done[next(iter(self._done))]
         if is_second_half:
-            epoch, group = (epoch, group + 1) if group + 1 < self._sampler.num_groups else (epoch + 1, 0)
+            epoch, group = self._sampler.next_group(epoch, group)
         for index in self._sampler.first_samples(epoch, group).tolist():
             self._dataset.fetch_ahead(index)
 
 
 def fetch_ahead(sampler: Sampler, dataset: Dataset) -> FetchAhead | None:
     """Return what fetches shards before they are needed, in an order by shards; else None."""
-    return FetchAhead(sampler, dataset) if isinstance(sampler, ShardSampler) else None
+    return FetchAhead(sampler, dataset) if isinstance(sampler, ShardSampler | LaneSampler) else None
 
 
 def _truths(dataset: Dataset) -> Iterator[ImageTruth]:

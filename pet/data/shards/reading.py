@@ -93,8 +93,11 @@ class Pack:
             raise DataError(f"{self.place}/{layout.SHARDS}: not the table of a pack's shards")
         self.starts = np.concatenate([[0], np.cumsum(self._table["samples"], dtype=np.int64)])
         self._starts = array("q", self.starts)
-        whole = READING.grouped or int(self._table["size"].sum()) <= READING.most_bytes
+        fits = int(self._table["size"].sum()) <= READING.most_bytes
+        whole = READING.grouped or fits
         self._shards = ShardCache(READING.folder, most_bytes=READING.most_bytes) if self.url and READING.most_bytes and whole else None
+        # of a cache that has room for all nothing is removed
+        self._most_open = MOST_OPEN if self.url is None or fits else MOST_CACHED_OPEN
         self._open: OrderedDict[int, _OpenShard] = OrderedDict()
         self._ahead: _Ahead | None = None
         self._reported_full = False
@@ -206,7 +209,7 @@ class Pack:
         return dict(head)
 
     def _read_once(self, shard: int, index: int) -> memoryview:
-        opened = self._opened(shard)
+        opened = self._opened(shard, index)
         offset, size, crc = opened.rows[index - self._starts[shard]].item()
         span = self._bytes(shard, opened.descriptor, offset, size)
         if len(span) != size:
@@ -222,11 +225,11 @@ class Pack:
             return memoryview(os.pread(descriptor, size, offset))
         return memoryview(self._store.get(f"{self.place}/{shard_name(shard)}", start=offset, length=size))
 
-    def _opened(self, shard: int) -> _OpenShard:
+    def _opened(self, shard: int, index: int) -> _OpenShard:
         if shard in self._open:
             self._open.move_to_end(shard)
             return self._open[shard]
-        descriptor = self._open_file(shard)
+        descriptor = self._open_file(shard, index)
         try:
             row = self._table[shard]
             size = int(row["samples"]) * layout.SAMPLE_ROW.itemsize
@@ -239,11 +242,11 @@ class Pack:
                 os.close(descriptor)
             raise
         self._open[shard] = opened
-        while len(self._open) > (MOST_OPEN if self.url is None else MOST_INDEXES if descriptor is None else MOST_CACHED_OPEN):
+        while len(self._open) > (self._most_open if descriptor is not None else MOST_INDEXES):
             self._close(self._open.popitem(last=False)[1])
         return opened
 
-    def _open_file(self, shard: int) -> int | None:
+    def _open_file(self, shard: int, index: int) -> int | None:
         """Return an open file with a shard; None: it is read from the store, sample by sample."""
         wanted = self._wanted(shard)
         if self.url is None:
@@ -265,7 +268,10 @@ class Pack:
                     continue
         except OutputError as error:
             if not self._reported_full:
-                logger.warning("%s; samples are read from the store one by one instead, which is slow", error)
+                logger.warning(
+                    "%s: %s; samples are read from the store one by one instead, which is slow, and none is left out",
+                    *(self.name_of(index), error),
+                )
                 self._reported_full = True
             return None
 

@@ -43,7 +43,7 @@ def test_it_follows_the_files_and_not_their_place(tmp_path: Path) -> None:
 def test_training_and_test_are_recorded_once(tmp_path: Path) -> None:
     data = write_files(tmp_path / "images", [1, 2])
     record_fingerprint(tmp_path, "test", [], data)
-    begin = recorder(ShareRecord(tmp_path / "share.txt"), tmp_path, "train", ["digits_train"], data)
+    begin = recorder(ShareRecord(tmp_path / "share.txt"), str(tmp_path), "train", ["digits_train"], data)
     begin()
     assert json.loads((tmp_path / "data.json").read_text()) == {
         "train": f"digits_train: 2 samples, fingerprint {fingerprint(data)}",
@@ -52,6 +52,13 @@ def test_training_and_test_are_recorded_once(tmp_path: Path) -> None:
     (tmp_path / "data.json").unlink()
     begin()
     assert not (tmp_path / "data.json").exists()
+
+
+def test_data_that_belong_to_no_run_are_recorded_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    recorder(ShareRecord(Path("share.txt")), "", "train", [], write_files(tmp_path / "images", [1, 2]))()
+    assert not list(Path().iterdir())
 
 
 def test_what_cannot_be_recorded_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -184,3 +184,41 @@ def test_mixed_images_are_for_labels_of_whole_images(tmp_path: Path) -> None:
     values = {"DATA.CATALOG": catalog, "TRAIN.DATASETS": ["cells"], "TRAIN.NUM_WORKERS": 0, "TRAIN.MIXUP.MIXUP_ALPHA": 0.2}
     with pytest.raises(ConfigError, match=r"TRAIN.MIXUP: mixes labels of whole images; this model learns from boxes. Set both alphas to 0"):
         build_training_data(make_cfg(**values), torch.device("cpu"), Expectation(("boxes",), {"boxes": 1}))
+
+
+class InShards(Given):
+    """Forty samples in four shards."""
+
+    def __init__(self) -> None:
+        super().__init__([[0]] * 40)
+
+    def shard_starts(self) -> np.ndarray:
+        return np.arange(0, 40, 10)
+
+
+def sharded(**values: int) -> CfgNode:
+    cfg = config.get_base_cfg()
+    for key, value in (
+        {"TRAIN.BATCH_SIZE": 4, "TRAIN.NUM_WORKERS": 0} | {f"DATA.SHARDS.{name}": value for name, value in values.items()}
+    ).items():
+        cfg.set(key, value)
+    return cfg
+
+
+def test_the_order_by_lanes_is_that_of_its_key() -> None:
+    order = build_sampler(sharded(GROUP=1, LANES=2), InShards())
+    indices = order.indices(0, np.arange(len(order)))
+    assert sorted(indices) == list(range(40))
+    shards = (indices // 10).reshape(-1, 2, 2)
+    assert not {*shards[:, 0].ravel()} & {*shards[:, 1].ravel()}, "each half of the batches has shards of its own"
+    with pytest.raises(ConfigError, match="LaneSampler.lanes: 3 given"):
+        build_sampler(sharded(GROUP=1, LANES=3), InShards())
+
+
+def test_groups_smaller_than_what_is_read_at_a_time_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    build_sampler(sharded(GROUP=1), InShards())
+    assert not caplog.records
+    cfg = sharded(GROUP=1)
+    cfg.set("TRAIN.NUM_WORKERS", 2)
+    build_sampler(cfg, InShards())
+    assert "1 shards have 10 samples, and 16 are read at a time" in caplog.text

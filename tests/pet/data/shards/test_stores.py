@@ -2,7 +2,9 @@
 
 import logging
 import multiprocessing
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +15,14 @@ import torch
 from pet.data.datasets.list_file import ListFile
 from pet.data.datasets.shards import ShardedDataset
 from pet.data.files.images import read_image
+from pet.data.loading.joined import SomeSamples
 from pet.data.loading.sampling import FetchAhead
 from pet.data.shards.reading import READING
 from pet.data.shards.writing import write_pack
 from petlib.data.build import TrainLoaderSettings, build_train_loader
+from petlib.data.lane_sampler import LaneSampler
 from petlib.data.shard_sampler import ShardSampler
+from petlib.data.train_batches import TrainBatches
 from petlib.errors import DataError, StoreError, WorkerError
 from petlib.object_store import ObjectStore
 from tests.object_stores import Proxy
@@ -232,6 +237,51 @@ def test_a_full_disk_is_reported_once_and_samples_come_from_the_store(
         assert_same(packed[COUNT - 1], dataset[COUNT - 1])
     warnings = [record.getMessage() for record in caplog.records if "the cache of shards cannot be written" in record.getMessage()]
     assert len(warnings) == 1 and "samples are read from the store one by one instead" in warnings[0]
+    assert warnings[0].startswith(f"{PACK}/shard-000000.tar, sample 0: ")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder that takes 64 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    # a reader may still have a shard open
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_in_a_download_is_reported_with_shard_and_sample_and_no_sample_is_left_out(
+    packed: EveryKind, small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    READING.set(folder=str(small_disk), gigabytes=1.0, retry_seconds=1.0, grouped=True)
+    dataset = ShardedDataset(PACK)
+    with caplog.at_level(logging.WARNING):
+        for index in range(COUNT):
+            assert_same(packed[index], dataset[index])
+    warnings = [record.getMessage() for record in caplog.records if "the cache of shards cannot be written" in record.getMessage()]
+    assert len(warnings) == 1
+    assert re.match(rf"{PACK}/shard-\d+\.tar, sample \d+: {small_disk}: .*No space left on device", warnings[0])
+    assert not list(small_disk.glob("*/*.unfinished"))
+
+
+def test_two_nodes_fetch_the_data_once_together(store: Proxy, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    written = write_pack(SomeSamples(Many(files), np.arange(160)), "s3://data/lanes", source={}, shard_bytes=20_000)
+    store.forget()
+    read: list[int] = []
+    for node in range(2):
+        READING.set(folder=str(tmp_path / f"node{node}"), gigabytes=1.0, retry_seconds=1.0, grouped=True)
+        dataset = ShardedDataset("s3://data/lanes")
+        sampler = LaneSampler(dataset.shard_starts(), len(dataset), lanes=4, group=2, batch_size=8, seed=3)
+        batches = TrainBatches(sampler, batch_size=8, rank=node, world_size=2, epochwise=True)
+        keys = [key for keys in batches.keys(0, batches.iterations_per_epoch) for key in keys]
+        read += [int(dataset[key.index]["meta"]["id"]) for key in keys]
+    assert sorted(read) == list(range(160))
+    # the shard that the cut goes through is read by both
+    assert bytes_of_shards(store) <= (1 + 1 / written.shards) * written.size * 1.05
 
 
 def test_a_cache_smaller_than_a_shard_is_refused(packed: EveryKind, store: Proxy, tmp_path: Path) -> None:
@@ -241,23 +291,26 @@ def test_a_cache_smaller_than_a_shard_is_refused(packed: EveryKind, store: Proxy
         dataset[0]
 
 
+class Many(EveryKind):
+    """640 small samples."""
+
+    def __len__(self) -> int:
+        return 640
+
+    def __getitem__(self, index: int) -> dict[str, object]:
+        pixels = np.random.default_rng(index).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+        return {"image": pixels, "label": index % 2, "meta": {"id": index}}
+
+
 def test_an_epoch_fetches_every_shard_once_with_a_cache_of_two_groups(store: Proxy, tmp_path: Path) -> None:
-    class Many(EveryKind):
-        def __len__(self) -> int:
-            return 160
-
-        def __getitem__(self, index: int) -> dict[str, object]:
-            pixels = np.random.default_rng(index).integers(0, 255, (40, 40, 3), dtype=np.uint8)
-            return {"image": pixels, "label": index % 2, "meta": {"id": index}}
-
     files = tmp_path / "files"
     files.mkdir()
     written = write_pack(Many(files), "s3://data/many", source={}, shard_bytes=20_000)
     cache(tmp_path, gigabytes=0.1 * written.size / 10**9, grouped=True)
     dataset = ShardedDataset("s3://data/many")
     store.forget()
-    numbers = loader_of(dataset, tmp_path, workers=2, group=2, iterations=40)
-    assert sorted(sum(numbers, [])) == list(range(160))
+    numbers = loader_of(dataset, tmp_path, workers=2, group=8, iterations=160)
+    assert sorted(sum(numbers, [])) == list(range(640))
     assert bytes_of_shards(store) <= 1.05 * written.size
 
 
