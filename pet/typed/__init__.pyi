@@ -40,6 +40,7 @@ class PetEval(PetlibEval):
 
 class PetDataShards(ConfigSection):
     GROUP: int
+    LANES: int
     CACHE_FOLDER: str
     CACHE_SIZE: float
     RETRY_SECONDS: float
