@@ -71,6 +71,7 @@ COMMANDS = (
     "check",
     "browse",
     "pack",
+    "label",
     "new",
     "configs",
     "models",

@@ -100,6 +100,11 @@ def pack() -> NoReturn:
     commands.pack.main()
 
 
+def label() -> NoReturn:
+    """List labels to fix and images to label, see :mod:`pet.commands.label`, and exit."""
+    commands.label.main()
+
+
 def new() -> NoReturn:
     """Write a project of a template, see :mod:`pet.templates.new_project`, and exit."""
     write_new_project()

@@ -5,6 +5,7 @@ from . import doctor as doctor
 from . import export_net as export_net
 from . import inference as inference
 from . import jobs as jobs
+from . import label as label
 from . import models as models
 from . import pack as pack
 from . import report as report

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pet.data.report.dataset_report import QUANTILES, DatasetReport
 from pet.data.report.overview import RunReport
-from pet.data.report.readable import by_kind, describe, verdict_of
+from pet.data.report.readable import by_kind, verdict_of
 from pet.data.report.remedies import remedy_of
 from pet.data.report.shared import LEAKS, NEARLY_SAME
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.observation import Finding
 from pet.report.blocks import Block, Section, samples_block, table_block
 from pet.report.document import render_document, render_section
-from pet.report.finding_pictures import draw_finding
+from pet.report.finding_pictures import Illustrator
 from pet.visual.settings import DrawSettings
 from petlib.files import write_text_atomically
 
@@ -21,28 +20,11 @@ DATA_PAGE = "check.html"
 MOST_SHOWN = 12
 """Findings of one kind that are shown, the first ones."""
 
-MOST_TEXT = 3_800_000
-"""Characters of all pictures of a page; findings beyond that are shown without."""
-
 MOST_CLASSES = 1000
 TITLES = {"leaks": "Training and test share", "faults": "Faults", "oddities": "Oddities"}
 
 KindKey = tuple[bool, str]
 """Whether findings are fatal, and what they are."""
-
-
-class _Illustrator:
-    """Draws findings until a page has enough of them."""
-
-    def __init__(self, datasets: Mapping[str, Dataset], settings: DrawSettings) -> None:
-        self._datasets, self._settings = datasets, settings
-        self._left = MOST_TEXT
-
-    def record(self, finding: Finding) -> dict[str, Any]:
-        """Return a finding as a block of samples shows it."""
-        pictures = draw_finding(finding, self._datasets, self._settings) if self._left > 0 else []
-        self._left -= sum(len(picture["data"]) for picture in pictures)
-        return {"name": Path(finding.place).name, "remark": describe(finding), "pictures": pictures}
 
 
 def write_data_page(path: Path, report: RunReport, datasets: Mapping[str, Dataset], settings: DrawSettings, *, title: str) -> None:
@@ -61,7 +43,7 @@ def write_data_page(path: Path, report: RunReport, datasets: Mapping[str, Datase
 
 def data_sections(report: RunReport, datasets: Mapping[str, Dataset], settings: DrawSettings) -> list[Section]:
     """Return the sections of a page that have something to show: what makes a test too easy comes first, then faults, then what is odd."""
-    illustrator, kinds = _Illustrator(datasets, settings), by_kind(report.all_findings)
+    illustrator, kinds = Illustrator(datasets, settings), by_kind(report.all_findings)
     groups = {name: {key: kinds[key] for key in sorted(kinds, key=_urgency) if _section_of(key) == name} for name in TITLES}
     found = [
         Section("summary", "Summary", list(_summary(report, [entry for group in groups.values() for entry in group.items()]))),
@@ -95,7 +77,7 @@ def _summary(report: RunReport, kinds: Sequence[tuple[KindKey, list[Finding]]]) 
         yield table_block("What to do", ("what", "sort", "how often", "what to do"), rows, text=True)
 
 
-def _findings(key: KindKey, members: list[Finding], illustrator: _Illustrator) -> Block:
+def _findings(key: KindKey, members: list[Finding], illustrator: Illustrator) -> Block:
     shown = [illustrator.record(finding) for finding in members[:MOST_SHOWN]]
     rest = len(members) - len(shown)
     note = f"and {rest:,} more, see report.json" if rest else ""

@@ -1,11 +1,13 @@
 """Pictures of what is wrong with samples: each with its targets and the doubtful place marked, enlarged where that is small."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pet.data.report.display import side_by_side, title_of
+from pet.data.report.readable import describe
 from pet.data.targets.dataset import Dataset
 from pet.data.targets.drawing import draw_targets
 from pet.data.targets.observation import Box, Finding, SamplePlace
@@ -31,8 +33,38 @@ ROOM = 1.0
 LEAST_EDGE = 24.0
 """Pixels of the image that an enlarged picture shows at least."""
 
+MOST_TEXT = 3_800_000
+"""Characters of all pictures of a page; what comes later is shown without."""
+
 Picture = dict[str, Any]
 """``title``, ``data``, ``width`` and ``height``, as a block of samples has them."""
+
+
+class Illustrator:
+    """Draws findings until a page has enough of them.
+
+    Args:
+        datasets: the data sets by name.
+        settings: what is drawn.
+    """
+
+    def __init__(self, datasets: Mapping[str, Dataset], settings: DrawSettings) -> None:
+        self._datasets, self._settings = datasets, settings
+        self._left = MOST_TEXT
+
+    def record(self, finding: Finding) -> dict[str, Any]:
+        """Return a finding as a block of samples shows it."""
+        record = {"name": Path(finding.place).name, "remark": describe(finding), "pictures": []}
+        if self._left > 0:
+            for picture in draw_finding(finding, self._datasets, self._settings):
+                self.add(record, picture)
+        return record
+
+    def add(self, record: dict[str, Any], picture: Picture) -> None:
+        """Show one more picture, where there is room for it."""
+        if self._left > 0:
+            record["pictures"].append(picture)
+            self._left -= len(picture["data"])
 
 
 def draw_finding(finding: Finding, datasets: Mapping[str, Dataset], settings: DrawSettings) -> list[Picture]:
@@ -51,9 +83,9 @@ def _draw_sample(place: SamplePlace, dataset: Dataset, settings: DrawSettings, b
         return
     names = TargetNames.of_dataset(dataset)
     for title, view in views:
-        yield _as_picture(f"{place.dataset}: {title}", _draw_view(view, names, settings, box))
+        yield as_picture(f"{place.dataset}: {title}", _draw_view(view, names, settings, box))
     if box is not None and _is_small(box, views[-1][1]["image"]):
-        yield _as_picture("enlarged", _enlarge(views[-1][1]["image"], box))
+        yield as_picture("enlarged", _enlarge(views[-1][1]["image"], box))
 
 
 def _draw_view(view: Mapping[str, Any], names: TargetNames, settings: DrawSettings, box: Box | None) -> np.ndarray:
@@ -90,5 +122,6 @@ def _enlarge(image: np.ndarray, box: Box) -> np.ndarray:
     return canvas.finish()
 
 
-def _as_picture(title: str, pixels: np.ndarray) -> Picture:
+def as_picture(title: str, pixels: np.ndarray) -> Picture:
+    """Return a picture, uint8 (H, W, 3), as a block of samples shows it."""
     return {"title": title, "data": jpeg_address(encode_jpeg(pixels)), "width": pixels.shape[1], "height": pixels.shape[0]}

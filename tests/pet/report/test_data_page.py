@@ -6,7 +6,7 @@ import pytest
 
 from pet.data.report import as_text
 from pet.data.report.remedies import REMEDIES
-from pet.report import data_page
+from pet.report import finding_pictures
 from pet.report.data_page import data_sections, write_data_page
 from pet.report.finding_pictures import draw_finding
 from pet.visual.settings import DrawSettings
@@ -60,7 +60,7 @@ def test_names_from_files_are_text_and_no_scripts(page: str) -> None:
 def test_a_page_stays_below_five_megabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
     train = [sample(noise, f"{number}.jpg", labels=(9,)) for number in range(40)]
-    monkeypatch.setattr(data_page, "MOST_TEXT", 200_000)
+    monkeypatch.setattr(finding_pictures, "MOST_TEXT", 200_000)
     report, datasets = made_report(train, [])
     (faults,) = next(section for section in data_sections(report, datasets, SETTINGS) if section.id == "faults").blocks
     assert faults["title"] == "40 x a label lies outside of the classes"
