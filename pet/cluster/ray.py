@@ -126,7 +126,15 @@ def connect(address: str) -> "JobSubmissionClient":
         ConfigError: it does not answer, or wants a token.
     """
     client = _client_class()
-    return within(ANSWER_SECONDS, lambda: client(address), f"--on ray:{address}: no answer within {ANSWER_SECONDS:g} s")
+    from ray.exceptions import AuthenticationError
+
+    try:
+        return within(ANSWER_SECONDS, lambda: client(address), f"--on ray:{address}: no answer within {ANSWER_SECONDS:g} s")
+    except AuthenticationError as error:
+        raise ConfigError(
+            f"--on ray:{address}: the cluster takes jobs with its token only: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or "
+            "RAY_AUTH_TOKEN_PATH, as on its machines"
+        ) from error
 
 
 def _client_class() -> "type[JobSubmissionClient]":
