@@ -67,7 +67,9 @@ def _methods(value: type) -> Iterator[str]:
 
 
 def signature(name: str, value: Any) -> str:
-    """Return how something is called, on several lines where it is long."""
+    """Return how something is called, on several lines where it is long; what a class only has to look like, its name."""
+    if getattr(value, "_is_protocol", False):
+        return name
     parameters = _parameters(value.__init__ if isinstance(value, type) else value)
     returned = inspect.signature(value).return_annotation if isinstance(value, FunctionType) else inspect.Signature.empty
     end = "" if returned is inspect.Signature.empty else f" -> {_annotation(returned)}"
@@ -96,7 +98,7 @@ def _parameters(value: Any) -> list[str]:
 def _annotation(value: Any) -> str:
     """Return a type without the modules of its parts."""
     text = value if isinstance(value, str) else inspect.formatannotation(value)
-    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
+    return re.sub(r"\b(?:\w+\.)+(?=\w)|~(?=\w)", "", text)
 
 
 def _default(value: Any) -> str:

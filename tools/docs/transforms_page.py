@@ -65,4 +65,6 @@ def argument_meanings(text: str) -> dict[str, str]:
 
 def cell(text: str) -> str:
     """Return a text as one cell of a table, with the code marks of Markdown."""
-    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", " ".join(text.split()).replace("``", "`")).replace("|", "\\|").replace("<", "\\<")
+    marked = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", " ".join(text.split()).replace("``", "`")).replace("|", "\\|")
+    # within code a backslash would be seen
+    return re.sub(r"`[^`]*`|<", lambda found: "\\<" if found[0] == "<" else found[0], marked)
