@@ -23,7 +23,7 @@ from pet.data.targets.label_doubts import CONFIDENT, Doubt, LabelDoubts
 from pet.data.targets.observation import SamplePlace
 from pet.prediction.worth_labelling import choose_images, look_of, uncertainty_of
 from pet.prediction.writers.pre_labels import PreLabels, pre_labels_of
-from pet.report.label_page import write_choice_page, write_doubts_page
+from pet.report.label_page import draw_found, write_choice_page, write_doubts_page
 from petlib.errors import ConfigError, DataError, OutputError
 from petlib.files import write_text_atomically
 from petlib.launch.process.tool import run_plain_tool
@@ -32,7 +32,7 @@ from petlib.suggest import counted
 
 LABELS = "labels"
 SHOWN, CHOSEN = 60, 50
-AT_ONCE = 64
+AT_ONCE = 16
 BY_BOTH = "The model is unsure of these, and they differ from each other. What it found is in the files for annotation tools."
 BY_LOOKS = "The predictions do not say how sure the model is, so these are the images that differ most from each other."
 
@@ -85,7 +85,8 @@ def find_doubts(model: "api.Model", folder: Path, options: argparse.Namespace) -
         raise ConfigError(f"{options.split.upper()}.DATASETS of {options.run}: nothing given; choose the other --split")
     dataset = data.build_dataset(cfg, names, expected.kinds, names=find_trained_names(cfg, expected.kinds))
     name = ", ".join(names)
-    doubts = LabelDoubts(visual.TargetNames.of_dataset(dataset), confident=options.score)
+    shown_names, drawing = visual.TargetNames.of_dataset(dataset), visual.build_draw_settings(cfg)
+    doubts = LabelDoubts(shown_names, confident=options.score)
     for number, sample, found in _predict(model, dataset, range(len(dataset)), "labels"):
         doubts.look(SamplePlace(name, number), sample, dataset.truth(number), found)
     if not doubts.compared:
@@ -95,7 +96,7 @@ def find_doubts(model: "api.Model", folder: Path, options: argparse.Namespace) -
     ranked, shown = doubts.ranked(), options.top or SHOWN
     drawn = sorted({doubt.finding.samples[0].number for doubt in ranked[:shown]})
     predicted = {
-        SamplePlace(name, number): (data.side_by_side("", sample)[-1][1]["image"], found)
+        SamplePlace(name, number): draw_found(data.side_by_side("", sample)[-1][1]["image"], found, shown_names, drawing)
         for number, sample, found in _predict(model, dataset, drawn, "pictures")
     }
     write_text_atomically(folder / "doubts.json", json.dumps([_record(doubt) for doubt in ranked], ensure_ascii=False, indent=1))
@@ -107,7 +108,7 @@ def find_doubts(model: "api.Model", folder: Path, options: argparse.Namespace) -
         shown=shown,
         dataset={name: dataset},
         predicted=predicted,
-        settings=visual.build_draw_settings(cfg),
+        settings=drawing,
         title=Path(cfg.MISC.CKPT).absolute().name,
     )
     lines = [f"{name}: the labels of {counted(doubts.compared, 'sample')} were compared, {len(ranked):,} are doubtful; the first:"]
@@ -128,12 +129,12 @@ def choose_unlabelled(model: "api.Model", folder: Path, options: argparse.Namesp
     sure = [value for value in uncertainties if value is not None]
     known = np.array(sure if len(sure) == len(readable) else [0.0] * len(readable))
     places = choose_images(known, np.stack(looks), options.top or CHOSEN)
-    root = _common_folder(readable)
+    root, drawing = _common_folder(readable), visual.build_draw_settings(model.cfg)
     chosen, pre_labels = [], PreLabels(model.names.semseg_classes or model.names.classes)
     for place, (file, image, found) in zip(places, _predict_files(model, [readable[place] for place in places]), strict=True):
         size = image.shape[0], image.shape[1]
         name = file.relative_to(root).as_posix()
-        chosen.append((name, image, found, uncertainties[place]))
+        chosen.append((name, draw_found(image, found, model.names, drawing), uncertainties[place]))
         pre_labels.add(name, size, pre_labels_of(found, size, model.names, options.score))
     title = Path(model.cfg.MISC.CKPT).absolute().name
     written = [folder / "to_label.txt", *pre_labels.write(folder, model=title), folder / "to_label.html"]
@@ -142,8 +143,7 @@ def choose_unlabelled(model: "api.Model", folder: Path, options: argparse.Namesp
         written[-1],
         chosen,
         looked_at=len(readable),
-        names=model.names,
-        settings=visual.build_draw_settings(model.cfg),
+        settings=drawing,
         title=title,
         note=BY_BOTH if sure else BY_LOOKS,
     )

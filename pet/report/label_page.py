@@ -12,7 +12,7 @@ from pet.data.targets.label_doubts import Doubt, kinds_of
 from pet.data.targets.observation import SamplePlace
 from pet.report.blocks import Block, Section, samples_block, table_block
 from pet.report.document import render_document, render_section
-from pet.report.finding_pictures import PICTURE, Illustrator, as_picture
+from pet.report.finding_pictures import PICTURE, Illustrator, Picture, as_picture
 from pet.visual.canvas import scale_to_fit
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
@@ -22,8 +22,8 @@ FIX_FIRST = (
     "The most doubtful label comes first. Look at each: where the model is right, correct the label; where the label is right, the sample "
     "is hard, and more of its kind helps."
 )
-Predicted = Mapping[SamplePlace, tuple[np.ndarray, Mapping[str, Any]]]
-"""The image of a sample, uint8 (H, W, 3), and what the model found in it."""
+Predicted = Mapping[SamplePlace, Picture]
+"""What the model found in a sample, drawn."""
 
 
 def write_doubts_page(
@@ -53,10 +53,9 @@ def write_doubts_page(
     records = []
     for rank, doubt in enumerate(doubts[:shown], start=1):
         record = illustrator.record(doubt.finding)
-        names = TargetNames.of_dataset(dataset[doubt.finding.samples[0].dataset])
         found = predicted.get(doubt.finding.samples[0])
         if record["pictures"] and found is not None:
-            illustrator.add(record, _prediction(*found, names, settings))
+            illustrator.add(record, found)
         remark = f"{doubt.finding.kind}; {record['remark']}; {doubt.score:.2f}"
         records.append({**record, "name": f"{rank}. {record['name']}", "remark": remark})
     kinds = kinds_of(doubts)
@@ -74,10 +73,9 @@ def write_doubts_page(
 
 def write_choice_page(
     path: Path,
-    chosen: Sequence[tuple[str, np.ndarray, Mapping[str, Any], float | None]],
+    chosen: Sequence[tuple[str, Picture, float | None]],
     *,
     looked_at: int,
-    names: TargetNames,
     settings: DrawSettings,
     title: str,
     note: str,
@@ -86,26 +84,26 @@ def write_choice_page(
 
     Args:
         path: the file.
-        chosen: of each its name, the image, what the model found, and how unsure it was.
+        chosen: of each its name, what the model found, drawn, and how unsure it was.
         looked_at: number of images without labels.
-        names: what the numbers mean.
         settings: what is drawn.
         title: the name of the run.
         note: how they were chosen.
     """
     illustrator, records = Illustrator({}, settings), []
-    for rank, (name, image, found, uncertainty) in enumerate(chosen, start=1):
+    for rank, (name, picture, uncertainty) in enumerate(chosen, start=1):
         record: dict[str, Any] = {"name": f"{rank}. {name}", "remark": "", "pictures": []}
         if uncertainty is not None:
             record["remark"] = f"uncertainty {uncertainty:.2f}"
-        illustrator.add(record, _prediction(image, found, names, settings))
+        illustrator.add(record, picture)
         records.append(record)
     tiles: Block = {"kind": "tiles", "tiles": [("images without labels", looked_at), ("chosen", len(chosen))]}
     sections = [Section("summary", "Summary", [tiles]), Section("first", "What to label first", [samples_block("", records, lead=note)])]
     _write(path, f"Images most worth labelling: {title}", sections)
 
 
-def _prediction(image: np.ndarray, found: Mapping[str, Any], names: TargetNames, settings: DrawSettings) -> dict[str, Any]:
+def draw_found(image: np.ndarray, found: Mapping[str, Any], names: TargetNames, settings: DrawSettings) -> Picture:
+    """Return what a model found in an image, uint8 (H, W, 3), drawn."""
     fitting = settings._replace(scale=scale_to_fit((image.shape[0], image.shape[1]), PICTURE))
     return as_picture("prediction", draw_predictions(image, found, names, fitting))
 

@@ -5,12 +5,13 @@ import numpy as np
 from pet.data.report.examination import UNREADABLE
 from pet.data.targets.label_doubts import NO_LABEL, Doubt
 from pet.data.targets.observation import Evidence, Finding, SamplePlace
-from pet.report.label_page import write_choice_page, write_doubts_page
+from pet.report.label_page import draw_found, write_choice_page, write_doubts_page
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
 from petlib.errors import DataError
 from tests.pet.report.made_data import Given, picture, sample
 
+NAMES = TargetNames(classes=("cat",))
 FOUND = {"boxes": np.array([[100, 40, 120, 60]], np.float32), "labels": np.array([0]), "scores": np.array([0.9], np.float32)}
 
 
@@ -29,7 +30,7 @@ def test_doubts_are_shown_with_the_prediction_the_greatest_first(tmp_path: Path)
         compared=17,
         shown=2,
         dataset={"pets": Given(samples)},
-        predicted={places[1]: (picture(1), FOUND)},
+        predicted={places[1]: draw_found(picture(1), FOUND, NAMES, DrawSettings())},
         settings=DrawSettings(),
         title="run",
     )
@@ -44,9 +45,11 @@ def test_doubts_are_shown_with_the_prediction_the_greatest_first(tmp_path: Path)
 def test_chosen_images_are_shown_with_what_was_found(tmp_path: Path) -> None:
     write_choice_page(
         tmp_path / "to_label.html",
-        [("x/a.jpg", picture(0), FOUND, 0.75), ("b.jpg", picture(1), {}, None)],
+        [
+            ("x/a.jpg", draw_found(picture(0), FOUND, NAMES, DrawSettings()), 0.75),
+            ("b.jpg", draw_found(picture(1), {}, NAMES, DrawSettings()), None),
+        ],
         looked_at=40,
-        names=TargetNames(classes=("cat",)),
         settings=DrawSettings(),
         title="run",
         note="They differ.",
