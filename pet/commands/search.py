@@ -17,7 +17,7 @@ from pet.search.results import BEST_CONFIG, describe_search
 from pet.search.space import read_space
 from pet.search.study import SearchStudy, check_installed
 from pet.search.trial_config import Around, check_space
-from pet.search.trial_run import TrialRun, training_command
+from pet.search.trial_run import METRICS_LOG, TrialRun, first_metric, training_command
 from pet.task import PACKAGE
 from petlib.config import load_cfg, read_layers
 from petlib.errors import ConfigError, OutputError, name_in_errors
@@ -101,7 +101,9 @@ def _run(study: SearchStudy, around: Around, folder: Path, slots: Sequence[Slot]
     best = study.best()
     if best is not None:
         around.write(folder / BEST_CONFIG, folder / "best", best["point"])
-    for line in describe_search(study, folder=folder, metric=around.cfg.EVAL.BEST_METRIC or "metric"):
+    names = (first_metric(path) for path in sorted(folder.glob(f"trial_*/{METRICS_LOG}")))
+    metric = around.cfg.EVAL.BEST_METRIC or next(filter(None, names), "metric")
+    for line in describe_search(study, folder=folder, metric=metric):
         _say(line)
     return 128 + running.signal_number if running.signal_number else 0
 

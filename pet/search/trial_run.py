@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 METRICS_LOG = "metrics.jsonl"
 PROGRAM = """
@@ -104,25 +104,37 @@ def log_path(folder: Path) -> Path:
 
 
 def read_evaluations(path: Path, metric: str) -> list[Evaluation]:
-    """Return the main metric of each evaluation in ``metrics.jsonl``; a line that is being written is left out.
+    """Return the main metric of each evaluation in ``metrics.jsonl`` in which it is defined.
 
     Args:
         path: the file; it may be missing.
         metric: its name; empty: the first one of an evaluation.
     """
+    found = []
+    for iteration, figures in _evaluations_in(path):
+        value = figures.get(metric or next(iter(figures)))
+        if isinstance(value, int | float) and math.isfinite(value):
+            found.append(Evaluation(iteration, float(value)))
+    return found
+
+
+def first_metric(path: Path) -> str:
+    """Return the name of the first metric of an evaluation in ``metrics.jsonl``; empty: there is none yet."""
+    return next((next(iter(figures)) for _, figures in _evaluations_in(path)), "")
+
+
+def _evaluations_in(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield iteration and figures of each evaluation; a line that is being written is left out."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return []
-    found = []
+        return
     for line in lines:
         try:
             record = json.loads(line)
         except ValueError:
             continue
-        # figures of iterations have a learning rate
         figures = {name: value for name, value in record.items() if name != "iteration"}
-        value = None if "lr" in record or not figures else figures.get(metric or next(iter(figures)))
-        if isinstance(value, int | float) and math.isfinite(value):
-            found.append(Evaluation(int(record["iteration"]), float(value)))
-    return found
+        # figures of iterations have a learning rate
+        if figures and "lr" not in record:
+            yield int(record["iteration"]), figures

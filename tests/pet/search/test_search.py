@@ -17,7 +17,7 @@ from pet.search.results import describe_search
 from pet.search.space import Dimension, read_space
 from pet.search.study import SearchStudy
 from pet.search.trial_config import Around, check_space
-from pet.search.trial_run import TrialRun, read_evaluations
+from pet.search.trial_run import TrialRun, first_metric, read_evaluations
 from petlib.config import ConfigError, load_cfg
 from petlib.errors import OutputError
 from tests.integration.conftest import DIGITS
@@ -220,3 +220,4 @@ def test_evaluations_are_read_without_figures_of_the_training(metric: str, value
     path.write_text("\n".join([*map(json.dumps, records), '{"iteration": 40, "cls/a']))
     assert [one.value for one in read_evaluations(path, metric)] == values
     assert read_evaluations(tmp_path / "missing.jsonl", metric) == []
+    assert (first_metric(path), first_metric(tmp_path / "missing.jsonl")) == ("cls/acc1", "")
