@@ -27,6 +27,7 @@ REQUIRED = [
 ]
 DEMO = ["scikit-learn>=1.4"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.18"]
+OPENVINO = ["openvino>=2025.0"]
 GEO = ["rasterio>=1.4"]
 DETR = ["transformers>=5.24,<6"]
 REMOTE = ["obstore>=0.9"]
@@ -39,6 +40,7 @@ TRACKERS = {"mlflow": ["mlflow-skinny>=3", "sqlalchemy>=2", "alembic>=1.13"], "w
 DEV = [
     *DEMO,
     *EXPORT,
+    *OPENVINO,
     *GEO,
     *DETR,
     *REMOTE,
@@ -115,6 +117,7 @@ setup(
     extras_require={
         "demo": DEMO,
         "export": EXPORT,
+        "openvino": OPENVINO,
         "geo": GEO,
         "detr": DETR,
         "remote": REMOTE,

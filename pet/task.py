@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pet import data, evaluation, exporting, prediction, report
 from pet.typed import PetConfig
@@ -34,6 +34,19 @@ TASK_NAME = "TASK"
 EXPECTED_TASK = "an object of a subclass of pet.task.Task expected, as in TASK = BlobTask() of docs/add_a_task.md"
 OUTSIDE_OF_BACKBONE = r"^(?!(.*\.)?(backbone|encoder)\.)"
 """Fits the names of parameters that do not lie below a module called so."""
+
+
+@runtime_checkable
+class MeasuresFiles(Protocol):
+    """A task that says itself how an exported file takes the place of its model in an evaluation."""
+
+    def build_exported_model(self, cfg: Any, file: "exporting.ExportedFile") -> "nn.Module":
+        """Return an exported file in the place of the model.
+
+        Raises:
+            ConfigError: the task measures networks of PyTorch alone.
+        """
+        ...
 
 
 class Task(ABC, Generic[Config]):

@@ -1,6 +1,7 @@
 """The runs of trainings, found by their folders: settings, tests, exports."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import torch
 import yaml
 
 from pet import exporting, models, report
+from pet.api.deployment import check_formats, export_formats
 from pet.task import PACKAGE, Task, find_task
 from petlib import engine
 from petlib.config import CfgNode, keys_in_errors, load_cfg
@@ -173,6 +175,8 @@ def export_run(source: Source, path: Path, settings: Mapping[str, Any]) -> Path:
 def export_trained(task: Task[Any], cfg: Any, path: Path) -> "exporting.ExportReport":
     """Write the model with the weights of ``TEST.WEIGHTS``, which have to fit in every name and shape."""
     task.check_export(cfg)
+    check_formats(cfg, path)
     model = task.build_model(cfg)
     names = models.load_test_weights(model, cfg)
-    return task.export(cfg, model, path, names=names, origin=models.origin_of_test_weights(cfg))
+    report = task.export(cfg, model, path, names=names, origin=models.origin_of_test_weights(cfg))
+    return replace(report, formats=export_formats(task, cfg, model, report, names)) if cfg.EXPORT.FORMATS else report

@@ -3,9 +3,13 @@
 from pet.models.config import has_views
 from pet.typed import AnyConfig, PetConfig
 from petlib.config import ConfigError, Effect, Key, Schema, Switch, with_effect
+from petlib.suggest import did_you_mean
 
 COMPARE_SCORE = Key(0.3, "Detections from this score on are compared. Where no image has any, the best of each image are.", minimum=0)
 """For tasks that find objects."""
+
+FORMATS = ("openvino", "int8", "openvino_int8")
+"""What can be made of an ONNX file."""
 
 EXPORT_SCHEMA: Schema = {
     "EXPORT": with_effect(
@@ -47,6 +51,28 @@ EXPORT_SCHEMA: Schema = {
                 minimum=0,
                 arguments=("export_model.time_limit",),
             ),
+            "FORMATS": Key(
+                [],
+                "Further files that are made of the ONNX file: openvino (NAME.xml), int8 (NAME_int8.onnx, by calibration) and openvino_int8 (NAME_int8.xml). Each is measured on TEST.DATASETS.",
+                type=list[str],
+                arguments=("export_formats.formats",),
+            ),
+            "CALIBRATION": Key(
+                128,
+                "Samples of TRAIN.DATASETS, after TEST.TRANSFORMS, that the ranges of values of int8 files are taken from.",
+                minimum=1,
+            ),
+            "MAX_DROP": Key(
+                0.02,
+                "What a further file may be worse by than PyTorch in EVAL.BEST_METRIC; above it there is no file. Of a metric that is better when greater in its unit, 0.02 being two points; of another one as a share.",
+                minimum=0,
+            ),
+            "FLOAT_LAYERS": Key(
+                [],
+                "Layers that stay in float32 in int8 files, in addition to the last ones: regular expressions for the names of their weights.",
+                type=list[str],
+                arguments=("quantise.float_layers",),
+            ),
             "HALF_TOLERANCE": Key(2e-2, "The same with HALF, against PyTorch in float32.", minimum=0, used_if=(Switch("EXPORT.HALF"),)),
         },
     )
@@ -62,6 +88,9 @@ def check_export(cfg: PetConfig) -> None:
     size = cfg.EXPORT.SIZE
     if len(size) not in (0, 2) or min(size, default=1) < 1:
         raise ConfigError(f"EXPORT.SIZE: {list(size)} given, [height, width] expected, e.g. [512, 512]")
+    unknown = [name for name in cfg.EXPORT.FORMATS if name not in FORMATS]
+    if unknown:
+        raise ConfigError(f"EXPORT.FORMATS: {unknown[0]!r} given, some of {', '.join(FORMATS)} expected{did_you_mean(unknown[0], FORMATS)}")
     names = [*cfg.EXPORT.INPUT_NAMES, *cfg.EXPORT.OUTPUT_NAMES]
     if len(set(names)) < len(names) or "" in names:
         raise ConfigError(f"EXPORT.INPUT_NAMES, EXPORT.OUTPUT_NAMES: {', '.join(map(repr, names))} given, different names expected")

@@ -2,12 +2,13 @@
 
 import copy
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from pet.exporting.limit import time_limit
 from pet.exporting.onnx_file import OnnxFormat
 from pet.exporting.program_file import ProgramFormat
 from pet.exporting.tracing import FreeAxes
-from pet.exporting.verify import Comparison, LoadedModel, Measure, compare, flat_outputs, largest_difference, make_variants
+from pet.exporting.verify import Checks, Comparison, LoadedModel, Measure, compare, flat_outputs, largest_difference, make_variants
 from petlib.errors import ConfigError, OutputError
 from petlib.files import temporary_path
 
@@ -29,6 +30,46 @@ PROGRAM_SUFFIX = ".pt2"
 TIME_LIMIT = 900.0
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FormatReport:
+    """A file that was measured on the test data.
+
+    Attributes:
+        name: ``onnx``, or one of ``EXPORT.FORMATS``.
+        path: the file.
+        difference: the largest to PyTorch on samples; infinite where objects of one have no partner in the other.
+        metric: name of the main metric.
+        value: of that.
+        drop: how much worse it is than that of PyTorch.
+        kept: the file is there.
+    """
+
+    name: str
+    path: Path
+    difference: float
+    metric: str
+    value: float
+    drop: float
+    kept: bool
+
+    def summary(self) -> str:
+        """Return the figures in one line, for a log."""
+        difference = f"{self.difference:.2g}" if math.isfinite(self.difference) else "that of other objects"
+        return f"{self.path.name} ({self.name}): {self.metric} {self.value:.4f}, drop {self.drop:.4f}, largest difference {difference}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures as JSON holds them; what is not finite is None."""
+        files = [self.path, *([self.path.with_suffix(".bin")] if self.path.suffix == ".xml" else [])]
+        numbers = {"difference": self.difference, "value": self.value, "drop": self.drop}
+        return {
+            "format": self.name,
+            "file": self.path.name,
+            "kept": self.kept,
+            "bytes": sum(path.stat().st_size for path in files) if self.kept else None,
+            **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -45,6 +86,8 @@ class ExportReport:
         checked: shapes of the first input that were compared.
         note: what the inputs were, and further figures of the comparison.
         script: a program next to the file that predicts with it; None: there is none.
+        checks: what further files are compared on.
+        formats: what was made of the file, itself first.
     """
 
     path: Path
@@ -56,6 +99,8 @@ class ExportReport:
     checked: list[tuple[int, ...]]
     note: str = ""
     script: Path | None = None
+    checks: Checks | None = None
+    formats: Sequence[FormatReport] = ()
 
     def summary(self) -> str:
         """Return file, size and difference in one line, for a log."""
@@ -211,7 +256,9 @@ def _export(
         note = describe()
     size = path.stat().st_size
     opset = file_format.opset if isinstance(file_format, OnnxFormat) else 0
-    return ExportReport(path, size, found.inputs, list(output_names), opset, found.largest_difference, found.shapes, note)
+    return ExportReport(
+        path, size, found.inputs, list(output_names), opset, found.largest_difference, found.shapes, note, checks=found.checks
+    )
 
 
 def _check_outputs(network: nn.Module, examples: Mapping[str, Tensor], output_names: Sequence[str]) -> None:

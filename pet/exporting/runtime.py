@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +25,20 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(int64)": np.dtype(np.int64),
     "tensor(bool)": np.dtype(np.bool_),
 }
+
+
+class ExportedFile(Protocol):
+    """A file that runs: :class:`OnnxModel` or :class:`pet.exporting.openvino_file.OpenVinoModel`, with their attributes."""
+
+    path: Path
+    inputs: dict[str, tuple[int | str | None, ...]]
+    dtypes: dict[str, np.dtype[Any]]
+    outputs: list[str]
+    metadata: dict[str, str]
+
+    def __call__(self, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs, in order, for one array an input."""
+        ...
 
 
 class OnnxModel:

@@ -44,22 +44,38 @@ def read_test_images(cfg: PetConfig, build: Callable[[], Dataset]) -> TestImages
     """
     if not cfg.EXPORT.SAMPLES or not cfg.TEST.DATASETS:
         return TestImages([], "random images of a fixed seed; EXPORT.SAMPLES and TEST.DATASETS ask for no others")
+    return read_images(cfg, build, names=list(cfg.TEST.DATASETS), count=cfg.EXPORT.SAMPLES, place="TEST.DATASETS")
+
+
+def read_images(cfg: PetConfig, build: Callable[[], Dataset], *, names: Sequence[str], count: int, place: str) -> TestImages:
+    """Return the images of ``count`` samples of a data set as :func:`read_test_images` does.
+
+    Args:
+        cfg: the config.
+        build: gives the data set.
+        names: of it, for the note.
+        count: how many samples, which lie evenly over the data.
+        place: the key that names the data set, for the note.
+
+    Raises:
+        ConfigError: a transform is wrong, or normalises elsewhere than at the end.
+    """
     try:
         dataset = build()
         transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset, place=TEST_TRANSFORMS)
-        count = min(cfg.EXPORT.SAMPLES, len(dataset))
+        count = min(count, len(dataset))
         places = [round(place) for place in np.linspace(0, len(dataset) - 1, count)]
         read = SampleReader(dataset, transforms, seed=cfg.MISC.SEED).read([SampleKey(0, place, place) for place in places])
     except DataError as error:
         reason = str(error).partition("\n")[0]
-        return TestImages([], f"random images of a fixed seed, because TEST.DATASETS cannot be read: {reason}")
+        return TestImages([], f"random images of a fixed seed, because {place} cannot be read: {reason}")
     samples = [tuple(sample[kind.name] for kind in kinds_in(sample).pixels) for sample in read]
     if any(image.dtype.kind == "f" for images in samples for image in images) and cfg.EXPORT.NORMALIZE:
         raise ConfigError(
             "EXPORT.NORMALIZE: True, but TEST.TRANSFORMS give normalised images, with Normalize not at their end; move it there, or "
             "set EXPORT.NORMALIZE to False"
         )
-    return TestImages(samples, f"{count} samples of {', '.join(cfg.TEST.DATASETS)} and random images of a fixed seed")
+    return TestImages(samples, f"{count} samples of {', '.join(names)} and random images of a fixed seed")
 
 
 def as_inputs(

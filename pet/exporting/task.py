@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,12 +21,13 @@ from pet.exporting.description import ModelDescription
 from pet.exporting.export import ExportReport
 from pet.exporting.network import ExportSettings, TaskNetwork, export_network
 from pet.exporting.rewriting import InputNormalization
-from pet.exporting.runtime import ONNX_SUFFIX
-from pet.exporting.samples import TestImages, as_inputs, read_test_images
+from pet.exporting.runtime import ONNX_SUFFIX, OnnxModel
+from pet.exporting.samples import TestImages, as_inputs, read_images, read_test_images
 from pet.exporting.script import NetworkFacts, write_script
 from pet.typed import PetConfig
 from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.config import ConfigError
+from petlib.errors import DataError
 
 SUFFIXES = (".onnx", ".pt2")
 
@@ -66,12 +68,10 @@ def export_task(
     normalize = find_normalize(cfg)
     images = read_test_images(cfg, lambda: EvaluationSamples(prepare(build_dataset(cfg, cfg.TEST.DATASETS, kinds)), kinds))
     size = _choose_size(cfg, task, images)
-    inside = InputNormalization(nn.Identity(), mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)
-    plain: Callable[[Tensor], Tensor] = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else inside
+    plain = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else _inside(normalize)
     fixed = None if cfg.EXPORT.DYNAMIC else size
-    pixels = images.samples if normalize.maximum else [tuple(map(as_eight_bits, sample)) for sample in images.samples]
     examples = _examples(cfg, task, inputs, size, normalize.maximum or EIGHT_BITS)
-    samples = [as_inputs(sample, inputs, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in pixels]
+    samples = [as_inputs(sample, inputs, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in _in_range(images, normalize)]
     if task.size_input:
         # the size of an image that fills three quarters of each edge
         samples.append({**examples, inputs[-1]: torch.tensor([length * 3 // 4 for length in size])})
@@ -114,6 +114,41 @@ def _describe(cfg: PetConfig, task: TaskNetwork, normalize: Normalize, names: Na
     return description.with_names(names).with_origin(origin)
 
 
+def read_calibration(
+    cfg: PetConfig, exported: OnnxModel, kinds: Sequence[str], *, prepare: Callable[[Dataset], Dataset] = as_it_is
+) -> list[dict[str, np.ndarray]]:
+    """Return inputs of a file from ``EXPORT.CALIBRATION`` samples of ``TRAIN.DATASETS``, after ``TEST.TRANSFORMS``.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        DataError: there are no samples.
+    """
+    names, shape = list(exported.inputs), next(iter(exported.inputs.values()))
+    batch, height, width = (length if isinstance(length, int) else None for length in (shape[0], *shape[-2:]))
+    images = read_images(
+        cfg,
+        lambda: EvaluationSamples(prepare(build_dataset(cfg, cfg.TRAIN.DATASETS, kinds)), kinds),
+        names=list(cfg.TRAIN.DATASETS),
+        count=cfg.EXPORT.CALIBRATION,
+        place="TRAIN.DATASETS",
+    )
+    if not images.samples:
+        raise DataError(f"EXPORT.FORMATS: int8 needs samples of the training: {images.note}")
+    finish = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else _inside(find_normalize(cfg))
+    size = (height, width) if height is not None and width is not None else None
+    inputs = [as_inputs(sample, names, size=size, batch=batch or 1, finish=finish) for sample in _in_range(images, find_normalize(cfg))]
+    return [{name: tensor.numpy() for name, tensor in sample.items()} for sample in inputs]
+
+
+def _inside(normalize: Normalize) -> nn.Module:
+    return InputNormalization(nn.Identity(), mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)
+
+
+def _in_range(images: TestImages, normalize: Normalize) -> list[tuple[np.ndarray, ...]]:
+    """Return the samples, from 0 to 255 where no other maximum is given."""
+    return images.samples if normalize.maximum else [tuple(map(as_eight_bits, sample)) for sample in images.samples]
+
+
 def find_normalize(cfg: PetConfig, *, required: bool = False) -> Normalize:
     """Return the ``Normalize`` at the end of ``TEST.TRANSFORMS``; without one, what makes pixels go from 0 to 1.
 
@@ -141,6 +176,8 @@ def print_report(report: ExportReport) -> None:
     print(f"compared with PyTorch on {len(report.checked)} inputs: {report.note}")
     engine = "onnxruntime" if report.opset else "the .pt2 file"
     print(f"{engine} and PyTorch differ by at most {report.largest_difference:.2g} on {len(report.checked)} inputs")
+    for result in report.formats:
+        print(result.summary())
     if report.script:
         print(f"{report.script} predicts with it, without Pet")
 

@@ -34,6 +34,29 @@ class LoadedModel(Protocol):
 
 
 @dataclass(frozen=True)
+class Checks:
+    """What files are compared on.
+
+    Attributes:
+        inputs: of each comparison.
+        expected: the right outputs for them.
+        measure: gives the difference.
+    """
+
+    inputs: Sequence[Mapping[str, np.ndarray]]
+    expected: Sequence[Sequence[np.ndarray]]
+    measure: Measure
+
+    def difference(self, model: "LoadedModel") -> float:
+        """Return the greatest difference of a file; NaN where one of them is."""
+        pairs = zip(self.inputs, self.expected, strict=True)
+        differences = [
+            self.measure(model({name: value for name, value in given.items() if name in model.inputs}), right) for given, right in pairs
+        ]
+        return max(differences, key=_nan_last)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What a comparison found.
 
@@ -43,12 +66,14 @@ class Comparison:
         worst_shape: of the first input that it was found with.
         shapes: of the first inputs that were compared.
         inputs: of the file, see :attr:`pet.exporting.OnnxModel.inputs`.
+        checks: for further files.
     """
 
     largest_difference: float
     worst_shape: tuple[int, ...]
     shapes: list[tuple[int, ...]]
     inputs: dict[str, tuple[int | str | None, ...]]
+    checks: Checks
 
 
 def make_variants(examples: Mapping[str, Tensor], *, dynamic: bool, free_batch: bool = True) -> list[dict[str, Tensor]]:
@@ -82,16 +107,18 @@ def compare(network: nn.Module, model: LoadedModel, variants: Sequence[Mapping[s
     Raises:
         ConfigError: the file does not run for one of the inputs.
     """
-    differences = []
+    differences, rights = [], []
     for inputs in variants:
         with torch.inference_mode():
             expected = flat_outputs(network(*inputs.values()))
         # what the network does not use is no input of the file
         found = model({name: tensor.numpy() for name, tensor in inputs.items() if name in model.inputs})
-        differences.append(measure(found, [tensor.numpy() for tensor in expected]))
+        rights.append([tensor.numpy() for tensor in expected])
+        differences.append(measure(found, rights[-1]))
     shapes = [tuple(next(iter(inputs.values())).shape) for inputs in variants]
     worst = max(range(len(differences)), key=lambda index: _nan_last(differences[index]))
-    return Comparison(differences[worst], shapes[worst], shapes, model.inputs)
+    checks = Checks([{name: tensor.numpy() for name, tensor in inputs.items()} for inputs in variants], rights, measure)
+    return Comparison(differences[worst], shapes[worst], shapes, model.inputs, checks)
 
 
 def largest_difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:

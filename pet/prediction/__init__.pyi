@@ -1,5 +1,7 @@
 from .build import build_whole_clips as build_whole_clips
 from .build import build_whole_images as build_whole_images
+from .exported_model import ExportedModel as ExportedModel
+from .exported_model import ExportedPixels as ExportedPixels
 from .followed import follow_objects as follow_objects
 from .inputs import ImageSource as ImageSource
 from .inputs import Inputs as Inputs

@@ -48,6 +48,10 @@ class SegmentationTask(Task[SegmentationConfig]):
         """Return the model, or what looks at each image several times as ``TEST.VIEWS`` says."""
         return build_test_model(_own(model), cfg)
 
+    def build_exported_model(self, cfg: SegmentationConfig, file: "exporting.ExportedFile") -> nn.Module:
+        """Return what labels images or pairs through windows."""
+        return prediction.ExportedPixels(file, overlap=cfg.TEST.SLIDING.OVERLAP)
+
     def check_export(self, cfg: SegmentationConfig) -> None:
         """Check whether the network looks at an image once."""
         check_single_view(cfg)

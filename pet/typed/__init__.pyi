@@ -113,6 +113,10 @@ class PetExport(ConfigSection):
     SAMPLES: int
     TOLERANCE: float
     TIME_LIMIT: float
+    FORMATS: list[str]
+    CALIBRATION: int
+    MAX_DROP: float
+    FLOAT_LAYERS: list[str]
     HALF_TOLERANCE: float
 
 class PetFinetune(ConfigSection):

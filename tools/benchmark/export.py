@@ -1,10 +1,13 @@
-"""Latency of a network in PyTorch and of its exported file in onnxruntime, side by side.
+"""Latency of a network in PyTorch and of its exported file in onnxruntime, side by side; with --formats also in int8 and in OpenVINO.
 
 A network with random weights is exported, checked against PyTorch and loaded. Then each repeat runs the same image through PyTorch (eager,
 in inference mode) and through onnxruntime, one after the other, on the same number of threads; medians count. The detector is exported
 with its suppression, so that both give boxes. The last line is one JSON object.
 
-    python tools/benchmark/export.py [--task classification] [--backbone torchvision/resnet18] [--size 224] [--threads 1] [--repeats 20]
+    python tools/benchmark/export.py [--task classification] [--backbone torchvision/resnet18] [--size 224] [--formats]
+
+With --formats the same graph also runs in int8, calibrated on the random image (its results are worth nothing, its speed is that of real
+ones), and both files in OpenVINO.
 """
 
 import argparse
@@ -13,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ import numpy as np
 import torch
 from counts import count
 
-from pet.exporting import OnnxModel
+from pet.exporting import OnnxModel, OpenVinoModel, quantise, write_openvino
 from pet.vision import TASK, GeneralizedCNN, config
 from pet.vision.export import PlainNetwork
 from petlib.config import CfgNode
@@ -60,6 +64,19 @@ def measure(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, fl
     return {name: statistics.median(values[WARM_UP:]) for name, values in times.items()}
 
 
+def further_files(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, OnnxModel | OpenVinoModel]:
+    """Return the files that are made of an ONNX file, ready to run."""
+    int8 = path.with_name("int8.onnx")
+    quantise(path, int8, [arrays])
+    for source in (path, int8):
+        write_openvino(source, source.with_suffix(".xml"), {})
+    return {
+        "int8": OnnxModel(int8),
+        "openvino": OpenVinoModel(path.with_suffix(".xml")),
+        "openvino_int8": OpenVinoModel(int8.with_suffix(".xml")),
+    }
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -68,6 +85,7 @@ def main() -> None:
     parser.add_argument("--size", type=count, default=224, help="height and width of the image, pixels")
     parser.add_argument("--threads", type=count, default=1, help="threads of both")
     parser.add_argument("--repeats", type=count, default=20, help="runs of each")
+    parser.add_argument("--formats", action="store_true", help="also int8 and OpenVINO")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -84,7 +102,9 @@ def main() -> None:
             with torch.inference_mode():
                 plain(image)
 
-        times = measure({"PyTorch": run_plain, "onnxruntime": lambda: loaded(arrays)}, options.repeats)
+        further = further_files(report.path, arrays) if options.formats else {}
+        runs: dict[str, Callable[[], object]] = {name: partial(model, arrays) for name, model in further.items()}
+        times = measure({"PyTorch": run_plain, "onnxruntime": lambda: loaded(arrays), **runs}, options.repeats)
     print(
         f"{options.task}, {options.backbone}, {options.size}x{options.size} pixels, {options.threads} threads, {options.repeats} runs each"
     )
@@ -93,6 +113,7 @@ def main() -> None:
     ratio = times["PyTorch"] / times["onnxruntime"]
     print(f"  onnxruntime is {ratio:.2f} times as fast; the outputs differ by at most {report.largest_difference:.2g}")
     figures = {"pytorch_ms": times["PyTorch"], "onnxruntime_ms": times["onnxruntime"], "ratio": ratio, "megabytes": report.size / 1e6}
+    figures |= {f"{name}_ms": times[name] for name in further}
     print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
 
 

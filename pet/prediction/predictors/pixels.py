@@ -11,7 +11,7 @@ from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.normalize import scale_and_shift
 from pet.exporting.description import ModelDescription
 from pet.exporting.rewriting import InputNormalization
-from pet.exporting.runtime import OnnxModel
+from pet.exporting.runtime import ExportedFile
 from petlib.errors import CheckpointError
 
 
@@ -89,7 +89,7 @@ class OnnxPixels:
         CheckpointError: the file has no description, or takes no images.
     """
 
-    def __init__(self, model: OnnxModel) -> None:
+    def __init__(self, model: ExportedFile) -> None:
         self.description = ModelDescription.from_metadata(model.metadata, name=str(model.path))
         shape = next(iter(model.inputs.values()))
         if len(shape) != 4 or len(model.inputs) > 2:

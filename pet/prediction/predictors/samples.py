@@ -15,13 +15,13 @@ from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.geometry import Resize
 from pet.data.transforms.normalize import scale_and_shift
 from pet.exporting.description import ModelDescription
-from pet.exporting.runtime import OnnxModel
+from pet.exporting.runtime import ExportedFile
 from pet.exporting.samples import fitting_size, pad_to
 from pet.models.segmentation.pixels import labels_of, to_file
 from pet.prediction.output import Predictions
 from pet.prediction.predictors.pixels import to_probabilities
 from pet.typed import PetConfig
-from petlib.data.protocols import Batch, Dataset, SampleKey, SampleTransform
+from petlib.data.protocols import Batch, Dataset, Sample, SampleKey, SampleTransform
 from petlib.data.reader import SampleReader
 from petlib.errors import CheckpointError, DataError
 from petlib.solver.precision import build_mixed_precision
@@ -85,7 +85,7 @@ class OnnxSamples:
     batch_size = 1
 
     def __init__(
-        self, model: OnnxModel, *, transforms: SampleTransform, seed: int, place: Place | None = None, exact_size: bool = False
+        self, model: ExportedFile, *, transforms: SampleTransform, seed: int, place: Place | None = None, exact_size: bool = False
     ) -> None:
         self.description = ModelDescription.from_metadata(model.metadata, name=str(model.path))
         self._input, *further = model.inputs
@@ -115,18 +115,26 @@ class OnnxSamples:
         reader = SampleReader(dataset, self._transforms, seed=self._seed)
         for place in range(len(dataset)):
             (sample,) = reader.read([SampleKey(0, place, place)])
-            images = kinds_in(sample).pixels[0].name
-            if self._canvas is not None:
-                given = sample[images].shape[-3:-1]
-                if self._exact_size and given != self._canvas:
-                    raise DataError(self._wrong_size(sample["meta"], given, self._canvas))
-                size = fitting_size(given, self._canvas) if self._size_input else self._canvas
-                sample = Resize(size=size)(sample, np.random.default_rng(self._seed))
-            names = self.description.outputs or self._model.outputs
-            outputs = dict(zip(names, self._model(self._arrays(sample[images])), strict=True))
-            tensors = {name: torch.from_numpy(value) for name, value in outputs.items()}
-            found = self._place(tensors, sample["meta"], sample[images].shape[-3:-1])
-            yield sample["meta"], {name: _as_array(value) for name, value in found.items()}
+            yield sample["meta"], self.predict_sample(sample)
+
+    def predict_sample(self, sample: Sample) -> Predictions:
+        """Return what the file finds in a sample after the transforms, in the coordinates of its image.
+
+        Raises:
+            DataError: the image has another size than the file takes, and must not be resized.
+        """
+        images = kinds_in(sample).pixels[0].name
+        if self._canvas is not None:
+            given = sample[images].shape[-3:-1]
+            if self._exact_size and given != self._canvas:
+                raise DataError(self._wrong_size(sample["meta"], given, self._canvas))
+            size = fitting_size(given, self._canvas) if self._size_input else self._canvas
+            sample = Resize(size=size)(sample, np.random.default_rng(self._seed))
+        names = self.description.outputs or self._model.outputs
+        outputs = dict(zip(names, self._model(self._arrays(sample[images])), strict=True))
+        tensors = {name: torch.from_numpy(value) for name, value in outputs.items()}
+        found = self._place(tensors, sample["meta"], sample[images].shape[-3:-1])
+        return {name: _as_array(value) for name, value in found.items()}
 
     def _wrong_size(self, meta: Mapping[str, Any], given: tuple[int, int], expected: tuple[int, int]) -> str:
         return (
@@ -190,7 +198,7 @@ def build_model_samples(
     )
 
 
-def build_onnx_samples(cfg: PetConfig, model: OnnxModel, *, place: Place | None = None, exact_size: bool = False) -> OnnxSamples:
+def build_onnx_samples(cfg: PetConfig, model: ExportedFile, *, place: Place | None = None, exact_size: bool = False) -> OnnxSamples:
     """Return an exported file that sees images after ``TEST.TRANSFORMS``; ``place`` and ``exact_size`` as in :class:`OnnxSamples`.
 
     Raises:

@@ -98,6 +98,10 @@ class FaceTask(Task[FaceConfig]):
         assert isinstance(model, FaceNetwork), f"a {type(model).__name__} is no model of this task"
         return embedding_network(model.backbone, flip=cfg.TEST.FLIP)
 
+    def build_exported_model(self, cfg: FaceConfig, file: "exporting.ExportedFile") -> nn.Module:
+        """Return what embeds images, and mirrored ones where ``TEST.FLIP`` is on."""
+        return prediction.ExportedModel(file, flip=cfg.TEST.FLIP)
+
     def export(
         self,
         cfg: FaceConfig,

@@ -1,6 +1,7 @@
 """Networks that look at one object at a time, as a task."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from pet.tasks import instance
 from pet.tasks.instance.data import crop_objects, expected_data
 from pet.tasks.instance.evaluation import build_evaluators, evaluated_samples
 from pet.tasks.instance.export import build_export_network, check_exportable
-from pet.tasks.instance.model import InstanceNetwork, MirroredViews, build_model
+from pet.tasks.instance.model import InstanceNetwork, MirroredViews, build_model, keypoint_origin
 from pet.typed import InstanceConfig
 
 
@@ -64,6 +65,10 @@ class InstanceTask(Task[InstanceConfig]):
     def build_predictor(self, cfg: InstanceConfig, device: torch.device, *, window: int = 0) -> "prediction.FilePredictor":
         """Return the model, behind the detector of ``TEST.DETECTOR``, ready to predict files."""
         return instance.build_predictor(cfg, device, window=window)
+
+    def build_exported_model(self, cfg: InstanceConfig, file: "exporting.ExportedFile") -> nn.Module:
+        """Return what looks at the crops of objects."""
+        return prediction.ExportedModel(file, place=partial(instance.place_exported, origin=keypoint_origin(cfg)))
 
     def check_export(self, cfg: InstanceConfig) -> None:
         """Check whether the model looks at a crop once."""

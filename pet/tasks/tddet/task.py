@@ -78,6 +78,14 @@ class SpatialDetection(Task[TddetConfig]):
             raise ConfigError(f"build_predictor.window: {window} given, but this model looks at whole frames; leave it out")
         return build_predictor(cfg, device, lambda: build_model(cfg))
 
+    def build_exported_model(self, cfg: TddetConfig, file: "exporting.ExportedFile") -> nn.Module:
+        """Refuse to measure exported files.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("EXPORT.FORMATS: boxes in space are finished outside of a file, so others cannot be measured; leave it empty")
+
     def check_export(self, cfg: TddetConfig) -> None:
         """Check that no setting of images is given where the model looks at points."""
         if cfg.MODEL.HEAD == CAMERA:
