@@ -84,9 +84,7 @@ def write_openvino(source: Path, target: Path, metadata: Mapping[str, str]) -> N
     try:
         model: Any = openvino.convert_model(str(source))
     except RuntimeError as error:
-        raise ConfigError(
-            f"export_formats.formats: OpenVINO cannot convert {source}: {first_line(error)}; leave it out"
-        ) from error
+        raise ConfigError(f"export_formats.formats: OpenVINO cannot convert {source}: {first_line(error)}; leave it out") from error
     for name, value in metadata.items():
         model.set_rt_info(value, [FACTS, name])
     openvino.save_model(model, str(target), compress_to_fp16=False)
