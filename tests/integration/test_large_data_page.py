@@ -110,6 +110,6 @@ def test_mistakes_are_named(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
 def test_trainings_from_files_and_from_shards_end_with_the_same_weights(run: Run, folder: Path, tmp_path: Path) -> None:
     for name, place in (("files", "digits_train"), ("shards", str(folder / "data/digits_shards"))):
         settings_of_run = [f"TRAIN.DATASETS=[{place}]", "SOLVER.SCHEDULER.TOTAL_EPOCHS=2", f"MISC.CKPT={tmp_path / name}"]
-        run("train_net_all.py", "--cfg", DIGITS, "--gpu_id=-1", *settings_of_run).succeeded()
+        run("train_net_all.py", "--cfg", DIGITS, "MISC.DEVICE=cpu", *settings_of_run).succeeded()
     states = [torch.load(tmp_path / name / "model_latest.pth", weights_only=False)["model"] for name in ("files", "shards")]
     assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())

@@ -17,6 +17,7 @@ from petlib.data.samplers import SequentialSampler, ShuffledSampler
 from petlib.data.shard_sampler import ShardSampler
 from petlib.distributed.process_group import world_size
 from petlib.errors import DataError
+from petlib.suggest import counted
 
 MOST_REMEMBERED = 1024
 """Halves of groups that were asked for: each lane that a process reads has one at a time."""
@@ -63,9 +64,9 @@ def _shard_sampler(cfg: PetConfig, dataset: Dataset) -> ShardSampler | LaneSampl
     in_a_group = len(dataset) // len(starts) * min(group * lanes, len(starts))
     if in_flight > in_a_group < len(dataset):
         logger.warning(
-            "ShardSampler.group: %d shards have %d samples, and %d are read at a time: shards whose room in a small cache others need are "
-            "fetched again; take larger groups, smaller batches or fewer workers",
-            *(group * lanes, in_a_group, in_flight),
+            "ShardSampler.group: a group of %s has %d samples, and %d are read at a time: shards whose room in a small cache others need "
+            "are fetched again; take larger groups, smaller batches or fewer workers",
+            *(counted(group * lanes, "shard"), in_a_group, in_flight),
         )
     if lanes == 1:
         return ShardSampler(starts, len(dataset), group=group, seed=cfg.MISC.SEED)

@@ -221,4 +221,4 @@ def test_groups_smaller_than_what_is_read_at_a_time_are_reported(caplog: pytest.
     cfg = sharded(GROUP=1)
     cfg.set("TRAIN.NUM_WORKERS", 2)
     build_sampler(cfg, InShards())
-    assert "1 shards have 10 samples, and 16 are read at a time" in caplog.text
+    assert "a group of 1 shard has 10 samples, and 16 are read at a time" in caplog.text
