@@ -24,9 +24,22 @@ from petlib.launch.process.tool import run_plain_tool
 
 DISTRIBUTION = "pet-vision"
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "pycocotools", "faster-coco-eval", "scipy", "yacs")
-EXTRAS = {"demo": ("sklearn",), "export": ("onnx", "onnxscript", "onnxruntime"), "geo": ("rasterio",)}
-"""Extra of the installation -> the modules that it brings."""
-WHAT_FOR = {"demo": "the digits of scikit-learn", "export": "ONNX files", "geo": "TIFFs with a place on the earth"}
+EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "demo": ("the digits of scikit-learn", ("sklearn",)),
+    "export": ("ONNX files", ("onnx", "onnxscript", "onnxruntime")),
+    "openvino": ("OpenVINO files", ("openvino",)),
+    "geo": ("TIFFs with a place on the earth", ("rasterio",)),
+    "detr": ("D-FINE and RF-DETR", ("transformers",)),
+    "check": ("images that are nearly the same", ("imagehash",)),
+    "search": ("pet-search", ("optuna", "sklearn")),
+    "remote": ("data and checkpoints in a store", ("obstore",)),
+    "slurm": ("jobs on Slurm", ("submitit",)),
+    "ray": ("jobs on Ray", ("ray",)),
+    "mlflow": ("MISC.TRACKERS: [mlflow]", ("mlflow", "sqlalchemy", "alembic")),
+    "wandb": ("MISC.TRACKERS: [wandb]", ("wandb",)),
+    "trackio": ("MISC.TRACKERS: [trackio]", ("trackio",)),
+}
+"""Extra of the installation -> what it is for, and the modules that it brings."""
 MEGABYTE = 2**20
 LARGE, SMALL, SMALL_FILES = 64 * MEGABYTE, 100_000, 200
 TRAINING = "vision/digits/resnet20_digits.yaml"
@@ -93,10 +106,10 @@ def devices() -> Iterator[str]:
 
 def extras() -> Iterator[str]:
     """Yield a line for each extra: what it is for, and whether it is installed."""
-    for name, modules in EXTRAS.items():
+    for name, (what_for, modules) in EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         state = f"missing {', '.join(missing)}: pip install '{DISTRIBUTION}[{name}]'" if missing else "installed"
-        yield f"extra      {name} ({WHAT_FOR[name]}): {state}"
+        yield f"extra      {name} ({what_for}): {state}"
 
 
 def disk(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """What an installation can do, as ``pet-doctor`` says it."""
 
+import importlib.metadata
 import importlib.util
 import re
 from pathlib import Path
@@ -28,6 +29,11 @@ def test_missing_extras_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, package=None: None if name == "onnx" else found(name, package))
     lines = list(doctor.extras())
     assert "extra      export (ONNX files): missing onnx: pip install 'pet-vision[export]'" in lines
+
+
+def test_every_extra_that_a_user_may_want_is_named() -> None:
+    provided = set(importlib.metadata.metadata(doctor.DISTRIBUTION).get_all("Provides-Extra") or [])
+    assert set(doctor.EXTRAS) == provided - {"dev", "docs"}
 
 
 def test_a_folder_that_is_missing_is_one_message(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
