@@ -74,7 +74,7 @@ def export(repository: Path | None = REPOSITORY) -> int:
     """Export a trained model with the config of the command line and return the exit code; see :func:`test`."""
     if _is_given("--on"):
         return commands.submit.main("export", commands.export_net.read_config)
-    code = call_own_script("export_net.py", repository=repository)
+    code = call_own_script("export_net.py", package=PACKAGE, repository=repository)
     if code is None:
         commands.export_net.main()
     return code

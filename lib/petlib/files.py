@@ -6,6 +6,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from petlib.errors import OutputError
+
+
+@contextmanager
+def writing_errors(place: str) -> Iterator[None]:
+    """Make a mistake of the user of what cannot be written.
+
+    Args:
+        place: what is written to and the option or setting that says so, e.g. ``--out results``.
+
+    Raises:
+        OutputError: an ``OSError`` was raised.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{place}: the results cannot be written: {error.strerror or error}; choose another place") from error
+
 
 @contextmanager
 def temporary_path(path: Path) -> Iterator[Path]:

@@ -8,13 +8,14 @@ import argparse
 from pathlib import Path
 from typing import Any, NoReturn
 
-import cv2
 import numpy as np
 
 from pet import data, visual
+from pet.prediction.writers.pictures import write_picture
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
 from petlib.errors import ConfigError
+from petlib.files import writing_errors
 from petlib.launch import run_tool
 
 
@@ -42,8 +43,8 @@ def browse(cfg: PetConfig, options: argparse.Namespace) -> int:
     pictures = len(data.side_by_side("", views.original(0))) if len(views) else 1
     columns = pictures if pictures > 1 else 1 + epochs
     sheet = data.draw_sample_sheet(shown, visual.build_draw_settings(cfg), columns=columns)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    with writing_errors(f"--out {path}"):
+        write_picture(path, sheet)
     print(f"written: {path}")
     return 0
 

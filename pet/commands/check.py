@@ -8,20 +8,20 @@ would not begin, because a data set cannot be used.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import cv2
 import numpy as np
 
 from pet import data, visual
 from pet.data import report
+from pet.prediction.writers.pictures import write_picture
 from pet.report.data_page import DATA_PAGE, write_data_page
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
 from petlib.errors import USER_ERROR_EXIT_CODE, DataError
-from petlib.files import write_text_atomically
+from petlib.files import write_text_atomically, writing_errors
 from petlib.launch import run_tool
 
 SPLITS = {"train": ("train",), "test": ("test",), "both": ("train", "test")}
@@ -42,6 +42,7 @@ def check(cfg: PetConfig, options: argparse.Namespace) -> int:
 
     Raises:
         DataError: there is no such root of data; what draws its own data would make it.
+        OutputError: the results cannot be written.
     """
     root = Path(cfg.MISC.DATA_ROOT)
     if "MISC.DATA_ROOT" in cfg.given() and not root.is_dir():
@@ -50,6 +51,10 @@ def check(cfg: PetConfig, options: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     folder = options.out or Path(cfg.MISC.CKPT) / "data"
+    if options.out is not None:
+        # before all samples are read
+        with writing_errors(f"--out {folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
     task = find_task(Path(options.cfg), type_folder=options.type)
     expected, tested = task.expected_data(cfg), task.expected_test_data(cfg)
     with Progress(transient=True) as bar:
@@ -59,17 +64,29 @@ def check(cfg: PetConfig, options: argparse.Namespace) -> int:
             return lambda: bar.advance(task)
 
         found, datasets = report.check_run(cfg, SPLITS[options.split], expected, start, tested=tested)
-    write_text_atomically(folder / "report.json", json.dumps({"config": str(options.cfg), **found.as_dict()}, indent=1))
-    written, drawing = [folder / "report.json"], visual.build_draw_settings(cfg)
-    sheet = draw_samples(list(datasets.values()), drawing)
-    if sheet is not None:
-        written.append(folder / "samples.png")
-        cv2.imwrite(str(written[-1]), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    written.append(folder / DATA_PAGE)
-    write_data_page(written[-1], found, datasets, drawing, title=Path(options.cfg).stem)
+    written = write_results(folder, found, datasets, visual.build_draw_settings(cfg), config=Path(options.cfg))
     print(report.as_text(found))
     print(f"written: {', '.join(map(str, written))}")
     return USER_ERROR_EXIT_CODE if found.lacks_data else int(found.fails)
+
+
+def write_results(
+    folder: Path, found: report.RunReport, datasets: Mapping[str, "data.Dataset"], drawing: visual.DrawSettings, *, config: Path
+) -> list[Path]:
+    """Write what was found, a sheet of samples and the page; return the files.
+
+    Raises:
+        OutputError: one of them cannot be written.
+    """
+    sheet, written = draw_samples(list(datasets.values()), drawing), [folder / "report.json"]
+    with writing_errors(f"--out {folder}"):
+        write_text_atomically(written[0], json.dumps({"config": str(config), **found.as_dict()}, indent=1))
+        if sheet is not None:
+            written.append(folder / "samples.png")
+            write_picture(written[-1], sheet)
+        written.append(folder / DATA_PAGE)
+        write_data_page(written[-1], found, datasets, drawing, title=config.stem)
+    return written
 
 
 def draw_samples(datasets: Sequence["data.Dataset"], settings: visual.DrawSettings) -> np.ndarray | None:

@@ -24,8 +24,8 @@ from pet.data.targets.observation import SamplePlace
 from pet.prediction.worth_labelling import choose_images, look_of, uncertainty_of
 from pet.prediction.writers.pre_labels import PreLabels, pre_labels_of
 from pet.report.label_page import draw_found, write_choice_page, write_doubts_page
-from petlib.errors import ConfigError, DataError, OutputError
-from petlib.files import write_text_atomically
+from petlib.errors import ConfigError, DataError, name_in_errors
+from petlib.files import write_text_atomically, writing_errors
 from petlib.launch.process.tool import run_plain_tool
 from petlib.log import ConsoleHandler
 from petlib.suggest import counted
@@ -68,11 +68,9 @@ def label(options: argparse.Namespace) -> int:
     logging.getLogger().addHandler(ConsoleHandler())
     model = api.load(options.run, device=options.device)
     folder = options.out or Path(model.cfg.MISC.CKPT) / LABELS
-    try:
+    with writing_errors(f"--out {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         lines = find_doubts(model, folder, options) if options.unlabelled is None else choose_unlabelled(model, folder, options)
-    except OSError as error:
-        raise OutputError(f"--out {folder}: the results cannot be written: {error.strerror}") from error
     print("\n".join(lines))
     return 0
 
@@ -118,7 +116,8 @@ def find_doubts(model: "api.Model", folder: Path, options: argparse.Namespace) -
 
 def choose_unlabelled(model: "api.Model", folder: Path, options: argparse.Namespace) -> list[str]:
     """Write the list of images, its page and the pre-labels; return what is printed."""
-    files = [entry.paths[0] for entry in prediction.find_inputs(options.unlabelled).images]
+    with name_in_errors({"find_inputs.images": "--unlabelled"}):
+        files = [entry.paths[0] for entry in prediction.find_inputs(options.unlabelled).images]
     readable, uncertainties, looks = [], [], []
     for file, image, found in _predict_files(model, files):
         readable.append(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pet.report.page import PAGE, write_page
-from petlib.errors import OutputError
+from petlib.files import writing_errors
 from petlib.launch.process.tool import run_plain_tool
 
 
@@ -26,10 +26,8 @@ def report(options: argparse.Namespace) -> int:
         OutputError: it cannot be written.
     """
     path = options.out or (options.runs[0] / PAGE if len(options.runs) == 1 else Path(PAGE))
-    try:
+    with writing_errors(f"--out {path}"):
         write_page(options.runs, path)
-    except OSError as error:
-        raise OutputError(f"--out {path}: the page cannot be written: {error.strerror}") from error
     print(f"written: {path}")
     return 0
 

@@ -11,9 +11,11 @@ from pet.cluster.job import DEFAULT_STORAGE, STORAGE, ClusterJob, Target, check_
 from pet.cluster.node import launcher_words
 from pet.cluster.package import Package, package_folder
 from pet.cluster.records import Record
+from pet.task import PACKAGE
 from petlib.config import CfgNode
 from petlib.errors import ConfigError, name_in_errors
 from petlib.launch.process.tool import exit_code_of
+from petlib.launch.start.resolve import find_config
 
 MAX_FAILURES = 3
 OF_THE_NODES = ("--nnodes", "--node_rank", "--rdzv_endpoint", "--gpu_id")
@@ -183,7 +185,7 @@ def _config_of(words: Sequence[str]) -> tuple[int, str]:
 
 
 def _name_of(words: Sequence[str]) -> str:
-    path = Path(_config_of(words)[1]).with_suffix("")
+    path = find_config(Path(_config_of(words)[1]), PACKAGE).with_suffix("")
     parts = path.parts[path.parts.index("cfgs") + 1 :] if "cfgs" in path.parts else path.parts[-1:]
     return "-".join("".join(character if character.isalnum() or character in "._-" else "_" for character in part) for part in parts)
 

@@ -155,6 +155,15 @@ def test_the_name_of_a_run_comes_from_the_config(
     assert not (tmp_path / "ckpts").exists()
 
 
+def test_a_config_of_pet_gives_the_same_name_without_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--cfg", "vision/digits/resnet20_digits.yaml", "--on", "local", "--dry_run"]
+    assert submit.main("train", lambda given: None, words) == 0
+    assert "train of vision-digits-resnet20_digits on local" in capsys.readouterr().out
+
+
 def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "storage").write_text("a file")
     job = job_of(tmp_path / "storage")

@@ -222,6 +222,18 @@ def test_classes(steps: str, tmp_path: Path) -> None:
     assert sum(entry["score"] for entry in line["classes"]) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_model_that_is_not_there_is_a_mistake_of_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg = make_cfg(pet.vision.config, **{"MODEL.HAS_CLS": True, "MODEL.NUM_CLASSES": 3, "TEST.TRANSFORMS": ["Normalize"]})
+    compare(VISION, cfg, Script("classes"), IMAGES, {"logits": (1, 3)}, files=[picture(tmp_path / "a.png")])
+    monkeypatch.setattr(sys, "argv", ["predict.py", "a.png", "--model", "missing.onnx"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(tmp_path / "predict.py"), run_name="__main__")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.endswith("predict.py: error: --model missing.onnx: there is no such file\n")
+
+
 def test_objects(tmp_path: Path) -> None:
     values = {"MODEL.HAS_BOX": True, "MODEL.NECK": "fpn", "MODEL.HAS_MASK": True, "MODEL.HAS_KEYPOINTS": True, "TEST.RESIZE.SCALES": [80]}
     cfg = make_cfg(pet.vision.config, **values, **{"TEST.TRANSFORMS": [SHORTEST, "Normalize"], "MODEL.NUM_CLASSES": 3})

@@ -72,11 +72,12 @@ def read_tool(
     return load_cfg(task.config, options.cfg, overrides, type_folder=task.type_folder), options
 
 
-def call_own_script(script_name: str, *, repository: Path | None = None, argv: Sequence[str] | None = None) -> int | None:
+def call_own_script(script_name: str, *, package: str, repository: Path | None = None, argv: Sequence[str] | None = None) -> int | None:
     """Run the script of a task that has one of its own instead of a tool for all tasks, in one process, and return its exit code.
 
     Args:
         script_name: e.g. ``"export_net.py"``: ``tools/<task>/export_net.py`` gets the whole command line.
+        package: package of the tasks, whose configs may be given by their names.
         repository: root of the checkout that is called, where ``--type`` looks last.
         argv: the command line without the program's name; default: that of the process.
 
@@ -92,7 +93,8 @@ def call_own_script(script_name: str, *, repository: Path | None = None, argv: S
         return None
 
     def run() -> int | None:
-        script = find_script(find_places(options.cfg, type_folder=options.type, repository=repository), script_name)
+        config = find_config(options.cfg, package)
+        script = find_script(find_places(config, type_folder=options.type, repository=repository), script_name)
         return None if script is None else subprocess.call([sys.executable, str(script.path), *arguments])
 
     return exit_code_of(run)
