@@ -60,7 +60,7 @@ def _rows(name: str, transform: Callable[..., Any]) -> Iterator[str]:
 def argument_meanings(text: str) -> dict[str, str]:
     """Return what the section ``Args:`` of a docstring says of each argument."""
     section = re.split(r"\n\n|\n\w+:\n", text.partition("Args:\n")[2])[0]
-    return {name: meaning for name, meaning in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)}
+    return dict(re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE))
 
 
 def cell(text: str) -> str:

@@ -15,21 +15,21 @@ import re
 import sys
 from pathlib import Path
 
+from api_page import api_page
+from gallery import gallery_page
+from model_zoo_page import model_zoo_page
+from transforms_page import transforms_page
+
 from pet.config import TASK_SCHEMA
 from pet.data.loading.build import LISTS_OF_TRANSFORMS
 from pet.data.transforms.build import TRANSFORMS
 from pet.segmentation.config import SEGMENTATION_SCHEMA
 from pet.vision.config import get_base_cfg as get_vision_cfg
-from petlib.config.defaults import PETLIB_SCHEMA
-from petlib.config.document import schema_as_markdown
 from petlib.config import CfgNode
+from petlib.config.defaults import PETLIB_SCHEMA
+from petlib.config.document import SECTION, ConfigType, same_types, schema_as_markdown, stub_of
 from petlib.config.json_schema import json_schema
 from petlib.config.key import Key, Schema, merge_schemas
-from petlib.config.document import SECTION, ConfigType, same_types, stub_of
-from api_page import api_page
-from gallery import gallery_page
-from model_zoo_page import model_zoo_page
-from transforms_page import transforms_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -61,7 +61,6 @@ def task_types(folder: str) -> list[ConfigType]:
             title = "".join(map(str.title, name.split("_")))
             found.append(ConfigType(f"{title}Config", schema, base, f"The settings of ``{task}``."))
     return found
-
 
 
 def page() -> str:
