@@ -1,5 +1,6 @@
 """Batches read ahead by worker processes, and their way from the memory of the CPU to the device."""
 
+import gc
 import os
 import re
 import signal
@@ -225,6 +226,8 @@ class _WorkerStart:
         self._trainer = os.getpid()
 
     def __call__(self, worker: int) -> None:
+        # what the trainer left to its garbage collector is not destroyed here: it may wait for threads that a fork does not have
+        gc.freeze()
         self._watch.begin(worker)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -1,4 +1,5 @@
 import functools
+import gc
 import multiprocessing
 import os
 import re
@@ -70,6 +71,31 @@ def state_of(process):
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
         return "Z"
+
+
+class Engine:
+    """Refers to itself, as engines with threads do, and notes which process destroys it."""
+
+    def __init__(self, notes):
+        self.itself, self.notes = self, notes
+
+    def __del__(self):
+        with self.notes.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+
+def test_workers_destroy_nothing_that_the_trainer_left_to_its_garbage_collector(tmp_path):
+    gc.collect()
+    gc.disable()
+    try:
+        Engine(tmp_path / "notes.txt")
+        (batch, *_) = batches_of(gc.collect, num_workers=1)
+        assert batch["process"][0] != os.getpid()
+        assert not (tmp_path / "notes.txt").exists()
+        gc.collect()
+    finally:
+        gc.enable()
+    assert (tmp_path / "notes.txt").read_text() == f"{os.getpid()}\n"
 
 
 class OwnError(DataError):
