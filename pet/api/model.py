@@ -22,6 +22,7 @@ from petlib.config import keys_in_errors
 from petlib.distributed.process_group import choose_device
 from petlib.errors import ConfigError, DataError, name_in_errors
 from petlib.registry import import_user_modules
+from petlib.suggest import counted
 
 
 class HasArrayInterface(Protocol):
@@ -149,7 +150,9 @@ class Model:
         """Return an input of the model."""
         given = [image] if image2 is None else [image, image2]
         if len(given) != self._predictor.num_images:
-            raise DataError(f"Model.predict: {len(given)} images given, the model takes {self._predictor.num_images} at once; see image2")
+            raise DataError(
+                f"Model.predict: {counted(len(given), 'image')} given, the model takes {self._predictor.num_images} at once; see image2"
+            )
         return tuple(_as_source(one) for one in given)
 
     def _predict(self, inputs: Sequence[tuple[ImageSource, ...]], *, source: str = "", first: int = 0) -> list[Prediction]:

@@ -37,6 +37,12 @@ class Prediction:
     names: TargetNames
     source: str = ""
 
+    def __repr__(self) -> str:
+        """Return the file, its size and the fields with their shapes: the arrays themselves would fill screens."""
+        fields = [f"{name} {value.shape}" if isinstance(value, np.ndarray) else name for name, value in self.fields.items()]
+        height, width = self.image.shape[:2]
+        return f"Prediction({self.source or 'an image'}, {width} x {height} pixels: {', '.join(fields)})"
+
     @property
     def boxes(self) -> np.ndarray | None:
         """Float32 (N, 4): left, top, right, bottom of the objects, pixels; the objects with the highest scores come first."""

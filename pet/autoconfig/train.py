@@ -26,7 +26,7 @@ from petlib.launch import launch
 from petlib.launch.start.devices import visible_gpus
 from petlib.launch.start.resolve import CONFIG_FOLDER, TRAIN_SCRIPT, repository_of
 from petlib.launch.start.task_folder import find_task_folder
-from petlib.suggest import did_you_mean
+from petlib.suggest import counted, did_you_mean
 
 RUNS = "ckpts"
 MOST_CLASSES = 6
@@ -177,10 +177,11 @@ def _described(folder: Path, found: FoundData, facts: DataFacts) -> str:
 def _length(recipe: Recipe) -> str:
     solver, train = recipe.settings["SOLVER"], recipe.settings["TRAIN"]
     scheduler = solver["SCHEDULER"]
-    length = f"{scheduler['TOTAL_EPOCHS']} epochs" if scheduler.get("TOTAL_EPOCHS") else f"{scheduler['TOTAL_ITERS']} iterations"
+    epochs = scheduler.get("TOTAL_EPOCHS")
+    length = counted(epochs, "epoch") if epochs else counted(scheduler["TOTAL_ITERS"], "iteration")
     rate, scales = solver["OPTIMIZER"]["BASE_LR"], train.get("RESIZE", {}).get("SCALES", [])
     edges = f" with an edge of {scales[0]} pixels" if scales else ""
-    return f"{length}, {train['BATCH_SIZE']} images an iteration{edges}, learning rate {rate:g}"
+    return f"{length}, {counted(train['BATCH_SIZE'], 'image')} an iteration{edges}, learning rate {rate:g}"
 
 
 def _words(path: Path, *, model: str, epochs: int | None, seconds: float | None, overrides: Sequence[str]) -> str:

@@ -83,7 +83,7 @@ def find_doubts(model: "api.Model", folder: Path, options: argparse.Namespace) -
         raise ConfigError(f"{options.split.upper()}.DATASETS of {options.run}: nothing given; choose the other --split")
     dataset = data.build_dataset(cfg, names, expected.kinds, names=find_trained_names(cfg, expected.kinds))
     name = ", ".join(names)
-    shown_names, drawing = visual.TargetNames.of_dataset(dataset), visual.build_draw_settings(cfg)
+    shown_names, drawing = visual.TargetNames.of_dataset(dataset), visual.build_draw_settings(cfg)._replace(score_threshold=options.score)
     doubts = LabelDoubts(shown_names, confident=options.score)
     for number, sample, found in _predict(model, dataset, range(len(dataset)), "labels"):
         doubts.look(SamplePlace(name, number), sample, dataset.truth(number), found)
@@ -128,7 +128,7 @@ def choose_unlabelled(model: "api.Model", folder: Path, options: argparse.Namesp
     sure = [value for value in uncertainties if value is not None]
     known = np.array(sure if len(sure) == len(readable) else [0.0] * len(readable))
     places = choose_images(known, np.stack(looks), options.top or CHOSEN)
-    root, drawing = _common_folder(readable), visual.build_draw_settings(model.cfg)
+    root, drawing = _common_folder(readable), visual.build_draw_settings(model.cfg)._replace(score_threshold=options.score)
     chosen, pre_labels = [], PreLabels(model.names.semseg_classes or model.names.classes)
     for place, (file, image, found) in zip(places, _predict_files(model, [readable[place] for place in places]), strict=True):
         size = image.shape[0], image.shape[1]

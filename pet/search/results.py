@@ -1,5 +1,6 @@
 """What comes out of a search: a table of its trials, the best settings as a config, and how much each setting matters."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,8 @@ def describe_search(study: SearchStudy, *, folder: Path, metric: str) -> list[st
         *lines,
         "",
         f"best: {metric} {describe_value(best['value'])} in trial {best['number']}, whose weights are {best_folder / 'model_best.pth'}",
-        f"its settings: {folder / BEST_CONFIG}; train with them: pet-train --cfg {folder / BEST_CONFIG}",
-        f"compare: pet-report {' '.join(finished[:4])} --out {folder / 'report.html'}",
+        f"its settings: {folder / BEST_CONFIG}; train with them: {shlex.join(['pet-train', '--cfg', str(folder / BEST_CONFIG)])}",
+        f"compare: {shlex.join(['pet-report', *finished[:4], '--out', str(folder / 'report.html')])}",
     ]
 
 

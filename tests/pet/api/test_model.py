@@ -174,7 +174,7 @@ def test_change_between_two_dates_takes_pairs(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / name), image[:, :, ::-1])
     from_files = model.predict(tmp_path / "a.png", tmp_path / "b.png")
     assert from_files.label_map is not None and (from_files.label_map == found.label_map).all()
-    with pytest.raises(DataError, match="1 images given, the model takes 2 at once; see image2"):
+    with pytest.raises(DataError, match="1 image given, the model takes 2 at once; see image2"):
         model.predict(before)
     with pytest.raises(DataError, match="images of different sizes"):
         model.predict(before, random_image(32, 64))

@@ -41,6 +41,11 @@ def test_objects_are_arrays_with_names(two_animals: Prediction) -> None:
     assert two_animals.label_map is None and two_animals.probabilities is None and two_animals.embedding is None
 
 
+def test_what_a_terminal_shows_is_short() -> None:
+    found = Prediction(np.zeros((40, 60, 3), np.uint8), {"boxes": np.zeros((100, 4))}, TargetNames(), source="a.jpg")
+    assert repr(found) == "Prediction(a.jpg, 60 x 40 pixels: boxes (100, 4))"
+
+
 def test_objects_of_low_scores_can_be_left_out(two_animals: Prediction) -> None:
     best = two_animals.above(0.5)
     assert best.classes == ["cat"]

@@ -1,9 +1,15 @@
 import argparse
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 
 from pet.commands.label import add_options, choose_unlabelled, label
+from pet.visual import TargetNames
+from petlib.config import CfgNode, Key
 from petlib.errors import CheckpointError, ConfigError, DataError
 
 
@@ -26,3 +32,22 @@ def test_images_that_are_not_there_are_named_by_their_option(tmp_path: Path) -> 
     missing = str(tmp_path / "missing")
     with pytest.raises(DataError, match=f"^--unlabelled: {missing}: there is no such file or folder"):
         choose_unlabelled(None, tmp_path, options("run", "--unlabelled", missing))  # type: ignore[arg-type]
+
+
+def test_pictures_show_the_objects_that_become_labels(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    assert cv2.imwrite(str(tmp_path / "new" / "1.png"), np.zeros((40, 60, 3), np.uint8))
+    found = {"boxes": np.array([[5.0, 5.0, 30.0, 30.0]]), "scores": np.array([0.3]), "labels": np.array([0])}
+    model = SimpleNamespace(
+        cfg=CfgNode({"MISC": {"CKPT": Key("run", "Folder.")}}),
+        names=TargetNames(classes=("cat",)),
+        predict=lambda files: [SimpleNamespace(fields=found) for _ in files],
+    )
+    pages = {}
+    for score in ("0.2", "0.5"):
+        folder = tmp_path / score
+        choose_unlabelled(model, folder, options("run", "--unlabelled", str(tmp_path / "new"), "--score", score))  # type: ignore[arg-type]
+        pages[score] = (folder / "to_label.html").read_text().replace(str(folder), "")
+    labels = {score: json.loads((tmp_path / score / "annotations" / "pre_labels.json").read_text())["annotations"] for score in pages}
+    assert [len(labels["0.2"]), len(labels["0.5"])] == [1, 0]
+    assert pages["0.2"] != pages["0.5"], "the box is drawn where it is a label"

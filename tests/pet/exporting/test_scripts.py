@@ -242,6 +242,7 @@ def test_objects(tmp_path: Path) -> None:
     file = picture(tmp_path / "a.png")
     found, line = compare(VISION, cfg, choose_script(list(outputs)), inputs, outputs, files=[file])
     assert [entry["class"] for entry in line["objects"]] == ["cat", "dog", "cow", "cat"]
+    assert all(len(str(number).partition(".")[2]) <= 2 for entry in line["objects"] for number in entry["box"])
     for mask, box, outline in zip(found["masks"], found["boxes"], found["outlines"], strict=True):
         assert np.array_equal(outline, paste_mask(mask, box, (93, 121)))
     program, model, out = tmp_path / "predict.py", tmp_path / "net.onnx", tmp_path / "found.npz"

@@ -76,6 +76,8 @@ def test_a_search_finds_the_better_settings_and_goes_on_with_more_trials(tmp_pat
     assert importance[LEARNING_RATE.key] > importance[NESTEROV.key]
     text = "\n".join(describe_search(study, folder=tmp_path, metric="cls/acc1"))
     assert f"in trial {best['number']}, whose weights are {tmp_path}/trial_{best['number']:03d}/model_best.pth" in text
+    elsewhere = "\n".join(describe_search(study, folder=Path("my search"), metric="cls/acc1"))
+    assert "train with them: pet-train --cfg 'my search/best.yaml'\n" in elsewhere, "what is printed can be typed"
 
 
 def test_what_is_worse_than_half_of_the_others_is_pruned(tmp_path: Path) -> None:
