@@ -19,6 +19,11 @@ from petlib.config.usage import unused_settings
 from petlib.launch.start.arguments import ScriptArguments
 
 ROOT = Path(__file__).parents[2]
+READ_ELSEWHERE = {
+    *("MISC.STORAGE_TIMEOUT", "DATA.SHARDS.LANES"),
+    *("EXPORT.CALIBRATION", "EXPORT.FLOAT_LAYERS", "EXPORT.MAX_DROP"),
+}
+"""Settings of runs with a store, with shards in it, and of exports in int8, which their own tests have."""
 
 
 def count(runs: list[dict[str, Any]]) -> list[str]:
