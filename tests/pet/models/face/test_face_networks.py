@@ -83,9 +83,16 @@ def test_a_size_that_the_stages_do_not_divide_is_refused():
 @pytest.mark.parametrize(("name", "options"), [("iresnet18", {"width": 4, "size": 32}), ("mobilefacenet", {})])
 def test_the_last_layers_take_half_precision_where_their_weights_have_it(name, options):
     """Trained with mixed precision they compute in float32; exported with ``EXPORT.HALF`` all weights are halved."""
-    network = build_classifier(name, num_classes=8, args=options).eval()
-    images = torch.rand(2, 3, *(options.get("size", 112),) * 2)
+    torch.manual_seed(0)
+    network = build_classifier(name, num_classes=8, args=options)
+    images = torch.rand(8, 3, *(options.get("size", 112),) * 2)
+    for module in network.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            # the statistics of these images, as after a training: before it embeddings are smaller than half precision holds
+            module.momentum = None
     with torch.no_grad():
+        network.train()(images)
+        network.eval()
         found, expected = HalfPrecision(network)(images), network(images)
     assert found.dtype == torch.float32
-    assert torch.cosine_similarity(found, expected).min() > 0.99
+    assert torch.cosine_similarity(found, expected).min() > 0.999
