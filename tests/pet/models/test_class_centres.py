@@ -104,7 +104,7 @@ def test_a_run_of_two_processes_goes_on_with_one_and_three_as_if_there_had_been_
         first = run_ranks(train, 2, folder, sample_rate, range(4), True)
         rest = run_ranks(train, continued, folder, sample_rate, range(4, 8), False)
         for begun, ended in (*((first[0], other) for other in rest), (first[1], rest[0])):
-            np.testing.assert_allclose(np.concatenate([begun, ended], axis=1), expected, atol=1e-5)
+            np.testing.assert_allclose(np.concatenate([begun, ended], axis=1), expected, rtol=1e-5, atol=1e-5)
     assert max(expected[0]) - min(expected[0]) > 0.1
 
 

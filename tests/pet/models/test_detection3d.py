@@ -123,10 +123,13 @@ def test_a_frame_is_learnt_by_heart_and_its_boxes_are_found_again(kind: str) -> 
     detector, points = small_detector(kind).train(), some_points()
     batch = {"points": [points], "boxes3d": [BOXES], "labels3d": [torch.tensor([0, 0])]}
     optimizer = torch.optim.AdamW(detector.parameters(), lr=0.01)
+    # to its end, whatever the rounding of the processor
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 120)
     for _ in range(120):
         optimizer.zero_grad()
         sum(detector(batch)["losses"].values()).backward()
         optimizer.step()
+        schedule.step()
     # what batch norm learnt from few steps is not what one frame has
     for module in detector.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
@@ -139,7 +142,7 @@ def test_a_frame_is_learnt_by_heart_and_its_boxes_are_found_again(kind: str) -> 
     order = found["boxes3d"][:, 0].argsort()
     difference = (found["boxes3d"][order] - BOXES).abs()
     difference[:, 6] = torch.remainder(difference[:, 6] + np.pi, 2 * np.pi).sub(np.pi).abs()
-    assert difference.max() < 0.15
+    assert difference.max() < 0.15, difference
 
 
 @pytest.mark.parametrize("kind", ["center", "anchor"])
