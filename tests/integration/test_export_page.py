@@ -17,7 +17,7 @@ from tests.integration.conftest import ROOT, Done, environment, that_count
 from tests.integration.warm_python import warm_python
 
 PAGE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
-(FIRST,) = re.findall(r"^    python tools/export_net_all.py (--cfg .*)$", PAGE, re.MULTILINE)
+FIRST = re.findall(r"^    python tools/export_net_all.py (--cfg .*)$", PAGE, re.MULTILINE)[0]
 ROWS = {shlex.split(row)[1]: row for row in re.findall(r"^\| [^|]* \| `(--cfg [^`]*)` \|", PAGE, re.MULTILINE)}
 SMALL = [
     *("MODEL.BACKBONE=timm/test_resnet", "MODEL.FPN.CHANNELS=8", "MODEL.BOX.ROI.HIDDEN=8", "MODEL.BOX.CONVOLUTIONS=1"),
