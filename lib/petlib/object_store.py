@@ -13,10 +13,16 @@ from petlib.errors import StoreError
 from petlib.object_store_process import ADDRESS
 
 RETRY_SECONDS = 60.0
-CREDENTIALS = (
-    "the environment says who asks: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION (AWS_ENDPOINT_URL for another store than "
-    "Amazon's), GOOGLE_SERVICE_ACCOUNT, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"
-)
+CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION (AWS_ENDPOINT_URL for another store than Amazon's)",
+    "gs": "GOOGLE_SERVICE_ACCOUNT, the path of a key file",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "abfs": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "abfss": "AZURE_STORAGE_ACCOUNT_KEY",
+}
+"""Scheme of an address -> the variables that say who asks."""
+OF_ONE_OBJECT = ("get", "download", "delete")
+"""Requests that need an object; what the others miss is the bucket."""
 
 
 class StoredObject(NamedTuple):
@@ -97,6 +103,14 @@ class ObjectStore:
             StoreError: see :meth:`get`.
         """
         self._ask({"do": "put", "url": url, "size": len(data)}, data)
+
+    def create(self, url: str, data: bytes) -> bool:
+        """Write an object as a whole unless there is one; return whether it was written. Of several who do so at a time one succeeds.
+
+        Raises:
+            StoreError: see :meth:`get`.
+        """
+        return bool(self._ask({"do": "create", "url": url, "size": len(data)}, data)[0]["created"])
 
     def upload(self, path: Path, url: str) -> None:
         """Make an object of a file; it appears as a whole.
@@ -181,7 +195,14 @@ def _raise(request: dict[str, Any], answer: dict[str, Any], retry_seconds: float
     if kind == "setup":
         raise StoreError(f"{url}: reading it needs obstore: pip install 'pet-vision[remote]'", kind=kind)
     if kind == "missing":
-        raise StoreError(f"{url}: there is no such object", kind=kind)
+        raise StoreError(f"{url}: there is no such {'object' if request['do'] in OF_ONE_OBJECT else 'bucket'}", kind=kind)
+    variables = CREDENTIALS.get(url.partition(":")[0])
+    advice = f"; the environment says who asks: {variables}" if variables else ""
+    if kind == "anonymous":
+        said = f"there are no credentials for this store, and this machine's own identity cannot be had{advice}"
+        raise StoreError(f"{url}: {said} ({reason})", kind="refused")
+    if kind == "settings":
+        raise StoreError(f"{url}: the settings of this store cannot be used: {reason}{advice}", kind="refused")
     if kind == "refused":
-        raise StoreError(f"{url}: the store refuses: {reason}; {CREDENTIALS}", kind=kind)
-    raise StoreError(f"{url}: the store gave no answer in {retry_seconds:g} s of trying: {reason}; {CREDENTIALS}", kind=kind)
+        raise StoreError(f"{url}: the store refuses: {reason}{advice}", kind=kind)
+    raise StoreError(f"{url}: the store gave no answer in {retry_seconds:g} s of trying: {reason}{advice}", kind=kind)

@@ -19,9 +19,16 @@ from urllib.parse import urlsplit
 ADDRESS = re.compile(r"(s3|gs|az|abfss?|https?):/+(.+)", re.DOTALL)
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "GOOGLE_BASE_URL")
 REFUSED = ("PermissionDeniedError", "UnauthenticatedError")
+IDENTITY_SERVICES = re.compile(r"://(169\.254\.169\.254|metadata\.google\.internal)/")
+"""Machines of a cloud ask there who they are; obstore does so where the environment has no credentials."""
+NO_BUCKET = re.compile(r"<Code>(NoSuchBucket|ContainerNotFound)</Code>")
 PIECE = 8 * 2**20
 MOST_PAUSE = 5.0
 CONNECT_SECONDS, SILENT_SECONDS, LONGEST_SECONDS = "10s", "30s", "3600s"
+
+
+class SettingsError(Exception):
+    """What the environment or the address says of a store cannot be used."""
 
 
 class Stores:
@@ -72,6 +79,17 @@ class Stores:
         obstore.put(store, key, body)
         return {}, b""
 
+    def _create(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], Any]:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        store, key = self._place(request["url"])
+        try:
+            obstore.put(store, key, body, mode="create")
+        except AlreadyExistsError:
+            return {"created": False}, b""
+        return {"created": True}, b""
+
     def _upload(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], Any]:
         import obstore
 
@@ -96,7 +114,12 @@ class Stores:
         return {}, b""
 
     def _place(self, url: str) -> tuple[Any, str]:
-        """Return the store of an address, and the key of the object in it."""
+        """Return the store of an address, and the key of the object in it.
+
+        Raises:
+            SettingsError: there can be no such store.
+        """
+        from obstore.exceptions import BaseError
         from obstore.store import from_url
 
         parts = urlsplit(url)
@@ -108,7 +131,10 @@ class Stores:
             pause: Any = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=MOST_PAUSE), "base": 2}
             retry: Any = {"max_retries": 100, "retry_timeout": timedelta(seconds=self._retry_seconds), "backoff": pause}
             options: dict[str, Any] = {"client_options": client, "retry_config": retry}
-            self._stores[root] = from_url(root, **options)
+            try:
+                self._stores[root] = from_url(root, **options)
+            except (BaseError, ValueError) as error:
+                raise SettingsError(first_line(error)) from error
         return self._stores[root], url[len(root) :].lstrip("/")
 
 
@@ -128,11 +154,15 @@ def serve(requests: BinaryIO, answers: BinaryIO, retry_seconds: float) -> None:
 
 
 def kind_of(error: Exception) -> str:
-    """Return what kind of failure it is: ``missing``, ``refused``, ``disk``, ``setup`` or ``failed``."""
-    if isinstance(error, FileNotFoundError) and error.errno is None:
+    """Return what kind of failure it is: ``missing``, ``settings``, ``anonymous``, ``refused``, ``disk``, ``setup`` or ``failed``."""
+    if isinstance(error, FileNotFoundError) and error.errno is None or NO_BUCKET.search(str(error)):
         return "missing"
     if isinstance(error, ModuleNotFoundError):
         return "setup"
+    if isinstance(error, SettingsError):
+        return "settings"
+    if IDENTITY_SERVICES.search(str(error)):
+        return "anonymous"
     if type(error).__name__ in REFUSED or re.search(r"\b40[13] (?:Forbidden|Unauth)", str(error)):
         return "refused"
     return "disk" if isinstance(error, OSError) and error.errno is not None else "failed"

@@ -175,21 +175,22 @@ def check_name(name: str, *, place: str) -> str:
 
 
 def storage_of(given: str | None) -> str:
-    """Return where results go: an address of a store, or the absolute path of a folder; given, of ``PET_STORAGE``, or ``ckpts/jobs``."""
-    text = given or os.environ.get(STORAGE) or str(DEFAULT_STORAGE)
-    return text.rstrip("/") if address_of(text) else str(storage_folder(text))
-
-
-def storage_folder(given: str | None) -> Path:
-    """Return the same where only a folder will do.
+    """Return where results go: an address of a store, or the absolute path of a folder; given, of ``PET_STORAGE``, or ``ckpts/jobs``.
 
     Raises:
-        ConfigError: it is the address of an object store.
+        ConfigError: it is an address of something else.
     """
+    place = "--storage" if given else STORAGE
     text = given or os.environ.get(STORAGE) or str(DEFAULT_STORAGE)
-    if "://" in text:
-        raise ConfigError(f"--storage {text}: a folder that all nodes and this machine see expected")
-    return Path(text).expanduser().absolute()
+    address = address_of(text)
+    if address is not None and not address.startswith("http"):
+        return address.rstrip("/")
+    if address is not None or "://" in text:
+        raise ConfigError(
+            f"{place} {text}: a folder that all nodes and this machine see, or an address such as s3://bucket/prefix, gs://... or "
+            "az://... expected"
+        )
+    return str(Path(text).expanduser().absolute())
 
 
 def node_folder() -> Path:

@@ -1,22 +1,18 @@
 """A place for finished models: ``<storage>/models/<name>/<version>/`` with weights, ONNX, config, and a card that says what they are."""
 
-import hashlib
 import importlib.util
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pet.cluster.model_storage import open_models
 from petlib.errors import OutputError
-from petlib.files import write_text_atomically
+from petlib.object_store import address_of
 
-MODELS = "models"
-CARD = "card.json"
 MLFLOW_ADDRESS = "MLFLOW_TRACKING_URI"
-CHUNK_BYTES = 2**22
 
 
 @dataclass(frozen=True)
@@ -42,8 +38,20 @@ class ModelCard:
     files: Mapping[str, Mapping[str, Any]]
 
 
+class RegisteredModel(NamedTuple):
+    """A finished version of a model.
+
+    Attributes:
+        place: of its files, a folder or an address in a store.
+        card: what it is.
+    """
+
+    place: str
+    card: ModelCard
+
+
 def register_model(
-    storage: Path,
+    storage: str,
     name: str,
     *,
     files: Mapping[str, Path],
@@ -51,15 +59,15 @@ def register_model(
     classes: Sequence[str],
     metrics: Mapping[str, float],
     weights: Mapping[str, str],
-) -> Path:
-    """Copy a finished model to its place as the next version, with its card, and return the folder.
+) -> RegisteredModel:
+    """Copy a finished model to its place as the next version, with its card.
 
-    The card is written last: a folder without one is none that was finished.
+    The card is written last: a version without one is none that was finished.
 
     Args:
-        storage: the shared folder.
+        storage: the shared folder, or an address in a store.
         name: of the model.
-        files: name in the folder -> the file.
+        files: name in its place -> the file.
         description: for whoever looks for a model.
         classes: names of the classes.
         metrics: of the test.
@@ -67,31 +75,36 @@ def register_model(
 
     Raises:
         OutputError: it cannot be written.
+        StoreError: the store refuses or does not answer, or has other bytes than were sent.
     """
+    models = open_models(storage)
     try:
-        folder = _next_version(storage / MODELS / name)
-        for target, source in files.items():
-            shutil.copyfile(source, folder / target)
-        described = {target: {"sha256": _sha256(folder / target), "bytes": (folder / target).stat().st_size} for target in files}
-        card = ModelCard(name, int(folder.name), description, list(classes), dict(metrics), dict(weights), described)
-        write_text_atomically(folder / CARD, json.dumps(asdict(card), indent=1, ensure_ascii=False))
+        version = models.begin(name)
+        described = {
+            target: {"sha256": models.add(source, name, version, target), "bytes": source.stat().st_size}
+            for target, source in files.items()
+        }
+        card = ModelCard(name, version, description, list(classes), dict(metrics), dict(weights), described)
+        models.write_card(name, version, json.dumps(asdict(card), indent=1, ensure_ascii=False))
     except OSError as error:
-        raise OutputError(f"{storage / MODELS / name}: the model cannot be registered: {error}") from error
-    return folder
+        raise OutputError(f"{storage}: the model {name} cannot be registered: {error}") from error
+    return RegisteredModel(models.place_of(name, version), card)
 
 
-def read_card(folder: Path) -> ModelCard:
-    """Return the card of a registered model."""
-    return ModelCard(**json.loads((folder / CARD).read_text(encoding="utf-8")))
+def newest_model(storage: str, name: str) -> RegisteredModel | None:
+    """Return the newest finished version of a model; None: there is none.
+
+    Raises:
+        StoreError: the store refuses or does not answer.
+    """
+    models = open_models(storage)
+    version = max(models.finished(name), default=None)
+    if version is None:
+        return None
+    return RegisteredModel(models.place_of(name, version), ModelCard(**json.loads(models.read_card(name, version))))
 
 
-def newest_version(storage: Path, name: str) -> Path | None:
-    """Return the folder of the newest finished version of a model; None: there is none."""
-    finished = [path.parent for path in (storage / MODELS / name).glob(f"*/{CARD}")]
-    return max(finished, key=lambda path: int(path.name), default=None)
-
-
-def publish_to_mlflow(folder: Path) -> str:
+def publish_to_mlflow(model: RegisteredModel) -> str:
     """Add a registered model to MLflow's registry where ``MLFLOW_TRACKING_URI`` is set; return what was done, in words, or nothing.
 
     Raises:
@@ -104,33 +117,14 @@ def publish_to_mlflow(folder: Path) -> str:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    card, client = read_card(folder), MlflowClient()
+    (place, card), client = model, MlflowClient()
     try:
         client.create_registered_model(card.name, description=card.description)
     except MlflowException as error:
         if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
             raise
     tags = {"classes": ", ".join(card.classes), **{f"metric.{key}": f"{value:.6g}" for key, value in card.metrics.items()}, **card.weights}
-    version = client.create_model_version(card.name, source=folder.as_uri(), description=card.description, tags=tags)
+    version = client.create_model_version(
+        card.name, source=place if address_of(place) else Path(place).as_uri(), description=card.description, tags=tags
+    )
     return f"MLflow: {card.name}, version {version.version}"
-
-
-def _next_version(models: Path) -> Path:
-    """Make the folder of the next version; two that come at the same time get two."""
-    models.mkdir(parents=True, exist_ok=True)
-    version = 1 + max((int(path.name) for path in models.iterdir() if path.name.isdigit()), default=0)
-    while True:
-        try:
-            (models / str(version)).mkdir()
-        except FileExistsError:
-            version += 1
-        else:
-            return models / str(version)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

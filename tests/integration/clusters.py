@@ -1,14 +1,17 @@
-"""What tests of clusters share: a project with a short training, the commands, and which samples each iteration read."""
+"""What tests of clusters share: their start, a project with a short training, the commands, and which samples each iteration read."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -59,6 +62,32 @@ LIMIT_SECONDS = 400.0
 SAVE_SECONDS = 20.0
 
 
+class Cluster(Protocol):
+    """Daemons on this machine."""
+
+    def start(self) -> None:
+        """Start them."""
+
+    def stop(self) -> None:
+        """End them, and all that they started."""
+
+
+AnyCluster = TypeVar("AnyCluster", bound=Cluster)
+
+
+@contextmanager
+def started(make: Callable[[Path], AnyCluster], kind: str) -> Iterator[AnyCluster]:
+    """Start a cluster in a folder of its own, whose path is short because those of sockets are."""
+    folder = Path(tempfile.mkdtemp(prefix=f"pet-{kind}-", dir="/tmp"))
+    cluster = make(folder)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @dataclass
 class Project:
     """A folder from which commands are submitted.
@@ -66,10 +95,12 @@ class Project:
     Attributes:
         folder: the code.
         environment: with which commands find the cluster.
+        address: of a store of objects where the results go; empty: a folder that all nodes share.
     """
 
     folder: Path
     environment: dict[str, str]
+    address: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
@@ -105,10 +136,16 @@ class Project:
         return ()
 
     def train(self, name: str, on: str, *words: str) -> Done:
-        return self.pet("train", *OPTIONS, "--on", on, "--storage", str(self.storage), "--name", name, *words).succeeded()
+        storage = self.address or str(self.storage)
+        return self.pet("train", *OPTIONS, "--on", on, "--storage", storage, "--name", name, *words).succeeded()
 
     def run_folder(self, name: str) -> Path:
-        return self.storage / name / "run"
+        """Return the folder with the results; of a store what :meth:`fetch` brought."""
+        return self.folder.parent / "fetched" / name if self.address else self.storage / name / "run"
+
+    def fetch(self, name: str) -> None:
+        """Bring the results from the store."""
+        self.pet("jobs", "fetch", name, "--out", str(self.run_folder(name))).succeeded()
 
     def pause_at(self, iteration: int) -> None:
         (self.notes / "pause_at").write_text(str(iteration))
@@ -118,11 +155,20 @@ class Project:
         for path in self.notes.glob("paused_*"):
             path.unlink()
 
+    def save_in_time(self, is_saved: Callable[[], bool]) -> None:
+        """Let ranks go on that were asked to stop, and check how long it takes until a checkpoint is there."""
+        begin = time.monotonic()
+        self.go_on()
+        wait_for(is_saved, "checkpoint", self.printed)
+        seconds = time.monotonic() - begin
+        print(f"a checkpoint {seconds:.1f} s after the stop")
+        assert seconds < SAVE_SECONDS
+
     def wait_until_paused(self, ranks: int) -> None:
         wait_for(lambda: len(list(self.notes.glob("paused_*"))) == ranks, f"{ranks} paused ranks", self.printed)
 
     def printed(self) -> str:
-        paths = sorted(self.storage.glob("*/jobs/*/*.out"))
+        paths = sorted((self.folder / "ckpts" / "jobs" if self.address else self.storage).glob("*/jobs/*/*.out"))
         return "\n".join(path.read_text(errors="replace")[-4000:] for path in paths)
 
     def samples(self) -> dict[int, list[int]]:

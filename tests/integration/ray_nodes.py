@@ -12,7 +12,9 @@ ADDRESSES = {"n1": "127.0.0.1", "n2": "127.0.0.2"}
 """The first one is the head, with the job server."""
 SERVER, PORT = 8265, 6379
 JOB_SERVER = f"http://127.0.0.1:{SERVER}"
+STORE = "http://127.0.0.1:5000"
 START_SECONDS = 240.0
+STORE_VARIABLES = {"AWS_ENDPOINT_URL": STORE, "AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 # a node is a namespace of processes, with the first one all end, as with the power of a machine; and it has files of Ray of its own
 NODE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
@@ -53,7 +55,7 @@ class RayCluster:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
         quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_enable_worker_prestart": "0", "RAY_prestart_worker_first_driver": "0"}
         self.environment = {**{key: text for key, text in os.environ.items() if not key.startswith("RAY_")}, **quiet, "PATH": path}
-        self.environment |= {"OMP_NUM_THREADS": "1", "PET_MODELS": "store"}
+        self.environment |= {"OMP_NUM_THREADS": "1", "PET_MODELS": "store", **STORE_VARIABLES}
         network = ("unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep infinity")
         self.processes["network"] = subprocess.Popen(network, stdout=subprocess.PIPE, env=self.environment, start_new_session=True)
         out = self.processes["network"].stdout
@@ -78,13 +80,13 @@ class RayCluster:
         # the head says that it has a GPU, for a job that asks for one; where none is seen it computes on the CPU
         limits = ["--num-cpus=1", f"--num-gpus={int(name == 'n1')}", "--object-store-memory=80000000", "--disable-usage-stats"]
         start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={ADDRESSES[name]}", *place, *limits]
-        for folder in (self.folder / name, self.folder / "ray"):
+        for folder in (self.folder / name, self.folder / "ray", self.folder_of(name)):
             folder.mkdir(exist_ok=True)
         own_files = ("sh", "-c", f'mount --bind {self.folder}/{name} {self.folder}/ray && exec "$@"', "sh")
         with self._out(name).open("wb") as out:
             self.processes[name] = subprocess.Popen(
                 [*self.prefix, *NODE, *own_files, *start],
-                env=self.environment,
+                env={**self.environment, "TMPDIR": str(self.folder_of(name))},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -96,6 +98,23 @@ class RayCluster:
         process = self.processes.pop(name)
         process.kill()
         process.wait()
+
+    def folder_of(self, name: str) -> Path:
+        """Return the folder of a node's temporary files."""
+        return self.folder / f"tmp-{name}"
+
+    def start_store(self, bucket: str) -> None:
+        """Start a store of objects in the network of the cluster, unless it runs, with a bucket."""
+        if "store" not in self.processes:
+            server = [*self.prefix, sys.executable, "-m", "moto.server", "--host=127.0.0.1", f"--port={STORE.rpartition(':')[2]}"]
+            self.processes["store"] = subprocess.Popen(
+                server, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+        make = f"import urllib.request as r; r.urlopen(r.Request('{STORE}/{bucket}', method='PUT'))"
+        deadline = time.monotonic() + START_SECONDS
+        while subprocess.run([*self.prefix, sys.executable, "-c", make], capture_output=True, check=False).returncode:
+            assert time.monotonic() < deadline, f"no store within {START_SECONDS} s"
+            time.sleep(0.5)
 
     def stop(self) -> None:
         """End the nodes and all that they started."""

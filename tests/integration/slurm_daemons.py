@@ -44,6 +44,7 @@ PreemptMode=REQUEUE
 ReturnToService=2
 SlurmdTimeout=10
 KillWait=5
+TaskProlog={folder}/task_prolog.sh
 MinJobAge=300
 JobRequeue=1
 SlurmdParameters=config_overrides
@@ -51,6 +52,11 @@ CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 {nodes}
 PartitionName=usual Nodes=n[1-2] Default=YES MaxTime=60 State=UP PriorityTier=1 GraceTime=30
 PartitionName=urgent Nodes=n[1-2] MaxTime=60 State=UP PriorityTier=2
+"""
+# each node has a folder for temporary files that no other one sees
+TASK_PROLOG = """#!/bin/sh
+mkdir -p {folder}/tmp-$SLURMD_NODENAME
+echo export TMPDIR={folder}/tmp-$SLURMD_NODENAME
 """
 
 
@@ -86,6 +92,9 @@ class Slurm:
         config = self.folder / "slurm.conf"
         config.write_text(CONFIG.format(folder=self.folder, controller=ports[0], nodes="\n".join(nodes)))
         (self.folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
+        prolog = self.folder / "task_prolog.sh"
+        prolog.write_text(TASK_PROLOG.format(folder=self.folder))
+        prolog.chmod(0o755)
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
@@ -112,6 +121,10 @@ class Slurm:
             if directory.name.isdigit() and self._is_of_node(directory, name):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(directory.name), signal.SIGKILL)
+
+    def folder_of(self, name: str) -> Path:
+        """Return the folder of a node's temporary files."""
+        return self.folder / f"tmp-{name}"
 
     def idle_nodes(self) -> int:
         done = self.run("sinfo", "--noheader", "--Node", "--partition=usual", "--format=%N %t")

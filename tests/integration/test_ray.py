@@ -3,8 +3,6 @@
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +14,13 @@ from tests.integration.clusters import (
     LENGTH,
     LIMIT_SECONDS,
     OPTIONS,
-    SAVE_SECONDS,
     Project,
     samples_of_one_machine,
+    started,
     wait_for,
     without_cluster,
 )
-from tests.integration.ray_nodes import JOB_SERVER, RayCluster, why_not
+from tests.integration.ray_nodes import JOB_SERVER, STORE_VARIABLES, RayCluster, why_not
 from tests.integration.test_train_job import CLOUD, JOB, smaller, with_light_network, write_script, write_tutorial
 
 pytestmark = [pytest.mark.nightly, pytest.mark.skipif(bool(why_not()), reason=why_not())]
@@ -46,15 +44,8 @@ class RayProject(Project):
 @pytest.fixture(scope="module")
 def ray() -> Iterator[RayCluster]:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'pet-vision[ray]'")
-    # the paths of sockets are short
-    folder = Path(tempfile.mkdtemp(prefix="pet-ray-", dir="/tmp"))
-    cluster = RayCluster(folder)
-    try:
-        cluster.start()
+    with started(RayCluster, "ray") as cluster:
         yield cluster
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -71,10 +62,7 @@ def test_two_nodes_then_one_read_the_samples_of_one_machine(project: RayProject)
 
     assert "asked to save and end" in project.pet("jobs", "stop", "digits").succeeded().output
     # from here on: before, the command imports Ray's client, which takes long on a busy machine
-    begin = time.monotonic()
-    project.go_on()
-    wait_for((project.run_folder("digits") / "model_latest.pth").exists, "checkpoint", project.printed)
-    assert time.monotonic() - begin < SAVE_SECONDS
+    project.save_in_time((project.run_folder("digits") / "model_latest.pth").exists)
     printed = project.pet("jobs", "follow", "digits").succeeded().output
     assert "SIGTERM received: saving a checkpoint after iteration" in printed
     assert printed.splitlines()[-1].split()[1] == "stopped;"
@@ -120,17 +108,45 @@ def test_with_fewer_nodes_it_goes_on_with_those(project: RayProject, ray: RayClu
     ray.start_node("n2")
 
 
-def test_the_script_of_a_job_for_the_cloud(ray: RayCluster, tmp_path: Path) -> None:
+def test_a_lost_node_comes_back_empty_and_goes_on_from_a_store_of_objects(ray: RayCluster, tmp_path: Path) -> None:
+    pytest.importorskip("moto.server", reason="moto is not installed")
+    ray.start_store("bucket")
+    project = RayProject(tmp_path / "project", without_cluster() | STORE_VARIABLES, address="s3://bucket/jobs", cluster=ray)
+    lost = "a node is lost"
+    project.pause_at(14)
+    assert "results: s3://bucket/jobs/digits/run" in project.train("digits", ON, "--nodes", "2").output
+    project.wait_until_paused(2)
+    before = ray.log().count(lost)
+    ray.kill_node("n2")
+    assert list(ray.folder_of("n2").glob("pet-runs-*/*/digits/run")), "each node has a folder of its own"
+    shutil.rmtree(ray.folder_of("n2"))
+    project.go_on()
+    wait_for(lambda: ray.log().count(lost) > before, "lost node", ray.log)
+    ray.start_node("n2")
+    printed = project.pet("jobs", "follow", "digits").succeeded().output
+    assert "the job is started again, and goes on from its last checkpoint" in printed and "continuing from iteration " in printed
+    assert printed.splitlines()[-1].split()[1] == "done;", printed
+    project.fetch("digits")
+    assert project.iteration("digits") == LENGTH
+    assert project.samples() == samples_of_one_machine()
+
+
+@pytest.mark.parametrize("storage", ["", "s3://scripts/jobs"])
+def test_the_script_of_a_job_for_the_cloud(ray: RayCluster, tmp_path: Path, storage: str) -> None:
+    if storage:
+        pytest.importorskip("moto.server", reason="moto is not installed")
+        ray.start_store("scripts")
     write_tutorial(tmp_path, "unet")
     last = CLOUD.replace('desc="from sdk",', 'desc="from sdk", onnx_shape=(64, 96),')
     script = write_script(tmp_path, f"{with_light_network(smaller(JOB))}\n{last}")
     environment = {**without_cluster(), "PET_CLUSTER": ON, "PET_MODELS": "store", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment |= STORE_VARIABLES | {"PET_STORAGE": storage}
     words = [*ray.prefix, sys.executable, script]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     place = tmp_path / "ckpts" / "jobs" / "models" / "landcover_0.1" / "1"
-    assert f"landcover_0.1, version 1: {place}" in done.stdout + done.stderr
-    assert {path.name for path in place.iterdir()} == {"model.pth", "model.onnx", "config.yaml", "card.json"}
+    assert f"landcover_0.1, version 1: {storage or place.parents[2]}/models/landcover_0.1/1" in done.stdout + done.stderr
+    assert storage or {path.name for path in place.iterdir()} == {"model.pth", "model.onnx", "config.yaml", "card.json"}
 
 
 def test_a_mistake_is_not_repeated(project: RayProject) -> None:

@@ -1,18 +1,19 @@
 """Jobs on a real Slurm of two nodes: trained, stopped, continued with another number of nodes, killed and preempted."""
 
+import logging
 import os
 import shutil
 import signal
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from petlib.object_store import ObjectStore
 from tests.faults.training import assert_same_run
-from tests.integration.clusters import LENGTH, OPTIONS, SAVE_SECONDS, Project, samples_of_one_machine, wait_for, without_cluster
-from tests.integration.slurm_daemons import Slurm, why_not
+from tests.integration.clusters import LENGTH, OPTIONS, Project, samples_of_one_machine, started, wait_for, without_cluster
+from tests.integration.slurm_daemons import NODES, Slurm, why_not
+from tests.object_stores import open_store
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -20,21 +21,26 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 @pytest.fixture(scope="module")
 def slurm() -> Iterator[Slurm]:
     pytest.importorskip("submitit")
-    # the paths of sockets are short
-    folder = Path(tempfile.mkdtemp(prefix="pet-slurm-", dir="/tmp"))
-    cluster = Slurm(folder)
-    try:
-        cluster.start()
+    with started(Slurm, "slurm") as cluster:
         yield cluster
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def project_of(slurm: Slurm, folder: Path, *, address: str = "") -> Project:
+    variables = {name: value for name, value in slurm.environment.items() if name.startswith("SLURM_CONF") or name == "PATH"}
+    return Project(folder / "project", {**without_cluster(), **variables}, address=address)
 
 
 @pytest.fixture
 def project(slurm: Slurm, tmp_path: Path) -> Project:
-    variables = {name: value for name, value in slurm.environment.items() if name.startswith("SLURM_CONF") or name == "PATH"}
-    return Project(tmp_path / "project", {**without_cluster(), **variables})
+    return project_of(slurm, tmp_path)
+
+
+@pytest.fixture
+def stored(slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """Give a project whose results go to a store of objects; its nodes share no folder with them."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with open_store("bucket", monkeypatch.setenv):
+        yield project_of(slurm, tmp_path, address="s3://bucket/jobs")
 
 
 def number_of(project: Project, name: str) -> str:
@@ -59,11 +65,8 @@ def test_two_nodes_then_one_read_the_samples_of_one_machine(project: Project, sl
     refused = project.pet("train", *OPTIONS, "--on", "slurm", "--storage", str(project.storage), "--name", "digits")
     assert refused.code == 2 and "is running and writes into" in refused.output
 
-    begin = time.monotonic()
     assert "asked to save and end" in project.pet("jobs", "stop", "digits").succeeded().output
-    project.go_on()
-    wait_for((project.run_folder("digits") / "model_latest.pth").exists, "checkpoint", project.printed)
-    assert time.monotonic() - begin < SAVE_SECONDS
+    project.save_in_time((project.run_folder("digits") / "model_latest.pth").exists)
     printed = project.pet("jobs", "follow", "digits").succeeded().output
     assert "SIGTERM received: saving a checkpoint after iteration" in printed
     assert printed.splitlines()[-1].split()[1] == "stopped;"
@@ -96,6 +99,32 @@ def test_two_nodes_one_and_two_again(project: Project) -> None:
 
 
 @pytest.mark.nightly
+def test_empty_nodes_go_on_from_a_store_of_objects(stored: Project, slurm: Slurm) -> None:
+    project, place = stored, "s3://bucket/jobs/digits/run"
+    project.pause_at(3)
+    assert f"results: {place}" in project.train("digits", "slurm", "--nodes", "2").output
+    project.wait_until_paused(2)
+    project.pet("jobs", "stop", "digits").succeeded()
+    project.save_in_time(lambda: any(item.name == "000001.json" for item in ObjectStore().list(f"{place}/checkpoints")))
+    assert project.pet("jobs", "follow", "digits").succeeded().output.splitlines()[-1].split()[1] == "stopped;"
+    project.fetch("digits")
+    reached = project.iteration("digits")
+    assert 3 < reached < LENGTH
+
+    for node in NODES:
+        assert list(slurm.folder_of(node).glob("pet-runs-*/*/digits/run")), "each node has a folder of its own"
+        shutil.rmtree(slurm.folder_of(node))
+    project.train("digits", "slurm", "--nodes", "2")
+    printed = project.pet("jobs", "follow", "digits").succeeded().output
+    assert f"continuing from iteration {reached} of {LENGTH}" in printed
+    assert printed.splitlines()[-1].split()[1] == "done;"
+    project.fetch("digits")
+    assert project.iteration("digits") == LENGTH
+    assert project.samples() == samples_of_one_machine()
+    assert len((project.run_folder("digits") / "metrics.jsonl").read_text().splitlines()) >= LENGTH
+
+
+@pytest.mark.nightly
 @pytest.mark.parametrize("lost", ["n1", "n2"])
 def test_a_node_that_is_lost_changes_nothing(project: Project, slurm: Slurm, lost: str) -> None:
     project.train("undisturbed", "slurm", "--nodes", "2")
@@ -122,10 +151,7 @@ def test_a_preempted_job_saves_and_goes_on_by_itself(project: Project, slurm: Sl
     number = number_of(project, "digits")
     slurm.run("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
     wait_for(lambda: slurm.job(number).get("PreemptTime") not in (None, "None"), "preemption", slurm.log)
-    begin = time.monotonic()
-    project.go_on()
-    wait_for((project.run_folder("digits") / "model_latest.pth").exists, "checkpoint", project.printed)
-    assert time.monotonic() - begin < SAVE_SECONDS
+    project.save_in_time((project.run_folder("digits") / "model_latest.pth").exists)
     printed = project.pet("jobs", "follow", "digits").succeeded().output
     assert "SIGTERM received: saving a checkpoint" in printed and "continuing from iteration" in printed
     assert printed.splitlines()[-1].split()[1] == "done;"

@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +15,10 @@ import torch
 from onnxruntime import InferenceSession
 
 from pet.models.segmentation.networks import build_network
+from petlib.object_store import ObjectStore
 from tests.integration.conftest import ROOT, Done, environment
 from tests.integration.warm_python import warm_python
+from tests.object_stores import open_store
 from tests.pet.compat.aiearth.image_files import write_gid, write_pairs
 
 PAGE = (ROOT / "docs" / "train_job.md").read_text(encoding="utf-8")
@@ -128,6 +134,34 @@ def test_the_job_of_a_cluster_on_a_machine_without_one(tmp_path: Path) -> None:
     assert InferenceSession(place / "model.onnx").get_inputs()[0].shape == [1, 3, 64, 96]
     # the script's own folder is not written into
     assert {path.name for path in (tmp_path / "work_dirs" / "tutorial").iterdir()} == {"GID"}
+
+
+@pytest.mark.nightly
+def test_the_job_of_a_cluster_with_a_store_of_objects(tmp_path: Path) -> None:
+    write_tutorial(tmp_path, "unet")
+    last = CLOUD.replace('desc="from sdk",', 'desc="from sdk", onnx_shape=(64, 96),')
+    script = write_script(tmp_path, f"{with_light_network(smaller(JOB))}\n{last}")
+    storage, here = "s3://bucket/jobs", {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "node")}
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with pytest.MonkeyPatch.context() as patch, open_store("bucket", patch.setenv):
+        for version in (1, 2):
+            # a node that has nothing of the run
+            shutil.rmtree(tmp_path / "node", ignore_errors=True)
+            (tmp_path / "node").mkdir()
+            changed = {**variables(), **here, "PET_STORAGE": storage}
+            done = Done(*warm_python().run([script], folder=tmp_path, environment=changed, timeout=300)).succeeded()
+            assert f"landcover_0.1, version {version}: {storage}/models/landcover_0.1/{version}" in done.output.splitlines()[-1]
+            assert ("of the run are fetched" in done.output) == (version == 2)
+        store, place = ObjectStore(), f"{storage}/models/landcover_0.1/2"
+        assert {item.name for item in store.list(place)} == {"model.pth", "model.onnx", "config.yaml", "card.json"}
+        card = json.loads(store.get(f"{place}/card.json"))
+        for name, facts in card["files"].items():
+            assert facts["sha256"] == hashlib.sha256(store.get(f"{place}/{name}")).hexdigest()
+        words = [sys.executable, "-c", "import sys; from pet import cli; sys.exit(cli.jobs())", "fetch", "landcover_0.1"]
+        fetched = subprocess.run(words, cwd=tmp_path, env=variables() | here, capture_output=True, text=True, timeout=300, check=True)
+        assert fetched.stdout.startswith("ckpts/landcover_0.1: ")
+    names = {path.name for path in (tmp_path / "ckpts" / "landcover_0.1").iterdir()}
+    assert {"model_latest.pth", "model_best.pth", "model.onnx", "config.yaml", "metrics.jsonl", "test"} <= names
 
 
 def test_change_detection_on_files_of_ones_own(tmp_path: Path) -> None:

@@ -126,7 +126,8 @@ class ShardCache:
                 found = download(unfinished)
             if found != (wanted.size, wanted.crc):
                 raise DataError(_difference(wanted, found))
-            unfinished.rename(path)
+            with self._writing():
+                unfinished.rename(path)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise

@@ -20,7 +20,7 @@ from pet.data.shards import layout
 from pet.data.shards.cache import ShardCache, Wanted
 from pet.data.shards.layout import shard_name
 from pet.typed import PetConfig
-from petlib.errors import DataError, OutputError, StoreError
+from petlib.errors import DataError, OutputError, StoreError, UserError
 from petlib.files import user_caches
 from petlib.object_store import RETRY_SECONDS, Downloaded, ObjectStore, address_of
 
@@ -316,5 +316,5 @@ class _Ahead:
             shard = self._queue.get()
             try:
                 self._pack.fetch(shard, store)
-            except (DataError, StoreError, OutputError) as error:
+            except UserError as error:
                 logger.debug("%s: not fetched ahead: %s", shard_name(shard), error)

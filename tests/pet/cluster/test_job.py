@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pet.cluster import engines, records
-from pet.cluster.job import ClusterJob, Target, check_batch, check_name, node_folder, parse_nodes, storage_folder, storage_of
+from pet.cluster.job import ClusterJob, Target, check_batch, check_name, node_folder, parse_nodes, storage_of
 from pet.cluster.node import is_failure, launcher_words, make_private, read_ending, write_ending
 from pet.cluster.package import Package
 from pet.commands import jobs, submit
@@ -36,8 +36,20 @@ def test_a_store_has_the_results_and_each_node_a_folder_of_its_own(monkeypatch: 
     assert words[-2:] == [f"MISC.CKPT={job.run_folder}", "MISC.STORAGE=s3://bucket/jobs/a/run"]
     other = ClusterJob("a-train-1", "a", "train", (), "/code", "s3://other/jobs")
     assert other.run_folder != job.run_folder
-    with pytest.raises(ConfigError, match=r"^--storage s3://bucket: a folder that all nodes and this machine see expected"):
-        storage_folder("s3://bucket")
+
+
+def test_a_storage_is_a_folder_or_a_store_that_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PET_STORAGE", raising=False)
+    assert storage_of(None) == str(tmp_path / "ckpts" / "jobs") and storage_of("here") == str(tmp_path / "here")
+    assert storage_of("gs://bucket/a/") == "gs://bucket/a"
+    monkeypatch.setenv("PET_STORAGE", "s3://bucket")
+    assert storage_of(None) == "s3://bucket"
+    for text in ("https://example.org/jobs", "ftp://host/jobs"):
+        monkeypatch.setenv("PET_STORAGE", text)
+        for given, place in ((text, "--storage"), (None, "PET_STORAGE")):
+            with pytest.raises(ConfigError, match=f"^{place} {text}: a folder that all nodes .* an address such as s3://bucket/prefix"):
+                storage_of(given)
 
 
 def test_the_folder_of_a_nodes_runs_is_private(tmp_path: Path) -> None:

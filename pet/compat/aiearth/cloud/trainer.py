@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pet.cluster import engines
-from pet.cluster.job import ClusterJob, Target, check_name, new_id, storage_folder
-from pet.cluster.models import newest_version, publish_to_mlflow, read_card, register_model
+from pet.cluster.job import ClusterJob, Target, check_name, new_id, storage_of
+from pet.cluster.models import newest_model, publish_to_mlflow, register_model
 from pet.cluster.node import INSIDE
 from pet.cluster.package import JOB_FILE, Package, package_folder
 from pet.cluster.records import Record
 from pet.compat.aiearth.aie import cluster_of_environment
 from pet.compat.aiearth.job import TrainJob
 from pet.compat.shared.running import begin_script, find_trained
+from petlib import engine
 from petlib.errors import ConfigError, DeviceError
 from petlib.launch.start.devices import visible_gpus
 
@@ -31,7 +32,8 @@ class JobCloudWrap:
 
     The cluster runs the same script; there ``run`` trains, tests, exports ONNX, compares it with PyTorch, and registers the model in
     ``<storage>/models/<model_name>/<version>``. The cluster is that of the variable ``PET_CLUSTER`` (``slurm:PARTITION``,
-    ``ray:http://HOST:8265``), the storage that of ``PET_STORAGE``; without a cluster the job runs on this machine, in a copy of the folder.
+    ``ray:http://HOST:8265``), the storage that of ``PET_STORAGE``, a shared folder or an address such as ``s3://bucket/prefix``; without a
+    cluster the job runs on this machine, in a copy of the folder.
 
     Args:
         job: the training.
@@ -77,17 +79,19 @@ class JobCloudWrap:
             RuntimeError: the job failed on the cluster; what it printed says why.
         """
         if INSIDE in os.environ:
-            self._run_on_the_cluster(Path(os.environ[INSIDE]))
+            self._run_on_the_cluster()
             return
         target = cluster_of_environment()
         cluster_job = self._check(target)
         package = self._package()
         engines.check(cluster_job, target)
+        # asked before anything is sent: a store says now whether it knows who asks
+        before = newest_model(cluster_job.storage, self.model_name)
         record = engines.submit(cluster_job, target, package)
         logger.info("%s: submitted to %s", cluster_job.id, target)
         for text in engines.follow(record):
             print(text, end="", flush=True)
-        self._conclude(record)
+        self._conclude(record, version_before=before.card.version if before else 0)
 
     def train(self) -> None:
         """Do what :meth:`run` does."""
@@ -114,7 +118,7 @@ class JobCloudWrap:
             program="script",
             words=(script, *sys.argv[1:]),
             code_dir=str(self.code_dir),
-            storage=str(storage_folder(None)),
+            storage=storage_of(None),
             gpus_per_node=gpus,
             processes=self.gpu_num,
             cpus_per_node=self.gpu_num,
@@ -142,43 +146,48 @@ class JobCloudWrap:
         package.check()
         return package
 
-    def _conclude(self, record: Record) -> None:
+    def _conclude(self, record: Record, *, version_before: int) -> None:
         state = engines.state(record)
         if state == "stopped":
             logger.info("%s: stopped; the same script goes on from its last checkpoint", record.job.id)
             return
         if state != "done":
-            raise RuntimeError(f"{record.job.id}: {state}; the reason is above, and in {record.job.run_folder / 'logs'}")
-        folder = newest_version(Path(record.job.storage), self.model_name)
-        if folder is None:
-            raise RuntimeError(f"{record.job.id}: done, but there is no model in {record.job.storage}; does this machine see that folder?")
-        card = read_card(folder)
-        logger.info("%s, version %d: %s", card.name, card.version, folder)
-        if said := publish_to_mlflow(folder):
+            raise RuntimeError(f"{record.job.id}: {state}; the reason is above, and in {record.job.results}/logs")
+        model = newest_model(record.job.storage, self.model_name)
+        if model is None or model.card.version <= version_before:
+            raise RuntimeError(
+                f"{record.job.id}: done, but there is no new model in {record.job.storage}; does this machine see that place?"
+            )
+        logger.info("%s, version %d: %s", model.card.name, model.card.version, model.place)
+        if said := publish_to_mlflow(model):
             logger.info("%s", said)
 
-    def _run_on_the_cluster(self, folder: Path) -> None:
-        """Train, test, export and register; ``folder`` is that of the cluster's job."""
+    def _run_on_the_cluster(self) -> None:
+        """Train, test, export and register."""
         cluster_job = ClusterJob.from_json(Path(JOB_FILE).read_text(encoding="utf-8"))
-        self.job.trainer.cfg.pet.set("MISC.CKPT", str(cluster_job.run_folder))
+        settings = self.job.trainer.cfg.pet
+        settings.set("MISC.CKPT", str(cluster_job.run_folder))
+        if cluster_job.is_in_store:
+            settings.set("MISC.STORAGE", cluster_job.results)
         self.job.train()
         metrics = self.job.test() if self.job.has_test_data else {}
         onnx = self.job.export_onnx(shape=self.onnx_shape)
         if onnx is None:
             # the first process registers
             return
+        engine.keep_results(settings)
         run = cluster_job.run_folder
         files = {"model.pth": find_trained(run, advice="look at the log"), "model.onnx": onnx, "config.yaml": run / "config.yaml"}
-        place = register_model(
-            Path(cluster_job.storage),
+        model = register_model(
+            cluster_job.storage,
             self.model_name,
             files=files,
             description=self.desc,
             classes=self.job.class_names,
             metrics=metrics,
-            weights=_origin(self.job.trainer.cfg.pet.TRAIN.WEIGHTS),
+            weights=_origin(settings.TRAIN.WEIGHTS),
         )
-        logger.info("registered: %s\n%s", place, json.dumps(dict(metrics)))
+        logger.info("registered: %s\n%s", model.place, json.dumps(dict(metrics)))
 
 
 def _origin(weights: str) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """Jobs for a cluster: what is checked before anything is sent. ``tests/integration/test_train_job.py`` runs one."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from pet.cluster.package import LIMIT_BYTES
 from pet.compat.aiearth import aie
 from pet.compat.aiearth.cloud import trainer as cloud
 from pet.compat.aiearth.cloud.trainer import JobCloudWrap
-from petlib.errors import ConfigError, DataError, DeviceError
+from petlib.errors import ConfigError, DataError, DeviceError, StoreError
 from tests.pet.compat.aiearth.image_files import write_pairs
 from tests.pet.compat.aiearth.test_job import ChangeJob
 
@@ -88,6 +89,19 @@ def test_nothing_is_sent_before_everything_is_checked(folder: Path, monkeypatch:
         wrapped(folder).run()
     monkeypatch.delattr(sys.modules["__main__"], "__file__")
     with pytest.raises(ConfigError, match="write this one into a file in"):
+        wrapped(folder).run()
+    assert not (folder / "ckpts").exists() and not (folder / "work").exists()
+
+
+def test_a_storage_that_takes_nothing_is_reported_before_anything_is_sent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "submit", lambda *_: pytest.fail("it was sent"))
+    monkeypatch.setenv("PET_STORAGE", "https://example.org/jobs")
+    with pytest.raises(ConfigError, match="PET_STORAGE https://example.org/jobs: a folder that all nodes and this machine see, or an addr"):
+        wrapped(folder).run()
+    for name in [name for name in os.environ if name.startswith("AZURE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PET_STORAGE", "az://box/jobs")
+    with pytest.raises(StoreError, match="az://box/jobs/models/change_0.1: the settings of this store cannot be used: .*Account must be"):
         wrapped(folder).run()
     assert not (folder / "ckpts").exists() and not (folder / "work").exists()
 

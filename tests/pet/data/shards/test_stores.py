@@ -1,10 +1,12 @@
 """Packs in a real store on loopback: the same samples, in workers too, a cache for all processes, and faults that are reported."""
 
+import errno
 import logging
 import multiprocessing
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -264,6 +266,28 @@ def test_a_disk_that_fills_up_in_a_download_is_reported_with_shard_and_sample_an
     assert len(warnings) == 1
     assert re.match(rf"{PACK}/shard-\d+\.tar, sample \d+: {small_disk}: .*No space left on device", warnings[0])
     assert not list(small_disk.glob("*/*.unfinished"))
+
+
+def test_a_full_disk_under_prefetch_is_reported_with_the_shard_and_no_sample_is_left_out(
+    packed: EveryKind, store: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache(tmp_path, gigabytes=1, grouped=True)
+    dataset = ShardedDataset(PACK)
+    threads: list[str] = []
+
+    def full(self: ObjectStore, url: str, path: Path, *, most: int) -> None:
+        threads.append(threading.current_thread().name)
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(ObjectStore, "download", full)
+    with caplog.at_level(logging.WARNING):
+        numbers = loader_of(dataset, tmp_path, workers=0, group=2, iterations=COUNT // 4)
+    assert sorted(sum(numbers, [])) == list(range(COUNT))
+    assert "shards-ahead" in threads, "shards were fetched before they were needed"
+    warnings = [record.getMessage() for record in caplog.records if "the cache of shards cannot be written" in record.getMessage()]
+    assert len(warnings) == 1
+    assert re.match(rf"{PACK}/shard-\d+\.tar, sample \d+: .*No space left on device; samples are read from the store", warnings[0])
+    assert not list((tmp_path / "cache").glob("*/*.unfinished"))
 
 
 def test_two_nodes_fetch_the_data_once_together(store: Proxy, tmp_path: Path) -> None:
