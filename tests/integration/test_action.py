@@ -158,6 +158,7 @@ def test_two_processes_train_as_one(folder: Path, run: Run, tmp_path: Path) -> N
     assert all(torch.allclose(value, states[1][name], atol=1e-5) for name, value in states[0].items())
 
 
+@pytest.mark.nightly
 def test_two_processes_measure_what_one_measures(folder: Path, run: Run, trained: Path) -> None:
     results = []
     for count in (1, 2):

@@ -27,6 +27,8 @@ SMALLEST = {
     "training_step.py": ["classification", "--dry"],
     "video_pipeline.py": ["--frames", "70", "--repeats", "1"],
 }
+SLOW = {"checkpoint.py", "class_centres.py", "imports.py", "launch.py"}
+"""Half a minute and more, however small."""
 NUMBERS = {
     "checkpoint.py": {"plain_ms", "pet_ms", "ratio", "pet_written_ms", "megabytes", "iteration_ms", "iteration_while_writing_ms"},
     "class_centres.py": {"dense_seconds", "sampled_seconds", "sampled_seconds_ratio", "sampled_megabytes_ratio"},
@@ -57,7 +59,7 @@ def test_every_script_is_tested() -> None:
     assert scripts - {"soak.py", "shards.py"} == set(SMALLEST) == set(NUMBERS)
 
 
-@pytest.mark.parametrize("name", sorted(SMALLEST))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.nightly if name in SLOW else ()) for name in sorted(SMALLEST)])
 def test_the_last_line_is_one_json_object(name: str, tmp_path: Path) -> None:
     done = execute(name, tmp_path, *SMALLEST[name])
     figures: dict[str, Any] = json.loads(done.succeeded().output.splitlines()[-1])

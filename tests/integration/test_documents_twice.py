@@ -91,7 +91,17 @@ def write_pet(folder: Path) -> list[str]:
     return ["--cfg", str(DIGITS), *test_from_pet_page.SHORT, "MISC.CKPT=run"]
 
 
-@pytest.mark.parametrize("write", [write_pet, write_antgo, write_paddleseg, write_job, write_quick_start, write_trainframework])
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_pet,
+        write_job,
+        *(
+            pytest.param(write, marks=pytest.mark.nightly)
+            for write in (write_antgo, write_paddleseg, write_quick_start, write_trainframework)
+        ),
+    ],
+)
 def test_it_ends_both_times(write: Callable[[Path], list[str]], tmp_path: Path) -> None:
     options = write(tmp_path)
     (tmp_path / "again.py").write_text(AGAIN)

@@ -45,7 +45,11 @@ def test_one_command_trains_and_the_config_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["coco_keypoints", pytest.param("yolo_masks", marks=pytest.mark.nightly), "label_images_in_one_folder", "pairs"]
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.nightly) for name in ("yolo_masks", "label_images_in_one_folder")),
+        *("coco_keypoints", "pairs"),
+    ],
 )
 def test_data_of_each_task_train(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / name)

@@ -125,6 +125,7 @@ def test_two_processes_train_the_fairmot_that_one_does(tracked: list[str | Path]
     assert_close_weights(ours, theirs)
 
 
+@pytest.mark.nightly
 def test_two_processes_measure_the_tracks_that_one_does(tracked: list[str | Path], run: Run) -> None:
     folder = Path(str(tracked[2]).removeprefix("MISC.CKPT=")) / "test"
     results = []

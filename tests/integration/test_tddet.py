@@ -98,6 +98,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(trained: Path, data: Path, 
     assert_same_run(checkpoint(tmp_path / "resumed" / "model_latest.pth"), checkpoint(trained / "model_latest.pth"))
 
 
+@pytest.mark.nightly
 def test_two_processes_measure_what_one_does(trained: Path, data: Path, run: Run) -> None:
     # boxes of whatever score; each frame alone, so that not even the last digits differ
     low = ["TEST.SCORE_THRESHOLD=0.0", "TEST.MAX_BOXES=10", "TEST.IMS_PER_GPU=1"]
