@@ -9,7 +9,17 @@ from pet.autoconfig.facts import DataFacts
 from pet.autoconfig.formats.found import Entry
 from pet.autoconfig.pretrained import choose_weights
 from pet.autoconfig.set_detectors import BACKBONE_RATE, SizedDetector, sized_detector
-from pet.autoconfig.settings import Machine, Recipe, base_settings, batch_size, image_edge, scaled_rate, set_transforms, training_length
+from pet.autoconfig.settings import (
+    Machine,
+    Recipe,
+    base_settings,
+    batch_size,
+    image_edge,
+    scaled_rate,
+    set_one_size,
+    set_transforms,
+    training_length,
+)
 from pet.models.registries import DETECTORS
 from pet.models.zoo.table import published_models
 from petlib.errors import DataError
@@ -111,6 +121,7 @@ def classification(task: Task) -> Recipe:
         settings["FINETUNE"] = {"HEAD_LR_MULT": 10.0}
     crops = {"name": "RandomResizedCrop", "scale": [0.3, 1.0]}
     settings["MISC"]["CHANNELS_LAST"] = True
+    set_one_size(settings, task.machine)
     normalize = {"name": "Normalize", **body.normalize} if body and body.normalize else "Normalize"
     whole = [{"name": "Resize", "size": round(edge * 8 / 7)}, "CenterCrop"]
     set_transforms(settings, edge, [crops, FLIP, COLOURS], whole, normalize=normalize)
@@ -229,6 +240,7 @@ def segmentation(task: Task) -> Recipe:
     }
     shortest = {"name": "ResizeShortestEdge", "max_size": 4 * edge}
     settings["MISC"]["CHANNELS_LAST"] = True
+    set_one_size(settings, task.machine)
     set_transforms(settings, edge, [shortest, {"name": "RandomCrop", "size": edge}, FLIP, COLOURS], [shortest])
     reason = f"semantic segmentation, because every pixel has one of {len(task.facts.classes)} classes"
     return Recipe("vision", settings, reason, f"U-Net on {task.backbone}, {task.why_backbone}; {why}", published)
@@ -242,6 +254,7 @@ def change(task: Task) -> Recipe:
     settings = task.base(batch=batch, rate=2e-3, usual_batch=8, iterations=1000, weights="")
     pair = len(task.facts.classes) == 2
     settings["MODEL"] = {"NETWORK": network, "BINARY": pair, "LOSSES": ["dice", "bce"] if pair else ["cross_entropy"]}
+    set_one_size(settings, task.machine)
     crop = {"name": "RandomCrop", "size": edge}
     set_transforms(settings, edge, [crop, FLIP, "RandomVerticalFlip", "RandomRotate90", COLOURS], [])
     reason = f"change detection, because samples are pairs of images with {len(task.facts.classes)} classes of pixels"

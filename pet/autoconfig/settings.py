@@ -131,6 +131,12 @@ def base_settings(
     return settings
 
 
+def set_one_size(settings: Settings, machine: Machine) -> None:
+    """Set what pays where all training images are of one size: a GPU compiles the network for it, in long trainings."""
+    if machine.gpus:
+        settings["MISC"]["COMPILE"] = "auto"
+
+
 def set_length(settings: Settings, *, iterations: int, epochs: int = 0) -> None:
     """Set the length of a training, with its warm-up, evaluations and checkpoints.
 

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
-from pet.autoconfig.settings import Settings, set_length
+from pet.autoconfig.settings import EVALUATIONS, Settings, set_length
 from petlib.errors import ConfigError
 
 MEASURED, WARM = 12, 4
@@ -21,8 +22,17 @@ FEWEST = 20
 """Iterations of a training at least."""
 RESERVE = 0.95
 """Share of the time that is planned."""
+LAST_ITERATION, EVALUATION = f"[iter: {MEASURED}/{MEASURED}]", f"[iter: {MEASURED}]-[evaluation]"
+"""What the lines have that a training prints before and after its evaluation."""
 TRAIN_COMMAND = (sys.executable, "-c", "import sys; from pet.cli import train; sys.exit(train())")
 """``pet-train`` of this Python, wherever its scripts are."""
+
+
+class Speed(NamedTuple):
+    """How fast a training is: seconds of an iteration and of an evaluation."""
+
+    iteration: float
+    evaluation: float
 
 
 def iterations_within(seconds: float, settings: Settings, type_folder: str, options: Sequence[str]) -> tuple[int, str]:
@@ -39,23 +49,23 @@ def iterations_within(seconds: float, settings: Settings, type_folder: str, opti
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pet-measured-") as folder:
-        per_iteration = _measure(Path(folder), settings, type_folder, options)
+        speed = _measure(Path(folder), settings, type_folder, options)
     measured = time.monotonic() - began
-    around = measured - MEASURED * per_iteration
-    # the start, and the evaluations, which together take at most as long as it: the measurement had one of each
-    left = RESERVE * seconds - measured - 2 * around
-    count = int(left / per_iteration)
+    # the start and the end, which the training has once more, and its evaluations
+    around = measured - MEASURED * speed.iteration + (EVALUATIONS - 1) * speed.evaluation
+    left = RESERVE * seconds - measured - around
+    count = int(left / speed.iteration)
     if count < FEWEST:
         raise ConfigError(
-            f"--time: {seconds:g} s given; measuring, start and evaluation take {measured + 2 * around:.0f} s and an iteration "
-            f"{per_iteration:.2g} s, which leaves {max(count, 0)} iterations, at least {FEWEST} expected; give more time, a smaller "
+            f"--time: {seconds:g} s given; measuring, start and evaluations take {measured + around:.0f} s and an iteration "
+            f"{speed.iteration:.2g} s, which leaves {max(count, 0)} iterations, at least {FEWEST} expected; give more time, a smaller "
             "--model or smaller images"
         )
-    return count, f"{count} iterations of {per_iteration:.2g} s fit into {seconds:g} s"
+    return count, f"{count} iterations of {speed.iteration:.2g} s fit into {seconds:g} s"
 
 
-def _measure(folder: Path, settings: Settings, type_folder: str, options: Sequence[str]) -> float:
-    """Run the first iterations with one evaluation, and return the median seconds of an iteration."""
+def _measure(folder: Path, settings: Settings, type_folder: str, options: Sequence[str]) -> Speed:
+    """Run the first iterations with one evaluation, and return the median of an iteration, and what the evaluation took."""
     short = deepcopy(settings)
     set_length(short, iterations=MEASURED)
     short.setdefault("MISC", {}).update({"CKPT": str(folder / "run"), "DISPLAY_ITER": 1})
@@ -63,14 +73,33 @@ def _measure(folder: Path, settings: Settings, type_folder: str, options: Sequen
     config = folder / "cfgs" / type_folder / "measured.yaml"
     config.parent.mkdir(parents=True)
     config.write_text(yaml.safe_dump(short, allow_unicode=True), encoding="utf-8")
-    done = subprocess.run(
-        [*TRAIN_COMMAND, "--cfg", str(config), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ConfigError(f"the first iterations, which are measured for --time, do not run:\n{done.stdout}")
+    command = [*TRAIN_COMMAND, "--cfg", str(config), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        assert process.stdout is not None, "it is a pipe"
+        try:
+            lines = [(time.monotonic(), line) for line in process.stdout]
+        except BaseException:
+            # Ctrl-C of a terminal reaches it too, the stop button of a notebook does not
+            process.terminate()
+            raise
+    if process.returncode:
+        output = "".join(line for _, line in lines)
+        raise ConfigError(f"the first iterations, which are measured for --time, do not run:\n{output}")
     rows = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return float(statistics.median([row["iter_time"] for row in rows if "iter_time" in row][WARM:]))
+    per_iteration = float(statistics.median([row["iter_time"] for row in rows if "iter_time" in row][WARM:]))
+    return Speed(per_iteration, seconds_of_evaluation(lines))
+
+
+def seconds_of_evaluation(lines: Iterable[tuple[float, str]]) -> float:
+    """Return the time between the lines of the last iteration and of its evaluation; 0: nothing was evaluated.
+
+    Args:
+        lines: what the training printed, each with the time when it came.
+    """
+    begin = end = 0.0
+    for when, line in lines:
+        if LAST_ITERATION in line:
+            begin = when
+        elif EVALUATION in line:
+            end = when
+    return max(end - begin, 0.0)

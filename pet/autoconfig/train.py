@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from pet.autoconfig.facts import DataFacts, look_at
 from pet.autoconfig.formats.found import FoundData
 from pet.autoconfig.recipes import Task, choose_recipe
 from pet.autoconfig.recognise import recognise
-from pet.autoconfig.settings import Machine, Recipe, set_length
+from pet.autoconfig.settings import Machine, Recipe, Settings, set_length
 from pet.autoconfig.split import divide
 from pet.autoconfig.time_budget import iterations_within
 from pet.data.loading.open_entry import open_entry
@@ -110,6 +110,9 @@ def choose_config(
     """
     if epochs is not None and seconds is not None:
         raise ConfigError("--epochs and --time are both given; the length of a training is one of them")
+    for option, given in (("--epochs", epochs), ("--time", seconds)):
+        if given is not None and given <= 0:
+            raise ConfigError(f"{option}: {given:g} given, more than 0 expected")
     path = Path(data)
     name = name or re.sub(r"[^\w.-]+", "_", path.absolute().name)
     words = _words(path, model=model, epochs=epochs, seconds=seconds, overrides=overrides)
@@ -181,7 +184,17 @@ def _length(recipe: Recipe) -> str:
     length = counted(epochs, "epoch") if epochs else counted(scheduler["TOTAL_ITERS"], "iteration")
     rate, scales = solver["OPTIMIZER"]["BASE_LR"], train.get("RESIZE", {}).get("SCALES", [])
     edges = f" with an edge of {scales[0]} pixels" if scales else ""
-    return f"{length}, {counted(train['BATCH_SIZE'], 'image')} an iteration{edges}, learning rate {rate:g}"
+    text = f"{length}, {counted(train['BATCH_SIZE'], 'image')} an iteration{edges}, learning rate {rate:g}"
+    return ", ".join([text, *_of_gpus(recipe.settings)])
+
+
+def _of_gpus(settings: Settings) -> Iterator[str]:
+    """Yield what the settings leave to the GPU to choose."""
+    if settings["SOLVER"].get("AMP", {}).get("ENABLED") == "auto":
+        yield "mixed precision"
+        yield {"auto": "compiled from 10,000 iterations on", "never": "not compiled"}.get(
+            settings.get("MISC", {}).get("COMPILE", "never"), "compiled"
+        )
 
 
 def _words(path: Path, *, model: str, epochs: int | None, seconds: float | None, overrides: Sequence[str]) -> str:

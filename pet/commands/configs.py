@@ -16,6 +16,7 @@ from petlib.config.layers import Layer
 from petlib.errors import ConfigError
 from petlib.launch.process.tool import run_plain_tool
 from petlib.launch.start.resolve import CONFIG_FOLDER, find_config, repository_of
+from petlib.suggest import did_you_mean
 
 BASE = "base_"
 """Beginning of the names of files that others have in common, which are no run of their own."""
@@ -82,11 +83,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def list_configs(options: argparse.Namespace) -> int:
-    """Print a line for each config; 1 where none has the word."""
-    found = [config for config in shipped_configs() if options.word.lower() in " ".join(config).lower()]
+    """Print a line for each config.
+
+    Raises:
+        ConfigError: none has the word.
+    """
+    configs = list(shipped_configs())
+    found = [config for config in configs if options.word.lower() in " ".join(config).lower()]
     if not found:
-        print(f"no config has {options.word!r} in its name, task or description; pet-configs lists all")
-        return 1
+        words = {word for config in configs for word in (config.name, Path(config.name).stem, *Path(config.name).parts[:-1])}
+        guess = did_you_mean(options.word, sorted(words))
+        raise ConfigError(f"no config has {options.word!r} in its name, task or description{guess}; pet-configs lists all")
     widths = [max(len(config[column]) for config in found) for column in (0, 1)]
     for config in found:
         print(f"{config.name:{widths[0]}}  {config.task:{widths[1]}}  {config.line}".rstrip())

@@ -42,15 +42,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def list_or_download(options: argparse.Namespace) -> int:
-    """Print a line for each entry, or fetch the files of one; 1 where none has the word."""
+    """Print a line for each entry, or fetch the files of one.
+
+    Raises:
+        ConfigError: no entry has the word or the name.
+    """
     if options.word == DOWNLOAD:
         return _download(options.name, options.accept)
     if options.name or options.accept:
         raise ConfigError(f"pet-models {options.word} {options.name or '--accept'}: a word, or  download NAME [--accept LICENCE]  expected")
     found = [model for model in published_models().values() if options.word.lower() in " ".join(_row(model)).lower()]
     if not found:
-        print(f"no entry has {options.word!r} in it; pet-models lists all")
-        return 1
+        raise ConfigError(
+            f"no entry has {options.word!r} in it{did_you_mean(options.word, [*published_models(), DOWNLOAD])}; pet-models lists all"
+        )
     for line in _lines(found):
         print(line)
     return 0

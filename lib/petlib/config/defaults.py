@@ -72,9 +72,10 @@ MISC: Schema = {
     ),
     "COMPILE": Key(
         "never",
-        "Compile the model with torch.compile; needs a C++ compiler, pays on long runs. cuda: only on a GPU.",
-        choices=("never", "cuda", "always"),
+        "Compile the model with torch.compile; needs a C++ compiler, pays on long runs. cuda: only on a GPU. auto: only on a GPU, in trainings of 10,000 iterations or more; goes on without where compiling fails.",
+        choices=("never", "auto", "cuda", "always"),
         effect=Effect.ROUNDING,
+        arguments=("CompilationHook",),
     ),
     "CHANNELS_LAST": Key(
         False, "Keep images and convolution weights in channels-last memory order; faster with AMP on GPUs.", effect=Effect.ROUNDING

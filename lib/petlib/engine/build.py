@@ -19,6 +19,7 @@ from petlib.distributed.parallel import unwrap
 from petlib.distributed.process_group import is_main_process
 from petlib.engine.hook import Hook, sort_hooks
 from petlib.engine.hooks.checkpoint import CheckpointHook
+from petlib.engine.hooks.compilation import CompilationHook
 from petlib.engine.hooks.ema import EmaHook
 from petlib.engine.hooks.evaluation import EarlyStopHook, Evaluate, EvaluationHook
 from petlib.engine.hooks.interrupt import InterruptHook
@@ -198,6 +199,8 @@ def build_train_hooks(
     hooks: list[Hook] = [timer, LRScheduleHook(), metric_writer]
     if is_main_process() and sys.stdout is not None and sys.stdout.isatty():
         hooks.append(ProgressHook())
+    if cfg.MISC.COMPILE == "auto":
+        hooks.append(CompilationHook())
     average = average or build_average(cfg, state.network)
     if average is not None:
         hooks.append(EmaHook(average=average))

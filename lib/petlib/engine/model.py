@@ -120,7 +120,7 @@ def find_test_weights(cfg: PetlibConfig) -> Path:
 def prepare_model(model: nn.Module, cfg: PetlibConfig, device: torch.device, rules: Sequence[ParameterRule] | None = None) -> nn.Module:
     """Move the model to the device, frozen, in the memory order and compiled as the config wants it.
 
-    Call it before the model is wrapped for several processes.
+    With ``MISC.COMPILE`` ``auto`` a hook of the training compiles it. Call this before the model is wrapped for several processes.
 
     Args:
         model: the network.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pet.autoconfig.formats.found import EXAMINED, Entry, FoundData, below, files_named, first_files, part_named
+from pet.autoconfig.formats.found import EXAMINED, Entry, FoundData, below, files_named, first_files, folders_of_parts, part_named
 from pet.data.datasets.cvat import ROOT_ELEMENT, WHAT, cvat_subsets
 from pet.data.datasets.label_studio import is_label_studio
 from pet.data.datasets.labelme import is_labelme
@@ -24,9 +24,22 @@ def find_cvat(folder: Path) -> FoundData | None:
 
 
 def find_labelme(folder: Path) -> FoundData | None:
-    """Return labelme's JSON files, one for each image at any depth; None: the first JSON files are none."""
-    own = next((file for file in first_files(folder, (".json",), EXAMINED) if is_labelme(_content(file))), None)
-    return None if own is None else FoundData("labelme", {"train": {"type": "labelme", "path": "."}}, f"{below(own, folder)} and others")
+    """Return labelme's JSON files, one for each image at any depth, or those of the folders ``train``, ``val`` and ``test``.
+
+    None: the first JSON files are none.
+    """
+    own = _labelme_file(folder)
+    if own is None:
+        return None
+    parts = {part: path for part, path in folders_of_parts(folder).items() if _labelme_file(path) is not None}
+    if "train" not in parts:
+        return FoundData("labelme", {"train": {"type": "labelme", "path": "."}}, f"{below(own, folder)} and others")
+    entries = {part: {"type": "labelme", "path": below(path, folder)} for part, path in parts.items()}
+    return FoundData("labelme", entries, ", ".join(f"{below(path, folder)}/*.json" for path in parts.values()))
+
+
+def _labelme_file(folder: Path) -> Path | None:
+    return next((file for file in first_files(folder, (".json",), EXAMINED) if is_labelme(_content(file))), None)
 
 
 def find_label_studio(folder: Path) -> FoundData | None:

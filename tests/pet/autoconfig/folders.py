@@ -88,7 +88,9 @@ def roboflow_voc(folder: Path) -> None:
             (folder / part / name).rmdir()
 
 
-def yolo(folder: Path, *, outlines: bool = False, parts: Sequence[tuple[str, int]] = (("train", 16), ("val", 6))) -> None:
+def yolo(
+    folder: Path, *, outlines: bool = False, keypoints: bool = False, parts: Sequence[tuple[str, int]] = (("train", 16), ("val", 6))
+) -> None:
     for part, count in parts:
         for place, (image, _, (x, y, width, height), label) in enumerate(pictures(count)):
             write(folder / "images" / part / f"{place:03}.jpg", image)
@@ -96,10 +98,27 @@ def yolo(folder: Path, *, outlines: bool = False, parts: Sequence[tuple[str, int
             numbers = [*middle, width, height]
             if outlines:
                 numbers = [middle[0], y, x + width, middle[1], middle[0], y + height, x, middle[1]]
+            shares = [number / SIZE for number in numbers]
+            if keypoints:
+                shares += [x / SIZE, y / SIZE, 2, (x + width) / SIZE, (y + height) / SIZE, 2]
             path = folder / "labels" / part / f"{place:03}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{label} {' '.join(str(number / SIZE) for number in numbers)}\n")
-    content = {"path": ".", **{part: f"images/{part}" for part, _ in parts}, "names": list(CLASSES)}
+            path.write_text(f"{label} {' '.join(map(str, shares))}\n")
+    content: dict[str, object] = {"path": ".", **{part: f"images/{part}" for part, _ in parts}, "names": list(CLASSES)}
+    if keypoints:
+        content["kpt_shape"] = [2, 3]
+    (folder / "data.yaml").write_text(yaml.safe_dump(content))
+
+
+def roboflow_yolo(folder: Path) -> None:
+    yolo(folder, parts=(("train", 16), ("valid", 6)))
+    for part in ("train", "valid"):
+        for kind in ("images", "labels"):
+            (folder / part).mkdir(exist_ok=True)
+            (folder / kind / part).rename(folder / part / kind)
+    for kind in ("images", "labels"):
+        (folder / kind).rmdir()
+    content = {"train": "../train/images", "val": "../valid/images", "test": "../test/images", "nc": 2, "names": list(CLASSES)}
     (folder / "data.yaml").write_text(yaml.safe_dump(content))
 
 
@@ -179,6 +198,8 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "roboflow_voc": roboflow_voc,
     "yolo": yolo,
     "yolo_masks": lambda folder: yolo(folder, outlines=True),
+    "yolo_keypoints": lambda folder: yolo(folder, keypoints=True),
+    "roboflow_yolo": roboflow_yolo,
     "label_images": label_images,
     "label_images_in_one_folder": label_images_in_one_folder,
     "pairs": pairs,

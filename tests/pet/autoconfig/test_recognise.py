@@ -10,8 +10,9 @@ from pet.autoconfig.recognise import recognise
 from pet.data.catalog.source import Source
 from pet.data.datasets.yolo import build_yolo
 from petlib.errors import DataError
-from tests.pet.autoconfig.folders import CLASSES, MAKERS, class_folders, coco, label_images, pictures, voc, write, yolo
+from tests.pet.autoconfig.folders import CLASSES, MAKERS, class_folders, coco, label_images, labelme, pictures, voc, write, yolo
 
+YOLO = {part: {"type": "yolo", "path": "data.yaml", "split": part} for part in ("train", "val")}
 COCO = {"type": "coco", "path": "images", "annotations": "annotations.json"}
 IN_ONE_FOLDER = {"label_ending": "_mask", "classes": ["nothing", *CLASSES]}
 EXPECTED: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
@@ -31,8 +32,7 @@ EXPECTED: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
         "Pascal VOC",
         {"train": {"type": "voc", "path": "train", "split": ""}, "val": {"type": "voc", "path": "valid", "split": ""}},
     ),
-    "yolo": ("YOLO", {part: {"type": "yolo", "path": "data.yaml", "split": part} for part in ("train", "val")}),
-    "yolo_masks": ("YOLO", {part: {"type": "yolo", "path": "data.yaml", "split": part} for part in ("train", "val")}),
+    **dict.fromkeys(("yolo", "yolo_masks", "yolo_keypoints", "roboflow_yolo"), ("YOLO", YOLO)),
     "label_images": (
         "images with label images",
         {"train": {"type": "semseg_folder", "path": "images", "annotations": "masks", "classes": ["background", "class_1", "class_2"]}},
@@ -128,6 +128,14 @@ def test_lists_of_voc_are_parts(tmp_path: Path) -> None:
         "train": "train",
         "val": "val",
         "test": "test",
+    }
+
+
+def test_labelmes_files_may_be_in_folders_of_parts(tmp_path: Path) -> None:
+    for part, count in (("train", 6), ("valid", 2)):
+        labelme(tmp_path / part, count)
+    assert recognise(tmp_path)[1].entries == {
+        part: {"type": "labelme", "path": name} for part, name in (("train", "train"), ("val", "valid"))
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from pet.autoconfig import pretrained, time_budget
 from pet.autoconfig.drawn_sets import DRAWN_SETS, drawn_recipe
 from pet.autoconfig.facts import DataFacts, look_at
-from pet.autoconfig.recipes import Task, detection
+from pet.autoconfig.recipes import Task, change, classification, detection, segmentation
 from pet.autoconfig.settings import Machine, batch_size, image_edge, scaled_rate, set_length, training_length
 from pet.data.loading.open_entry import open_entry
 from petlib.errors import ConfigError
@@ -38,6 +38,19 @@ def test_a_gpu_gets_mixed_precision_and_one_alone_parts_that_fit(gpus: int, prec
     task = Task("own", "data", {"train": {}, "val": {}}, facts(objects=(0.1, 0.2)), Machine(gpus, 8))
     settings = detection(task).settings
     assert (settings["SOLVER"].get("AMP"), settings["TRAIN"].get("MICRO_BATCH")) == (precision, parts)
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 2])
+def test_a_gpu_compiles_where_images_are_of_one_size(gpus: int) -> None:
+    machine, entries = Machine(gpus, 8), {"train": {}, "val": {}}
+    small = facts(objects=(0.1, 0.2))
+    model = {classification: "torchvision/resnet18", segmentation: "torchvision/resnet18", detection: "torchvision/resnet18"}
+    found = {
+        recipe.__name__: recipe(Task("own", "data", entries, small, machine, model=model.get(recipe, ""))).settings["MISC"].get("COMPILE")
+        for recipe in (classification, segmentation, change, detection)
+    }
+    value = "auto" if gpus else None
+    assert found == {"classification": value, "segmentation": value, "change": value, "detection": None}
 
 
 @pytest.mark.parametrize(("count", "epochs"), [(1000, 32), (64, 100), (10_000, 10)])
@@ -95,12 +108,19 @@ def test_each_drawn_set_has_a_config(name: str) -> None:
 def test_iterations_fill_the_time_that_start_and_evaluations_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 120.0, 100.0, 120.0])
     monkeypatch.setattr(time_budget.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(time_budget, "_measure", lambda folder, settings, type_folder, options: 0.5)
-    # 20 s of measuring, of which 6 s are 12 iterations, so that start and evaluations take 2 x 14 s: 0.95 x 600 - 20 - 28 s are left
+    monkeypatch.setattr(time_budget, "_measure", lambda folder, settings, type_folder, options: time_budget.Speed(0.5, 2.0))
+    # 20 s of measuring, of which 6 s are 12 iterations and 14 s start, end and one evaluation; four more follow: 0.95 x 600 - 20 - 14 - 8 s
     count, text = time_budget.iterations_within(600, {}, "vision", ())
-    assert (count, text) == (1044, "1044 iterations of 0.5 s fit into 600 s")
-    with pytest.raises(ConfigError, match=r"--time: 50 s given; measuring, start and evaluation take 48 s and an iteration 0.5 s"):
+    assert (count, text) == (1056, "1056 iterations of 0.5 s fit into 600 s")
+    with pytest.raises(ConfigError, match=r"--time: 50 s given; measuring, start and evaluations take 42 s and an iteration 0.5 s"):
         time_budget.iterations_within(50, {}, "vision", ())
+
+
+def test_the_time_of_an_evaluation_is_that_between_two_lines() -> None:
+    lines = [(1.0, "|-[a.yaml]-[iter: 11/12]-[lr: 0.1]"), (2.0, "|-[a.yaml]-[iter: 12/12]-[lr: 0.1]"), (2.1, "   |-[memory: 1M]")]
+    evaluation = (5.0, "|-[a.yaml]-[iter: 12]-[evaluation]-[test_acc1: 0.5]")
+    assert time_budget.seconds_of_evaluation([*lines, evaluation, (9.0, "best")]) == 3.0
+    assert time_budget.seconds_of_evaluation(lines) == 0.0
 
 
 def test_weights_come_from_the_store_or_the_network_or_are_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

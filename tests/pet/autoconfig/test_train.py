@@ -106,6 +106,23 @@ def test_settings_of_the_command_line_are_in_the_config(tmp_path: Path) -> None:
     assert chosen.lines[3].startswith("training: 7 epochs, 2 images an iteration")
 
 
+@pytest.mark.parametrize(
+    ("name", "overrides", "end"),
+    [
+        ("classes", (), ", mixed precision, compiled from 10,000 iterations on"),
+        ("classes", ("MISC.COMPILE=cuda",), ", mixed precision, compiled"),
+        ("classes", ("SOLVER.AMP.ENABLED=False",), ", learning rate 0.00035"),
+        ("coco_boxes", (), ", mixed precision, not compiled"),
+    ],
+)
+def test_a_line_says_what_a_gpu_adds(
+    name: str, overrides: tuple[str, ...], end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pet.autoconfig.train.visible_gpus", lambda: [0])
+    MAKERS[name](tmp_path / "data")
+    assert autoconfig.choose_config(tmp_path / "data", overrides=overrides).lines[3].endswith(end)
+
+
 def test_a_setting_that_is_refused_leaves_no_config(tmp_path: Path) -> None:
     class_folders(tmp_path / "data", 8)
     with pytest.raises(UserError, match="TRAIN.BATCHSIZE"):
@@ -195,6 +212,8 @@ def test_mistakes_are_reported(tmp_path: Path) -> None:
         autoconfig.choose_config("digitz")
     with pytest.raises(ConfigError, match="--epochs and --time are both given"):
         autoconfig.choose_config("digits", epochs=1, seconds=60)
+    with pytest.raises(ConfigError, match="--epochs: 0 given, more than 0 expected"):
+        autoconfig.choose_config("digits", epochs=0)
     class_folders(tmp_path / "one", 2)
     for path in list((tmp_path / "one" / "disc").iterdir()):
         path.rename(tmp_path / "one" / "square" / "more.jpg")

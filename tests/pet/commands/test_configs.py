@@ -31,6 +31,7 @@ def test_a_word_is_looked_for_in_names_tasks_and_lines(capsys: pytest.CaptureFix
 
 def test_a_word_that_no_config_has_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as done:
-        configs.main(["no such network"])
-    assert done.value.code == 1
-    assert "no config has 'no such network'" in capsys.readouterr().out
+        configs.main(["mask_rcn_R-18"])
+    assert done.value.code == 2
+    message = "no config has 'mask_rcn_R-18' in its name, task or description; did you mean mask_rcnn_R-18-FPN"
+    assert message in capsys.readouterr().err

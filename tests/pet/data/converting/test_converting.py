@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from pycocotools import mask as coco_mask
 
 from pet.commands.convert import convert
@@ -16,7 +17,10 @@ from pet.data.catalog.source import Source
 from pet.data.converting.outlines import outline_of
 from pet.data.datasets.shapes_writing import write_shapes
 from pet.data.loading.build import DATASETS
+from pet.data.loading.renumbered import in_order_of
 from pet.data.targets.dataset import Dataset
+from pet.evaluation.detection import DetectionEvaluator
+from pet.evaluation.detection_measures import CocoMeasure
 from petlib.errors import DataError, OutputError
 
 SIZE = 64
@@ -103,6 +107,34 @@ def test_there_and_back_is_the_same_data(tmp_path: Path, capsys: pytest.CaptureF
         entry = entry_in(capsys.readouterr().out)
     for expected, found in zip(objects(opened(drawn), "boxes", crowd=False), objects(opened(entry), "boxes", crowd=False), strict=True):
         np.testing.assert_array_equal(found["boxes"], expected["boxes"])
+
+
+def precision(dataset: Dataset) -> dict[str, float]:
+    """Return COCO's figures of the objects of a data set moved at random, the same for each image whatever format it is in."""
+    evaluator = DetectionEvaluator(dataset=dataset, kind="bbox", measures=[CocoMeasure("bbox", dataset.info.classes)])
+    for place, truth in enumerate(dataset.truth(place) for place in range(len(dataset))):
+        assert truth is not None
+        rng = np.random.default_rng(int(Path(truth.file).stem))
+        kept = truth.select(~truth.crowd)
+        boxes = kept.boxes + rng.normal(0, 1.5, kept.boxes.shape).astype(np.float32)
+        found = {"boxes": boxes, "scores": rng.random(len(boxes), np.float32), "labels": kept.labels}
+        meta = {"index": place, "size": (truth.height, truth.width)}
+        evaluator.update({"meta": [meta]}, [{name: torch.from_numpy(value) for name, value in found.items()}])
+    figures = evaluator.compute()
+    return {name: figures[f"bbox/{name}"] for name in ("AP", "AP50", "AP75")}
+
+
+def test_the_average_precision_is_the_same_in_each_format(tmp_path: Path, capsys: pytest.CaptureFixture[str], drawn: str) -> None:
+    path = tmp_path / "shapes" / "train" / "annotations.json"
+    path.write_text(path.read_text().replace('"iscrowd": 1', '"iscrowd": 0'))
+    source = opened(drawn)
+    expected = precision(source)
+    assert 0.1 < expected["AP"] < 0.9
+    entry = drawn
+    for step, to in enumerate(("yolo", "voc", "coco", "voc", "yolo", "coco")):
+        converted(entry, to, tmp_path / str(step))
+        entry = entry_in(capsys.readouterr().out)
+        assert precision(in_order_of({"boxes": source.info.classes}, opened(entry), ["boxes"])) == expected, to
 
 
 def test_what_is_lost_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str], drawn: str) -> None:

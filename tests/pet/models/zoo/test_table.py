@@ -89,7 +89,10 @@ def test_the_command_lists_what_has_the_word(capsys: pytest.CaptureFixture[str])
         "sha256: unknown here; that of the server is compared, where it has one",
         "config: vision/coco/dfine_s.yaml",
     ]
-    assert run(capsys, "no such model")[:2] == (1, ["no entry has 'no such model' in it; pet-models lists all"])
+    code, lines, error = run(capsys, "dfin_s")
+    assert (code, lines) == (2, [])
+    assert "no entry has 'dfin_s' in it; did you mean dfine_s" in error
+    assert error.rstrip().endswith("; pet-models lists all")
 
 
 def test_a_download_without_a_network_says_what_to_put_where(
