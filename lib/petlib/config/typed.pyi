@@ -41,7 +41,7 @@ class PetlibMisc(ConfigSection):
     TRACKED_CHECKPOINT: Literal["best", "last", "none"]
     TRACKED_MAX_MB: float
     TRACKERS_TIMEOUT: float
-    COMPILE: Literal["never", "cuda", "always"]
+    COMPILE: Literal["never", "auto", "cuda", "always"]
     CHANNELS_LAST: bool
     IMPORTS: list[str]
     DIST_TIMEOUT: float
