@@ -196,11 +196,9 @@ def build_train_hooks(
     save_every = cfg.SOLVER.SNAPSHOT_ITER or cfg.SOLVER.SNAPSHOT_EPOCH * state.iterations_per_epoch
     evaluate_every = _evaluation_interval(cfg, state) if evaluate is not None else 0
     metric_writer = MetricWriterHook(make_writers=writers, every=cfg.MISC.DISPLAY_ITER, write_at=(save_every, evaluate_every), timer=timer)
-    hooks: list[Hook] = [timer, LRScheduleHook(), metric_writer]
+    hooks: list[Hook] = [timer, LRScheduleHook(), metric_writer, *([CompilationHook()] if cfg.MISC.COMPILE == "auto" else [])]
     if is_main_process() and sys.stdout is not None and sys.stdout.isatty():
         hooks.append(ProgressHook())
-    if cfg.MISC.COMPILE == "auto":
-        hooks.append(CompilationHook())
     average = average or build_average(cfg, state.network)
     if average is not None:
         hooks.append(EmaHook(average=average))
