@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from petlib.errors import OutputError
+from petlib.errors import DataError, OutputError
 
 
 @contextmanager
@@ -23,6 +23,20 @@ def writing_errors(place: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"{place}: the results cannot be written: {error.strerror or error}; choose another place") from error
+
+
+@contextmanager
+def reading_errors() -> Iterator[None]:
+    """Make a mistake of the user of what cannot be read, such as a disk that has gone.
+
+    Raises:
+        DataError: an ``OSError`` was raised.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = "" if error.filename is None else f"{error.filename}: "
+        raise DataError(f"{place}the data cannot be read: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -75,6 +75,7 @@ class ClusterJob:
         cpus_per_node: cores that each node has to have.
         max_failures: how often the job goes on after a failure.
         description: of the model that comes out, for the engine's list of jobs.
+        output: the output folder of the run where it is another one than ``<storage>/<name>/run``, absolute and shared, too.
     """
 
     id: str
@@ -89,6 +90,7 @@ class ClusterJob:
     cpus_per_node: int = 1
     max_failures: int = 3
     description: str = ""
+    output: str = ""
 
     @property
     def is_in_store(self) -> bool:
@@ -98,7 +100,7 @@ class ClusterJob:
     @property
     def results(self) -> str:
         """Where the results are when it has ended: a folder, or an address in a store."""
-        return f"{self.storage}/{self.name}/run"
+        return self.output or f"{self.storage}/{self.name}/run"
 
     @property
     def run_folder(self) -> Path:
@@ -129,7 +131,7 @@ class ClusterJob:
         """
         try:
             values = json.loads(text)
-            known = {field.name: values[field.name] for field in fields(cls)}
+            known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
             return cls(**{**known, "words": tuple(known["words"]), "nodes": tuple(known["nodes"])})
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"this is no record of a job: {type(error).__name__}: {error}") from error

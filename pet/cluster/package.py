@@ -98,6 +98,15 @@ class Package:
         """Return the same with more paths in the folder that nodes look for."""
         return replace(self, more_links=(*self.more_links, *paths))
 
+    def without(self, folder: Path) -> "Package":
+        """Return the same without what lies in a folder, where results are written while jobs are sent."""
+        if not folder.is_relative_to(self.root):
+            return self
+        inside = f"{folder.relative_to(self.root)}/"
+        sizes = {path: size for path, size in self.sizes.items() if not path.startswith(inside)}
+        kept = {kind: [path for path in paths if not path.startswith(inside)] for kind, paths in self.left_out.items()}
+        return replace(self, sizes=sizes, left_out={kind: paths for kind, paths in kept.items() if paths})
+
     @property
     def bytes(self) -> int:
         """The sum of all sizes."""

@@ -23,9 +23,9 @@ from pet.data.targets.label_doubts import CONFIDENT, Doubt, LabelDoubts
 from pet.data.targets.observation import SamplePlace
 from pet.prediction.worth_labelling import choose_images, look_of, uncertainty_of
 from pet.prediction.writers.pre_labels import PreLabels, pre_labels_of
-from pet.report.label_page import draw_found, write_choice_page, write_doubts_page
+from pet.report.label_page import describe_unfit, draw_found, write_choice_page, write_doubts_page
 from petlib.errors import ConfigError, DataError, name_in_errors
-from petlib.files import write_text_atomically, writing_errors
+from petlib.files import reading_errors, write_text_atomically, writing_errors
 from petlib.launch.process.tool import run_plain_tool
 from petlib.log import ConsoleHandler
 from petlib.suggest import counted
@@ -70,6 +70,8 @@ def label(options: argparse.Namespace) -> int:
     folder = options.out or Path(model.cfg.MISC.CKPT) / LABELS
     with writing_errors(f"--out {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
+    # what is written is reported as such where it is
+    with reading_errors():
         lines = find_doubts(model, folder, options) if options.unlabelled is None else choose_unlabelled(model, folder, options)
     print("\n".join(lines))
     return 0
@@ -97,12 +99,14 @@ def find_doubts(model: "api.Model", folder: Path, options: argparse.Namespace) -
         SamplePlace(name, number): draw_found(data.side_by_side("", sample)[-1][1]["image"], found, shown_names, drawing)
         for number, sample, found in _predict(model, dataset, drawn, "pictures")
     }
-    write_text_atomically(folder / "doubts.json", json.dumps([_record(doubt) for doubt in ranked], ensure_ascii=False, indent=1))
+    with writing_errors(f"--out {folder}"):
+        write_text_atomically(folder / "doubts.json", json.dumps([_record(doubt) for doubt in ranked], ensure_ascii=False, indent=1))
     page = folder / "doubts.html"
     write_doubts_page(
         page,
         ranked,
         compared=doubts.compared,
+        doubted_share=doubts.doubted_share(),
         shown=shown,
         dataset={name: dataset},
         predicted=predicted,
@@ -111,7 +115,9 @@ def find_doubts(model: "api.Model", folder: Path, options: argparse.Namespace) -
     )
     lines = [f"{name}: the labels of {counted(doubts.compared, 'sample')} were compared, {len(ranked):,} are doubtful; the first:"]
     lines += [f"  {doubt.score:.2f}  {doubt.finding.place}: {doubt.finding.detail}" for doubt in ranked[:10]]
-    return [*(lines if ranked else lines[:1]), f"written: {folder / 'doubts.json'}, {page}"]
+    unfit = describe_unfit(doubts.doubted_share())
+    warned = [f"the model is not good enough to judge. {unfit}"] if unfit else []
+    return [*(lines if ranked else lines[:1]), *warned, f"written: {folder / 'doubts.json'}, {page}"]
 
 
 def choose_unlabelled(model: "api.Model", folder: Path, options: argparse.Namespace) -> list[str]:
@@ -136,8 +142,9 @@ def choose_unlabelled(model: "api.Model", folder: Path, options: argparse.Namesp
         chosen.append((name, draw_found(image, found, model.names, drawing), uncertainties[place]))
         pre_labels.add(name, size, pre_labels_of(found, size, model.names, options.score))
     title = Path(model.cfg.MISC.CKPT).absolute().name
-    written = [folder / "to_label.txt", *pre_labels.write(folder, model=title), folder / "to_label.html"]
-    write_text_atomically(written[0], "".join(f"{name}\n" for name, *_ in chosen))
+    with writing_errors(f"--out {folder}"):
+        written = [folder / "to_label.txt", *pre_labels.write(folder, model=title), folder / "to_label.html"]
+        write_text_atomically(written[0], "".join(f"{name}\n" for name, *_ in chosen))
     write_choice_page(
         written[-1],
         chosen,

@@ -1,23 +1,26 @@
-"""Searches for settings: pet-search --cfg x.yaml SPACE.yaml [--trials N] [--time 2h] [--processes N] [--no-prune] [KEY VALUE ...].
+"""Searches for settings: pet-search --cfg x.yaml SPACE.yaml [--trials N] [--time 2h] [--processes N] [--on ray] [KEY VALUE ...].
 
-Each trial is a training of its own with other settings of SPACE.yaml. The same command goes on with a search that was interrupted.
+Each trial is a training of its own with other settings of SPACE.yaml, on this machine or as a job of a Ray cluster. The same command goes
+on with a search that was interrupted.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pet.cluster.job import Target
+from pet.commands import search_jobs
 from pet.commands.train_on_data import time_in_seconds, whole_number
-from pet.search.loop import Search, Slot
+from pet.search.loop import POLL_SECONDS, Search, Slot
 from pet.search.results import BEST_CONFIG, describe_search
 from pet.search.space import read_space
 from pet.search.study import SearchStudy, check_installed
 from pet.search.trial_config import Around, check_space
-from pet.search.trial_run import METRICS_LOG, TrialRun, first_metric, training_command
+from pet.search.trial_run import METRICS_LOG, RunningTrial, TrialRun, first_metric, training_command
 from pet.task import PACKAGE
 from petlib.config import load_cfg, read_layers
 from petlib.errors import ConfigError, OutputError, name_in_errors
@@ -30,6 +33,8 @@ from petlib.run_lock import RunLock
 
 TRIALS = 20
 SPACE_SUFFIXES = (".yaml", ".yml")
+
+Begin = Callable[[Path, Mapping[str, Any], Slot], RunningTrial]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-prune", action="store_true", help="let every trial reach its end")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the search (default: that of the config's run, with _search)")
+    search_jobs.add_cluster_options(parser)
 
 
 def search(argv: Sequence[str]) -> int:
@@ -58,13 +64,21 @@ def search(argv: Sequence[str]) -> int:
     """
     options, words = parse_tool_arguments(argv, description=(__doc__ or "").partition(":")[0], add_options=add_options)
     space, overrides = _take_space(words)
+    target = search_jobs.check_cluster_options(options)
     check_installed()
     around = _read_config(options, overrides)
     folder: Path = options.out or Path(f"{around.cfg.MISC.CKPT}_search")
+    if target is not None:
+        # what nodes are sent to is the same place in every folder
+        folder = folder.absolute()
     dimensions = read_space(space, around.cfg)
     if not around.cfg.TEST.DATASETS:
         raise ConfigError("TEST.DATASETS is empty: a search compares evaluations; name data to evaluate on")
-    slots = _divide(options.gpu_id, options.processes, around.cfg.MISC.DEVICE)
+    begin: Begin
+    if target is None:
+        slots, begin = _divide(options.gpu_id, options.processes, around.cfg.MISC.DEVICE), partial(_begin, around)
+    else:
+        slots, begin = options.processes * [Slot()], _begin_on(target, around, folder, options, overrides)
     lock = RunLock(folder / "search.lock")
     with name_in_errors({"RunLock.folder": "--out"}):
         lock.acquire()
@@ -79,24 +93,26 @@ def search(argv: Sequence[str]) -> int:
                 seed=around.cfg.MISC.SEED,
                 prunes=not options.no_prune,
             )
-            return _run(study, around, folder, slots, options)
+            return _run(study, around, folder, options, slots=slots, begin=begin)
         finally:
             (folder / "checked.yaml").unlink(missing_ok=True)
             lock.release()
 
 
-def _run(study: SearchStudy, around: Around, folder: Path, slots: Sequence[Slot], options: argparse.Namespace) -> int:
+def _run(study: SearchStudy, around: Around, folder: Path, options: argparse.Namespace, *, slots: Sequence[Slot], begin: Begin) -> int:
     running = Search(
         study=study,
         folder=folder,
         slots=slots,
         trials=options.trials,
         seconds=options.time,
-        begin=partial(_begin, around),
+        begin=begin,
         greater=around.cfg.EVAL.BEST_RULE == "greater",
         say=_say,
+        poll_seconds=POLL_SECONDS if options.on is None else search_jobs.POLL_SECONDS,
     )
-    _say(f"search: {folder}, {options.trials} trials, {options.processes} at a time; Ctrl-C saves, and the same command goes on")
+    where = "" if options.on is None else f" on {options.on}"
+    _say(f"search: {folder}, {options.trials} trials, {options.processes} at a time{where}; Ctrl-C saves, and the same command goes on")
     running.run()
     best = study.best()
     if best is not None:
@@ -120,6 +136,15 @@ def _begin(around: Around, folder: Path, point: Mapping[str, Any], slot: Slot) -
         )
     except OSError as error:
         raise OutputError(f"{folder}: the trial cannot begin: {error.strerror}") from error
+
+
+def _begin_on(target: Target, around: Around, folder: Path, options: argparse.Namespace, overrides: Sequence[str]) -> Begin:
+    """Return what submits the trials to a cluster, and print what goes along."""
+    words = ["--cfg", options.cfg, *(["--type", options.type] if options.type else []), *overrides]
+    jobs = search_jobs.TrialJobs(target=target, around=around, folder=folder, words=words, options=options)
+    for line in jobs.package.describe():
+        _say(line)
+    return jobs.begin
 
 
 def _read_config(options: argparse.Namespace, overrides: Sequence[str]) -> Around:

@@ -131,6 +131,21 @@ def print_text(text: str) -> None:
     print(text, end="", flush=True)
 
 
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options about the machines of a job."""
+    parser.add_argument("--nodes", default="1", metavar="N|MIN-MAX", help="number of machines (default: 1)")
+    parser.add_argument("--gpus_per_node", type=int, default=0, metavar="N", help="GPUs that each machine has to have, a process each")
+    parser.add_argument("--cpus_per_node", type=int, metavar="N", help="cores that each machine has to have (default: 1)")
+    parser.add_argument("--nproc", type=int, metavar="N", help="processes on each machine (default: one for each GPU, or one)")
+    parser.add_argument(
+        "--max_restarts",
+        type=int,
+        default=MAX_FAILURES,
+        metavar="N",
+        help=f"how often it goes on after a failure (default: {MAX_FAILURES})",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Sends this command to a cluster.",
@@ -140,23 +155,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--on", required=True, metavar="CLUSTER", help="slurm, slurm:PARTITION, ray:http://HOST:8265, or local: a copy, on this machine"
     )
-    parser.add_argument("--nodes", default="1", metavar="N|MIN-MAX", help="number of machines (default: 1)")
-    parser.add_argument("--gpus_per_node", type=int, default=0, metavar="N", help="GPUs that each machine has to have, a process each")
-    parser.add_argument("--cpus_per_node", type=int, metavar="N", help="cores that each machine has to have (default: 1)")
-    parser.add_argument("--nproc", type=int, metavar="N", help="processes on each machine (default: one for each GPU, or one)")
+    add_job_options(parser)
     parser.add_argument(
         "--storage",
         metavar="FOLDER|ADDRESS",
         help=f"of the results: a shared folder, or s3://bucket/prefix (gs://, az://) (default: {STORAGE}, or {DEFAULT_STORAGE})",
     )
     parser.add_argument("--name", default="", metavar="NAME", help="of the run (default: from the config's path)")
-    parser.add_argument(
-        "--max_restarts",
-        type=int,
-        default=MAX_FAILURES,
-        metavar="N",
-        help=f"how often it goes on after a failure (default: {MAX_FAILURES})",
-    )
     parser.add_argument("--dry_run", action="store_true", help="check everything, say what would be sent, and send nothing")
     return parser
 

@@ -21,7 +21,7 @@ from pet.data.targets.names import NO_NAMES, Names
 from pet.evaluation.evaluator import Charted, Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.evaluation.metrics import build_metrics
-from pet.evaluation.samples import LATEST, SampleGallery, build_gallery
+from pet.evaluation.samples import LATEST, SAMPLES_FILE, Gallery, GalleryMaker, SampleGallery, build_gallery
 from pet.metrics.results import write_metrics_json
 from pet.typed import AnyConfig
 from pet.visual.charts import CHARTS_FILE, write_charts
@@ -57,7 +57,7 @@ class Evaluation:
         build_evaluators: Callable[[bool], Sequence[Evaluator]],
         autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
         begin: Callable[[], None] | None = None,
-        build_gallery: Callable[[bool], SampleGallery] | None = None,
+        build_gallery: Callable[[bool], Gallery] | None = None,
         latest: Path | None = None,
     ) -> None:
         self.loader = loader
@@ -81,10 +81,16 @@ class Evaluation:
         write_results(folder, metrics, evaluators)
         return metrics
 
-    def measure(self, model: nn.Module, folder: Path) -> tuple[dict[str, float], Sequence[Evaluator]]:
-        """Return the metrics of ``model``, and what measured them, which has written the predictions into ``folder``."""
+    def measure(self, model: nn.Module, folder: Path, *, samples: str = SAMPLES) -> tuple[dict[str, float], Sequence[Evaluator]]:
+        """Return the metrics of ``model``, and what measured them, which has written the predictions into ``folder``.
+
+        Args:
+            model: what is measured.
+            folder: of the predictions.
+            samples: folder of the pictures, below that.
+        """
         evaluators = self.build_evaluators(True)
-        metrics = self._evaluate(model, evaluators, judges=True, pictures=folder / SAMPLES)
+        metrics = self._evaluate(model, evaluators, judges=True, pictures=folder / samples)
         for evaluator in evaluators:
             evaluator.write(folder)
         return metrics, evaluators
@@ -122,7 +128,16 @@ class SeveralEvaluations(Evaluation):
 
     def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
         """Return the metrics of ``model`` on all data, write them and the predictions, and print the results."""
-        measured = [evaluation.measure(model, folder / name) for evaluation, name in zip(self._evaluations, self._folders, strict=True)]
+        places = [folder / name for name in self._folders]
+        if is_main_process():
+            for place in places:
+                for earlier in place.glob(f"{SAMPLES}/**/{SAMPLES_FILE}"):
+                    earlier.unlink()
+        measured = [
+            # those that share a folder have folders of pictures in it
+            evaluation.measure(model, place, samples=SAMPLES if places.count(place) == 1 else f"{SAMPLES}/{number}")
+            for number, (evaluation, place) in enumerate(zip(self._evaluations, places, strict=True))
+        ]
         metrics = {name: value for found, _ in measured for name, value in found.items()}
         write_results(folder, metrics, [evaluator for _, evaluators in measured for evaluator in evaluators])
         return metrics
@@ -153,6 +168,7 @@ def build_evaluation(
     dataset: Dataset | None = None,
     names: Names = NO_NAMES,
     prepare: Callable[[Dataset], Samples] | None = None,
+    gallery: GalleryMaker = SampleGallery,
 ) -> Evaluation:
     """Return the evaluation on ``TEST.DATASETS``, or on the data that a program brings.
 
@@ -165,6 +181,7 @@ def build_evaluation(
         names: what the numbers of the model mean, from its training: the test data get these numbers, whatever order they have on their
             own, and may lack some. Empty: not known, only the number of classes is compared.
         prepare: makes of the data set what samples are taken from; None: its images with what evaluators compare of them.
+        gallery: what keeps pictures of the best and the worst samples.
 
     Raises:
         ConfigError: there are no test data, or the settings of the evaluators are wrong.
@@ -188,13 +205,13 @@ def build_evaluation(
     # what is wrong with them is reported now, not at the first evaluation
     build_all(False)
     samples = EvaluationSamples(dataset, expected.kinds) if prepare is None else prepare(dataset)
-    gallery = build_gallery(cfg)
+    pictures = build_gallery(cfg, gallery)
     return Evaluation(
         loader=build_test_loader(cfg, samples, device, expected.kinds),
         build_evaluators=build_all,
         autocast=build_mixed_precision(cfg, device).autocast,
         begin=recorder(record, cfg.MISC.CKPT, "test", cfg.TEST.DATASETS, dataset),
-        build_gallery=None if gallery is None else partial(gallery, dataset, expected.kinds),
+        build_gallery=None if pictures is None else partial(pictures, dataset, expected.kinds),
         latest=Path(cfg.MISC.CKPT) / LATEST,
     )
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappush, heappushpop
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -16,6 +16,7 @@ from pet.data.targets.dataset import Dataset, ImageTruth
 from pet.data.targets.drawing import draw_predictions, draw_targets
 from pet.data.targets.kind import Judgement
 from pet.data.targets.kinds import find_kind, select_objects
+from pet.evaluation.evaluator import Collector
 from pet.typed import AnyConfig
 from pet.visual.canvas import scale_to_fit
 from pet.visual.encoding import encode_jpeg
@@ -48,6 +49,20 @@ class _Kept(NamedTuple):
     object: int | None
     judgement: Judgement | None
     predictions: Mapping[str, Any]
+
+
+class Gallery(Collector, Protocol):
+    """A collector of :func:`pet.evaluation.loop.evaluate` that measures nothing, and keeps pictures of some samples."""
+
+    def write(self, folder: Path) -> None:
+        """Write ``samples.json`` and its pictures into ``folder``; every process calls it, the main process writes."""
+
+
+class GalleryMaker(Protocol):
+    """The class of a gallery; :class:`SampleGallery` has the meaning of the arguments."""
+
+    def __call__(self, *, dataset: Dataset, kinds: Sequence[str], drawing: DrawSettings, most: int, judges: bool) -> Gallery:
+        """Return an empty gallery."""
 
 
 class SampleGallery:
@@ -192,16 +207,20 @@ def _as_array(value: Any) -> Any:
     return value
 
 
-def build_gallery(cfg: AnyConfig) -> Callable[[Dataset, Sequence[str], bool], SampleGallery] | None:
+def build_gallery(cfg: AnyConfig, make: GalleryMaker = SampleGallery) -> Callable[[Dataset, Sequence[str], bool], Gallery] | None:
     """Return what gives a gallery of a data set and its kinds; its last argument says whether it keeps the best and the worst samples.
 
     None: ``REPORT.ENABLED`` is off, or ``REPORT.SAMPLES`` is 0.
+
+    Args:
+        cfg: the config.
+        make: the class of the gallery.
     """
     if not cfg.REPORT.ENABLED or not cfg.REPORT.SAMPLES:
         return None
     drawing, most = build_draw_settings(cfg), cfg.REPORT.SAMPLES
 
-    def build(dataset: Dataset, kinds: Sequence[str], judges: bool) -> SampleGallery:
-        return SampleGallery(dataset=dataset, kinds=kinds, drawing=drawing, most=most if judges else min(most, LATEST_COUNT), judges=judges)
+    def build(dataset: Dataset, kinds: Sequence[str], judges: bool) -> Gallery:
+        return make(dataset=dataset, kinds=kinds, drawing=drawing, most=most if judges else min(most, LATEST_COUNT), judges=judges)
 
     return build

@@ -16,12 +16,14 @@ from pet.report.finding_pictures import PICTURE, Illustrator, Picture, as_pictur
 from pet.visual.canvas import scale_to_fit
 from pet.visual.names import TargetNames
 from pet.visual.settings import DrawSettings
-from petlib.files import write_text_atomically
+from petlib.files import write_text_atomically, writing_errors
 
 FIX_FIRST = (
     "The most doubtful label comes first. Look at each: where the model is right, correct the label; where the label is right, the sample "
     "is hard, and more of its kind helps."
 )
+UNFIT_SHARE = 0.5
+"""A model that contradicts more of the labels says more about itself than about them."""
 Predicted = Mapping[SamplePlace, Picture]
 """What the model found in a sample, drawn."""
 
@@ -31,6 +33,7 @@ def write_doubts_page(
     doubts: Sequence[Doubt],
     *,
     compared: int,
+    doubted_share: float,
     shown: int,
     dataset: Mapping[str, Dataset],
     predicted: Predicted,
@@ -43,6 +46,7 @@ def write_doubts_page(
         path: the file.
         doubts: all of them, ranked.
         compared: samples whose labels were compared with predictions.
+        doubted_share: share of the labels that the model contradicts.
         shown: how many of the doubts are shown.
         dataset: the data by their name.
         predicted: what the model found in the samples of those that are shown.
@@ -59,16 +63,27 @@ def write_doubts_page(
         remark = f"{doubt.finding.kind}; {record['remark']}; {doubt.score:.2f}"
         records.append({**record, "name": f"{rank}. {record['name']}", "remark": remark})
     kinds = kinds_of(doubts)
-    blocks: list[Block] = [
-        {"kind": "tiles", "tiles": [("samples compared", compared), ("doubtful labels", len(doubts))]},
-        table_block("Doubts", ("what", "how often"), [[kind, count] for kind, count in kinds.items()], text=True),
-    ]
+    blocks: list[Block] = [{"kind": "tiles", "tiles": [("samples compared", compared), ("doubtful labels", len(doubts))]}]
+    if unfit := describe_unfit(doubted_share):
+        blocks.append({"kind": "advice", "title": "The model is not good enough to judge", "lines": [unfit]})
+    if kinds:
+        blocks.append(table_block("Doubts", ("what", "how often"), [[kind, count] for kind, count in kinds.items()], text=True))
     rest = len(doubts) - len(records)
     note = f"and {rest:,} more, see doubts.json" if rest else ""
-    sections = [Section("summary", "Summary", blocks if kinds else blocks[:1])]
+    sections = [Section("summary", "Summary", blocks)]
     if records:
         sections.append(Section("first", "What to fix first", [samples_block("", records, lead=FIX_FIRST, note=note)]))
     _write(path, f"Doubtful labels: {title}", sections)
+
+
+def describe_unfit(doubted_share: float) -> str:
+    """Return what to think of a model that contradicts this share of the labels; empty: it may judge them."""
+    if doubted_share <= UNFIT_SHARE:
+        return ""
+    return (
+        f"It contradicts {doubted_share:.0%} of the labels. These doubts say more about the model than about the labels: train it further, "
+        "or look at the figures of its test and at its data first; where it is good enough, a few labels in a hundred remain."
+    )
 
 
 def write_choice_page(
@@ -109,5 +124,7 @@ def draw_found(image: np.ndarray, found: Mapping[str, Any], names: TargetNames, 
 
 
 def _write(path: Path, title: str, sections: Sequence[Section]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text_atomically(path, render_document(title, str(path.absolute().parent), [render_section(one, one.title) for one in sections]))
+    text = render_document(title, str(path.absolute().parent), [render_section(one, one.title) for one in sections])
+    with writing_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(path, text)

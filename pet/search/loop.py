@@ -11,7 +11,7 @@ from typing import Any
 
 from pet.search.space import describe_point, describe_value
 from pet.search.study import SearchStudy, StudyTrial
-from pet.search.trial_run import TrialRun, log_path
+from pet.search.trial_run import RunningTrial, log_path
 from petlib.errors import OutputError
 
 POLL_SECONDS = 0.2
@@ -35,10 +35,17 @@ class Slot:
 @dataclass
 class _Running:
     trial: StudyTrial
-    run: TrialRun
+    run: RunningTrial
     slot: Slot
     shown: int = 0
     pruning: bool = False
+    stopping: bool = False
+
+    def stop(self) -> None:
+        """Ask it once to save and end: a second request would end it at once."""
+        if not self.stopping:
+            self.stopping = True
+            self.run.stop()
 
 
 class Search:
@@ -53,6 +60,7 @@ class Search:
         begin: writes the config of a trial and starts its training: called with its folder, its settings and its slot.
         greater: whether a greater value of the metric is better.
         say: prints a line.
+        poll_seconds: how often it looks at the trials.
     """
 
     def __init__(
@@ -63,14 +71,16 @@ class Search:
         slots: Sequence[Slot],
         trials: int,
         seconds: float | None,
-        begin: Callable[[Path, Mapping[str, Any], Slot], TrialRun],
+        begin: Callable[[Path, Mapping[str, Any], Slot], RunningTrial],
         greater: bool,
         say: Callable[[str], None],
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._study, self._folder, self._say, self._begin = study, folder, say, begin
         self._free = list(slots)
         self._trials, self._seconds = trials, seconds
         self._best = max if greater else min
+        self._poll_seconds = poll_seconds
         self._running: list[_Running] = []
         self._signals: list[int] = []
 
@@ -90,7 +100,7 @@ class Search:
                     for one in list(self._running):
                         self._watch(one)
                     self._check_failures()
-                    time.sleep(POLL_SECONDS)
+                    time.sleep(self._poll_seconds)
             finally:
                 for one in self._running:
                     one.run.kill()
@@ -118,7 +128,7 @@ class Search:
             self._running.append(_Running(trial, self._begin(self.folder_of(trial.number), trial.point, slot), slot))
 
     def _watch(self, one: _Running) -> None:
-        ended = one.run.exit_code is not None
+        ended = one.run.poll() is not None
         evaluations = one.run.evaluations()
         values = [evaluation.value for evaluation in evaluations]
         for evaluation in evaluations[one.shown :]:
@@ -127,7 +137,9 @@ class Search:
         if one.trial.report(values) and not ended and not self._signals:
             one.pruning = True
             self._say(f"trial {one.trial.number}: worse than half of the others at this evaluation: it ends")
-            one.run.stop()
+            one.stop()
+        if self._signals and not ended:
+            one.stop()
         if ended:
             self._running.remove(one)
             self._free.append(one.slot)
@@ -135,7 +147,8 @@ class Search:
 
     def _conclude(self, one: _Running, values: Sequence[float]) -> None:
         number, trial = one.trial.number, one.trial
-        if one.run.exit_code == 0 and values:
+        code = one.run.poll()
+        if code == 0 and values:
             trial.finish(self._best(values))
             self._say(f"trial {number} finished: {describe_value(self._best(values))}")
         elif one.pruning and one.run.was_stopped:
@@ -144,7 +157,7 @@ class Search:
             self._say(f"trial {number} is interrupted; the same command goes on with it")
         else:
             trial.fail()
-            reason = one.run.last_words() if one.run.exit_code else "it was not evaluated"
+            reason = one.run.last_words() if code else "it was not evaluated"
             self._say(f"trial {number} failed ({log_path(self.folder_of(number))}): {reason}")
 
     def _ended(self) -> int:
@@ -157,15 +170,13 @@ class Search:
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """Let a signal ask the trials to save and end; a second Ctrl-C ends them at once."""
+        """Let a signal ask the trials to save and end; a second one ends them at once."""
 
         def stop(number: int, _frame: FrameType | None) -> None:
-            if self._signals and number == signal.SIGINT:
+            if self._signals:
                 raise KeyboardInterrupt
             self._signals.append(number)
             self._say(f"{signal.Signals(number).name}: the trials save and end; once more ends them at once")
-            for one in self._running:
-                one.run.stop()
 
         previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

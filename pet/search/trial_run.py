@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 METRICS_LOG = "metrics.jsonl"
 PROGRAM = """
@@ -31,6 +31,29 @@ class Evaluation(NamedTuple):
     value: float
 
 
+class RunningTrial(Protocol):
+    """The training of one trial, wherever it runs."""
+
+    def poll(self) -> int | None:
+        """Return its exit code; None: it has not ended."""
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it saved and ended because it was asked to."""
+
+    def stop(self) -> None:
+        """Ask it to save and to end."""
+
+    def kill(self) -> None:
+        """End it where the search itself ends now."""
+
+    def evaluations(self) -> list[Evaluation]:
+        """Return the evaluations that it has written so far, those in which the metric is defined."""
+
+    def last_words(self) -> str:
+        """Return the last lines that it printed."""
+
+
 def training_command(config: Path, options: Sequence[str] = ()) -> list[str]:
     """Return the command that trains with a config, as ``pet-train`` does.
 
@@ -42,7 +65,7 @@ def training_command(config: Path, options: Sequence[str] = ()) -> list[str]:
 
 
 class TrialRun:
-    """The training of one trial.
+    """The training of one trial, a process of this machine.
 
     Args:
         folder: output folder of the run.
@@ -66,25 +89,24 @@ class TrialRun:
                 start_new_session=True,
             )
 
-    @property
-    def exit_code(self) -> int | None:
-        """None: it has not ended."""
+    def poll(self) -> int | None:
+        """Return its exit code; None: it has not ended."""
         return self._process.poll()
 
     @property
     def was_stopped(self) -> bool:
         """Whether it saved and ended because it was asked to."""
-        return self._stopping and self.exit_code in STOPPED_CODES
+        return self._stopping and self.poll() in STOPPED_CODES
 
     def stop(self) -> None:
         """Ask it to save and to end."""
         self._stopping = True
-        if self.exit_code is None:
+        if self.poll() is None:
             self._process.terminate()
 
     def kill(self) -> None:
         """End it and all that it started."""
-        if self.exit_code is None:
+        if self.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
@@ -94,13 +116,22 @@ class TrialRun:
 
     def last_words(self) -> str:
         """Return the last lines that it printed."""
-        lines = log_path(self.folder).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return "\n".join(lines[-LAST_LINES:])
+        return last_lines(self.folder)
 
 
 def log_path(folder: Path) -> Path:
     """Return where the process of a trial prints, next to its output folder."""
     return folder.with_name(f"{folder.name}.log")
+
+
+def last_lines(folder: Path) -> str:
+    """Return the last lines that the training of a trial printed.
+
+    Args:
+        folder: its output folder.
+    """
+    lines = log_path(folder).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return "\n".join(lines[-LAST_LINES:])
 
 
 def read_evaluations(path: Path, metric: str) -> list[Evaluation]:

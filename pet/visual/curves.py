@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NOT_METRICS = ("iteration", "epoch", "lr", "iter_time", "data_time", "memory_mb")
+COUNTED = {"IDSW": "identity switches"}
+"""Figures that are counts, and of what: each has a panel of its own, in which the shares next to it are no flat lines."""
+COUNT = "count"
 MOST_LINES = 10
 LINE_STYLES = ("-", "--", "-.", ":")
 WIDEST, THINNEST = 3.0, 1.2
@@ -88,9 +91,16 @@ def find_panels(series: Series) -> list[tuple[str, str, list[str]]]:
         ("Losses", "loss", losses),
         ("Learning rate", "learning rate", [name for name in ("lr",) if name in series]),
         ("Training metrics", _unit(series, others := [name for name in training if name not in losses]), others),
-        *((f"Evaluation: {group}", _unit(series, names), names) for group, names in evaluation.items()),
+        *(panel for group, names in evaluation.items() for panel in _evaluation_panels(series, group, names)),
     ]
     return [panel for panel in panels if panel[2]]
+
+
+def _evaluation_panels(series: Series, group: str, names: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    counted = {what: [name for name in names if figure in name.split("/")] for figure, what in COUNTED.items()}
+    others = [name for name in names if not any(name in counts for counts in counted.values())]
+    title = f"Evaluation: {group}"
+    return [(title, _unit(series, others), others), *((f"{title}, {what}", COUNT, counts) for what, counts in counted.items())]
 
 
 def _unit(series: Series, names: Sequence[str]) -> str:
@@ -111,6 +121,8 @@ def _draw_panel(axes: "Axes", series: Mapping[str, tuple[list[int], list[float]]
     left_out = len(series) - len(shown)
     axes.set_title(title + (f" (the first {MOST_LINES} of {len(series)})" if left_out else ""), fontsize=10, loc="left")
     axes.set_ylabel(unit)
+    if unit == COUNT:
+        axes.locator_params(axis="y", integer=True)
     axes.grid(True, color="0.9")
     if unit != "learning rate":
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False, borderaxespad=0.3)

@@ -4,13 +4,19 @@ import ast
 import importlib
 import re
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from pet.cli import COMMANDS as COMMANDS_FOLDER
+from pet.cli import REPOSITORY
+from pet.task import PACKAGE, check_task_source
 from petlib.config import CfgNode
 from petlib.config.key import flat_schema
+from petlib.launch.start.main import read_launch
 from petlib.suggest import did_you_mean
-from tests.integration.conftest import ROOT
+from tests.integration.conftest import DIGITS, ROOT
 
 PAGE = (ROOT / "docs" / "coming_from.md").read_text(encoding="utf-8")
 CODE = re.findall(r"`([^`]+)`", PAGE)
@@ -55,6 +61,40 @@ def test_the_commands_have_their_options_and_configs() -> None:
         given = {word for word in words if word.startswith("--")}
         ours = {"--cfg", "--data", "--epochs", "--images", "--out", "--track", "--gpu_id", "--dry_run", "--on"}
         assert given <= {*ours, "--nnodes", "--node_rank", "--rdzv_endpoint"}, code
+
+
+def started() -> Iterator[tuple[str, list[str]]]:
+    """Yield the command lines of the page that start a training or a test here, settings as ends of one."""
+    for code in CODE:
+        words = shlex.split(code)
+        if words[0] in ("pet-train", "pet-test") and "--cfg" in words and "--on" not in words:
+            yield words[0].removeprefix("pet-"), words[1:]
+        elif words[0] in ("--nnodes", "--gpu_id") or (len(words) > 1 and words[0] in KEYS):
+            yield "train", ["--cfg", "x.yaml", *words]
+
+
+def test_its_command_lines_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = tmp_path / "cfgs" / "vision"
+    configs.mkdir(parents=True)
+    for name in ("x", "fruit"):
+        (configs / f"{name}.yaml").write_text(f"_BASE_: {DIGITS}\n")
+    monkeypatch.chdir(tmp_path)
+    lines = list(started())
+    assert len(lines) > 25
+    for program, given in lines:
+        words = [{"x.yaml": "cfgs/vision/x.yaml", "HOST:PORT": "node0:29500"}.get(word, word) for word in given]
+        if "--gpu_id" in words:
+            place = words.index("--gpu_id")
+            # whether the GPUs are there says the machine
+            del words[place : place + 2]
+        read_launch(
+            [*words, "MISC.DEVICE=cpu"],
+            f"{program}_net.py",
+            package=PACKAGE,
+            check_task=check_task_source,
+            script_of_all_tasks=COMMANDS_FOLDER / "test_net.py" if program == "test" else None,
+            repository=REPOSITORY,
+        )
 
 
 def test_its_links_lead_to_pages() -> None:

@@ -1,6 +1,10 @@
 """Jobs on a real Ray of two nodes: trained, stopped, continued with another number of nodes, and with a node killed."""
 
+import json
+import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -147,6 +151,64 @@ def test_the_script_of_a_job_for_the_cloud(ray: RayCluster, tmp_path: Path, stor
     place = tmp_path / "ckpts" / "jobs" / "models" / "landcover_0.1" / "1"
     assert f"landcover_0.1, version 1: {storage or place.parents[2]}/models/landcover_0.1/1" in done.stdout + done.stderr
     assert storage or {path.name for path in place.iterdir()} == {"model.pth", "model.onnx", "config.yaml", "card.json"}
+
+
+def test_the_trials_of_a_search_run_on_both_nodes_and_outlive_it(project: RayProject) -> None:
+    pytest.importorskip("optuna", reason="Optuna is not installed: pip install 'pet-vision[search]'")
+    (project.folder / "space.yaml").write_text("SOLVER.OPTIMIZER.BASE_LR: {low: 0.001, high: 0.5, log: True}\n")
+    found = project.storage / "found"
+    words = [*OPTIONS, "EVAL.PERIOD_ITER=8", "space.yaml", "--on", ON, "--trials", "3", "--processes", "2", "--out", str(found)]
+    trials = [found / "trial_000", found / "trial_001"]
+    project.pause_at(3)
+    with start_search(project, words) as search:
+        wait_for(lambda: all((trial / "logs").is_dir() for trial in trials), "two trials at a time", project.printed)
+        search.kill()
+    assert jobs_of_search(project) == [("running", "trial_000"), ("running", "trial_001")]
+
+    with start_search(project, words) as search:
+        assert search.stdout is not None
+        printed = ""
+        while "trial 1 goes on: " not in printed:
+            line = search.stdout.readline()
+            assert line, printed
+            printed += line
+        assert len(jobs_of_search(project)) == 2, "what runs is taken up, not submitted again"
+        os.kill(search.pid, signal.SIGINT)
+        project.go_on()
+        printed += search.stdout.read()
+        assert search.wait() == 128 + signal.SIGINT, printed
+    assert "trial 0 is interrupted; the same command goes on with it" in printed, printed
+    assert jobs_of_search(project) == [("stopped", "trial_000"), ("stopped", "trial_001")]
+
+    printed = project.pet("search", *words).succeeded().output
+    for trial in trials:
+        assert re.search("continuing from iteration [1-9]", trial.with_suffix(".log").read_text())
+        evaluated = [json.loads(line)["iteration"] for line in (trial / "metrics.jsonl").read_text().splitlines() if "cls/acc1" in line]
+        assert evaluated == [8, 16, 24], "each evaluation once, whichever job made it"
+    rows = re.findall(r"^(\d)  +finished +[\d.]+ +3 ", printed, re.MULTILINE)
+    assert rows == ["0", "1", "2"], printed
+    assert (found / "best.yaml").exists() and (found / "trial_002" / "model_best.pth").exists()
+    again = project.pet("search", *words).succeeded().output
+    assert "begins" not in again and "goes on: " not in again
+
+
+def start_search(project: RayProject, words: list[str]) -> "subprocess.Popen[str]":
+    """Start ``pet-search`` in the network of the cluster."""
+    code = "import sys; from pet import cli; sys.exit(cli.search())"
+    return subprocess.Popen(
+        [*project.prefix, sys.executable, "-c", code, *words],
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def jobs_of_search(project: RayProject) -> list[tuple[str, str]]:
+    """Return state and trial of each job."""
+    lines = project.pet("jobs", "list").succeeded().output.splitlines()
+    return sorted((words[3], words[5].split("-train-")[0][-9:]) for words in (line.split() for line in lines))
 
 
 def test_a_mistake_is_not_repeated(project: RayProject) -> None:

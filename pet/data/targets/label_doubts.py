@@ -57,13 +57,17 @@ class LabelDoubts:
     Args:
         names: what the numbers mean.
         confident: score from which a found object speaks against a label.
+
+    Attributes:
+        compared: samples whose labels were compared.
+        labels: how many these were: classes of images, objects, label images.
     """
 
     def __init__(self, names: TargetNames, *, confident: float = CONFIDENT) -> None:
         self._names, self._confident = names, confident
         self._images: list[_LabelledImage] = []
         self._doubts: list[Doubt] = []
-        self.compared = 0
+        self.compared = self.labels = 0
 
     def look(self, place: SamplePlace, sample: Mapping[str, Any], truth: ImageTruth | None, predictions: Mapping[str, Any]) -> None:
         """Compare a sample with what the model says of it, in the coordinates of its image."""
@@ -71,18 +75,26 @@ class LabelDoubts:
         logits, label = predictions.get("logits"), sample.get("label")
         labels, found = sample.get("semseg"), predictions.get("semseg")
         self.compared += 1
+        self.labels += 1
         if logits is not None and label is not None:
             self._images.append(_LabelledImage(softmax(logits), int(label), place, file))
         elif labels is not None and found is not None and labels.shape == found.shape:
             self._doubts += doubts_of_pixels(place, file, labels, found, self._names)
         elif truth is not None and predictions.get("scores") is not None and predictions.get("boxes") is not None:
             self._doubts += self._of_objects(place, file, truth, predictions)
+            self.labels += int((~truth.crowd).sum()) - 1
         else:
             self.compared -= 1
+            self.labels -= 1
 
     def ranked(self) -> list[Doubt]:
         """Return the doubts, the greatest first."""
         return sorted([*self._doubts, *self._of_images()], key=lambda doubt: -doubt.score)
+
+    def doubted_share(self) -> float:
+        """Return the share of the labels that the model contradicts, of a label image the share of its pixels."""
+        doubted = [doubt.score if doubt.finding.kind == OTHER_PIXELS else 1.0 for doubt in self.ranked() if doubt.finding.kind != NO_LABEL]
+        return sum(doubted) / max(self.labels, 1)
 
     def _of_images(self) -> Iterator[Doubt]:
         if not self._images:

@@ -2,6 +2,9 @@
 "use strict";
 (() => {
   const HEIGHT = 250;
+  // steps of axes on which there is nothing between whole numbers
+  const WHOLE = [...Array(15).keys()].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
+  const COUNTED = ["count", "iteration"];
   const plots = new Map();
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (place) => style(`--c${place % 10}`);
@@ -14,10 +17,8 @@
   function axes(chart) {
     const look = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line"), width: 1 } };
     const values = (plot, splits) => splits.map((value) => (value === null ? "" : short(value)));
-    return [
-      { ...look, label: chart.x_label, labelSize: 22, size: 34, values },
-      { ...look, label: chart.y_label ?? "count", labelSize: 22, size: 62, values },
-    ];
+    const axis = (label, size) => ({ ...look, label, labelSize: 22, size, values, ...(COUNTED.includes(label) ? { incrs: WHOLE } : {}) });
+    return [axis(chart.x_label, 34), axis(chart.y_label ?? "count", 62)];
   }
 
   function lines(chart) {

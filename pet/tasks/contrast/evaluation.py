@@ -20,7 +20,7 @@ from pet.evaluation.evaluation import SAMPLES, Evaluation, write_results
 from pet.evaluation.evaluator import Evaluator
 from pet.evaluation.loop import Batches, evaluate
 from pet.evaluation.metrics import build_metrics
-from pet.evaluation.samples import SampleGallery, build_gallery
+from pet.evaluation.samples import Gallery, build_gallery
 from pet.metrics.collapse import effective_rank, spread
 from pet.metrics.linear_probe import fit_linear
 from pet.metrics.neighbours import Neighbours, NeighbourSearch, vote
@@ -83,7 +83,7 @@ class ProbeEvaluation(Evaluation):
         linear: bool,
         autocast: Callable[[], AbstractContextManager[None]],
         build_evaluators: Callable[[bool], Sequence[Evaluator]] = lambda _: [],
-        build_gallery: Callable[[bool], SampleGallery] | None = None,
+        build_gallery: Callable[[bool], Gallery] | None = None,
     ) -> None:
         super().__init__(loader=loader, build_evaluators=build_evaluators, autocast=autocast, build_gallery=build_gallery)
         self._votes = torch.zeros(0, num_classes)

@@ -12,6 +12,8 @@ from pet.data.datasets.verification import VerificationImages
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.evaluation.evaluation import Evaluation, SeveralEvaluations, build_evaluation
 from pet.evaluation.evaluator import Evaluator
+from pet.evaluation.pair_samples import PairGallery
+from pet.evaluation.samples import SampleGallery
 from pet.evaluation.verification import TemplateEvaluator, VerificationEvaluator
 from pet.exporting.embeddings import embedding_network
 from pet.models.class_centres import ClassCentres
@@ -81,7 +83,8 @@ class FaceTask(Task[FaceConfig]):
             rates = {"false_accepts": accepts, "false_positives": positives}
             return [TemplateEvaluator(name=name, templates=pairs, **rates, keep_predictions=keep_predictions)]
 
-        return build_evaluation(cfg, device, TESTED, build_evaluators, dataset=pairs)
+        gallery = SampleGallery if isinstance(pairs, FaceTemplates) else PairGallery
+        return build_evaluation(cfg, device, TESTED, build_evaluators, dataset=pairs, gallery=gallery)
 
     def build_hooks(self, cfg: FaceConfig, model: nn.Module) -> "list[engine.Hook]":
         """Return in addition what says to the centres which iteration follows."""

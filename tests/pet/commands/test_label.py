@@ -1,4 +1,5 @@
 import argparse
+import errno
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,10 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from pet import commands
 from pet.commands.label import add_options, choose_unlabelled, label
 from pet.visual import TargetNames
 from petlib.config import CfgNode, Key
-from petlib.errors import CheckpointError, ConfigError, DataError
+from petlib.errors import CheckpointError, ConfigError, DataError, OutputError
+from petlib.files import writing_errors
 
 
 def options(*words: str) -> argparse.Namespace:
@@ -32,6 +35,25 @@ def test_images_that_are_not_there_are_named_by_their_option(tmp_path: Path) -> 
     missing = str(tmp_path / "missing")
     with pytest.raises(DataError, match=f"^--unlabelled: {missing}: there is no such file or folder"):
         choose_unlabelled(None, tmp_path, options("run", "--unlabelled", missing))  # type: ignore[arg-type]
+
+
+def test_data_that_cannot_be_read_are_no_fault_of_the_folder_of_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> list[str]:
+        raise OSError(errno.EIO, "Input/output error", "/data/1.png")
+
+    def write(*_: object) -> list[str]:
+        with writing_errors(f"--out {tmp_path}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = SimpleNamespace(cfg=CfgNode({"MISC": {"CKPT": Key("run", "Folder.")}}))
+    monkeypatch.setattr(commands.label.api, "load", lambda *_, **__: run)
+    words = options("run", "--out", str(tmp_path))
+    monkeypatch.setattr(commands.label, "find_doubts", read)
+    with pytest.raises(DataError, match=r"^/data/1\.png: the data cannot be read: Input/output error$"):
+        label(words)
+    monkeypatch.setattr(commands.label, "find_doubts", write)
+    with pytest.raises(OutputError, match="^--out .*: the results cannot be written: No space left on device"):
+        label(words)
 
 
 def test_pictures_show_the_objects_that_become_labels(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pet.visual import draw_run
-from pet.visual.curves import draw_curves
+from pet.visual.curves import draw_curves, find_panels
 
 FIRST_LINE = (31, 119, 180)
 SECOND_LINE = (255, 127, 14)
@@ -92,3 +92,12 @@ def test_curves_that_lie_on_each_other_are_both_seen(tmp_path):
     plot = picture[:, : int(0.72 * picture.shape[1])]
     for colour in (FIRST_LINE, SECOND_LINE):
         assert (np.abs(plot - np.array(colour)).max(axis=2) < 40).sum() > 200
+
+
+def test_counts_have_a_panel_of_their_own():
+    series = {name: ([1, 2], values) for name, values in {"track/HOTA": [0.1, 0.2], "track/IDSW": [0, 3], "cls/acc1": [0.5, 0.6]}.items()}
+    assert find_panels(series) == [
+        ("Evaluation: track", "fraction (0 to 1)", ["track/HOTA"]),
+        ("Evaluation: track, identity switches", "count", ["track/IDSW"]),
+        ("Evaluation: cls", "fraction (0 to 1)", ["cls/acc1"]),
+    ]

@@ -81,6 +81,21 @@ def test_missing_and_superfluous_objects() -> None:
     assert doubts_of(truth(labels=()), found((other, 1, 0.4))) == []
 
 
+def test_the_share_of_doubted_labels_says_whether_the_model_may_judge() -> None:
+    box, other, crowd = (10.0, 10.0, 50.0, 50.0), (60.0, 60.0, 90.0, 90.0), (0.0, 0.0, 5.0, 5.0)
+    objects = truth(box, other, labels=(0, 1))
+    for predictions, share in ((found(), 1.0), (found((box, 0, 0.9)), 0.5), (found((box, 0, 0.9), (other, 1, 0.9), (crowd, 1, 0.9)), 0.0)):
+        doubts = LabelDoubts(NAMES)
+        doubts.look(PLACE, {"meta": {"file": "a.jpg"}}, objects, predictions)
+        assert (doubts.labels, doubts.doubted_share()) == (2, share)
+    # a model that learnt nothing: all classes are as probable as any other
+    rng, doubts = np.random.default_rng(0), LabelDoubts(NAMES)
+    for number in range(300):
+        sample = {"label": number % 10, "meta": {"file": f"{number}.jpg"}}
+        doubts.look(SamplePlace("digits", number), sample, None, {"logits": rng.normal(0, 0.01, 10)})
+    assert doubts.labels == 300 and doubts.doubted_share() > 0.8
+
+
 def test_label_images_are_compared_away_from_borders() -> None:
     labels = np.zeros((100, 100), np.uint8)
     labels[:, 50:] = 1
@@ -93,6 +108,7 @@ def test_label_images_are_compared_away_from_borders() -> None:
         doubts.look(PLACE, {"semseg": labels, "meta": {}}, None, {"semseg": predicted})
         assert [doubt.finding.kind for doubt in doubts.ranked()] == expected
     (doubt,) = doubts.ranked()
+    assert doubts.doubted_share() == doubt.score
     assert doubt.score == pytest.approx(900 / (100 * 96), rel=0.01)
     assert doubt.finding.detail == "9.4% of the pixels, mostly ground that is predicted as road"
     assert doubt.finding.evidence.box == (0, 70, 30, 100)
