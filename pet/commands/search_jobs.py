@@ -133,7 +133,7 @@ class TrialJob:
         """Return its exit code; None: it has not ended.
 
         Raises:
-            OutputError: nobody knows any more whether it runs.
+            OutputError: the cluster does not say whether it runs.
         """
         if self._code is None and (code := self._exit_code()) is not None:
             self._keep_log()
