@@ -163,6 +163,7 @@ def test_our_own_code_is_imported_at_the_top() -> None:
         "pet.cli",
         "pet.task",
         "pet.commands",
+        "pet.commands.jobs",
         "pet.vision.config",
         "pet.tasks.cls.config",
         "pet.tasks.instance.config",

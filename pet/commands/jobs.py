@@ -8,8 +8,7 @@ from typing import NoReturn
 from pet.cluster import engines, records
 from pet.cluster.records import Record
 from pet.commands.submit import follow_to_end, print_text
-from petlib.checkpoint.fetch import fetch_run
-from petlib.checkpoint.stored import CheckpointStore
+from petlib import checkpoint
 from petlib.errors import ConfigError, OutputError
 from petlib.launch.process.tool import run_plain_tool
 from petlib.object_store import RETRY_SECONDS
@@ -74,7 +73,7 @@ def fetch(record: Record, folder: Path) -> int:
         OutputError: there are none yet, or they cannot be copied.
     """
     if record.job.is_in_store:
-        is_there = fetch_run(CheckpointStore(record.job.results, retry_seconds=RETRY_SECONDS), folder)
+        is_there = checkpoint.fetch_run(checkpoint.CheckpointStore(record.job.results, retry_seconds=RETRY_SECONDS), folder)
     else:
         is_there = _copy(record.job.run_folder, folder)
     if not is_there:
