@@ -1,4 +1,5 @@
-"""Images per second from JPEG files to the device: Pet's loader against torchvision's transforms in torch's loader, in turns."""
+"""Images per second from JPEG files to the device: Pet's loader, torchvision's transforms in torch's loader, and files that the device
+itself decodes and crops, in turns."""
 
 import os
 import statistics
@@ -59,14 +60,30 @@ class Pictures(Dataset[Tensor]):
 
 def torchvision_batches(paths: list[Path], device: torch.device, *, batch: int, count: int, workers: int) -> Iterator[Tensor]:
     """Yield normalised batches of torchvision's path."""
-    mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1) * 255
-    std = torch.tensor(STD, device=device).view(1, 3, 1, 1) * 255
     loader: Any = DataLoader(
         Pictures(paths, batch * count), batch_size=batch, num_workers=workers, pin_memory=device.type == "cuda", prefetch_factor=2
     )
     for images in loader:
-        moved = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-        yield (moved.float() - mean) / std
+        yield normalized(images.to(device, non_blocking=True))
+
+
+def device_batches(paths: list[Path], device: torch.device, *, batch: int, count: int, threads: int) -> Iterator[Tensor]:
+    """Yield normalised batches of files that threads read ahead, and that the device decodes, by nvJPEG where it is CUDA, and crops."""
+    transforms = v2.Compose([v2.RandomResizedCrop(SIZE, antialias=True), v2.RandomHorizontalFlip()])
+
+    def read(number: int) -> list[Tensor]:
+        return [read_file(str(paths[index % len(paths)])) for index in range(number * batch, (number + 1) * batch)]
+
+    with ThreadPoolExecutor(threads) as pool:
+        for encoded in pool.map(read, range(count)):
+            images = decode_jpeg(encoded, mode=ImageReadMode.RGB, device=device)
+            yield normalized(torch.stack([transforms(image) for image in images]))
+
+
+def normalized(images: Tensor) -> Tensor:
+    """Return images uint8 (B, 3, H, W) as a network gets them."""
+    mean, std = (torch.tensor(values, device=images.device).view(1, 3, 1, 1) * 255 for values in (MEAN, STD))
+    return (images.contiguous(memory_format=torch.channels_last).float() - mean) / std
 
 
 def rate(batches: Iterator[Any], device: torch.device, *, batch: int, skipped: int) -> float:
@@ -91,15 +108,19 @@ def measure(report: Report, device: torch.device, *, dry: bool) -> None:
             list(pool.map(write_picture, paths, range(files)))
         settings = [f"TRAIN.DATASETS=[{folder}]", "MODEL.NUM_CLASSES=2", f"TRAIN.BATCH_SIZE={batch}", f"TRAIN.NUM_WORKERS={workers}"]
         cfg = load(vision.config, "vision/imagenet/resnet50.yaml", Path(folder) / "out", count, settings)
-        ours, theirs = [], []
+        ours, theirs, decoded = [], [], []
         for _ in range(turns):
             theirs.append(
                 rate(torchvision_batches(paths, device, batch=batch, count=count, workers=workers), device, batch=batch, skipped=skipped)
             )
             ours.append(rate(vision.TASK.build_training_data(cfg, device).batches(0, count), device, batch=batch, skipped=skipped))
+            on_device = device_batches(paths, device, batch=batch, count=4 if dry else 24, threads=workers)
+            decoded.append(rate(on_device, device, batch=batch, skipped=1 if dry else 4))
     report.add("input: Pet", statistics.median(ours), "images/s", note=f"{workers} workers, JPEG 500x375 to 224, onto the device")
     report.add("input: torchvision", statistics.median(theirs), "images/s")
     report.add("input: Pet's rate / torchvision's", statistics.median(ours) / statistics.median(theirs))
+    faster = "the device is faster" if statistics.median(decoded) > statistics.median(ours) else "Pet's loader on the cores is faster"
+    report.add("input: decoded and cropped on the device", statistics.median(decoded), "images/s", note=faster)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from petlib.data.collate import HostBatch
 from petlib.data.protocols import Batch
 from petlib.data.worker_watch import Locate, WorkerWatch, death_gate
 from petlib.errors import UserError, WorkerError, portable_error
+from petlib.launch.process.garbage import collector
 from petlib.launch.watch.status import status
 
 Request = TypeVar("Request")
@@ -73,6 +74,8 @@ def start_loading(
         UserError: what ``read`` raised, as the same class with the same message.
         WorkerError: a worker was killed, or gave no batch within the time that is set.
     """
+    # what a run imports is there by now
+    collector.resume(spare=True)
     watch = WorkerWatch(options.num_workers, locate)
     with warnings.catch_warnings():
         # the number is a setting; torch repeats its advice in every process and every evaluation

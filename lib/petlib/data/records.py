@@ -1,13 +1,13 @@
-"""The records of a data set in one buffer that all processes of a machine share."""
+"""The records of a data set, or arrays, in one buffer that all processes of a machine share."""
 
 import mmap
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -54,9 +54,17 @@ class SharedRecords(Sequence[Record], Generic[Record]):
         return record
 
 
+class _Array(NamedTuple):
+    """Where an array lies in the buffer."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
 class _Place(NamedTuple):
     path: str
-    record_count: int
+    arrays: Mapping[str, _Array]
 
 
 def share_records(build: Callable[[], Iterable[Record]]) -> SharedRecords[Record]:
@@ -73,22 +81,50 @@ def share_records(build: Callable[[], Iterable[Record]]) -> SharedRecords[Record
         OutputError: the temporary file cannot be written.
         Exception: what ``build`` raises, in every process.
     """
+
+    def write(file: "_PrivateFile") -> None:
+        ends = [0]
+        for record in build():
+            data = pickle.dumps(record, pickle.HIGHEST_PROTOCOL)
+            ends.append(ends[-1] + len(data))
+            file.write(data)
+        file.write_array("ends", np.array(ends, np.int64))
+
+    buffer, arrays = _share(write)
+    return SharedRecords(buffer, arrays["ends"])
+
+
+def share_arrays(build: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return the arrays of ``build()`` by their names in memory that the processes of a machine share, see :func:`share_records`.
+
+    They cannot be written into.
+    """
+
+    def write(file: "_PrivateFile") -> None:
+        for name, array in build().items():
+            file.write_array(name, array)
+
+    return _share(write)[1]
+
+
+def _share(write: Callable[["_PrivateFile"], None]) -> tuple[mmap.mmap, dict[str, np.ndarray]]:
+    """Return what the first process of each machine writes into a file, mapped in every process, and the arrays in it."""
     place: _Place | None = None
     failure: Exception | None = None
     if local_rank() == 0:
         try:
-            place = _write(build)
+            place = _written(write)
         except Exception as error:  # noqa: BLE001 -- raised below, after the other processes have heard of it
             failure = error
     try:
         places = _exchange(place, failure)
-        records, failure = _try_map(places[rank() - local_rank()])
+        mapped, failure = _try_map(places[rank() - local_rank()])
         _exchange(None, failure)
     finally:
         if place is not None:
             Path(place.path).unlink()
-    assert records is not None, "no records and no error"
-    return records
+    assert mapped is not None, "nothing is mapped, and no error"
+    return mapped
 
 
 def _exchange(value: _Place | None, failure: Exception | None) -> list[_Place | None]:
@@ -102,45 +138,81 @@ def _exchange(value: _Place | None, failure: Exception | None) -> list[_Place | 
     return [answer for answer, _ in answers]
 
 
-def _write(build: Callable[[], Iterable[Any]]) -> _Place:
-    descriptor, path = tempfile.mkstemp(prefix="pet-records-")
-    file = os.fdopen(descriptor, "wb")
-    try:
-        ends = [0]
-        for record in build():
-            data = pickle.dumps(record, pickle.HIGHEST_PROTOCOL)
-            ends.append(ends[-1] + len(data))
-            with _writing_to(path):
-                file.write(data)
-        with _writing_to(path):
-            file.write(b"\0" * (-ends[-1] % 8) + np.array(ends, np.int64).tobytes())
-            file.close()
-    except BaseException:
-        Path(path).unlink()
-        # What is left in its buffer has nowhere to go; the error under way is the one to report.
+class _PrivateFile:
+    """A temporary file that is written once, from its beginning to its end.
+
+    Attributes:
+        path: where it is.
+        arrays: where the arrays lie that were written.
+    """
+
+    def __init__(self) -> None:
+        descriptor, self.path = tempfile.mkstemp(prefix="pet-records-")
+        self.arrays: dict[str, _Array] = {}
+        self._file = os.fdopen(descriptor, "wb")
+        self._size = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise self._full(error) from error
+        self._size += len(data)
+
+    def write_array(self, name: str, array: np.ndarray) -> None:
+        """Append an array, at a place that its numbers can be read from."""
+        self.write(b"\0" * (-self._size % 8))
+        self.arrays[name] = _Array(self._size, array.shape, array.dtype.str)
+        self.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+    def close(self) -> None:
+        """Write what is held back.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        # an empty file cannot be mapped
+        self.write(b"\0")
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._full(error) from error
+
+    def discard(self) -> None:
+        """Remove the file; what is left in its buffer has nowhere to go, and the error under way is the one to report."""
+        Path(self.path).unlink()
         with suppress(OSError):
-            file.close()
-        raise
-    return _Place(path, len(ends) - 1)
+            self._file.close()
 
-
-@contextmanager
-def _writing_to(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"the records of the data set cannot be written into the temporary folder {Path(path).parent}: {error.strerror}; "
+    def _full(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"the records of the data set cannot be written into the temporary folder {Path(self.path).parent}: {error.strerror}; "
             "make room there, or set the environment variable TMPDIR to another folder"
-        ) from error
+        )
 
 
-def _try_map(place: _Place | None) -> tuple[SharedRecords[Any] | None, Exception | None]:
+def _written(write: Callable[[_PrivateFile], None]) -> _Place:
+    file = _PrivateFile()
+    try:
+        write(file)
+        file.close()
+    except BaseException:
+        file.discard()
+        raise
+    return _Place(file.path, file.arrays)
+
+
+def _try_map(place: _Place | None) -> tuple[tuple[mmap.mmap, dict[str, np.ndarray]] | None, Exception | None]:
     assert place is not None, "the first process of this machine sent no place"
     try:
         with Path(place.path).open("rb") as file:
             buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         return None, error
-    ends = np.frombuffer(buffer, np.int64, offset=len(buffer) - 8 * (place.record_count + 1))
-    return SharedRecords(buffer, ends), None
+    arrays = {name: np.ndarray(array.shape, array.dtype, buffer, array.offset) for name, array in place.arrays.items()}
+    return (buffer, arrays), None

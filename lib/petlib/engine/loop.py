@@ -95,7 +95,8 @@ def _run_iterations(state: TrainState, data: BatchStream, step: Step, hooks: Seq
         step(state, data, after_backward)
         state.iteration += 1
         if state.iteration < wake:
-            _call(after_each, state)
+            for call in after_each:
+                call(state)
             if state.stop_reason:
                 _call(after_some, state)
         else:

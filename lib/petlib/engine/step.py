@@ -86,17 +86,23 @@ class DefaultStep:
         optimizer.zero_grad(set_to_none=True)
         if self.guard is not None:
             self.guard.begin(state.network)
-        parts = self._parts(state, data)
+        if self.accumulation == 1:
+            self._forward_backward(state, next(data))
+        else:
+            self._accumulate(state, self._parts(state, data))
+        after_backward(state)
+        self._update(state, optimizer)
+
+    def _accumulate(self, state: TrainState, parts: Iterator[Batch]) -> None:
+        """Add up the gradients of several batches; the processes exchange them once."""
         for _ in range(self.accumulation - 1):
             with no_sync(state.model):
                 self._forward_backward(state, next(parts))
         self._forward_backward(state, next(parts))
-        after_backward(state)
-        self._update(state, optimizer)
 
     def _parts(self, state: TrainState, data: BatchStream) -> Iterator[Batch]:
         """Return the batches of an iteration: read one by one, or where the network counts their targets all at once."""
-        if self.accumulation == 1 or not isinstance(state.network, CountsTargets) or state.network.count_targets is None:
+        if not isinstance(state.network, CountsTargets) or state.network.count_targets is None:
             return (next(data) for _ in range(self.accumulation))
         return iter(count_targets(state.network, [[next(data) for _ in range(self.accumulation)]])[0])
 

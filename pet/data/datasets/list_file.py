@@ -3,7 +3,7 @@
 import csv
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,18 @@ from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_image
 from pet.data.files.limits import shortened
-from pet.data.files.opening import LONGEST_NAME, read_text
+from pet.data.files.opening import LONGEST_NAME, read_file, read_text
 from pet.data.files.path_variants import PathVariants
+from pet.data.files.plain_lists import PlainRows, scan
 from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import Dataset, DatasetInfo
-from petlib.data.records import share_records
+from petlib.data.records import share_arrays, share_records
 from petlib.errors import DataError
 from petlib.suggest import counted
 
 WHOLE_NUMBER = re.compile(r"-?\d+")
+LIST, LINES = "the list file", "; its lines are 'image label'"
+"""What a list is called in messages, and what they say at their end."""
 OTHER_LABEL = "image that an earlier line gives another label, kept as it is; at most one of them can be right"
 GREATEST_LABEL = 9_999_999
 MOST_DIGITS = 18
@@ -55,9 +58,8 @@ class ListFile(Dataset):
 
     def __init__(self, *, path: Path, classes: list[str] | None = None, reach: Reach = INSIDE) -> None:
         self.path = path
-        self._records = share_records(lambda: _read_lines(path, reach))
         self._contradictions = SkipCounter(path)
-        labels = self._read_labels()
+        self._records, labels = self._read(reach)
         self._contradictions.log()
         self.numeric = all(isinstance(label, int) for label in labels)
         if self.numeric and 0 not in labels:
@@ -104,12 +106,21 @@ class ListFile(Dataset):
         """The images, relative to the folder of the list."""
         return [name for name, *_ in self._records]
 
-    def _read_labels(self) -> set[int | str]:
+    def _read(self, reach: Reach) -> tuple[Sequence[tuple[str, int | str, int]], set[int | str]]:
+        """Return image, label and number of each line, and the labels that occur."""
+        arrays = share_arrays(lambda: _scan(self.path))
+        if arrays:
+            rows = PlainRows(arrays)
+            return rows, rows.labels
+        records = share_records(lambda: _read_lines(self.path, reach))
+        return records, self._labels_of_all(records)
+
+    def _labels_of_all(self, records: Sequence[tuple[str, int | str, int]]) -> set[int | str]:
         """Return the labels that occur, all of one kind."""
         labels = set()
-        _, first, first_line = self._records[0]
+        _, first, first_line = records[0]
         label_of: dict[str, int | str] = {}
-        for name, label, line in self._records:
+        for name, label, line in records:
             if isinstance(label, int) != isinstance(first, int):
                 raise DataError(
                     f"{self.path}:{line}: the label {label!r} of {name}, but {first!r} in line {first_line}: "
@@ -127,12 +138,13 @@ class ListFile(Dataset):
 
     def _check_numbers(self) -> None:
         logger.info("%s: the labels are numbers: 0 is %s, in the order of Source.classes", self.path, self._classes[0])
-        for name, label, line in self._records:
-            if label not in range(len(self._classes)):
+        count = len(self._classes)
+        for name, label, line in self._records.numbered_from(count) if isinstance(self._records, PlainRows) else self._records:
+            if label not in range(count):
                 first = self.info.first_label
                 cause = f"; no line has the label 0: subtract {first} from every label, or write names of classes" if first else ""
                 raise DataError(
-                    f"{self.path}:{line}: the label {label!r} of {name} is none of the {counted(len(self._classes), 'class')} "
+                    f"{self.path}:{line}: the label {label!r} of {name} is none of the {counted(count, 'class')} "
                     f"({_few(self._classes)}){cause}"
                 )
 
@@ -145,11 +157,18 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
+def _scan(path: Path) -> Mapping[str, np.ndarray]:
+    """Return what a list holds whose lines are plain, else nothing: it is read line by line then, and what is wrong is reported."""
+    if path.suffix.lower() == ".csv":
+        return {}
+    return scan(read_file(path, what=LIST, hint=LINES), path.parent.absolute().parts) or {}
+
+
 def _read_lines(path: Path, reach: Reach) -> Iterator[tuple[str, int | str, int]]:
     """Yield image, label and line number."""
     empty = True
     variants = PathVariants(path.parent)
-    text = read_text(path, what="the list file", hint="; its lines are 'image label'").removeprefix("\ufeff")
+    text = read_text(path, what=LIST, hint=LINES).removeprefix("\ufeff")
     for number, line, fields in _rows_of_csv(path, text) if path.suffix.lower() == ".csv" else _rows_of_text(text):
         if len(fields) != 2 or not all(fields):
             raise DataError(f"{path}:{number}: {shortened(line)!r} given, 'image label' expected (separated by a tab, a comma or a blank)")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from petlib import distributed
-from petlib.data.records import share_records
+from petlib.data.records import share_arrays, share_records
 from petlib.errors import DataError, OutputError
 
 RECORDS = [{"file": f"{number}.png", "boxes": np.full((number % 3, 4), number)} for number in range(50)]
@@ -130,3 +130,19 @@ def test_an_error_of_build_is_raised_on_every_rank(run_ranks, tmp_path):
     assert first == [("DataError", "no annotations"), ("KeyError", "'images'"), ("OddError", "a and b")]
     assert second == [*first[:2], ("DataError", "a and b")]
     assert list(tmp_path.iterdir()) == []
+
+
+def _array_of_ranks():
+    arrays = share_arrays(lambda: {"squares": np.arange(5.0) ** 2, "name": np.frombuffer(b"abc", np.uint8)})
+    return arrays["squares"].tolist(), arrays["name"].tobytes(), sorted(arrays), share_arrays(dict)
+
+
+def test_arrays_are_shared_and_cannot_be_written(temporary_folder, run_ranks):
+    assert _array_of_ranks() == ([0.0, 1.0, 4.0, 9.0, 16.0], b"abc", ["name", "squares"], {})
+    assert list(temporary_folder.iterdir()) == []
+    shared = share_arrays(lambda: {"empty": np.zeros((0, 2)), "numbers": np.arange(6).reshape(2, 3).T})
+    assert shared["empty"].shape == (0, 2)
+    assert shared["numbers"].tolist() == [[0, 3], [1, 4], [2, 5]]
+    with pytest.raises(ValueError, match="read-only"):
+        shared["numbers"][0, 0] = 1
+    assert run_ranks(_array_of_ranks, 2) == [_array_of_ranks()] * 2

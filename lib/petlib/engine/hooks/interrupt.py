@@ -45,13 +45,14 @@ class InterruptHook(Hook):
         self._wants_save = False
         self._save_now = False
         self._agreed: AgreedFlag | None = None
+        self._alone = True
         self._exchanges_at = 0
         self._exchanged = (0, 0.0)
         self._previous: dict[int, Any] = {}
 
     def before_train(self, state: TrainState) -> None:
         """Take over the signals."""
-        self._agreed = AgreedFlag()
+        self._agreed, self._alone = AgreedFlag(), world_size() == 1
         self._exchanges_at, self._exchanged = state.iteration + 1, (state.iteration, time.monotonic())
         status.set_iterations(state.iteration)
         # python allows handlers in the main thread only; a run in another thread is stopped by whoever started it
@@ -69,8 +70,10 @@ class InterruptHook(Hook):
     def after_step(self, state: TrainState) -> None:
         """Stop, or save before the next iteration, when any rank was asked to."""
         assert self._agreed is not None, "after_step was called without before_train"
-        status.set_iterations(state.iteration)
-        if state.iteration < self._exchanges_at:
+        iteration = state.iteration
+        status.set_iterations(iteration)
+        # a single process has nothing to exchange until it is asked for something
+        if iteration < self._exchanges_at or (self._alone and not end_request.signal_number and not self._wants_save):
             return
         request = _NOTHING
         if end_request.signal_number:
@@ -78,8 +81,8 @@ class InterruptHook(Hook):
         elif self._wants_save:
             request, self._wants_save = _SAVE, False
         # the greatest of all ranks is known to all of them, its interval too
-        agreed, interval = divmod(self._agreed.exchange(request * _INTERVALS + self._interval(state.iteration)), _INTERVALS)
-        self._exchanges_at = state.iteration + max(1, interval)
+        agreed, interval = divmod(self._agreed.exchange(request * _INTERVALS + self._interval(iteration)), _INTERVALS)
+        self._exchanges_at = iteration + max(1, interval)
         if agreed == _END:
             stop_for_signal(state, end_request.signal_number or signal.SIGTERM)
         elif agreed == _SAVE:
@@ -99,7 +102,7 @@ class InterruptHook(Hook):
         """Return after how many iterations this rank would exchange again."""
         now, (before, then) = time.monotonic(), self._exchanged
         self._exchanged = iteration, now
-        if world_size() == 1 or now <= then or iteration <= before:
+        if self._alone or now <= then or iteration <= before:
             return 1
         return min(_INTERVALS - 1, max(1, int(self._exchange_seconds * (iteration - before) / (now - then))))
 

@@ -130,9 +130,10 @@ class MetricWriterHook(Hook):
         # the ranks have agreed on the time, so they agree on when to write next
         window_seconds = max(seconds * self._every, 1e-6)
         self._windows_per_write = min(max(round(SECONDS_BETWEEN_WRITES / window_seconds), 1), MOST_WINDOWS)
-        for record, means in zip(self._records, all_means, strict=True):
+        for pending, means in zip(self._records, all_means, strict=True) if state.writers else ():
+            record = replace(pending, losses=means.losses, metrics=means.metrics)
             for writer in state.writers:
-                writer.write_training(replace(record, losses=means.losses, metrics=means.metrics))
+                writer.write_training(record)
         self._records = []
 
 

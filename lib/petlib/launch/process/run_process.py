@@ -12,6 +12,7 @@ from typing import NoReturn
 from petlib.config import CfgNode, TaskConfig, keys_in_errors, load_cfg, read_layers
 from petlib.config.usage import describe_settings, describe_unread
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
+from petlib.launch.process.garbage import collector
 from petlib.launch.process.guard import follow_launcher, has_died
 from petlib.launch.start.arguments import ScriptArguments, parse_script_arguments
 from petlib.launch.start.plan import LAUNCH_FOLDER
@@ -117,18 +118,21 @@ def run_process(main: Callable[[RunProcess], None]) -> int:
 
     ``main`` reads its config, calls :meth:`RunProcess.log_to` when it knows the output folder, and trains. Exit codes: 0, 2
     after a mistake of the user (one message, no traceback), 130 after Ctrl-C, 1 after another exception that was left to the
-    launcher to print. When the launcher dies, this process saves and ends, or is ended.
+    launcher to print. When the launcher dies, this process saves and ends, or is ended. Until its first batches are loaded
+    Python's collector of garbage rests.
 
     Raises:
         Exception: what ``main`` raised, where no launcher of ours is there to print it and it is no mistake of the user.
     """
     open_missing_streams()
+    collector.rest()
     launcher = follow_launcher()
     name = os.environ.pop(LAUNCH_FOLDER, None)
     folder = Path(name) if launcher is not None and name else None
     try:
         return RunProcess(folder).call(main)
     finally:
+        collector.resume()
         if launcher is not None and folder is not None and has_died(launcher):
             shutil.rmtree(folder, ignore_errors=True)
 
