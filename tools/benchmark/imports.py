@@ -40,7 +40,7 @@ COMMANDS = {
 
 def seconds(command: list[str]) -> float:
     """Return the processor time of a command."""
-    # python keeps what it compiled, as it does where nobody asks for something else
+    # python keeps what it compiled, as it does where nothing else is asked for
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

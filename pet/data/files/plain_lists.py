@@ -159,7 +159,7 @@ class _Scanner:
         # what comes after the separator in SEPARATORS may be in a name; what comes before it would separate
         self._plain[list(SEPARATORS[: SEPARATORS.index(separator)])] = False
         self._plain[[NEWLINE, separator]] = True
-        # numbers of names: the values of polynomials at a point that nobody knows who writes a list, modulo 2^64
+        # numbers of names: the values of polynomials, modulo 2^64, at a point that a list cannot know
         self._point = int(np.random.default_rng().integers(2**62)) * 2 + 1
         self._powers = np.ones(1, np.uint64)
         self._inverse_powers = np.ones(1, np.uint64)
