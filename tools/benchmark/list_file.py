@@ -11,7 +11,6 @@ import gc
 import json
 import multiprocessing
 import os
-import re
 import resource
 import statistics
 import tempfile
@@ -59,9 +58,16 @@ READERS = {"pet": list_file, "plain loop": plain_loop}
 
 
 def own_megabytes() -> float:
-    """Return the memory that this process shares with no other, MB."""
-    found = re.search(r"Private_Dirty:\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(encoding="utf-8"))
-    return int(found[1]) / 1e3 if found else float("nan")
+    """Return the memory that this process shares with no other, MB, without what is mapped from files."""
+    kilobytes, is_file = 0, False
+    for line in Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines():
+        name, *values = line.split()
+        if not name.endswith(":"):
+            # permissions, offset, device, inode
+            is_file = values[3] != "0"
+        elif name == "Private_Dirty:" and not is_file:
+            kilobytes += int(values[0])
+    return kilobytes / 1e3
 
 
 def read_rows(row: Callable[[int], object], lines: int, pipe: Connection) -> None:
@@ -79,15 +85,16 @@ def open_list(name: str, path: Path, lines: int, pipe: Connection) -> None:
     # what the reader imports
     reader_path = path.with_name("short.txt")
     reader(reader_path)
-    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before, most, begin = own_megabytes(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     row = reader(path)
-    seconds, after = time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    held = own_megabytes()
+    seconds = time.process_time() - begin
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most
+    held = own_megabytes() - before
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     worker = context.Process(target=read_rows, args=(row, lines, sender))
     worker.start()
-    pipe.send((seconds, (after - before) / 1e3, held, receiver.recv()))
+    pipe.send((seconds, most / 1e3, held, receiver.recv()))
     worker.join()
 
 

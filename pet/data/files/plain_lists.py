@@ -79,14 +79,12 @@ class _Block(NamedTuple):
     Attributes:
         starts: where each line begins, int64.
         names: a number for each name, uint64; the same for the same name.
-        labels: a number for each label, uint64 or int64; that of the label, or the same for the same label.
-        label_names: that number -> the label; None: labels are numbers.
+        labels: the labels that are numbers, int64, or a number for each label, uint64; the same for the same label.
     """
 
     starts: np.ndarray
     names: np.ndarray
     labels: np.ndarray
-    label_names: dict[int, str] | None
 
 
 def scan(data: bytes, odd_folders: Collection[str]) -> Arrays | None:
@@ -110,19 +108,18 @@ def scan(data: bytes, odd_folders: Collection[str]) -> Arrays | None:
         stop = start + BLOCK_BYTES
         stop = data.find(b"\n", stop) + 1 or len(text) if stop < len(text) else len(text)
         block = scanner.scan(text[start:stop], start)
-        if block is None or (block.label_names is None) != (blocks[0].label_names is None if blocks else block.label_names is None):
+        if block is None or (blocks and block.labels.dtype != blocks[0].labels.dtype):
             return None
         blocks.append(block)
         start = stop
-    return _joined(text, separator, blocks)
+    return _joined(text, separator, blocks, scanner.label_names)
 
 
-def _joined(text: np.ndarray, separator: int, blocks: Sequence[_Block]) -> Arrays | None:
+def _joined(text: np.ndarray, separator: int, blocks: Sequence[_Block], label_names: Mapping[int, str]) -> Arrays | None:
     names = np.concatenate([block.names for block in blocks])
     labels = np.concatenate([block.labels for block in blocks])
     if _count_distinct(names) != _count_distinct(names * np.uint64(3) ^ labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)):
         return None
-    label_names = {number: name for block in blocks for number, name in (block.label_names or {}).items()}
     ordered = sorted(label_names.values())
     if label_names:
         place_of = {name: place for place, name in enumerate(ordered)}
@@ -148,9 +145,13 @@ class _Scanner:
     Args:
         separator: the byte between name and label.
         odd_folders: beginnings of names that are not plain.
+
+    Attributes:
+        label_names: number of a label that is a name -> the label, of the lines that were looked at.
     """
 
     def __init__(self, separator: int, odd_folders: Sequence[bytes]) -> None:
+        self.label_names: dict[int, str] = {}
         self._separator = separator
         self._odd_folders = odd_folders
         self._plain = np.zeros(256, bool)
@@ -175,7 +176,7 @@ class _Scanner:
             return None
         sums = self._sums(text)
         labels = self._labels(text, marks + 1, ends, sums)
-        return None if labels is None else _Block(starts + offset, self._numbers(sums, starts, marks), *labels)
+        return None if labels is None else _Block(starts + offset, self._numbers(sums, starts, marks), labels)
 
     def _has_odd_names(self, text: np.ndarray, starts: np.ndarray, marks: np.ndarray) -> bool:
         if np.isin(text[starts], list(ODD_BEGINNINGS)).any() or ((text[:-1] == DOT) & (text[1:] == DOT)).any():
@@ -190,22 +191,20 @@ class _Scanner:
                 return True
         return False
 
-    def _labels(
-        self, text: np.ndarray, starts: np.ndarray, ends: np.ndarray, sums: np.ndarray
-    ) -> tuple[np.ndarray, dict[int, str] | None] | None:
+    def _labels(self, text: np.ndarray, starts: np.ndarray, ends: np.ndarray, sums: np.ndarray) -> np.ndarray | None:
         lengths = ends - starts
         if lengths.max() > LONGEST_LABEL:
             return None
         begins_as_number = (text[starts] <= ord("9")) & (text[starts] >= ord("0"))
         if begins_as_number.all():
-            numbers = _read_numbers(text, starts, lengths)
-            return None if numbers is None else (numbers, None)
+            return _read_numbers(text, starts, lengths)
         if begins_as_number.any() or (text[starts] == ord("-")).any():
             return None
         numbers = self._numbers(sums, starts, ends)
-        distinct, first = np.unique(numbers, return_index=True)
-        names = [text[starts[place] : ends[place]].tobytes().decode("ascii") for place in first.tolist()]
-        return numbers, dict(zip(distinct.tolist(), names, strict=True))
+        for number, place in zip(*(found.tolist() for found in np.unique(numbers, return_index=True)), strict=True):
+            if number not in self.label_names:
+                self.label_names[number] = text[starts[place] : ends[place]].tobytes().decode("ascii")
+        return numbers
 
     def _sums(self, text: np.ndarray) -> np.ndarray:
         """Return the values of the polynomials whose coefficients are the first 0, 1, ... bytes, uint64 (N + 1,)."""
