@@ -74,8 +74,8 @@ class PairGallery:
         # how far on the right side
         margins = np.where(pairs.same, threshold - distances, distances - threshold)
         order = np.argsort(margins, kind="stable")
-        worst = order[: self._most].tolist()
-        best = [number for number in order[::-1][: self._most].tolist() if number not in worst]
+        worst = self._first_of(order)
+        best = [number for number in self._first_of(order[::-1]) if number not in worst]
         folder.mkdir(parents=True, exist_ok=True)
         for earlier in folder.glob("sample*.jpg"):
             earlier.unlink()
@@ -87,6 +87,15 @@ class PairGallery:
             remark = f"{verdict}: squared distance {distance:.2f}, the limit is {threshold:.2f}"
             records.append({"sort": sort, "score": float(margins[number]), "remark": remark, **self._draw(folder, number)})
         write_text_atomically(folder / SAMPLES_FILE, json.dumps(records, ensure_ascii=False))
+
+    def _first_of(self, order: np.ndarray) -> list[int]:
+        """Return the first pairs of an order, each once: a list may have one several times."""
+        found: dict[frozenset[int], int] = {}
+        for number in order.tolist():
+            if len(found) == self._most:
+                break
+            found.setdefault(frozenset(self._dataset.pairs.places[number].tolist()), number)
+        return list(found.values())
 
     def _draw(self, folder: Path, number: int) -> dict[str, Any]:
         names, pictures = [], []

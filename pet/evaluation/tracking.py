@@ -93,7 +93,9 @@ class TrackingEvaluator:
 
     def charts(self) -> Sequence[Chart]:
         """Return the figures of each sequence."""
-        rows = [[name, *(sums.figures()[figure] for figure in METRICS)] for name, sums in self._sums.items()]
+        # a count is a whole number, which pages show as one
+        figures = {name: {**(found := sums.figures()), "IDSW": round(found["IDSW"])} for name, sums in self._sums.items()}
+        rows = [[name, *(own[figure] for figure in METRICS)] for name, own in figures.items()]
         return [Table("Tracks by sequence", ["sequence", *METRICS], rows)]
 
     def summary(self) -> str:

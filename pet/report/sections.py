@@ -7,7 +7,7 @@ from pet.report.advice import advise
 from pet.report.blocks import Block, Section, samples_block, table_block
 from pet.report.run_folder import RunFolder, duration
 from pet.visual.charts import Line, LineChart, as_record
-from pet.visual.curves import find_panels
+from pet.visual.curves import COUNTED, find_panels
 from petlib.suggest import counted
 
 MOST_LINES = 10
@@ -53,8 +53,9 @@ def curve_block(title: str, unit: str, names: Sequence[str], runs: Mapping[str, 
 
 
 def flat_metrics(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return the metrics that are of no single class."""
-    return {name: value for name, value in metrics.items() if name.count("/") < 2}
+    """Return the metrics that are of no single class; counts as whole numbers, which pages show as such."""
+    flat = {name: value for name, value in metrics.items() if name.count("/") < 2}
+    return {name: round(value) if value is not None and COUNTED.keys() & {*name.split("/")} else value for name, value in flat.items()}
 
 
 def shown_value(value: Any) -> str:

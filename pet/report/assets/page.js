@@ -33,13 +33,13 @@
       points: { show: chart.points || line.x.length <= 40, size: chart.points ? 5 : 6, fill: colour(place) },
       value: (plot, value) => short(value),
     }));
-    return [data, series, chart.logarithmic ? { distr: 3 } : { range: (plot, low, high) => room(low, high) }];
+    return [data, series, chart.logarithmic ? { distr: 3 } : { range: (plot, low, high) => room(low, high, COUNTED.includes(chart.y_label)) }];
   }
 
-  function room(low, high) {
+  function room(low, high, counted) {
     if (low === null) return [0, 1];
     const spare = (high - low || Math.abs(high) || 1) * 0.06;
-    return [low >= 0 && low - spare < 0 ? 0 : low - spare, high + spare];
+    return [low >= 0 && low - spare < 0 ? 0 : low - spare, Math.max(high + spare, counted ? 1.06 : -Infinity)];
   }
 
   // whole bars at both ends, and room around a single point

@@ -70,6 +70,14 @@ def test_few_pairs_are_no_best_and_worst_at_once(tmp_path: Path) -> None:
     assert len({one["name"] for one in write(tmp_path, most=4)}) == 6
 
 
+def test_a_pair_that_is_listed_twice_is_shown_once(tmp_path: Path) -> None:
+    class Twice(Heads):
+        pairs = Pairs(np.concatenate([Heads.pairs.places, Heads.pairs.places[:, ::-1]]), np.tile(Heads.pairs.same, 2))
+
+    names = [frozenset(one["name"].split(" and ")) for one in write(tmp_path, dataset=Twice())]
+    assert len(names) == len(set(names)) == 4
+
+
 def test_a_failure_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Heads):
         def __getitem__(self, index: int) -> dict[str, Any]:

@@ -83,6 +83,12 @@ def test_the_summary_has_figures_of_each_evaluator() -> None:
     assert [name for name, _ in tiles["tiles"]] == ["bbox/AP", "bbox/AP50", "bbox/AP75", "track/HOTA", "track/IDF1"]
 
 
+def test_identity_switches_are_a_whole_number() -> None:
+    run = RunFolder(Path(), "", metrics={"track/HOTA": 1.0, "track/IDSW": 3.0})
+    (table,) = next(section for section in sections_of(run) if section.id == "test").blocks
+    assert [(name, type(value)) for name, value in table["rows"]] == [("track/HOTA", float), ("track/IDSW", int)]
+
+
 def test_ranges_of_counts_are_no_classes() -> None:
     ranges = {f"count/MAE/{name}": 0.5 for name in ("0", "1-100", "101-500")}
     run = RunFolder(Path(), "", facts={"classes": {}}, metrics=ranges)
