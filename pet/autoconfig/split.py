@@ -1,9 +1,13 @@
 """Training and validation where the data have no validation: a seeded fifth of each class, as two lists."""
 
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from pet.autoconfig.formats.found import Entry
 from pet.data.catalog.entries import below_root
+from pet.data.loading.joined import SomeSamples
 from pet.data.loading.splits import list_text, name_of_image
 from pet.data.splitting.divide import divide_evenly
 from pet.data.splitting.lists import write_lists
@@ -16,8 +20,22 @@ SEED = 24
 """As of ``tools/data/split.py``."""
 
 
-def divide(dataset: Dataset, entry: Entry, folder: Path, lists: Path) -> tuple[dict[str, Entry], str]:
-    """Write ``train.txt`` and ``val.txt`` and return the entries that read them, and in words how the images were divided.
+class Division(NamedTuple):
+    """Data that were divided.
+
+    Attributes:
+        entries: of the catalogue, which read the lists.
+        training: what is learned from, read already.
+        text: how the images were divided, for people.
+    """
+
+    entries: dict[str, Entry]
+    training: Dataset
+    text: str
+
+
+def divide(dataset: Dataset, entry: Entry, folder: Path, lists: Path) -> Division:
+    """Write ``train.txt`` and ``val.txt`` and return what reads them.
 
     Each class has its share of the validation where the labels of images are known without reading label images.
 
@@ -45,4 +63,5 @@ def divide(dataset: Dataset, entry: Entry, folder: Path, lists: Path) -> tuple[d
     write_lists({files[side]: list_text(names[place] for place in places) for side, places in sides.items()})
     how = "of each class" if any(labels) else "at random"
     text = f"{total - count} to train on and {count} to measure on, divided {how} with seed {SEED}: {files['train']}, {files['val'].name}"
-    return {side: {**entry, "only": str(file)} for side, file in files.items()}, text
+    entries = {side: {**entry, "only": str(file)} for side, file in files.items()}
+    return Division(entries, SomeSamples(dataset, np.sort(np.array(sides["train"]))), text)

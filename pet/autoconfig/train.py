@@ -165,10 +165,9 @@ def _recipe_of_folder(path: Path, name: str, machine: Machine, model: str, epoch
     if len(entries) == 1:
         # which task it is does not depend on the division
         lists = Path(RUNS) / choose_recipe(task._replace(entries={**entries, "val": entries["train"]})).type_folder / name / "split"
-        divided, measured = divide(dataset, entries["train"], folder, lists)
-        task = task._replace(entries=divided)
-        facts = look_at(open_entry(divided["train"] | {"only": str(Path(divided["train"]["only"]).absolute())}, folder)[0])
-        task = task._replace(facts=facts)
+        entries, training, measured = divide(dataset, entries["train"], folder, lists)
+        facts = look_at(training)
+        task = task._replace(entries=entries, facts=facts)
     return choose_recipe(task), [f"data:     {_described(folder, found, facts)}; {measured}"]
 
 

@@ -75,7 +75,7 @@ def test_data_of_each_format_train_are_tested_and_predicted(name: str, tmp_path:
     model = pet.load(tmp_path / "ckpts" / run, device="cpu")
     (image, *_) = sorted(path for path in (tmp_path / name).rglob("*") if path.suffix == (".png" if name == "pairs" else ".jpg"))
     found = model.predict(image, tmp_path / name / "B" / image.name if name == "pairs" else None)
-    assert found.draw().shape == (64, 64, 3)
+    assert found.draw().shape[2] == 3
     assert json.dumps(found.to_dict())
     classes = {"pairs": ["background", "foreground"], "label_images": ["background", "class_1", "class_2"]}
     classes["label_images_in_one_folder"] = ["nothing", *CLASSES]

@@ -71,6 +71,12 @@ def test_data_without_validation_are_divided_by_class_into_two_lists(tmp_path: P
     assert found["TEST"]["DATASETS"] == ["data_val"]
 
 
+def test_data_that_are_divided_are_read_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    MAKERS["labelme"](tmp_path / "data")
+    autoconfig.choose_config(tmp_path / "data")
+    assert caplog.text.count("10 x object without a mask, kept as a box alone") == 1
+
+
 def test_data_with_validation_keep_it(tmp_path: Path) -> None:
     MAKERS["roboflow_coco"](tmp_path / "data")
     chosen = autoconfig.choose_config(tmp_path / "data")
