@@ -41,10 +41,20 @@ class MeasuresFiles(Protocol):
     """A task that says itself how an exported file takes the place of its model in an evaluation."""
 
     def build_exported_model(self, cfg: Any, file: "exporting.ExportedFile") -> "nn.Module":
-        """Return an exported file in the place of the model.
+        """Return an exported file in the place of the model."""
+        ...
+
+
+@runtime_checkable
+class CalibratesFiles(Protocol):
+    """A task that says itself which samples of its training an exported file takes, since they are no images."""
+
+    def read_calibration(self, cfg: Any) -> "exporting.Calibration":
+        """Return what makes inputs of a file from samples of ``TRAIN.DATASETS``.
 
         Raises:
-            ConfigError: the task measures networks of PyTorch alone.
+            ConfigError: a setting is wrong.
+            DataError: the samples cannot be read.
         """
         ...
 

@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from pet import exporting, prediction
-from pet.task import MeasuresFiles, Task
+from pet.exporting.config import check_export
+from pet.task import CalibratesFiles, MeasuresFiles, Task
 from petlib.config import CfgNode
 from petlib.errors import ConfigError
 from petlib.files import write_text_atomically
@@ -52,6 +53,7 @@ def check_formats(cfg: Any, path: Path) -> None:
     Raises:
         ConfigError: they are made of another file, a package is missing, or settings exclude each other.
     """
+    check_export(cfg)
     formats = list(cfg.EXPORT.FORMATS)
     if not formats:
         return
@@ -63,8 +65,43 @@ def check_formats(cfg: Any, path: Path) -> None:
         exporting.openvino_package()
 
 
+class FormatData(NamedTuple):
+    """What files are measured and calibrated on.
+
+    Attributes:
+        evaluation: gives the metrics of a model on ``TEST.DATASETS``.
+        calibration: gives inputs of a file from samples of ``TRAIN.DATASETS``; None: no file in int8 is asked for.
+    """
+
+    evaluation: Callable[[nn.Module], Mapping[str, float]]
+    calibration: "exporting.Calibration | None"
+
+
+def read_format_data(task: Task[Any], cfg: Any, names: Mapping[str, Sequence[str]]) -> FormatData:
+    """Return the data of the files of ``EXPORT.FORMATS``, before the first file is written.
+
+    Args:
+        task: of the config.
+        cfg: the config.
+        names: what the numbers of the model mean.
+
+    Raises:
+        ConfigError: no data are named, or a setting is wrong.
+        DataError: the test data, or those of the training for int8, cannot be read.
+    """
+    measured = _quiet(cfg)
+    evaluation = task.build_evaluation(measured, CPU, names=names) if names else task.build_evaluation(measured, CPU)
+    return FormatData(evaluation, _read_calibration(task, cfg) if set(cfg.EXPORT.FORMATS) & set(INT8) else None)
+
+
+def _read_calibration(task: Task[Any], cfg: Any) -> "exporting.Calibration":
+    if isinstance(task, CalibratesFiles):
+        return task.read_calibration(cfg)
+    return exporting.read_calibration(cfg, task.expected_data(cfg).kinds, prepare=lambda found: task.prepare_data(cfg, found))
+
+
 def export_formats(
-    task: Task[Any], cfg: Any, model: nn.Module, report: "exporting.ExportReport", names: Mapping[str, Sequence[str]]
+    task: Task[Any], cfg: Any, model: nn.Module, report: "exporting.ExportReport", data: FormatData
 ) -> "list[exporting.FormatReport]":
     """Write the files of ``EXPORT.FORMATS`` next to an ONNX file, and ``export.json`` with what they are worth; return the same.
 
@@ -73,34 +110,40 @@ def export_formats(
         cfg: the config.
         model: with its trained weights.
         report: of the ONNX file.
-        names: what the numbers of the model mean.
+        data: what they are measured and calibrated on.
 
     Raises:
         ConfigError: a file cannot be made, or is worse than ``EXPORT.MAX_DROP`` allows. It is not there then; the others are.
-        DataError: the test data, or those of the training for int8, cannot be read.
+        DataError: a sample of the test data cannot be read.
     """
-    measured = _quiet(cfg)
-    evaluation = task.build_evaluation(measured, CPU, names=names) if names else task.build_evaluation(measured, CPU)
     logger.info("export: measuring PyTorch and %s on the test data", report.path)
-    right = _figure(cfg, evaluation(task.build_test_model(measured, model)))
+    right = _figure(cfg, data.evaluation(task.build_test_model(_quiet(cfg), model)))
 
     def measure(name: str, file: "exporting.ExportedFile", path: Path, difference: float) -> "exporting.FormatReport":
         logger.info("export: measuring %s on the test data", name)
-        metrics = evaluation(_as_model(task, cfg, file))
+        metrics = data.evaluation(_as_model(task, cfg, file))
         return _judge(cfg, name, path, right, value=metrics.get(right.name, math.nan), difference=difference)
 
     source = exporting.OnnxModel(report.path)
     results = [measure("onnx", source, report.path, report.largest_difference)]
     with tempfile.TemporaryDirectory(dir=report.path.parent, prefix=".formats-") as folder:
-        floats = _write_int8(task, cfg, source, Path(folder) / INT8_NAME) if set(cfg.EXPORT.FORMATS) & set(INT8) else []
+        floats = [] if data.calibration is None else _write_int8(cfg, source, Path(folder) / INT8_NAME, data.calibration)
+        failures = []
         for name in cfg.EXPORT.FORMATS:
-            made = _make(name, source, Path(folder))
+            try:
+                made = _make(name, source, Path(folder))
+            except ConfigError as error:
+                # the others are made all the same
+                failures.append(error)
+                continue
             difference = math.nan if report.checks is None else report.checks.difference(made)
             result = measure(name, made, _target(report.path, name), difference)
             results.append(result)
             if result.kept:
                 _keep(made, Path(folder), source, result)
     _write_record(report.path.with_name(RECORD), right, results, floats)
+    if failures:
+        raise failures[0]
     _refuse(cfg, results)
     return results
 
@@ -109,16 +152,11 @@ def _as_model(task: Task[Any], cfg: Any, file: "exporting.ExportedFile") -> nn.M
     return task.build_exported_model(cfg, file) if isinstance(task, MeasuresFiles) else prediction.ExportedModel(file)
 
 
-def _write_int8(task: Task[Any], cfg: Any, source: "exporting.OnnxModel", target: Path) -> list[str]:
+def _write_int8(cfg: Any, source: "exporting.OnnxModel", target: Path, calibration: "exporting.Calibration") -> list[str]:
     """Write the file in int8, and return the names of the weights that stay in float32."""
-    floats = exporting.quantise(source.path, target, _calibration(task, cfg, source), float_layers=list(cfg.EXPORT.FLOAT_LAYERS))
+    floats = exporting.quantise(source.path, target, calibration(source), float_layers=list(cfg.EXPORT.FLOAT_LAYERS))
     logger.info("export: in float32 stay %s", ", ".join(floats))
     return floats
-
-
-def _calibration(task: Task[Any], cfg: Any, source: "exporting.OnnxModel") -> list[dict[str, Any]]:
-    kinds = task.expected_data(cfg).kinds
-    return exporting.read_calibration(cfg, source, kinds, prepare=lambda found: task.prepare_data(cfg, found))
 
 
 def _make(name: str, source: "exporting.OnnxModel", folder: Path) -> "exporting.OnnxModel | exporting.OpenVinoModel":
@@ -132,10 +170,11 @@ def _make(name: str, source: "exporting.OnnxModel", folder: Path) -> "exporting.
 
 
 def _quiet(cfg: CfgNode) -> CfgNode:
-    """Return the config of an evaluation that writes no pictures."""
+    """Return the config of an evaluation in float32, as files compute, that writes no pictures."""
     changed: CfgNode = cfg.clone()
     changed.defrost()
     changed.set("REPORT.ENABLED", False)
+    changed.set("SOLVER.AMP.ENABLED", False)
     changed.freeze()
     return changed
 

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from pet import exporting, models, report
-from pet.api.deployment import check_formats, export_formats
+from pet.api.deployment import check_formats, export_formats, read_format_data
 from pet.task import PACKAGE, Task, find_task
 from petlib import engine
 from petlib.config import CfgNode, keys_in_errors, load_cfg
@@ -178,5 +178,6 @@ def export_trained(task: Task[Any], cfg: Any, path: Path) -> "exporting.ExportRe
     check_formats(cfg, path)
     model = task.build_model(cfg)
     names = models.load_test_weights(model, cfg)
+    data = read_format_data(task, cfg, names) if cfg.EXPORT.FORMATS else None
     report = task.export(cfg, model, path, names=names, origin=models.origin_of_test_weights(cfg))
-    return replace(report, formats=export_formats(task, cfg, model, report, names)) if cfg.EXPORT.FORMATS else report
+    return report if data is None else replace(report, formats=export_formats(task, cfg, model, report, data))

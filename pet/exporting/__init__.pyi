@@ -1,3 +1,5 @@
+from .calibration import Calibration as Calibration
+from .calibration import read_calibration as read_calibration
 from .description import ModelDescription as ModelDescription
 from .export import ExportReport as ExportReport
 from .export import FormatReport as FormatReport
@@ -19,4 +21,3 @@ from .script import Script as Script
 from .task import choose_weights as choose_weights
 from .task import export_task as export_task
 from .task import print_report as print_report
-from .task import read_calibration as read_calibration

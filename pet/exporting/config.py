@@ -1,5 +1,7 @@
 """The settings of an export, which all tasks share. Imports no torch."""
 
+import importlib.util
+
 from pet.models.config import has_views
 from pet.typed import AnyConfig, PetConfig
 from petlib.config import ConfigError, Effect, Key, Schema, Switch, with_effect
@@ -10,6 +12,8 @@ COMPARE_SCORE = Key(0.3, "Detections from this score on are compared. Where no i
 
 FORMATS = ("openvino", "int8", "openvino_int8")
 """What can be made of an ONNX file."""
+
+TENSORRT = "tensorrt"
 
 EXPORT_SCHEMA: Schema = {
     "EXPORT": with_effect(
@@ -88,6 +92,12 @@ def check_export(cfg: PetConfig) -> None:
     size = cfg.EXPORT.SIZE
     if len(size) not in (0, 2) or min(size, default=1) < 1:
         raise ConfigError(f"EXPORT.SIZE: {list(size)} given, [height, width] expected, e.g. [512, 512]")
+    if any(name.lower() == TENSORRT for name in cfg.EXPORT.FORMATS):
+        lacking = "" if importlib.util.find_spec(TENSORRT) else ", and the package tensorrt is not installed here"
+        raise ConfigError(
+            f"EXPORT.FORMATS: {TENSORRT} given, but Pet makes no engines{lacking}; its own tool makes one of the ONNX file on the machine that "
+            "is to run it: trtexec --onnx=model.onnx --saveEngine=model.engine (docs/export.md)"
+        )
     unknown = [name for name in cfg.EXPORT.FORMATS if name not in FORMATS]
     if unknown:
         raise ConfigError(f"EXPORT.FORMATS: {unknown[0]!r} given, some of {', '.join(FORMATS)} expected{did_you_mean(unknown[0], FORMATS)}")

@@ -83,11 +83,18 @@ def write_openvino(source: Path, target: Path, metadata: Mapping[str, str]) -> N
     openvino = openvino_package()
     try:
         model: Any = openvino.convert_model(str(source))
-    except RuntimeError as error:
-        raise ConfigError(f"export_formats.formats: OpenVINO cannot convert {source}: {first_line(error)}; leave it out") from error
+    except Exception as error:
+        # its errors share no base class with a name
+        raise ConfigError(f"export_formats.formats: OpenVINO cannot convert this network: {_reason(error)}; leave it out") from error
     for name, value in metadata.items():
         model.set_rt_info(value, [FACTS, name])
     openvino.save_model(model, str(target), compress_to_fp16=False)
+
+
+def _reason(error: Exception) -> str:
+    """Return what a conversion says of itself: the operators that failed, or else its first line."""
+    summary = (line.strip("- ") for line in str(error).splitlines() if "Conversion is failed for" in line)
+    return next(summary, first_line(error))
 
 
 def openvino_package() -> ModuleType:

@@ -1,5 +1,6 @@
 """ONNX files whose layers compute in int8, with ranges of values that were seen on real samples."""
 
+import ast
 import logging
 import re
 import tempfile
@@ -15,6 +16,8 @@ from petlib.files import temporary_path
 
 LAYERS = ("Conv", "Gemm", "MatMul", "ConvTranspose")
 """Operators that compute in int8; boxes, suppression, attention and normalisation stay in float32."""
+SCOPES = "pkg.torch.onnx.name_scopes"
+"""Where a node says which modules it belongs to, the outermost first, and after them its own name."""
 
 logger = logging.getLogger(__name__)
 
@@ -94,14 +97,24 @@ def _quantise(source: Path, target: Path, samples: Sequence[Mapping[str, np.ndar
 
 
 def weighted_layers(model: Any) -> dict[str, str]:
-    """Return the layers of an ONNX model that multiply by weights: the name of the node -> that of the weights."""
+    """Return the layers of an ONNX model that multiply by weights: the name of the node -> that of the weights in PyTorch."""
     weights = {entry.name for entry in model.graph.initializer}
-    found = [(node.name, next((name for name in node.input if name in weights), "")) for node in model.graph.node if node.op_type in LAYERS]
-    return {node: weight for node, weight in found if weight}
+    found = [(node, next((name for name in node.input if name in weights), "")) for node in model.graph.node if node.op_type in LAYERS]
+    return {node.name: _name_of(node, weight) for node, weight in found if weight}
+
+
+def _name_of(node: Any, weight: str) -> str:
+    """Return the name of weights; those that the exporter transposed have lost theirs, and get that of their module."""
+    scopes = next((entry.value for entry in node.metadata_props if entry.key == SCOPES), "[]")
+    modules = [scope for scope in ast.literal_eval(scopes)[:-1] if scope]
+    return weight if "." in weight or not modules else f"{modules[-1]}.weight"
 
 
 def last_layers(model: Any) -> set[str]:
-    """Return the nodes of the layers whose results reach an output of an ONNX model without another layer."""
+    """Return the nodes of the layers whose results reach an output of an ONNX model without another layer.
+
+    The mean of a distribution (a product of weights with a softmax), as D-FINE has it for edges, is no other layer.
+    """
     layers, producers = weighted_layers(model), {name: node for node in model.graph.node for name in node.output}
     waiting, seen, last = [output.name for output in model.graph.output], set[str](), set[str]()
     while waiting:
@@ -112,7 +125,7 @@ def last_layers(model: Any) -> set[str]:
         seen.add(name)
         if node.name in layers:
             last.add(node.name)
-        else:
+        if node.name not in layers or any(name in producers and producers[name].op_type == "Softmax" for name in node.input):
             waiting += node.input
     return last
 

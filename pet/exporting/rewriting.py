@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from pet.data.targets.pixel_types import EIGHT_BITS
-from pet.data.transforms.normalize import scale_and_shift
+from pet.data.transforms.normalize import Normalize, scale_and_shift
 
 
 class InputNormalization(nn.Module):
@@ -42,6 +42,11 @@ class InputNormalization(nn.Module):
     def _normalize(self, images: Tensor) -> Tensor:
         shape = (1, -1, *(1,) * (images.ndim - 2))
         return torch.addcmul(self.shift.view(shape), images.to(torch.float32), self.scale.view(shape))
+
+
+def normalization_alone(normalize: Normalize) -> InputNormalization:
+    """Return what normalises pixels, and nothing else."""
+    return InputNormalization(nn.Identity(), mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)
 
 
 class HalfPrecision(nn.Module):

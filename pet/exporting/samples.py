@@ -10,9 +10,10 @@ from torch import Tensor
 
 from pet.data.loading.build import TEST_TRANSFORMS, build_sample_transforms
 from pet.data.targets.kinds import kinds_in
+from pet.data.transforms.normalize import Normalize, as_eight_bits
 from pet.typed import PetConfig
 from petlib.config import ConfigError
-from petlib.data.protocols import Dataset, SampleKey
+from petlib.data.protocols import Dataset, Sample, SampleKey
 from petlib.data.reader import SampleReader
 from petlib.errors import DataError
 
@@ -31,6 +32,15 @@ class TestImages:
     samples: list[tuple[np.ndarray, ...]]
     note: str
 
+    @property
+    def normalised(self) -> bool:
+        """Whether the transforms have normalised them already."""
+        return any(image.dtype.kind == "f" for sample in self.samples for image in sample)
+
+    def in_range(self, normalize: Normalize) -> list[tuple[np.ndarray, ...]]:
+        """Return the samples, from 0 to 255 where ``normalize`` has no other maximum."""
+        return self.samples if normalize.maximum else [tuple(map(as_eight_bits, sample)) for sample in self.samples]
+
 
 def read_test_images(cfg: PetConfig, build: Callable[[], Dataset]) -> TestImages:
     """Return the images of some samples of ``TEST.DATASETS``, after ``TEST.TRANSFORMS`` without the normalisation at their end.
@@ -44,38 +54,47 @@ def read_test_images(cfg: PetConfig, build: Callable[[], Dataset]) -> TestImages
     """
     if not cfg.EXPORT.SAMPLES or not cfg.TEST.DATASETS:
         return TestImages([], "random images of a fixed seed; EXPORT.SAMPLES and TEST.DATASETS ask for no others")
-    return read_images(cfg, build, names=list(cfg.TEST.DATASETS), count=cfg.EXPORT.SAMPLES, place="TEST.DATASETS")
+    try:
+        return read_images(cfg, build(), names=list(cfg.TEST.DATASETS), count=cfg.EXPORT.SAMPLES)
+    except DataError as error:
+        reason = str(error).partition("\n")[0]
+        return TestImages([], f"random images of a fixed seed, because TEST.DATASETS cannot be read: {reason}")
 
 
-def read_images(cfg: PetConfig, build: Callable[[], Dataset], *, names: Sequence[str], count: int, place: str) -> TestImages:
+def read_images(cfg: PetConfig, dataset: Dataset, *, names: Sequence[str], count: int) -> TestImages:
     """Return the images of ``count`` samples of a data set as :func:`read_test_images` does.
 
     Args:
         cfg: the config.
-        build: gives the data set.
+        dataset: the data set.
         names: of it, for the note.
         count: how many samples, which lie evenly over the data.
-        place: the key that names the data set, for the note.
 
     Raises:
         ConfigError: a transform is wrong, or normalises elsewhere than at the end.
+        DataError: the data cannot be read.
     """
-    try:
-        dataset = build()
-        transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset, place=TEST_TRANSFORMS)
-        count = min(count, len(dataset))
-        places = [round(place) for place in np.linspace(0, len(dataset) - 1, count)]
-        read = SampleReader(dataset, transforms, seed=cfg.MISC.SEED).read([SampleKey(0, place, place) for place in places])
-    except DataError as error:
-        reason = str(error).partition("\n")[0]
-        return TestImages([], f"random images of a fixed seed, because {place} cannot be read: {reason}")
+    read = read_some(cfg, dataset, count)
     samples = [tuple(sample[kind.name] for kind in kinds_in(sample).pixels) for sample in read]
-    if any(image.dtype.kind == "f" for images in samples for image in images) and cfg.EXPORT.NORMALIZE:
+    images = TestImages(samples, f"{len(read)} samples of {', '.join(names)} and random images of a fixed seed")
+    if images.normalised and cfg.EXPORT.NORMALIZE:
         raise ConfigError(
             "EXPORT.NORMALIZE: True, but TEST.TRANSFORMS give normalised images, with Normalize not at their end; move it there, or "
             "set EXPORT.NORMALIZE to False"
         )
-    return TestImages(samples, f"{count} samples of {', '.join(names)} and random images of a fixed seed")
+    return images
+
+
+def read_some(cfg: PetConfig, dataset: Dataset, count: int) -> Sequence[Sample]:
+    """Return ``count`` samples of a data set, which lie evenly over it, after ``TEST.TRANSFORMS`` without the normalisation at their end.
+
+    Raises:
+        ConfigError: a transform is wrong.
+        DataError: the data cannot be read.
+    """
+    transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset, place=TEST_TRANSFORMS)
+    places = [round(place) for place in np.linspace(0, len(dataset) - 1, min(count, len(dataset)))]
+    return SampleReader(dataset, transforms, seed=cfg.MISC.SEED).read([SampleKey(0, place, place) for place in places])
 
 
 def as_inputs(

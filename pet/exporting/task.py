@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,19 +14,18 @@ from pet.data.targets.dataset import Dataset
 from pet.data.targets.names import NO_NAMES, Names
 from pet.data.targets.pixel_types import EIGHT_BITS
 from pet.data.transforms.build import take_default_size
-from pet.data.transforms.normalize import Normalize, as_eight_bits
+from pet.data.transforms.normalize import Normalize
 from pet.exporting.config import check_export, chosen_names, export_size
 from pet.exporting.description import ModelDescription
 from pet.exporting.export import ExportReport
 from pet.exporting.network import ExportSettings, TaskNetwork, export_network
-from pet.exporting.rewriting import InputNormalization
-from pet.exporting.runtime import ONNX_SUFFIX, OnnxModel
-from pet.exporting.samples import TestImages, as_inputs, read_images, read_test_images
+from pet.exporting.rewriting import normalization_alone
+from pet.exporting.runtime import ONNX_SUFFIX
+from pet.exporting.samples import TestImages, as_inputs, read_test_images
 from pet.exporting.script import NetworkFacts, write_script
 from pet.typed import PetConfig
 from petlib.checkpoint.origin import UNRECORDED, Origin
 from petlib.config import ConfigError
-from petlib.errors import DataError
 
 SUFFIXES = (".onnx", ".pt2")
 
@@ -68,10 +66,10 @@ def export_task(
     normalize = find_normalize(cfg)
     images = read_test_images(cfg, lambda: EvaluationSamples(prepare(build_dataset(cfg, cfg.TEST.DATASETS, kinds)), kinds))
     size = _choose_size(cfg, task, images)
-    plain = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else _inside(normalize)
+    plain = nn.Identity() if cfg.EXPORT.NORMALIZE or images.normalised else normalization_alone(normalize)
     fixed = None if cfg.EXPORT.DYNAMIC else size
     examples = _examples(cfg, task, inputs, size, normalize.maximum or EIGHT_BITS)
-    samples = [as_inputs(sample, inputs, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in _in_range(images, normalize)]
+    samples = [as_inputs(sample, inputs, size=fixed, batch=cfg.EXPORT.BATCH, finish=plain) for sample in images.in_range(normalize)]
     if task.size_input:
         # the size of an image that fills three quarters of each edge
         samples.append({**examples, inputs[-1]: torch.tensor([length * 3 // 4 for length in size])})
@@ -112,41 +110,6 @@ def _describe(cfg: PetConfig, task: TaskNetwork, normalize: Normalize, names: Na
     usual = ModelDescription(tuple(cfg.DATA.CLASSES), normalize.mean, normalize.std, normalize.maximum)
     description = replace(task.description or usual, normalizes=bool(cfg.EXPORT.NORMALIZE), outputs=tuple(task.output_names))
     return description.with_names(names).with_origin(origin)
-
-
-def read_calibration(
-    cfg: PetConfig, exported: OnnxModel, kinds: Sequence[str], *, prepare: Callable[[Dataset], Dataset] = as_it_is
-) -> list[dict[str, np.ndarray]]:
-    """Return inputs of a file from ``EXPORT.CALIBRATION`` samples of ``TRAIN.DATASETS``, after ``TEST.TRANSFORMS``.
-
-    Raises:
-        ConfigError: a setting is wrong.
-        DataError: there are no samples.
-    """
-    names, shape = list(exported.inputs), next(iter(exported.inputs.values()))
-    batch, height, width = (length if isinstance(length, int) else None for length in (shape[0], *shape[-2:]))
-    images = read_images(
-        cfg,
-        lambda: EvaluationSamples(prepare(build_dataset(cfg, cfg.TRAIN.DATASETS, kinds)), kinds),
-        names=list(cfg.TRAIN.DATASETS),
-        count=cfg.EXPORT.CALIBRATION,
-        place="TRAIN.DATASETS",
-    )
-    if not images.samples:
-        raise DataError(f"EXPORT.FORMATS: int8 needs samples of the training: {images.note}")
-    finish = nn.Identity() if cfg.EXPORT.NORMALIZE or _are_normalised(images) else _inside(find_normalize(cfg))
-    size = (height, width) if height is not None and width is not None else None
-    inputs = [as_inputs(sample, names, size=size, batch=batch or 1, finish=finish) for sample in _in_range(images, find_normalize(cfg))]
-    return [{name: tensor.numpy() for name, tensor in sample.items()} for sample in inputs]
-
-
-def _inside(normalize: Normalize) -> nn.Module:
-    return InputNormalization(nn.Identity(), mean=normalize.mean, std=normalize.std, maximum=normalize.maximum)
-
-
-def _in_range(images: TestImages, normalize: Normalize) -> list[tuple[np.ndarray, ...]]:
-    """Return the samples, from 0 to 255 where no other maximum is given."""
-    return images.samples if normalize.maximum else [tuple(map(as_eight_bits, sample)) for sample in images.samples]
 
 
 def find_normalize(cfg: PetConfig, *, required: bool = False) -> Normalize:
@@ -229,10 +192,6 @@ def _check_exact_size(cfg: PetConfig, images: TestImages, size: tuple[int, int])
 
 def _is_large_enough(sample: Mapping[str, Tensor], task: TaskNetwork, *, dynamic: bool) -> bool:
     return not dynamic or all(min(tensor.shape[-2:]) >= task.smallest for tensor in sample.values())
-
-
-def _are_normalised(images: TestImages) -> bool:
-    return any(image.dtype.kind == "f" for sample in images.samples for image in sample)
 
 
 def _examples(cfg: PetConfig, task: TaskNetwork, names: Sequence[str], size: tuple[int, int], maximum: float) -> dict[str, Tensor]:

@@ -77,9 +77,9 @@ class FileEmbeddings:
         """Yield ``meta`` and the embedding of each image."""
         mirrored = self._predictor.predict(_Mirrored(images)) if self._flip else None
         for meta, predictions in self._predictor.predict(images):
-            embedding = predictions["embedding"].reshape(-1)
+            embedding = predictions["embedding"]
             if mirrored is not None:
-                embedding = embedding + next(mirrored)[1]["embedding"].reshape(-1)
+                embedding = embedding + next(mirrored)[1]["embedding"]
             yield meta, embedding.astype(np.float32)
 
     def _write(self, files: Sequence[str], embeddings: np.ndarray, output: Output) -> None:

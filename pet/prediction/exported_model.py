@@ -16,10 +16,9 @@ from pet.exporting.runtime import ExportedFile
 from pet.models.segmentation.pixels import labels_of
 from pet.models.segmentation.sliding_window import sliding_window
 from pet.prediction.predictors.pixels import OnnxPixels
-from pet.prediction.predictors.samples import OnnxSamples, Place
+from pet.prediction.predictors.samples import EMBEDDING, OnnxSamples, Place
 from petlib.data.protocols import Batch
 
-EMBEDDING = "embedding"
 ROUND = 256.0
 """Pixels of whole numbers come back as whole numbers, others to a part in 256."""
 
@@ -49,8 +48,7 @@ class ExportedModel(nn.Module):
         if self._flip:
             mirrored = self._samples.predict_sample({name: np.ascontiguousarray(image[..., ::-1, :]), "meta": dict(meta)})
             found = {**found, EMBEDDING: found[EMBEDDING] + mirrored[EMBEDDING]}
-        tensors = {key: torch.from_numpy(np.asarray(value)) for key, value in found.items()}
-        return tensors | ({EMBEDDING: tensors[EMBEDDING].reshape(-1)} if EMBEDDING in tensors else {})
+        return {key: torch.from_numpy(np.asarray(value)) for key, value in found.items()}
 
 
 class ExportedPixels(nn.Module):
@@ -58,13 +56,14 @@ class ExportedPixels(nn.Module):
 
     Args:
         file: the file.
+        window: edge of the windows where the file takes any size, pixels; 0: whole images.
         overlap: least share of a window that its neighbours cover too.
     """
 
-    def __init__(self, file: ExportedFile, *, overlap: float) -> None:
+    def __init__(self, file: ExportedFile, *, window: int, overlap: float) -> None:
         super().__init__()
         self._pixels = OnnxPixels(file)
-        self._overlap = overlap
+        self._window, self._overlap = window, overlap
 
     def forward(self, batch: Batch) -> list[dict[str, Tensor]]:
         """Return ``semseg``, uint8 (H, W), of each sample of a batch of normalised images."""
@@ -74,11 +73,12 @@ class ExportedPixels(nn.Module):
 
     def _label(self, images: list[np.ndarray]) -> Tensor:
         size = images[0].shape[0], images[0].shape[1]
+        usual = (min(self._window, size[0]), min(self._window, size[1])) if self._window else size
         strips = sliding_window(
             lambda place: [image[place.top : place.top + place.height, place.left : place.left + place.width] for image in images],
             size,
             self._pixels,
-            window=self._pixels.fixed_size or size,
+            window=self._pixels.fixed_size or usual,
             overlap=self._overlap,
             batch_size=self._pixels.fixed_batch or 1,
             decide=lambda scores: labels_of(scores, threshold=self._pixels.description.threshold, class_axis=0),

@@ -50,7 +50,7 @@ class SegmentationTask(Task[SegmentationConfig]):
 
     def build_exported_model(self, cfg: SegmentationConfig, file: "exporting.ExportedFile") -> nn.Module:
         """Return what labels images or pairs through windows."""
-        return prediction.ExportedPixels(file, overlap=cfg.TEST.SLIDING.OVERLAP)
+        return prediction.ExportedPixels(file, window=cfg.TEST.SLIDING.SIZE, overlap=cfg.TEST.SLIDING.OVERLAP)
 
     def check_export(self, cfg: SegmentationConfig) -> None:
         """Check whether the network looks at an image once."""

@@ -218,6 +218,11 @@ def check_exportable(cfg: VisionConfig) -> None:
             f"TEST.SOFT_NMS.METHOD: {cfg.TEST.SOFT_NMS.METHOD} cannot be exported: it is a loop over detections, each of which depends on "
             "those before; set it to never"
         )
+    if cfg.EXPORT.FORMATS and cfg.TEST.SLIDING.SIZE:
+        raise ConfigError(
+            f"TEST.SLIDING.SIZE: {cfg.TEST.SLIDING.SIZE} given, but the files of EXPORT.FORMATS look at whole images; set it to 0, so that "
+            "PyTorch is measured on whole images too"
+        )
     check_single_view(cfg)
 
 

@@ -145,14 +145,19 @@ def write_scenes(folder: Path) -> None:
             cv2.imwrite(str(place / f"{number}.jpg"), image if number % 2 else later)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
+def write_data(folder: Path) -> None:
+    """Write the data sets of all tasks, a few samples each."""
     write_shapes(folder, split="tiny", count=8, size=96)
     write_scenes(folder)
     write_walkers(folder / "walkers", split="train", count=1)
     write_mannequins(folder / "mannequins", split="train", count=8)
     write_streets3d(folder / "streets3d", split="train", count=4)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_data(folder)
     return folder
 
 

@@ -26,11 +26,11 @@ from petlib.data.reader import SampleReader
 from petlib.errors import CheckpointError, DataError
 from petlib.solver.precision import build_mixed_precision
 
-LOGITS, CLASS_SCORES = "logits", "class_scores"
+LOGITS, CLASS_SCORES, EMBEDDING = "logits", "class_scores", "embedding"
 Place = Callable[[Mapping[str, Tensor], Mapping[str, Any], tuple[int, int]], Mapping[str, Any]]
 """From the outputs of a file, ``meta`` of the sample and (height, width) of what the file saw to predictions in its image."""
 
-OF_AN_IMAGE = (CLASS_SCORES, "count", "density", "density_cell", "dots", "dot_scores")
+OF_AN_IMAGE = (CLASS_SCORES, EMBEDDING, "count", "density", "density_cell", "dots", "dot_scores")
 """Outputs of a file whose first axis is the batch."""
 
 
@@ -78,8 +78,10 @@ class OnnxSamples:
         place: what becomes of the outputs; None: as they are called.
         exact_size: refuse images that do not have the size of the file after the transforms, instead of resizing them.
 
+    A file that takes a batch of several gets the image as often.
+
     Raises:
-        CheckpointError: the file has no description, or takes more than one image.
+        CheckpointError: the file has no description, or takes something else than one kind of images.
     """
 
     batch_size = 1
@@ -92,11 +94,12 @@ class OnnxSamples:
         shape = model.inputs[self._input]
         # detectors of a fixed size take that of the image without padding too
         self._size_input = further[0] if further and model.inputs[further[0]] == (2,) else ""
-        if len(shape) not in (4, 5) or shape[0] not in (None, 1) and isinstance(shape[0], int) or len(further) > bool(self._size_input):
+        if len(shape) not in (4, 5) or len(further) > bool(self._size_input):
             raise CheckpointError(
-                f"{model.path}: one input (1, C, H, W), or (1, C, T, H, W), expected, {model.inputs} found; export a network of one "
-                "image or clip with a batch of 1"
+                f"{model.path}: one input (B, C, H, W), or (B, C, T, H, W), expected, {model.inputs} found; export a network of one "
+                "image or clip"
             )
+        self._batch = shape[0] if isinstance(shape[0], int) else 1
         height, width = shape[-2:]
         self._canvas = (height, width) if isinstance(height, int) and isinstance(width, int) else None
         self._model = model
@@ -115,7 +118,8 @@ class OnnxSamples:
         reader = SampleReader(dataset, self._transforms, seed=self._seed)
         for place in range(len(dataset)):
             (sample,) = reader.read([SampleKey(0, place, place)])
-            yield sample["meta"], self.predict_sample(sample)
+            fitted = self._fitted(sample)
+            yield fitted["meta"], self._predict(fitted)
 
     def predict_sample(self, sample: Sample) -> Predictions:
         """Return what the file finds in a sample after the transforms, in the coordinates of its image.
@@ -123,13 +127,20 @@ class OnnxSamples:
         Raises:
             DataError: the image has another size than the file takes, and must not be resized.
         """
+        return self._predict(self._fitted(sample))
+
+    def _fitted(self, sample: Sample) -> Sample:
+        """Return a sample in the size of the file, with the matrix of that."""
+        if self._canvas is None:
+            return sample
+        given = sample[kinds_in(sample).pixels[0].name].shape[-3:-1]
+        if self._exact_size and given != self._canvas:
+            raise DataError(self._wrong_size(sample["meta"], given, self._canvas))
+        size = fitting_size(given, self._canvas) if self._size_input else self._canvas
+        return Resize(size=size)(sample, np.random.default_rng(self._seed))
+
+    def _predict(self, sample: Sample) -> Predictions:
         images = kinds_in(sample).pixels[0].name
-        if self._canvas is not None:
-            given = sample[images].shape[-3:-1]
-            if self._exact_size and given != self._canvas:
-                raise DataError(self._wrong_size(sample["meta"], given, self._canvas))
-            size = fitting_size(given, self._canvas) if self._size_input else self._canvas
-            sample = Resize(size=size)(sample, np.random.default_rng(self._seed))
         names = self.description.outputs or self._model.outputs
         outputs = dict(zip(names, self._model(self._arrays(sample[images])), strict=True))
         tensors = {name: torch.from_numpy(value) for name, value in outputs.items()}
@@ -150,7 +161,7 @@ class OnnxSamples:
         if self._size_input and self._canvas is not None:
             pixels, sizes = pad_to(pixels, self._canvas), {self._size_input: np.array(image.shape[:2])}
         planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0)[None], dtype=self._model.dtypes[self._input])
-        return {self._input: planes, **sizes}
+        return {self._input: np.repeat(planes, self._batch, axis=0) if self._batch > 1 else planes, **sizes}
 
     def _placed(self, outputs: Mapping[str, Tensor], meta: Mapping[str, Any], size: tuple[int, int]) -> Mapping[str, Any]:
         """Return the outputs of an image in the coordinates of its file."""
@@ -202,7 +213,7 @@ def build_onnx_samples(cfg: PetConfig, model: ExportedFile, *, place: Place | No
     """Return an exported file that sees images after ``TEST.TRANSFORMS``; ``place`` and ``exact_size`` as in :class:`OnnxSamples`.
 
     Raises:
-        CheckpointError: the file has no description, or takes more than one image.
+        CheckpointError: the file has no description, or takes something else than one kind of images.
         ConfigError: a transform is wrong.
     """
     transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [], place=TEST_TRANSFORMS)

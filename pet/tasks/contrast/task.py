@@ -6,7 +6,6 @@ from typing import cast
 import torch
 from torch import nn
 
-from pet import exporting
 from pet.data.targets.dataset import Dataset, Expectation
 from pet.exporting.embeddings import embedding_network
 from pet.exporting.network import TaskNetwork
@@ -52,16 +51,6 @@ class ContrastTask(Task[ContrastConfig]):
         if window:
             raise ConfigError(f"build_predictor.window: {window} given, but this model looks at whole images; leave it out")
         return build_file_embeddings(cfg, device, lambda: self.build_model(cfg), flip=False)
-
-    def build_exported_model(self, cfg: ContrastConfig, file: "exporting.ExportedFile") -> nn.Module:
-        """Refuse to measure exported files.
-
-        Raises:
-            ConfigError: always.
-        """
-        raise ConfigError(
-            "EXPORT.FORMATS: the probes of this task measure a network of PyTorch, so further files cannot be measured; leave it empty"
-        )
 
     def build_export_network(self, cfg: ContrastConfig, model: nn.Module) -> TaskNetwork:
         """Return the backbone: images to embeddings (B, F), not normalised."""

@@ -198,7 +198,7 @@ def place_exported(outputs: Mapping[str, Tensor], meta: Mapping[str, Any], size:
     """Return what an exported network gave for a crop of ``size`` as the network itself gives it, in the coordinates of the file.
 
     Args:
-        outputs: as :class:`pet.tasks.instance.export.CropOutputs` names them, of one crop.
+        outputs: as :class:`pet.tasks.instance.export.CropOutputs` names them, of a batch whose first crop counts.
         meta: of the crop.
         size: height and width of the crop.
         origin: see :class:`pet.models.instance.crop_places.CropPlaces`.
@@ -207,7 +207,8 @@ def place_exported(outputs: Mapping[str, Tensor], meta: Mapping[str, Any], size:
     found: dict[str, Tensor] = {}
     for name, head in HEADS.items():
         if OUTPUTS[name] in outputs:
-            found |= head.found(outputs[OUTPUTS[name]].float(), outputs.get(QUALITIES[name]), places.crops)
+            quality = outputs.get(QUALITIES[name])
+            found |= head.found(outputs[OUTPUTS[name]][:1].float(), None if quality is None else quality[:1], places.crops)
     (prediction,) = places.to_file(found)
     return prediction
 

@@ -5,6 +5,7 @@ from torch.nn import functional
 
 from pet.data.loading.batch_transforms import PAD_DIVISOR
 from pet.exporting.network import TaskNetwork
+from pet.exporting.script import Script
 from pet.tasks.tddet.camera import CameraDetector
 from pet.tasks.tddet.export import SpatialDifference
 from pet.typed import TddetConfig
@@ -50,4 +51,11 @@ def build_camera_export(cfg: TddetConfig, model: CameraDetector) -> TaskNetwork:
         free_batch=False,
         smallest=SMALLEST,
         describe_comparison=difference.pairs.describe,
+        script=choose_camera_script(cfg),
     )
+
+
+def choose_camera_script(cfg: TddetConfig) -> Script:
+    """Return the program, which places boxes before the camera of an image and suppresses them."""
+    selection = {"least": cfg.TEST.SCORE_THRESHOLD, "overlap": cfg.TEST.NMS, "most": cfg.TEST.MAX_BOXES}
+    return Script("camera", {"focal": cfg.MODEL.CAMERA.FOCAL, **selection}, "IMAGE [IMAGE ...] [--calibration FILE]")

@@ -23,6 +23,7 @@ from pet.prediction.writers.records import FoundInImage, describe_boxes3d
 from pet.structures.boxes3d import Boxes3D
 from pet.structures.calibration import Calibration
 from pet.tasks.tddet.camera import build_camera_detector
+from pet.tasks.tddet.camera_export import OUTPUTS
 from pet.tasks.tddet.prediction import side_by_side
 from pet.typed import TddetConfig
 from pet.visual.birds_eye import BirdsEyeView
@@ -91,9 +92,20 @@ class CameraSamples:
             yield meta, self._placed(predictions, meta) if "views3d" in predictions else predictions
 
     def _placed(self, predictions: Predictions, meta: Mapping[str, Any]) -> Predictions:
-        fields = (torch.from_numpy(predictions[name])[None] for name in ("views3d", "scores3d", "labels3d"))
-        (found,) = self._place(Sightings(*fields), [meta])
-        return {name: value.numpy() for name, value in found.items()}
+        views = {name: torch.from_numpy(value) for name, value in predictions.items()}
+        return {name: value.numpy() for name, value in place_exported(self._place, views, meta).items()}
+
+
+def place_exported(place: Place, outputs: Mapping[str, Tensor], meta: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the boxes of ``views3d``, ``scores3d`` and ``labels3d``, which an exported file gives for an image.
+
+    Args:
+        place: see :data:`Place`.
+        outputs: of the file.
+        meta: of the image, with the matrix to what the file saw.
+    """
+    (found,) = place(Sightings(*(outputs[name][None] for name in OUTPUTS)), [meta])
+    return found
 
 
 class CameraImages(WholeImages):

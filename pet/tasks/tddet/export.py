@@ -8,14 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pet.data.loading.build import TEST_TRANSFORMS, build_dataset, build_sample_transforms
+from pet.data.loading.build import build_dataset
 from pet.data.loading.joined import EvaluationSamples
 from pet.data.targets.names import Names
+from pet.exporting.calibration import Calibration, calibrating
 from pet.exporting.config import check_export, chosen_names
 from pet.exporting.description import ModelDescription
 from pet.exporting.export import ExportReport
 from pet.exporting.matching import DetectionDifference
 from pet.exporting.network import TaskNetwork, export_network
+from pet.exporting.samples import read_some
 from pet.exporting.script import NetworkFacts, Script
 from pet.exporting.task import add_script, read_settings
 from pet.exporting.verify import relative_difference
@@ -23,8 +25,6 @@ from pet.tasks.tddet.model import PointDetector
 from pet.typed import TddetConfig
 from petlib.checkpoint.origin import Origin
 from petlib.config import ConfigError
-from petlib.data.protocols import SampleKey
-from petlib.data.reader import SampleReader
 from petlib.errors import DataError
 
 KIND = "boxes3d"
@@ -139,13 +139,26 @@ def _test_frames(cfg: TddetConfig) -> tuple[list[Tensor], str]:
     if not cfg.EXPORT.SAMPLES or not cfg.TEST.DATASETS:
         return [], "random points of a fixed seed; EXPORT.SAMPLES and TEST.DATASETS ask for no others"
     try:
-        dataset = EvaluationSamples(build_dataset(cfg, cfg.TEST.DATASETS, [KIND]), [KIND])
-        transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, dataset, place=TEST_TRANSFORMS)
-        places = [round(place) for place in np.linspace(0, len(dataset) - 1, min(cfg.EXPORT.SAMPLES, len(dataset)))]
-        read = SampleReader(dataset, transforms, seed=cfg.MISC.SEED).read([SampleKey(0, place, place) for place in places])
+        read = read_some(cfg, _frames_of(cfg, cfg.TEST.DATASETS), cfg.EXPORT.SAMPLES)
     except DataError as error:
         return [], f"random points of a fixed seed, because TEST.DATASETS cannot be read: {str(error).partition(chr(10))[0]}"
     return [torch.from_numpy(sample["points"]) for sample in read], f"{len(read)} frames of {', '.join(cfg.TEST.DATASETS)}"
+
+
+def _frames_of(cfg: TddetConfig, names: Sequence[str]) -> EvaluationSamples:
+    return EvaluationSamples(build_dataset(cfg, names, [KIND]), [KIND])
+
+
+def read_point_calibration(cfg: TddetConfig) -> Calibration:
+    """Return what makes inputs of a file from ``EXPORT.CALIBRATION`` frames of ``TRAIN.DATASETS``, after ``TEST.TRANSFORMS``.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        DataError: the frames cannot be read.
+    """
+    with calibrating(cfg):
+        read = read_some(cfg, _frames_of(cfg, cfg.TRAIN.DATASETS), cfg.EXPORT.CALIBRATION)
+    return lambda file: [{next(iter(file.inputs)): sample["points"]} for sample in read]
 
 
 def _random_points(cfg: TddetConfig) -> Tensor:

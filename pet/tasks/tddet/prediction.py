@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pet.data.datasets.kitti import CALIBRATIONS, IMAGE_SUFFIXES, IMAGES
 from pet.data.files.images import image_size, read_image
@@ -18,7 +18,7 @@ from pet.data.loading.build import TEST_TRANSFORMS, build_sample_transforms
 from pet.data.targets.drawing import draw_predictions
 from pet.data.targets.kinds import kinds_in
 from pet.exporting.description import ModelDescription
-from pet.exporting.runtime import OnnxModel, find_onnx_weights
+from pet.exporting.runtime import ExportedFile, find_onnx_weights
 from pet.models.detection3d.boxes import Candidates, select_boxes
 from pet.models.pretrained import load_test_weights
 from pet.prediction.build import check_kinds, find_names
@@ -179,7 +179,7 @@ class OnnxPoints:
 
     batch_size = 1
 
-    def __init__(self, model: OnnxModel, *, transforms: SampleTransform, seed: int, selection: Mapping[str, Any]) -> None:
+    def __init__(self, model: ExportedFile, *, transforms: SampleTransform, seed: int, selection: Mapping[str, Any]) -> None:
         self.description = ModelDescription.from_metadata(model.metadata, name=str(model.path))
         (self._input,) = list(model.inputs)[:1]
         if len(model.inputs) != 1 or len(model.inputs[self._input]) != 2:
@@ -191,9 +191,40 @@ class OnnxPoints:
         reader = SampleReader(dataset, self._transforms, seed=self._seed)
         for place in range(len(dataset)):
             (sample,) = reader.read([SampleKey(0, place, place)])
-            outputs = self._model({self._input: sample["points"].astype(self._model.dtypes[self._input])})
-            (found,) = select_boxes(Candidates(*(torch.from_numpy(output)[None] for output in outputs)), **self._selection)
-            yield sample["meta"], {name: value.numpy() for name, value in found.items()}
+            yield sample["meta"], {name: value.numpy() for name, value in self.find(sample["points"]).items()}
+
+    def find(self, points: np.ndarray) -> dict[str, Tensor]:
+        """Return the boxes in a frame of points (P, C)."""
+        outputs = self._model({self._input: points.astype(self._model.dtypes[self._input])})
+        (found,) = select_boxes(Candidates(*(torch.from_numpy(output)[None] for output in outputs)), **self._selection)
+        return found
+
+
+class ExportedPoints(nn.Module):
+    """An exported detector of points in the place of the one that was trained.
+
+    Args:
+        points: the file.
+    """
+
+    def __init__(self, points: OnnxPoints) -> None:
+        super().__init__()
+        self._points = points
+
+    def forward(self, batch: dict[str, Any]) -> list[dict[str, Tensor]]:
+        """Return the boxes in each frame of a batch."""
+        return [self._points.find(frame.cpu().numpy()) for frame in batch["points"]]
+
+
+def build_onnx_points(cfg: TddetConfig, file: ExportedFile) -> OnnxPoints:
+    """Return an exported file that sees points after ``TEST.TRANSFORMS``.
+
+    Raises:
+        CheckpointError: the file takes something else.
+    """
+    transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [], place=TEST_TRANSFORMS)
+    selection = {"min_score": cfg.TEST.SCORE_THRESHOLD, "max_overlap": cfg.TEST.NMS, "most": cfg.TEST.MAX_BOXES}
+    return OnnxPoints(file, transforms=transforms, seed=cfg.MISC.SEED, selection=selection)
 
 
 def build_predictor(cfg: TddetConfig, device: torch.device, build_model: Callable[[], nn.Module]) -> WholePoints:
@@ -205,9 +236,7 @@ def build_predictor(cfg: TddetConfig, device: torch.device, build_model: Callabl
     predictor: SamplePredictor
     exported = find_onnx_weights(cfg)
     if exported is not None:
-        transforms, _ = build_sample_transforms(cfg.TEST.TRANSFORMS, cfg.TEST.RESIZE.SCALES, [], place=TEST_TRANSFORMS)
-        selection = {"min_score": cfg.TEST.SCORE_THRESHOLD, "max_overlap": cfg.TEST.NMS, "most": cfg.TEST.MAX_BOXES}
-        predictor = onnx = OnnxPoints(exported, transforms=transforms, seed=cfg.MISC.SEED, selection=selection)
+        predictor = onnx = build_onnx_points(cfg, exported)
         trained = onnx.description.names
         check_kinds(trained, KINDS)
     else:

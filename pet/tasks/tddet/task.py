@@ -12,11 +12,11 @@ from pet.structures.calibration import Calibration
 from pet.task import NO_NAMES, Task
 from pet.tasks.tddet.camera import CameraDetector, build_camera_detector
 from pet.tasks.tddet.camera_export import build_camera_export
-from pet.tasks.tddet.camera_prediction import build_camera_predictor
+from pet.tasks.tddet.camera_prediction import build_camera_predictor, place_exported
 from pet.tasks.tddet.config import CAMERA
-from pet.tasks.tddet.export import build_export_network, check_point_export, export_points
+from pet.tasks.tddet.export import build_export_network, check_point_export, export_points, read_point_calibration
 from pet.tasks.tddet.model import PointDetector, build_model
-from pet.tasks.tddet.prediction import build_predictor
+from pet.tasks.tddet.prediction import ExportedPoints, build_onnx_points, build_predictor
 from pet.typed import TddetConfig
 from petlib import engine
 from petlib.checkpoint.origin import UNRECORDED, Origin
@@ -79,12 +79,17 @@ class SpatialDetection(Task[TddetConfig]):
         return build_predictor(cfg, device, lambda: build_model(cfg))
 
     def build_exported_model(self, cfg: TddetConfig, file: "exporting.ExportedFile") -> nn.Module:
-        """Refuse to measure exported files.
+        """Return what finishes the boxes of a file."""
+        if cfg.MODEL.HEAD == CAMERA:
+            sight = build_camera_detector(cfg).place
+            return prediction.ExportedModel(file, place=lambda outputs, meta, _: place_exported(sight, outputs, meta))
+        return ExportedPoints(build_onnx_points(cfg, file))
 
-        Raises:
-            ConfigError: always.
-        """
-        raise ConfigError("EXPORT.FORMATS: boxes in space are finished outside of a file, so others cannot be measured; leave it empty")
+    def read_calibration(self, cfg: TddetConfig) -> "exporting.Calibration":
+        """Return the images, or the frames of points, that a file is calibrated on."""
+        if cfg.MODEL.HEAD == CAMERA:
+            return exporting.read_calibration(cfg, self.expected_data(cfg).kinds)
+        return read_point_calibration(cfg)
 
     def check_export(self, cfg: TddetConfig) -> None:
         """Check that no setting of images is given where the model looks at points."""

@@ -65,6 +65,29 @@ def test_last_layers_and_products_of_results_stay_in_float32(tmp_path: Path) -> 
         assert 0 < np.abs(one - other).max() < 0.05 * np.abs(other).max()
 
 
+def test_the_mean_of_a_distribution_is_no_layer_of_its_own(tmp_path: Path) -> None:
+    model: Any = onnx.load(str(write_file(tmp_path / "net.onnx")))
+    values = numpy_helper.from_array(np.arange(16, dtype=np.float32)[:, None], "values")
+    model.graph.initializer.append(values)
+    model.graph.node[4].CopyFrom(helper.make_node("Softmax", ["d"], ["shares"], "softmax", axis=-1))
+    model.graph.node.insert(5, helper.make_node("MatMul", ["shares", "values"], ["scores"], "mean"))
+    assert last_layers(model) == {"mean", "head", "neck"}
+
+
+def test_transposed_weights_are_named_by_their_module(tmp_path: Path) -> None:
+    model: Any = onnx.load(str(write_file(tmp_path / "net.onnx")))
+    next(entry for entry in model.graph.initializer if entry.name == "neck.weight").name = "val_12"
+    model.graph.node[2].input[1] = "val_12"
+    scopes = "['', 'encoder', 'encoder.linear', 'linear_3']"
+    model.graph.node[2].metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scopes)
+    onnx.save(model, tmp_path / "net.onnx")
+    assert weighted_layers(model) == {"body": "body.weight", "neck": "encoder.linear.weight", "head": "head.weight"}
+    assert quantise(tmp_path / "net.onnx", tmp_path / "int8.onnx", samples(1), float_layers=[r"^encoder\."]) == [
+        "encoder.linear.weight",
+        "head.weight",
+    ]
+
+
 def test_layers_that_are_named_stay_too(tmp_path: Path) -> None:
     source = write_file(tmp_path / "net.onnx")
     with pytest.raises(ConfigError, match=r"^quantise.float_layers: no layer is left to compute in int8; name fewer"):

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -35,6 +35,7 @@ from pet.tasks.action.task import TASK as ACTION
 from pet.tasks.face.task import TASK as FACE
 from pet.tasks.instance.export import choose_script as instance_script
 from pet.tasks.instance.task import TASK as INSTANCE
+from pet.tasks.tddet.camera_export import choose_camera_script
 from pet.tasks.tddet.export import choose_script as point_script
 from pet.tasks.tddet.task import TASK as TDDET
 from pet.vision import TASK as VISION
@@ -67,6 +68,7 @@ RANGES: dict[str, tuple[Any, Any]] = {
     "boxes": ([3, 4, 40, 41], [30, 30, 70, 60]),
     "keypoints": ([0, 0, 0], [60, 60, 1]),
     "boxes3d": ([0, 0, 0, 1, 1, 1, -3], [4, 4, 1, 4, 4, 4, 3]),
+    "views3d": ([0, 0, 5, 1, 1, 1, -3], [96, 64, 9, 4, 4, 4, 3]),
     "scores": (0, 1),
     "scores3d": (0, 1),
     "masks": (0, 1),
@@ -177,7 +179,7 @@ def compare(
     assert imports_of(program) == {"argparse", "json", "pathlib", "cv2", "numpy", "onnxruntime"}
     cfg.set("TEST.WEIGHTS", str(model))
     predictor: Any = task.build_predictor(cfg, torch.device("cpu"))
-    (expected,) = predictor.predict_in_memory([files])
+    (expected,) = predictor.predict_in_memory([[file for file in files if file.suffix != ".txt"]])
     alone, line = run(program, model, files)
     for name, value in expected.items():
         if name != "meta":
@@ -195,7 +197,8 @@ def run(program: Path, model: Path, files: Sequence[Path]) -> tuple[dict[str, np
     """Return what the program's ``predict`` returns, and what JSON it makes of it."""
     functions = runpy.run_path(str(program))
     session = functions["onnxruntime"].InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    found = functions["predict"](session, *(functions["read"](file) for file in files))
+    given = [functions["read_camera" if file.suffix == ".txt" else "read"](file) for file in files]
+    found = functions["predict"](session, *given)
     return found, json.loads(json.dumps(functions["describe"](session, found)))
 
 
@@ -222,16 +225,31 @@ def test_classes(steps: str, tmp_path: Path) -> None:
     assert sum(entry["score"] for entry in line["classes"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_model_that_is_not_there_is_a_mistake_of_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+class Refused(Protocol):
+    def __call__(self, folder: Path, *words: str) -> str: ...
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Run the program of a folder, which is to end with exit code 2, and return its message."""
+
+    def run_program(folder: Path, *words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["predict.py", *words])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(folder / "predict.py"), run_name="__main__")
+        assert stopped.value.code == 2
+        return capsys.readouterr().err.rpartition("predict.py: error: ")[2]
+
+    return run_program
+
+
+def test_mistakes_of_the_command_line(tmp_path: Path, refused: Refused) -> None:
     cfg = make_cfg(pet.vision.config, **{"MODEL.HAS_CLS": True, "MODEL.NUM_CLASSES": 3, "TEST.TRANSFORMS": ["Normalize"]})
     compare(VISION, cfg, Script("classes"), IMAGES, {"logits": (1, 3)}, files=[picture(tmp_path / "a.png")])
-    monkeypatch.setattr(sys, "argv", ["predict.py", "a.png", "--model", "missing.onnx"])
-    with pytest.raises(SystemExit) as stopped:
-        runpy.run_path(str(tmp_path / "predict.py"), run_name="__main__")
-    assert stopped.value.code == 2
-    assert capsys.readouterr().err.endswith("predict.py: error: --model missing.onnx: there is no such file\n")
+    assert refused(tmp_path, "a.png", "--model", "missing.onnx") == "--model missing.onnx: there is no such file\n"
+    (tmp_path / "damaged.png").write_bytes(b"nothing")
+    for name in ("damaged.png", "missing.png"):
+        assert refused(tmp_path, str(tmp_path / name)) == f"{tmp_path / name}: not an image that OpenCV can read\n"
 
 
 def test_objects(tmp_path: Path) -> None:
@@ -267,7 +285,7 @@ def test_pixels_of_whole_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["a fixed window", "binary pairs of any size"])
-def test_pixels_through_windows(case: str, tmp_path: Path) -> None:
+def test_pixels_through_windows(case: str, tmp_path: Path, refused: Refused) -> None:
     pairs = "pairs" in case
     values: dict[str, Any] = {"TEST.TRANSFORMS": ["Normalize"], "TEST.SLIDING.SIZE": 64, "MODEL.NUM_CLASSES": 2 if pairs else 3}
     values |= {"MODEL.BINARY": pairs, "DATA.CLASSES": ["other", "house"] if pairs else list(CLASSES), "EXPORT.DYNAMIC": pairs}
@@ -277,6 +295,10 @@ def test_pixels_through_windows(case: str, tmp_path: Path) -> None:
     files = [picture(tmp_path / f"{seed}.png", seed) for seed in range(len(inputs))]
     outputs: dict[str, Any] = {"logits": (1, 1 if pairs else 3, *shape[2:])}
     compare(SEGMENTATION, cfg, segmentation_script(cfg, DESCRIPTION), inputs, outputs, files=files)
+    if pairs:
+        assert "1.png has no later date" in refused(tmp_path, *map(str, files), str(files[1]))
+        small = picture(tmp_path / "small.png", size=(60, 50))
+        assert "(93, 121, 3) and (50, 60, 3) given, pairs of the same size" in refused(tmp_path, str(files[0]), str(small))
 
 
 def test_embeddings(tmp_path: Path) -> None:
@@ -294,12 +316,31 @@ def test_crops(tmp_path: Path) -> None:
     assert line["boxes"] == [0, 0, 121, 93]
 
 
-def test_points(tmp_path: Path) -> None:
+def test_points(tmp_path: Path, refused: Refused) -> None:
     np.random.default_rng(0).normal(5, 2, size=(50, 4)).astype("<f4").tofile(tmp_path / "a.bin")
     cfg = make_cfg(pet.tasks.tddet.config, **{"TEST.SCORE_THRESHOLD": 0.2, "TEST.NMS": 0.1, "MODEL.NUM_CLASSES": 3})
     outputs = {"boxes3d": (30, 7), "scores3d": (30,), "labels3d": (30,)}
     _, line = compare(TDDET, cfg, point_script(cfg), {"points": ("count", 4)}, outputs, files=[tmp_path / "a.bin"])
     assert 1 < len(line["objects"]) < 30
+    (tmp_path / "damaged.bin").write_bytes(b"12345678")
+    assert refused(tmp_path, str(tmp_path / "damaged.bin")).startswith(f"{tmp_path}/damaged.bin: not a file of points: cannot reshape")
+    assert "missing.npy: not a file of points: [Errno 2] No such file" in refused(tmp_path, str(tmp_path / "missing.npy"))
+
+
+def test_images_of_a_camera(tmp_path: Path, refused: Refused) -> None:
+    for name in ("image_2", "calib"):
+        (tmp_path / name).mkdir()
+    file, calibration = picture(tmp_path / "image_2" / "a.png"), tmp_path / "calib" / "a.txt"
+    calibration.write_text("P0: 1\nP2: 80.5 0 44 5 0 80.5 40 0.2 0 0 1 0.003\n")
+    crop = [{"name": "CenterCrop", "size": [70, 90]}, {"name": "Resize", "size": [64, 96]}, "Normalize"]
+    values = {"MODEL.HEAD": "camera", "MODEL.BACKBONE": "timm/test_resnet", "MODEL.CAMERA.FOCAL": 40.0, "MODEL.NUM_CLASSES": 3}
+    values |= {"TEST.TRANSFORMS": crop, "TEST.SCORE_THRESHOLD": 0.2, "TEST.NMS": 0.1}
+    cfg = make_cfg(pet.tasks.tddet.config, **values)
+    outputs = {"views3d": (30, 7), "scores3d": (30,), "labels3d": (30,)}
+    _, line = compare(TDDET, cfg, choose_camera_script(cfg), IMAGES, outputs, files=[file, calibration])
+    assert 1 < len(line["objects"]) < 30
+    calibration.write_text("P2: 1 2 3")
+    assert "calib/a.txt: a file with P2, 12 numbers, expected; 3 found" in refused(tmp_path / "image_2", str(file))
 
 
 def test_clips(tmp_path: Path) -> None:
