@@ -127,7 +127,8 @@ def export_formats(
     source = exporting.OnnxModel(report.path)
     results = [measure("onnx", source, report.path, report.largest_difference)]
     with tempfile.TemporaryDirectory(dir=report.path.parent, prefix=".formats-") as folder:
-        floats = [] if data.calibration is None else _write_int8(cfg, source, Path(folder) / INT8_NAME, data.calibration)
+        kept = [*report.float_layers, *cfg.EXPORT.FLOAT_LAYERS]
+        floats = [] if data.calibration is None else _write_int8(source, Path(folder) / INT8_NAME, data.calibration, kept)
         failures = []
         for name in cfg.EXPORT.FORMATS:
             try:
@@ -152,9 +153,11 @@ def _as_model(task: Task[Any], cfg: Any, file: "exporting.ExportedFile") -> nn.M
     return task.build_exported_model(cfg, file) if isinstance(task, MeasuresFiles) else prediction.ExportedModel(file)
 
 
-def _write_int8(cfg: Any, source: "exporting.OnnxModel", target: Path, calibration: "exporting.Calibration") -> list[str]:
+def _write_int8(
+    source: "exporting.OnnxModel", target: Path, calibration: "exporting.Calibration", float_layers: Sequence[str]
+) -> list[str]:
     """Write the file in int8, and return the names of the weights that stay in float32."""
-    floats = exporting.quantise(source.path, target, calibration(source), float_layers=list(cfg.EXPORT.FLOAT_LAYERS))
+    floats = exporting.quantise(source.path, target, calibration(source), float_layers=float_layers)
     logger.info("export: in float32 stay %s", ", ".join(floats))
     return floats
 

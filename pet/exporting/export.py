@@ -88,6 +88,7 @@ class ExportReport:
         script: a program next to the file that predicts with it; None: there is none.
         checks: what further files are compared on.
         formats: what was made of the file, itself first.
+        float_layers: see :attr:`pet.exporting.TaskNetwork.float_layers`.
     """
 
     path: Path
@@ -101,6 +102,7 @@ class ExportReport:
     script: Path | None = None
     checks: Checks | None = None
     formats: Sequence[FormatReport] = ()
+    float_layers: Sequence[str] = ()
 
     def summary(self) -> str:
         """Return file, size and difference in one line, for a log."""

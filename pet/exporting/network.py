@@ -1,7 +1,7 @@
 """From a network to a checked file: float16, normalisation inside of it, and the comparison with PyTorch."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -36,6 +36,8 @@ class TaskNetwork:
         description: kept in the file; None: what the config says of classes and normalisation.
         describe_comparison: what a report says of the comparison, asked for after it; empty: nothing. It may refuse the file.
         script: the program that is written next to an ONNX file; None: there is none.
+        float_layers: regular expressions for the names of weights that stay in float32 in int8 files, since 8 bits are too few for
+            what goes in, e.g. metres.
     """
 
     network: nn.Module
@@ -53,6 +55,7 @@ class TaskNetwork:
     description: ModelDescription | None = None
     describe_comparison: Callable[[], str] = str
     script: Script | None = None
+    float_layers: Sequence[str] = ()
 
 
 class ClassLogits(nn.Module):
@@ -127,7 +130,7 @@ def export_network(
     network = with_half(task.network, task.half) if settings.half else task.network
     if settings.normalize is not None:
         network, reference = (_with_normalization(one, settings.normalize) for one in (network, reference))
-    return export_model(
+    report = export_model(
         network,
         examples,
         path,
@@ -143,6 +146,7 @@ def export_network(
         opset=settings.opset,
         time_limit=settings.time_limit,
     )
+    return replace(report, float_layers=task.float_layers)
 
 
 def _with_normalization(network: nn.Module, normalize: Normalize) -> nn.Module:

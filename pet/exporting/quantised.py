@@ -4,7 +4,8 @@ import ast
 import logging
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def quantise(source: Path, target: Path, samples: Sequence[Mapping[str, np.ndarr
         onnx.save(model, prepared)
         _quantise(prepared, written, samples, sorted(set(layers) - set(kept)))
         copy_with_metadata(written, target, {entry.key: entry.value for entry in model.metadata_props})
-    return sorted(kept.values())
+    return sorted({*kept.values()})
 
 
 def copy_with_metadata(source: Path, target: Path, metadata: Mapping[str, str]) -> None:
@@ -80,20 +81,32 @@ def _quantise(source: Path, target: Path, samples: Sequence[Mapping[str, np.ndar
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     try:
-        quantize_static(
-            source,
-            target,
-            _Samples(samples),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            nodes_to_quantize=list(nodes),
-            op_types_to_quantize=list(LAYERS),
-        )
+        with _without_hints():
+            quantize_static(
+                source,
+                target,
+                _Samples(samples),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_quantize=list(nodes),
+                op_types_to_quantize=list(LAYERS),
+            )
     except Exception as error:
         # its errors share no base class with a name
         raise ConfigError(f"export_formats.formats: onnxruntime cannot make an int8 file of this network: {first_line(error)}") from error
+
+
+@contextmanager
+def _without_hints() -> Iterator[None]:
+    """Keep onnxruntime's hints, which it gives to the root logger, from the log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def weighted_layers(model: Any) -> dict[str, str]:

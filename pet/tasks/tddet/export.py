@@ -96,6 +96,7 @@ def build_export_network(cfg: TddetConfig, model: PointDetector) -> TaskNetwork:
         network=FrameOutputs(model.eval()),
         output_names=OUTPUTS,
         half=["detector.backbone"],
+        float_layers=[r"^detector\.encoder\."],
         measure=difference,
         input_names=("points",),
         description=ModelDescription(tuple(cfg.DATA.CLASSES), (0.0,), (1.0,), normalizes=True, outputs=tuple(OUTPUTS)),

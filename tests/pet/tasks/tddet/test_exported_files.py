@@ -1,5 +1,6 @@
 """Exported detectors in the place of the trained ones: an evaluation gets the boxes of the network itself."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,10 @@ def test_points(head: str) -> None:
     small = {"MODEL.WIDTH": 8, "MODEL.BLOCKS.CHANNELS": [8, 8, 8], "MODEL.BLOCKS.LAYERS": [1, 1, 1], "MODEL.BLOCKS.UP_CHANNELS": 8}
     cfg = make_cfg(**small, **{"MODEL.HEAD": head, "MODEL.RANGE": [0.0, -12.8, -3.0, 25.6, 12.8, 2.0], "MODEL.PILLAR": 0.4})
     model = TASK.build_model(cfg).eval()
-    file = NetworkAsFile(TASK.build_export_network(cfg, model).network, {"points": ("count", 4)}, ["boxes3d", "scores3d", "labels3d"])
+    exported = TASK.build_export_network(cfg, model)
+    layers = [name for name, _ in exported.network.named_parameters() if any(re.search(own, name) for own in exported.float_layers)]
+    assert layers and all(name.startswith("detector.encoder.") for name in layers), "metres do not fit into 8 bits"
+    file = NetworkAsFile(exported.network, {"points": ("count", 4)}, ["boxes3d", "scores3d", "labels3d"])
     batch = {"points": [torch.rand(count, 4) * torch.tensor([25.0, 20.0, 3.0, 1.0]) - torch.tensor([0, 10, 2, 0]) for count in (300, 200)]}
     with torch.inference_mode():
         expected = model(batch)
