@@ -111,6 +111,7 @@ FACETS = ["MODEL.BACKBONE_ARGS={width: 4, size: 32}", "TRAIN.RESIZE.SCALES=[32]"
 FACETS += ["DATA.CATALOG={facets_train: {type: facets, split: train, share: [0.0, 0.02]}, facets_test: {type: facets, split: test}}"]
 FACETS += ["TRAIN.TRANSFORMS=[Resize, Normalize]", "TEST.TRANSFORMS=[Resize, Normalize]"]
 CROPS = ["MODEL.BACKBONE=timm/test_resnet", "MODEL.UPSAMPLING.CHANNELS=8"]
+OFFSETS = ["MODEL.KEYPOINTS.TARGET=offsets", "TRAIN.BATCH_SIZE=4"]
 BOXES = ["TEST.BOXES=data/boxes.json", "TEST.DETECTOR.CFG=cfgs/vision/detector.yaml", "TEST.DETECTOR.WEIGHTS=data/detector.pth"]
 STREETS = [f"streets_{split}: {{{{type: kitti_{{kind}}, path: streets3d/{split}}}}}" for split in ("train", "test")]
 STREETS = ["TRAIN.DATASETS=[streets_train]", "TEST.DATASETS=[streets_test]", f"DATA.CATALOG={{{{{', '.join(STREETS)}}}}}"]
@@ -176,7 +177,7 @@ GROUPS = {
     ],
     "instance": [
         task("instance", "shapes/all_R-18", *CROPS, *PARTS_ON, *ADAM, images="data/shapes/test/images"),
-        task("instance", "shapes/all_R-18", *CROPS, *EPOCHS, *SGD, "TEST.VIEWS.FLIP=True", *BOXES, "TRAIN.BATCH_SIZE=4", exported=False),
+        task("instance", "shapes/all_R-18", *CROPS, *EPOCHS, *SGD, "TEST.VIEWS.FLIP=True", *BOXES, *OFFSETS, exported=False),
         task("instance", "shapes/pose_R-18", *CROPS, "TRAIN.WEIGHTS=run0/model_latest.pth"),
     ],
     "tddet": [
