@@ -82,7 +82,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     write_data(folder)
     coarse = np.random.default_rng(0).integers(0, 256, (8, 10, 3), dtype=np.uint8)
-    cv2.imwrite(str(folder / "picture.png"), cv2.resize(coarse, (80, 64), interpolation=cv2.INTER_CUBIC))
+    cv2.imwrite(str(folder / "picture.png"), cv2.resize(coarse, (64, 64), interpolation=cv2.INTER_CUBIC))
     write_video(folder / "video.avi", noise(12, size=(48, 64)))
     return folder
 
