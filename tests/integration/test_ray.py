@@ -161,7 +161,8 @@ def test_the_trials_of_a_search_run_on_both_nodes_and_outlive_it(project: RayPro
     trials = [found / "trial_000", found / "trial_001"]
     project.pause_at(3)
     with start_search(project, words) as search:
-        wait_for(lambda: all((trial / "logs").is_dir() for trial in trials), "two trials at a time", project.printed)
+        # each has taken its first steps, after which a stop saves a checkpoint
+        wait_for(lambda: steps_noted(project) == 2 * 3, "two trials at a time", project.printed)
         search.kill()
     assert jobs_of_search(project) == [("running", "trial_000"), ("running", "trial_001")]
 
@@ -190,6 +191,12 @@ def test_the_trials_of_a_search_run_on_both_nodes_and_outlive_it(project: RayPro
     assert (found / "best.yaml").exists() and (found / "trial_002" / "model_best.pth").exists()
     again = project.pet("search", *words).succeeded().output
     assert "begins" not in again and "goes on: " not in again
+
+
+def steps_noted(project: RayProject) -> int:
+    """Return how many iterations all trials together have taken."""
+    path = project.notes / "samples_0"
+    return len(path.read_text().splitlines()) if path.exists() else 0
 
 
 def start_search(project: RayProject, words: list[str]) -> "subprocess.Popen[str]":
