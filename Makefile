@@ -13,6 +13,9 @@ OUT = ckpts/vision/digits/resnet20_digits
 # torch and torchvision are free within the range of setup.py, everything else comes in the versions that were tested
 TESTED = constraints/tested.txt
 
+# what is installed is compiled when it is first imported; where nothing may be written, each process would compile all of PyTorch again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint style docs site clean
 
 demo: $(VENV)/.demo

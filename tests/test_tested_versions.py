@@ -106,12 +106,13 @@ def test_make_installs_the_tested_versions(target: str, installer: str, tmp_path
     python = '[ "$2" != venv ] || { mkdir -p $(dirname $3/x)/bin && cp "$0" "$3/bin/python"; }'
     for name, more in (("python3", python), ("uv", "")):
         if name != "uv" or installer == "uv":
-            (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$PIP_BUILD_CONSTRAINT" "$@" >>{asked}\n{more}\n')
+            (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$PIP_BUILD_CONSTRAINT$PYTHONDONTWRITEBYTECODE" "$@" >>{asked}\n{more}\n')
             (tmp_path / name).chmod(0o755)
     environment = tmp_path / "environment"
     (environment / "bin").mkdir(parents=True)
     mark = environment / (".demo" if target == "demo" else ".dev")
-    variables = {"PATH": str(tmp_path)}
+    # where this stays set, each process compiles all of PyTorch again
+    variables = {"PATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(
         [tmp_path / "make", f"VENV={environment}", str(mark)], cwd=ROOT, env=variables, check=True, timeout=180, capture_output=True
     )
