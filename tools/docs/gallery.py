@@ -79,7 +79,8 @@ GALLERY = (
     Picture(
         "found",
         "What a trained detector finds",
-        "Objects in images that it has not seen, after 900 iterations from random weights: most are right, some have a second box of lower score.",
+        "Objects in images that it has not seen, after 900 iterations from random weights: most are right, some have a second box of lower "
+        "score.",
         (
             f"python tools/train_net_all.py {DETECTOR}",
             f"python tools/inference.py {DETECTOR} --images 'data/shapes/test/images/00000*' --out found",
