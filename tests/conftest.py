@@ -35,12 +35,16 @@ def one_thread_a_worker() -> None:
 
 @pytest.fixture(autouse=True)
 def log_of_a_test_ends_with_it() -> Iterator[None]:
-    """Take away the log handlers of a run in this process: its log file is of no concern to the tests after it."""
-    root = logging.getLogger()
-    level, before = root.level, list(root.handlers)
+    """Begin and end each test without the log of a run in this process, also where a fixture of a whole module trained before."""
+    _forget_the_log_of_a_run()
     yield
-    root.setLevel(level)
-    for handler in [handler for handler in root.handlers if handler not in before and type(handler).__module__ == "petlib.log"]:
+    _forget_the_log_of_a_run()
+
+
+def _forget_the_log_of_a_run() -> None:
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    for handler in [handler for handler in root.handlers if type(handler).__module__ == "petlib.log"]:
         root.removeHandler(handler)
         handler.close()
 
@@ -89,8 +93,10 @@ def run_ranks(process_context: ForkServerContext) -> RunRanks:
 class CommandLinesTogether(LoadScopeScheduling):
     """Gives a module of command lines to one worker, since its tests share what a fixture ran once; all other tests one by one."""
 
+    TOGETHER = ("tests/integration/", "tests/faults/", "tests/test_structure.py")
+
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0] if nodeid.startswith(("tests/integration/", "tests/faults/")) else nodeid
+        return nodeid.partition("::")[0] if nodeid.startswith(self.TOGETHER) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> CommandLinesTogether:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,17 @@ PET_FLOORS = [
 ]
 
 
+@cache
+def tree_of(source: str) -> ast.Module:
+    """Parse a source once for all rules; one worker has all tests of this file."""
+    return ast.parse(source)
+
+
+@cache
+def nodes_of(source: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree_of(source)))
+
+
 def module_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     parts = parts[1:] if parts[0] == "lib" else parts
@@ -49,7 +61,7 @@ def imports_of(path: Path) -> Iterator[tuple[str, ast.stmt]]:
     package = module_of(path).split(".")
     if path.stem != "__init__":
         package = package[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -114,7 +126,7 @@ def test_the_rule_finds_what_it_should(importer: str, imported: str, is_wrong: b
 
 def calls_of(path: Path) -> set[str]:
     """Return the last part of the name of everything that a file calls."""
-    functions = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    functions = [node.func for node in nodes_of(path.read_text(encoding="utf-8")) if isinstance(node, ast.Call)]
     return {function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "") for function in functions}
 
 
@@ -146,7 +158,7 @@ def test_petlib_knows_no_vision() -> None:
 def test_our_own_code_is_imported_at_the_top() -> None:
     wrong = []
     for path in SOURCES:
-        top = set(ast.parse(path.read_text(encoding="utf-8")).body)
+        top = set(tree_of(path.read_text(encoding="utf-8")).body)
         lines = {node.lineno for node in top}
         for name, node in imports_of(path):
             if name.split(".")[0] in ("petlib", "pet") and node.lineno not in lines and module_of(path).split(".")[0] != "tools":
@@ -186,8 +198,8 @@ def comparisons_with_kinds(source: str) -> list[int]:
         parts = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]
         return any(isinstance(part, ast.Constant) and part.value in KIND_NAMES for part in parts)
 
-    comparisons = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare)]
-    cases = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.MatchValue)]
+    comparisons = [node for node in nodes_of(source) if isinstance(node, ast.Compare)]
+    cases = [node for node in nodes_of(source) if isinstance(node, ast.MatchValue)]
     return sorted(
         [node.lineno for node in comparisons if any(map(names, (node.left, *node.comparators)))]
         + [node.lineno for node in cases if names(node.value)]
@@ -286,7 +298,7 @@ def keys_below_the_config(source: str) -> list[str]:
         ]
         return any(TYPES_OF_CONFIGS.search(ast.unparse(annotation)) for annotation in types if annotation is not None)
 
-    tree, found = ast.parse(source), []
+    tree, found = tree_of(source), []
     for node in tree.body:
         if not isinstance(node, ast.FunctionDef | ast.ClassDef) or knows_configs(node):
             continue
@@ -335,7 +347,7 @@ MOST_METHODS, MOST_LINES = 15, 60
 def large_parts(source: str) -> list[str]:
     """Return the functions of too many lines, and the classes with too many public methods, each with its number."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
             lines = node.end_lineno - node.lineno + 1
             found += [f"{node.name}: {lines} lines"] if lines > MOST_LINES else []

@@ -147,6 +147,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(folder: Path, run: Run,
         assert_same_state(checkpoint(tmp_path)[part], checkpoint(trained)[part], part)
 
 
+@pytest.mark.nightly
 def test_two_processes_train_as_one(folder: Path, run: Run, tmp_path: Path) -> None:
     """The network has no batch norm, so that samples do not meet; one of the videos cannot be read and is replaced by the same one."""
     vit = ["MODEL.NETWORK=tsn", "MODEL.BACKBONE=timm/test_vit", "MODEL.BACKBONE_ARGS={img_size: 32}", "TRAIN.PARALLEL=ddp"]

@@ -95,6 +95,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(trained: Path, run: Run, tm
     assert_same_run(checkpoint(tmp_path / "resumed" / "model_latest.pth"), checkpoint(trained / "model_latest.pth"))
 
 
+@pytest.mark.nightly
 def test_two_processes_train_and_measure_what_one_does(trained: Path, run: Run, tmp_path: Path) -> None:
     config = ["--cfg", str(CONFIGS / "crowds_resnet10.yaml")]
     run("train_net_all.py", *config, *training(tmp_path / "two", *WITHOUT_BATCH_NORM), "--nproc", "2").succeeded()

@@ -95,10 +95,9 @@ def write_pet(folder: Path) -> list[str]:
     "write",
     [
         write_pet,
-        write_job,
         *(
             pytest.param(write, marks=pytest.mark.nightly)
-            for write in (write_antgo, write_paddleseg, write_quick_start, write_trainframework)
+            for write in (write_job, write_antgo, write_paddleseg, write_quick_start, write_trainframework)
         ),
     ],
 )

@@ -58,7 +58,7 @@ def test_every_row_is_tried() -> None:
     assert shlex.split(FIRST)[1] == "cfgs/vision/digits/resnet20_digits.yaml"
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.nightly if "faster_rcnn" in name else ()) for name in OPTIONS])
 def test_the_command_of_a_row_writes_a_file_with_its_outputs(name: str, tmp_path: Path) -> None:
     row = ROWS[name] if name not in FIRST else FIRST
     write_weights(name, OPTIONS[name], tmp_path / "weights.pth")

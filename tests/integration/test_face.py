@@ -72,7 +72,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.nightly), 3])
+@pytest.mark.parametrize("processes", [1, *(pytest.param(count, marks=pytest.mark.nightly) for count in (2, 3))])
 def test_a_killed_run_of_two_processes_is_continued_by_any_number(
     one: Path, killed: Path, run: Run, tmp_path: Path, processes: int
 ) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.conftest import ROOT, environment
 
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
@@ -39,6 +41,7 @@ def test_the_program_of_the_page(tmp_path: Path) -> None:
     assert (tmp_path / "digits.onnx").stat().st_size > 0
 
 
+@pytest.mark.nightly
 def test_the_cells_of_the_notebook(tmp_path: Path) -> None:
     assert len(CELLS) == 5
     ends = "\n".join(f"print(repr({cell.splitlines()[-1]}))" if cell.startswith(("found", "pet.")) else cell for cell in CELLS)

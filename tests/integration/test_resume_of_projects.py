@@ -88,7 +88,7 @@ def checkpoint(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "model_latest.pth", weights_only=True)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.nightly if name == "densepose" else ()) for name in CONFIGS])
 def test_a_killed_run_ends_as_one_that_was_not_disturbed(name: str, data: Path, tmp_path: Path) -> None:
     folders = {kind: tmp_path / kind for kind in ("killed", "undisturbed")}
     lines = {kind: line_of(name, folder, *data_options(name, data)) for kind, folder in folders.items()}
@@ -116,6 +116,7 @@ def tracked(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str | 
     return line
 
 
+@pytest.mark.nightly
 def test_two_processes_train_the_fairmot_that_one_does(tracked: list[str | Path], run: Run, tmp_path: Path) -> None:
     one = Path(str(tracked[2]).removeprefix("MISC.CKPT="))
     done = run("train_net_all.py", *tracked, f"MISC.CKPT={tmp_path / 'two'}", "--nproc", "2").succeeded()

@@ -84,6 +84,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(trained: Path, data: Path, 
     assert_same_run(checkpoint(tmp_path / "resumed" / "model_latest.pth"), checkpoint(trained / "model_latest.pth"))
 
 
+@pytest.mark.nightly
 def test_two_processes_train_what_one_does(trained: Path, data: Path, run: Run, tmp_path: Path) -> None:
     settings = options(ALL, data, tmp_path / "two", *WITHOUT_BATCH_NORM, "TRAIN.NUM_WORKERS=0", "ANALYSER.ENABLED=False")
     run("train_net_all.py", *settings, "--nproc", "2").succeeded()

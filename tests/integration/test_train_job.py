@@ -164,6 +164,7 @@ def test_the_job_of_a_cluster_with_a_store_of_objects(tmp_path: Path) -> None:
     assert {"model_latest.pth", "model_best.pth", "model.onnx", "config.yaml", "metrics.jsonl", "test"} <= names
 
 
+@pytest.mark.nightly
 def test_change_detection_on_files_of_ones_own(tmp_path: Path) -> None:
     write_pairs(tmp_path / "datasets", [f"pair {number}" for number in range(20)], size=64)
     assert CHANGE.count("(512, 512, ") == 2

@@ -236,11 +236,16 @@ def test_a_data_set_and_a_transform_of_a_users_module_are_learned_from(project: 
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("MODEL.BOX.DETECTOR=sharp_retinnet", "'centernet', 'dfine', 'rfdetr', 'sharp_retinanet' expected"),
-        ("MODEL.NECK=laterl", "one of '', 'fpn', 'dla_up', 'lateral' expected"),
         ("MODEL.BOX.SHRP=2", "MODEL.BOX.SHRP: unknown key; did you mean MODEL.BOX.SHARP?"),
         ("EVAL.METRICS=[imags]", "EVAL.METRICS: unknown metric 'imags'; did you mean images?"),
-        ("MODEL.HAS_MASK=True", "take faster_rcnn or cascade_rcnn"),
+        *(
+            pytest.param(*values, marks=pytest.mark.nightly)
+            for values in (
+                ("MODEL.BOX.DETECTOR=sharp_retinnet", "'centernet', 'dfine', 'rfdetr', 'sharp_retinanet' expected"),
+                ("MODEL.NECK=laterl", "one of '', 'fpn', 'dla_up', 'lateral' expected"),
+                ("MODEL.HAS_MASK=True", "take faster_rcnn or cascade_rcnn"),
+            )
+        ),
     ],
 )
 def test_a_mistake_is_reported_with_the_names_of_the_user_among_the_others(project: Path, option: str, message: str) -> None:

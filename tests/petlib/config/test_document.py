@@ -83,6 +83,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.nightly
 def test_mypy_finds_a_wrong_type_and_a_misspelt_key_in_a_builder(tmp_path: Path) -> None:
     """What is right gives no error, and each mistake one, in its line."""
     path = tmp_path / "builder.py"

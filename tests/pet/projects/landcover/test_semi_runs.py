@@ -170,6 +170,7 @@ def test_a_batch_of_one_is_trained_without_cutmix(data: Path) -> None:
     assert batch["unlabelled_strong"].shape == (1, 3, 32, 32)
 
 
+@pytest.mark.nightly
 def test_two_processes_train_and_the_first_student_does_the_rest_by_the_command_lines(data: Path, tmp_path: Path, run: Run) -> None:
     given = settings(data) | {"SOLVER.SCHEDULER.TOTAL_ITERS": 2, "TRAIN.BATCH_SIZE": 4, "MISC.DISPLAY_ITER": 1}
     given["TRAIN.TRANSFORMS"] = [*given["TRAIN.TRANSFORMS"][:1], "PhotometricDistortion", "Normalize"]

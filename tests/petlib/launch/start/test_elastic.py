@@ -71,6 +71,7 @@ def test_the_request_to_save_reaches_the_ranks_of_the_agent(toy, gone, endpoint)
         assert toy.end(process).returncode == 0
 
 
+@pytest.mark.nightly
 def test_when_the_launchers_of_the_agent_are_killed_the_ranks_save_and_end(toy, gone, endpoint):
     toy.script("stop_in_order(); mark('pid'); time.sleep(1000)")
     processes = [toy.start(*machine(endpoint, node=node, nodes=2)) for node in (0, 1)]
