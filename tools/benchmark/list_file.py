@@ -1,4 +1,4 @@
-"""What a list of very many images costs before a training: processor time and memory, against the list of tuples of a plain loop.
+"""What a list of very many images costs before a training: time and memory, against the list of tuples of a plain loop.
 
 A list ``path label`` is written and opened in a process of its own by each, in turns. Then a forked process, as a loader's worker is one,
 reads rows all over the list, and what memory it has of its own is measured. The last line is one JSON object.
@@ -80,21 +80,22 @@ def read_rows(row: Callable[[int], object], lines: int, pipe: Connection) -> Non
 
 
 def open_list(name: str, path: Path, lines: int, pipe: Connection) -> None:
-    """Open the list, and send processor time and memory."""
+    """Open the list, and send time, processor time and memory."""
     reader = READERS[name]
     # what the reader imports
     reader_path = path.with_name("short.txt")
     reader(reader_path)
-    before, most, begin = own_megabytes(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before, most, begin = own_megabytes(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    processor_begin = time.process_time()
     row = reader(path)
-    seconds = time.process_time() - begin
+    seconds, processor_seconds = time.perf_counter() - begin, time.process_time() - processor_begin
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most
     held = own_megabytes() - before
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     worker = context.Process(target=read_rows, args=(row, lines, sender))
     worker.start()
-    pipe.send((seconds, most / 1e3, held, receiver.recv()))
+    pipe.send((seconds, processor_seconds, most / 1e3, held, receiver.recv()))
     worker.join()
 
 
@@ -124,7 +125,7 @@ def main() -> None:
         for _ in range(options.repeats):
             for name in READERS:
                 found[name].append(in_own_process(name, path, options.lines))
-    names = ("seconds", "MB at most", "MB held", "MB of a worker")
+    names = ("seconds", "processor s", "MB at most", "MB held", "MB of a worker")
     figures: dict[str, float] = {}
     print(f"{options.lines:,} lines".ljust(24) + "".join(f"{name:>16}" for name in names))
     for reader, rows in found.items():

@@ -4,7 +4,10 @@ A list is plain where no line needs a second look: each has a name and a label, 
 same in all lines, and a name that means just what it says. The labels are all numbers or all names. Any other list is read line by line.
 """
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +15,16 @@ import numpy as np
 SEPARATORS = b"\t, "
 """Of these the first one that a line has separates its fields."""
 NEWLINE, SLASH, DOT = b"\n/."
+PRINTABLE = range(0x21, 0x7F)
 ODD_BYTES = b"\\%"
 ODD_BEGINNINGS = b"#./"
 MOST_DIGITS = 7
 LONGEST_LABEL = 64
+LONGEST_LINE = 2**16
 BLOCK_BYTES = 2**18
 """So much of a list is looked at in one go: what is computed of it fits a processor's cache."""
+
+MOST_THREADS = 4
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -101,18 +108,30 @@ def scan(data: bytes, odd_folders: Collection[str]) -> Arrays | None:
     separator = next((mark for mark in SEPARATORS if mark in first_line), None)
     if separator is None:
         return None
-    scanner = _Scanner(separator, [folder.encode("utf-8") for folder in odd_folders])
-    blocks: list[_Block] = []
-    start = 0
-    while start < len(text):
-        stop = start + BLOCK_BYTES
-        stop = data.find(b"\n", stop) + 1 or len(text) if stop < len(text) else len(text)
-        block = scanner.scan(text[start:stop], start)
-        if block is None or (blocks and block.labels.dtype != blocks[0].labels.dtype):
-            return None
-        blocks.append(block)
-        start = stop
-    return _joined(text, separator, blocks, scanner.label_names)
+    ends = _ends_of_blocks(data, len(text))
+    blocks = [(start, text[start:stop]) for start, stop in pairwise([0, *ends])]
+    longest = max(len(block) for _, block in blocks)
+    if longest > BLOCK_BYTES + LONGEST_LINE:
+        return None
+    scanner = _Scanner(separator, [folder.encode("utf-8") for folder in odd_folders], longest=longest)
+    found: list[_Block] = []
+    # numpy computes without Python's lock, so that several blocks are looked at in the same time
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
+        for block in threads.map(lambda block: scanner.scan(block[1], offset=block[0]), blocks):
+            if block is None or (found and block.labels.dtype != found[0].labels.dtype):
+                threads.shutdown(cancel_futures=True)
+                return None
+            found.append(block)
+    return _joined(text, separator, found, scanner.label_names)
+
+
+def _ends_of_blocks(data: bytes, length: int) -> Iterator[int]:
+    """Yield where blocks of whole lines end, the last one after ``length`` bytes."""
+    end = 0
+    while end < length:
+        # the end of the last line may be missing
+        end = data.find(b"\n", end + BLOCK_BYTES) + 1 or length
+        yield end
 
 
 def _joined(text: np.ndarray, separator: int, blocks: Sequence[_Block], label_names: Mapping[int, str]) -> Arrays | None:
@@ -145,38 +164,41 @@ class _Scanner:
     Args:
         separator: the byte between name and label.
         odd_folders: beginnings of names that are not plain.
+        longest: bytes of the longest block.
 
     Attributes:
         label_names: number of a label that is a name -> the label, of the lines that were looked at.
     """
 
-    def __init__(self, separator: int, odd_folders: Sequence[bytes]) -> None:
+    def __init__(self, separator: int, odd_folders: Sequence[bytes], *, longest: int) -> None:
         self.label_names: dict[int, str] = {}
         self._separator = separator
         self._odd_folders = odd_folders
-        self._plain = np.zeros(256, bool)
-        self._plain[0x21:0x7F] = True
-        self._plain[list(ODD_BYTES)] = False
-        # what comes after the separator in SEPARATORS may be in a name; what comes before it would separate
-        self._plain[list(SEPARATORS[: SEPARATORS.index(separator)])] = False
-        self._plain[[NEWLINE, separator]] = True
+        # what comes before the separator in SEPARATORS would separate; what comes after it may be in a name
+        self._odd_bytes = [*ODD_BYTES, *SEPARATORS[: SEPARATORS.index(separator)]]
         # numbers of names: the values of polynomials, modulo 2^64, at a point that a list cannot know
-        self._point = int(np.random.default_rng().integers(2**62)) * 2 + 1
-        self._powers = np.ones(1, np.uint64)
-        self._inverse_powers = np.ones(1, np.uint64)
+        point = int(np.random.default_rng().integers(2**62)) * 2 + 1
+        self._powers, self._inverse_powers = _powers(point, longest + 1), _powers(pow(point, -1, 2**64), longest + 1)
 
     def scan(self, text: np.ndarray, offset: int) -> _Block | None:
         """Return what the lines of ``text`` have, which begins at ``offset`` of the file; None: they are not plain."""
         ends = np.flatnonzero(text == NEWLINE)
         marks = np.flatnonzero(text == self._separator)
-        if len(ends) != len(marks) or not self._plain[text].all():
+        if len(ends) != len(marks) or not self._is_plain(text, len(ends)):
             return None
         starts = np.concatenate([[0], ends[:-1] + 1])
         if not ((marks > starts) & (marks < ends - 1)).all() or self._has_odd_names(text, starts, marks):
             return None
-        sums = self._sums(text)
-        labels = self._labels(text, marks + 1, ends, sums)
-        return None if labels is None else _Block(starts + offset, self._numbers(sums, starts, marks), labels)
+        names, label_texts = self._numbers(text, starts, marks)
+        labels = self._labels(text, marks + 1, ends, label_texts)
+        return None if labels is None else _Block(starts + offset, names, labels)
+
+    def _is_plain(self, text: np.ndarray, lines: int) -> bool:
+        """Return whether all bytes but newlines and separators are printable and say what they mean."""
+        # of bytes that are smaller than the first printable one the difference is large, too
+        others = np.count_nonzero(text - PRINTABLE.start >= len(PRINTABLE))
+        expected = lines if self._separator in PRINTABLE else 2 * lines
+        return others == expected and not any((text == byte).any() for byte in self._odd_bytes)
 
     def _has_odd_names(self, text: np.ndarray, starts: np.ndarray, marks: np.ndarray) -> bool:
         if np.isin(text[starts], list(ODD_BEGINNINGS)).any() or ((text[:-1] == DOT) & (text[1:] == DOT)).any():
@@ -191,7 +213,8 @@ class _Scanner:
                 return True
         return False
 
-    def _labels(self, text: np.ndarray, starts: np.ndarray, ends: np.ndarray, sums: np.ndarray) -> np.ndarray | None:
+    def _labels(self, text: np.ndarray, starts: np.ndarray, ends: np.ndarray, numbers: np.ndarray) -> np.ndarray | None:
+        """Return the labels that are numbers, else ``numbers``, of which the same label has the same; None: they are not plain."""
         lengths = ends - starts
         if lengths.max() > LONGEST_LABEL:
             return None
@@ -200,26 +223,17 @@ class _Scanner:
             return _read_numbers(text, starts, lengths)
         if begins_as_number.any() or (text[starts] == ord("-")).any():
             return None
-        numbers = self._numbers(sums, starts, ends)
         for number, place in zip(*(found.tolist() for found in np.unique(numbers, return_index=True)), strict=True):
             if number not in self.label_names:
                 self.label_names[number] = text[starts[place] : ends[place]].tobytes().decode("ascii")
         return numbers
 
-    def _sums(self, text: np.ndarray) -> np.ndarray:
-        """Return the values of the polynomials whose coefficients are the first 0, 1, ... bytes, uint64 (N + 1,)."""
-        if len(self._powers) < len(text) + 1:
-            # with room for blocks that end with a longer line
-            count = 2 * len(text) + 1
-            self._powers, self._inverse_powers = _powers(self._point, count), _powers(pow(self._point, -1, 2**64), count)
-        sums = np.zeros(len(text) + 1, np.uint64)
-        np.cumsum(text * self._powers[: len(text)], out=sums[1:])
-        return sums
-
-    def _numbers(self, sums: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Return a number for each piece of text, the same for the same text wherever it is, uint64."""
-        numbers: np.ndarray = (sums[ends] - sums[starts]) * self._inverse_powers[starts]
-        return numbers
+    def _numbers(self, text: np.ndarray, starts: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return a number for each name and for each label, the same for the same text wherever it is, uint64."""
+        # of a name its polynomial times the power of its place, of a label that of what is from the separator to the end of the line
+        places = np.stack([starts, marks], axis=1).reshape(-1)
+        values = np.add.reduceat(text * self._powers[: len(text)], places) * self._inverse_powers[places]
+        return values[0::2], values[1::2]
 
 
 def _powers(base: int, count: int) -> np.ndarray:

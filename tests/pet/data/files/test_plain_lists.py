@@ -15,7 +15,7 @@ LINE_BY_LINE = "# a line that is not plain\n"
 PLAIN = ["a.png 0\nb/c.png 12\na.png 0", "a,b.png\tcat,tail\nc\td\n", "a.png,n01\nb.png,n02\n", "a 007\nb 7\n", "workers/a.png 1\n"]
 NOT_PLAIN = [
     *("", "\n", "a\n", "a b c\n", " b\n", "a \n", "a  b\n", "a b\n\nc d\n", "a b\n# c d\n", "a b\r\n", "\u00e4.png b\n"),
-    *("a,1 2\n", "a\t1 2\n"),
+    *("a,1 2\n", "a\t1 2\n", "a,1\nb\tc,2\n", "a\x01b 1\n", "a\x7fb 1\n", "a,1\nb\x1f,2\n", f"a 1\n{'b' * 2**20} 1\n"),
     *("a 1\nb c\n", "a 1\nb 1c\n", "a -1\n", "a 12345678\n", f"a {'b' * 65}\n", "a 1\nb 2\na 2\n", "a b\na c\n", "a 1\nb,2\n"),
     *("/a.png 1\n", "./a.png 1\n", "b/../a.png 1\n", "b\\a.png 1\n", "a%20b.png 1\n", "work/a.png 1\n", "work 1\n"),
 ]
