@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from pet.visual.labels import LabelLayer, Rectangle
+from pet.visual.labels import SMALLEST_TEXT, LabelLayer, Rectangle
 from pet.visual.palette import BLACK, WHITE, Colour, class_colour
 
 LONGER_EDGE, SHORTER_EDGE = 480, 96
@@ -14,6 +14,12 @@ LONGER_EDGE, SHORTER_EDGE = 480, 96
 LONGEST_EDGE = 4096
 """Nothing is enlarged beyond this."""
 
+THINNEST_LINE = 2
+"""Pixels."""
+
+PARTS_OF_AN_OBJECT = 12
+"""A line is at most this share of the object that it is drawn around, so that small objects of large images stay visible."""
+
 PIXELS_SEEN_FROM = 8
 """From this factor on the pixels of the image stay visible as squares; below, the enlarged image is smooth."""
 
@@ -21,7 +27,7 @@ PIXELS_SEEN_FROM = 8
 class Canvas:
     """An image, resized, on which things are drawn that are given in the coordinates of the image.
 
-    Lines and text grow with the picture.
+    Lines and text grow with the picture, and become thinner again for objects that are small in it.
 
     Args:
         image: uint8 (H, W, 3), RGB; it is not written into.
@@ -45,8 +51,8 @@ class Canvas:
             method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST if scale >= PIXELS_SEEN_FROM else cv2.INTER_CUBIC
             self.pixels = cv2.resize(image, (self.size[1], self.size[0]), interpolation=method)
         extent = float(np.sqrt(self.size[0] * self.size[1]))
-        self.line = max(2, round(extent / 320))
-        self.text_size = max(14, round(extent / 52))
+        self.line = max(THINNEST_LINE, round(extent / 320))
+        self.text_size = max(SMALLEST_TEXT, round(extent / 52))
         self.labels = LabelLayer(self.size, self.text_size)
 
     def to_canvas(self, points: np.ndarray) -> np.ndarray:
@@ -61,11 +67,15 @@ class Canvas:
         right, bottom = np.maximum(corners[1], (left + 1, top + 1)).tolist()
         return left, top, right, bottom
 
+    def line_for(self, extent: float) -> int:
+        """Return the width of lines around an object whose shorter edge has ``extent`` pixels of the picture."""
+        return max(min(self.line, int(extent / PARTS_OF_AN_OBJECT)), THINNEST_LINE)
+
     def draw_box(self, box: np.ndarray, colour: Colour) -> None:
         """Draw a frame along the inner side of a box (4,), XYXY, in coordinates of the image, with a dark rim around it."""
         left, top, right, bottom = self.box_on_canvas(box)
         cv2.rectangle(self.pixels, (left - 1, top - 1), (right, bottom), BLACK, 1)
-        for inset in range(self.line):
+        for inset in range(self.line_for(min(right - left, bottom - top))):
             if right - left > 2 * inset and bottom - top > 2 * inset:
                 cv2.rectangle(self.pixels, (left + inset, top + inset), (right - 1 - inset, bottom - 1 - inset), colour, 1)
 
@@ -85,7 +95,8 @@ class Canvas:
         inside = np.ascontiguousarray(mask[top : top + height, left : left + width])
         _tint(window, inside.astype(bool), colour, alpha)
         outlines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(self.pixels, outlines, -1, colour, max(self.line // 2, 1), cv2.LINE_AA, offset=(left, top))
+        line = self.line_for(min(width, height))
+        cv2.drawContours(self.pixels, outlines, -1, colour, max(line // 2, 1), cv2.LINE_AA, offset=(left, top))
 
     def draw_label_image(
         self, labels: np.ndarray, colour_of: Callable[[int], Colour | None], alpha: float, *, outlines: bool = False
@@ -121,23 +132,27 @@ class Canvas:
         """
         places = [(int(x), int(y)) for x, y in np.clip(self.to_canvas(points), -(2**15), 2**15)]
         lines = [(first, second) for first, second in skeleton if states[first] and states[second]]
+        drawn = np.array([place for place, state in zip(places, states, strict=True) if state])
+        thick = self.line_for(float(np.ptp(drawn, axis=0).min())) if len(drawn) else self.line
         # a dark rim keeps lines apart from an image of their colour
-        for width, rim in ((self.line + 2, True), (self.line, False)):
+        for width, rim in ((thick + 2, True), (thick, False)):
             for first, second in lines:
                 colour = BLACK if rim else class_colour(second)
                 cv2.line(self.pixels, places[first], places[second], colour, width, cv2.LINE_AA)
-        radius = self.line + max(self.line // 2, 1)
+        radius = thick + max(thick // 2, 1)
         for number, (place, state) in enumerate(zip(places, states, strict=True)):
             if state:
                 cv2.circle(self.pixels, place, radius + 1, BLACK, -1, cv2.LINE_AA)
                 cv2.circle(self.pixels, place, radius, class_colour(number), -1, cv2.LINE_AA)
             if state == 1:
-                cv2.circle(self.pixels, place, max(radius - self.line, 1), WHITE, -1, cv2.LINE_AA)
+                cv2.circle(self.pixels, place, max(radius - thick, 1), WHITE, -1, cv2.LINE_AA)
 
     def draw_discs(self, points: np.ndarray, colour: Colour, *, large: bool) -> None:
         """Draw a disc with a dark rim at each of the points (N, 2), x, y in coordinates of the image."""
-        radius = self.line + max(self.line // 2, 1) if large else max(self.line - 1, 1)
-        for x, y in np.clip(self.to_canvas(points), -(2**15), 2**15):
+        places = np.clip(self.to_canvas(points), -(2**15), 2**15)
+        line = self.line_for(_distance_to_next(places)) if len(places) > 1 else self.line
+        radius = line + max(line // 2, 1) if large else max(line - 1, 1)
+        for x, y in places:
             cv2.circle(self.pixels, (int(x), int(y)), radius + 1, BLACK, -1, cv2.LINE_AA)
             cv2.circle(self.pixels, (int(x), int(y)), radius, colour, -1, cv2.LINE_AA)
 
@@ -174,6 +189,15 @@ def automatic_scale(size: tuple[int, int]) -> float:
 def scale_to_fit(size: tuple[int, int], cell: tuple[int, int]) -> float:
     """Return the factor by which an image (height, width) just fits into a cell (height, width)."""
     return min(cell[0] / size[0], cell[1] / size[1])
+
+
+def _distance_to_next(points: np.ndarray) -> float:
+    """Return how far the next of the points (N, 2) is, in the middle of all."""
+    # slow, and only needed here
+    from scipy.spatial import KDTree
+
+    distances, _ = KDTree(points).query(points, k=2)
+    return float(np.median(distances[:, 1]))
 
 
 def _tint(pixels: np.ndarray, chosen: np.ndarray, colour: Colour, alpha: float) -> None:

@@ -17,6 +17,12 @@ MOST_COVERED = 0.5
 MOST_SMALL = 3
 """Labels that even a tiny picture has."""
 
+SMALLEST_TEXT = 14
+"""Pixels of a font that can be read."""
+
+LINES_OF_AN_OBJECT = 4
+"""Text is at most as high as this share of its object, so that the labels of small objects cover no others."""
+
 LONG_NAME = 14
 """Names are left as they are up to this width, in sizes of the font."""
 
@@ -33,13 +39,12 @@ class LabelLayer:
 
     Args:
         size: (height, width) of the picture.
-        text_size: of the font, pixels.
+        text_size: of the font of large objects, pixels; that of small ones is smaller.
     """
 
     def __init__(self, size: tuple[int, int], text_size: int) -> None:
         self._size = size
         self._text_size = text_size
-        self._padding = max(2, text_size // 5)
         self._labels: list[_Label] = []
 
     def add(self, text: str, suffix: str, box: Rectangle, colour: Colour) -> None:
@@ -74,11 +79,13 @@ class LabelLayer:
 
     def _plate(self, label: _Label) -> np.ndarray:
         """Return the text on its ground, uint8 (h, w, 3)."""
-        wide_enough = max(label.box[2] - label.box[0], LONG_NAME * self._text_size)
-        room = max(min(wide_enough, self._size[1]) - 2 * self._padding, 1)
+        left, top, right, bottom = label.box
+        text_size = min(self._text_size, max(SMALLEST_TEXT, max(right - left, bottom - top) // LINES_OF_AN_OBJECT))
+        padding = max(2, text_size // 5)
+        room = max(min(max(right - left, LONG_NAME * text_size), self._size[1]) - 2 * padding, 1)
         suffix = f" {label.suffix}" if label.suffix else ""
-        room_of_name = room - (render(suffix, self._text_size).shape[1] + self._text_size // 2 if suffix else 0)
-        return make_plate(shorten(label.text, self._text_size, room_of_name) + suffix, self._text_size, self._padding, label.colour)
+        room_of_name = room - (render(suffix, text_size).shape[1] + text_size // 2 if suffix else 0)
+        return make_plate(shorten(label.text, text_size, room_of_name) + suffix, text_size, padding, label.colour)
 
 
 def make_plate(text: str, text_size: int, padding: int, colour: Colour) -> np.ndarray:

@@ -52,6 +52,28 @@ def test_a_frame_lies_along_the_inner_side_of_its_box():
     assert not changed(picture)[60:140, 110:190].any()
 
 
+def test_small_objects_of_large_images_stay_visible():
+    size, small, large = 3000, [1000, 1000, 1020, 1020], [100, 100, 900, 800]
+    two = found([small, large], labels=[0, 1])
+    bare = draw_predictions(image(size, size), two, NAMES, BARE)
+    assert not changed(bare)[1002:1018, 1002:1018].any()
+    assert is_colour(bare, class_colour(1))[108, 100:900].all(), "lines of large objects grow with the picture"
+
+    labelled = draw_predictions(image(size, size), two, NAMES, BARE._replace(labels=True))
+    cat, dog = (extent(is_colour(labelled, class_colour(label))) for label in (0, 1))
+    assert cat[3] - cat[1] < 20 + 20, "a plate above the object that is no higher than it"
+    assert dog[3] - dog[1] > 700 + 50
+
+    pairs = np.array([[1000 + 10 * (number % 30), 1000 + 10 * (number // 30)] for number in range(900)], np.float32)
+    dots = changed(draw_predictions(image(size, size), {"dots": pairs}, NAMES, BARE))[1000:1290, 1000:1290]
+    assert dots.mean() < 0.5
+
+    person = np.array([[[1000, 1000, 9], [1020, 1060, 9]]], np.float32)
+    drawn = draw_predictions(image(size, size), found([[1000, 1000, 1020, 1060]], keypoints=person), NAMES, BARE._replace(boxes=False))
+    left, top, right, bottom = extent(changed(drawn))
+    assert right - left < 20 + 12 and bottom - top < 60 + 12
+
+
 def test_boxes_at_the_border_of_the_image_are_not_cut():
     picture = draw_predictions(image(), found([[0, 0, 500, 300]]), NAMES, BARE)
     frame = is_colour(picture, class_colour(0))
