@@ -12,7 +12,8 @@ from petlib import engine
 def analyse(model: nn.Module, cfg: AnyConfig, *, name: str | None = None, num_images: int = 1, channels: int = 3, frames: int = 0) -> None:
     """Log parameters, FLOPs and activations of ``model`` for one sample with pixels of ``ANALYSER.SIZE``.
 
-    Detectors are counted with as many detections as they may give, whatever their weights find in an empty image.
+    Detectors are counted with as many detections as they may give, whatever their weights find in an empty image, and networks that look
+    at images through windows (``TEST.SLIDING``) as looking at the whole image.
     Only the main process does it, and only with ``ANALYSER.ENABLED``. The model, which is on the CPU and not wrapped yet,
     and the random generators stay as they are.
 
@@ -30,11 +31,17 @@ def analyse(model: nn.Module, cfg: AnyConfig, *, name: str | None = None, num_im
     if frames:
         batch = {"clip": torch.zeros(1, channels, frames, height, width)}
         what = f"a clip of {frames} x {height} x {width}"
-    engine.analyse(model, cfg, batch, name=f"{name or cfg.MODEL.BACKBONE}, for {what}", forward=forward_with_detections)
+    engine.analyse(model, cfg, batch, name=f"{name or cfg.MODEL.BACKBONE}, for {what}", forward=counted_forward)
 
 
-def forward_with_detections(model: nn.Module, batch: dict[str, Any]) -> Any:
-    """Return the outputs of ``model``, the analyser's own copy, whose second stages now keep detections of any score."""
+def counted_forward(model: nn.Module, batch: dict[str, Any]) -> Any:
+    """Return the outputs of ``model``, the analyser's own copy, of which all operations are counted.
+
+    Its second stages keep detections of any score from now on, and it looks at whole images: windows are put together by numpy, where no
+    operation is counted.
+    """
+    if hasattr(model, "window"):
+        cast("Any", model).window = 0
     for module in model.modules():
         # torchvision takes long to import, and other networks do without
         if any(base.__name__ == "RoIHeads" for base in type(module).__mro__):

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torchvision.models import ResNet50_Weights
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
 from pet.models import analyse
-from pet.models.analysis import forward_with_detections
+from pet.models.analysis import counted_forward
 from pet.vision import GeneralizedCNN, config
 from petlib.analyser import Analyser
 from petlib.config import CfgNode, ConfigError, load_cfg
@@ -52,7 +53,7 @@ def test_the_run_is_the_same_with_and_without(caplog: pytest.LogCaptureFixture) 
 
 def test_resnet50_at_224_as_in_the_literature() -> None:
     cfg = make_cfg("torchvision/resnet50", 224, enabled=True)
-    analyser = Analyser(GeneralizedCNN(cfg), ({"image": torch.zeros(1, 3, 224, 224)},), forward=forward_with_detections)
+    analyser = Analyser(GeneralizedCNN(cfg), ({"image": torch.zeros(1, 3, 224, 224)},), forward=counted_forward)
     assert analyser.get_params().total == ResNet50_Weights.IMAGENET1K_V1.meta["num_params"]
     flops = analyser.get_flops_activs("flops").total / 1000
     assert flops == pytest.approx(4.1, rel=0.03)
@@ -70,7 +71,7 @@ def test_faster_rcnn_at_800_by_1333_as_in_the_literature() -> None:
     cfg = load_cfg(config, CFGS / "vision" / "mscoco" / "e2e_faster_rcnn_R-50-FPN_1x.yaml")
     height, width = cfg.ANALYSER.SIZE
     assert (height, width) == (800, 1333)
-    analyser = Analyser(GeneralizedCNN(cfg), ({"image": torch.zeros(1, 3, height, width)},), forward=forward_with_detections)
+    analyser = Analyser(GeneralizedCNN(cfg), ({"image": torch.zeros(1, 3, height, width)},), forward=counted_forward)
     flops = analyser.get_flops_activs("flops").total / 1000
     assert flops == pytest.approx((207.07 - 13.9) * width / 1280 + 13.9, rel=0.03)
     hidden, of_class = (7 * 7 * 256 * 1024 + 1024 * 1024) / 1e6, 5 * 1024 / 1e6
@@ -99,12 +100,29 @@ def test_all_detections_count_whatever_the_weights_find() -> None:
     counts = []
     for threshold in (0.0, 0.99):
         model, _ = make_detector(threshold)
-        analyser = Analyser(model, ({"image": torch.zeros(1, 3, 64, 96)},), forward=forward_with_detections)
+        analyser = Analyser(model, ({"image": torch.zeros(1, 3, 64, 96)},), forward=counted_forward)
         counts.append(analyser.get_flops_activs("flops").total)
         assert model.heads["box"].roi_heads.score_thresh == threshold, "only the analyser's copy is changed"
     assert counts[0] == counts[1]
     blind = Analyser(make_detector(0.99)[0], ({"image": torch.zeros(1, 3, 64, 96)},)).get_flops_activs("flops").total
     assert blind < counts[0], "no mask would be counted"
+
+
+@pytest.mark.parametrize("parts", [{"HAS_BOX": True, "NECK": "fpn", "BOX.DETECTOR": "retinanet"}, {"HAS_SEMSEG": True}], ids=str)
+def test_networks_that_look_through_windows_are_counted_on_the_whole_image(parts: dict[str, Any]) -> None:
+    counts = []
+    for window in (0, 64):
+        cfg = config.get_base_cfg()
+        values = {"BACKBONE": "torchvision/resnet18", "NUM_CLASSES": 3, "FPN.CHANNELS": 16, **parts}
+        for name, value in values.items():
+            cfg.set(f"MODEL.{name}", value)
+        cfg.set("TEST.SLIDING.SIZE", window)
+        config.infer_cfg(cfg)
+        model = GeneralizedCNN(cfg)
+        analyser = Analyser(model, ({"image": torch.zeros(1, 3, 96, 96)},), forward=counted_forward)
+        counts.append(analyser.get_flops_activs("flops").total)
+        assert model.window == window, "only the analyser's copy is changed"
+    assert counts[0] == counts[1] > 300
 
 
 def test_the_line_says_the_size_that_was_counted(caplog: pytest.LogCaptureFixture) -> None:
