@@ -47,7 +47,7 @@ class Evaluation:
         begin: called before the samples are read.
         build_gallery: gives what keeps pictures of some samples; its argument says whether they are the best and the worst ones of a
             test. None: none are kept.
-        latest: where those of an evaluation within a training go.
+        latest: where those of an evaluation within a training go. None: they are not kept.
     """
 
     def __init__(
@@ -65,11 +65,16 @@ class Evaluation:
         self.autocast = autocast
         self._begin = begin
         self._build_gallery = build_gallery
-        self._latest = latest
+        self.latest = latest
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return the metrics of ``model``; every process calls it and gets the same."""
-        return self._evaluate(model, self.build_evaluators(False), judges=False, pictures=self._latest)
+        return self.measure_in_training(model)
+
+    def measure_in_training(self, model: nn.Module, *, part: str = "") -> dict[str, float]:
+        """Return the metrics of ``model``, one of several whose pictures go to the folder ``part`` of the latest ones."""
+        pictures = None if self.latest is None else self.latest / part
+        return self._evaluate(model, self.build_evaluators(False), judges=False, pictures=pictures)
 
     def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
         """Return the metrics of ``model``, write them and the predictions into ``folder``, and print the result.
@@ -117,22 +122,26 @@ class SeveralEvaluations(Evaluation):
     """
 
     def __init__(self, evaluations: Sequence[Evaluation], *, folders: Sequence[str] | None = None, in_training: int | None = None) -> None:
-        super().__init__(loader=evaluations[0].loader, build_evaluators=evaluations[0].build_evaluators, autocast=evaluations[0].autocast)
+        first = evaluations[0]
+        super().__init__(loader=first.loader, build_evaluators=first.build_evaluators, autocast=first.autocast, latest=first.latest)
         self._evaluations = list(evaluations)
         self._in_training = in_training
         self._folders = [""] * len(evaluations) if folders is None else list(folders)
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return the metrics of ``model`` on the data of a training; every process calls it and gets the same."""
-        return {name: value for evaluation in self._evaluations[: self._in_training] for name, value in evaluation(model).items()}
+        measured = self._evaluations[: self._in_training]
+        parts = [""] if len(measured) == 1 else [str(number) for number in range(len(measured))]
+        found = [evaluation.measure_in_training(model, part=part) for evaluation, part in zip(measured, parts, strict=True)]
+        if self.latest is not None:
+            _forget_samples(self.latest, [self.latest / part for part in parts])
+        return {name: value for metrics in found for name, value in metrics.items()}
 
     def test(self, model: nn.Module, folder: Path) -> dict[str, float]:
         """Return the metrics of ``model`` on all data, write them and the predictions, and print the results."""
         places = [folder / name for name in self._folders]
-        if is_main_process():
-            for place in places:
-                for earlier in place.glob(f"{SAMPLES}/**/{SAMPLES_FILE}"):
-                    earlier.unlink()
+        for place in places:
+            _forget_samples(place / SAMPLES)
         measured = [
             # those that share a folder have folders of pictures in it
             evaluation.measure(model, place, samples=SAMPLES if places.count(place) == 1 else f"{SAMPLES}/{number}")
@@ -141,6 +150,14 @@ class SeveralEvaluations(Evaluation):
         metrics = {name: value for found, _ in measured for name, value in found.items()}
         write_results(folder, metrics, [evaluator for _, evaluators in measured for evaluator in evaluators])
         return metrics
+
+
+def _forget_samples(folder: Path, kept: Sequence[Path] = ()) -> None:
+    """Remove the records of pictures below a folder, which belong to other data now, but for those in the folders ``kept``."""
+    if is_main_process():
+        for earlier in folder.glob(f"**/{SAMPLES_FILE}"):
+            if earlier.parent not in kept:
+                earlier.unlink()
 
 
 def write_results(folder: Path, metrics: Mapping[str, float], evaluators: Sequence[Evaluator]) -> None:

@@ -98,7 +98,13 @@ def test_several_lists_of_pairs_keep_their_pictures(tmp_path: Path) -> None:
     def build(judges: bool) -> PairGallery:
         return PairGallery(dataset=Heads(), kinds=(), drawing=DrawSettings(), most=1, judges=judges)
 
-    several = [Evaluation(loader=batches, build_evaluators=lambda _: [], build_gallery=build) for _ in range(2)]
-    for count in (2, 1):
-        SeveralEvaluations(several[:count]).test(Network(), tmp_path)
-        assert len(list(tmp_path.rglob("samples.json"))) == count
+    latest = tmp_path / "latest"
+    several = [Evaluation(loader=batches, build_evaluators=lambda _: [], build_gallery=build, latest=latest) for _ in range(2)]
+    for count in (2, 1, 2):
+        evaluations = SeveralEvaluations(several[:count])
+        evaluations.test(Network(), tmp_path / "test")
+        assert len(list((tmp_path / "test").rglob("samples.json"))) == count
+        evaluations(Network())
+        assert len(list(latest.rglob("samples.json"))) == count
+    SeveralEvaluations(several, folders=["", "b"], in_training=1)(Network())
+    assert [path.parent for path in latest.rglob("samples.json")] == [latest]
