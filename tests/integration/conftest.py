@@ -1,10 +1,10 @@
 """The real command lines, as a user starts them."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.integration.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 LAUNCHERS = ("train_net_all.py", "test_net_all.py")
+INSTALLED_LAUNCHERS = {"pet-train": "train_net_all.py", "pet-test": "test_net_all.py"}
 DIGITS = ROOT / "cfgs" / "vision" / "digits" / "resnet20_digits.yaml"
 
 
@@ -55,8 +56,8 @@ def that_count(config: str | Path, options: list[str]) -> list[str]:
     return [option for option in options if option.partition("=")[0] not in vain]
 
 
-def without_launcher(words: Sequence[str | Path], folder: Path) -> list[str | Path]:
-    """Return the command line that a launcher starts for one process, or ``words`` where it starts several.
+def without_launcher(words: Sequence[str | Path], folder: Path) -> tuple[list[str | Path], int]:
+    """Return the command line that a launcher starts, and in how many processes; ``words`` and 1 where the launcher itself is needed.
 
     Args:
         words: a script below ``tools`` and its options.
@@ -64,16 +65,43 @@ def without_launcher(words: Sequence[str | Path], folder: Path) -> list[str | Pa
     """
     script, *options = words
     if script not in LAUNCHERS or "--cfg" not in options or {"--gpu_id", "--type", "--dry_run"} & {*options}:
-        return list(words)
+        return list(words), 1
+    ranks = 1
     if "--nproc" in options:
         place = options.index("--nproc")
-        if options[place + 1] not in (1, "1"):
-            return list(words)
+        ranks = int(options[place + 1])
         del options[place : place + 2]
     if script == "test_net_all.py":
-        return ["test_net.py", *options]
+        return ["test_net.py", *options], ranks
     found = find_script(find_places(folder / options[options.index("--cfg") + 1]), TRAIN_SCRIPT)
-    return list(words) if found is None else [found.path, *options]
+    return (list(words), 1) if found is None else ([found.path, *options], ranks)
+
+
+def run_command(
+    script: str,
+    *options: str | Path,
+    folder: Path,
+    variables: dict[str, str] | None = None,
+    timeout: float = 300,
+    launcher: bool = False,
+) -> Done:
+    """Run a script below ``tools``, or an installed command such as ``pet-check``, in the warm python.
+
+    Args:
+        script: its name.
+        options: what is written behind it.
+        folder: where it is started.
+        variables: of its environment, in addition to those of :func:`environment`.
+        timeout: in seconds.
+        launcher: run the launcher, which starts processes that are not warm; else what it starts begins without it.
+    """
+    name = INSTALLED_LAUNCHERS.get(script, script)
+    words, ranks = ([name, *options], 1) if launcher else without_launcher([name, *options], folder)
+    path = ROOT / "tools" / words[0]
+    if words[0] == name and script.startswith("pet-"):
+        path = Path(sys.executable).with_name(script)
+    changed = environment() | (variables or {})
+    return Done(*warm_python().run([path, *words[1:]], folder=folder, environment=changed, timeout=timeout, ranks=ranks))
 
 
 Run = Callable[..., Done]
@@ -81,25 +109,5 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run a script below ``tools`` in a temporary folder; screen and errors come as one text.
-
-    What a launcher starts in one process begins without it, in the warm python, unless the test says that it is about the launcher.
-    """
-
-    def run_script(script: str, *options: str | Path, timeout: float = 300, launcher: bool = False) -> Done:
-        words = [script, *options] if launcher else without_launcher([script, *options], tmp_path)
-        if words[0] not in LAUNCHERS:
-            words = [ROOT / "tools" / words[0], *words[1:]]
-            return Done(*warm_python().run(words, folder=tmp_path, environment=environment(), timeout=timeout))
-        done = subprocess.run(
-            command(script, *options),
-            cwd=tmp_path,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-        )
-        return Done(done.returncode, done.stdout)
-
-    return run_script
+    """Run a script below ``tools`` in a temporary folder, see :func:`run_command`."""
+    return partial(run_command, folder=tmp_path)

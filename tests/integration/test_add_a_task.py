@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.integration.conftest import ROOT, Done, environment, run_command
 from tests.integration.count_unread import READ_ELSEWHERE
+from tests.integration.warm_python import warm_python
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "add_a_task.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^\*\*`(?P<path>[^`]+)`\*\*.*?^```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = {block["path"]: block["text"] for block in BLOCK.finditer(PAGE)}
@@ -31,14 +32,12 @@ def write_task(folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def run(folder: Path, command: str, *options: str, root: Path = ROOT, config: str = CONFIG) -> subprocess.CompletedProcess[str]:
-    """Run an installed command in a folder; what it prints, errors too, is its ``stdout``."""
-    code = f"import sys; from pet.cli import {command}; sys.exit({command}())"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "lib"), str(root)])}
-    words = [sys.executable, "-c", code, "--cfg", config, *options]
-    return subprocess.run(
-        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, check=False
-    )
+def run(folder: Path, command: str, *options: str, root: Path = ROOT, config: str = CONFIG, launcher: bool = False) -> Done:
+    """Run an installed command in a folder."""
+    # a launcher lets what it starts find the modules of the folder, other commands find them themselves
+    places = [*([folder] if command == "train" and not launcher else []), root / "lib", root]
+    variables = {"PYTHONPATH": os.pathsep.join(map(str, places))}
+    return run_command(f"pet-{command}", "--cfg", config, *options, folder=folder, variables=variables, timeout=240, launcher=launcher)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +53,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image[y : y + 4, x : x + 4] = 255
         cv2.imwrite(str(folder / "pictures" / f"{number}.png"), image)
     done = run(folder, "train", *COMMANDS["train"].split())
-    assert done.returncode == 0, done.stdout
-    assert "2 processes on cpu" in done.stdout
+    done.succeeded()
+    assert "2 processes on cpu" in done.output
     return folder
 
 
@@ -72,7 +71,7 @@ def test_it_learns_and_its_test_says_the_same(trained: Path) -> None:
     assert len(accuracies) == 2
     assert accuracies[-1] > 0.95
     done = run(trained, "test", *COMMANDS["test"].split())
-    assert done.returncode == 0, done.stdout
+    done.succeeded()
     metrics = json.loads((trained / "ckpts/blobs/small/test/metrics.json").read_text())
     assert metrics["cls/acc1"] == max(accuracies)
 
@@ -80,12 +79,12 @@ def test_it_learns_and_its_test_says_the_same(trained: Path) -> None:
 def test_its_export_predicts_as_the_model_does(trained: Path) -> None:
     pytest.importorskip("onnxruntime")
     done = run(trained, "export", *COMMANDS["export"].split())
-    assert done.returncode == 0, done.stdout
-    assert "compared with PyTorch on 7 inputs: 4 samples of blobs_test" in done.stdout
+    done.succeeded()
+    assert "compared with PyTorch on 7 inputs: 4 samples of blobs_test" in done.output
     words = COMMANDS["inference"].split()
     for options in (words, [*words[:-1], "by_file", "--weights", "ckpts/blobs/small/model.onnx"]):
         done = run(trained, "inference", *options)
-        assert done.returncode == 0, done.stdout
+        done.succeeded()
     for folder in ("found", "by_file"):
         records = [json.loads((trained / folder / f"{name}.json").read_text()) for name in ("blob", "0", "1")]
         assert [record["classes"][0]["class"] for record in records] == ["top right", "top right", "bottom left"]
@@ -94,11 +93,11 @@ def test_its_export_predicts_as_the_model_does(trained: Path) -> None:
 
 def test_its_data_are_checked_and_drawn(trained: Path) -> None:
     done = run(trained, "check", *COMMANDS["check"].split())
-    assert done.returncode == 0, done.stdout
-    assert "train: blobs_train: 512 samples" in done.stdout
-    assert "a training can read all of it; 0 oddities" in done.stdout
+    done.succeeded()
+    assert "train: blobs_train: 512 samples" in done.output
+    assert "a training can read all of it; 0 oddities" in done.output
     done = run(trained, "browse", *COMMANDS["browse"].split())
-    assert done.returncode == 0, done.stdout
+    done.succeeded()
     for name in ("samples", "train_views"):
         assert cv2.imread(str(trained / "ckpts/blobs/small/data" / f"{name}.png")).shape[1] > 1000
 
@@ -160,11 +159,11 @@ def test_every_setting_of_it_has_an_effect(trained: Path, planted: str) -> None:
     """All of its settings are read by one of the commands, with every part of a run switched on; one that nothing reads is found."""
     pytest.importorskip("onnxruntime")
     shutil.rmtree(trained / "all_on", ignore_errors=True)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT), str(trained)])}
-    words = [sys.executable, "-c", COUNT_UNREAD, planted, *EVERYTHING_ON]
-    done = subprocess.run(words, cwd=trained, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    unread = set(json.loads(done.stdout.splitlines()[-1])) - READ_ELSEWHERE
+    variables = environment() | {"PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT)])}
+    script = trained / "count_unread.py"
+    script.write_text(COUNT_UNREAD, encoding="utf-8")
+    done = Done(*warm_python().run([script, planted, *EVERYTHING_ON], folder=trained, environment=variables, timeout=240)).succeeded()
+    unread = set(json.loads(done.results[-1])) - READ_ELSEWHERE
     assert unread == ({f"MODEL.{planted}"} if planted else set())
 
 
@@ -174,17 +173,17 @@ def assert_settings_are_checked(folder: Path, root: Path, config: str) -> None:
         "MODEL.WIDT=16": "MODEL.WIDT: unknown key; did you mean MODEL.WIDTH?",
         "MODEL.NUM_CLASSES=5": "MODEL.NUM_CLASSES: 5 given, but an image has 4 corners",
     }.items():
-        done = run(folder, "train", option, root=root, config=config)
-        assert done.returncode == 2, done.stdout
-        assert done.stdout.count(message) == 1, done.stdout
-        assert "process" not in done.stdout
+        done = run(folder, "train", option, root=root, config=config, launcher=True)
+        assert done.code == 2, done.output
+        assert done.output.count(message) == 1, done.output
+        assert "process" not in done.output
 
 
 def test_its_settings_are_checked_before_anything_starts(tmp_path: Path) -> None:
     write_task(tmp_path)
     assert_settings_are_checked(tmp_path, ROOT, CONFIG)
-    done = run(tmp_path, "train", "--dry_run")
-    assert f"PYTHONPATH={tmp_path}" in done.stdout
+    done = run(tmp_path, "train", "--dry_run", launcher=True)
+    assert f"PYTHONPATH={tmp_path}" in done.output
 
 
 @pytest.mark.parametrize(
@@ -206,31 +205,31 @@ def test_a_mistake_in_its_modules_is_one_message_of_every_command(tmp_path: Path
     write_task(tmp_path)
     (tmp_path / file).write_text(FILES[file].replace(*wrong), encoding="utf-8")
     for command in ("train", "check"):
-        done = run(tmp_path, command)
-        assert done.returncode == 2, done.stdout
-        assert done.stdout.count(f"{tmp_path}/{message}") == done.stdout.count("error: ") == 1, done.stdout
-        assert "Traceback" not in done.stdout
+        done = run(tmp_path, command, launcher=command == "train")
+        assert done.code == 2, done.output
+        assert done.output.count(f"{tmp_path}/{message}") == done.output.count("error: ") == 1, done.output
+        assert "Traceback" not in done.output
 
 
 def test_a_task_without_metrics_is_reported_before_it_trains(tmp_path: Path) -> None:
     write_task(tmp_path)
     (tmp_path / "blobs/task.py").write_text(FILES["blobs/task.py"].replace("build_evaluators", "build_evaluator"), encoding="utf-8")
-    done = run(tmp_path, "train")
-    assert done.returncode == 2, done.stdout
-    assert done.stdout.endswith(
+    done = run(tmp_path, "train", launcher=True)
+    assert done.code == 2, done.output
+    assert done.output.endswith(
         "error: blobs.task.BlobTask has no metrics: it defines no build_evaluators; define it, or leave out TEST.DATASETS\n"
     )
-    assert "iter: " not in done.stdout
+    assert "iter: " not in done.output
 
 
 @pytest.mark.parametrize("command", ["train", "test", "check"])
 def test_a_config_without_a_task_is_reported_in_the_same_words(tmp_path: Path, command: str) -> None:
     write_task(tmp_path)
     (tmp_path / "cfgs/blobs").rename(tmp_path / "cfgs/blob")
-    done = run(tmp_path, command, config="cfgs/blob/small.yaml")
-    assert done.returncode == 2, done.stdout
-    assert done.stdout.startswith("error: cfgs/blob/small.yaml: there is no task for this config\ntried:\n"), done.stdout
-    assert f"  {tmp_path}/blob/config.py\n" in done.stdout
+    done = run(tmp_path, command, config="cfgs/blob/small.yaml", launcher=command != "check")
+    assert done.code == 2, done.output
+    assert done.output.startswith("error: cfgs/blob/small.yaml: there is no task for this config\ntried:\n"), done.output
+    assert f"  {tmp_path}/blob/config.py\n" in done.output
 
 
 def test_inside_of_the_repository_no_file_is_edited(tmp_path: Path) -> None:
@@ -246,6 +245,6 @@ def test_inside_of_the_repository_no_file_is_edited(tmp_path: Path) -> None:
         (tree / place).write_text(text.replace("from blobs", "from pet.projects.blobs"), encoding="utf-8")
     config = "cfgs/projects/blobs/small.yaml"
     assert_settings_are_checked(tree, tree, config)
-    done = run(tree, "train", "SOLVER.SCHEDULER.TOTAL_EPOCHS=0", "SOLVER.SCHEDULER.TOTAL_ITERS=2", root=tree, config=config)
-    assert done.returncode == 0, done.stdout
-    assert "cls/acc1" in done.stdout
+    done = run(tree, "train", "SOLVER.SCHEDULER.TOTAL_EPOCHS=0", "SOLVER.SCHEDULER.TOTAL_ITERS=2", root=tree, config=config, launcher=True)
+    done.succeeded()
+    assert "cls/acc1" in done.output

@@ -19,7 +19,7 @@ LIBRARIES = (
     *("torch.onnx", "torch.export", "torch._dynamo", "onnxscript"),
 )
 SERVER = f"""
-import atexit, gc, importlib, json, os, runpy, sys, threading
+import atexit, gc, importlib, json, os, runpy, signal, socket, sys, threading
 
 def finish(code):
     # as python ends, but the libraries are left as they are: to take them apart takes longer (1.9 s of CPU) than most scripts
@@ -40,12 +40,18 @@ gc.freeze()
 # pyarrow, which pandas loads where it is installed, brings jemalloc, whose own thread it stops around a fork and starts again
 threads = [open("/proc/self/task/" + thread + "/comm").read().strip() for thread in os.listdir("/proc/self/task")]
 assert len([name for name in threads if name != "jemalloc_bg_thd"]) == 1, "a fork would lose threads"
-for line in sys.stdin:
-    request = json.loads(line)
+
+def rank_environment(rank, count, listener):
+    if count == 1:
+        return {{}}
+    numbers = {{"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_PORT": listener.getsockname()[1]}}
+    store = {{"PET_STORE_FD": listener.fileno()}} if rank == 0 else {{}}
+    return {{name: str(value) for name, value in (numbers | store).items()}} | {{"MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}}
+
+def start(request, variables):
     pid = os.fork()
     if pid:
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-        continue
+        return pid
     os.setsid()
     output = os.open(request["output"], os.O_WRONLY | os.O_APPEND)
     for number, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
@@ -53,7 +59,7 @@ for line in sys.stdin:
     sys.stdin = open(0)
     os.chdir(request["folder"])
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(request["environment"] | variables)
     sys.path[:0] = [os.path.dirname(request["argv"][0]), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = request["argv"]
     # KeyboardInterrupt ends this process as it ends any python, by its signal
@@ -65,6 +71,20 @@ for line in sys.stdin:
         sys.excepthook(*sys.exc_info())
         finish(1)
     finish(0)
+
+for line in sys.stdin:
+    request = json.loads(line)
+    count, code = request["ranks"], 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = {{start(request, rank_environment(rank, count, listener)) for rank in range(count)}}
+    while running:
+        pid, status = os.wait()
+        running.discard(pid)
+        code = code or os.waitstatus_to_exitcode(status)
+        # as the launcher does: the others would wait for the one that failed
+        for other in running if code else ():
+            os.kill(other, signal.SIGKILL)
+    print(code, flush=True)
 """
 
 
@@ -82,14 +102,24 @@ class WarmPython:
             start_new_session=True,
         )
 
-    def run(self, argv: Sequence[str | Path], *, folder: Path, environment: dict[str, str], timeout: float) -> tuple[int, str]:
+    def run(
+        self, argv: Sequence[str | Path], *, folder: Path, environment: dict[str, str], timeout: float, ranks: int = 1
+    ) -> tuple[int, str]:
         """Run a script with its options in ``folder``; return the exit code, and what it printed on both streams.
+
+        Args:
+            argv: the script and its options.
+            folder: where it runs.
+            environment: its variables.
+            timeout: in seconds.
+            ranks: how many processes run it at the same time, which find each other as those of a launcher do.
 
         Raises:
             TimeoutError: it did not end in time, in seconds.
         """
         with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as output:
-            request: dict[str, Any] = {"argv": [*map(str, argv)], "folder": str(folder), "environment": environment, "output": output.name}
+            request: dict[str, Any] = {"argv": [*map(str, argv)], "folder": str(folder), "environment": environment}
+            request |= {"output": output.name, "ranks": ranks}
             assert self._server.stdin is not None
             assert self._server.stdout is not None
             self._server.stdin.write(json.dumps(request) + "\n")
