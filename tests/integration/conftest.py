@@ -64,7 +64,9 @@ def without_launcher(words: Sequence[str | Path], folder: Path) -> tuple[list[st
         folder: where it is started.
     """
     script, *options = words
-    if script not in LAUNCHERS or "--cfg" not in options or {"--gpu_id", "--type", "--dry_run"} & {*options}:
+    # what tests a model of any task takes --type itself
+    of_the_launcher = {"--gpu_id", "--dry_run", *(["--type"] if script == "train_net_all.py" else [])}
+    if script not in LAUNCHERS or "--cfg" not in options or of_the_launcher & {*options}:
         return list(words), 1
     ranks = 1
     if "--nproc" in options:

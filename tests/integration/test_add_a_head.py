@@ -4,8 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +32,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def execute(tree: Path, script: str, *options: str) -> Done:
-    """Run a script below ``tools`` of the tree: one of the launcher as a user starts it, the others in the warm python."""
+def execute(tree: Path, script: str, *options: str, ranks: int = 1) -> Done:
+    """Run a script below ``tools`` of the tree."""
     tiny = f"{{tiny: {{type: coco, path: {tree}/data/tiny/images, annotations: {tree}/data/tiny/annotations.json}}}}"
     words = [f"{tree}/tools/{script}", "--cfg", CONFIG, f"DATA.CATALOG={tiny}", "TRAIN.DATASETS=[tiny]", "TEST.DATASETS=[tiny]"]
     words += ["TEST.IMS_PER_GPU=3", "MODEL.BACKBONE=timm/test_resnet", *options]
-    paths = {"PYTHONPATH": os.pathsep.join([str(tree / "lib"), str(tree)])}
-    if not script.endswith("_net_all.py"):
-        return Done(*warm_python().run(words, folder=tree, environment=environment() | paths, timeout=180))
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=tree,
-        env=environment() | paths,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=180,
-    )
-    return Done(done.returncode, done.stdout)
+    variables = environment() | {"PYTHONPATH": os.pathsep.join([str(tree / "lib"), str(tree)])}
+    return Done(*warm_python().run(words, folder=tree, environment=variables, timeout=180, ranks=ranks))
 
 
 def lines_with(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -69,7 +56,7 @@ def test_the_new_head_learns_and_is_measured(tree: Path) -> None:
     assert training[-1]["count_error"] < training[0]["count_error"]
     evaluated = lines_with(folder, "count/MAE")[-1]
 
-    output = execute(tree, "test_net_all.py", "--nproc", "2", "MODEL.COUNT.HIDDEN=32").succeeded()
+    output = execute(tree, "test_net.py", "MODEL.COUNT.HIDDEN=32", ranks=2).succeeded()
     metrics = json.loads((folder / "test" / "metrics.json").read_text())
     # two processes have batches of other sizes than the one that trained
     assert metrics["count/MAE"] == pytest.approx(evaluated["count/MAE"], rel=1e-4)

@@ -3,15 +3,14 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.integration.conftest import ROOT, Done, run_command
+
 PAGE = (ROOT / "docs" / "add_a_kind.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^\*\*`(?P<path>[^`]+)`\*\*\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = {block["path"]: block["text"] for block in BLOCK.finditer(PAGE)}
@@ -34,20 +33,14 @@ def draw_field(folder: Path, count: int, seed: int) -> None:
 
 
 def run(folder: Path, command: str, *options: str) -> str:
-    """Run an installed command in a folder and return what it prints."""
-    done = start(folder, command, *options)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    """Run a command of the page in a folder and return what it prints."""
+    return start(folder, command, *options).succeeded().output
 
 
-def start(folder: Path, command: str, *options: str) -> subprocess.CompletedProcess[str]:
-    installed = ["-c", f"import sys; from pet.cli import {command}; sys.exit({command}())"]
-    script = ROOT / "tools" / f"{command}.py"
-    words = [sys.executable, *([str(script)] if script.is_file() else installed), "--cfg", CONFIG, *COMMANDS[command].split(), *options]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT), "."])}
-    return subprocess.run(
-        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, check=False
-    )
+def start(folder: Path, command: str, *options: str) -> Done:
+    script = f"{command}.py" if (ROOT / "tools" / f"{command}.py").is_file() else f"pet-{command}"
+    variables = {"PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT), "."])}
+    return run_command(script, "--cfg", CONFIG, *COMMANDS[command].split(), *options, folder=folder, variables=variables, timeout=240)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +97,6 @@ def test_what_the_kind_finds_is_reported(trained: Path) -> None:
     (trained / "data/test/00.txt").write_text("3.5 4.5\n3.5 4.5\n")
     (trained / "data/test/01.txt").write_text("70 4\n")
     done = start(trained, "check")
-    assert done.returncode == 1, done.stdout
-    assert "ODD: 1 x marks lie on each other" in done.stdout
-    assert "mark 0 lies at [70.0, 4.0], outside of the image" in done.stdout
+    assert done.code == 1, done.output
+    assert "ODD: 1 x marks lie on each other" in done.output
+    assert "mark 0 lies at [70.0, 4.0], outside of the image" in done.output

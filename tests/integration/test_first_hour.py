@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 
 import pet
 from pet.autoconfig.drawn_sets import DRAWN_SETS
-from tests.integration.conftest import ROOT, Done, environment
+from tests.integration.conftest import ROOT, Done, run_command
 from tests.pet.autoconfig.folders import CLASSES, MAKERS
 
 PAGE = (ROOT / "docs" / "first_hour.md").read_text(encoding="utf-8")
@@ -22,19 +20,8 @@ OF_EACH_TASK = ("coco_keypoints", "pairs")
 
 def call(command: str, folder: Path, *words: str) -> Done:
     """Run an installed command in a folder, without a network and without a GPU."""
-    variables = {**environment(), "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "no_cache"), "CUDA_VISIBLE_DEVICES": ""}
-    code = f"import sys; from pet import cli; sys.exit(cli.{command}())"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words],
-        cwd=folder,
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout)
+    variables = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "no_cache"), "CUDA_VISIBLE_DEVICES": ""}
+    return run_command(f"pet-{command}", *words, folder=folder, variables=variables, timeout=900)
 
 
 def test_one_command_trains_and_the_config_goes_on(tmp_path: Path) -> None:

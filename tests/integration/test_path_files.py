@@ -1,12 +1,11 @@
 """How many files a reader opens from the command line of a training to one step."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.integration.conftest import DIGITS, ROOT, environment
+from tests.integration.conftest import DIGITS, ROOT, Done, environment
 from tests.integration.path_files import MOMENTS
+from tests.integration.warm_python import warm_python
 
 MOST_FILES = 30
 OPTIONS = [
@@ -17,12 +16,9 @@ OPTIONS = [
 
 def files_on_the_way(folder: Path, script: str) -> dict[str, list[str]]:
     """Return the files that :mod:`tests.integration.path_files` finds, and the moments at which each is on the call stack."""
-    words = [sys.executable, ROOT / "tests/integration/path_files.py", ROOT / "tools" / script, "--cfg", DIGITS, *OPTIONS]
-    done = subprocess.run(
-        [*words, f"MISC.CKPT={script}.run"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=180, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    words = [ROOT / "tests/integration/path_files.py", ROOT / "tools" / script, "--cfg", DIGITS, *OPTIONS, f"MISC.CKPT={script}.run"]
+    done = Done(*warm_python().run(words, folder=folder, environment=environment(), timeout=180)).succeeded()
+    found: dict[str, list[str]] = json.loads(done.results[-1])
     return found
 
 

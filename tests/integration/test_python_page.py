@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT, environment
+from tests.integration.conftest import ROOT, Done, environment
+from tests.integration.warm_python import warm_python
 
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -18,18 +17,9 @@ CELLS = ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_typ
 
 def execute(program: str, folder: Path) -> str:
     (folder / "program.py").write_text(program, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    return done.stdout
+    done = Done(*warm_python().run([folder / "program.py"], folder=folder, environment=environment(), timeout=400))
+    assert done.code == 0, done.output[-3000:]
+    return done.output
 
 
 def test_the_program_of_the_page(tmp_path: Path) -> None:

@@ -2,16 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pet.data.datasets.shapes_writing import write_shapes
-from tests.integration.conftest import Done, environment
+from tests.integration.conftest import Done, run_command
 
-ROOT = Path(__file__).parents[2]
 MODULE = '''
 """A backbone, a neck, a detector with a key of its own, a loss of pixels, two metrics, a data set and a transform."""
 
@@ -183,28 +180,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(project: Path, *options: str) -> Done:
-    """Train with the launcher, as a user starts it, with the project on Python's path."""
-    words = [
-        sys.executable,
-        str(ROOT / "tools" / "train_net_all.py"),
-        "--cfg",
-        "cfgs/vision/mine.yaml",
-        "--type",
-        "vision",
-        "--nproc",
-        "1",
-        *options,
-    ]
+def train(project: Path, *options: str, launcher: bool = False) -> Done:
+    """Train with the project on Python's path."""
     paths = {"PYTHONPATH": os.pathsep.join([str(project), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(
-        words, cwd=project, env=environment() | paths, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180
-    )
-    return Done(done.returncode, done.stdout)
+    started = ["train_net_all.py", "--type", "vision", "--nproc", "1"] if launcher else ["vision/train_net.py"]
+    script, *words = [*started, "--cfg", "cfgs/vision/mine.yaml", *options]
+    return run_command(script, *words, folder=project, variables=paths, timeout=180, launcher=launcher)
 
 
 def test_components_of_a_users_module_train_and_are_measured(project: Path) -> None:
-    output = train(project).succeeded().output
+    output = train(project, launcher=True).succeeded().output
     assert "the detector of the user, sharpened by 2.5" in output
     lines = [json.loads(line) for line in (project / "ckpts" / "vision" / "mine" / "metrics.jsonl").read_text().splitlines()]
     assert {"loss_class", "loss_box"} <= lines[0].keys()
@@ -249,6 +234,6 @@ def test_a_data_set_and_a_transform_of_a_users_module_are_learned_from(project: 
     ],
 )
 def test_a_mistake_is_reported_with_the_names_of_the_user_among_the_others(project: Path, option: str, message: str) -> None:
-    done = train(project, option)
+    done = train(project, option, launcher=True)
     assert done.code == 2
     assert message in done.output

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pet.data.datasets.shapes_writing import write_shapes
-from tests.integration.conftest import ROOT, Done, Run, command, environment, that_count
+from tests.integration.conftest import ROOT, Done, Run, run_command, that_count
 from tests.integration.many_runs import run_many
 
 SHAPES = ROOT / "cfgs" / "vision" / "shapes"
@@ -239,12 +238,10 @@ def combined(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str |
     """The command line of a model with all heads, which two processes have trained."""
     folder = tmp_path_factory.mktemp("combined")
     line = options(data, "mask_rcnn_R-18-FPN", *COMBINED, f"MISC.CKPT={folder}/run", "TEST.IMS_PER_GPU=1")
-    words = command("train_net_all.py", *line, "--nproc", "2", "EVAL.PERIOD_ITER=0")
-    done = subprocess.run(words, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
-    assert done.returncode == 0, done.stdout
-    assert "2 processes on cpu" in done.stdout
+    output = run_command("train_net_all.py", *line, "--nproc", "2", "EVAL.PERIOD_ITER=0", folder=folder).succeeded().output
+    assert "2 processes on cpu" in output
     for loss in ("loss_box_reg", "loss_mask", "loss_keypoint", "loss_parsing", "loss_semseg"):
-        assert loss in done.stdout
+        assert loss in output
     return line
 
 
