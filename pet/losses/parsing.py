@@ -84,6 +84,6 @@ def part_iou_loss(estimate: Tensor, logits: Tensor, target: Tensor) -> Tensor:
         logits: float (R, P, M, M), the part maps; they get no gradient from here.
         target: int64 (R, M, M), part labels, 255 ignored.
     """
-    iou = part_map_iou(logits.argmax(dim=1), target, num_parts=logits.shape[1])
+    iou = part_map_iou(logits.max(dim=1).indices, target, num_parts=logits.shape[1])
     counted = (target != IGNORED_PART).flatten(1).any(dim=1)
     return (counted * (estimate.float() - iou) ** 2).sum() / counted.sum().clamp(min=1)

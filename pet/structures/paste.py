@@ -44,7 +44,7 @@ def paste_parts(parsing: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor
         window = _window(box, size)
         if window is not None:
             left, top, right, bottom = window
-            result[index, top:bottom, left:right] = _sample(parsing[index], box, window).argmax(dim=0).to(torch.uint8)
+            result[index, top:bottom, left:right] = _sample(parsing[index], box, window).max(dim=0).indices.to(torch.uint8)
     return result
 
 

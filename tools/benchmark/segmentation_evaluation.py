@@ -17,6 +17,7 @@ import torch
 from counts import count
 
 from pet.metrics.segmentation import SegmentationMetrics
+from pet.models.segmentation.pixels import labels_of
 
 
 def main() -> None:
@@ -51,7 +52,7 @@ def measure(size: int, classes: int, repeats: int) -> dict[str, float]:
         start = time.perf_counter()
         logits = network(image)
         forward = time.perf_counter()
-        labels = logits.argmax(dim=1).to(torch.uint8)
+        labels = labels_of(logits, threshold=0.0)
         decided = time.perf_counter()
         metrics.update(labels, truth)
         rows.append((forward - start, decided - forward, time.perf_counter() - decided))

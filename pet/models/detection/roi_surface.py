@@ -148,7 +148,7 @@ class SurfaceHead(nn.Module):
     def decode_maps(self, maps: Tensor) -> Tensor:
         """Return uint8 (N, 3, M, M) for what :meth:`predict` gives for an image."""
         objects, parts, uv = self.split(maps)
-        part = parts.argmax(dim=1) * objects.argmax(dim=1)
+        part = parts.max(dim=1).indices * objects.max(dim=1).indices
         values = uv.gather(2, part[:, None, None].expand(-1, 2, 1, -1, -1))[:, :, 0]
         # the background has neither
         values = torch.where(part[:, None] > 0, values, 0.0)

@@ -286,7 +286,7 @@ class ParsingHead(CropHead):
         known = (counted.sum(dim=(1, 2)) > 0).float()
         errors = functional.cross_entropy(logits, expected, ignore_index=IGNORED_PART, reduction="none")
         loss = (errors.sum(dim=(1, 2)) / counted.sum(dim=(1, 2)).clamp(min=1)).sum() / targets.samples
-        iou = part_map_iou(logits.argmax(dim=1), expected, num_parts=maps.shape[1])
+        iou = part_map_iou(logits.max(dim=1).indices, expected, num_parts=maps.shape[1])
         losses = {"loss_parsing": self.settings.loss_weight * loss}
         if self.quality is not None:
             losses["loss_parsing_quality"] = self._quality_loss(maps.softmax(dim=1), iou, known, targets.samples)
