@@ -39,6 +39,12 @@ def reading_errors() -> Iterator[None]:
         raise DataError(f"{place}the data cannot be read: {error.strerror or error}") from error
 
 
+def not_a_folder(path: Path) -> str:
+    """Return why a path that is no folder is none, for messages."""
+    # takes paths of any length, and those that may not be looked at
+    return "this is a file, a folder expected" if os.path.exists(path) else "there is no such folder"  # noqa: PTH110
+
+
 @contextmanager
 def temporary_path(path: Path) -> Iterator[Path]:
     """Give a name next to ``path``, with its suffix, to write to; it becomes ``path`` at the end, and vanishes after an exception.

@@ -16,6 +16,11 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(matches)}?" if matches else ""
 
 
+def shortened(text: str, length: int = 200) -> str:
+    """Return a text of a file, or a name, as messages show it."""
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
 def counted(count: int, word: str) -> str:
     """Return a number and what it counts, ``word`` in the singular: ``1 class``, ``2,000 classes``, ``0 identities``."""
     if count == 1:

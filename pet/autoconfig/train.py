@@ -1,5 +1,6 @@
 """From a folder of data to a training: what the data are, which model suits them, and a config that says so."""
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -150,7 +151,8 @@ def choose_config(
 
 
 def _recipe_of_folder(path: Path, name: str, machine: Machine, model: str, epochs: int | None) -> tuple[Recipe, list[str]]:
-    if not path.exists() and not path.suffix and len(path.parts) == 1:
+    # os: a name of any length
+    if len(path.parts) == 1 and not path.suffix and not os.path.exists(path):  # noqa: PTH110
         folders = [entry.name for entry in Path().iterdir() if entry.is_dir()]
         sets = f"{did_you_mean(str(path), [*folders, *DRAWN_SETS])}; data sets without a folder are {', '.join(DRAWN_SETS)}"
         raise ConfigError(f"--data {path}: there is no such folder{sets}")

@@ -16,12 +16,11 @@ import numpy as np
 from pet.data.alignment import EDGE, align_face
 from pet.data.files.allowed_paths import INSIDE
 from pet.data.files.images import read_image
-from pet.data.files.limits import shortened
 from pet.data.files.opening import read_lines
 from pet.data.files.path_variants import PathVariants
 from petlib.errors import DataError, OutputError
 from petlib.launch.process.tool import run_plain_tool
-from petlib.suggest import counted
+from petlib.suggest import counted, shortened
 
 NUMBERS = 10
 HALF = 0.5

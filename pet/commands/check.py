@@ -21,7 +21,7 @@ from pet.report.data_page import DATA_PAGE, write_data_page
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
 from petlib.errors import USER_ERROR_EXIT_CODE, DataError
-from petlib.files import write_text_atomically, writing_errors
+from petlib.files import not_a_folder, write_text_atomically, writing_errors
 from petlib.launch import run_tool
 
 SPLITS = {"train": ("train",), "test": ("test",), "both": ("train", "test")}
@@ -46,7 +46,7 @@ def check(cfg: PetConfig, options: argparse.Namespace) -> int:
     """
     root = Path(cfg.MISC.DATA_ROOT)
     if "MISC.DATA_ROOT" in cfg.given() and not root.is_dir():
-        raise DataError(f"MISC.DATA_ROOT: {root}: there is no such folder")
+        raise DataError(f"MISC.DATA_ROOT: {root}: {not_a_folder(root)}")
     # slow, and only needed here
     from rich.progress import Progress
 

@@ -20,6 +20,7 @@ from typing import NoReturn
 from pet.autoconfig import TRAIN_COMMAND
 from pet.task import PACKAGE
 from petlib.errors import OutputError
+from petlib.files import not_a_folder
 from petlib.launch.process.tool import run_plain_tool
 
 DISTRIBUTION = "pet-vision"
@@ -61,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def examine(options: argparse.Namespace) -> int:
     """Print what is found, line by line, and return 1 where something does not work."""
     if not options.folder.is_dir():
-        raise OutputError(f"--folder {options.folder}: there is no such folder")
+        raise OutputError(f"--folder {options.folder}: {not_a_folder(options.folder)}")
     for line in (*versions(), *devices(), *extras(), disk(options.folder)):
         print(line, flush=True)
     if options.no_training:

@@ -15,7 +15,7 @@ from pet.evaluation.track_files import BENCHMARKS, SequenceResult, as_record, ev
 from pet.metrics.tracking import TrackingSums
 from pet.metrics.tracking_breaks import count_breaks
 from petlib.errors import DataError, name_in_errors
-from petlib.files import write_text_atomically
+from petlib.files import not_a_folder, write_text_atomically
 from petlib.launch.process.tool import run_plain_tool
 from petlib.suggest import counted
 
@@ -43,7 +43,7 @@ def evaluate(options: argparse.Namespace) -> int:
     with name_in_errors(OPTIONS):
         for folder in (options.truth, options.results):
             if not folder.is_dir():
-                raise DataError(f"{folder}: there is no such folder")
+                raise DataError(f"{folder}: {not_a_folder(folder)}")
         results = evaluate_track_files(options.truth, options.results, benchmark=options.benchmark)
     print("\n".join(describe(results)))
     if options.out is not None:

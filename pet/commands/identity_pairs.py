@@ -14,6 +14,7 @@ from pet.data.files.skipped import SkipCounter
 from pet.data.splitting.identities import identity_lists
 from pet.data.splitting.lists import write_lists
 from petlib.errors import DataError, name_in_errors
+from petlib.files import not_a_folder
 from petlib.launch.process.tool import run_plain_tool
 from petlib.suggest import counted
 
@@ -28,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def make_lists(options: argparse.Namespace) -> int:
     """Write both lists and say what is in them."""
     if not options.folder.is_dir():
-        raise DataError(f"{options.folder}: there is no such folder; one with a folder of images for each identity expected")
+        raise DataError(f"{options.folder}: {not_a_folder(options.folder)}; one with a folder of images for each identity expected")
     skipped = SkipCounter(options.folder)
     images = {
         name: [f"{name}/{file}" for file in files_in(options.folder / name, SUFFIXES, skipped)] for name in class_folders(options.folder)

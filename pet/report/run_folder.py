@@ -12,6 +12,7 @@ from pet.visual.charts import CHARTS_FILE
 from pet.visual.curves import Series, read_series
 from pet.visual.encoding import jpeg_address
 from petlib.errors import DataError
+from petlib.files import not_a_folder
 
 METRICS_LOG, RECORD, TEST = "metrics.jsonl", "run.json", "test"
 DATA_RECORD = "data.json"
@@ -88,7 +89,7 @@ def read_run(path: Path) -> RunFolder:
         DataError: it is no folder of a run.
     """
     if not path.is_dir():
-        raise DataError(f"{path}: there is no such folder; give the output folder of a training")
+        raise DataError(f"{path}: {not_a_folder(path)}; give the output folder of a training")
     if not any((path / name).exists() for name in (METRICS_LOG, RECORD, TEST_METRICS)):
         raise DataError(f"{path}: no run has written into this folder: it has neither {METRICS_LOG} nor {TEST_METRICS}")
     log = read_lines(path / "logs" / "train_rank0.log")

@@ -13,12 +13,16 @@ from petlib.data.protocols import Dataset, NamedFiles, Sample, SampleKey, Sample
 from petlib.data.seeding import KeyedGenerators, preserved_global_generators, seed_global_generators
 from petlib.errors import ConfigError, DataError, StoreError, UserError
 from petlib.launch.watch.status import status
+from petlib.suggest import shortened
 
 DRAW = "draw"
 """Where in ``meta`` a sample of a training says which draw it is: epoch and position, from which random numbers that belong to it follow
 wherever they are needed."""
 REPLACES = "replaces"
 """Where in ``meta`` a sample that replaces another one says which, and why: a list of what could not be read."""
+
+LONGEST_NAME = 500
+"""Letters of the name of a file that a message shows."""
 
 _SEED_LIMIT = 2**32
 _MOST_REPLACEMENTS = 10
@@ -172,8 +176,9 @@ class SampleReader:
         try:
             changed = self._transforms(sample, rng)
         except UserError as error:
-            if file is not None and str(file) not in str(error):
-                error.args = (f"{file}: {error}",)
+            shown = "" if file is None else shortened(str(file), LONGEST_NAME)
+            if shown not in str(error):
+                error.args = (f"{shown}: {error}",)
             raise
         if not isinstance(changed, dict):
             raise DataError(
@@ -190,8 +195,9 @@ def _note(key: SampleKey, index: int, unreadable: _UnreadableError) -> dict[str,
 def name_sample(error: UserError, index: int, dataset: Dataset) -> None:
     """Put the file of the sample before the message, or its place where the data set does not know the file, unless it is there already."""
     file = dataset.file_of(index) if isinstance(dataset, NamedFiles) else ""
-    if not (file in str(error) if file else re.search(rf"\bsample\W{{1,2}}{index}\b", str(error))):
-        error.args = (f"{file or _place_of(index, dataset)}: {error}",)
+    shown = shortened(file, LONGEST_NAME)
+    if not (shown in str(error) if file else re.search(rf"\bsample\W{{1,2}}{index}\b", str(error))):
+        error.args = (f"{shown or _place_of(index, dataset)}: {error}",)
 
 
 def _place_of(index: int, dataset: Dataset) -> str:

@@ -20,6 +20,12 @@ def find(folder: Path) -> FoundData | None:
     return FoundData(FORMAT, {"train": {"type": "image_folder", "path": "."}}, f"folders {', '.join(classes[:3])}")
 
 
+def single_class(folder: Path) -> str:
+    """Return the only folder with images in a folder, or in its folder ``train``; empty where there are none or several."""
+    classes = classes_in(folders_of_parts(folder).get("train", folder))
+    return classes[0] if len(classes) == 1 else ""
+
+
 def classes_in(folder: Path) -> list[str]:
     """Return the names of the folders in a folder that have images at any depth."""
     return [path.name for path in folders_in(folder) if first_files(path, SUFFIXES, 1)]

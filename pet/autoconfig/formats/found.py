@@ -61,9 +61,13 @@ def first_files(folder: Path, suffixes: Sequence[str], count: int = EXAMINED) ->
 
 
 def _files_below(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not is_of_system(name))
         yield from (Path(parent, name) for name in sorted(names) if name.lower().endswith(tuple(suffixes)) and not is_of_system(name))
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def below(path: Path, folder: Path) -> str:

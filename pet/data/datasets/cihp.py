@@ -15,7 +15,7 @@ from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_sized_image
 from pet.data.files.label_images import check_label_size, read_checked_labels, read_label_image
-from pet.data.files.limits import shortened, shown
+from pet.data.files.limits import shown
 from pet.data.files.listing import files_in
 from pet.data.files.opening import neighbour, read_lines
 from pet.data.files.path_variants import PathVariants
@@ -27,7 +27,7 @@ from pet.structures.masks import InstanceMasks
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 from petlib.errors import ConfigError, DataError
-from petlib.suggest import did_you_mean
+from petlib.suggest import did_you_mean, shortened
 
 CIHP_PARTS = (
     *("Background", "Hat", "Hair", "Glove", "Sunglasses", "UpperClothes", "Dress", "Coat", "Socks", "Pants"),

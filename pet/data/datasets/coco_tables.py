@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.json_files import read_json
 from pet.data.files.json_values import as_whole_number
-from pet.data.files.limits import check_pixels, shortened, shown
-from pet.data.files.opening import LONGEST_PATH, is_name, read_file
+from pet.data.files.limits import LONGEST_PATH, check_pixels, shown
+from pet.data.files.opening import is_name, read_file
 from pet.data.files.path_variants import PathVariants
 from petlib.errors import DataError
-from petlib.suggest import did_you_mean
+from petlib.suggest import did_you_mean, shortened
 
 MOST_KEYS = 20
 GREATEST_ID = 2**63 - 1

@@ -11,11 +11,11 @@ from scipy.io.matlab import MatReadError
 
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.json_files import read_json
-from pet.data.files.limits import shortened
 from pet.data.files.listing import SUFFIXES, files_in
 from pet.data.files.opening import read_file, read_lines
 from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
+from petlib.suggest import shortened
 
 MATLAB = "the dots of an image"
 EXPECTED = (

@@ -11,12 +11,11 @@ from pet.data.alignment import align_face
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_image
-from pet.data.files.limits import shortened
 from pet.data.files.opening import read_lines, read_text
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError
-from petlib.suggest import counted
+from petlib.suggest import counted, shortened
 
 CROPS, META = "loose_crop", "meta"
 IMAGES, PAIRS, POINTS = "*_face_tid_mid.txt", "*_template_pair_label.txt", "*_name_5pts_score.txt"

@@ -17,6 +17,7 @@ from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 from petlib.errors import DataError, name_in_errors
+from petlib.files import not_a_folder
 
 
 class _Part(NamedTuple):
@@ -66,7 +67,7 @@ class UnlabelledImages(Dataset):
 def _parts_of(folder: Path, window: int) -> Iterator[_Part]:
     if not folder.is_dir():
         raise DataError(
-            f"UnlabelledImages.folders: {folder}: there is no such folder; it names folders of images, or data sets of the catalogue"
+            f"UnlabelledImages.folders: {folder}: {not_a_folder(folder)}; it names folders of images, or data sets of the catalogue"
         )
     skipped = SkipCounter(folder)
     files = sorted(_images_below(folder, skipped))

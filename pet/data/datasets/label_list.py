@@ -7,11 +7,11 @@ from pathlib import Path
 from pet.data.catalog.source import WHOLE, Reading, Source
 from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages, coding_of, identifier
 from pet.data.files.allowed_paths import INSIDE, Reach
-from pet.data.files.limits import shortened
 from pet.data.files.opening import neighbour, read_lines
 from pet.data.files.path_variants import PathVariants
 from pet.data.targets.label_coding import check_named
 from petlib.errors import ConfigError, DataError
+from petlib.suggest import shortened
 
 FORMAT = "'image label' or 'image image2 label'"
 LIST_SUFFIX = ".txt"

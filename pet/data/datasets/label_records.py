@@ -9,12 +9,12 @@ from pet.data.catalog.source import WHOLE, Reading, Source
 from pet.data.datasets.labelled_images import Folders, LabelledFiles, LabelledImages, coding_of, identifier
 from pet.data.files.allowed_paths import ANYWHERE, Reach
 from pet.data.files.json_files import read_json
-from pet.data.files.limits import shortened, shown
+from pet.data.files.limits import shown
 from pet.data.files.opening import LONGEST_NAME, neighbour
 from pet.data.files.path_variants import PathVariants
 from pet.data.targets.label_coding import check_named
 from petlib.errors import DataError
-from petlib.suggest import did_you_mean
+from petlib.suggest import did_you_mean, shortened
 
 FIELDS = ("img", "img2", "ann")
 FORMAT = '{"img": "a.png", "ann": "a_label.png"}, of pairs with "img2" as well'

@@ -11,7 +11,6 @@ from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import image_size, read_sized_image
 from pet.data.files.label_images import read_checked_labels
-from pet.data.files.limits import shortened
 from pet.data.files.listing import files_in
 from pet.data.files.opening import read_text
 from pet.data.files.skipped import SkipCounter
@@ -21,7 +20,7 @@ from pet.data.targets.left_right import swap_from_names
 from petlib.data.protocols import Sample
 from petlib.data.records import share_records
 from petlib.errors import ConfigError, DataError
-from petlib.suggest import did_you_mean
+from petlib.suggest import did_you_mean, shortened
 
 LIP_PARTS = (
     *("Background", "Hat", "Hair", "Glove", "Sunglasses", "Upper-clothes", "Dress", "Coat", "Socks", "Pants"),

@@ -12,7 +12,6 @@ import numpy as np
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import read_image
-from pet.data.files.limits import shortened
 from pet.data.files.opening import LONGEST_NAME, read_file, read_text
 from pet.data.files.path_variants import PathVariants
 from pet.data.files.plain_lists import PlainRows, scan
@@ -20,7 +19,7 @@ from pet.data.files.skipped import SkipCounter
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_arrays, share_records
 from petlib.errors import DataError
-from petlib.suggest import counted
+from petlib.suggest import counted, shortened
 
 WHOLE_NUMBER = re.compile(r"-?\d+")
 LIST, LINES = "the list file", "; its lines are 'image label'"
@@ -84,9 +83,10 @@ class ListFile(Dataset):
         return len(self._records)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        name, label, _ = self._records[index]
+        name, label, line = self._records[index]
         path = self.path.parent / name
-        return {"image": read_image(path), "label": self._number(label), "meta": {"id": index, "file": str(path)}}
+        image = read_image(path, record=f"{self.path}:{line}")
+        return {"image": image, "label": self._number(label), "meta": {"id": index, "file": str(path)}}
 
     def labels_of(self, index: int) -> np.ndarray:
         """Return the class of an image."""

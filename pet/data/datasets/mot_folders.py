@@ -11,6 +11,7 @@ from pet.data.files.listing import SUFFIXES, files_in
 from pet.data.files.opening import read_lines, read_text
 from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
+from petlib.files import not_a_folder
 
 MOT_CLASSES = (
     *("pedestrian", "person_on_vehicle", "car", "bicycle", "motorbike", "non_mot_vehicle", "static_person"),
@@ -60,7 +61,7 @@ def find_sequences(folder: Path) -> list[MotSequence]:
         DataError: there are none, or one has no images or a wrong ``seqinfo.ini``.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; folders of sequences expected, e.g. {folder / 'MOT17-02-FRCNN' / 'img1'}")
+        raise DataError(f"{folder}: {not_a_folder(folder)}; folders of sequences expected, e.g. {folder / 'MOT17-02-FRCNN' / 'img1'}")
     candidates = [folder] if _is_sequence(folder) else sorted(entry for entry in folder.iterdir() if entry.is_dir() and _is_sequence(entry))
     if not candidates:
         raise DataError(

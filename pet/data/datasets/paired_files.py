@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pet.data.datasets.labelled_images import Folders, LabelledFiles
-from pet.data.files.limits import shortened
 from pet.data.files.listing import SUFFIXES, USUAL_SUFFIXES, files_below
 from pet.data.files.opening import neighbour, read_lines
 from pet.data.files.path_variants import PathVariants
 from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
+from petlib.files import not_a_folder
+from petlib.suggest import shortened
 
 LABEL_SUFFIXES = (".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".pgm", ".pbm", ".pnm")
 """Of images that keep the values of their pixels."""
@@ -104,7 +105,7 @@ def _check_complete(stems: Iterable[str], files: Mapping[str, str], where: str, 
 def _paths_below(folder: Path, suffixes: tuple[str, ...], what: str, skipped: SkipCounter) -> list[str]:
     """Return the names of the files, relative to the folder."""
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder of {what}; paths of the catalogue start from Source.root")
+        raise DataError(f"{folder}: {not_a_folder(folder)} of {what}; paths of the catalogue start from Source.root")
     files: list[str] = []
     for parent, names in files_below(folder, suffixes, skipped):
         below = os.path.relpath(parent, folder)

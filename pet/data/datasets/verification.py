@@ -10,13 +10,13 @@ import numpy as np
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import INSIDE, Reach
 from pet.data.files.images import decode_image, read_image
-from pet.data.files.limits import shortened
 from pet.data.files.listing import SUFFIXES
 from pet.data.files.opening import read_lines, read_plain_pickle
 from pet.data.files.path_variants import PathVariants
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from petlib.data.records import share_records
 from petlib.errors import DataError
+from petlib.suggest import shortened
 
 SEPARATORS = re.compile(r"[\t,;]\s*|\s+")
 ANSWERS = {"1": True, "true": True, "yes": True, "same": True, "0": False, "false": False, "no": False, "different": False}

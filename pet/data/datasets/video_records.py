@@ -10,12 +10,12 @@ from typing import NamedTuple
 from pet.data.catalog.source import Source
 from pet.data.files.allowed_paths import Reach
 from pet.data.files.json_files import read_json
-from pet.data.files.limits import shortened
 from pet.data.files.listing import class_folders_of_videos, files_below
 from pet.data.files.opening import read_text
 from pet.data.files.skipped import SkipCounter
 from pet.data.files.videos import VIDEO_SUFFIXES
 from petlib.errors import DataError
+from petlib.suggest import shortened
 
 WHOLE_NUMBER = re.compile(r"\d{1,7}")
 UCF_SPLIT = re.compile(r"(train|test)([123]?)")

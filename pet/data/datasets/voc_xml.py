@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from pet.data.files.limits import check_pixels, shortened, shown
+from pet.data.files.limits import check_pixels, shown
 from pet.data.files.opening import is_name
 from pet.data.files.xml_files import read_xml
 from petlib.errors import DataError
+from petlib.suggest import shortened
 
 MOST_BYTES = 8 * 1024**2
 """Of one annotation file; thirty thousand objects fit. Elements without content take thirty times as much memory."""

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from pet.data.files.limits import shown
+from pet.data.files.limits import LONGEST_PATH, shown
 from petlib.errors import DataError
 
 
@@ -34,6 +34,8 @@ class Reach(NamedTuple):
         """
         if "\0" in name or os.path.normpath(name) in (".", ".."):
             raise DataError(f"{place}: {shown(name)} given, the name of a file expected")
+        if len(name) > LONGEST_PATH:
+            raise DataError(f"{place}: {shown(name)} given, the name of a file of at most {LONGEST_PATH} letters expected")
         # nearly all names
         if self.anywhere or (".." not in name and not name.startswith(os.sep)):
             return

@@ -54,7 +54,7 @@ def silence_opencv() -> None:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
+def read_image(path: str | Path, *, unchanged: bool = False, record: str = "") -> np.ndarray:
     """Return an image file as RGB, uint8, shape (height, width, 3), turned upright as its EXIF orientation says.
 
     It comes from the cache of decoded images where one is open (:mod:`pet.data.files.image_cache`).
@@ -64,6 +64,7 @@ def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
     Args:
         path: the file.
         unchanged: give the channels that the file has, (height, width, C), in 8 or 16 bits, upright too.
+        record: what names the file, e.g. ``list.txt:25``, for messages.
 
     Raises:
         DataError: the file is missing, empty, cut off or no image, or has more pixels than ``DATA.MAX_PIXELS``.
@@ -77,6 +78,8 @@ def read_image(path: str | Path, *, unchanged: bool = False) -> np.ndarray:
         return CACHE.get(path, "unchanged" if unchanged else "colours", decode)
     except DataError as error:
         error.filename = os.fspath(path)
+        if record:
+            error.args = (f"{error}; it is named by {record}",)
         raise
 
 
@@ -157,7 +160,7 @@ def read_sized_image(path: Path, *, size: tuple[int, int], record: str) -> np.nd
     Raises:
         DataError: the image cannot be read, or has another size.
     """
-    image = read_image(path)
+    image = read_image(path, record=record)
     height, width = image.shape[:2]
     if (height, width) != size:
         raise DataError(

@@ -9,6 +9,8 @@ MOST_PIXELS = 178_956_970
 """Where Pillow, too, refuses an image: 512 MiB as RGB."""
 
 RAISE_LIMIT = "Set set_limits.pixels higher if the image is what it should be"
+LONGEST_PATH = 4096
+"""Letters of the name of a file in another one."""
 MOST_FILE_BYTES = 2 * 1024**3
 MOST_BYTES_OF_A_PIXEL = 8
 """Four channels of 16 bits; no image file needs more bytes than its pixels have."""
@@ -66,8 +68,3 @@ def shown(value: object) -> str:
         # nearly all values, and many
         return repr(value)
     return _short.repr(value)
-
-
-def shortened(text: str, length: int = 200) -> str:
-    """Return a text of a file as messages show it."""
-    return text if len(text) <= length else f"{text[:length]}..."

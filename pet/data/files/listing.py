@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
+from petlib.files import not_a_folder
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".avif", ".tif", ".tiff"),
@@ -116,7 +117,7 @@ def class_folders(folder: Path, *, what: str = "an image folder", example: str =
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: there is no such folder; {what} has a folder for each class, e.g. {folder / example}. "
+            f"{folder}: {not_a_folder(folder)}; {what} has a folder for each class, e.g. {folder / example}. "
             "Paths of the catalogue start from Source.root"
         )
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_of_system(entry.name))

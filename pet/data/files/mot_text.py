@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pet.data.files.limits import shortened
 from pet.data.files.opening import read_text
 from petlib.errors import DataError
+from petlib.suggest import shortened
 
 COLUMNS_OF_CLASSES = (8, 9)
 """Lines of so many columns have a class in the eighth one."""

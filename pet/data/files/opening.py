@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pet.data.files.limits import LIMITS, shortened
+from pet.data.files.limits import LIMITS
 from petlib.errors import DataError, StoreError
 from petlib.object_store import ObjectStore, address_of
 from petlib.plain_pickles import PlainPickleError, parse_plain_pickle
+from petlib.suggest import shortened
 
 KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 LONGEST_NAME = 500
-LONGEST_PATH = 4096
 MOST_PICKLED = 1024**3
 STORE = ObjectStore()
 """Reads single objects; its helper process starts with the first."""

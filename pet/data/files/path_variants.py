@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from pet.data.files.limits import shown
+from pet.data.files.limits import LONGEST_PATH, shown
 from petlib.errors import DataError
 
 DRIVE = re.compile(r"[A-Za-z]:/")
@@ -64,6 +64,8 @@ class PathVariants:
 
     def _is_odd(self, name: str) -> bool:
         """Return whether a name may need another reading; nearly none does, and files are looked for only then."""
+        if len(name) > LONGEST_PATH:
+            return False
         first = name.removeprefix("./").partition("/")[0]
         return "\\" in name or "%" in name or name.startswith("/") or not name.isascii() or any(first in own for own in self._own)
 

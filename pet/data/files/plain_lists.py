@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pet.data.files.limits import LONGEST_PATH
+
 SEPARATORS = b"\t, "
 """Of these the first one that a line has separates its fields."""
 NEWLINE, SLASH, DOT = b"\n/."
@@ -187,6 +189,8 @@ class _Scanner:
         if len(ends) != len(marks) or not self._is_plain(text, len(ends)):
             return None
         starts = np.concatenate([[0], ends[:-1] + 1])
+        if (marks - starts).max(initial=0) > LONGEST_PATH:
+            return None
         if not ((marks > starts) & (marks < ends - 1)).all() or self._has_odd_names(text, starts, marks):
             return None
         names, label_texts = self._numbers(text, starts, marks)

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from pet.data.files.limits import shortened
 from pet.data.files.listing import SUFFIXES, USUAL_SUFFIXES, files_below
 from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
+from petlib.files import not_a_folder
+from petlib.suggest import shortened
 
 MOST_SHOWN = 10
 
@@ -40,7 +41,7 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
         DataError: the folder is missing or has no images, or two files have one stem.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
+        raise DataError(f"{folder}: {not_a_folder(folder)}")
     found: dict[str, Path] = {}
     skipped = SkipCounter(folder)
     for parent, names in files_below(folder, SUFFIXES, skipped):

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pet.data.files.allowed_paths import INSIDE
-from pet.data.files.limits import shortened
 from pet.data.files.opening import read_text
 from pet.data.files.stems import MOST_SHOWN, pair_stems, shown
 from petlib.errors import ConfigError, DataError, OutputError
 from petlib.files import write_text_atomically
+from petlib.suggest import shortened
 
 
 def read_stems(path: Path) -> list[str]:

@@ -230,6 +230,23 @@ def test_what_is_recognised_by_nothing_is_described_with_what_is_expected(tmp_pa
 def test_no_folder_and_an_archive_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder"):
         recognise(tmp_path / "nothing")
+    (tmp_path / "list.txt").touch()
+    with pytest.raises(DataError, match=r"list.txt: this is a file, a folder expected; a list of images .* \{type: list_file, path: /"):
+        recognise(tmp_path / "list.txt")
     (tmp_path / "export.zip").touch()
     with pytest.raises(DataError, match="an archive given, its folder expected; unpack it first"):
         recognise(tmp_path / "export.zip")
+
+
+@pytest.mark.parametrize("place", [".", "train"])
+def test_a_single_class_is_too_few(place: str, tmp_path: Path) -> None:
+    write(tmp_path / place / "round" / "1.png", pictures(1)[0][0])
+    with pytest.raises(DataError, match=r"As folders of classes it has one class only, round, and at least two are needed\."):
+        recognise(tmp_path)
+
+
+def test_what_cannot_be_looked_at_is_one_message(tmp_path: Path) -> None:
+    # nobody may ask where this link leads, not even the owner of the machine
+    (tmp_path / "odd").symlink_to("x" * 300)
+    with pytest.raises(DataError, match=f"{tmp_path}/odd: the data cannot be read: File name too long"):
+        recognise(tmp_path)

@@ -13,11 +13,12 @@ from pet.data.files.allowed_paths import ANYWHERE, INSIDE, Reach
 from pet.data.files.image_size import FORMATS
 from pet.data.files.images import read_image
 from pet.data.files.json_files import read_json
-from pet.data.files.limits import shortened, shown
+from pet.data.files.limits import shown
 from pet.data.files.listing import SUFFIXES, class_folders, files_below, is_of_system
 from pet.data.files.opening import check_file, is_name, open_file, read_file, read_text
 from pet.data.files.skipped import SkipCounter
 from petlib.errors import DataError
+from petlib.suggest import shortened
 
 
 def test_a_file_is_read_whole_and_no_larger_than_is_said(tmp_path: Path) -> None:

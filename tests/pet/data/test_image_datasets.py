@@ -198,8 +198,11 @@ def test_other_mistakes_of_lists_are_reported(tmp_path: Path) -> None:
         ListFile(path=write_list(tmp_path, "a.png 0\n\u00e4.png 1\n", encoding="latin-1"))
     with pytest.raises(DataError, match=r"no\.txt: the list file cannot be read: No such file"):
         ListFile(path=tmp_path / "no.txt")
-    with pytest.raises(DataError, match=r"a\.png: the image cannot be read"):
+    with pytest.raises(DataError, match=r"a\.png: the image cannot be read: .*; it is named by .*list\.txt:1$"):
         ListFile(path=write_list(tmp_path, "a.png 0\n"))[0]
+    for name in ("a", "/a/b"):
+        with pytest.raises(DataError, match=r"list.txt:2: '.{90,100}' given, the name of a file of at most 4096 letters expected"):
+            ListFile(path=write_list(tmp_path, f"a.png 0\n{name * 100_000} 1\n"))
 
 
 # several

@@ -231,3 +231,25 @@ def test_replacements_do_not_depend_on_what_was_drawn_globally_before():
 
     assert read(1) == read(2)
     assert len(set(read(1))) == 4
+
+
+def test_long_names_of_files_are_shortened_in_messages() -> None:
+    long = "a" * 9_999
+
+    class Missing(Numbers):
+        def __getitem__(self, index):
+            raise DataError(f"{long[:500]}...: gone")
+
+        def file_of(self, index):
+            return long
+
+    with pytest.raises(DataError) as error:
+        SampleReader(Missing(), seed=0).read([SampleKey(0, 0, 0)])
+    assert str(error.value) == f"{long[:500]}...: gone"
+
+    def refuse(sample, rng):
+        raise DataError("refused")
+
+    with pytest.raises(DataError) as error:
+        SampleReader(Numbers({"meta": {"file": long}}), refuse, seed=0).read([SampleKey(0, 0, 0)])
+    assert str(error.value) == f"{long[:500]}...: refused"
