@@ -246,7 +246,7 @@ def test_a_single_class_is_too_few(place: str, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_looked_at_is_one_message(tmp_path: Path) -> None:
-    # nobody may ask where this link leads, not even the owner of the machine
+    # where this link leads cannot be asked, not even by root
     (tmp_path / "odd").symlink_to("x" * 300)
     with pytest.raises(DataError, match=f"{tmp_path}/odd: the data cannot be read: File name too long"):
         recognise(tmp_path)
