@@ -95,6 +95,20 @@ def name_in_errors(names: Mapping[str, str]) -> Iterator[None]:
         _names_in_use.pop()
 
 
+@contextmanager
+def note_if_interrupted(note: str) -> Iterator[None]:
+    """Add to a Ctrl-C below what it leaves behind or how to go on; the command's last line has it.
+
+    Args:
+        note: the end of the sentence, e.g. ``"the same command goes on with the search"``.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(note)
+        raise
+
+
 def in_users_names(line: str) -> str:
     """Return a line of the log with the names that the blocks of :func:`name_in_errors` around it give, the inner ones first."""
     for names in reversed(_names_in_use):

@@ -1,5 +1,6 @@
 """A trained model in a program: predictions of images in memory, files and videos."""
 
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,10 +8,11 @@ from types import MappingProxyType
 from typing import Any, Protocol, overload
 
 import numpy as np
+from PIL import Image as PilImage
 
 from pet import exporting, models
 from pet.api.prediction import Prediction
-from pet.api.runs import Source, evaluate_run, export_run, load_run_config, settings_of
+from pet.api.runs import Source, as_path, evaluate_run, export_run, load_run_config, settings_of
 from pet.data.files.videos import VIDEO_SUFFIXES
 from pet.data.loading.build import prepare_readers
 from pet.prediction.inputs import ImageSource
@@ -35,6 +37,12 @@ class HasArrayInterface(Protocol):
 
 Image = np.ndarray | str | Path | HasArrayInterface
 """An image: uint8 (H, W, 3) in RGB, (H, W) in grey, a file, or an image of PIL."""
+
+MODES_OF_COLOURS = ("1", "L", "LA", "La", "P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+"""Of images of PIL that are seen as RGB."""
+KEPT_TYPES, READ_AS_FLOATS = ("uint8", "uint16", "float32"), ("int16", "float16", "float64")
+"""Types of arrays, as files have them too."""
+MOST_COLOURS = 4
 
 FRAMES_AT_ONCE = 8
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
@@ -121,7 +129,7 @@ class Model:
         if self._looks_at_clips:
             raise ConfigError("Model.predict_video: this model looks at a video as a whole: call predict")
         number = 0
-        for frames in Video(Path(path)).chunks(FRAMES_AT_ONCE):
+        for frames in Video(as_path(path, "Model.predict_video", "the path of a video")).chunks(FRAMES_AT_ONCE):
             yield from self._predict([(frame,) for frame in frames], source=f"{path}, frame {{}}", first=number)
             number += len(frames)
 
@@ -131,7 +139,7 @@ class Model:
         Args:
             settings: keys of the config with ``__`` for each dot, e.g. ``TEST__DATASETS=["shapes_test"]``.
         """
-        return evaluate_run(self._source, {**self._settings, **settings_of(settings)})
+        return evaluate_run(self._source, {**self._settings, **settings_of(settings, self.evaluate)})
 
     def export(self, path: str | Path, **settings: Any) -> Path:
         """Write the model as ``.onnx`` or ``.pt2``, compared with PyTorch, as ``pet-export`` does, and return the path.
@@ -140,11 +148,17 @@ class Model:
             path: the file.
             settings: keys of the config with ``__`` for each dot, e.g. ``EXPORT__DYNAMIC=True``.
         """
-        return export_run(self._source, Path(path), {**self._settings, **settings_of(settings)})
+        return export_run(self._source, as_path(path, "path", "a file to write"), {**self._settings, **settings_of(settings, self.export)})
 
     @property
     def _looks_at_clips(self) -> bool:
         return isinstance(self._predictor, WholeClips)
+
+    @property
+    def _divides_by_255(self) -> bool:
+        """Whether floats are divided by 255: the config normalizes, and says no other greatest value."""
+        steps = [{"name": step} if isinstance(step, str) else step for step in self.cfg.TEST.TRANSFORMS]
+        return any(step["name"] == "Normalize" and step.get("maximum") is None for step in steps)
 
     def _pair(self, image: Any, image2: Any) -> tuple[ImageSource, ...]:
         """Return an input of the model."""
@@ -153,7 +167,22 @@ class Model:
             raise DataError(
                 f"Model.predict: {counted(len(given), 'image')} given, the model takes {self._predictor.num_images} at once; see image2"
             )
-        return tuple(_as_source(one) for one in given)
+        return tuple(self._in_range(_as_source(one)) for one in given)
+
+    def _in_range(self, image: ImageSource) -> ImageSource:
+        """Return an image whose floats, where it has some, are from 0 to 255, as networks expect them that see pixels divided by that.
+
+        Raises:
+            DataError: they are from 0 to 1.
+        """
+        if isinstance(image, np.ndarray) and image.dtype.kind == "f" and self._divides_by_255:
+            least, greatest = float(image.min()), float(image.max())
+            if least >= 0 and 0 < greatest <= 1:
+                raise DataError(
+                    f"Model.predict: floats from {least:.3g} to {greatest:.3g} given, from 0 to 255 expected, as pixels of the "
+                    "training were; give (255 * image).astype(np.uint8)"
+                )
+        return image
 
     def _predict(self, inputs: Sequence[tuple[ImageSource, ...]], *, source: str = "", first: int = 0) -> list[Prediction]:
         with self._lock, keys_in_errors(self.cfg), name_in_errors({"predict_in_memory.inputs": "Model.predict"}):
@@ -178,7 +207,7 @@ def load(source: str | Path, *, config: str | Path | None = None, device: str = 
         CheckpointError: there are no weights, or they do not fit.
         ConfigError: there is no record of the run, or a key is wrong.
     """
-    return Model(Source(source, config), device=device, settings=settings_of(settings))
+    return Model(Source(source, config), device=device, settings=settings_of(settings, load))
 
 
 def _is_video(path: str | Path) -> bool:
@@ -191,14 +220,24 @@ def _file_of(image: ImageSource) -> str:
 
 def _as_source(image: Any) -> ImageSource:
     """Return a file, or an image as an array of three axes."""
-    if isinstance(image, str | Path):
+    if isinstance(image, str | os.PathLike):
         return Path(image)
+    if isinstance(image, PilImage.Image) and image.mode in MODES_OF_COLOURS:
+        # an array of a palette has the numbers of its colours
+        image = image.convert("RGB")
     array = np.asarray(image)
     if array.ndim == 2 and array.dtype == np.uint8:
         array = np.repeat(array[:, :, None], 3, axis=2)
-    if array.ndim != 3 or 0 in array.shape or array.dtype.kind not in "uif":
+    if array.ndim != 3 or 0 in array.shape or array.dtype.name not in (*KEPT_TYPES, *READ_AS_FLOATS):
+        given = f"an array of {array.dtype} {array.shape}" if isinstance(image, np.ndarray) or array.ndim else type(image).__name__
         raise DataError(
-            f"Model.predict: an array of {array.dtype} {array.shape} given; uint8 (H, W, 3) in RGB expected, or (H, W) in grey, a path, or "
+            f"Model.predict: {given} given; uint8 (H, W, 3) in RGB expected, or (H, W) in grey, a path, or "
             "an image of PIL; for several images give a list"
         )
+    if array.shape[0] <= MOST_COLOURS < min(array.shape[1:]):
+        raise DataError(f"Model.predict: an array {array.shape} given, channels last expected, (H, W, 3): image.transpose(1, 2, 0)")
+    if array.dtype.name in READ_AS_FLOATS:
+        array = array.astype(np.float32)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DataError(f"Model.predict: {(~np.isfinite(array)).sum():,} of {array.size:,} values are NaN or infinite; give numbers")
     return np.ascontiguousarray(array)

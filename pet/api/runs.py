@@ -1,6 +1,8 @@
 """The runs of trainings, found by their folders: settings, tests, exports."""
 
-from collections.abc import Mapping
+import inspect
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,7 @@ from petlib.config import CfgNode, keys_in_errors, load_cfg
 from petlib.errors import CheckpointError, ConfigError, name_in_errors
 from petlib.launch.start.resolve import find_config
 from petlib.launch.start.task_folder import find_task_folder
+from petlib.suggest import did_you_mean
 
 RECORD = "config.yaml"
 CONFIGS = (".yaml", ".yml", ".py")
@@ -24,8 +27,23 @@ HERE = {"command line": "settings"}
 """What a program gives in place of a command line, for messages."""
 
 
-def settings_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``{"SOLVER.OPTIMIZER.BASE_LR": 0.1}`` of ``SOLVER__OPTIMIZER__BASE_LR=0.1``."""
+def settings_of(arguments: Mapping[str, Any], function: Callable[..., Any]) -> dict[str, Any]:
+    """Return ``{"SOLVER.OPTIMIZER.BASE_LR": 0.1}`` of ``SOLVER__OPTIMIZER__BASE_LR=0.1``.
+
+    Args:
+        arguments: those that a function takes besides its own.
+        function: that one.
+
+    Raises:
+        ConfigError: one is no key of a config, but a misspelt argument of the function.
+    """
+    wrong = next((name for name in arguments if SEPARATOR not in name and not name.isupper()), None)
+    if wrong is not None:
+        own = inspect.signature(function).parameters
+        raise ConfigError(
+            f"{function.__name__}: unknown argument {wrong!r}{did_you_mean(wrong, own)}; keys of the config are given with {SEPARATOR} for "
+            "each dot, e.g. TEST__IMS_PER_GPU=4"
+        )
     return {name.replace(SEPARATOR, "."): value for name, value in arguments.items()}
 
 
@@ -38,6 +56,17 @@ def _as_text(value: Any) -> str:
     if isinstance(value, str | Path):
         return str(value)
     return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()
+
+
+def as_path(given: object, argument: str, expected: str) -> Path:
+    """Return an argument as a path.
+
+    Raises:
+        ConfigError: it is none, or an empty one.
+    """
+    if not isinstance(given, str | os.PathLike) or not str(given):
+        raise ConfigError(f"{argument}: {given!r} given, {expected} expected")
+    return Path(given)
 
 
 class Source(NamedTuple):
@@ -91,7 +120,9 @@ def _find_record(source: Source) -> tuple[Path, dict[str, Any]]:
 
 
 def _existing(given: str | Path) -> Path:
-    path = find_config(Path(given), PACKAGE) if Path(given).suffix in CONFIGS else Path(given)
+    path = as_path(given, "source", "the folder of a training or a file in it")
+    if path.suffix in CONFIGS:
+        path = find_config(path, PACKAGE)
     if not path.exists():
         raise CheckpointError(
             f"{given}: there is no such folder or file; give the folder of a training, e.g. ckpts/vision/shapes/x, or weights in it"
@@ -124,7 +155,7 @@ def evaluate(source: str | Path, *, config: str | Path | None = None, **settings
     Raises:
         UserError: weights or data are missing or do not fit.
     """
-    return evaluate_run(Source(source, config), settings_of(settings))
+    return evaluate_run(Source(source, config), settings_of(settings, evaluate))
 
 
 def export(source: str | Path, path: str | Path, *, config: str | Path | None = None, **settings: Any) -> Path:
@@ -139,7 +170,7 @@ def export(source: str | Path, path: str | Path, *, config: str | Path | None = 
     Raises:
         UserError: weights are missing, or the network cannot be exported with these settings.
     """
-    return export_run(Source(source, config), Path(path), settings_of(settings))
+    return export_run(Source(source, config), as_path(path, "path", "a file to write"), settings_of(settings, export))
 
 
 def test_model(task: Task[Any], cfg: Any, device: torch.device) -> dict[str, float]:

@@ -1,20 +1,33 @@
 """Trainings that a program or a notebook starts."""
 
 import json
-import subprocess
+import math
+import os
 from collections.abc import Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from pet.api.model import Model
 from pet.api.runs import HERE, Source, as_overrides, settings_of
-from pet.autoconfig import TRAIN_COMMAND, choose_config
+from pet.autoconfig import choose_config, run_training
 from pet.task import PACKAGE
 from petlib.config import load_cfg
 from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, WorkerError, name_in_errors
 from petlib.launch.start.resolve import find_config
 from petlib.launch.start.task_folder import find_task_folder
 
+ARGUMENTS = {
+    **HERE,
+    "--data": "data",
+    "--model": "model",
+    "--epochs": "epochs",
+    "--time": "minutes",
+    "--name": "name",
+    "--gpu_id": "gpus",
+    "--nproc": "processes",
+}
+"""Options of ``pet-train``, as messages have them -> arguments."""
 ERROR = "error: "
 SPEED = ("iter_time", "data_time", "memory_mb")
 """Entries that a line about iterations has, and one about an evaluation has not."""
@@ -55,6 +68,7 @@ def train(
     model: str = "",
     epochs: int | None = None,
     minutes: float | None = None,
+    name: str = "",
     folder: str | Path = "",
     gpus: Sequence[int] = (),
     processes: int | None = None,
@@ -70,6 +84,7 @@ def train(
         model: with ``data``: a detector, a backbone or a network; empty: by the kind of the labels.
         epochs: with ``data``: how long it lasts; None: by the number of images.
         minutes: with ``data``: the same as a time; some iterations are measured first.
+        name: with ``data``: of the config and the run; empty: that of the folder.
         folder: of the run; empty: what the config says.
         gpus: numbers of the GPUs, a process each; empty: all that are visible.
         processes: number of processes on CPUs, or of the first GPUs.
@@ -79,23 +94,50 @@ def train(
         ConfigError: a mistake in config, data or settings; the message is that of ``pet-train``.
         WorkerError: the training failed for another reason; its lines say why.
     """
+    _check_types(config=config, data=data, model=model, name=name, folder=folder)
+    _check_numbers(epochs=epochs, minutes=minutes, gpus=gpus, processes=processes)
     if (config is None) == (data is None):
         raise ConfigError("train: give either a config or data")
-    if data is None and (model or epochs or minutes):
-        raise ConfigError("train: model, epochs and minutes go with data; for a config give SOLVER__SCHEDULER__TOTAL_EPOCHS=10")
-    overrides = as_overrides(settings_of(settings) | ({"MISC.CKPT": folder} if folder else {}))
+    if data is None and (model or name or epochs is not None or minutes is not None):
+        raise ConfigError("train: model, epochs, minutes and name go with data; for a config give SOLVER__SCHEDULER__TOTAL_EPOCHS=10")
+    if config is not None and Path(config).is_dir():
+        raise ConfigError(f"train.config: {config} is a folder; a config expected; train(data={str(config)!r}) trains on a folder of data")
+    overrides = as_overrides(settings_of(settings, train) | ({"MISC.CKPT": folder} if folder else {}))
     options = [*_option("--gpu_id", ",".join(map(str, gpus))), *_option("--nproc", processes)]
-    if data is not None:
-        seconds = None if minutes is None else 60 * minutes
-        chosen = choose_config(data, model=model, epochs=epochs, seconds=seconds, overrides=overrides, options=options)
-        print("\n".join(chosen.lines), flush=True)
-        # the config has them
-        config, overrides = chosen.config, []
-    path = find_config(Path(str(config)), PACKAGE)
-    with name_in_errors(HERE):
+    with name_in_errors(ARGUMENTS):
+        if data is not None:
+            seconds = None if minutes is None else 60 * minutes
+            chosen = choose_config(data, model=model, epochs=epochs, seconds=seconds, name=name, overrides=overrides, options=options)
+            print("\n".join(chosen.lines), flush=True)
+            # the config has them
+            config, overrides = chosen.config, []
+        path = find_config(Path(str(config)), PACKAGE)
         target = load_cfg(find_task_folder(path, PACKAGE).config, path, overrides).MISC.CKPT
-    _run(["--cfg", str(path), *options, *overrides])
+        _run(["--cfg", str(path), *options, *overrides])
     return Run(Path(target).absolute())
+
+
+def _check_types(**given: Any) -> None:
+    """Check arguments that are texts or paths; only config and data may be None."""
+    for argument, value in given.items():
+        kinds = str if argument in ("model", "name") else str | os.PathLike
+        if not (isinstance(value, kinds) or value is None and argument in ("config", "data")):
+            raise ConfigError(f"train.{argument}: {value!r} given, {'a name' if kinds is str else 'a path or a name'} expected")
+
+
+def _check_numbers(*, epochs: object, minutes: object, gpus: object, processes: object) -> None:
+    for argument, value in (("epochs", epochs), ("processes", processes)):
+        if value is not None and not _is_whole(value, 1):
+            raise ConfigError(f"train.{argument}: {value!r} given, a whole number from 1 on expected")
+    is_time = isinstance(minutes, Real) and not isinstance(minutes, bool) and 0 < float(minutes) < math.inf
+    if minutes is not None and not is_time:
+        raise ConfigError(f"train.minutes: {minutes!r} given, a number of minutes above 0 expected")
+    if not isinstance(gpus, list | tuple | range) or not all(_is_whole(gpu, 0) for gpu in gpus):
+        raise ConfigError(f"train.gpus: {gpus!r} given, a list of the numbers of GPUs expected, e.g. [0, 1]")
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def _option(name: str, value: Any) -> list[str]:
@@ -105,25 +147,13 @@ def _option(name: str, value: Any) -> list[str]:
 def _run(words: Sequence[str]) -> None:
     """Run ``pet-train`` and print its lines where ``print`` prints, in a notebook below the cell."""
     last: list[str] = []
-    process = subprocess.Popen(
-        [*TRAIN_COMMAND, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    assert process.stdout is not None, "it is a pipe"
-    try:
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            last = [line] if line.startswith(ERROR) else [*last, line] if last else []
-        code = process.wait()
-    except BaseException:
-        # Ctrl-C reaches the launcher too where it comes from a terminal, a notebook stops this process alone
-        process.terminate()
-        process.wait()
-        raise
+
+    def show(line: str) -> None:
+        print(line, end="", flush=True)
+        if last or line.startswith(ERROR):
+            last[:] = [line] if line.startswith(ERROR) else [*last, line]
+
+    code = run_training(words, show)
     if code == USER_ERROR_EXIT_CODE:
         raise ConfigError("".join(last).removeprefix(ERROR).strip() or "the training was refused, see the lines above")
     if code:

@@ -1,4 +1,4 @@
-from .time_budget import TRAIN_COMMAND as TRAIN_COMMAND
 from .train import Chosen as Chosen
 from .train import choose_config as choose_config
 from .train import train_on_data as train_on_data
+from .training_process import run_training as run_training

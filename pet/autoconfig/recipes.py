@@ -21,8 +21,10 @@ from pet.autoconfig.settings import (
     training_length,
 )
 from pet.models.registries import DETECTORS
+from pet.models.segmentation.networks import NETWORKS
 from pet.models.zoo.table import published_models
-from petlib.errors import DataError
+from petlib.errors import ConfigError, DataError
+from petlib.suggest import did_you_mean
 
 LABEL, PIXELS = frozenset({"label"}), frozenset({"semseg"})
 MOST_WITHOUT_OUTLINE = 0.1
@@ -249,6 +251,9 @@ def segmentation(task: Task) -> Recipe:
 def change(task: Task) -> Recipe:
     """Find what changed between two dates, with one encoder for both."""
     network = task.model or "siamese_resnet18_unet"
+    if network not in NETWORKS:
+        names = NETWORKS.names()
+        raise ConfigError(f"--model: there is no network {network!r}{did_you_mean(network, names)}; there are {', '.join(names)}")
     edge = image_edge(task.facts, 256)
     batch = batch_size(task.facts, task.machine, task.machine.choose(gpu=16, cpu=8))
     settings = task.base(batch=batch, rate=2e-3, usual_batch=8, iterations=1000, weights="")

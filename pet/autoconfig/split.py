@@ -63,5 +63,5 @@ def divide(dataset: Dataset, entry: Entry, folder: Path, lists: Path) -> Divisio
     write_lists({files[side]: list_text(names[place] for place in places) for side, places in sides.items()})
     how = "of each class" if any(labels) else "at random"
     text = f"{total - count} to train on and {count} to measure on, divided {how} with seed {SEED}: {files['train']}, {files['val'].name}"
-    entries = {side: {**entry, "only": str(file)} for side, file in files.items()}
+    entries = {side: {**entry, "only": str(file.absolute())} for side, file in files.items()}
     return Division(entries, SomeSamples(dataset, np.sort(np.array(sides["train"]))), text)

@@ -2,8 +2,6 @@
 
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -14,7 +12,8 @@ from typing import NamedTuple
 import yaml
 
 from pet.autoconfig.settings import EVALUATIONS, Settings, set_length
-from petlib.errors import ConfigError
+from pet.autoconfig.training_process import run_training
+from petlib.errors import ConfigError, note_if_interrupted
 
 MEASURED, WARM = 12, 4
 """Iterations that are run, and those at the beginning that are left out."""
@@ -24,8 +23,6 @@ RESERVE = 0.95
 """Share of the time that is planned."""
 LAST_ITERATION, EVALUATION = f"[iter: {MEASURED}/{MEASURED}]", f"[iter: {MEASURED}]-[evaluation]"
 """What the lines have that a training prints before and after its evaluation."""
-TRAIN_COMMAND = (sys.executable, "-c", "import sys; from pet.cli import train; sys.exit(train())")
-"""``pet-train`` of this Python, wherever its scripts are."""
 
 
 class Speed(NamedTuple):
@@ -48,7 +45,8 @@ def iterations_within(seconds: float, settings: Settings, type_folder: str, opti
         ConfigError: the training does not run, or the time is too short.
     """
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="pet-measured-") as folder:
+    note = note_if_interrupted("the training was still being measured for --time, and no config is written; the same command begins anew")
+    with note, tempfile.TemporaryDirectory(prefix="pet-measured-") as folder:
         speed = _measure(Path(folder), settings, type_folder, options)
     measured = time.monotonic() - began
     # the start and the end, which the training has once more, and its evaluations
@@ -73,16 +71,9 @@ def _measure(folder: Path, settings: Settings, type_folder: str, options: Sequen
     config = folder / "cfgs" / type_folder / "measured.yaml"
     config.parent.mkdir(parents=True)
     config.write_text(yaml.safe_dump(short, allow_unicode=True), encoding="utf-8")
-    command = [*TRAIN_COMMAND, "--cfg", str(config), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
-        assert process.stdout is not None, "it is a pipe"
-        try:
-            lines = [(time.monotonic(), line) for line in process.stdout]
-        except BaseException:
-            # Ctrl-C of a terminal reaches it too, the stop button of a notebook does not
-            process.terminate()
-            raise
-    if process.returncode:
+    lines: list[tuple[float, str]] = []
+    code = run_training(["--cfg", str(config), *options], lambda line: lines.append((time.monotonic(), line)))
+    if code:
         output = "".join(line for _, line in lines)
         raise ConfigError(f"the first iterations, which are measured for --time, do not run:\n{output}")
     rows = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -1,8 +1,10 @@
 """From a folder of data to a training: what the data are, which model suits them, and a config that says so."""
 
+import math
 import os
 import re
 import shlex
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,7 +114,7 @@ def choose_config(
     if epochs is not None and seconds is not None:
         raise ConfigError("--epochs and --time are both given; the length of a training is one of them")
     for option, given in (("--epochs", epochs), ("--time", seconds)):
-        if given is not None and given <= 0:
+        if given is not None and not 0 < given < math.inf:
             raise ConfigError(f"{option}: {given:g} given, more than 0 expected")
     path = Path(data)
     name = name or re.sub(r"[^\w.-]+", "_", path.absolute().name)
@@ -127,6 +129,7 @@ def choose_config(
         recipe, lines = drawn_recipe(name=str(path), model=model, epochs=epochs), [f"data:     {path}, which needs no files"]
     else:
         recipe, lines = _recipe_of_folder(path, name, machine, model, epochs)
+    _check_overrides(recipe, overrides)
     for entry in override_layer(list(overrides)).entries:
         _set(recipe.settings, entry.key, entry.value)
     if recipe.published is not None and recipe.settings["TRAIN"].get("WEIGHTS"):
@@ -137,7 +140,7 @@ def choose_config(
     if seconds is not None:
         count, length = iterations_within(seconds, recipe.settings, recipe.type_folder, options)
         set_length(recipe.settings, iterations=count)
-    config = _write(name, recipe, words, overrides)
+    config = _write(name, recipe, words)
     return Chosen(
         config,
         [
@@ -227,7 +230,20 @@ def _set(settings: dict[str, Any], key: str, value: Any) -> None:
     settings[last] = value
 
 
-def _write(name: str, recipe: Recipe, words: str, overrides: Sequence[str]) -> Path:
+def _check_overrides(recipe: Recipe, overrides: Sequence[str]) -> None:
+    """Check settings before they are part of the config: a mistake is one of the command line, and no time is measured with it.
+
+    Raises:
+        ConfigError: one is wrong.
+    """
+    if overrides:
+        with tempfile.TemporaryDirectory(prefix="pet-config-") as folder:
+            config = Path(folder, CONFIG_FOLDER, recipe.type_folder, "chosen.yaml")
+            write_text_atomically(config, yaml.safe_dump(recipe.settings, allow_unicode=True))
+            load_cfg(find_task_folder(config, PACKAGE).config, config, overrides)
+
+
+def _write(name: str, recipe: Recipe, words: str) -> Path:
     """Write the config and check it; one that is refused is taken away."""
     config = Path(CONFIG_FOLDER, recipe.type_folder, f"{name}.yaml")
     text = yaml.dump(recipe.settings, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140)
@@ -237,7 +253,7 @@ def _write(name: str, recipe: Recipe, words: str, overrides: Sequence[str]) -> P
     config.parent.mkdir(parents=True, exist_ok=True)
     write_text_atomically(config, head + text)
     try:
-        load_cfg(find_task_folder(config, PACKAGE).config, config, overrides)
+        load_cfg(find_task_folder(config, PACKAGE).config, config)
     except UserError:
         config.unlink()
         raise

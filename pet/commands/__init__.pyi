@@ -1,8 +1,13 @@
+from . import align_faces as align_faces
 from . import browse as browse
 from . import check as check
 from . import configs as configs
+from . import convert as convert
+from . import convert_surface as convert_surface
 from . import doctor as doctor
+from . import evaluate_tracks as evaluate_tracks
 from . import export_net as export_net
+from . import identity_pairs as identity_pairs
 from . import inference as inference
 from . import jobs as jobs
 from . import label as label
@@ -10,6 +15,7 @@ from . import models as models
 from . import pack as pack
 from . import report as report
 from . import search as search
+from . import split as split
 from . import submit as submit
 from . import test_net as test_net
 from . import train_on_data as train_on_data

@@ -10,16 +10,15 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pet.autoconfig import TRAIN_COMMAND
+from pet.autoconfig import run_training
 from pet.task import PACKAGE
-from petlib.errors import OutputError
+from petlib.errors import OutputError, note_if_interrupted
 from petlib.files import not_a_folder
 from petlib.launch.process.tool import run_plain_tool
 
@@ -63,13 +62,26 @@ def examine(options: argparse.Namespace) -> int:
     """Print what is found, line by line, and return 1 where something does not work."""
     if not options.folder.is_dir():
         raise OutputError(f"--folder {options.folder}: {not_a_folder(options.folder)}")
-    for line in (*versions(), *devices(), *extras(), disk(options.folder)):
-        print(line, flush=True)
-    if options.no_training:
-        return 0
-    line, works = short_training()
+    with note_if_interrupted("nothing was kept"):
+        for line in findings(options.folder):
+            print(line, flush=True)
+        if options.no_training:
+            return 0
+        line, works = short_training()
     print(line)
     return 0 if works else 1
+
+
+def findings(folder: Path) -> Iterator[str]:
+    """Yield a line for all that is found without a training.
+
+    Raises:
+        OutputError: nothing can be written into the folder.
+    """
+    yield from versions()
+    yield from devices()
+    yield from extras()
+    yield disk(folder)
 
 
 def versions() -> Iterator[str]:
@@ -162,19 +174,19 @@ def short_training() -> tuple[str, bool]:
     if importlib.util.find_spec("sklearn") is None:
         return f"training   not tried: it needs scikit-learn, see the extra demo; {PACKAGE} itself trains without it", True
     with tempfile.TemporaryDirectory() as folder:
-        command = [*TRAIN_COMMAND, "--cfg", TRAINING, f"MISC.CKPT={folder}/run", *SETTINGS]
+        lines: list[str] = []
         begin = time.perf_counter()
         try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST_TRAINING, check=False)
-        except subprocess.TimeoutExpired:
+            words = ["--cfg", TRAINING, f"MISC.CKPT={folder}/run", *SETTINGS]
+            code = run_training(words, lines.append, folder=Path(folder), seconds=LONGEST_TRAINING)
+        except TimeoutError:
             return f"training   FAILED: it had not ended after {LONGEST_TRAINING} s", False
         seconds = time.perf_counter() - begin
-        if done.returncode != 0:
-            last = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-            return f"training   FAILED with exit code {done.returncode}; its last lines:\n{last}", False
-        lines = [json.loads(line) for line in Path(folder, "run", "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    losses = [line["loss_cls"] for line in lines if "loss_cls" in line]
-    step = min(line["iter_time"] for line in lines if "iter_time" in line)
+        if code != 0:
+            return f"training   FAILED with exit code {code}; its last lines:\n{''.join(lines[-20:]).rstrip()}", False
+        rows = [json.loads(line) for line in Path(folder, "run", "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    losses = [row["loss_cls"] for row in rows if "loss_cls" in row]
+    step = min(row["iter_time"] for row in rows if "iter_time" in row)
     return (
         f"training   {ITERATIONS} iterations of 64 digits: loss {losses[0]:.2f} -> {losses[-1]:.2f}, {1000 * step:.0f} ms an iteration, "
         f"{seconds:.0f} s with start, launch and checkpoint"

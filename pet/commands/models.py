@@ -10,7 +10,7 @@ from typing import NoReturn
 from pet.models.zoo.licences import is_free, require_accepted
 from pet.models.zoo.sources import HUGGINGFACE, PublishedWeights, repository_weights, timm_weights, torchvision_weights
 from pet.models.zoo.table import PublishedModel, published_models
-from petlib.errors import ConfigError, name_in_errors
+from petlib.errors import ConfigError, name_in_errors, note_if_interrupted
 from petlib.launch.process.tool import run_plain_tool
 from petlib.suggest import did_you_mean
 
@@ -95,8 +95,9 @@ def _download(name: str, accepted: str) -> int:
     weights = weights_of(model)
     with name_in_errors({"require_accepted.accepted": "--accept"}):
         require_accepted(model.name, weights.licence, [accepted], page=weights.page)
-    for path in weights.fetch():
-        print(path)
+    with note_if_interrupted("what has come stays where the server can continue a file, and the same command goes on"):
+        for path in weights.fetch():
+            print(path)
     print(f"{model.name}: licensed under {weights.licence}")
     return 0
 

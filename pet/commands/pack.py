@@ -14,7 +14,7 @@ from pet.data.catalog.entries import BUILTIN, CatalogEntry, parse_entry, read_en
 from pet.data.loading.build import DATASETS
 from pet.data.loading.open_entry import open_catalog_entry
 from pet.data.shards.writing import SHARD_BYTES, write_pack
-from petlib.errors import ConfigError, DataError
+from petlib.errors import ConfigError, DataError, note_if_interrupted
 from petlib.launch.process.tool import run_plain_tool
 from petlib.suggest import counted, did_you_mean
 
@@ -47,7 +47,8 @@ def pack(options: argparse.Namespace) -> int:
     entry, root = find_data(options.data, options.data_root, options.part)
     kinds = frozenset(name.strip() for name in options.kinds.split(",")) if options.kinds else None
     dataset = open_catalog_entry(entry, root, kinds=kinds)
-    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
+    note = note_if_interrupted(f"{options.out} has a part of the shards: remove it, and the same command begins anew")
+    with note, Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("packing", total=len(dataset))
         written = write_pack(
             dataset,

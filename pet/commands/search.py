@@ -23,7 +23,7 @@ from pet.search.trial_config import Around, check_space
 from pet.search.trial_run import METRICS_LOG, RunningTrial, TrialRun, first_metric, training_command
 from pet.task import PACKAGE
 from petlib.config import load_cfg, read_layers
-from petlib.errors import ConfigError, OutputError, name_in_errors
+from petlib.errors import ConfigError, OutputError, name_in_errors, note_if_interrupted
 from petlib.launch.process.tool import exit_code_of
 from petlib.launch.start.arguments import parse_tool_arguments
 from petlib.launch.start.devices import choose_devices, visible_gpus
@@ -80,7 +80,7 @@ def search(argv: Sequence[str]) -> int:
     else:
         slots, begin = options.processes * [Slot()], _begin_on(target, around, folder, options, overrides)
     lock = RunLock(folder / "search.lock")
-    with name_in_errors({"RunLock.folder": "--out"}):
+    with name_in_errors({"RunLock.folder": "--out"}), note_if_interrupted("the same command goes on with the search"):
         lock.acquire()
         try:
             check_space(around, dimensions, space, folder / "checked.yaml")

@@ -13,7 +13,7 @@ from pet.cluster.package import Package, package_folder
 from pet.cluster.records import Record
 from pet.task import PACKAGE
 from petlib.config import CfgNode
-from petlib.errors import ConfigError, name_in_errors
+from petlib.errors import ConfigError, name_in_errors, note_if_interrupted
 from petlib.launch.process.tool import exit_code_of
 from petlib.launch.start.resolve import find_config
 
@@ -54,7 +54,9 @@ def submit(program: str, check: Check, argv: Sequence[str]) -> int:
     engines.check(job, target)
     if options.dry_run:
         return 0
-    return report(engines.submit(job, target, package))
+    with note_if_interrupted(f"pet-jobs list shows whether {job.id} was submitted"):
+        record = engines.submit(job, target, package)
+    return report(record)
 
 
 def build_job(program: str, words: Sequence[str], options: argparse.Namespace, cfg: CfgNode | None) -> ClusterJob:
@@ -114,7 +116,12 @@ def report(record: Record) -> int:
 
 def follow_to_end(record: Record, show: Callable[[str], object]) -> int:
     """Show what a job prints until it has ended; return 0 where it is done or stopped, else 1."""
-    show_all(engines.follow(record), show)
+    # a job of this machine has saved and ended by then
+    note = "the same command goes on from the checkpoint"
+    if record.target.engine != "local":
+        note = f"{record.job.id} goes on, and  pet-jobs stop {record.job.name}  ends it"
+    with note_if_interrupted(note):
+        show_all(engines.follow(record), show)
     state = engines.state(record)
     print(f"{record.job.id}: {state}; results: {record.job.results}")
     return 0 if state in ("done", "stopped") else 1

@@ -1,6 +1,6 @@
 """Brings faces to one place: python tools/data/align_faces.py --images FOLDER --points FILE --out FOLDER."""
 
-from pet.commands.align_faces import main
+from pet.cli import align_faces
 
 if __name__ == "__main__":
-    main()
+    align_faces()

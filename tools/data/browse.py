@@ -1,6 +1,6 @@
 """Draws what a model sees: python tools/data/browse.py --cfg PATH [--count 16] [--views 4] [--split train] [--out FILE]."""
 
-from pet.commands.browse import main
+from pet.cli import browse
 
 if __name__ == "__main__":
-    main()
+    browse()

@@ -1,6 +1,6 @@
 """Measures tracks: python tools/data/evaluate_tracks.py --truth FOLDER --results FOLDER [--benchmark MOT17]."""
 
-from pet.commands.evaluate_tracks import main
+from pet.cli import evaluate_tracks
 
 if __name__ == "__main__":
-    main()
+    evaluate_tracks()

@@ -1,6 +1,6 @@
 """Makes lists for face recognition from folders of identities: python tools/data/identity_pairs.py FOLDER --unseen 10."""
 
-from pet.commands.identity_pairs import main
+from pet.cli import identity_pairs
 
 if __name__ == "__main__":
-    main()
+    identity_pairs()

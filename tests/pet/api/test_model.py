@@ -143,7 +143,7 @@ def test_weights_are_found_with_the_record_of_their_run(tmp_path: Path) -> None:
 
 def test_settings_are_written_with_underscores(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", *DETECTOR)
-    given = settings_of({"TEST__SCORE_THRESHOLD": 0.25, "DATA__CLASSES": ["a: b", "c", "d", "e"], "TEST__DATASETS": []})
+    given = settings_of({"TEST__SCORE_THRESHOLD": 0.25, "DATA__CLASSES": ["a: b", "c", "d", "e"], "TEST__DATASETS": []}, pet.load)
     _, cfg = load_run_config(Source(run), given)
     assert (cfg.TEST.SCORE_THRESHOLD, cfg.DATA.CLASSES, cfg.TEST.DATASETS) == (0.25, ["a: b", "c", "d", "e"], [])
     assert cfg.MISC.CKPT == str(run)

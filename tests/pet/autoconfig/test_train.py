@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pet import autoconfig
+from pet import autoconfig, data
 from pet.models.zoo.sources import PublishedWeights
+from petlib.config import load_cfg
 from petlib.errors import ConfigError, DataError, UserError
+from petlib.launch.start.task_folder import find_task_folder
 from tests.pet.autoconfig.folders import MAKERS, class_folders, coco
 
 RANDOM = "random weights"
@@ -64,11 +66,45 @@ def test_data_without_validation_are_divided_by_class_into_two_lists(tmp_path: P
     class_folders(tmp_path / "data", 20)
     found = settings(autoconfig.choose_config(tmp_path / "data"))
     lists = {part: found["DATA"]["CATALOG"][f"data_{part}"]["only"] for part in ("train", "val")}
-    assert lists == {part: f"ckpts/tasks/cls/data/split/{part}.txt" for part in ("train", "val")}
+    assert lists == {part: str(tmp_path / f"work/ckpts/tasks/cls/data/split/{part}.txt") for part in ("train", "val")}
     train, val = (Path(file).read_text().split() for file in lists.values())
     assert sorted(train + val) == sorted(path.relative_to(tmp_path / "data").as_posix() for path in (tmp_path / "data").rglob("*.jpg"))
     assert [sum(name.startswith(label) for name in val) for label in ("disc", "square")] == [2, 2]
     assert found["TEST"]["DATASETS"] == ["data_val"]
+
+
+def test_a_config_with_lists_is_read_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class_folders(tmp_path / "data", 20)
+    config = autoconfig.choose_config(tmp_path / "data").config.absolute()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    cfg = load_cfg(find_task_folder(config, "pet").config, config)
+    sizes = [len(data.build_dataset(cfg, names, frozenset({"label"}))) for names in (cfg.TRAIN.DATASETS, cfg.TEST.DATASETS)]
+    assert sizes == [16, 4]
+
+
+@pytest.mark.parametrize(
+    ("maker", "model", "message"),
+    [
+        ("classes", "resnt18", "--model: there is no network 'timm/resnt18'; did you mean timm/resnet18"),
+        ("classes", "torchvision/resnt18", "--model: there is no network 'torchvision/resnt18'; did you mean"),
+        ("voc", "fcso", "--model: there is no network 'timm/fcso'.*detectors, for data with boxes: .*fcos"),
+        ("pairs", "siamse", "--model: there is no network 'siamse'; did you mean siamese"),
+    ],
+)
+def test_a_misspelt_model_leaves_no_config(maker: str, model: str, message: str, tmp_path: Path) -> None:
+    MAKERS[maker](tmp_path / "data")
+    with pytest.raises(ConfigError, match=f"(?s)^{message}"):
+        autoconfig.choose_config(tmp_path / "data", model=model)
+    assert not Path("cfgs").exists()
+
+
+def test_a_misspelt_setting_is_reported_once_and_before_the_time_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    MAKERS["classes"](tmp_path / "data")
+    monkeypatch.setattr("pet.autoconfig.time_budget.run_training", lambda words, show: pytest.fail("a training was measured"))
+    with pytest.raises(ConfigError, match=r"^command line: TRAIN.BATCH_SIZ: unknown key; did you mean TRAIN.BATCH_SIZE\?$"):
+        autoconfig.choose_config(tmp_path / "data", seconds=60, overrides=["TRAIN.BATCH_SIZ=2"])
+    assert not Path("cfgs").exists()
 
 
 def test_data_that_are_divided_are_read_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

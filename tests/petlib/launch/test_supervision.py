@@ -304,6 +304,21 @@ def test_a_run_goes_on_when_the_reader_of_its_output_is_gone(toy):
     assert "line 2" in toy.log(0)
 
 
+def test_a_training_that_saved_says_how_it_goes_on(toy):
+    toy.script("""
+        from petlib.launch.watch.status import status
+        status.set_iterations(3)
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+        mark("pid")
+        time.sleep(600)
+    """)
+    process = toy.start()
+    toy.wait_for("pid0")
+    process.send_signal(signal.SIGTERM)
+    done = toy.end(process)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (143, "stopped by SIGTERM; the same command goes on from the checkpoint")
+
+
 def test_an_ignored_hangup_stays_ignored(toy):
     toy.script("mark('pid')\nwhile not Path('go').exists():\n    time.sleep(0.02)")
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)

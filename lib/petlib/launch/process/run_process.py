@@ -20,7 +20,7 @@ from petlib.launch.start.resolve import find_config, type_of_script
 from petlib.launch.start.task_folder import find_task_folder
 from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
 from petlib.launch.watch.status import first_report, write_report
-from petlib.launch.watch.supervise import say
+from petlib.launch.watch.supervise import report_interrupt, say
 from petlib.log import FILE_ONLY, open_missing_streams, setup_logging
 
 LATER_SECTIONS = ("TEST", "EVAL", "VIS", "EXPORT")
@@ -73,8 +73,9 @@ class RunProcess:
         except UserError as error:
             self._report_mistake(str(error))
             return USER_ERROR_EXIT_CODE
-        except KeyboardInterrupt:
-            return INTERRUPTED_EXIT_CODE
+        except KeyboardInterrupt as interrupt:
+            # a launcher says so itself
+            return INTERRUPTED_EXIT_CODE if self._launch_folder is not None else report_interrupt(interrupt)
         except Exception:
             if self._logging:
                 logger.exception("rank %d failed", self.rank, extra=FILE_ONLY)

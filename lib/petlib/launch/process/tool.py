@@ -5,8 +5,9 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, ParamSpec, TypeVar
 
 from petlib.config import CfgNode, keys_in_errors, load_cfg, read_layers
 from petlib.config.usage import describe_unread
@@ -14,11 +15,13 @@ from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.start.arguments import add_type, parse_tool_arguments
 from petlib.launch.start.resolve import find_config, find_places, find_script
 from petlib.launch.start.task_folder import find_task_folder
-from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
+from petlib.launch.watch.supervise import report_interrupt
 from petlib.log import ConsoleHandler
 from petlib.registry import import_user_modules
 
 Main = Callable[[CfgNode, argparse.Namespace], int]
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
 
 
 def run_tool(
@@ -124,11 +127,27 @@ def run_plain_tool(
 
 
 def exit_code_of(call: Callable[[], int | None]) -> int | None:
-    """Return what a call returns, 2 after a mistake of the user, which one message reports, and 130 after Ctrl-C."""
+    """Return what a call returns, 2 after a mistake of the user, which one message reports, and 130 after Ctrl-C, which one line reports.
+
+    Code that knows what an interrupted command leaves or how it goes on says so, :func:`petlib.errors.note_if_interrupted`.
+    """
     try:
         return call()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return USER_ERROR_EXIT_CODE
-    except KeyboardInterrupt:
-        return INTERRUPTED_EXIT_CODE
+    except KeyboardInterrupt as interrupt:
+        return report_interrupt(interrupt)
+
+
+def reports_interrupt(command: Callable[Given, Returned]) -> Callable[Given, Returned]:
+    """Make a function that is a whole command, its imports among it, report Ctrl-C in one line and exit with 130."""
+
+    @wraps(command)
+    def call(*arguments: Given.args, **options: Given.kwargs) -> Returned:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt as interrupt:
+            sys.exit(report_interrupt(interrupt))
+
+    return call

@@ -18,8 +18,7 @@ from petlib.launch.start.elastic import describe_elastic, elastic_environment, r
 from petlib.launch.start.plan import DRY_MEETING, Meeting, RankPlan, describe, plan_ranks, rank_command
 from petlib.launch.start.resolve import Place, Script, describe_not_found, find_config, find_places, find_script
 from petlib.launch.start.task_folder import TaskFolder, describe_tried, first_task_folder, task_folder_at
-from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE
-from petlib.launch.watch.supervise import say, supervise
+from petlib.launch.watch.supervise import report_interrupt, say, supervise
 from petlib.log import open_missing_streams
 from petlib.registry import import_user_modules
 
@@ -103,8 +102,9 @@ def launch(
     except UserError as error:
         say(f"error: {error}")
         return USER_ERROR_EXIT_CODE
-    except KeyboardInterrupt:
-        return INTERRUPTED_EXIT_CODE
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note("the processes of the run had not begun")
+        return report_interrupt(interrupt)
 
 
 def read_launch(

@@ -12,7 +12,7 @@ from typing import Any
 
 from petlib.errors import USER_ERROR_EXIT_CODE
 from petlib.launch.start.plan import RankPlan, listening_socket
-from petlib.launch.watch.diagnose import STOP_SIGNALS, Ending, describe_failure, describe_hang, first_failure
+from petlib.launch.watch.diagnose import INTERRUPTED_EXIT_CODE, STOP_SIGNALS, Ending, describe_failure, describe_hang, first_failure
 from petlib.launch.watch.processes import RankProcess, adopt_orphans
 from petlib.launch.watch.status import STACK_SIGNAL, read_report, read_status, report_path, stack_path, status_path, write_report
 
@@ -38,6 +38,12 @@ def say(text: str) -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 2)
         os.close(null)
+
+
+def report_interrupt(interrupt: KeyboardInterrupt) -> int:
+    """Say in one line that Ctrl-C ended the command and how to go on, as its notes know it; return the exit code."""
+    say("; ".join(["stopped by Ctrl-C", *getattr(interrupt, "__notes__", ["the same command begins anew"])]))
+    return INTERRUPTED_EXIT_CODE
 
 
 def supervise(plan: Planner, *, folder: Path, max_restarts: int = 0) -> int:
@@ -164,7 +170,9 @@ class _Supervisor:
         failure = first_failure(list(self._endings.values()))
         asked = self._asked
         if asked is not None and (failure is None or self._follows_from_signal(failure)):
-            say(f"stopped by {signal.Signals(asked).name}")
+            has_saved = all(ending.obeyed and ending.progress for ending in self._endings.values())
+            how = "; the same command goes on from the checkpoint" if has_saved else ""
+            say(f"stopped by {signal.Signals(asked).name}{how}")
             return 128 + asked
         if failure is not None:
             say(self._describe(failure))

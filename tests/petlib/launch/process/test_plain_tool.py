@@ -4,8 +4,8 @@ import argparse
 
 import pytest
 
-from petlib.errors import DataError
-from petlib.launch.process.tool import run_plain_tool
+from petlib.errors import DataError, note_if_interrupted
+from petlib.launch.process.tool import exit_code_of, reports_interrupt, run_plain_tool
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +34,34 @@ def test_options_arrive_and_the_code_is_returned() -> None:
 def test_mistakes_are_one_message(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(DataError("a.zip: no archive"), "data") == 2
     assert capsys.readouterr().err == "error: a.zip: no archive\n"
-    assert exit_code(KeyboardInterrupt(), "data") == 130
     assert exit_code(0) == 2
     assert "the following arguments are required: folder" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_one_line_that_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(KeyboardInterrupt(), "data") == 130
+    assert capsys.readouterr().err == "stopped by Ctrl-C; the same command begins anew\n"
+
+    def copy() -> int:
+        with note_if_interrupted("half of the files are there"):
+            raise KeyboardInterrupt
+
+    assert exit_code_of(copy) == 130
+    assert capsys.readouterr().err == "stopped by Ctrl-C; half of the files are there\n"
+
+
+def test_a_command_that_is_still_being_imported_reports_an_interrupt_too(capsys: pytest.CaptureFixture[str]) -> None:
+    @reports_interrupt
+    def command(code: int) -> int:
+        if code:
+            return code
+        raise KeyboardInterrupt
+
+    assert command(3) == 3
+    with pytest.raises(SystemExit) as stopped:
+        command(0)
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "stopped by Ctrl-C; the same command begins anew\n"
 
 
 def test_options_are_not_guessed(capsys: pytest.CaptureFixture[str]) -> None:
