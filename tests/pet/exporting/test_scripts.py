@@ -246,10 +246,16 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def test_mistakes_of_the_command_line(tmp_path: Path, refused: Refused) -> None:
     cfg = make_cfg(pet.vision.config, **{"MODEL.HAS_CLS": True, "MODEL.NUM_CLASSES": 3, "TEST.TRANSFORMS": ["Normalize"]})
     compare(VISION, cfg, Script("classes"), IMAGES, {"logits": (1, 3)}, files=[picture(tmp_path / "a.png")])
-    assert refused(tmp_path, "a.png", "--model", "missing.onnx") == "--model missing.onnx: there is no such file\n"
+    image = str(tmp_path / "a.png")
+    assert refused(tmp_path, image, "--model", "missing.onnx") == "--model missing.onnx: there is no such file\n"
     (tmp_path / "damaged.png").write_bytes(b"nothing")
-    for name in ("damaged.png", "missing.png"):
-        assert refused(tmp_path, str(tmp_path / name)) == f"{tmp_path / name}: not an image that OpenCV can read\n"
+    cv2.imwrite(str(tmp_path / "whole.jpg"), np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8))
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:4000])
+    (tmp_path / "folder").mkdir()
+    for name in ("damaged.png", "cut.jpg"):
+        assert refused(tmp_path, str(tmp_path / name)) == f"{tmp_path / name}: not an image that OpenCV can read whole\n"
+    for name, message in {"missing.png": "[Errno 2] No such file or directory", "folder": "[Errno 21] Is a directory"}.items():
+        assert refused(tmp_path, str(tmp_path / name)) == f"{message}: '{tmp_path / name}'\n"
 
 
 def test_objects(tmp_path: Path) -> None:
