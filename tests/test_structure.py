@@ -17,7 +17,7 @@ SOURCES = sorted(path for folder in ("lib", "pet", "tools") for path in (ROOT / 
 
 # from the lowest floor to the highest; a module imports only from its own floor's package or from lower floors
 PETLIB_FLOORS = [
-    {"errors", "suggest", "files", "plain_pickles", "run_lock", "user_code", "object_store", "object_store_process"},
+    {"errors", "suggest", "addresses", "files", "plain_pickles", "run_lock", "user_code", "object_store", "object_store_process"},
     {"registry", "log"},
     {"config"},
     {"arguments", "distributed", "launch"},

@@ -1,6 +1,9 @@
 """Files that a reader never sees half of, and files that a run appends to for days without losing anything in silence."""
 
+import contextlib
+import errno
 import os
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +25,51 @@ def writing_errors(place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{place}: the results cannot be written: {error.strerror or error}; choose another place") from error
+        raise OutputError(f"{place}: {describe_refusal(error, place)}") from error
+
+
+def describe_refusal(error: OSError, place: str) -> str:
+    """Return why nothing can be written to a place, and what to do.
+
+    Args:
+        error: what the system said.
+        place: the end of the sentence before, which need not name again the file that lies where a folder belongs.
+    """
+    blocking = _file_in_the_way(error)
+    if blocking is None:
+        return f"the results cannot be written: {error.strerror or error}; choose another place"
+    name = "" if place.endswith(str(blocking)) else f"{blocking} is "
+    return f"{name}a file, but a folder for the results expected; name another"
+
+
+def _file_in_the_way(error: OSError) -> Path | None:
+    if error.errno not in (errno.EEXIST, errno.ENOTDIR) or error.filename is None:
+        return None
+    path = Path(error.filename)
+    return next((part for part in (path, *path.parents) if part.exists() and not part.is_dir()), None)
+
+
+def check_folder(folder: Path, place: str) -> None:
+    """Find out whether results can be written into a folder before they are computed, and leave nothing there.
+
+    Args:
+        folder: the folder; it need not exist.
+        place: the option or setting that names it, with what was given, e.g. ``--out results``.
+
+    Raises:
+        OutputError: it cannot be made, or nothing can be written into it.
+    """
+    with writing_errors(place):
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        finally:
+            for path in missing:
+                with contextlib.suppress(OSError):
+                    # another process may have begun to use it
+                    path.rmdir()
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from petlib import object_store_process
 from petlib.errors import StoreError
-from petlib.object_store_process import ADDRESS
 
 RETRY_SECONDS = 60.0
 CREDENTIALS = {
@@ -49,15 +48,6 @@ class Downloaded(NamedTuple):
 
     size: int
     crc: int
-
-
-def address_of(path: str | Path) -> str | None:
-    """Return the address of an object, ``s3://bucket/key``, of a text or of a path that was made of one; None: it is a file."""
-    text = os.fspath(path)
-    if ":" not in text[:6]:
-        return None
-    found = ADDRESS.fullmatch(text)
-    return f"{found[1]}://{found[2]}" if found else None
 
 
 class ObjectStore:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-ADDRESS = re.compile(r"(s3|gs|az|abfss?|https?):/+(.+)", re.DOTALL)
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "GOOGLE_BASE_URL")
 REFUSED = ("PermissionDeniedError", "UnauthenticatedError")
 IDENTITY_SERVICES = re.compile(r"://(169\.254\.169\.254|metadata\.google\.internal)/")

@@ -16,6 +16,7 @@ from pet.task import PACKAGE, Task, find_task
 from petlib import engine
 from petlib.config import CfgNode, keys_in_errors, load_cfg
 from petlib.errors import CheckpointError, ConfigError, name_in_errors
+from petlib.files import check_folder
 from petlib.launch.start.resolve import find_config
 from petlib.launch.start.task_folder import find_task_folder
 from petlib.suggest import did_you_mean
@@ -207,6 +208,8 @@ def export_trained(task: Task[Any], cfg: Any, path: Path) -> "exporting.ExportRe
     """Write the model with the weights of ``TEST.WEIGHTS``, which have to fit in every name and shape."""
     task.check_export(cfg)
     check_formats(cfg, path)
+    # before minutes of work
+    check_folder(path.parent, f"export_task.path {path}")
     model = task.build_model(cfg)
     names = models.load_test_weights(model, cfg)
     data = read_format_data(task, cfg, names) if cfg.EXPORT.FORMATS else None

@@ -8,7 +8,8 @@ from pet.cluster import local, ray, records, slurm
 from pet.cluster.job import ClusterJob, Target
 from pet.cluster.package import Package
 from pet.cluster.records import Record
-from petlib.errors import ConfigError, OutputError, UserError
+from petlib.errors import ConfigError, UserError
+from petlib.files import check_folder, writing_errors
 
 ACTIVE = ("pending", "running")
 
@@ -40,7 +41,9 @@ def check(job: ClusterJob, target: Target) -> None:
 
     Raises:
         ConfigError: the engine cannot be reached, or a job of this name is under way.
+        OutputError: the storage cannot be written.
     """
+    check_folder(job.folder, _place_of(job))
     ENGINES[target.engine].check(job, target)
     earlier = records.newest(job.name)
     if earlier is not None and earlier.job.storage == job.storage and (now := state(earlier)) in ACTIVE:
@@ -56,10 +59,8 @@ def submit(job: ClusterJob, target: Target, package: Package) -> Record:
     Raises:
         UserError: the storage cannot be written, or the engine refuses the job.
     """
-    try:
+    with writing_errors(_place_of(job)):
         job.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"--storage {job.storage}: the folder of the job cannot be made: {error}") from error
     try:
         number = ENGINES[target.engine].submit(job, target, package)
     except UserError:
@@ -68,6 +69,11 @@ def submit(job: ClusterJob, target: Target, package: Package) -> Record:
             job.folder.rmdir()
         raise
     return records.remember(job, target, number)
+
+
+def _place_of(job: ClusterJob) -> str:
+    """Return what a job's folder lies in, for messages; where results go to a store, that is the folder of the code."""
+    return f"ClusterJob.code_dir {job.code_dir}" if job.is_in_store else f"ClusterJob.storage {job.storage}"
 
 
 def state(record: Record) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from petlib.addresses import ANY_STORE, address_of, check_address
 from petlib.errors import ConfigError, DataError
-from petlib.object_store import address_of
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NODES = re.compile(r"(\d+)(?:-(\d+))?")
@@ -180,19 +180,19 @@ def storage_of(given: str | None) -> str:
     """Return where results go: an address of a store, or the absolute path of a folder; given, of ``PET_STORAGE``, or ``ckpts/jobs``.
 
     Raises:
-        ConfigError: it is an address of something else.
+        ConfigError: it is an address of something else, or has no bucket.
     """
-    place = "--storage" if given else STORAGE
     text = given or os.environ.get(STORAGE) or str(DEFAULT_STORAGE)
-    address = address_of(text)
-    if address is not None and not address.startswith("http"):
-        return address.rstrip("/")
-    if address is not None or "://" in text:
-        raise ConfigError(
-            f"{place} {text}: a folder that all nodes and this machine see, or an address such as s3://bucket/prefix, gs://... or "
-            "az://... expected"
-        )
-    return str(Path(text).expanduser().absolute())
+    expected = f"a folder that all nodes and this machine see, or {ANY_STORE}"
+    address = check_address(text, place=option_of_storage(given), expected=expected)
+    return str(Path(text).expanduser().absolute()) if address is None else address.rstrip("/")
+
+
+def option_of_storage(given: str | None) -> str:
+    """Return what says where results go, for messages: the option, the variable, or what would change the default."""
+    if given:
+        return "--storage"
+    return STORAGE if os.environ.get(STORAGE) else f"the default of {STORAGE}"
 
 
 def node_folder() -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pet.cluster.job import ClusterJob, Target
 from pet.cluster.node import NodeProcess, ending_state, forget_ending, is_failure, read_ending, write_ending
 from pet.cluster.package import JOB_FILE, Package
-from pet.cluster.records import Record
+from pet.cluster.records import Record, remember_ending
 from petlib.errors import ConfigError, OutputError
 
 MODULE = "pet.cluster.local"
@@ -52,6 +52,7 @@ def state(record: Record) -> str:
     if process.poll() is None if process is not None else _is_alive(record.number):
         return "running"
     code = read_ending(record.job)
+    code = record.ended if code is None else code
     return "lost" if code is None else ending_state(code)
 
 
@@ -76,6 +77,8 @@ def follow(record: Record) -> Iterator[str]:
     finally:
         _ask_to_stop(process)
         process.wait()
+        if (code := read_ending(record.job)) is not None:
+            remember_ending(record, code)
 
 
 def stop(record: Record) -> None:

@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
+from petlib.addresses import address_of
 from petlib.errors import StoreError
 from petlib.files import write_text_atomically
-from petlib.object_store import RETRY_SECONDS, ObjectStore, address_of
+from petlib.object_store import RETRY_SECONDS, ObjectStore
 
 MODELS = "models"
 CARD = "card.json"

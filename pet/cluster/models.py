@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pet.cluster.model_storage import open_models
+from petlib.addresses import address_of
 from petlib.errors import OutputError
-from petlib.object_store import address_of
 
 MLFLOW_ADDRESS = "MLFLOW_TRACKING_URI"
 

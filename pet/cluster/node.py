@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pet.cluster.job import ClusterJob, node_folder
 from pet.cluster.package import LINKS_FILE
-from petlib.errors import USER_ERROR_EXIT_CODE, OutputError
+from petlib.errors import USER_ERROR_EXIT_CODE, OutputError, UserError
 from petlib.files import write_text_atomically
 
 INSIDE = "PET_CLUSTER_JOB"
@@ -29,6 +29,10 @@ BEGINNING = (
 )
 
 logger = logging.getLogger(__name__)
+
+
+class JobMistakeError(UserError):
+    """A job ended because of a mistake of the user in its settings or data; what it printed says which."""
 
 
 class NodeProcess:

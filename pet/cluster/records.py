@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pet.cluster.job import ClusterJob, Target
@@ -20,20 +20,26 @@ class Record:
         target: where it went.
         number: what the engine calls it.
         submitted: when, in words.
+        ended: its exit code, where this machine was there when it ended; None: the job's own folder may say it.
     """
 
     job: ClusterJob
     target: Target
     number: str
     submitted: str
+    ended: int | None = None
 
 
 def remember(job: ClusterJob, target: Target, number: str) -> Record:
     """Note a job that was submitted now."""
     record = Record(job, target, number, time.strftime("%Y-%m-%d %H:%M:%S %z"))
-    values = {"job": json.loads(job.to_json()), "target": str(target), "number": number, "submitted": record.submitted}
-    write_text_atomically(_folder() / f"{job.id}.json", json.dumps(values, indent=1, ensure_ascii=False))
+    _write(record)
     return record
+
+
+def remember_ending(record: Record, code: int) -> None:
+    """Note how a job ended, which its folder no longer says when it was removed."""
+    _write(replace(record, ended=code))
 
 
 def all_records() -> list[Record]:
@@ -61,11 +67,19 @@ def newest(name: str) -> Record | None:
     return next((record for record in reversed(all_records()) if record.job.name == name), None)
 
 
+def _write(record: Record) -> None:
+    job, values = record.job, {"target": str(record.target), "number": record.number, "submitted": record.submitted, "ended": record.ended}
+    text = json.dumps({"job": json.loads(job.to_json()), **values}, indent=1, ensure_ascii=False)
+    write_text_atomically(_folder() / f"{job.id}.json", text)
+
+
 def _read(path: Path) -> Record | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         job = ClusterJob.from_json(json.dumps(values["job"]))
-        return Record(job, Target.parse(values["target"]), str(values["number"]), str(values["submitted"]))
+        ended = values.get("ended")
+        number = str(values["number"])
+        return Record(job, Target.parse(values["target"]), number, str(values["submitted"]), None if ended is None else int(ended))
     except (OSError, ValueError, KeyError, TypeError, DataError):
         # of another version, or just removed
         return None

@@ -18,6 +18,7 @@ from pet.data.files.allowed_paths import INSIDE
 from pet.data.files.images import read_image
 from pet.data.files.opening import read_lines
 from pet.data.files.path_variants import PathVariants
+from petlib.addresses import local_path
 from petlib.errors import DataError, OutputError
 from petlib.launch.process.tool import run_plain_tool
 from petlib.suggest import counted, shortened
@@ -31,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this tool."""
     parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="where the names of images start from")
     parser.add_argument("--points", type=Path, required=True, metavar="FILE", help="the list of images and points")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the aligned faces go, under the same names")
+    parser.add_argument("--out", type=local_path, required=True, metavar="FOLDER", help="where the aligned faces go, under the same names")
     parser.add_argument("--size", type=int, default=EDGE, metavar="PIXELS", help=f"height and width of the results (default: {EDGE})")
 
 

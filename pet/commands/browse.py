@@ -14,6 +14,7 @@ from pet import data, visual
 from pet.prediction.writers.pictures import write_picture
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
+from petlib.addresses import local_path
 from petlib.errors import ConfigError
 from petlib.files import writing_errors
 from petlib.launch import run_tool
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("train", "test"), default="train", help="which data and transforms (default: train)")
     parser.add_argument("--count", type=int, default=16, metavar="N", help="number of samples, spread over the data (default: 16)")
     parser.add_argument("--views", type=int, default=4, metavar="N", help="augmentations of each training sample (default: 4)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the picture (default: MISC.CKPT/data/<split>_views.png)")
+    parser.add_argument("--out", type=local_path, metavar="FILE", help="the picture (default: MISC.CKPT/data/<split>_views.png)")
 
 
 def browse(cfg: PetConfig, options: argparse.Namespace) -> int:

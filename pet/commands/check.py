@@ -20,6 +20,7 @@ from pet.prediction.writers.pictures import write_picture
 from pet.report.data_page import DATA_PAGE, write_data_page
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
+from petlib.addresses import local_path
 from petlib.errors import USER_ERROR_EXIT_CODE, DataError
 from petlib.files import not_a_folder, write_text_atomically, writing_errors
 from petlib.launch import run_tool
@@ -33,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this tool."""
     parser.add_argument("--split", choices=SPLITS, default="both", help="which data to look at (default: both)")
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where report.json, samples.png and check.html go (default: MISC.CKPT/data)"
+        "--out", type=local_path, metavar="FOLDER", help="where report.json, samples.png and check.html go (default: MISC.CKPT/data)"
     )
 
 

@@ -17,6 +17,7 @@ import yaml
 from pet.data.catalog.entries import parse_entry
 from pet.data.converting.writers import WRITERS
 from pet.data.loading.open_entry import open_entry
+from petlib.addresses import local_path
 from petlib.errors import DataError, OutputError
 from petlib.launch.process.tool import run_plain_tool
 
@@ -25,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this tool."""
     parser.add_argument("data", metavar="ENTRY", help="an entry of DATA.CATALOG, '{type: ..., path: ...}'")
     parser.add_argument("--to", required=True, choices=sorted(WRITERS), help="the format to write")
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder of the data set; other splits may be there")
+    parser.add_argument("--out", required=True, type=local_path, metavar="FOLDER", help="folder of the data set; other splits may be there")
     parser.add_argument("--split", metavar="NAME", help="name of the split that is written (default: that of the entry)")
     parser.add_argument(
         "--images", choices=("link", "copy"), default="link", help="images are hard links, copies on another disk (the default), or copies"

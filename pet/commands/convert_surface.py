@@ -12,6 +12,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from pet.structures.surfaces import read_mesh, write_mesh
+from petlib.addresses import local_path
 from petlib.errors import DataError
 from petlib.launch.process.tool import run_plain_tool
 from petlib.plain_pickles import PlainPickleError, parse_plain_pickle
@@ -89,7 +90,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--distances", type=Path, required=True, help="Pdist_matrix.pkl: distances between vertices; it takes 3 GB of memory"
     )
     parser.add_argument("--symmetry", type=Path, help="UV_symmetry_transforms.mat; without it points are left out of mirrored images")
-    parser.add_argument("--out", type=Path, required=True, help="the .npz file")
+    parser.add_argument("--out", type=local_path, required=True, help="the .npz file")
 
 
 def convert(options: argparse.Namespace) -> int:

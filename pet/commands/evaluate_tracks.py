@@ -14,6 +14,7 @@ from typing import NoReturn
 from pet.evaluation.track_files import BENCHMARKS, SequenceResult, as_record, evaluate_track_files, total
 from pet.metrics.tracking import TrackingSums
 from pet.metrics.tracking_breaks import count_breaks
+from petlib.addresses import local_path
 from petlib.errors import DataError, name_in_errors
 from petlib.files import not_a_folder, write_text_atomically
 from petlib.launch.process.tool import run_plain_tool
@@ -35,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--benchmark", default="", metavar="NAME", help=f"whose rules hold: {', '.join(BENCHMARKS)} (default: as the files say)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file with all figures and every break of an identity")
+    parser.add_argument("--out", type=local_path, metavar="FILE", help="a JSON file with all figures and every break of an identity")
 
 
 def evaluate(options: argparse.Namespace) -> int:

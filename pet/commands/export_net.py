@@ -9,6 +9,7 @@ from pet import api, exporting
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
 from petlib import engine
+from petlib.addresses import local_path
 from petlib.config import CfgNode
 from petlib.errors import name_in_errors
 from petlib.launch import run_tool
@@ -19,7 +20,7 @@ DESCRIPTION = "Exports a trained model as ONNX, or for torch.export where the fi
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of an export."""
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the file, .onnx or .pt2 (default: MISC.CKPT/model.onnx)")
+    parser.add_argument("--out", type=local_path, metavar="FILE", help="the file, .onnx or .pt2 (default: MISC.CKPT/model.onnx)")
     parser.add_argument("--weights", default="", metavar="FILE", help="a checkpoint (default: what TEST.WEIGHTS says)")
 
 
@@ -27,7 +28,7 @@ def export_model(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Export the model of the config with its trained weights, which have to fit in every name and shape, and say what was written."""
     task = find_task(Path(options.cfg), type_folder=options.type)
     exporting.choose_weights(cfg, options.weights)
-    with name_in_errors({"export_task.path": "--out"}):
+    with name_in_errors({"export_task.path": "--out" if options.out else "MISC.CKPT"}):
         report = api.export_trained(task, cfg, options.out or Path(cfg.MISC.CKPT) / "model.onnx")
     exporting.print_report(report)
     if options.out is None:

@@ -17,6 +17,7 @@ from pet.task import PACKAGE, Task, find_task
 from pet.tracking import TRACKERS, parse_tracker
 from pet.typed import PetConfig
 from petlib import engine
+from petlib.addresses import local_path
 from petlib.errors import ConfigError, DataError, name_in_errors
 from petlib.launch import run_tool
 from petlib.suggest import counted
@@ -28,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--images", required=True, metavar="PATH", help="a folder, an image, a video, or a pattern in quotes, e.g. 'a/*.jpg'; GeoTIFFs too"
     )
     parser.add_argument("--images2", default="", metavar="PATH", help="the later date of each image, for change detection")
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="where the results go")
+    parser.add_argument("--out", required=True, type=local_path, metavar="FOLDER", help="where the results go")
     parser.add_argument(
         "--weights", default="", metavar="FILE", help="a checkpoint or an exported .onnx file (default: what TEST.WEIGHTS says)"
     )

@@ -9,7 +9,9 @@ from pet.cluster import engines, records
 from pet.cluster.records import Record
 from pet.commands.submit import follow_to_end, print_text
 from petlib import checkpoint
+from petlib.addresses import local_path
 from petlib.errors import ConfigError, OutputError
+from petlib.files import check_folder
 from petlib.launch.process.tool import run_plain_tool
 from petlib.object_store import RETRY_SECONDS
 from petlib.suggest import counted
@@ -23,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this tool."""
     parser.add_argument("action", choices=ACTIONS, help="list all, follow what one prints, stop one (it saves), or fetch its results")
     parser.add_argument("name", nargs="?", metavar="NAME", help="of the run, for its newest job; or the id of a job")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"where fetch puts the results (default: {FETCHED}/NAME)")
+    parser.add_argument("--out", type=local_path, metavar="FOLDER", help=f"where fetch puts the results (default: {FETCHED}/NAME)")
 
 
 def act(options: argparse.Namespace) -> int:
@@ -70,8 +72,9 @@ def fetch(record: Record, folder: Path) -> int:
     """Copy the results of a job.
 
     Raises:
-        OutputError: there are none yet, or they cannot be copied.
+        OutputError: there are none yet, or the folder cannot be written.
     """
+    check_folder(folder, f"--out {folder}")
     if record.job.is_in_store:
         is_there = checkpoint.fetch_run(checkpoint.CheckpointStore(record.job.results, retry_seconds=RETRY_SECONDS), folder)
     else:

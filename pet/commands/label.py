@@ -24,6 +24,7 @@ from pet.data.targets.observation import SamplePlace
 from pet.prediction.worth_labelling import choose_images, look_of, uncertainty_of
 from pet.prediction.writers.pre_labels import PreLabels, pre_labels_of
 from pet.report.label_page import describe_unfit, draw_found, write_choice_page, write_doubts_page
+from petlib.addresses import local_path
 from petlib.errors import ConfigError, DataError, name_in_errors
 from petlib.files import reading_errors, write_text_atomically, writing_errors
 from petlib.launch.process.tool import run_plain_tool
@@ -50,7 +51,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="from which score on a found object counts (default: %(default)g)",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"where the results go (default: {LABELS} in the folder of the run)")
+    parser.add_argument(
+        "--out", type=local_path, metavar="FOLDER", help=f"where the results go (default: {LABELS} in the folder of the run)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pet.report.page import PAGE, write_page
+from petlib.addresses import local_path
 from petlib.files import writing_errors
 from petlib.launch.process.tool import run_plain_tool
 
@@ -16,7 +17,9 @@ from petlib.launch.process.tool import run_plain_tool
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this tool."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the output folder of a training")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=f"the page (default: {PAGE} in the folder of the run, of several here)")
+    parser.add_argument(
+        "--out", type=local_path, metavar="FILE", help=f"the page (default: {PAGE} in the folder of the run, of several here)"
+    )
 
 
 def report(options: argparse.Namespace) -> int:

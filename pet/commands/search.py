@@ -22,6 +22,7 @@ from pet.search.study import SearchStudy, check_installed
 from pet.search.trial_config import Around, check_space
 from pet.search.trial_run import METRICS_LOG, RunningTrial, TrialRun, first_metric, training_command
 from pet.task import PACKAGE
+from petlib.addresses import local_path
 from petlib.config import load_cfg, read_layers
 from petlib.errors import ConfigError, OutputError, name_in_errors, note_if_interrupted
 from petlib.launch.process.tool import exit_code_of
@@ -52,7 +53,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--gpu_id", metavar="IDS", help="GPUs that the trials divide among them, e.g. 0,1,2,3 (default: all that are visible)"
     )
     parser.add_argument("--no-prune", action="store_true", help="let every trial reach its end")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the search (default: that of the config's run, with _search)")
+    parser.add_argument(
+        "--out", type=local_path, metavar="FOLDER", help="folder of the search (default: that of the config's run, with _search)"
+    )
     search_jobs.add_cluster_options(parser)
 
 

@@ -18,13 +18,15 @@ from pet.commands.submit import add_job_options, build_job
 from pet.search.loop import Slot
 from pet.search.trial_config import Around
 from pet.search.trial_run import METRICS_LOG, Evaluation, last_lines, log_path, read_evaluations
-from petlib.errors import ConfigError, OutputError, UserError
+from petlib.errors import ConfigError, OutputError, UserError, name_in_errors
 
 ENGINES = ("ray",)
 POLL_SECONDS = 1.0
 STATE_SECONDS = 5.0
 """How often the cluster is asked for what the shared folder does not say: that a job ended without a word."""
 LOST_SECONDS = 120.0
+NAMES = {"ClusterJob.storage": "--out"}
+"""What a search calls the storage of its jobs: it is in the folder of the search."""
 CODES = {"done": 0, "stopped": 128 + signal.SIGTERM, "failed": 1}
 
 logger = logging.getLogger(__name__)
@@ -82,7 +84,8 @@ class TrialJobs:
         self._job = build_job("train", words, own, around.cfg)
         self._package = package_folder(Path.cwd()).without(folder.resolve())
         self._package.check()
-        engines.check(self._job, target)
+        with name_in_errors(NAMES):
+            engines.check(self._job, target)
 
     @property
     def package(self) -> Package:
@@ -110,7 +113,9 @@ class TrialJobs:
         name = f"{self._job.name}-{folder.name}"
         settings = [f"{key}={value!r}" for key, value in point.items()]
         job = replace(self._job, id=new_id(name, "train"), name=name, words=(*self._job.words, *settings), output=str(folder))
-        return TrialJob(engines.submit(job, self._target, self._package), metric=metric)
+        with name_in_errors(NAMES):
+            record = engines.submit(job, self._target, self._package)
+        return TrialJob(record, metric=metric)
 
 
 class TrialJob:

@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pet.cluster import engines
-from pet.cluster.job import DEFAULT_STORAGE, STORAGE, ClusterJob, Target, check_batch, check_name, new_id, parse_nodes, storage_of
+from pet.cluster.job import (
+    DEFAULT_STORAGE,
+    STORAGE,
+    ClusterJob,
+    Target,
+    check_batch,
+    check_name,
+    new_id,
+    option_of_storage,
+    parse_nodes,
+    storage_of,
+)
 from pet.cluster.node import launcher_words
 from pet.cluster.package import Package, package_folder
 from pet.cluster.records import Record
@@ -51,11 +62,12 @@ def submit(program: str, check: Check, argv: Sequence[str]) -> int:
     for line in describe(job, target, package):
         print(line)
     package.check()
-    engines.check(job, target)
-    if options.dry_run:
-        return 0
-    with note_if_interrupted(f"pet-jobs list shows whether {job.id} was submitted"):
-        record = engines.submit(job, target, package)
+    with name_in_errors({"ClusterJob.storage": option_of_storage(options.storage), "ClusterJob.code_dir": "the current folder"}):
+        engines.check(job, target)
+        if options.dry_run:
+            return 0
+        with note_if_interrupted(f"pet-jobs list shows whether {job.id} was submitted"):
+            record = engines.submit(job, target, package)
     return report(record)
 
 

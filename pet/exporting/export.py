@@ -20,7 +20,7 @@ from pet.exporting.program_file import ProgramFormat
 from pet.exporting.tracing import FreeAxes
 from pet.exporting.verify import Checks, Comparison, LoadedModel, Measure, compare, flat_outputs, largest_difference, make_variants
 from petlib.errors import ConfigError, OutputError
-from petlib.files import temporary_path
+from petlib.files import temporary_path, writing_errors
 
 OPSET = 18
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
@@ -294,10 +294,8 @@ def _check_difference(path: Path, found: Comparison, tolerance: float, engine: s
 
 
 def _make_folder(folder: Path) -> None:
-    try:
+    with writing_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}; choose another one") from error
 
 
 def _write(path: Path, data: bytes) -> None:

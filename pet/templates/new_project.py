@@ -15,6 +15,7 @@ from string import Template as Text
 from typing import NoReturn
 
 from pet.templates.catalog import TEMPLATES
+from petlib.addresses import local_path
 from petlib.errors import ConfigError, OutputError
 from petlib.launch.process.tool import run_plain_tool
 from petlib.suggest import did_you_mean
@@ -73,7 +74,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "templates:\n" + "\n".join(f"  {name:15} {template.title}" for name, template in TEMPLATES.items())
     parser.add_argument("--template", required=True, metavar="NAME", help="what the network does, see below")
-    parser.add_argument("project", type=Path, help="folder of the project: a new one, or an empty one")
+    parser.add_argument("project", type=local_path, help="folder of the project: a new one, or an empty one")
 
 
 def _new(options: argparse.Namespace) -> int:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from petlib.addresses import address_of
 from petlib.errors import StoreError
-from petlib.object_store import ObjectStore, address_of
+from petlib.object_store import ObjectStore
 from tests.object_stores import Proxy, open_store
 
 VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from pet.data.loading.background_share import background_shares, check_max_background, select_stems
+from petlib.addresses import local_path
 from petlib.errors import DataError
 from petlib.files import write_text_atomically
 from petlib.launch.process.tool import run_plain_tool
@@ -23,7 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--background", type=int, default=0, metavar="VALUE", help="the value of background pixels (default: 0)")
     parser.add_argument("--ignore", type=int, metavar="VALUE", help="the value of pixels that do not count (default: all count)")
-    parser.add_argument("--out", type=Path, default=Path("train2.txt"), metavar="FILE", help="the list, below ROOT (default: train2.txt)")
+    parser.add_argument(
+        "--out", type=local_path, default=Path("train2.txt"), metavar="FILE", help="the list, below ROOT (default: train2.txt)"
+    )
 
 
 def filter_images(options: argparse.Namespace) -> int:

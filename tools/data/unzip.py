@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pet.data.archives.archives import MOST_MEMBERS, find_archives
 from pet.data.archives.unpacking import Limits, unpack
+from petlib.addresses import local_path
 from petlib.errors import ConfigError
 from petlib.launch.process.tool import run_plain_tool
 
@@ -20,7 +21,7 @@ GIGABYTE = 10**9
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this tool."""
     parser.add_argument("source", type=Path, metavar="SOURCE", help="an archive, or a folder of archives")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the files go")
+    parser.add_argument("--out", type=local_path, required=True, metavar="FOLDER", help="where the files go")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     parser.add_argument("--max-size", type=float, default=200.0, metavar="GB", help="greatest size of all files (default: 200)")
     parser.add_argument(

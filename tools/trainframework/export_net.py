@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from pet.compat.trainframework.schedule.scheduler import TrainArguments, export
+from petlib.addresses import local_path
 from petlib.launch.process.tool import run_plain_tool
 
 
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cfg", type=Path, required=True, metavar="PATH", help="config file of the training: .py or .yaml")
     parser.add_argument("--type", metavar="FOLDER", help="engine, by which this script was found")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a checkpoint (default: the best of output_dir, or the latest)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file, .onnx or .pt2")
+    parser.add_argument("--out", type=local_path, required=True, metavar="FILE", help="the file, .onnx or .pt2")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace those of the config")
 
 

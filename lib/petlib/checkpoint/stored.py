@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from petlib.addresses import address_of
 from petlib.checkpoint.damage import Checksums, DamagedError, checksums
 from petlib.errors import OutputError, StoreError
-from petlib.object_store import ObjectStore, StoredObject, address_of
+from petlib.object_store import ObjectStore, StoredObject
 
 CHECKPOINTS = "checkpoints"
 PROBE = "written_by.json"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from petlib.addresses import ANY_STORE, check_address
 from petlib.config.key import coerce
 from petlib.config.layers import Layer, override_layer, read_layers
 from petlib.config.node import CfgNode, keys_in_errors
@@ -85,6 +86,7 @@ def _load(
     cfg.merge_layers(list(layers))
     name_run(cfg, path)
     _check_length(cfg, path)
+    _check_places(cfg)
     try:
         with keys_in_errors(cfg):
             task.infer_cfg(cfg)
@@ -119,3 +121,13 @@ def _check_length(cfg: CfgNode, path: Path) -> None:
             f"{path}: SOLVER.SCHEDULER: TOTAL_EPOCHS is {epochs} and TOTAL_ITERS is {iterations}; "
             "exactly one of them must be positive: set the other to 0"
         )
+
+
+def _check_places(cfg: CfgNode) -> None:
+    """Check the form of the places that a run writes to, before anything is started for it."""
+    folder, storage = cfg.MISC.CKPT, cfg.MISC.STORAGE
+    is_in_store = check_address(folder, place="MISC.CKPT", expected="a folder of this machine") is not None
+    if is_in_store:
+        raise ConfigError(f"MISC.CKPT {folder}: a folder of this machine expected; a place in a store is MISC.STORAGE, in addition to it")
+    if storage and check_address(storage, place="MISC.STORAGE", expected=ANY_STORE) is None:
+        raise ConfigError(f"MISC.STORAGE {storage}: {ANY_STORE} expected; a folder of this machine is MISC.CKPT")

@@ -9,13 +9,15 @@ import yaml
 from pet.data.catalog.public_sets import PUBLIC_SETS
 from pet.data.catalog.source import WHOLE, Reading
 from pet.typed import PetConfig
+from petlib.addresses import ANY_STORE, READABLE, address_of, check_address
 from petlib.config import ConfigError, keys_in_errors
-from petlib.object_store import address_of
 from petlib.suggest import did_you_mean
 
 PACK_HEAD = "pack.json"
 """The file that is written last into a folder of shards."""
 LIST_SUFFIXES = (".txt", ".csv", ".tsv")
+PLACES = ("path", "annotations", "images2", "only", "mesh")
+"""Keys of an entry that say where files are."""
 TYPES_OF_FILES = (
     *(
         "cifar10",
@@ -243,6 +245,7 @@ def find_entry(cfg: PetConfig, name: str) -> CatalogEntry:
             return read_entry(f"DATA.CATALOG.{name}", own[name])
     if name in BUILTIN:
         return BUILTIN[name]
+    _check_place("data set", name)
     if name.endswith(LIST_SUFFIXES):
         return CatalogEntry("list_file", name)
     if address_of(name) or (resolve_path(cfg, name) / PACK_HEAD).is_file():
@@ -305,6 +308,8 @@ def read_entry(place: str, given: object) -> CatalogEntry:
     # a key without a value, as YAML allows, is one that is left out
     values = {key: _check_value(place, key, value) for key, value in given.items() if value is not None and key in KEYS}
     values["options"] = tuple((str(key), given[key]) for key in further)
+    for key in [key for key in PLACES if is_ours and key in values]:
+        _check_place(f"{place}.{key}", values[key])
     if values["type"] in TYPES_OF_FILES and not values.get("path"):
         raise ConfigError(f"{place}: {given!r} has no path; say where the {given['type']} is, e.g. path: flowers/train")
     if values["type"] in WITH_ANNOTATIONS and not values.get("annotations"):
@@ -314,6 +319,11 @@ def read_entry(place: str, given: object) -> CatalogEntry:
         raise ConfigError(f"{place}: {values['type']} has no {foreign[0]}; {', '.join(ONLY_OF[foreign[0]])} have")
     reading = Reading(**{key: values.pop(key) for key in READING_KEYS if key in values})
     return CatalogEntry(**values, reading=reading)
+
+
+def _check_place(place: str, text: str) -> None:
+    """Refuse an address that nothing can be read from."""
+    check_address(text, place=place, expected=f"a path, or {ANY_STORE}", schemes=READABLE)
 
 
 def _check_value(place: str, key: str, value: Any) -> Any:

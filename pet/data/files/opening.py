@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pet.data.files.limits import LIMITS
+from petlib.addresses import address_of
 from petlib.errors import DataError, StoreError
-from petlib.object_store import ObjectStore, address_of
+from petlib.object_store import ObjectStore
 from petlib.plain_pickles import PlainPickleError, parse_plain_pickle
 from petlib.suggest import shortened
 

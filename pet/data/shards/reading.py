@@ -20,9 +20,10 @@ from pet.data.shards import layout
 from pet.data.shards.cache import ShardCache, Wanted
 from pet.data.shards.layout import shard_name
 from pet.typed import PetConfig
+from petlib.addresses import address_of
 from petlib.errors import DataError, OutputError, StoreError, UserError
 from petlib.files import user_caches
-from petlib.object_store import RETRY_SECONDS, Downloaded, ObjectStore, address_of
+from petlib.object_store import RETRY_SECONDS, Downloaded, ObjectStore
 
 MOST_OPEN, MOST_CACHED_OPEN, MOST_INDEXES = 128, 16, 1024
 """Shards that a process keeps open in a folder; those of a cache, where open files take room after they were removed; indexes alone."""

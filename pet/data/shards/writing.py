@@ -1,6 +1,5 @@
 """Writes a data set as a pack, see :mod:`pet.data.shards.layout`: into a folder, or into a store of objects."""
 
-import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,15 +12,14 @@ from pet.data.files.images import encoded_images
 from pet.data.files.opening import read_file
 from pet.data.shards import layout
 from pet.data.shards.layout import npy_bytes, shard_name, tar_bytes
+from pet.data.shards.place import SHARD_BYTES, Target
 from pet.data.shards.samples import encode_sample
 from pet.data.shards.values import dump, to_json, whole_json
 from pet.data.targets.dataset import Dataset, DatasetInfo
 from pet.data.targets.kinds import kinds_in
 from petlib.data.protocols import Sample
-from petlib.errors import DataError, OutputError
-from petlib.object_store import ObjectStore, address_of
-
-SHARD_BYTES = 256 * 10**6
+from petlib.errors import DataError
+from petlib.object_store import ObjectStore
 
 
 class Packed(NamedTuple):
@@ -36,48 +34,6 @@ class Packed(NamedTuple):
     samples: int
     shards: int
     size: int
-
-
-class Target:
-    """Where the files of a pack go. A file appears as a whole; the head is written last, so that a part of a pack is none.
-
-    Args:
-        place: a folder, or the address of one in a store.
-        store: writes there.
-
-    Raises:
-        OutputError: there are files already, or the folder cannot be made.
-    """
-
-    def __init__(self, place: str, store: ObjectStore) -> None:
-        self._url, self._store = address_of(place), store
-        self._temporary = tempfile.TemporaryDirectory(prefix="pet-pack-") if self._url else None
-        self._folder = Path(self._temporary.name if self._temporary else place)
-        taken = bool(store.list(place)) if self._url else self._folder.is_dir() and any(self._folder.iterdir())
-        if taken:
-            raise OutputError(f"{place}: there are files already; a pack gets a place of its own")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{place}: the folder of the pack cannot be made: {error.strerror}") from error
-
-    def path_of(self, name: str) -> Path:
-        """Return where a file is written; :meth:`finish` brings it to its place."""
-        return self._folder / f"{name}.unfinished"
-
-    def finish(self, name: str) -> None:
-        """Bring a file that is complete to its place."""
-        path = self.path_of(name)
-        if self._url is None:
-            path.rename(self._folder / name)
-            return
-        self._store.upload(path, f"{self._url.rstrip('/')}/{name}")
-        path.unlink()
-
-    def close(self) -> None:
-        """Remove what was only needed on the way."""
-        if self._temporary is not None:
-            self._temporary.cleanup()
 
 
 class ShardFile:
@@ -162,8 +118,9 @@ def write_pack(
         progress: called after each sample.
 
     Raises:
+        ConfigError: ``place`` is the address of something else than a store, or has no bucket.
         DataError: a sample cannot be read or written.
-        OutputError: there are files at ``place`` already.
+        OutputError: there are files at ``place`` already, or its folder cannot be made.
         StoreError: the store does not answer.
     """
     if not len(dataset):

@@ -77,6 +77,11 @@ def find_kind(name: str) -> Kind:
     return kind
 
 
+def target_kinds() -> list[str]:
+    """Return the names of all kinds other than those of pixels, which every data set gives."""
+    return sorted(name for name in KINDS.names() if not isinstance(find_kind(name), PixelKind))
+
+
 def kinds_in(sample: Sample) -> SampleKinds:
     """Return the kinds that a sample has: those whose name is a field of it."""
     return _kinds_of_fields(tuple(sample))

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,10 @@ def test_a_storage_is_a_folder_or_a_store_that_can_be_written(monkeypatch: pytes
         for given, place in ((text, "--storage"), (None, "PET_STORAGE")):
             with pytest.raises(ConfigError, match=f"^{place} {text}: a folder that all nodes .* an address such as s3://bucket/prefix"):
                 storage_of(given)
+    for scheme in ("s3", "gs"):
+        monkeypatch.setenv("PET_STORAGE", f"{scheme}://")
+        with pytest.raises(ConfigError, match=f"^PET_STORAGE {scheme}://: the bucket is missing, {scheme}://bucket/prefix expected$"):
+            storage_of(None)
 
 
 def test_the_folder_of_a_nodes_runs_is_private(tmp_path: Path) -> None:
@@ -122,6 +127,10 @@ def test_a_local_job_that_is_gone_ended_as_it_noted(tmp_path: Path, monkeypatch:
     for code, state in ((0, "done"), (143, "stopped"), (1, "failed"), (2, "failed")):
         write_ending(record.job, code)
         assert engines.state(record) == state
+    records.remember_ending(record, 2)
+    shutil.rmtree(record.job.folder)
+    # who asks without a folder hears what the command that followed it said
+    assert engines.state(records.find(record.job.id)) == "failed" and engines.state(record) == "lost"
 
 
 @pytest.mark.parametrize(
@@ -179,8 +188,22 @@ def test_a_config_of_pet_gives_the_same_name_without_its_folder(
 def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "storage").write_text("a file")
     job = job_of(tmp_path / "storage")
-    with pytest.raises(OutputError, match=f"^--storage {job.storage}: the folder of the job cannot be made: .*Not a directory"):
+    with pytest.raises(OutputError, match=f"^ClusterJob.storage {job.storage}: a file, but a folder for the results expected"):
         engines.submit(job, Target("local"), Package(tmp_path, {}, {}))
+
+
+def test_a_dry_run_finds_out_whether_the_storage_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "net.yaml").touch()
+    in_file = f"--storage {tmp_path}/file: a file, but a folder for the results expected"
+    for given, variable, said in (("/proc/x", "", "--storage /proc/x: "), ("", "/proc/x", "PET_STORAGE /proc/x: "), ("file", "", in_file)):
+        monkeypatch.setenv("PET_STORAGE", variable)
+        words = ["--cfg", "net.yaml", "--on", "local", "--dry_run", *(["--storage", given] if given else [])]
+        assert submit.main("train", lambda given: None, words) == 2
+        assert capsys.readouterr().err.startswith(f"error: {said}")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +213,10 @@ def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         (["stop", "mine", "--out", "here"], "pet-jobs stop --out here: only fetch writes a folder"),
         (["follow"], "pet-jobs follow NAME: which job"),
         (["fetch", "mine"], "there is no job 'mine'"),
+        (
+            ["fetch", "mine", "--out", "s3://bucket/x"],
+            "argument --out: s3://bucket/x: an address given",
+        ),
     ],
 )
 def test_mistakes_about_jobs(

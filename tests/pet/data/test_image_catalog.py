@@ -221,3 +221,15 @@ def test_a_type_that_there_is_not_is_reported_with_the_nearest() -> None:
     entry = find_entry(make_cfg(x={"type": "coc", "path": "pets"}), "x")
     with pytest.raises(ConfigError, match="unknown type of data set 'coc'; did you mean coco"):
         DATASETS.get(entry.type)
+
+
+def test_addresses_that_nothing_can_be_read_from_are_refused() -> None:
+    expected = r"a path, or an address such as s3://bucket/prefix, gs://... or az://... expected$"
+    with pytest.raises(ConfigError, match=f"^DATA.CATALOG.x.path ftp://x: {expected}"):
+        find_entry(make_cfg(x={"type": "shards", "path": "ftp://x"}), "x")
+    with pytest.raises(ConfigError, match=r"^DATA.CATALOG.x.annotations s3://: the bucket is missing, s3://bucket/prefix expected$"):
+        find_entry(make_cfg(x={"type": "coco", "path": "a", "annotations": "s3://"}), "x")
+    with pytest.raises(ConfigError, match=f"^data set ftp://x/pack: {expected}"):
+        find_entry(make_cfg(), "ftp://x/pack")
+    assert find_entry(make_cfg(), "https://example.org/pack").type == "shards"
+    assert find_entry(make_cfg(x={"type": "my_own", "path": "db://x"}), "x").path == "db://x"

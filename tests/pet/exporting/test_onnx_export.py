@@ -161,7 +161,7 @@ def test_what_cannot_be_exported(tmp_path: Path, example: Tensor) -> None:
         export_onnx(Resizing(), {"images": example}, tmp_path / "net.onnx", output_names=["a", "b"], dynamic=False)
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="file: the folder cannot be made: "):
+    with pytest.raises(OutputError, match="file: a file, but a folder for the results expected"):
         export_onnx(Resizing(), {"images": example}, tmp_path / "file" / "net.onnx", output_names=["logits"], dynamic=False)
 
 

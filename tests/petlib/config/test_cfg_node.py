@@ -272,3 +272,19 @@ def test_a_task_that_is_no_text_is_refused(tmp_path):
     path = write(tmp_path, "x.yaml", "MISC: {SEED: 1}\n_TYPE_: [vision]\n")
     with pytest.raises(ConfigError, match=r"x.yaml:2: _TYPE_: \['vision'\] given, the folder of a task expected"):
         read_layers(path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("MISC.STORAGE=ftp://x/y", "^MISC.STORAGE ftp://x/y: an address such as s3://bucket/prefix, gs://... or az://... expected$"),
+        ("MISC.STORAGE=gs://", "^MISC.STORAGE gs://: the bucket is missing, gs://bucket/prefix expected$"),
+        ("MISC.STORAGE=runs/a", "^MISC.STORAGE runs/a: an address such as .* expected; a folder of this machine is MISC.CKPT$"),
+        ("MISC.CKPT=s3://bucket/run", "^MISC.CKPT s3://bucket/run: a folder of this machine expected; a place in a store is MISC.STORAGE"),
+        ("MISC.CKPT=ftp://x", "^MISC.CKPT ftp://x: a folder of this machine expected$"),
+    ],
+)
+def test_the_form_of_places_is_checked_with_the_settings(tmp_path: Path, setting: str, message: str) -> None:
+    assert load(tmp_path, "", "MISC.STORAGE=s3://bucket/run").MISC.STORAGE == "s3://bucket/run"
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, "", setting)

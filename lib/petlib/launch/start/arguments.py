@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from petlib.addresses import ANY_STORE, check_address
 from petlib.errors import ConfigError
 from petlib.suggest import did_you_mean
 
@@ -207,12 +208,12 @@ def _storage(given: str | None) -> list[str]:
     """Return the setting that ``--storage`` means.
 
     Raises:
-        ConfigError: it is a folder.
+        ConfigError: it is a folder, or an address of something else.
     """
     if given is None:
         return []
-    if "://" not in given:
-        raise ConfigError(f"--storage {given}: an address such as s3://bucket/prefix expected; a folder is given as {FOLDER_KEY}={given}")
+    if check_address(given, place="--storage", expected=ANY_STORE) is None:
+        raise ConfigError(f"--storage {given}: {ANY_STORE} expected; a folder is given as {FOLDER_KEY}={given}")
     return [f"{STORAGE_KEY}={given}"]
 
 

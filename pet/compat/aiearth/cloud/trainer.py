@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pet.cluster import engines
-from pet.cluster.job import ClusterJob, Target, check_name, new_id, storage_of
+from pet.cluster.job import ClusterJob, Target, check_name, new_id, option_of_storage, storage_of
 from pet.cluster.models import newest_model, publish_to_mlflow, register_model
-from pet.cluster.node import INSIDE
+from pet.cluster.node import INSIDE, JobMistakeError, read_ending
 from pet.cluster.package import JOB_FILE, Package, package_folder
 from pet.cluster.records import Record
 from pet.compat.aiearth.aie import cluster_of_environment
 from pet.compat.aiearth.job import TrainJob
 from pet.compat.shared.running import begin_script, find_trained
 from petlib import engine
-from petlib.errors import ConfigError, DeviceError
+from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, DeviceError, name_in_errors
 from petlib.launch.start.devices import visible_gpus
 
 EXPORT_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -75,7 +75,8 @@ class JobCloudWrap:
         """Train on the cluster, follow it to its end, and say where the model is.
 
         Raises:
-            UserError: something is wrong with the job, its data, the code or the cluster; nothing was sent then.
+            UserError: something is wrong with the job, its data, the code or the cluster; nothing was sent then, or, of a
+                :class:`pet.cluster.node.JobMistakeError`, only the processes of the job could see it, and what it printed says what.
             RuntimeError: the job failed on the cluster; what it printed says why.
         """
         if INSIDE in os.environ:
@@ -84,10 +85,11 @@ class JobCloudWrap:
         target = cluster_of_environment()
         cluster_job = self._check(target)
         package = self._package()
-        engines.check(cluster_job, target)
-        # asked before anything is sent: a store says now whether it knows who asks
-        before = newest_model(cluster_job.storage, self.model_name)
-        record = engines.submit(cluster_job, target, package)
+        with name_in_errors({"ClusterJob.storage": option_of_storage(None), "ClusterJob.code_dir": f"{PLACE}: code_dir"}):
+            engines.check(cluster_job, target)
+            # asked before anything is sent: a store says now whether it knows who asks
+            before = newest_model(cluster_job.storage, self.model_name)
+            record = engines.submit(cluster_job, target, package)
         logger.info("%s: submitted to %s", cluster_job.id, target)
         for text in engines.follow(record):
             print(text, end="", flush=True)
@@ -152,7 +154,8 @@ class JobCloudWrap:
             logger.info("%s: stopped; the same script goes on from its last checkpoint", record.job.id)
             return
         if state != "done":
-            raise RuntimeError(f"{record.job.id}: {state}; the reason is above, and in {record.job.results}/logs")
+            kind = JobMistakeError if read_ending(record.job) == USER_ERROR_EXIT_CODE else RuntimeError
+            raise kind(f"{record.job.id}: {state}; the reason is above, and in {record.job.results}/logs")
         model = newest_model(record.job.storage, self.model_name)
         if model is None or model.card.version <= version_before:
             raise RuntimeError(

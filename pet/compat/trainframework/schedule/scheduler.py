@@ -18,6 +18,7 @@ from pet.compat.trainframework.trainer.trainer import BaseTrainer
 from pet.compat.trainframework.translation import WORDS
 from pet.exporting.task import print_report
 from petlib import engine
+from petlib.addresses import local_path
 from petlib.distributed.process_group import is_main_process
 from petlib.errors import DeviceError, name_in_errors
 from petlib.files import write_text_atomically
@@ -76,7 +77,7 @@ def parse_arguments(argv: Sequence[str]) -> TrainArguments:
     parser.add_argument("--num-gpus", type=_count, metavar="N", help="use the first N visible GPUs (default: all); 0: the CPU")
     parser.add_argument("--nproc", type=_count, metavar="N", help="number of CPU processes, with trainer.device=cpu or --num-gpus 0")
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint of output_dir where there is one")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="do not train: write the trained model as FILE, .onnx or .pt2")
+    parser.add_argument("--export", type=local_path, metavar="FILE", help="do not train: write the trained model as FILE, .onnx or .pt2")
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="the checkpoint to export (default: the best of output_dir, or the latest)"
     )

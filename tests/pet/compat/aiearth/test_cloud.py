@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from pet.cluster import engines
-from pet.cluster.node import INSIDE
+from pet.cluster import engines, records
+from pet.cluster.job import ClusterJob, Target
+from pet.cluster.node import INSIDE, JobMistakeError, write_ending
 from pet.cluster.package import LIMIT_BYTES
 from pet.compat.aiearth import aie
 from pet.compat.aiearth.cloud import trainer as cloud
 from pet.compat.aiearth.cloud.trainer import JobCloudWrap
-from petlib.errors import ConfigError, DataError, DeviceError, StoreError
+from petlib.errors import ConfigError, DataError, DeviceError, StoreError, UserError
 from tests.pet.compat.aiearth.image_files import write_pairs
 from tests.pet.compat.aiearth.test_job import ChangeJob
 
@@ -98,12 +99,33 @@ def test_a_storage_that_takes_nothing_is_reported_before_anything_is_sent(folder
     monkeypatch.setenv("PET_STORAGE", "https://example.org/jobs")
     with pytest.raises(ConfigError, match="PET_STORAGE https://example.org/jobs: a folder that all nodes and this machine see, or an addr"):
         wrapped(folder).run()
+    for place, message in (
+        ("s3://", "s3://: the bucket is missing, s3://bucket/prefix expected"),
+        ("/proc/x", "/proc/x: the results cannot"),
+    ):
+        monkeypatch.setenv("PET_STORAGE", place)
+        with pytest.raises(UserError, match=f"^PET_STORAGE {message}"):
+            wrapped(folder).run()
     for name in [name for name in os.environ if name.startswith("AZURE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PET_STORAGE", "az://box/jobs")
     with pytest.raises(StoreError, match="az://box/jobs/models/change_0.1: the settings of this store cannot be used: .*Account must be"):
         wrapped(folder).run()
     assert not (folder / "ckpts").exists() and not (folder / "work").exists()
+
+
+def test_a_mistake_that_only_the_job_sees_is_one_of_the_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = iter((2, 1))
+
+    def send(job: ClusterJob, target: Target, package: object) -> records.Record:
+        write_ending(job, next(codes))
+        return records.remember(job, target, "4194305")
+
+    monkeypatch.setattr(engines, "submit", send)
+    monkeypatch.setattr(engines, "follow", lambda record: iter(()))
+    for kind in (JobMistakeError, RuntimeError):
+        with pytest.raises(kind, match="^change_0.1-script-.*: failed; the reason is above, and in .*/ckpts/jobs/change_0.1/run/logs$"):
+            wrapped(folder).run()
 
 
 def test_the_environment_names_the_cluster(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -110,3 +110,18 @@ def test_options_about_machines_fit_together(argv, message):
 def test_scripts_accept_the_local_rank_of_older_launchers(option):
     arguments = parse_script_arguments(["--cfg", "x.yaml", option, "A", "1"], description="")
     assert (arguments.local_rank, arguments.overrides) == (1, ["A", "1"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("ftp://x/y", "^--storage ftp://x/y: an address such as s3://bucket/prefix, gs://... or az://... expected$"),
+        ("http://x/y", "^--storage http://x/y: an address such as"),
+        ("s3://", "^--storage s3://: the bucket is missing, s3://bucket/prefix expected$"),
+        ("a/b", "^--storage a/b: an address such as .* expected; a folder is given as MISC.CKPT=a/b$"),
+    ],
+)
+def test_the_form_of_a_storage_is_checked_at_once(given: str, message: str) -> None:
+    assert parse("--cfg", "x.yaml", "--storage", "s3://bucket/run").overrides == ["MISC.STORAGE=s3://bucket/run"]
+    with pytest.raises(ConfigError, match=message):
+        parse("--cfg", "x.yaml", "--storage", given)
