@@ -12,26 +12,37 @@ if TYPE_CHECKING:
 
 # Fonts with Chinese, Japanese and Korean characters, which matplotlib's own font lacks
 WIDE_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei")
+BORDER = 0.15
+"""Inches around all that is drawn."""
 
 logger = logging.getLogger(__name__)
 
 
-def make_figure(width: float, height: float, dpi: int = 100) -> "Figure":
-    """Return an empty figure of so many inches whose parts make room for each other."""
+def make_figure(width: float, height: float, dpi: int = 100, *, left: float = 0.0) -> "Figure":
+    """Return an empty figure of so many inches whose parts make room for each other, but for the share ``left`` of its width."""
     # slow, and only needed here
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    across, up = BORDER / width, BORDER / height
+    layout = ConstrainedLayoutEngine(rect=(left + across, up, 1 - left - 2 * across, 1 - 2 * up))
+    figure = Figure(figsize=(width, height), dpi=dpi, layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
 
-def save_figure(figure: "Figure", path: Path) -> None:
-    """Write the figure as PNG in one go, cut to what is drawn; missing folders are made."""
+def save_figure(figure: "Figure", path: Path, *, cut: bool = True) -> None:
+    """Write the figure as PNG in one go; missing folders are made.
+
+    Args:
+        figure: what is written.
+        path: the picture.
+        cut: leave out the empty borders; takes as long as the drawing itself. Only panels of a fixed shape leave some.
+    """
     with temporary_path(path) as temporary, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        figure.savefig(temporary, format="png", bbox_inches="tight", pad_inches=0.15)
+        figure.savefig(temporary, format="png", bbox_inches="tight" if cut else None, pad_inches=BORDER)
     messages = {str(warning.message) for warning in caught}
     # matplotlib warns of every single character
     if any(message.startswith("Glyph ") for message in messages):

@@ -258,4 +258,4 @@ def test_mistakes_in_the_layout_of_pascal_voc(outcomes: dict[str, tuple[Path, Do
 def test_two_processes_report_it_once(run: Run, tmp_path: Path) -> None:
     case = CASES["a mask of another size"]
     write_pets(tmp_path, case.spoil)
-    assert_reported(run("train_net_all.py", *line_of(case, tmp_path), "--nproc", "2"), case, tmp_path)
+    assert_reported(run("train_net_all.py", *line_of(case, tmp_path), "--nproc", "2", launcher=True), case, tmp_path)
