@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from petlib.distributed.process_group import is_main_process
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NOT_METRICS = ("iteration", "epoch", "lr", "iter_time", "data_time", "memory_mb")
 COUNTED = {"IDSW": "identity switches"}
@@ -57,7 +58,7 @@ def draw_curves(metrics_jsonl: Path, path: Path) -> None:
     figure.suptitle(plain(f"Training of {metrics_jsonl.absolute().parent.name}", 80), y=1 - BORDER / 2 / height)
     all_axes = figure.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (title, unit, names) in zip(all_axes, panels, strict=False):
-        _draw_panel(axes, {name: series[name] for name in names}, title, unit)
+        _draw_panel(figure, axes, {name: series[name] for name in names}, title, unit)
     if not panels:
         all_axes[0].text(0.5, 0.5, "nothing is recorded yet", ha="center", va="center", transform=all_axes[0].transAxes)
     all_axes[-1].set_xlabel("iteration")
@@ -110,7 +111,7 @@ def _unit(series: Series, names: Sequence[str]) -> str:
     return "fraction (0 to 1)" if are_fractions else "value"
 
 
-def _draw_panel(axes: "Axes", series: Mapping[str, tuple[list[int], list[float]]], title: str, unit: str) -> None:
+def _draw_panel(figure: "Figure", axes: "Axes", series: Series, title: str, unit: str) -> None:
     # slow, and only needed here
     from matplotlib.transforms import blended_transform_factory
 
@@ -126,7 +127,7 @@ def _draw_panel(axes: "Axes", series: Mapping[str, tuple[list[int], list[float]]
     left_out = len(series) - len(shown)
     axes.set_title(title + (f" (the first {MOST_LINES} of {len(series)})" if left_out else ""), fontsize=10, loc="left")
     # one below the other; labels of axes that matplotlib aligns take half of the time of the picture
-    column = blended_transform_factory(axes.get_figure().transFigure, axes.transAxes)
+    column = blended_transform_factory(figure.transFigure, axes.transAxes)
     axes.text(0.7 * UNITS, 0.5, unit, transform=column, rotation="vertical", ha="center", va="center", in_layout=False)
     if unit == COUNT:
         axes.locator_params(axis="y", integer=True)
