@@ -60,11 +60,16 @@ def check_space(around: Around, dimensions: Sequence[Dimension], space: Path, sc
         scratch: a file to write configs into.
 
     Raises:
-        ConfigError: values that the task refuses, or settings that have no effect in any trial; a line each.
+        ConfigError: values that the task refuses, settings that have no effect in any trial, or that the command line gives; a line each.
     """
     others = [Dimension("", choices=(None,)), *(one for one in dimensions if one.choices)]
     switched = [{one.key: value} if one.key else {} for one in others for value in one.choices]
-    problems = []
+    given = around.cfg.given()
+    problems = [
+        f"{space}: {one.key}: it is searched here, and the command line gives it the value {around.cfg.flat()[one.key]}; leave one of them out"
+        for one in dimensions
+        if given.get(one.key) == COMMAND_LINE
+    ]
     for dimension in dimensions:
         configs: list[CfgNode] = []
         for value in dimension.values_to_check():

@@ -191,6 +191,11 @@ def test_mistakes_in_a_space_are_reported(text: str, message: str, tmp_path: Pat
         read(tmp_path, text)
 
 
+def test_a_setting_that_the_command_line_gives_is_not_searched(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"BASE_LR: it is searched here, and the command line gives it the value 0\.1; leave one"):
+        read(tmp_path, "SOLVER.OPTIMIZER.BASE_LR: {low: 0.1, high: 1.0}", "SOLVER.OPTIMIZER.BASE_LR=0.1")
+
+
 def test_a_setting_that_another_dimension_switches_on_has_an_effect(tmp_path: Path) -> None:
     text = "SOLVER.OPTIMIZER.BETAS: [[0.8, 0.9], [0.9, 0.99]]\nSOLVER.OPTIMIZER.NAME: [SGD, AdamW]\n"
     assert len(read(tmp_path, text)) == 2
