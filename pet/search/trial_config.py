@@ -64,9 +64,9 @@ def check_space(around: Around, dimensions: Sequence[Dimension], space: Path, sc
     """
     others = [Dimension("", choices=(None,)), *(one for one in dimensions if one.choices)]
     switched = [{one.key: value} if one.key else {} for one in others for value in one.choices]
-    given = around.cfg.given()
+    given, values = around.cfg.given(), around.cfg.flat()
     problems = [
-        f"{space}: {one.key}: it is searched here, and the command line gives it the value {around.cfg.flat()[one.key]}; leave one of them out"
+        f"{space}: {one.key}: it is searched here, and the command line gives it the value {values[one.key]}; leave one of them out"
         for one in dimensions
         if given.get(one.key) == COMMAND_LINE
     ]
