@@ -4,7 +4,8 @@ A video (340x256, 300 frames, MPEG-4) is made in a temporary folder. Two pattern
 ``dense``, 32 frames at a distance of 2 from the middle. ``bare`` is the least that OpenCV has to do: ``grab`` up to the last wanted
 frame, ``retrieve`` and a change to RGB of those that are wanted. ``read`` is Pet's reader, ``pet`` what a loader worker does: reader,
 resize to 256, random resized crop to 224, flip. ``seek`` sets the position before each frame, as readers do that do not read in
-order. They take turns, and medians of the processor time are compared, in wanted frames a second. The last line is one JSON object.
+order (docs/benchmarks.md says why Pet does). They take turns, and medians of the processor time are compared, in wanted frames a second.
+The last line is one JSON object.
 
     python tools/benchmark/video_pipeline.py [--frames 300] [--repeats 7]
 """

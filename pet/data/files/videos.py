@@ -102,7 +102,8 @@ def count_decoded(path: Path) -> VideoFacts:
 def read_frames(path: Path, numbers: np.ndarray) -> np.ndarray:
     """Return frames of a video in the order that is given, uint8 (T, H, W, 3), RGB.
 
-    The file is decoded in order up to the last of them and those in between are not converted: seeking each frame is many times slower.
+    The file is decoded in order up to the last of them and those in between are not converted. After a seek OpenCV gives other frames of
+    some files, which not even their timestamps betray, and with x264's usual distance of key frames it takes longer; see docs/benchmarks.md.
 
     Args:
         path: the file.
