@@ -103,7 +103,7 @@ def read_frames(path: Path, numbers: np.ndarray) -> np.ndarray:
     """Return frames of a video in the order that is given, uint8 (T, H, W, 3), RGB.
 
     The file is decoded in order up to the last of them and those in between are not converted. After a seek OpenCV gives other frames of
-    some files, which not even their timestamps betray, and with x264's usual distance of key frames it takes longer; see docs/benchmarks.md.
+    some files, which their timestamps need not betray, and with the usual distance of key frames it takes longer; see docs/benchmarks.md.
 
     Args:
         path: the file.
