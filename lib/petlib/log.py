@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from petlib.errors import OutputError, in_users_names
-from petlib.files import AppendedFile
+from petlib.files import AppendedFile, describe_refusal
 
 LOGS = "logs"
 """The folder of the log files in that of a run."""
@@ -46,9 +46,7 @@ def setup_logging(folder: Path, *, rank: int, purpose: str, early_output: Path |
         path.parent.mkdir(parents=True, exist_ok=True)
         file_handler = LogFileHandler(path)
     except OSError as error:
-        raise OutputError(
-            f"{folder}: the output folder cannot be written: {error.strerror} ({error.filename}); choose another setup_logging.folder"
-        ) from error
+        raise OutputError(f"setup_logging.folder {folder}: {describe_refusal(error, str(path.parent.parent))}") from error
     handlers: list[logging.Handler] = [file_handler]
     if rank == 0:
         handlers.append(ConsoleHandler())

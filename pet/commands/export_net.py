@@ -12,6 +12,7 @@ from petlib import engine
 from petlib.addresses import local_path
 from petlib.config import CfgNode
 from petlib.errors import name_in_errors
+from petlib.files import check_folder
 from petlib.launch import run_tool
 from petlib.launch.process.tool import read_tool
 
@@ -26,9 +27,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def export_model(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Export the model of the config with its trained weights, which have to fit in every name and shape, and say what was written."""
+    if options.out is not None:
+        # before PyTorch is imported for it
+        check_folder(options.out.parent, f"--out {options.out}")
     task = find_task(Path(options.cfg), type_folder=options.type)
     exporting.choose_weights(cfg, options.weights)
-    with name_in_errors({"export_task.path": "--out" if options.out else "MISC.CKPT"}):
+    with name_in_errors({"export_task.path": "--out" if options.out is not None else "MISC.CKPT"}):
         report = api.export_trained(task, cfg, options.out or Path(cfg.MISC.CKPT) / "model.onnx")
     exporting.print_report(report)
     if options.out is None:

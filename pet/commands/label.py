@@ -26,7 +26,7 @@ from pet.prediction.writers.pre_labels import PreLabels, pre_labels_of
 from pet.report.label_page import describe_unfit, draw_found, write_choice_page, write_doubts_page
 from petlib.addresses import local_path
 from petlib.errors import ConfigError, DataError, name_in_errors
-from petlib.files import reading_errors, write_text_atomically, writing_errors
+from petlib.files import check_folder, reading_errors, write_text_atomically, writing_errors
 from petlib.launch.process.tool import run_plain_tool
 from petlib.log import ConsoleHandler
 from petlib.suggest import counted
@@ -68,6 +68,9 @@ def label(options: argparse.Namespace) -> int:
         raise ConfigError(f"--top {options.top}: a number from 1 on expected")
     if not 0 < options.score < 1:
         raise ConfigError(f"--score {options.score:g}: a number between 0 and 1 expected")
+    if options.out is not None:
+        # before the model is made and predicts for hours
+        check_folder(options.out, f"--out {options.out}")
     logging.getLogger().addHandler(ConsoleHandler())
     model = api.load(options.run, device=options.device)
     folder = options.out or Path(model.cfg.MISC.CKPT) / LABELS

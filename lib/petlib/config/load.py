@@ -124,10 +124,12 @@ def _check_length(cfg: CfgNode, path: Path) -> None:
 
 
 def _check_places(cfg: CfgNode) -> None:
-    """Check the form of the places that a run writes to, before anything is started for it."""
+    """Check the form of the places that a run reads and writes, before anything is started for it."""
     folder, storage = cfg.MISC.CKPT, cfg.MISC.STORAGE
-    is_in_store = check_address(folder, place="MISC.CKPT", expected="a folder of this machine") is not None
-    if is_in_store:
+    if "://" in folder:
         raise ConfigError(f"MISC.CKPT {folder}: a folder of this machine expected; a place in a store is MISC.STORAGE, in addition to it")
+    for key, weights in (("TRAIN.WEIGHTS", cfg.TRAIN.WEIGHTS), ("TEST.WEIGHTS", cfg.TEST.WEIGHTS)):
+        if "://" in weights:
+            raise ConfigError(f"{key} {weights}: an address given, and a file of this machine expected; download it first")
     if storage and check_address(storage, place="MISC.STORAGE", expected=ANY_STORE) is None:
         raise ConfigError(f"MISC.STORAGE {storage}: {ANY_STORE} expected; a folder of this machine is MISC.CKPT")

@@ -27,6 +27,10 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         label(options("run", "--top", "0"))
     with pytest.raises(ConfigError, match="--score 2: a number between 0 and 1 expected"):
         label(options("run", "--score", "2"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="^--out .*file: a file, but a folder for the results expected; name another$"):
+        # before the model is looked for
+        label(options("run", "--out", str(tmp_path / "file")))
     with pytest.raises(CheckpointError, match="there is no such folder or file; give the folder of a training"):
         label(options(str(tmp_path / "missing")))
 

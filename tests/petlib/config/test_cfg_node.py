@@ -281,7 +281,11 @@ def test_a_task_that_is_no_text_is_refused(tmp_path):
         ("MISC.STORAGE=gs://", "^MISC.STORAGE gs://: the bucket is missing, gs://bucket/prefix expected$"),
         ("MISC.STORAGE=runs/a", "^MISC.STORAGE runs/a: an address such as .* expected; a folder of this machine is MISC.CKPT$"),
         ("MISC.CKPT=s3://bucket/run", "^MISC.CKPT s3://bucket/run: a folder of this machine expected; a place in a store is MISC.STORAGE"),
-        ("MISC.CKPT=ftp://x", "^MISC.CKPT ftp://x: a folder of this machine expected$"),
+        ("MISC.CKPT=ftp://x", "^MISC.CKPT ftp://x: a folder of this machine expected; "),
+        (
+            "TRAIN.WEIGHTS=s3://b/a.pth",
+            "^TRAIN.WEIGHTS s3://b/a.pth: an address given, and a file of this machine expected",
+        ),
     ],
 )
 def test_the_form_of_places_is_checked_with_the_settings(tmp_path: Path, setting: str, message: str) -> None:
