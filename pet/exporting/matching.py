@@ -1,4 +1,4 @@
-"""Whether two lists of detections are the same."""
+"""Whether two lists of detections, or of dots, are the same."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,8 @@ SAME_PLACES = 0.9
 """Share of keypoints whose places have to agree."""
 SAME_CELLS = 0.999
 """Share of the cells of surfaces that have to agree."""
+SAME_DOTS = 0.999
+"""Share of the dots that have to lie inside of the image, or outside, on both sides."""
 
 
 class DetectionDifference:
@@ -84,6 +86,54 @@ class DetectionDifference:
         pairs = [(two[chosen], one[rows]) for one, two in zip(wanted, given, strict=True)]
         differences = [self.own_measures.get(place, relative_difference)(*pair) for place, pair in enumerate(pairs)]
         return max(differences, key=lambda value: (np.isnan(value), value))
+
+
+class DotsDifference:
+    """Compares the outputs of networks that find dots: ``count`` (B,), ``dots`` (B, P, 2) and ``dot_scores`` (B, P), and others.
+
+    The last digits of a place decide whether a dot at the border of the image has a score or 0. So a thousandth of the scores, and
+    always one, may be 0 on one side only. Counts are compared by :func:`count_difference`, and all else as it is.
+
+    Args:
+        threshold: score from which a dot counts.
+        place: of ``count`` among the outputs; ``dots`` and ``dot_scores`` follow it.
+    """
+
+    def __init__(self, *, threshold: float, place: int) -> None:
+        self.threshold = threshold
+        self.place = place
+
+    def __call__(self, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+        """Return the greatest difference."""
+        (count, _, scores), (right_count, _, right_scores) = (outputs[self.place : self.place + 3] for outputs in (found, expected))
+        own = (self.place, self.place + 2)
+        differences = [relative_difference(*pair) for place, pair in enumerate(zip(found, expected, strict=True)) if place not in own]
+        if count.shape != right_count.shape or scores.shape != right_scores.shape:
+            return float("inf")
+        at_border = (scores == 0) != (right_scores == 0)
+        if at_border.sum() > max(1, at_border.size * (1 - SAME_DOTS)):
+            at_border[:] = False
+        differences.append(relative_difference(scores[~at_border], right_scores[~at_border]))
+        differences.append(count_difference(count, right_count, right_scores, self.threshold, at_border.sum(axis=1)))
+        return max(differences, key=lambda value: (np.isnan(value), value))
+
+
+def count_difference(found: np.ndarray, expected: np.ndarray, scores: np.ndarray, threshold: float, free: np.ndarray) -> float:
+    """Return by how much scores (B, P) would have to change for counts (B,) to be those that were found: infinite where none would do.
+
+    A count is the number of scores above a threshold. Where it differs by n this is the distance of the n-th nearest score to the
+    threshold, without as many dots of the image as ``free`` (B,) says.
+    """
+    apart = np.maximum(np.abs(found.astype(np.float64) - expected) - free, 0)
+    nearest = np.sort(np.abs(scores.astype(np.float64) - threshold), axis=1)
+    return max((_distance(float(count), own) for count, own in zip(apart, nearest, strict=True)), default=0.0)
+
+
+def _distance(count: float, nearest: np.ndarray) -> float:
+    if count == 0:
+        return 0.0
+    # no number, and no whole one, is a count
+    return float(nearest[int(count) - 1]) if count in range(1, len(nearest) + 1) else float("inf")
 
 
 def keypoint_difference(found: np.ndarray, expected: np.ndarray) -> float:

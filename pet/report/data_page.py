@@ -21,6 +21,7 @@ MOST_SHOWN = 12
 """Findings of one kind that are shown, the first ones."""
 
 MOST_CLASSES = 1000
+RATIO = "width / height"
 TITLES = {"leaks": "Training and test share", "faults": "Faults", "oddities": "Oddities"}
 
 KindKey = tuple[bool, str]
@@ -108,14 +109,15 @@ def _sizes(part: DatasetReport) -> Iterator[Block]:
         names = {"small": "small (< 32²)", "medium": "medium", "large": "large (> 96²)"}
         rows = [[shown, part.object_sizes[name]] for name, shown in names.items()]
         yield table_block("Objects by area", ("size", "objects"), rows)
-    quantiles = {name: part.image_sizes.get(name, {}) for name in ("width", "height", "width / height")}
+    quantiles = {name: part.image_sizes.get(name, {}) for name in ("width", "height", RATIO)}
     quantiles["object edge"] = part.object_sizes.get("edge", {})
-    sizes = [[name, *(_shortest(values[quantile]) for quantile in QUANTILES)] for name, values in quantiles.items() if values]
+    sizes = [[name, *(_shown(values[quantile], name) for quantile in QUANTILES)] for name, values in quantiles.items() if values]
     if sizes:
         # not a share of something
         columns = [name.replace(" %", " in 100") for name in QUANTILES]
         yield table_block("Sizes in pixels", ("", *columns), sizes, wide=True, note="5 in 100: so many are as small as that, or smaller.")
 
 
-def _shortest(value: float) -> float:
-    return int(value) if value.is_integer() else value
+def _shown(value: float, name: str) -> float:
+    """Return whole pixels, and a ratio as it is."""
+    return value if name == RATIO and not value.is_integer() else round(value)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from pet.data.loading.batch_transforms import PAD_DIVISOR
 from pet.exporting.config import check_single_view
-from pet.exporting.matching import DetectionDifference
+from pet.exporting.matching import DetectionDifference, DotsDifference
 from pet.exporting.network import TaskNetwork, classifier_network
 from pet.exporting.script import Script
 from pet.models.detection.traced_regions import with_traced_pooling
@@ -26,6 +26,8 @@ from petlib.registry import import_component
 OBJECT_OUTPUTS = ("boxes", "scores", "labels")
 SIZE_INPUT = "image_size"
 """Height and width without padding, which images have that are smaller than the file takes them."""
+DOT_SCORES = "dot_scores"
+"""The last of three outputs, after the count and the places of dots."""
 PIXEL_HEAD = "semseg"
 """The name of the head that gives every pixel a class."""
 
@@ -179,7 +181,7 @@ def build_export_network(cfg: VisionConfig, model: GeneralizedCNN) -> TaskNetwor
         script=choose_script(names),
     )
     if not cfg.MODEL.HAS_BOX:
-        return task
+        return task if DOT_SCORES not in names else replace(task, measure=_dots_measure(cfg, names))
     places = {name: place for place, name in enumerate(names)}
     measure = DetectionDifference(
         score=cfg.EXPORT.COMPARE_SCORE,
@@ -233,6 +235,10 @@ def choose_script(outputs: Sequence[str]) -> Script | None:
     if "count" in outputs:
         return Script("counts") if "logits" not in outputs and outputs.count("count") == 1 else None
     return Script("pixels")
+
+
+def _dots_measure(cfg: VisionConfig, names: Sequence[str]) -> DotsDifference:
+    return DotsDifference(threshold=cfg.TEST.DOT_THRESHOLD, place=names.index(DOT_SCORES) - 2)
 
 
 def _has(model: GeneralizedCNN, name: str) -> bool:

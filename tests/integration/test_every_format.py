@@ -65,7 +65,7 @@ CASES = {
     "contrast": Case({"TEST.RESIZE.SCALES": [32]}),
     "fairmot": Case(ALL),
     "density": Case(FREE),
-    "dots": Case({"EXPORT.SIZE": [64, 96]}),
+    "dots": Case(FREE),
     "dense poses": Case(OBJECTS),
     "action": Case(),
     "pillars": Case(SURE, POINTS, LEARNED),

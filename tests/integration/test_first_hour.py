@@ -64,9 +64,9 @@ def test_data_of_each_format_train_are_tested_and_predicted(name: str, tmp_path:
     found = model.predict(image, tmp_path / name / "B" / image.name if name == "pairs" else None)
     assert found.draw().shape[2] == 3
     assert json.dumps(found.to_dict())
-    classes = {"pairs": ["background", "foreground"], "label_images": ["background", "class_1", "class_2"]}
-    classes["label_images_in_one_folder"] = ["nothing", *CLASSES]
-    assert list(model.names.classes) == classes.get(name, [*CLASSES])
+    pixels = {"pairs": ["background", "foreground"], "label_images": ["background", "class_1", "class_2"]}
+    pixels["label_images_in_one_folder"] = ["nothing", *CLASSES]
+    assert list(model.names.semseg_classes if name in pixels else model.names.classes) == pixels.get(name, [*CLASSES])
 
 
 @pytest.mark.nightly

@@ -18,7 +18,16 @@
     const look = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line"), width: 1 } };
     const values = (plot, splits) => splits.map((value) => (value === null ? "" : short(value)));
     const axis = (label, size) => ({ ...look, label, labelSize: 22, size, values, ...(COUNTED.includes(label) ? { incrs: WHOLE } : {}) });
-    return [axis(chart.x_label, 34), axis(chart.y_label ?? "count", 62)];
+    // room for what is written at the lines
+    const wide = (plot, shown) => Math.max(62, 20 + 7.5 * Math.max(0, ...(shown ?? []).map((value) => value.length)));
+    const y = axis(chart.y_label ?? "count", wide);
+    if (chart.logarithmic) {
+      // lines at powers of ten, and none at the eight values between two of them
+      const filter = (plot, splits) => splits.map((value) => (Number.isInteger(Number(Math.log10(value).toFixed(6))) ? value : null));
+      y.grid = { ...y.grid, filter };
+      y.ticks = { ...y.ticks, filter };
+    }
+    return [axis(chart.x_label, 34), y];
   }
 
   function lines(chart) {

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pet.exporting import ExportReport, ProgramModel, export_model
-from pet.exporting.matching import DetectionDifference, keypoint_difference
+from pet.exporting.matching import DetectionDifference, DotsDifference, keypoint_difference
 from pet.exporting.rewriting import HalfPrecision, with_half
 from petlib.errors import CheckpointError, ConfigError
 
@@ -141,6 +141,36 @@ def test_detections_are_the_same_in_any_order() -> None:
 def test_detections_that_differ(found: list[np.ndarray], at_least: float) -> None:
     difference = DetectionDifference(score=0.3, per_object=3)(found, detections((0, 0.9, 1), (50, 0.8, 1)))
     assert np.isnan(difference) if np.isnan(at_least) else difference >= at_least
+
+
+def test_counts_may_differ_by_dots_whose_score_lies_at_the_threshold() -> None:
+    measure = DotsDifference(threshold=0.5, place=1)
+    scores = np.array([[0.5 - 1e-7, 0.7, 0.2, 0.50001], [0.9, 0.8, 0.6, 0.1]], np.float32)
+
+    def difference(counts: list[float], moved: float = 0.0, logits: float = 1.0) -> float:
+        outputs = [np.full((2, 3), 1.0), np.array([2.0, 3.0]), np.zeros((2, 4, 2)), scores]
+        found = [np.full((2, 3), logits), np.array(counts), np.full((2, 4, 2), moved), scores]
+        return measure(found, outputs)
+
+    assert difference([2, 3]) == 0
+    assert difference([3, 3]) == pytest.approx(1e-7, rel=0.5)
+    assert difference([4, 3]) == pytest.approx(1e-5, rel=0.1), "two scores have to move"
+    assert difference([2, 4]) == pytest.approx(0.1)
+    assert difference([2, 3], moved=0.3) == pytest.approx(0.3)
+    assert difference([2, 3], logits=1.5) == pytest.approx(0.5)
+    assert all(difference([wrong, 3]) == np.inf for wrong in (7, np.nan, 2.5, -5))
+
+
+def test_a_dot_at_the_border_may_lie_inside_or_outside() -> None:
+    measure = DotsDifference(threshold=0.5, place=0)
+    places, scores = np.full((1, 2000, 2), 7.0), np.full((1, 2000), 0.9)
+    expected = [np.array([2000.0]), places, scores]
+    for outside, difference in ((1, 0.0), (2, 0.0), (3, 0.9)):
+        found = scores.copy()
+        found[:, :outside] = 0
+        assert measure([np.array([2000.0 - outside]), places, found], expected) == pytest.approx(difference)
+    assert measure([np.array([1999.0]), places, scores], expected) == pytest.approx(0.4), "no dot is outside"
+    assert measure([np.array([2000.0]), places[:, 1:], scores[:, 1:]], expected) == np.inf
 
 
 def test_low_scores_are_compared_where_there_are_no_others_and_empty_lists_are_equal() -> None:

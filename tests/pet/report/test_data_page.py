@@ -74,3 +74,14 @@ def test_a_page_stays_below_five_megabytes(tmp_path: Path, monkeypatch: pytest.M
 def test_good_data_have_a_page_without_findings(tmp_path: Path) -> None:
     report, datasets = made_report([sample(picture(number), f"{number}.jpg") for number in range(3)], [])
     assert [section.id for section in data_sections(report, datasets, SETTINGS)] == ["summary", "data-train-0"]
+
+
+def test_sizes_are_whole_pixels() -> None:
+    images = [np.zeros((height, 64, 3), np.uint8) for height in (30, 40, 45)]
+    report, datasets = made_report([sample(image, f"{number}.jpg") for number, image in enumerate(images)], [])
+    blocks = [block for section in data_sections(report, datasets, SETTINGS) for block in section.blocks]
+    (sizes,) = [block for block in blocks if block.get("title") == "Sizes in pixels"]
+    rows = {name: values for name, *values in sizes["rows"]}
+    assert rows["height"] == [30, 31, 35, 40, 42, 44, 45]
+    assert all(isinstance(value, int) for value in (*rows["width"], *rows["height"], *rows["object edge"]))
+    assert rows["width / height"][0] == pytest.approx(64 / 45, abs=1e-3)
