@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import yaml
 
@@ -49,13 +50,26 @@ def settings_of(arguments: Mapping[str, Any], function: Callable[..., Any]) -> d
 
 
 def as_overrides(settings: Mapping[str, Any]) -> list[str]:
-    """Return settings as a command line has them."""
-    return [f"{key}={_as_text(value)}" for key, value in settings.items()]
+    """Return settings as a command line has them.
+
+    Raises:
+        ConfigError: a value is none that a config can have.
+    """
+    return [f"{key}={_as_text(key, value)}" for key, value in settings.items()]
 
 
-def _as_text(value: Any) -> str:
+def _as_text(key: str, value: Any) -> str:
     if isinstance(value, str | Path):
         return str(value)
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    try:
+        return _as_yaml(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{key}: {value!r} given, a number, a text, a list or a dictionary of them expected") from error
+
+
+def _as_yaml(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()
 
 

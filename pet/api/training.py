@@ -107,6 +107,7 @@ def train(
     with name_in_errors(ARGUMENTS):
         if data is not None:
             seconds = None if minutes is None else 60 * minutes
+            epochs = None if epochs is None else int(epochs)
             chosen = choose_config(data, model=model, epochs=epochs, seconds=seconds, name=name, overrides=overrides, options=options)
             print("\n".join(chosen.lines), flush=True)
             # the config has them

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import pet
+from pet.api.runs import as_overrides
 from petlib.errors import ConfigError, DataError, UserError
 from tests.pet.api.test_model import random_image, write_run
 
@@ -55,6 +56,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> pet.Model:
         ),
         (DIGITS, {"gpus": 0}, r"train.gpus: 0 given, a list of the numbers of GPUs expected, e.g. \[0, 1\]"),
         (DIGITS, {"processes": 0}, "train.processes: 0 given, a whole number from 1 on expected"),
+        (DIGITS, {"SOLVER__OPTIMIZER__BASE_LR": {1j}}, r"SOLVER.OPTIMIZER.BASE_LR: {1j} given, a number, a text, a list or a dictionary"),
         (DIGITS, {"folder": 7}, "train.folder: 7 given, a path or a name expected"),
         (DIGITS, {"gpu": [0]}, rf"train: unknown argument 'gpu'; did you mean gpus\?{HOW}"),
         (None, {"data": "digits", "epoch": 3}, rf"train: unknown argument 'epoch'; did you mean epochs\?{HOW}"),
@@ -66,6 +68,16 @@ def test_a_training_that_cannot_be(config: Any, arguments: dict[str, Any], messa
     with pytest.raises(UserError, match=f"(?s)^{message}"):
         pet.train(config, **arguments)
     assert not Path("cfgs").exists()
+
+
+def test_numbers_of_numpy_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"SOLVER.OPTIMIZER.BASE_LR": np.float32(0.5), "TEST.RESIZE.SCALES": np.array([64, 96]), "MISC.SEED": np.int64(3)}
+    assert as_overrides(given) == ["SOLVER.OPTIMIZER.BASE_LR=0.5", "TEST.RESIZE.SCALES=[64, 96]", "MISC.SEED=3"]
+    words: list[str] = []
+    monkeypatch.setattr("pet.api.training.run_training", lambda given, show: words.extend(given) or 0)
+    pet.train(data="digits", epochs=np.int64(2), processes=np.int64(1))  # type: ignore[arg-type]
+    assert words[2:] == ["--nproc", "1"]
+    assert "TOTAL_EPOCHS: 2" in Path(words[1]).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("call", [pet.load, pet.evaluate, lambda source: pet.export(source, "a.onnx")])

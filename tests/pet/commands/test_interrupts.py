@@ -73,7 +73,7 @@ def test_the_doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_a_pack_that_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(pack, "write_pack", interrupt)
+    monkeypatch.setattr(pack.data, "write_pack", interrupt)
     monkeypatch.setattr(sys, "argv", ["pet-pack", "digits_test", "--out", str(tmp_path / "packed")])
     line = ending(pack.main, capsys)
     assert line == f"{tmp_path / 'packed'} has a part of the shards: remove it, and the same command begins anew"

@@ -74,8 +74,11 @@ class RunProcess:
             self._report_mistake(str(error))
             return USER_ERROR_EXIT_CODE
         except KeyboardInterrupt as interrupt:
-            # a launcher says so itself
-            return INTERRUPTED_EXIT_CODE if self._launch_folder is not None else report_interrupt(interrupt)
+            # a launcher says so itself, and of several processes without one the first does
+            if self._launch_folder is None and os.environ.get("LOCAL_RANK", "0") == "0":
+                interrupt.add_note("the same command goes on from the last checkpoint, where there is one")
+                return report_interrupt(interrupt)
+            return INTERRUPTED_EXIT_CODE
         except Exception:
             if self._logging:
                 logger.exception("rank %d failed", self.rank, extra=FILE_ONLY)
