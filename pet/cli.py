@@ -11,8 +11,18 @@ from pet.templates.new_project import main as write_new_project
 from petlib.config import CfgNode
 from petlib.launch import call_own_script, launch
 from petlib.launch.process.tool import reports_interrupt
+from petlib.launch.start.arguments import OtherForm
 from petlib.launch.start.main import read_launch
 from petlib.launch.start.resolve import repository_of
+
+ON_DATA = OtherForm(
+    "--data FOLDER [--model NAME] [--epochs N | --time 10m] [--name NAME] [KEY VALUE ...]",
+    ("--data", "--model", "--epochs", "--time", "--name"),
+)
+ON_CLUSTER = OtherForm(
+    "--cfg PATH --on slurm[:PARTITION] | ray[:ADDRESS] | local [--nodes N] ...", ("--on", "--nodes", "--gpus_per_node", "--cpus_per_node")
+)
+"""The forms of the commands that are recognised by their first option, so that the launcher names their options."""
 
 COMMANDS = Path(__file__).parent / "commands"
 REPOSITORY = repository_of(PACKAGE)
@@ -30,7 +40,14 @@ def train(repository: Path | None = REPOSITORY) -> int:
         return commands.submit.main("train", lambda words: _planned(words, "train_net.py", repository))
     if _is_given("--data"):
         return commands.train_on_data.main()
-    return launch("train_net.py", package=PACKAGE, check_task=check_task_source, check_components=_check_components, repository=repository)
+    return launch(
+        "train_net.py",
+        package=PACKAGE,
+        check_task=check_task_source,
+        check_components=_check_components,
+        repository=repository,
+        other_forms=(ON_DATA, ON_CLUSTER),
+    )
 
 
 @reports_interrupt
@@ -49,6 +66,7 @@ def test(repository: Path | None = REPOSITORY) -> int:
         check_components=_check_components,
         script_of_all_tasks=own,
         repository=repository,
+        other_forms=(ON_CLUSTER,),
     )
 
 

@@ -5,9 +5,9 @@ from difflib import get_close_matches
 
 
 def nearest_names(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
-    """Return up to ``count`` candidates that resemble ``name``, the most similar first; upper and lower case are the same."""
-    by_lower = {candidate.lower(): candidate for candidate in candidates}
-    return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)]
+    """Return up to ``count`` candidates that resemble ``name``, the most similar first; neither case nor the dashes of options count."""
+    bare = {candidate.lstrip("-").lower(): candidate for candidate in candidates}
+    return [bare[match] for match in get_close_matches(name.lstrip("-").lower(), bare, n=count, cutoff=0.6)]
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -15,9 +15,11 @@ from pet.prediction.writers.pictures import write_picture
 from pet.task import PACKAGE, find_task
 from pet.typed import PetConfig
 from petlib.addresses import local_path
-from petlib.errors import ConfigError
+from petlib.errors import ConfigError, OutputError
 from petlib.files import writing_errors
 from petlib.launch import run_tool
+
+PICTURES = (".png", ".jpg", ".jpeg")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,16 +27,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("train", "test"), default="train", help="which data and transforms (default: train)")
     parser.add_argument("--count", type=int, default=16, metavar="N", help="number of samples, spread over the data (default: 16)")
     parser.add_argument("--views", type=int, default=4, metavar="N", help="augmentations of each training sample (default: 4)")
-    parser.add_argument("--out", type=local_path, metavar="FILE", help="the picture (default: MISC.CKPT/data/<split>_views.png)")
+    parser.add_argument(
+        "--out",
+        type=local_path,
+        metavar="FILE",
+        help="the picture, .png or .jpg, or its folder (default: MISC.CKPT/data/<split>_views.png)",
+    )
 
 
 def browse(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Draw the sheet and say where it is."""
     if options.count < 1 or options.views < 1:
         raise ConfigError(f"--count {options.count} --views {options.views}: numbers from 1 on expected")
-    path = options.out or Path(cfg.MISC.CKPT) / "data" / f"{options.split}_views.png"
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        path = path / f"{options.split}_views.png"
+    path = picture_path(options.out or Path(cfg.MISC.CKPT) / "data", options.split)
     task = find_task(Path(options.cfg), type_folder=options.type)
     expected = task.expected_data(cfg) if options.split == "train" else task.expected_test_data(cfg)
     views = data.build_sample_views(cfg, options.split, expected.kinds, prepare=lambda dataset: task.prepare_data(cfg, dataset))
@@ -48,6 +53,19 @@ def browse(cfg: PetConfig, options: argparse.Namespace) -> int:
         write_picture(path, sheet)
     print(f"written: {path}")
     return 0
+
+
+def picture_path(given: Path, split: str) -> Path:
+    """Return where the picture goes: to a file, or into a folder.
+
+    Raises:
+        OutputError: the name ends like that of another file.
+    """
+    if given.suffix.lower() in PICTURES:
+        return given
+    if given.suffix and not given.is_dir():
+        raise OutputError(f"--out {given}: a picture is written as {', '.join(PICTURES)}; name such a file, or a folder that is there")
+    return given / f"{split}_views.png"
 
 
 def rows(views: "data.SampleViews", count: int, epochs: int) -> list[tuple[str, dict[str, Any], "visual.TargetNames"]]:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from pet import data, exporting, models, prediction, visual
 from pet.task import PACKAGE, Task, find_task
-from pet.tracking import TRACKERS, parse_tracker
+from pet.tracking import TRACKERS, build_tracker, parse_tracker
 from pet.typed import PetConfig
 from petlib import engine
 from petlib.addresses import local_path
@@ -62,6 +62,9 @@ OPTIONS = {
 
 def infer(cfg: PetConfig, options: argparse.Namespace) -> int:
     """Predict the files, and say what was found."""
+    if options.track:
+        # before the model is read
+        build_tracker(parse_tracker(options.track, place="--track"), place="--track")
     task = find_task(Path(options.cfg), type_folder=options.type)
     with name_in_errors(OPTIONS):
         inputs = prediction.find_inputs(options.images, options.images2, suffixes=input_suffixes(task, cfg))

@@ -31,6 +31,7 @@ from petlib.launch.start.devices import choose_devices, visible_gpus
 from petlib.launch.start.resolve import find_config
 from petlib.launch.start.task_folder import find_task_folder
 from petlib.run_lock import RunLock
+from petlib.suggest import counted
 
 TRIALS = 20
 SPACE_SUFFIXES = (".yaml", ".yml")
@@ -115,7 +116,8 @@ def _run(study: SearchStudy, around: Around, folder: Path, options: argparse.Nam
         poll_seconds=POLL_SECONDS if options.on is None else search_jobs.POLL_SECONDS,
     )
     where = "" if options.on is None else f" on {options.on}"
-    _say(f"search: {folder}, {options.trials} trials, {options.processes} at a time{where}; Ctrl-C saves, and the same command goes on")
+    many = f"{counted(options.trials, 'trial')}, {options.processes} at a time{where}"
+    _say(f"search: {folder}, {many}; Ctrl-C saves, and the same command goes on")
     running.run()
     best = study.best()
     if best is not None:
@@ -169,6 +171,10 @@ def _take_space(words: Sequence[str]) -> tuple[Path, list[str]]:
         if "=" not in words[place] and words[place].endswith(SPACE_SUFFIXES):
             return Path(words[place]), [*words[:place], *words[place + 1 :]]
         place += 1 if "=" in words[place] else 2
+    # a key is no file, and has a value
+    meant = next((word for word in words if "=" not in word and os.path.lexists(word)), "") or (words[-1] if place > len(words) else "")
+    if meant:
+        raise ConfigError(f"{meant}: given for SPACE.yaml, the name of which ends in .yaml; docs/search.md shows one")
     raise ConfigError("SPACE.yaml is missing: which settings are searched? docs/search.md shows one")
 
 

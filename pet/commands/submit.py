@@ -26,6 +26,7 @@ from pet.task import PACKAGE
 from petlib.config import CfgNode
 from petlib.errors import ConfigError, name_in_errors, note_if_interrupted
 from petlib.launch.process.tool import exit_code_of
+from petlib.launch.start.command_parser import CommandParser
 from petlib.launch.start.resolve import find_config
 
 MAX_FAILURES = 3
@@ -53,7 +54,8 @@ def submit(program: str, check: Check, argv: Sequence[str]) -> int:
     Raises:
         UserError: something is wrong with the command, the config, the code, or the cluster; nothing was sent then.
     """
-    options, words = _parser().parse_known_args(argv)
+    parser = _parser()
+    options, words = parser.parse_known_args(parser.with_joined_values(argv))
     target = Target.parse(options.on)
     _check_words(words)
     cfg = check([*words, "MISC.DEVICE=cpu"] if program != "export" else words)
@@ -165,11 +167,10 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         description="Sends this command to a cluster.",
         usage="%(prog)s --cfg PATH --on slurm[:PARTITION] | ray[:ADDRESS] | local [options] [KEY VALUE | KEY=VALUE ...]",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--on", required=True, metavar="CLUSTER", help="slurm, slurm:PARTITION, ray:http://HOST:8265, or local: a copy, on this machine"

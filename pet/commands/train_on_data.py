@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pet import autoconfig
 from petlib.errors import ConfigError
 from petlib.launch.process.tool import exit_code_of
+from petlib.launch.start.command_parser import CommandParser
 from petlib.suggest import did_you_mean
 
 OPTION = "--data"
@@ -23,7 +24,8 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line (that of the process by default), train, and return the exit code."""
-    options, words = _parser().parse_known_args(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    options, words = parser.parse_known_args(parser.with_joined_values(sys.argv[1:] if argv is None else argv))
 
     def train() -> int:
         launcher, overrides = _divide(words)
@@ -40,11 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_code_of(train) or 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         description=(__doc__ or "").partition(":")[0],
         usage="%(prog)s --data FOLDER [--model NAME] [--epochs N | --time 10m] [--name NAME] [options of the launcher] [KEY VALUE ...]",
-        allow_abbrev=False,
     )
     parser.add_argument(OPTION, required=True, metavar="FOLDER", help="the data: a folder in any format, or digits, shapes, crowds, ...")
     parser.add_argument("--model", default="", metavar="NAME", help="a detector (fcos), a backbone (timm/resnet50) or a network")
@@ -74,6 +75,10 @@ def _divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
             launcher.append(word)
         elif word.startswith("--"):
             name = word.partition("=")[0]
+            if name == "--cfg":
+                raise ConfigError(
+                    "--data and --cfg are both given: --data FOLDER writes a config, --cfg PATH trains with one; give one of them"
+                )
             raise ConfigError(f"unknown option {name}{did_you_mean(name, [*OWN_OPTIONS, *LAUNCHER_FLAGS, *LAUNCHER_OPTIONS])}")
         else:
             overrides.append(word)

@@ -19,6 +19,7 @@ from pet.report.run_folder import RunFolder, read_run
 from petlib.errors import DataError, OutputError
 
 LOOPBACK = "127.0.0.1"
+LAST_PORT = 65535
 FRESH = 1.0
 """Seconds for which what was read of the folder is used again, whoever asks."""
 
@@ -45,6 +46,8 @@ class RunServer:
     """
 
     def __init__(self, folder: Path, *, port: int = 0) -> None:
+        if not 0 <= port <= LAST_PORT:
+            raise OutputError(f"RunServer.port: {port} given, a number from 1 to {LAST_PORT} expected, or 0 for any that is free")
         read_run(folder)
         self._folder = folder
         self._token = secrets.token_urlsafe(16)
@@ -52,10 +55,8 @@ class RunServer:
         self._known: tuple[float, RunFolder] | None = None
         try:
             self._server = ThreadingHTTPServer((LOOPBACK, port), _handler(self._token, self._answer))
-        except (OSError, OverflowError) as error:
-            raise OutputError(
-                f"RunServer.port: {port}: {getattr(error, 'strerror', error)}; choose another one, or 0 for any that is free"
-            ) from error
+        except OSError as error:
+            raise OutputError(f"RunServer.port: {port}: {error.strerror}; choose another one, or 0 for any that is free") from error
         self.port = self._server.server_address[1]
         self.address = f"http://{LOOPBACK}:{self.port}/?token={self._token}"
 

@@ -15,6 +15,9 @@ from petlib.errors import ConfigError
 STORAGE = "search.db"
 NAME = "search"
 FINISHED, PRUNED, FAILED, RUNNING = "finished", "pruned", "failed", "interrupted"
+LEAST_COMPARED = 10
+"""Finished trials that say how much settings matter; of fewer the shares are chance."""
+
 EXTRA = "pet-search works with Optuna, which is not installed: pip install 'pet-vision[search]'"
 
 
@@ -119,7 +122,7 @@ class SearchStudy:
     def importance(self) -> dict[str, float]:
         """Return how much of the differences between trials each setting explains, shares of 1; empty: too few trials for that."""
         finished = [row for row in self.rows() if row["state"] == FINISHED]
-        if len({row["value"] for row in finished}) < 2:
+        if len(finished) < LEAST_COMPARED or len({row["value"] for row in finished}) < 2:
             return {}
         found: dict[str, float] = self._optuna.importance.get_param_importances(self._study)
         return found

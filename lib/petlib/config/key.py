@@ -110,15 +110,21 @@ class Key(NamedTuple):
         """Return the values that are allowed; empty: any of the type."""
         return [] if not self.choices else [*([] if self.default in self.choices else [self.default]), *self.choices]
 
+    def _one_of(self) -> str:
+        return f"one of {', '.join(map(repr, self.allowed()))}{' or another int' if self.takes_numbers() else ''}"
+
     def check(self, value: Any) -> Any:
         """Return ``value`` in the type of this key, e.g. the int 1 as 1.0 where a float belongs.
 
         Raises:
             ValueError: the value does not fit; the message says what is expected.
         """
-        value = coerce(value, self.annotation())
+        try:
+            value = coerce(value, self.annotation())
+        except ValueError as error:
+            raise ValueError(self._one_of() if self.choices else f"{error}{_as_list(value, self.annotation())}") from None
         if self.choices and value not in self.allowed() and not (self.takes_numbers() and isinstance(value, int)):
-            raise ValueError(f"one of {', '.join(map(repr, self.allowed()))}{' or another int' if self.takes_numbers() else ''}")
+            raise ValueError(self._one_of())
         if self.minimum is not None and value is not None and not isinstance(value, str) and value < self.minimum:
             raise ValueError(f"at least {self.minimum:g}")
         return value
@@ -240,6 +246,17 @@ def coerce(value: Any, annotation: Any) -> Any:
     else:
         raise AssertionError(f"a Key cannot have the type {annotation!r}")
     raise ValueError(annotation_name(annotation))
+
+
+def _as_list(value: Any, annotation: Any) -> str:
+    """Return how a single value is given where a list of such values is expected; empty: it would not fit."""
+    if not isinstance(value, str | int | float) or str(value)[:1] in ("[", "("):
+        return ""
+    try:
+        coerce([value], annotation)
+    except ValueError:
+        return ""
+    return f", e.g. [{value}],"
 
 
 def _coerce_union(value: Any, annotation: Any) -> Any:

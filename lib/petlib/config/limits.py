@@ -61,8 +61,11 @@ def read_text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: no text in UTF-8, which a config is; save it as UTF-8, or name another file") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def problem_of(value: Any) -> str:

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -292,3 +293,17 @@ def test_the_form_of_places_is_checked_with_the_settings(tmp_path: Path, setting
     assert load(tmp_path, "", "MISC.STORAGE=s3://bucket/run").MISC.STORAGE == "s3://bucket/run"
     with pytest.raises(ConfigError, match=message):
         load(tmp_path, "", setting)
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "message"),
+    [
+        (Key("never", "", choices=("auto",)), True, "True (bool) given, one of 'never', 'auto' expected"),
+        (Key([], "", type=list[str]), "int8", "'int8' (str) given, list[str], e.g. [int8], expected"),
+        (Key([], "", type=list[int] | None), 3, "3 (int) given, list[int] or None, e.g. [3], expected"),
+        (Key([], "", type=list[int]), "x", "'x' (str) given, list[int] expected"),
+    ],
+)
+def test_what_is_expected_is_shown_by_words_or_an_example(key, given, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        CfgNode({"A": key}).set("A", given)

@@ -91,7 +91,7 @@ def test_both_readers_refuse_it(name: str, content: str, message: str, tmp_path:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfea\x00:\x00", r"cannot be read: 'utf-8' codec can't decode byte 0xff"),
+        (b"\xff\xfea\x00:\x00", r"x\.yaml:1: no text in UTF-8, which a config is"),
         (b"a: " + b"x" * (1 << 20), r"x.yaml: more than 1048576 bytes, which no config has"),
     ],
     ids=["UTF-16", "size"],

@@ -13,6 +13,7 @@ from petlib.config import CfgNode, keys_in_errors, load_cfg, read_layers
 from petlib.config.usage import describe_unread
 from petlib.errors import USER_ERROR_EXIT_CODE, UserError
 from petlib.launch.start.arguments import add_type, parse_tool_arguments
+from petlib.launch.start.command_parser import CommandParser
 from petlib.launch.start.resolve import find_config, find_places, find_script
 from petlib.launch.start.task_folder import find_task_folder
 from petlib.launch.watch.supervise import report_interrupt
@@ -120,9 +121,13 @@ def run_plain_tool(
         add_options: adds the tool's options and positional arguments.
         argv: the command line without the tool's name; default: that of the process.
     """
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser = CommandParser(description=description)
     add_options(parser)
-    options = parser.parse_intermixed_args(argv)
+    options, rest = parser.parse_known_intermixed_args(parser.checked(sys.argv[1:] if argv is None else argv))
+    if rest and rest[0].startswith("-"):
+        parser.refuse_option(rest[0].partition("=")[0])
+    if rest:
+        parser.error(f"{rest[0]!r} is given, which has no meaning here")
     sys.exit(exit_code_of(lambda: main(options)))
 
 

@@ -1,18 +1,20 @@
 """The command lines of the launcher and of the scripts that it starts."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from petlib.addresses import ANY_STORE, check_address
 from petlib.errors import ConfigError
+from petlib.launch.start.command_parser import CommandParser
 from petlib.suggest import did_you_mean
 
 FOLDER_KEY, STORAGE_KEY = "MISC.CKPT", "MISC.STORAGE"
 OVERRIDES_HELP = "settings that replace those of the config, as KEY VALUE or KEY=VALUE, e.g. SOLVER.OPTIMIZER.BASE_LR 0.05"
 
 
+OF_LAUNCHER = "the launcher has it, which starts this script in each process (tools/train_net_all.py, pet-train)"
 TYPE_HELP = "the task's folder, e.g. vision or tasks/cls (default: from the config's path below cfgs/)"
 
 
@@ -23,6 +25,18 @@ class ScriptArguments(NamedTuple):
     overrides: Sequence[str] = ()
     local_rank: int | None = None
     type_folder: str | None = None
+
+
+class OtherForm(NamedTuple):
+    """Another form of a command, which is not the launcher's: its first option says that it is meant.
+
+    Attributes:
+        usage: how it is written, for ``--help``, without the program's name.
+        options: its options.
+    """
+
+    usage: str
+    options: tuple[str, ...]
 
 
 class LaunchArguments(NamedTuple):
@@ -44,7 +58,7 @@ class LaunchArguments(NamedTuple):
     """Whether a ``--`` announced options of the script."""
 
 
-def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchArguments:
+def parse_launch_arguments(argv: Sequence[str], *, description: str, other_forms: Sequence[OtherForm] = ()) -> LaunchArguments:
     """Read the launcher's command line; options may come before, between and after the overrides.
 
     Options that are not the launcher's are left to the script, see :func:`check_script_options`.
@@ -54,11 +68,11 @@ def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchAr
         ConfigError: options contradict each other.
     """
     own, dashes, others = _partition(argv)
-    parser = _launch_parser(description)
-    options, rest = parser.parse_known_args(own)
+    parser = _launch_parser(description, other_forms)
+    options, rest = parser.parse_known_args(parser.with_joined_values(own))
     overrides, script_options = _split_overrides([*rest, *others])
     if options.cfg is None:
-        _refuse(parser, options, script_options)
+        _refuse(parser, script_options, _said_of(other_forms))
     arguments = LaunchArguments(
         cfg=Path(options.cfg),
         overrides=[*overrides, *_storage(options.storage)],
@@ -77,12 +91,13 @@ def parse_launch_arguments(argv: Sequence[str], *, description: str) -> LaunchAr
     return arguments
 
 
-def check_script_options(arguments: LaunchArguments, declares: Callable[[str], bool]) -> None:
+def check_script_options(arguments: LaunchArguments, declares: Callable[[str], bool], *, other_forms: Sequence[OtherForm] = ()) -> None:
     """Distinguish options of the script from misspelt ones of the launcher; after ``--`` all are the script's.
 
     Args:
         arguments: the command line of the launcher.
         declares: whether the script has an option of this name.
+        other_forms: of the command.
 
     Raises:
         ConfigError: neither of them has the option.
@@ -91,12 +106,18 @@ def check_script_options(arguments: LaunchArguments, declares: Callable[[str], b
     unknown = next((name for name in names or arguments.script_options[:1] if not declares(name)), None)
     if unknown is not None and not arguments.after_dashes:
         known = [f"--{option}" for option in (*vars(_launch_parser("").parse_args([])), "help")]
-        guess = did_you_mean(unknown, known) or "."
+        said = _said_of(other_forms).get(unknown)
+        guess = f": {said}." if said else did_you_mean(unknown, known) or "."
         raise ConfigError(f"unknown option {unknown}{guess} Options of the script itself may come after --")
 
 
-def _launch_parser(description: str) -> argparse.ArgumentParser:
-    parser = _parser(description)
+def _said_of(forms: Sequence[OtherForm]) -> dict[str, str]:
+    """Return options of other forms of a command -> what a message says about them; an option of two forms is said to be of the first."""
+    return {option: f"it goes with  {form.usage}" for form in reversed(forms) for option in form.options}
+
+
+def _launch_parser(description: str, other_forms: Sequence[OtherForm] = ()) -> CommandParser:
+    parser = _parser(description, other_forms)
     parser.add_argument("--gpu_id", metavar="IDS", help="which of the visible GPUs to use, e.g. 0,1 (default: all)")
     add_type(parser, "folder of the script below tools/ (default, or none: from the config's path below cfgs/)")
     parser.add_argument("--nproc", type=_positive, metavar="N", help="number of processes: N CPU processes, or the first N GPUs")
@@ -154,24 +175,26 @@ def add_type(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--type", metavar="FOLDER", type=lambda given: None if given in ("none", "None") else given, help=text)
 
 
-def _parser(description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser(description: str, other_forms: Sequence[OtherForm] = ()) -> CommandParser:
+    usages = ["--cfg PATH [options] [KEY VALUE | KEY=VALUE ...]", *(form.usage for form in other_forms)]
+    more = f". Options of another form: --help {other_forms[0].options[0]}" if other_forms else ""
+    parser = CommandParser(
         description=description,
-        usage="%(prog)s --cfg PATH [options] [KEY VALUE | KEY=VALUE ...]",
-        epilog=f"KEY VALUE: {OVERRIDES_HELP}",
-        allow_abbrev=False,
+        usage="\n       ".join(f"%(prog)s {usage}" for usage in usages),
+        epilog=f"KEY VALUE: {OVERRIDES_HELP}{more}",
     )
     parser.add_argument("--cfg", metavar="PATH", help="config file: .yaml or .py")
     return parser
 
 
-def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+def _parse(parser: CommandParser, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options and the overrides."""
     own, _, others = _partition(argv)
-    options, rest = parser.parse_known_args(own)
+    said = dict.fromkeys((f"--{option}" for option in vars(_launch_parser("").parse_args([]))), OF_LAUNCHER)
+    options, rest = parser.parse_known_args(parser.checked(own, elsewhere=said))
     overrides, unknown = _split_overrides([*rest, *others])
     if unknown or options.cfg is None:
-        _refuse(parser, options, unknown)
+        _refuse(parser, unknown, said)
     return options, overrides
 
 
@@ -192,16 +215,10 @@ def _split_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(words), []
 
 
-def _refuse(parser: argparse.ArgumentParser, options: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
+def _refuse(parser: CommandParser, unknown: Sequence[str], elsewhere: Mapping[str, str]) -> NoReturn:
     if not unknown:
         parser.error("--cfg PATH is missing: which config file?")
-    name = unknown[0].partition("=")[0]
-    known = [f"--{option}" for option in (*vars(options), "help")]
-    if name.removeprefix("--") in vars(_launch_parser("").parse_args([])):
-        parser.error(
-            f"unknown option {name}: the launcher has it, which starts this script in each process (tools/train_net_all.py, pet-train)"
-        )
-    parser.error(f"unknown option {name}{did_you_mean(name, known)}")
+    parser.refuse_option(unknown[0].partition("=")[0], elsewhere=elsewhere)
 
 
 def _storage(given: str | None) -> list[str]:

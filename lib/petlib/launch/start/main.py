@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from petlib.config import CfgNode, keys_in_errors, load_cfg, override_layer, read_layers
 from petlib.errors import USER_ERROR_EXIT_CODE, ConfigError, DataError, OutputError, UserError, name_in_errors
-from petlib.launch.start.arguments import LaunchArguments, check_script_options, parse_launch_arguments
+from petlib.launch.start.arguments import LaunchArguments, OtherForm, check_script_options, parse_launch_arguments
 from petlib.launch.start.devices import Devices, choose_devices, visible_gpus
 from petlib.launch.start.elastic import describe_elastic, elastic_environment, run_elastic
 from petlib.launch.start.plan import DRY_MEETING, Meeting, RankPlan, describe, plan_ranks, rank_command
@@ -63,6 +63,7 @@ def launch(
     check_components: Callable[[CfgNode], None] | None = None,
     script_of_all_tasks: Path | None = None,
     repository: Path | None = None,
+    other_forms: Sequence[OtherForm] = (),
     argv: Sequence[str] | None = None,
 ) -> int:
     """Start the script that belongs to a config on every device, stay with it, and return the exit code.
@@ -79,6 +80,7 @@ def launch(
         script_of_all_tasks: serves every task that has no script of this name; it finds the task by the config.
         repository: root of the scripts of the package's tasks, where ``--type`` looks last; see
             :func:`petlib.launch.start.resolve.repository_of`.
+        other_forms: of the command, which the caller looks for before this one.
         argv: the command line without the program's name; default: that of the process.
     """
     open_missing_streams()
@@ -90,6 +92,7 @@ def launch(
             check_task=check_task,
             script_of_all_tasks=script_of_all_tasks,
             repository=repository,
+            other_forms=other_forms,
         )
         if planned.arguments.dry_run:
             if planned.cfg is not None and check_components is not None:
@@ -115,6 +118,7 @@ def read_launch(
     check_task: Callable[[TaskFolder], None] | None = None,
     script_of_all_tasks: Path | None = None,
     repository: Path | None = None,
+    other_forms: Sequence[OtherForm] = (),
 ) -> Launch:
     """Read a command line and plan what it asks for; see :func:`launch` for the arguments.
 
@@ -123,7 +127,7 @@ def read_launch(
         SystemExit: ``--help``, or an option is malformed.
     """
     description = f"Runs tools/<type>/<...>/{script_name} for a config below cfgs/<type>/<...>, one process for each device."
-    arguments = parse_launch_arguments(argv, description=description)
+    arguments = parse_launch_arguments(argv, description=description, other_forms=other_forms)
     return plan_launch(
         arguments._replace(cfg=find_config(arguments.cfg, package)),
         script_name,
@@ -131,6 +135,7 @@ def read_launch(
         check_task=check_task,
         script_of_all_tasks=script_of_all_tasks,
         repository=repository,
+        other_forms=other_forms,
     )
 
 
@@ -142,6 +147,7 @@ def plan_launch(
     check_task: Callable[[TaskFolder], None] | None,
     script_of_all_tasks: Path | None,
     repository: Path | None,
+    other_forms: Sequence[OtherForm] = (),
 ) -> Launch:
     """Find the script, check the config and choose the devices.
 
@@ -150,7 +156,7 @@ def plan_launch(
     """
     read_layers(arguments.cfg)
     script, task = _find_script(arguments, script_name, package, script_of_all_tasks, repository)
-    check_script_options(arguments, script.declares)
+    check_script_options(arguments, script.declares, other_forms=other_forms)
     config = None if task is None else task.find_config()
     # the processes check the config of a task that is not known here
     missing: list[DataError] = []

@@ -66,7 +66,22 @@ def test_a_command_that_is_still_being_imported_reports_an_interrupt_too(capsys:
 
 def test_options_are_not_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(0, "data", "--cou", "2") == 2
-    assert "unrecognized arguments: --cou" in capsys.readouterr().err
+    assert "unknown option --cou; did you mean --count?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--fodler", "data"], "unknown option --fodler"),
+        (["data", "-x"], "unknown option -x"),
+        (["data", "more"], "'more' is given, which has no meaning here"),
+        (["data", "--count", "abc"], "argument --count: 'abc' given, a whole number expected"),
+        (["--count", "-5m", "data"], "argument --count: '-5m' given, a whole number expected"),
+    ],
+)
+def test_what_is_wrong_is_named_before_what_is_missing(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(0, *words) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_faults_of_the_program_keep_their_traceback() -> None:

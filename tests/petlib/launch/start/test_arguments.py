@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from petlib.errors import ConfigError
-from petlib.launch.start.arguments import check_script_options, parse_launch_arguments, parse_script_arguments
+from petlib.launch.start.arguments import OtherForm, check_script_options, parse_launch_arguments, parse_script_arguments
 
 
 def parse(*argv):
@@ -125,3 +125,23 @@ def test_the_form_of_a_storage_is_checked_at_once(given: str, message: str) -> N
     assert parse("--cfg", "x.yaml", "--storage", "s3://bucket/run").overrides == ["MISC.STORAGE=s3://bucket/run"]
     with pytest.raises(ConfigError, match=message):
         parse("--cfg", "x.yaml", "--storage", given)
+
+
+FORM = OtherForm("--data FOLDER [--time 10m]", ("--data", "--time"))
+
+
+def test_options_of_another_form_are_named_as_such(capsys):
+    with pytest.raises(SystemExit):
+        parse_launch_arguments(["--time", "5m"], description="", other_forms=[FORM])
+    assert "unknown option --time: it goes with  --data FOLDER [--time 10m]\n" in capsys.readouterr().err
+    arguments = parse_launch_arguments(["--cfg", "x.yaml", "--time", "5m"], description="", other_forms=[FORM])
+    with pytest.raises(ConfigError, match=r"unknown option --time: it goes with  --data FOLDER .*\. Options of the script"):
+        check_script_options(arguments, lambda name: False, other_forms=[FORM])
+    check_script_options(arguments, {"--time"}.__contains__, other_forms=[FORM])
+
+
+def test_the_help_shows_all_forms(capsys):
+    with pytest.raises(SystemExit) as end:
+        parse_launch_arguments(["--help"], description="", other_forms=[FORM])
+    text = capsys.readouterr().out
+    assert end.value.code == 0 and " --cfg PATH [options]" in text and " --data FOLDER [--time 10m]\n" in text
