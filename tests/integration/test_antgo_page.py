@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -12,7 +10,8 @@ import pytest
 
 from pet.compat.antgo.framework.helper.runner.builder import BUILTIN_MEASURES
 from pet.compat.antgo.schedules import POLICIES
-from tests.integration.conftest import ROOT, environment
+from tests.integration.conftest import ROOT, Done, environment
+from tests.integration.warm_python import warm_python
 
 PAGE = (ROOT / "docs" / "antgo.md").read_text(encoding="utf-8")
 NETWORKS, CONFIG, SCRIPT = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -46,17 +45,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         config = config.replace(given, short)
     for name, text in (("networks.py", NETWORKS), ("pascal.py", config), ("run.py", SCRIPT)):
         (folder / name).write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "run.py"],
-        cwd=folder,
-        env={**environment(), "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout
-    return folder, done.stdout
+    variables = environment() | {"PYTHONPATH": f"{ROOT}:{ROOT / 'lib'}"}
+    done = Done(*warm_python().run([folder / "run.py"], folder=folder, environment=variables, timeout=600))
+    return folder, done.succeeded().output
 
 
 def test_the_script_trains_tests_and_exports(printed: tuple[Path, str]) -> None:

@@ -80,7 +80,7 @@ def test_a_part_has_a_limit_and_leaves_what_it_printed(check: ModuleType, tmp_pa
     script.write_text(text)
     context = multiprocessing.get_context("forkserver")
     # only what is stopped has to begin before a short limit; a process may take long to begin on busy cores
-    part = check.Part("one", str(script), seconds=30 if log == "begun" else 200)
+    part = check.Part("one", str(script), seconds=15 if log == "begun" else 200)
     begin = time.monotonic()
     result = check.try_part(part, context, tmp_path, begin + 300, dry=True)
     assert time.monotonic() - begin < 200

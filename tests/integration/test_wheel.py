@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT, environment
+from tests.integration.conftest import ROOT, Done, environment, run_command
+from tests.integration.warm_python import warm_python
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +94,11 @@ for command in (cli.test, cli.export):
         code = end.code
     assert code == 0, code
 """
+    (tmp_path / "all.py").write_text(code, encoding="utf-8")
     variables = {**environment(), "PYTHONPATH": str(tmp_path / "site")}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{tmp_path}/site/pet/commands/test_net.py: 1 process on the CPU" in done.stderr
-    assert "test_acc1: " in done.stdout
+    done = Done(*warm_python().run([tmp_path / "all.py"], folder=tmp_path, environment=variables, timeout=240)).succeeded()
+    assert f"{tmp_path}/site/pet/commands/test_net.py: 1 process on the CPU" in done.output
+    assert "test_acc1: " in done.output
     assert (tmp_path / "ckpts/vision/digits/test/metrics.json").is_file()
     assert (tmp_path / "ckpts/vision/digits/model.onnx").is_file()
 
@@ -106,22 +107,19 @@ def test_an_installed_pet_lists_and_trains_its_configs_in_any_folder(wheel: Path
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     work = tmp_path / "work"
     work.mkdir()
-    variables = {**environment(), "PYTHONPATH": str(tmp_path / "site")}
+    paths = {"PYTHONPATH": str(tmp_path / "site")}
 
-    def call(name: str, *words: str) -> subprocess.CompletedProcess[str]:
-        code = f"import sys; from pet import cli; sys.exit(cli.{name}())"
-        return subprocess.run([sys.executable, "-c", code, *words], cwd=work, env=variables, capture_output=True, text=True, timeout=240)
+    def call(name: str, *words: str) -> Done:
+        return run_command(f"pet-{name}", *words, folder=work, variables=paths, timeout=240, launcher=name in ("train", "test"))
 
     listed = call("configs", "RETINANET_R-18")
-    assert listed.returncode == 0, listed.stderr
-    assert listed.stdout.splitlines()[0] == "vision/shapes/retinanet_R-18-FPN.yaml  box  RetinaNet on the shapes that Pet draws"
-    assert str(tmp_path / "site/pet/shipped/cfgs/vision/shapes/retinanet_R-18-FPN.yaml") in listed.stdout
+    assert listed.succeeded().results[0] == "vision/shapes/retinanet_R-18-FPN.yaml  box  RetinaNet on the shapes that Pet draws"
+    assert str(tmp_path / "site/pet/shipped/cfgs/vision/shapes/retinanet_R-18-FPN.yaml") in listed.output
     trained = call(
         "train", "--cfg", "vision/digits/resnet20_digits.yaml", "SOLVER.SCHEDULER.TOTAL_EPOCHS=1", "SOLVER.SCHEDULER.WARM_UP_EPOCHS=0"
     )
-    assert trained.returncode == 0, trained.stdout + trained.stderr
+    trained.succeeded()
     assert (work / "ckpts/vision/digits/resnet20_digits/model_latest.pth").is_file()
-    tested = call("test", "--cfg", "vision/digits/resnet20_digits.yaml")
-    assert tested.returncode == 0, tested.stdout + tested.stderr
+    call("test", "--cfg", "vision/digits/resnet20_digits.yaml").succeeded()
     preset = call("train", "--cfg", "projects/buildseg/unet_R-18_cpu.yaml", "--dry_run")
-    assert f"script: {tmp_path}/site/pet/shipped/tools/projects/buildseg/train_net.py" in preset.stdout, preset.stdout + preset.stderr
+    assert f"script: {tmp_path}/site/pet/shipped/tools/projects/buildseg/train_net.py" in preset.output, preset.output

@@ -39,10 +39,10 @@ def test_a_failed_run_is_started_again_on_all_machines_and_says_why(toy, endpoin
     assert "ValueError: only at first" in first.stdout + second.stdout
 
 
-def test_a_signal_reaches_the_ranks_of_the_agent(toy, gone, endpoint):
-    toy.script("stop_in_order(); mark('pid'); time.sleep(1000)")
+def test_two_machines_number_their_ranks_through_and_a_signal_reaches_them(toy, gone, endpoint):
+    toy.script("stop_in_order(); print('LOCAL', os.environ['LOCAL_RANK']); mark('of' + os.environ['WORLD_SIZE'] + '_'); time.sleep(1000)")
     processes = [toy.start(*machine(endpoint, node=node, nodes=2)) for node in (0, 1)]
-    pids = toy.wait_for("pid0", "pid1")
+    pids = toy.wait_for("of2_0", "of2_1")
     for process in processes:
         process.send_signal(signal.SIGTERM)
     for process in processes:
@@ -51,6 +51,7 @@ def test_a_signal_reaches_the_ranks_of_the_agent(toy, gone, endpoint):
         assert "Traceback" not in done.stderr
     toy.wait_for("saved0", "saved1")
     gone(pids)
+    assert "LOCAL 0" in toy.log(1)
 
 
 @pytest.mark.nightly
@@ -101,14 +102,3 @@ def test_torchrun_starts_the_script_too_and_shows_the_traceback(toy):
     assert "WORLD 2" in done.stdout
     assert "ValueError: the reason" in done.stderr
     assert "ValueError: the reason" in toy.log(1)
-
-
-def test_two_machines_number_their_ranks_through(toy, endpoint):
-    toy.script("mark('world' + os.environ['WORLD_SIZE'] + '_'); print('LOCAL', os.environ['LOCAL_RANK'])")
-    options = ["--nnodes", "2", "--rdzv_endpoint", endpoint]
-    processes = [toy.start(*options, "--node_rank", str(node)) for node in (0, 1)]
-    for process in processes:
-        done = toy.end(process)
-        assert done.returncode == 0, done.stderr
-    toy.wait_for("world2_0", "world2_1")
-    assert "LOCAL 0" in toy.log(1)
