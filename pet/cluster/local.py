@@ -1,5 +1,6 @@
 """Jobs on this machine, each as a process that ends with the command that submitted it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -78,7 +79,9 @@ def follow(record: Record) -> Iterator[str]:
         _ask_to_stop(process)
         process.wait()
         if (code := read_ending(record.job)) is not None:
-            remember_ending(record, code)
+            # where it cannot be noted, the folder of the job still says it
+            with contextlib.suppress(OSError):
+                remember_ending(record, code)
 
 
 def stop(record: Record) -> None:

@@ -1,6 +1,7 @@
 """The jobs that were submitted from here, so that they are found again by name."""
 
 import json
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,8 +39,15 @@ def remember(job: ClusterJob, target: Target, number: str) -> Record:
 
 
 def remember_ending(record: Record, code: int) -> None:
-    """Note how a job ended, which its folder no longer says when it was removed."""
+    """Note how a job ended, which its folder no longer says when it was removed; the job keeps its place among the others.
+
+    Raises:
+        OSError: it cannot be written, or the record is gone.
+    """
+    path = _folder() / f"{record.job.id}.json"
+    submitted = path.stat()
     _write(replace(record, ended=code))
+    os.utime(path, ns=(submitted.st_atime_ns, submitted.st_mtime_ns))
 
 
 def all_records() -> list[Record]:

@@ -20,7 +20,7 @@ from pet.api.deployment import Figure, FormatData, check_formats, export_formats
 from pet.exporting.verify import Checks, largest_difference
 from pet.vision import TASK
 from petlib.config import CfgNode
-from petlib.errors import ConfigError, DataError
+from petlib.errors import ConfigError, DataError, OutputError
 
 SHAPE = (1, 3, 8, 8)
 
@@ -164,6 +164,9 @@ def test_data_that_cannot_be_read_are_reported_before_a_file_is_written(tmp_path
     cfg.set("TEST.DATASETS", [])
     with pytest.raises(ConfigError, match=r"TEST.DATASETS: nothing given"):
         export_trained(TASK, cfg, tmp_path / "net.onnx")
+    with pytest.raises(OutputError, match=r"^export_task.path /proc/x/net.onnx: the results cannot be written: "):
+        # before the data are looked at
+        export_trained(TASK, cfg, Path("/proc/x/net.onnx"))
     assert [path.name for path in tmp_path.iterdir()] == ["weights.pth"]
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from petlib.errors import ConfigError, OutputError
 
 
 def job_of(storage: Path, **changes: object) -> ClusterJob:
-    return ClusterJob("a-train-1", "a", "train", ("--cfg", "x.yaml"), "/code", str(storage), **changes)  # type: ignore[arg-type]
+    job = ClusterJob("a-train-1", "a", "train", ("--cfg", "x.yaml"), "/code", str(storage))
+    return dataclasses.replace(job, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["slurm", "slurm:gpu", "local"])
@@ -127,7 +129,9 @@ def test_a_local_job_that_is_gone_ended_as_it_noted(tmp_path: Path, monkeypatch:
     for code, state in ((0, "done"), (143, "stopped"), (1, "failed"), (2, "failed")):
         write_ending(record.job, code)
         assert engines.state(record) == state
+    later = records.remember(job_of(tmp_path, id="b-train-1", name="b"), Target("local"), "4194305")
     records.remember_ending(record, 2)
+    assert [one.job.id for one in records.all_records()] == [record.job.id, later.job.id]
     shutil.rmtree(record.job.folder)
     # who asks without a folder hears what the command that followed it said
     assert engines.state(records.find(record.job.id)) == "failed" and engines.state(record) == "lost"
