@@ -14,6 +14,7 @@ import yaml
 from pet.autoconfig.drawn_sets import DRAWN_SETS, drawn_recipe, is_drawn
 from pet.autoconfig.facts import DataFacts, look_at
 from pet.autoconfig.formats.found import FoundData
+from pet.autoconfig.network_name import check_network
 from pet.autoconfig.recipes import Task, choose_recipe
 from pet.autoconfig.recognise import recognise
 from pet.autoconfig.settings import Machine, Recipe, Settings, set_length
@@ -32,6 +33,7 @@ from petlib.launch.start.task_folder import find_task_folder
 from petlib.suggest import counted, did_you_mean
 
 RUNS = "ckpts"
+NAME = re.compile(r"\w[\w.-]*")
 MOST_CLASSES = 6
 """Names of classes that a line shows."""
 
@@ -117,7 +119,9 @@ def choose_config(
         if given is not None and not 0 < given < math.inf:
             raise ConfigError(f"{option}: {given:g} given, more than 0 expected")
     path = Path(data)
-    name = name or re.sub(r"[^\w.-]+", "_", path.absolute().name)
+    if name and not NAME.fullmatch(name):
+        raise ConfigError(f"--name: {name!r} given, a name of letters, digits, '.', '_' and '-' expected, no path")
+    name = name or re.sub(r"[^\w.-]+", "_", os.path.normpath(path.absolute()).rpartition(os.sep)[2])
     words = _words(path, model=model, epochs=epochs, seconds=seconds, overrides=overrides)
     earlier = _earlier_config(name, words)
     if earlier is not None:
@@ -132,6 +136,7 @@ def choose_config(
     _check_overrides(recipe, overrides)
     for entry in override_layer(list(overrides)).entries:
         _set(recipe.settings, entry.key, entry.value)
+    check_network(model, recipe.settings)
     if recipe.published is not None and recipe.settings["TRAIN"].get("WEIGHTS"):
         weights, accepted = recipe.published, recipe.settings["MISC"].get("ACCEPTED_LICENCES", [])
         with name_in_errors({"require_accepted.accepted": "MISC.ACCEPTED_LICENCES"}):

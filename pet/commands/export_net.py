@@ -32,7 +32,8 @@ def export_model(cfg: PetConfig, options: argparse.Namespace) -> int:
         check_folder(options.out.parent, f"--out {options.out}")
     task = find_task(Path(options.cfg), type_folder=options.type)
     exporting.choose_weights(cfg, options.weights)
-    with name_in_errors({"export_task.path": "--out" if options.out is not None else "MISC.CKPT"}):
+    names = {"export_task.path": "--out" if options.out is not None else "MISC.CKPT", "TEST.WEIGHTS": "--weights (TEST.WEIGHTS)"}
+    with name_in_errors(names):
         report = api.export_trained(task, cfg, options.out or Path(cfg.MISC.CKPT) / "model.onnx")
     exporting.print_report(report)
     if options.out is None:

@@ -51,6 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 OPTIONS = {
     "find_inputs.images": "--images",
+    "TEST.WEIGHTS": "--weights (TEST.WEIGHTS)",
     "find_inputs.images2": "--images2",
     "predict_files.folder": "--out",
     "predict_files.polygons": "--polygons",

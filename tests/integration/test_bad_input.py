@@ -227,7 +227,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint_whole(trained: Path, tmp_pat
 
 def test_testing_without_a_checkpoint(run: Run, tmp_path: Path) -> None:
     done = run("test_net.py", "--cfg", DIGITS)
-    assert_one_message(done, "there is no best and no latest checkpoint to test")
+    assert_one_message(done, "there is no best and no latest checkpoint")
     done = run("test_net_all.py", "--cfg", DIGITS, "MISC.CKPT=misspelt", "TEST.WEIGHTS=gone.pth", "MISC.DEVICE=cpu", launcher=True)
     assert_one_message(done, "gone.pth: there is no such file")
     assert not [*tmp_path.iterdir()]

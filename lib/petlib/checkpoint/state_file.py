@@ -63,7 +63,8 @@ def read_file(path: Path, *, checked: bool = False) -> Any:
     except pickle.UnpicklingError as error:
         refused = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
         if refused is None:
-            raise _damaged(path, "not a checkpoint, or damaged", error) from error
+            # torch advises to load such a file without its protection
+            raise _damaged(path, "not a checkpoint, or damaged: nothing in it can be read safely") from error
         raise CheckpointError(
             f"{path}: it holds a Python object ({refused.group(1)}) besides tensors and plain data; loading that could run foreign code, "
             "so it is refused. If you trust where it comes from, load it in a script of your own and save its state dict alone"

@@ -112,7 +112,7 @@ def find_test_weights(cfg: PetlibConfig) -> Path:
         if present[name]:
             return checkpointer.best_path if name == "best" else checkpointer.latest_path
     raise CheckpointError(
-        f"{cfg.MISC.CKPT}: there is no {' and no '.join(wanted)} checkpoint to test; train with this config first, "
+        f"{cfg.MISC.CKPT}: there is no {' and no '.join(wanted)} checkpoint; train with this config first, "
         "name the folder of a training with MISC.CKPT, or a file with TEST.WEIGHTS"
     )
 

@@ -47,6 +47,7 @@ class ListFile(Dataset):
         path: the file. Paths of images are relative to its folder.
         classes: names of the classes in the order of labels that are numbers; None: these have none. Labels that are names are sorted.
         reach: where the names of images may lead.
+        reports: log what is odd about the list.
 
     Attributes:
         numeric: labels are numbers.
@@ -55,13 +56,14 @@ class ListFile(Dataset):
         DataError: the file is missing or empty, or a line is wrong or leads elsewhere (with its number).
     """
 
-    def __init__(self, *, path: Path, classes: list[str] | None = None, reach: Reach = INSIDE) -> None:
+    def __init__(self, *, path: Path, classes: list[str] | None = None, reach: Reach = INSIDE, reports: bool = True) -> None:
         self.path = path
         self._contradictions = SkipCounter(path)
-        self._records, labels = self._read(reach)
-        self._contradictions.log()
+        self._records, labels = self._read(reach, reports)
+        if reports:
+            self._contradictions.log()
         self.numeric = all(isinstance(label, int) for label in labels)
-        if self.numeric and 0 not in labels:
+        if reports and self.numeric and 0 not in labels:
             logger.warning(
                 "%s: no line has the label 0, and labels count the classes from 0; if the first class is 1 here, "
                 "subtract 1 from every label, or write names of classes",
@@ -106,13 +108,13 @@ class ListFile(Dataset):
         """The images, relative to the folder of the list."""
         return [name for name, *_ in self._records]
 
-    def _read(self, reach: Reach) -> tuple[Sequence[tuple[str, int | str, int]], set[int | str]]:
+    def _read(self, reach: Reach, reports: bool) -> tuple[Sequence[tuple[str, int | str, int]], set[int | str]]:
         """Return image, label and number of each line, and the labels that occur."""
         arrays = share_arrays(lambda: _scan(self.path))
         if arrays:
             rows = PlainRows(arrays)
             return rows, rows.labels
-        records = share_records(lambda: _read_lines(self.path, reach))
+        records = share_records(lambda: _read_lines(self.path, reach, reports))
         return records, self._labels_of_all(records)
 
     def _labels_of_all(self, records: Sequence[tuple[str, int | str, int]]) -> set[int | str]:
@@ -164,12 +166,12 @@ def _scan(path: Path) -> Mapping[str, np.ndarray]:
     return scan(read_file(path, what=LIST, hint=LINES), path.parent.absolute().parts) or {}
 
 
-def _read_lines(path: Path, reach: Reach) -> Iterator[tuple[str, int | str, int]]:
+def _read_lines(path: Path, reach: Reach, reports: bool) -> Iterator[tuple[str, int | str, int]]:
     """Yield image, label and line number."""
     empty = True
     variants = PathVariants(path.parent)
     text = read_text(path, what=LIST, hint=LINES).removeprefix("\ufeff")
-    for number, line, fields in _rows_of_csv(path, text) if path.suffix.lower() == ".csv" else _rows_of_text(text):
+    for number, line, fields in _rows_of_csv(path, text, reports) if path.suffix.lower() == ".csv" else _rows_of_text(text):
         if len(fields) != 2 or not all(fields):
             raise DataError(f"{path}:{number}: {shortened(line)!r} given, 'image label' expected (separated by a tab, a comma or a blank)")
         empty = False
@@ -182,7 +184,8 @@ def _read_lines(path: Path, reach: Reach) -> Iterator[tuple[str, int | str, int]
         yield image, int(label) if is_number else label, number
     if empty:
         raise DataError(f"{path}: the list file names no images; its lines are 'image label'")
-    variants.log()
+    if reports:
+        variants.log()
 
 
 def _rows_of_text(text: str) -> Iterator[tuple[int, str, list[str]]]:
@@ -192,7 +195,7 @@ def _rows_of_text(text: str) -> Iterator[tuple[int, str, list[str]]]:
             yield number, line.strip(), _split(line.strip())
 
 
-def _rows_of_csv(path: Path, text: str) -> Iterator[tuple[int, str, list[str]]]:
+def _rows_of_csv(path: Path, text: str, reports: bool) -> Iterator[tuple[int, str, list[str]]]:
     """Yield the same of each row but the heading; a comma, a semicolon or a tab separates the fields, and quotes keep them together."""
     lines = text.splitlines()
     most = {separator: max(map(len, csv.reader(lines[:1], delimiter=separator)), default=0) for separator in ",;\t"}
@@ -207,7 +210,8 @@ def _rows_of_csv(path: Path, text: str) -> Iterator[tuple[int, str, list[str]]]:
                 continue
             named = _columns(stripped) if rows.line_num == 1 else None
             if named or (rows.line_num == 1 and not Path(stripped[0]).suffix and not (path.parent / stripped[0]).exists()):
-                logger.info("%s: the heading %s is no image and is skipped", path, ", ".join(stripped))
+                if reports:
+                    logger.info("%s: the heading %s is no image and is skipped", path, ", ".join(stripped))
                 columns, width = named, len(stripped)
             else:
                 if columns and len(stripped) == width:
@@ -237,7 +241,8 @@ def names_in_list(path: Path, reach: Reach) -> list[str] | int:
     Raises:
         DataError: see :class:`ListFile`.
     """
-    info = ListFile(path=path, reach=reach).info
+    # the data set itself reports what is odd, when it is built
+    info = ListFile(path=path, reach=reach, reports=False).info
     return info.num_classes if info.numbered else list(info.classes)
 
 

@@ -262,3 +262,18 @@ def test_mistakes_are_reported(tmp_path: Path) -> None:
     (tmp_path / "one" / "disc").rmdir()
     with pytest.raises(DataError, match="no format of data is recognised"):
         autoconfig.choose_config(tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "nothing"}, r"--model: there is neither a detector nor a network 'nothing'; pet-models lists those with"),
+        ({"model": "fcoss"}, r"--model: there is neither a detector nor a network 'fcoss'; did you mean fcos\?; pet-models"),
+        ({"model": "timm/resnet5O"}, r"neither a detector nor a network 'timm/resnet5O'.*did you mean .*timm/resnet50"),
+        ({"name": "../x"}, r"--name: '\.\./x' given, a name of letters, digits, '\.', '_' and '-' expected, no path"),
+    ],
+)
+def test_names_that_mean_nothing_leave_no_config(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        autoconfig.choose_config("digits", **options)
+    assert not Path("cfgs").exists()

@@ -13,7 +13,8 @@ from pet.data.catalog.source import Source
 from pet.data.config import DATA_SCHEMA
 from pet.data.datasets.image_folder import ImageFolder
 from pet.data.datasets.images import build_images
-from pet.data.datasets.list_file import ListFile
+from pet.data.datasets.list_file import ListFile, names_in_list
+from pet.data.files.allowed_paths import INSIDE
 from pet.data.loading.renumbered import with_names
 from pet.data.targets.check import check_info
 from pet.data.targets.dataset import Dataset, Expectation
@@ -271,6 +272,9 @@ def test_labels_that_begin_with_1_are_reported(
     (tmp_path / "list.txt").write_text("".join(f"{number}.png {label}\n" for number, label in enumerate(labels)))
     ListFile(path=tmp_path / "list.txt")
     assert ("no line has the label 0" in caplog.text) == warned
+    caplog.clear()
+    names_in_list(tmp_path / "list.txt", INSIDE)
+    assert not caplog.text, "the data set reports it"
 
 
 def test_images_without_classes_are_named_by_the_catalogue(tmp_path: Path) -> None:

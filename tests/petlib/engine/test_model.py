@@ -36,7 +36,7 @@ def save(path: Path, value: float) -> None:
 
 def test_the_weights_that_are_tested_are_the_best_then_the_latest_or_those_that_are_named(tmp_path: Path) -> None:
     cfg = make_cfg(tmp_path)
-    with pytest.raises(CheckpointError, match="there is no best and no latest checkpoint to test; train with this config first"):
+    with pytest.raises(CheckpointError, match="there is no best and no latest checkpoint; train with this config first"):
         engine.find_test_weights(cfg)
     (tmp_path / "model_latest.pth").touch()
     assert engine.find_test_weights(cfg) == tmp_path / "model_latest.pth"

@@ -168,7 +168,7 @@ def test_without_validation_data_nothing_is_evaluated(folder: Path, capsys: pyte
 
 
 def test_a_model_that_is_not_there_is_not_tested(folder: Path) -> None:
-    with pytest.raises(CheckpointError, match="there is no best and no latest checkpoint to test"):
+    with pytest.raises(CheckpointError, match="there is no best and no latest checkpoint"):
         ChangeJob(folder).test()
     with pytest.raises(CheckpointError, match=r"gone\.pth"):
         ChangeJob(folder).test(checkpoint=folder / "gone.pth")
