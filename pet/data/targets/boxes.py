@@ -110,7 +110,7 @@ class Boxes(Classes):
             highest = float(scores[counts].max(initial=0.0))
             return Judgement(1 - highest, f"no object; highest score {highest:.2f}")
         precision = average_precision(scores[counts], right[counts], objects)
-        return Judgement(precision, f"{int(right.sum())} of {objects} objects found; AP50 of the image {precision:.0%}")
+        return Judgement(precision, f"{int(right.sum())} of {objects} objects found at any score; AP50 of the image {precision:.0%}")
 
     def draw(self, canvas: Canvas, fields: Fields, names: TargetNames, settings: DrawSettings) -> Legend:
         """Draw the boxes, the largest first, and write class, identity and score next to each, the best first."""

@@ -77,7 +77,7 @@ def test_the_worst_and_the_best_are_drawn_next_to_the_truth(tmp_path: Path) -> N
         ("best", "f/0.png", 1.0),
         ("best", "f/2.png", 1.0),
     ]
-    assert records[0]["remark"] == "0 of 1 objects found; AP50 of the image 0%"
+    assert records[0]["remark"] == "0 of 1 objects found at any score; AP50 of the image 0%"
     truth, prediction = (cv2.imread(str(tmp_path / picture["file"])).astype(int) for picture in records[0]["pictures"])
     assert [picture["title"] for picture in records[0]["pictures"]] == ["truth", "prediction"]
     # the frame of the truth is in the first picture alone
