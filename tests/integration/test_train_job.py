@@ -37,12 +37,14 @@ def write_script(folder: Path, text: str) -> Path:
     return path
 
 
-def variables() -> dict[str, str]:
-    return environment() | {"PET_MODELS": "store", "PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT)])}
+def variables(folder: Path) -> dict[str, str]:
+    """Return an environment in which the records of jobs lie in ``folder``, not among those of the user."""
+    own = {"PET_MODELS": "store", "XDG_CACHE_HOME": str(folder / "cache")}
+    return environment() | own | {"PYTHONPATH": os.pathsep.join([str(ROOT / "lib"), str(ROOT)])}
 
 
 def start(script: Path, timeout: float) -> Done:
-    return Done(*warm_python().run([script], folder=script.parent, environment=variables(), timeout=timeout))
+    return Done(*warm_python().run([script], folder=script.parent, environment=variables(script.parent), timeout=timeout))
 
 
 def smaller(text: str) -> str:
@@ -141,14 +143,14 @@ def test_the_job_of_a_cluster_with_a_store_of_objects(tmp_path: Path) -> None:
     write_tutorial(tmp_path, "unet")
     last = CLOUD.replace('desc="from sdk",', 'desc="from sdk", onnx_shape=(64, 96),')
     script = write_script(tmp_path, f"{with_light_network(smaller(JOB))}\n{last}")
-    storage, here = "s3://bucket/jobs", {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "node")}
+    storage, here = "s3://bucket/jobs", {"TMPDIR": str(tmp_path / "node")}
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with pytest.MonkeyPatch.context() as patch, open_store("bucket", patch.setenv):
         for version in (1, 2):
             # a node that has nothing of the run
             shutil.rmtree(tmp_path / "node", ignore_errors=True)
             (tmp_path / "node").mkdir()
-            changed = {**variables(), **here, "PET_STORAGE": storage}
+            changed = {**variables(tmp_path), **here, "PET_STORAGE": storage}
             done = Done(*warm_python().run([script], folder=tmp_path, environment=changed, timeout=300)).succeeded()
             assert f"landcover_0.1, version {version}: {storage}/models/landcover_0.1/{version}" in done.output.splitlines()[-1]
             assert ("of the run are fetched" in done.output) == (version == 2)
@@ -158,7 +160,7 @@ def test_the_job_of_a_cluster_with_a_store_of_objects(tmp_path: Path) -> None:
         for name, facts in card["files"].items():
             assert facts["sha256"] == hashlib.sha256(store.get(f"{place}/{name}")).hexdigest()
         words = [sys.executable, "-c", "import sys; from pet import cli; sys.exit(cli.jobs())", "fetch", "landcover_0.1"]
-        fetched = subprocess.run(words, cwd=tmp_path, env=variables() | here, capture_output=True, text=True, timeout=300, check=True)
+        fetched = subprocess.run(words, cwd=tmp_path, env=variables(tmp_path) | here, capture_output=True, text=True, timeout=300, check=True)
         assert fetched.stdout.startswith("ckpts/landcover_0.1: ")
     names = {path.name for path in (tmp_path / "ckpts" / "landcover_0.1").iterdir()}
     assert {"model_latest.pth", "model_best.pth", "model.onnx", "config.yaml", "metrics.jsonl", "test"} <= names
