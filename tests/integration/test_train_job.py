@@ -160,7 +160,9 @@ def test_the_job_of_a_cluster_with_a_store_of_objects(tmp_path: Path) -> None:
         for name, facts in card["files"].items():
             assert facts["sha256"] == hashlib.sha256(store.get(f"{place}/{name}")).hexdigest()
         words = [sys.executable, "-c", "import sys; from pet import cli; sys.exit(cli.jobs())", "fetch", "landcover_0.1"]
-        fetched = subprocess.run(words, cwd=tmp_path, env=variables(tmp_path) | here, capture_output=True, text=True, timeout=300, check=True)
+        fetched = subprocess.run(
+            words, cwd=tmp_path, env=variables(tmp_path) | here, capture_output=True, text=True, timeout=300, check=True
+        )
         assert fetched.stdout.startswith("ckpts/landcover_0.1: ")
     names = {path.name for path in (tmp_path / "ckpts" / "landcover_0.1").iterdir()}
     assert {"model_latest.pth", "model_best.pth", "model.onnx", "config.yaml", "metrics.jsonl", "test"} <= names
