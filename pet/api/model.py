@@ -1,5 +1,6 @@
 """A trained model in a program: predictions of images in memory, files and videos."""
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,8 @@ KEPT_TYPES, READ_AS_FLOATS = ("uint8", "uint16", "float32"), ("int16", "float16"
 MOST_COLOURS = 4
 
 FRAMES_AT_ONCE = 8
+
+logger = logging.getLogger(__name__)
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -155,6 +158,15 @@ class Model:
         return isinstance(self._predictor, WholeClips)
 
     @property
+    def _learned_pixels(self) -> bool:
+        """Whether it learned from label images, next to which images of every type may be."""
+        try:
+            return "semseg" in self._task.expected_data(self.cfg).kinds
+        except ConfigError:
+            # a task with data of its own, which may be of every type too
+            return True
+
+    @property
     def _divides_by_255(self) -> bool:
         """Whether floats are divided by 255: the config normalizes, and says no other greatest value."""
         steps = [{"name": step} if isinstance(step, str) else step for step in self.cfg.TEST.TRANSFORMS]
@@ -172,16 +184,21 @@ class Model:
     def _in_range(self, image: ImageSource) -> ImageSource:
         """Return an image whose floats, where it has some, are from 0 to 255, as networks expect them that see pixels divided by that.
 
+        Networks of pixels also learn from files of floats, which may be from 0 to 1: there it is a warning.
+
         Raises:
             DataError: they are from 0 to 1.
         """
         if isinstance(image, np.ndarray) and image.dtype.kind == "f" and self._divides_by_255:
             least, greatest = float(image.min()), float(image.max())
             if least >= 0 and 0 < greatest <= 1:
-                raise DataError(
-                    f"Model.predict: floats from {least:.3g} to {greatest:.3g} given, from 0 to 255 expected, as pixels of the "
-                    "training were; give (255 * image).astype(np.uint8)"
+                text = (
+                    f"Model.predict: floats from {least:.3g} to {greatest:.3g} given, and the model divides them by 255, as in its "
+                    "training; of pictures give (255 * image).astype(np.uint8)"
                 )
+                if not self._learned_pixels:
+                    raise DataError(text)
+                logger.warning(text)
         return image
 
     def _predict(self, inputs: Sequence[tuple[ImageSource, ...]], *, source: str = "", first: int = 0) -> list[Prediction]:

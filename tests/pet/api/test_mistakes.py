@@ -114,7 +114,7 @@ def test_misspelt_arguments_are_guessed(model: pet.Model) -> None:
         (np.zeros((8, 8, 3), np.int64), r"an array of int64 \(8, 8, 3\) given"),
         (np.zeros((3, 8, 8), np.uint8), r"an array \(3, 8, 8\) given, channels last expected, \(H, W, 3\): image.transpose\(1, 2, 0\)"),
         (np.full((8, 8, 3), np.nan, np.float32), "192 of 192 values are NaN or infinite"),
-        (np.linspace(0, 1, 192).reshape(8, 8, 3), r"floats from 0 to 1 given, from 0 to 255 expected.*\(255 \* image\).astype\(np.uint8\)"),
+        (np.linspace(0, 1, 192).reshape(8, 8, 3), r"floats from 0 to 1 given, and the model divides them by 255.*\(255 \* image\).astype"),
     ],
 )
 def test_what_is_no_image(model: pet.Model, image: Any, message: str) -> None:

@@ -156,11 +156,14 @@ def test_a_classifier_gives_probabilities(tmp_path: Path) -> None:
     assert found.labels is not None and found.labels.tolist() == [found.probabilities.argmax()]
 
 
-def test_a_segmenter_gives_a_label_map_of_the_size_of_the_image(tmp_path: Path) -> None:
+def test_a_segmenter_gives_a_label_map_of_the_size_of_the_image(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     model = pet.load(write_run(tmp_path / "run", "vision/shapes/semseg_R-18.yaml", ["TEST.RESIZE.SCALES=[64]"]), device="cpu")
     found = model.predict(random_image(50, 70))
     assert found.label_map is not None and found.label_map.shape == (50, 70)
     assert found.draw().shape[1] >= 70
+    # such networks learn from files of floats too
+    model.predict((random_image(50, 70) / 255).astype(np.float32))
+    assert "floats from 0 to 1 given, and the model divides them by 255, as in its training" in caplog.text
 
 
 def test_change_between_two_dates_takes_pairs(tmp_path: Path) -> None:
