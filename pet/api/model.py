@@ -16,6 +16,7 @@ from pet.api.prediction import Prediction
 from pet.api.runs import Source, as_path, evaluate_run, export_run, load_run_config, settings_of
 from pet.data.files.videos import VIDEO_SUFFIXES
 from pet.data.loading.build import prepare_readers
+from pet.data.targets.kinds import find_kind
 from pet.prediction.inputs import ImageSource
 from pet.prediction.run import InMemoryPredictor
 from pet.prediction.videos import Video
@@ -158,13 +159,14 @@ class Model:
         return isinstance(self._predictor, WholeClips)
 
     @property
-    def _learned_pixels(self) -> bool:
-        """Whether it learned from label images, next to which images of every type may be."""
+    def _takes_any_image(self) -> bool:
+        """Whether it may have learned from images of floats."""
         try:
-            return "semseg" in self._task.expected_data(self.cfg).kinds
+            kinds = self._task.expected_data(self.cfg).kinds
         except ConfigError:
-            # a task with data of its own, which may be of every type too
+            # a task with data of its own
             return True
+        return all(find_kind(kind).takes_any_image for kind in kinds)
 
     @property
     def _divides_by_255(self) -> bool:
@@ -196,7 +198,7 @@ class Model:
                     f"Model.predict: floats from {least:.3g} to {greatest:.3g} given, and the model divides them by 255, as in its "
                     "training; of pictures give (255 * image).astype(np.uint8)"
                 )
-                if not self._learned_pixels:
+                if not self._takes_any_image:
                     raise DataError(text)
                 logger.warning(text)
         return image
