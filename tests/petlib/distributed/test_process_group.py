@@ -1,6 +1,5 @@
 import os
 import socket
-import subprocess
 import sys
 import time
 
@@ -44,27 +43,17 @@ def test_a_failing_rank_shows_its_traceback(run_ranks):
         run_ranks(fail_on_rank_one, 2)
 
 
-def test_ranks_meet_without_a_handed_socket():
+def meet_at(port):
+    distributed.destroy_process_group()
+    os.environ["MASTER_PORT"] = str(port)
+    distributed.init_process_group(torch.device("cpu"), timeout_seconds=120)
+    return distributed.all_gather_objects(distributed.rank())
+
+
+def test_ranks_meet_without_a_handed_socket(run_ranks):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    code = (
-        "import torch; from petlib import distributed; distributed.init_process_group(torch.device('cpu'), timeout_seconds=120);"
-        "print(distributed.all_gather_objects(distributed.rank())); distributed.destroy_process_group()"
-    )
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        assert [process.communicate(timeout=180)[0].strip() for process in ranks] == ["[0, 1]", "[0, 1]"]
-    finally:
-        for process in ranks:
-            process.kill()
+    assert run_ranks(meet_at, 2, port) == [[0, 1], [0, 1]]
 
 
 def open_groups(environment):
