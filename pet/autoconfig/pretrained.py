@@ -2,10 +2,8 @@
 
 from typing import NamedTuple
 
-from pet.models.classifiers import find_classifier
-from pet.models.registries import DETECTORS
 from pet.models.zoo.sources import PublishedWeights, timm_weights
-from petlib.errors import CheckpointError, ConfigError
+from petlib.errors import CheckpointError
 
 PREFIX = "timm/"
 
@@ -25,29 +23,15 @@ class ChosenWeights(NamedTuple):
 
 
 def choose_weights(backbone: str) -> ChosenWeights:
-    """Return those that timm publishes for a backbone, where they can be had; other libraries' are not looked for.
-
-    Raises:
-        ConfigError: there is no such backbone.
-    """
+    """Return those that timm publishes for a backbone, where they can be had; other libraries' are not looked for."""
     name = backbone.removeprefix(PREFIX)
     if name == backbone:
-        _check_backbone(backbone)
         return ChosenWeights("", "random weights; TRAIN.WEIGHTS names a file with others")
     try:
         published = timm_weights(name)
     except CheckpointError:
-        _check_backbone(backbone)
         return ChosenWeights("", "random weights: timm publishes none")
     return choose_published("timm", published, of="weights of timm")
-
-
-def _check_backbone(name: str) -> None:
-    try:
-        find_classifier(name)
-    except ConfigError as error:
-        text = str(error).removeprefix("find_classifier.name: ")
-        raise ConfigError(f"--model: {text}; detectors, for data with boxes: {', '.join(DETECTORS)}") from error
 
 
 def choose_published(value: str, published: PublishedWeights, *, of: str) -> ChosenWeights:

@@ -108,7 +108,7 @@ def test_it_ends_both_times(write: Callable[[Path], list[str]], tmp_path: Path) 
     done = subprocess.run(
         words,
         cwd=tmp_path,
-        env=test_train_job.variables(),
+        env=test_train_job.variables(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

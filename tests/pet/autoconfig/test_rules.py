@@ -133,8 +133,6 @@ def test_weights_come_from_the_store_or_the_network_or_are_random(tmp_path: Path
     assert "HF_HUB_OFFLINE is set" in pretrained.choose_weights("timm/resnet152")[1]
     assert pretrained.choose_weights("torchvision/resnet18")[:2] == ("", "random weights; TRAIN.WEIGHTS names a file with others")
     assert pretrained.choose_weights("timm/resnet200")[:2] == ("", "random weights: timm publishes none")
-    with pytest.raises(ConfigError, match="^--model: there is no network 'timm/no_such_network'"):
-        pretrained.choose_weights("timm/no_such_network")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     weights, reason, _ = pretrained.choose_weights("timm/resnet152")

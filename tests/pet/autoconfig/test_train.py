@@ -86,9 +86,9 @@ def test_a_config_with_lists_is_read_in_any_folder(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("maker", "model", "message"),
     [
-        ("classes", "resnt18", "--model: there is no network 'timm/resnt18'; did you mean timm/resnet18"),
-        ("classes", "torchvision/resnt18", "--model: there is no network 'torchvision/resnt18'; did you mean"),
-        ("voc", "fcso", "--model: there is no network 'timm/fcso'.*detectors, for data with boxes: .*fcos"),
+        ("classes", "resnt18", "--model: there is neither a detector nor a network 'resnt18'; did you mean .*resnet18"),
+        ("classes", "torchvision/resnt18", "--model: there is neither a detector nor a network 'torchvision/resnt18'; did you mean"),
+        ("voc", "fcso", "--model: there is neither a detector nor a network 'fcso'; did you mean fcos"),
         ("pairs", "siamse", "--model: there is no network 'siamse'; did you mean siamese"),
     ],
 )
