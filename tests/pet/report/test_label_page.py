@@ -55,7 +55,7 @@ def test_a_model_that_doubts_most_labels_is_called_unfit(tmp_path: Path) -> None
 def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "to_label.html"
-    with pytest.raises(OutputError, match=f"^{path}: the results cannot be written: File exists"):
+    with pytest.raises(OutputError, match=f"^{path}: {path.parent} is a file, but a folder for the results expected"):
         write_choice_page(path, [], looked_at=1, settings=DrawSettings(), title="run", note="")
 
 

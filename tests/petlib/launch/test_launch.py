@@ -113,15 +113,21 @@ def test_a_mistake_in_the_config_is_reported_once(toy, options, message):
     assert not (toy.root / "ckpts").exists()
 
 
-@pytest.mark.parametrize(("option", "variables"), [("MISC.CKPT=taken/below", {}), ("MISC.SEED=1", {"TMPDIR": "taken"})])
-def test_a_place_that_cannot_be_written_is_reported_once(toy, option, variables):
+@pytest.mark.parametrize(
+    ("option", "variables", "message"),
+    [
+        ("MISC.CKPT=taken/below", {}, "taken is a file, but a folder for the results expected"),
+        ("MISC.SEED=1", {"TMPDIR": "taken"}, "cannot be"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_reported_once(toy, option, variables, message):
     toy.write("taken", "a file is here")
     toy.script("mark('ran')")
     # python itself goes on to the next folder when TMPDIR cannot be written
     toy.write("sitecustomize.py", "import os, tempfile\ntempfile.tempdir = os.environ.get('TMPDIR')\n")
     done = toy.run("--nproc", "2", option, **variables, PYTHONPATH=str(toy.root))
     assert done.returncode == 2
-    assert done.stderr.count("cannot be") == 1, done.stderr
+    assert done.stderr.count(message) == done.stderr.count("error: ") == 1, done.stderr
     assert "taken" in done.stderr
     assert not (toy.root / "ran0").exists()
 

@@ -19,6 +19,7 @@ class ProgressHook(Hook):
 
     def __init__(self) -> None:
         # only wanted on a terminal
+        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._progress = Progress(
@@ -28,6 +29,8 @@ class ProgressHook(Hook):
             TextColumn("{task.fields[rate]:.1f} it/s"),
             TextColumn("{task.fields[loss]}"),
             TimeElapsedColumn(),
+            # the one that all share keeps what the terminal was when it was first used
+            console=Console(),
             auto_refresh=False,
             transient=True,
         )
